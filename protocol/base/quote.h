@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+//
+// Foreign text on its way to a log, a terminal or a file that people read. Whatever could end a line,
+// move a cursor, reorder the text or break UTF-8 is written as \xNN.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace xk {
+
+// Printable ASCII stays, except the backslash; everything else becomes \xNN, byte by byte. At most
+// `limit` bytes of the input are shown, then "...".
+std::string printable(std::string_view text, std::size_t limit = 200);
+
+// The same, in double quotes.
+std::string in_quotes(std::string_view text, std::size_t limit = 200);
+
+// A name that this project gives to users, devices and services: 1 to 32 characters of a-z, A-Z,
+// 0-9, "-", "_" and ".", the first a letter or digit. So it is safe in file names, nft comments and logs.
+bool is_name(std::string_view text);
+inline constexpr std::size_t kMaxName = 32;
+
+} // namespace xk

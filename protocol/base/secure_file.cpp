@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+#include "protocol/base/secure_file.h"
+
+#include "protocol/base/quote.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+namespace xk {
+namespace {
+
+Error refuse(const std::string& path, const std::string& what, std::string hint) {
+    return Error{in_quotes(path) + " " + what, std::move(hint), Exit::configuration};
+}
+
+std::string octal(mode_t mode) {
+    char text[8];
+    std::snprintf(text, sizeof text, "%04o", static_cast<unsigned>(mode & 07777));
+    return text;
+}
+
+bool trusted(uid_t owner, const FileRules& rules) {
+    return owner == 0 || owner == rules.owner.value_or(::geteuid());
+}
+
+Result<void> check_file(const std::string& path, const struct stat& st, const FileRules& rules) {
+    if (!S_ISREG(st.st_mode))
+        return refuse(path, "is not a regular file", {});
+    if (!trusted(st.st_uid, rules))
+        return refuse(path, "belongs to uid " + std::to_string(st.st_uid), "chown root " + path);
+    if (st.st_nlink != 1)
+        return refuse(path, "has a second hard link", "copy it to a new file");
+    if (st.st_mode & 022)
+        return refuse(path, "can be written by others (mode " + octal(st.st_mode) + ")",
+                      "chmod go-w " + path);
+    if (rules.secret) {
+        const bool group_ok = rules.group && st.st_gid == *rules.group;
+        if ((st.st_mode & 07) || ((st.st_mode & 070) && !group_ok))
+            return refuse(path, "can be read by others (mode " + octal(st.st_mode) + ")",
+                          rules.group ? "chgrp " + std::to_string(*rules.group) + " " + path +
+                                            " && chmod 0640 " + path
+                                      : "chmod 0600 " + path);
+    }
+    if (static_cast<std::size_t>(st.st_size) > rules.max_size)
+        return refuse(path, "is larger than " + std::to_string(rules.max_size) + " bytes", {});
+    return {};
+}
+
+Result<void> check_parents(const std::string& path, const FileRules& rules) {
+    std::error_code code;
+    auto directory = std::filesystem::weakly_canonical(path, code).parent_path();
+    for (;; directory = directory.parent_path()) {
+        struct stat st{};
+        if (::stat(directory.c_str(), &st) != 0)
+            return os_error(in_quotes(directory.string()));
+        if (!trusted(st.st_uid, rules))
+            return refuse(directory.string(), "belongs to uid " + std::to_string(st.st_uid),
+                          "chown root " + directory.string());
+        if ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))
+            return refuse(directory.string(),
+                          "can be written by others (mode " + octal(st.st_mode) + ")",
+                          "chmod go-w " + directory.string());
+        if (directory == directory.parent_path())
+            return {};
+    }
+}
+
+Result<std::string> read_all(const Fd& fd, const std::string& path, std::size_t limit) {
+    std::string content;
+    char chunk[4096];
+    for (;;) {
+        const ssize_t n = ::read(fd.get(), chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return os_error("reading " + in_quotes(path));
+        if (n == 0)
+            return content;
+        content.append(chunk, static_cast<std::size_t>(n));
+        if (content.size() > limit)
+            return refuse(path, "grew while it was read", {});
+    }
+}
+
+} // namespace
+
+Result<Fd> open_checked(const std::string& path, const FileRules& rules) {
+    // O_NONBLOCK: a FIFO must not hold us here; it is refused just below.
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+    if (!fd) {
+        if (errno == ELOOP)
+            return refuse(path, "is a symbolic link", "put the file itself there");
+        Error error = os_error(in_quotes(path));
+        error.exit = Exit::configuration;
+        return error;
+    }
+    struct stat st{};
+    if (::fstat(fd.get(), &st) != 0)
+        return os_error(in_quotes(path));
+    if (auto ok = check_file(path, st, rules); !ok)
+        return ok.error();
+    if (auto ok = check_parents(path, rules); !ok)
+        return ok.error();
+    return fd;
+}
+
+Result<std::string> read_checked(const std::string& path, const FileRules& rules) {
+    auto fd = open_checked(path, rules);
+    if (!fd)
+        return fd.error();
+    return read_all(*fd, path, rules.max_size);
+}
+
+Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, bool replace,
+                        std::optional<gid_t> group) {
+    std::string temporary = path + ".XXXXXX";
+    Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+    if (!fd)
+        return os_error("creating a file beside " + in_quotes(path));
+    const auto fail = [&](std::string_view what) {
+        Error error = os_error(std::string(what) + " " + in_quotes(path));
+        ::unlink(temporary.c_str());
+        return error;
+    };
+    for (std::string_view rest = content; !rest.empty();) {
+        const ssize_t n = ::write(fd.get(), rest.data(), rest.size());
+        if (n < 0 && errno != EINTR)
+            return fail("writing");
+        if (n > 0)
+            rest.remove_prefix(static_cast<std::size_t>(n));
+    }
+    // mkostemp made it 0600: the group comes before the mode that lets the group in.
+    if (group && ::fchown(fd.get(), static_cast<uid_t>(-1), *group) != 0)
+        return fail("setting the group of");
+    if (::fchmod(fd.get(), mode) != 0)
+        return fail("setting the mode of");
+    if (::fsync(fd.get()) != 0)
+        return fail("writing");
+    if (replace) {
+        if (::rename(temporary.c_str(), path.c_str()) != 0)
+            return fail("creating");
+        return {};
+    }
+    // link(2) is the rename that does not replace.
+    if (::link(temporary.c_str(), path.c_str()) != 0)
+        return fail("creating");
+    ::unlink(temporary.c_str());
+    return {};
+}
+
+} // namespace xk

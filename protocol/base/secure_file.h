@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// Opening files whose rights matter: the configuration (nobody else may write it) and secrets (nobody
+// else may read them either). The checks are made on the opened descriptor, so that the file cannot be
+// exchanged between check and use; a symbolic link, a second hard link, a device, a pipe or a directory
+// is refused. Every directory above must be beyond the reach of others too, as OpenSSH's safe_path()
+// demands; a sticky directory (/tmp) passes, because others cannot rename what is in it.
+#pragma once
+
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+namespace xk {
+
+struct FileRules {
+    bool secret = false;               // others must not be able to read it
+    std::optional<gid_t> group;        // this group may read a secret; nobody's group may write
+    std::optional<uid_t> owner;        // besides root; unset: the effective user
+    std::size_t max_size = 256 * 1024; // bytes
+};
+
+// Opens for reading. Errors carry Exit::configuration and name path, mode and the remedy.
+Result<Fd> open_checked(const std::string& path, const FileRules& rules);
+
+// open_checked() and the whole content. Not for secrets: the string is ordinary memory.
+Result<std::string> read_checked(const std::string& path, const FileRules& rules);
+
+// Creates `path` with `mode` and the content, through a temporary file in the same directory and
+// rename(2), so that nobody ever sees half of it. Where `replace` is false an existing file is an error.
+// `group` is set where it is given (this needs the right to do so).
+Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, bool replace,
+                        std::optional<gid_t> group = {});
+
+} // namespace xk

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+//
+// Request: what a knock says, as values; encode() and decode() are the only places that know its 136
+// bytes (docs/protocol.md, "The request"). decode() is strict: whatever encode() could not have written
+// is refused, with one reason for each kind of fault, so that no two byte strings mean the same.
+#pragma once
+
+#include "protocol/base/address.h"
+#include "protocol/base/clock.h"
+#include "protocol/seal.h"
+#include "protocol/service.h"
+#include "protocol/wire.h"
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+#include <variant>
+
+namespace xk {
+
+inline constexpr std::uint8_t kVersion = 1;
+
+enum class Action : std::uint8_t { open = 1, close = 2, close_all = 3, probe = 4 };
+enum class FactorKind : std::uint8_t { none = 0, totp = 1, hmac = 2, ed25519 = 3, sk_ed25519 = 4 };
+enum class AddressMode : std::uint8_t {
+    source = 0,   // the packet's source address
+    bound = 1,    // the address in the request, which must equal the source
+    delegated = 2 // the address in the request, which may differ
+};
+
+inline constexpr std::uint8_t kFlagSingleUse = 1;
+
+struct Request {
+    Action action = Action::open;
+    FactorKind factor = FactorKind::none;
+    AddressMode address_mode = AddressMode::source;
+    bool single_use = false;
+    Endpoint endpoint;       // none/0 where `service` is given
+    std::uint32_t lifetime = 0; // seconds; 0 is the policy's default
+    ServiceId service = 0;
+    WallTime clock{};        // the client's
+    Address address;         // all zero in mode `source`
+    wire::RequestId id{};
+    Bytes<wire::kProofSize> proof{};
+
+    bool operator==(const Request&) const = default;
+};
+
+enum class RequestFault : std::uint8_t {
+    version,
+    action,
+    factor,
+    address_mode,
+    protocol, // unknown, or none without a service id
+    flags,
+    port,     // 0 without a service id, or given together with one
+    clock,    // beyond the range of time
+    address,  // given in mode `source`, or missing, or not one that a door can be opened for
+    reserved, // bytes that are to be zero are not
+};
+
+std::string_view name_of(RequestFault fault);
+std::string_view name_of(Action action);
+std::string_view name_of(FactorKind factor);
+
+// The caller has filled the request by its rules; encode() does not judge.
+RequestBytes encode(const Request& request);
+
+std::variant<Request, RequestFault> decode(const RequestBytes& bytes);
+
+} // namespace xk

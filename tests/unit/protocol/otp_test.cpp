@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#include "protocol/otp.h"
+
+#include <doctest/doctest.h>
+
+using namespace xk;
+using namespace std::chrono_literals;
+
+namespace {
+
+const Bytes<20> kSecret = {'1', '2', '3', '4', '5', '6', '7', '8', '9', '0',
+                           '1', '2', '3', '4', '5', '6', '7', '8', '9', '0'};
+
+// 2005-03-18, step 37037036: its eight digits begin with a zero (RFC 6238, appendix B).
+constexpr WallTime kTime(1111111109s);
+
+std::optional<TotpStep> matched(std::string_view code, WallTime now = kTime, unsigned digits = 8) {
+    const auto proof = totp_proof(code, digits);
+    REQUIRE(proof.has_value());
+    return match_totp(kSecret, digits, now, *proof);
+}
+
+} // namespace
+
+TEST_CASE("a code with a leading zero is a code like any other") {
+    CHECK(totp_code(kSecret, 37037036, 8) == "07081804");
+    CHECK(matched("07081804") == 37037036);
+}
+
+TEST_CASE("the codes of the step before and the step after match, others do not") {
+    CHECK(matched("07081804", kTime + 30s) == 37037036);
+    CHECK(matched("07081804", kTime - 30s) == 37037036);
+    CHECK_FALSE(matched("07081804", kTime + 60s).has_value());
+    CHECK_FALSE(matched("07081804", kTime - 60s).has_value());
+    CHECK_FALSE(matched("00000000").has_value());
+}
+
+TEST_CASE("six digits and eight digits are different codes") {
+    const auto step = totp_step(kTime);
+    CHECK(matched(totp_code(kSecret, step, 6), kTime, 6) == step);
+    CHECK(is_totp_digits(6));
+    CHECK(is_totp_digits(8));
+    CHECK_FALSE(is_totp_digits(7));
+}
+
+TEST_CASE("where two steps share a code the later one is used up") {
+    // Search a secret whose neighbouring six-digit codes are equal: about one in a million pairs.
+    Bytes<20> secret = kSecret;
+    for (TotpStep step = 1; step < 4'000'000; ++step) {
+        if (totp_code(secret, step, 6) != totp_code(secret, step + 1, 6))
+            continue;
+        const WallTime now(kTotpPeriod * static_cast<std::int64_t>(step));
+        CHECK(match_totp(secret, 6, now, *totp_proof(totp_code(secret, step, 6), 6)) == step + 1);
+        return;
+    }
+    FAIL("no such pair of steps");
+}
+
+TEST_CASE("the first step of all has no step before it") {
+    CHECK(match_totp(kSecret, 6, WallTime(5s), *totp_proof("755224", 6)) == 0);
+}
+
+TEST_CASE("only digits, exactly as many, and zeros behind them are a proof") {
+    CHECK(totp_proof("012345", 6).has_value());
+    for (const char* code : {"", "12345", "1234567", "12345x", " 12345", "12345\n", "-12345"})
+        CHECK_MESSAGE(!totp_proof(code, 6).has_value(), code);
+    CHECK_FALSE(totp_proof(std::string_view("12345\0", 6), 6).has_value());
+    Proof proof = *totp_proof("123456", 6);
+    CHECK(is_totp_proof(proof, 6));
+    CHECK_FALSE(is_totp_proof(proof, 8));
+    proof[63] = 1;
+    CHECK_FALSE(is_totp_proof(proof, 6));
+}
+
+TEST_CASE("an HMAC proof is bound to key, server, tag, nonce and request") {
+    Bytes<32> key{1};
+    wire::ServerId server{2};
+    wire::Tag tag{3};
+    wire::Nonce nonce{4};
+    RequestBytes request{5};
+    const Proof proof = hmac_proof(key, server, tag, nonce, request);
+    CHECK(all_zero(ByteView(proof).subspan(32)));
+    const auto check = [&] { return hmac_matches(key, server, tag, nonce, request, proof); };
+    CHECK(check());
+    for (std::uint8_t* changed : {&key[31], &server[15], &tag[7], &nonce[23], &request[71]}) {
+        *changed ^= 1;
+        CHECK_FALSE(check());
+        *changed ^= 1;
+    }
+    request[72] ^= 1; // the proof's own place is not covered
+    CHECK(check());
+}
+
+TEST_CASE("an HMAC proof with anything behind it is refused") {
+    const Proof proof = hmac_proof({}, {}, {}, {}, {});
+    for (std::size_t i = 0; i < proof.size(); ++i) {
+        Proof changed = proof;
+        changed[i] ^= 0x80;
+        CHECK_FALSE(hmac_matches({}, {}, {}, {}, {}, changed));
+    }
+}

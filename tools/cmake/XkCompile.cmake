@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# Compiler and linker flags for all of our own targets, and xk_floor(), which makes one static library
+# per floor of the house (docs/architecture.md).
+
+add_library(xk_flags INTERFACE)
+target_include_directories(xk_flags INTERFACE ${PROJECT_SOURCE_DIR})
+target_compile_options(xk_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
+  -Woverloaded-virtual -Wcast-align -Wformat=2 -Wimplicit-fallthrough
+  $<$<BOOL:${XK_WERROR}>:-Werror>
+  "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
+
+# The hardening of every build type but the fuzzers'; tests/lint/hardening.sh reads it from the binaries.
+if(XK_FUZZ)
+  target_compile_options(xk_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined
+    -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(xk_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined)
+elseif(XK_SANITIZE)
+  target_compile_options(xk_flags INTERFACE -fsanitize=${XK_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer)
+  target_link_options(xk_flags INTERFACE -fsanitize=${XK_SANITIZE})
+else()
+  target_compile_options(xk_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+    -fstack-protector-strong -fstack-clash-protection -fcf-protection
+    -ftrivial-auto-var-init=zero -D_GLIBCXX_ASSERTIONS)
+endif()
+target_link_options(xk_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie>)
+
+if(XK_TIDY)
+  find_program(XK_CLANG_TIDY NAMES clang-tidy-14 clang-tidy REQUIRED)
+  set(CMAKE_CXX_CLANG_TIDY ${XK_CLANG_TIDY} --warnings-as-errors=*)
+endif()
+
+# xk_floor(NAME SOURCES ... LINK ...): a static library with our flags.
+function(xk_floor name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC xk_flags ${arg_LINK})
+endfunction()

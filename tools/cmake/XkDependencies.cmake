@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: MIT
+# Everything outside the project, all of it Debian packages. docs/dependencies.md says why each.
+find_package(PkgConfig REQUIRED)
+foreach(module libbpf libsodium libnftnl libmnl liboath libqrencode libseccomp libcap-ng)
+  string(REPLACE "-" "_" id ${module})
+  pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${module})
+endforeach()
+find_package(yaml-cpp REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+if(XK_TESTS)
+  find_package(doctest REQUIRED)
+endif()
+find_program(XK_CLANG NAMES clang-14 clang REQUIRED)
+find_program(XK_BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
