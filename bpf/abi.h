@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The contract between the filter in the kernel and the daemon, and the only one: maps, record, settings.
+ * It is not the wire format, which is in protocol/wire.h; the filter knows of the wire only what stands
+ * here. Included by bpf/knock.bpf.c (C) and by daemon/xdp/ (C++), which both assert sizes and offsets.
+ *
+ * Fixed-width kernel types, padding written out. Addresses are 16 bytes in network order, IPv4 as
+ * ::ffff:a.b.c.d. Times are nanoseconds of CLOCK_BOOTTIME, which counts sleep and cannot be set.
+ */
+#ifndef XK_BPF_ABI_H
+#define XK_BPF_ABI_H
+
+#include <linux/types.h>
+
+/* Changes whenever a map below changes its meaning; pins carry it in their directory's name. */
+#define XK_ABI_VERSION 1
+
+#define XK_PACKET_SIZE 192	/* UDP payload of every knock */
+#define XK_TAG_OFFSET 0
+#define XK_MAC_OFFSET 8
+#define XK_SIGNED_OFFSET 16	/* the MAC covers all from here to the end */
+
+#define XK_MAX_CREDENTIALS 65536
+#define XK_MAX_TAGS (4 * XK_MAX_CREDENTIALS)	/* four slots are published at most */
+#define XK_MAX_SEEN 65536
+#define XK_MAX_LOCAL 4096
+#define XK_MAX_BANNED_ADDRESSES 131072
+#define XK_MAX_BANNED_NETWORKS 16384
+#define XK_RING_SIZE (1u << 20)	/* bytes: about 3,900 records */
+
+struct xk_address {
+	__u8 bytes[16];
+};
+
+/* Key of the banned networks (BPF_MAP_TYPE_LPM_TRIE). */
+struct xk_prefix {
+	__u32 length;		/* bits of the 16-byte form, host order */
+	struct xk_address address;
+};
+
+/* Map "tags": key __u64, the eight bytes of the tag as they stand in memory. */
+struct xk_tag {
+	__u64 mac_key[2];	/* SipHash key words k0, k1: its 16 bytes read as little-endian */
+	__u64 not_before;	/* boot time, ns */
+	__u64 expires;		/* boot time, ns; a dead daemon's tags die by it */
+	__u64 slot;
+	__u32 credential;	/* index into "credentials" */
+	__u32 pad;
+};
+
+/* Map "credentials": array by credential index. */
+struct xk_credential {
+	__u32 lock;		/* struct bpf_spin_lock on the kernel's side */
+	__u32 disabled;		/* not zero: no knock of it passes */
+	__u64 arrival;		/* theoretical arrival time of the token bucket (GCRA), boot time, ns */
+};
+
+/* Map "seen" (LRU hash): key. The value is the slot, __u64. */
+struct xk_seen {
+	__u64 tag;
+	__u64 mac;
+};
+
+/* One record of the ring "candidates": everything about one packet, never to be joined with another. */
+struct xk_candidate {
+	struct xk_address source;
+	struct xk_address destination;
+	__u64 arrived;		/* boot time, ns */
+	__u64 slot;		/* of the tag that matched */
+	__u32 credential;
+	__u32 interface;	/* ingress ifindex */
+	__u16 source_port;	/* host order */
+	__u16 pad[3];
+	__u8 packet[XK_PACKET_SIZE];
+};
+
+/* Map "counters" (per-CPU array of __u64): one for each exit of a knock-port packet. */
+enum xk_counter {
+	XK_TRANSIT,		/* not for an address of ours: passed */
+	XK_FRAGMENT,		/* first fragment: dropped */
+	XK_BANNED,		/* source is banned (packets to any port): dropped */
+	XK_LENGTH,		/* not 192 bytes, or lengths disagree: dropped */
+	XK_SOURCE,		/* a source that cannot be: dropped */
+	XK_TAG,			/* unknown tag: dropped */
+	XK_EXPIRED,		/* tag before or after its time: dropped */
+	XK_DISABLED,		/* credential disabled: dropped */
+	XK_MAC,			/* MAC wrong: dropped */
+	XK_SEEN,		/* exact copy: dropped */
+	XK_RATE,		/* credential's bucket empty: dropped */
+	XK_RING_FULL,		/* no room in the ring: dropped, and not remembered as seen */
+	XK_CANDIDATE,		/* pushed to the ring: dropped */
+	XK_ANSWERED,		/* stealth "closed": passed on to the stack after one of the above */
+	XK_COUNTERS
+};
+
+enum xk_stealth {
+	XK_STEALTH_DROP = 0,	/* the knock port swallows everything */
+	XK_STEALTH_CLOSED = 1,	/* the stack answers for it, as for any closed port */
+};
+
+/* Read-only data of the program; the loader fills it before the verifier sees it. */
+struct xk_settings {
+	__u16 knock_port;	/* network order */
+	__u8 stealth;		/* enum xk_stealth */
+	__u8 pad;
+	__u32 answers_per_second;	/* stealth "closed": budget of one CPU */
+	__u64 knock_interval;	/* token bucket: ns for each knock of a credential */
+	__u64 knock_burst;	/* token bucket: knocks at once */
+};
+
+/* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss. */
+struct xk_bans {
+	__u32 addresses;
+	__u32 networks;
+};
+
+#ifdef __cplusplus
+#define XK_ASSERT static_assert
+#define XK_OFFSET(type, member) __builtin_offsetof(type, member)
+#else
+#define XK_ASSERT _Static_assert
+#define XK_OFFSET(type, member) __builtin_offsetof(struct type, member)
+#endif
+
+XK_ASSERT(sizeof(struct xk_address) == 16, "abi");
+XK_ASSERT(sizeof(struct xk_prefix) == 20, "abi");
+XK_ASSERT(sizeof(struct xk_tag) == 48, "abi");
+XK_ASSERT(XK_OFFSET(xk_tag, not_before) == 16 && XK_OFFSET(xk_tag, credential) == 40, "abi");
+XK_ASSERT(sizeof(struct xk_credential) == 16 && XK_OFFSET(xk_credential, arrival) == 8, "abi");
+XK_ASSERT(sizeof(struct xk_seen) == 16, "abi");
+XK_ASSERT(sizeof(struct xk_candidate) == 256, "abi");
+XK_ASSERT(XK_OFFSET(xk_candidate, arrived) == 32 && XK_OFFSET(xk_candidate, packet) == 64, "abi");
+XK_ASSERT(sizeof(struct xk_settings) == 24, "abi");
+
+#endif

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The filter at the NIC. It decides about packets to the knock port and about banned sources, and about
+ * nothing else: whatever it does not understand it passes on, and the fence around the protected ports is
+ * nftables' work (daemon/nft). The order of the checks is that of docs/protocol.md, "The filter"; none
+ * of them keeps state that an unauthenticated packet could fill.
+ *
+ * Built from UAPI headers alone, so that one object loads on every kernel from 5.10 on.
+ */
+#include <stddef.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+const volatile struct xk_settings settings = {};
+volatile struct xk_bans bans = {};
+
+/* The same 16 bytes as struct xk_credential, with the lock as the verifier wants to see it. */
+struct credential {
+	struct bpf_spin_lock lock;
+	__u32 disabled;
+	__u64 arrival;
+};
+_Static_assert(sizeof(struct credential) == sizeof(struct xk_credential), "abi");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);	/* written by the daemon only */
+	__uint(max_entries, XK_MAX_TAGS);
+	__type(key, __u64);
+	__type(value, struct xk_tag);
+} tags SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XK_MAX_CREDENTIALS);
+	__type(key, __u32);
+	__type(value, struct credential);
+} credentials SEC(".maps");
+
+/* Only authenticated packets get in; the daemon's own memory is the authority. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XK_MAX_SEEN);
+	__type(key, struct xk_seen);
+	__type(value, __u64);
+} seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_LOCAL);
+	__type(key, struct xk_address);
+	__type(value, __u32);
+} local_addresses SEC(".maps");
+
+/* Values of both: boot time of the end, ns; ~0 for ever. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_BANNED_ADDRESSES);
+	__type(key, struct xk_address);
+	__type(value, __u64);
+} banned_addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_BANNED_NETWORKS);
+	__type(key, struct xk_prefix);
+	__type(value, __u64);
+} banned_networks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, XK_RING_SIZE);
+} candidates SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XK_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Stealth "closed": second and number of answers of this CPU. */
+struct answer_budget {
+	__u64 second;
+	__u64 given;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct answer_budget);
+} answer_budgets SEC(".maps");
+
+/* What parse() found out; the UDP header lies within the packet. */
+struct packet {
+	struct xk_address source;
+	struct xk_address destination;
+	const struct udphdr *udp;
+	__u32 ip_payload;	/* bytes that the IP header announces behind itself */
+	__u32 ipv6;
+};
+
+enum parsed {
+	NOT_OURS,	/* no UDP that we can see: a shape that only the stack needs to understand */
+	FIRST_FRAGMENT,	/* IPv4, with the UDP header */
+	DATAGRAM,
+};
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	if (value)
+		(*value)++;
+}
+
+static __always_inline void set_v4(struct xk_address *to, const __be32 *from)
+{
+	__u32 *words = (__u32 *)to->bytes;
+
+	words[0] = 0;
+	words[1] = 0;
+	words[2] = bpf_htonl(0xffff);
+	words[3] = *from;
+}
+
+static __always_inline int is_banned(const struct xk_address *source)
+{
+	__u64 *until;
+
+	if (bans.addresses) {
+		until = bpf_map_lookup_elem(&banned_addresses, source);
+		if (until && *until > bpf_ktime_get_boot_ns())
+			return 1;
+	}
+	if (bans.networks) {
+		struct xk_prefix key = { .length = 128, .address = *source };
+
+		until = bpf_map_lookup_elem(&banned_networks, &key);
+		if (until && *until > bpf_ktime_get_boot_ns())
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Ethernet, up to two VLAN tags (802.1Q, 802.1ad), IPv4 without options or IPv6 without extension
+ * headers, UDP. *banned tells whether the source is banned; it is looked up as soon as there is a source,
+ * so that a ban covers every IP packet, whatever follows.
+ */
+static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p, int *banned)
+{
+	const void *end = (void *)(long)ctx->data_end;
+	const struct ethhdr *eth = (void *)(long)ctx->data;
+	const void *next = eth + 1;
+	__be16 protocol;
+
+	*banned = 0;
+	if (next > end)
+		return NOT_OURS;
+	protocol = eth->h_proto;
+#pragma unroll
+	for (int depth = 0; depth < 2; depth++) {
+		const __be16 *vlan = next;	/* tag control, then the next protocol */
+
+		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(vlan + 2) > end)
+			return NOT_OURS;
+		protocol = vlan[1];
+		next = vlan + 2;
+	}
+
+	if (protocol == bpf_htons(ETH_P_IP)) {
+		const struct iphdr *ip = next;
+		const struct udphdr *udp = (void *)(ip + 1);
+		__u16 fragment;
+
+		if ((void *)(ip + 1) > end || ip->version != 4)
+			return NOT_OURS;
+		set_v4(&p->source, &ip->saddr);
+		*banned = is_banned(&p->source);
+		if (ip->ihl != 5 || ip->protocol != IPPROTO_UDP || (void *)(udp + 1) > end)
+			return NOT_OURS;
+		fragment = bpf_ntohs(ip->frag_off) & 0x3fff;	/* MF and offset */
+		if (fragment & 0x1fff)
+			return NOT_OURS;	/* a later fragment has no UDP header */
+		set_v4(&p->destination, &ip->daddr);
+		p->udp = udp;
+		p->ipv6 = 0;
+		p->ip_payload = (__u32)bpf_ntohs(ip->tot_len) - sizeof(*ip);
+		return fragment ? FIRST_FRAGMENT : DATAGRAM;
+	}
+	if (protocol == bpf_htons(ETH_P_IPV6)) {
+		const struct ipv6hdr *ip = next;
+		const struct udphdr *udp = (void *)(ip + 1);
+
+		if ((void *)(ip + 1) > end || ip->version != 6)
+			return NOT_OURS;
+		__builtin_memcpy(&p->source, &ip->saddr, sizeof(p->source));
+		*banned = is_banned(&p->source);
+		if (ip->nexthdr != IPPROTO_UDP || (void *)(udp + 1) > end)
+			return NOT_OURS;
+		__builtin_memcpy(&p->destination, &ip->daddr, sizeof(p->destination));
+		p->udp = udp;
+		p->ipv6 = 1;
+		p->ip_payload = bpf_ntohs(ip->payload_len);
+		return DATAGRAM;
+	}
+	return NOT_OURS;
+}
+
+/*
+ * Sources that no packet off a wire can have: one of our own, loopback, unspecified, multicast and beyond;
+ * and IPv4 in IPv6 clothes (::ffff:0:0/96 and ::/96), which further up would be taken for IPv4.
+ */
+static __always_inline int impossible_source(const struct packet *p)
+{
+	const __u32 *words = (const __u32 *)p->source.bytes;
+
+	if (p->ipv6) {
+		if ((words[0] == 0 && words[1] == 0) || p->source.bytes[0] == 0xff)
+			return 1;
+	} else {
+		const __u8 first = p->source.bytes[12];
+
+		if (first == 0 || first == 127 || first >= 224)
+			return 1;
+	}
+	return bpf_map_lookup_elem(&local_addresses, &p->source) != NULL;
+}
+
+static __always_inline __u64 rotl(__u64 x, int b)
+{
+	return (x << b) | (x >> (64 - b));
+}
+
+#define SIPROUND				\
+	do {					\
+		v0 += v1;			\
+		v1 = rotl(v1, 13) ^ v0;		\
+		v0 = rotl(v0, 32);		\
+		v2 += v3;			\
+		v3 = rotl(v3, 16) ^ v2;		\
+		v0 += v3;			\
+		v3 = rotl(v3, 21) ^ v0;		\
+		v2 += v1;			\
+		v1 = rotl(v1, 17) ^ v2;		\
+		v2 = rotl(v2, 32);		\
+	} while (0)
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define le64(x) (x)
+#else
+#define le64(x) __builtin_bswap64(x)
+#endif
+
+/* SipHash-2-4 (Aumasson and Bernstein, 2012) over the part of the packet that the MAC covers. */
+#define MAC_WORDS ((XK_PACKET_SIZE - XK_SIGNED_OFFSET) / 8)
+
+static __always_inline __u64 siphash(const __u64 *words, const __u64 *key)
+{
+	__u64 v0 = key[0] ^ 0x736f6d6570736575ULL;
+	__u64 v1 = key[1] ^ 0x646f72616e646f6dULL;
+	__u64 v2 = key[0] ^ 0x6c7967656e657261ULL;
+	__u64 v3 = key[1] ^ 0x7465646279746573ULL;
+	const __u64 last = (__u64)(MAC_WORDS * 8) << 56;
+
+#pragma unroll
+	for (int i = 0; i < MAC_WORDS; i++) {
+		const __u64 m = le64(words[i]);
+
+		v3 ^= m;
+		SIPROUND;
+		SIPROUND;
+		v0 ^= m;
+	}
+	v3 ^= last;
+	SIPROUND;
+	SIPROUND;
+	v0 ^= last;
+	v2 ^= 0xff;
+	SIPROUND;
+	SIPROUND;
+	SIPROUND;
+	SIPROUND;
+	return v0 ^ v1 ^ v2 ^ v3;
+}
+
+/* GCRA: true when the credential may knock now; then its next arrival moves on. */
+static __always_inline int take_token(struct credential *credential, __u64 now)
+{
+	const __u64 interval = settings.knock_interval;
+	const __u64 limit = now + interval * settings.knock_burst;
+	__u64 next;
+	int taken = 0;
+
+	bpf_spin_lock(&credential->lock);
+	next = credential->arrival > now ? credential->arrival : now;
+	next += interval;
+	if (next <= limit) {
+		credential->arrival = next;
+		taken = 1;
+	}
+	bpf_spin_unlock(&credential->lock);
+	return taken;
+}
+
+/* Steps 3 to 8 for a datagram to the knock port at an address of ours. */
+static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct packet *p)
+{
+	const void *end = (void *)(long)ctx->data_end;
+	const __u64 *words = (const void *)(p->udp + 1);
+	struct xk_candidate *record;
+	struct credential *credential;
+	struct xk_seen key;
+	struct xk_tag *tag;
+	__u64 now;
+
+	if (p->udp->len != bpf_htons(XK_PACKET_SIZE + sizeof(*p->udp)) ||
+	    p->ip_payload != XK_PACKET_SIZE + sizeof(*p->udp) ||
+	    (void *)words + XK_PACKET_SIZE > end)
+		return XK_LENGTH;
+	if (impossible_source(p))
+		return XK_SOURCE;
+
+	key.tag = words[XK_TAG_OFFSET / 8];
+	key.mac = words[XK_MAC_OFFSET / 8];
+	tag = bpf_map_lookup_elem(&tags, &key.tag);
+	if (!tag)
+		return XK_TAG;
+	now = bpf_ktime_get_boot_ns();
+	if (now < tag->not_before || now >= tag->expires)
+		return XK_EXPIRED;
+	credential = bpf_map_lookup_elem(&credentials, &tag->credential);
+	if (!credential || credential->disabled)
+		return XK_DISABLED;
+	if (siphash(words + XK_SIGNED_OFFSET / 8, tag->mac_key) != le64(key.mac))
+		return XK_MAC;
+
+	/* Looked up before the ring is asked, entered after: a replay then costs no ring space, and a full
+	 * ring does not make the retry of a genuine knock look like a replay. */
+	if (bpf_map_lookup_elem(&seen, &key))
+		return XK_SEEN;
+	if (!take_token(credential, now))
+		return XK_RATE;
+	record = bpf_ringbuf_reserve(&candidates, sizeof(*record), 0);
+	if (!record)
+		return XK_RING_FULL;
+	if (bpf_map_update_elem(&seen, &key, &tag->slot, BPF_NOEXIST)) {
+		/* Another CPU was faster with a copy. With BPF_RB_NO_WAKEUP a record behind this one
+		 * could lose its wake-up. */
+		bpf_ringbuf_discard(record, 0);
+		return XK_SEEN;
+	}
+	record->source = p->source;
+	record->destination = p->destination;
+	record->arrived = now;
+	record->slot = tag->slot;
+	record->credential = tag->credential;
+	record->interface = ctx->ingress_ifindex;
+	record->source_port = bpf_ntohs(p->udp->source);
+	record->pad[0] = 0;
+	record->pad[1] = 0;
+	record->pad[2] = 0;
+#pragma unroll
+	for (int i = 0; i < XK_PACKET_SIZE / 8; i++)
+		((__u64 *)record->packet)[i] = words[i];
+	bpf_ringbuf_submit(record, 0);
+	return XK_CANDIDATE;
+}
+
+/* The end of every knock-port packet: nothing, or under "closed" what the stack says of a closed port. */
+static __always_inline int finish(enum xk_counter why)
+{
+	struct answer_budget *budget;
+	__u64 second;
+	__u32 zero = 0;
+
+	count(why);
+	if (settings.stealth != XK_STEALTH_CLOSED)
+		return XDP_DROP;
+	budget = bpf_map_lookup_elem(&answer_budgets, &zero);
+	if (!budget)
+		return XDP_DROP;
+	second = bpf_ktime_get_boot_ns() / 1000000000;
+	if (budget->second != second) {
+		budget->second = second;
+		budget->given = 0;
+	}
+	if (budget->given >= settings.answers_per_second)
+		return XDP_DROP;
+	budget->given++;
+	count(XK_ANSWERED);
+	return XDP_PASS;
+}
+
+SEC("xdp")
+int xknock(struct xdp_md *ctx)
+{
+	struct packet p;
+	int banned;
+	const enum parsed shape = parse(ctx, &p, &banned);
+
+	if (banned) {
+		count(XK_BANNED);
+		return XDP_DROP;
+	}
+	if (shape == NOT_OURS || p.udp->dest != settings.knock_port)
+		return XDP_PASS;
+	if (!bpf_map_lookup_elem(&local_addresses, &p.destination)) {
+		count(XK_TRANSIT);
+		return XDP_PASS;
+	}
+	if (shape == FIRST_FRAGMENT)
+		return finish(XK_FRAGMENT);
+	return finish(judge(ctx, &p));
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+//
+// The real filter, loaded and fed frame by frame through BPF_PROG_TEST_RUN.
+#pragma once
+
+#include "frame.h"
+#include "protocol/keys.h"
+#include "protocol/seal.h"
+
+#include "bpf/abi.h"
+#include "knock.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <doctest/doctest.h>
+
+#include <linux/bpf.h>
+
+#include <functional>
+
+namespace xk::test {
+
+inline Address address(const char* text) { return Address::parse(text).value(); }
+
+inline xk_address abi(const Address& a) {
+    xk_address out;
+    std::memcpy(out.bytes, a.bytes.data(), sizeof out.bytes);
+    return out;
+}
+
+struct Verdict {
+    int action = -1;                        // XDP_PASS, XDP_DROP
+    std::vector<int> counters;              // the ones that moved, by one each
+    std::optional<xk_candidate> record;     // pushed to the ring
+};
+
+class Filter {
+  public:
+    explicit Filter(const std::function<void(xk_settings&)>& change = {}) : skeleton_(knock_bpf__open()) {
+        REQUIRE(skeleton_ != nullptr);
+        auto* settings = const_cast<xk_settings*>(
+            reinterpret_cast<const volatile xk_settings*>(&skeleton_->rodata->settings));
+        settings->knock_port = __builtin_bswap16(62201);
+        settings->knock_interval = 500'000'000;
+        settings->knock_burst = 32;
+        settings->answers_per_second = 100;
+        if (change)
+            change(*settings);
+        REQUIRE_MESSAGE(knock_bpf__load(skeleton_) == 0, "loading the filter (root?)");
+        ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.candidates), &Filter::take, this, nullptr);
+        REQUIRE(ring_ != nullptr);
+        add_local("192.0.2.1");
+        add_local("2001:db8::1");
+        publish(keys(), kSlot);
+    }
+    ~Filter() {
+        ring_buffer__free(ring_);
+        knock_bpf__destroy(skeleton_);
+    }
+    Filter(const Filter&) = delete;
+    Filter& operator=(const Filter&) = delete;
+
+    static constexpr Slot kSlot = 56666666;
+    static constexpr std::uint32_t kCredential = 3;
+
+    static const CredentialKeys& keys() {
+        static const CredentialKeys k = [] {
+            CredentialKeys made;
+            derive(made, Key{1}, wire::ServerId{2}, wire::CredentialId{3});
+            return made;
+        }();
+        return k;
+    }
+
+    static std::vector<std::uint8_t> sealed(std::uint8_t seed = 0, Slot slot = kSlot) {
+        const RequestBytes request{seed};
+        const auto packet =
+            seal(keys(), slot, hedged_nonce(keys().nonce, WallTime{}, request), request);
+        return {packet.begin(), packet.end()};
+    }
+
+    void publish(const CredentialKeys& k, Slot slot, std::uint64_t not_before = 0,
+                 std::uint64_t expires = ~0ull, std::uint32_t credential = kCredential) {
+        const GateKeys gate = gate_keys(k.gate, slot);
+        std::uint64_t tag;
+        std::memcpy(&tag, gate.tag.data(), sizeof tag);
+        xk_tag value{};
+        std::memcpy(value.mac_key, gate.mac_key.data(), sizeof value.mac_key);
+        value.not_before = not_before;
+        value.expires = expires;
+        value.slot = slot;
+        value.credential = credential;
+        update(skeleton_->maps.tags, tag, value);
+    }
+
+    void add_local(const char* text) {
+        update(skeleton_->maps.local_addresses, abi(address(text)), std::uint32_t{1});
+    }
+    void ban(const char* text, std::uint64_t until = ~0ull) {
+        const Prefix prefix = Prefix::parse(text).value();
+        if (prefix.is_single()) {
+            update(skeleton_->maps.banned_addresses, abi(prefix.address), until);
+            skeleton_->bss->bans.addresses = skeleton_->bss->bans.addresses + 1;
+        } else {
+            update(skeleton_->maps.banned_networks, xk_prefix{prefix.length, abi(prefix.address)}, until);
+            skeleton_->bss->bans.networks = skeleton_->bss->bans.networks + 1;
+        }
+    }
+    void disable(std::uint32_t credential) {
+        update(skeleton_->maps.credentials, credential, xk_credential{0, 1, 0});
+    }
+
+    Verdict run(const Frame& frame, std::uint32_t repeat = 1) {
+        const auto before = counters();
+        record_.reset();
+        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
+                    .data_size_in = static_cast<__u32>(frame.size()),
+                    .repeat = static_cast<int>(repeat));
+        REQUIRE(bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.xknock), &options) == 0);
+        if (consume_)
+            ring_buffer__consume(ring_);
+        Verdict verdict;
+        verdict.action = static_cast<int>(options.retval);
+        const auto after = counters();
+        for (int i = 0; i < XK_COUNTERS; ++i)
+            for (auto n = before[static_cast<std::size_t>(i)]; n < after[static_cast<std::size_t>(i)]; ++n)
+                verdict.counters.push_back(i);
+        verdict.record = record_;
+        return verdict;
+    }
+    Verdict run(const FrameSpec& spec) { return run(build(spec)); }
+
+    void stop_consuming() { consume_ = false; }
+    void consume() { ring_buffer__consume(ring_); }
+    std::size_t records() const { return records_; }
+    knock_bpf* skeleton() { return skeleton_; }
+
+  private:
+    template <typename K, typename V>
+    void update(bpf_map* map, const K& key, const V& value) {
+        REQUIRE(bpf_map__update_elem(map, &key, sizeof key, &value, sizeof value, BPF_ANY) == 0);
+    }
+
+    std::vector<std::uint64_t> counters() {
+        const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
+        std::vector<std::uint64_t> sums(XK_COUNTERS), each(cpus);
+        for (std::uint32_t i = 0; i < XK_COUNTERS; ++i) {
+            REQUIRE(bpf_map__lookup_elem(skeleton_->maps.counters, &i, sizeof i, each.data(),
+                                         8 * cpus, 0) == 0);
+            for (const auto n : each)
+                sums[i] += n;
+        }
+        return sums;
+    }
+
+    static int take(void* self, void* data, std::size_t size) {
+        REQUIRE(size == sizeof(xk_candidate));
+        auto* filter = static_cast<Filter*>(self);
+        filter->record_ = *static_cast<const xk_candidate*>(data);
+        ++filter->records_;
+        return 0;
+    }
+
+    knock_bpf* skeleton_;
+    ring_buffer* ring_ = nullptr;
+    std::optional<xk_candidate> record_;
+    std::size_t records_ = 0;
+    bool consume_ = true;
+};
+
+} // namespace xk::test
