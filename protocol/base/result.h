@@ -65,14 +65,14 @@ class [[nodiscard]] Result {
     // Reading the wrong side is a bug of the caller, so it aborts.
     T& value() & { return require<0>(); }
     const T& value() const& { return const_cast<Result*>(this)->require<0>(); }
-    T&& value() && { return std::move(require<0>()); }
+    T value() && { return std::move(require<0>()); } // by value: safe in a range-based for
     Error& error() & { return require<1>(); }
     const Error& error() const& { return const_cast<Result*>(this)->require<1>(); }
-    Error&& error() && { return std::move(require<1>()); }
+    Error error() && { return std::move(require<1>()); }
 
     T& operator*() & { return value(); }
     const T& operator*() const& { return value(); }
-    T&& operator*() && { return std::move(*this).value(); }
+    T operator*() && { return std::move(*this).value(); }
     T* operator->() { return &value(); }
     const T* operator->() const { return &value(); }
 
@@ -98,7 +98,7 @@ class [[nodiscard]] Result<void> {
 
     Error& error() & { return require(); }
     const Error& error() const& { return const_cast<Result*>(this)->require(); }
-    Error&& error() && { return std::move(require()); }
+    Error error() && { return std::move(require()); }
 
   private:
     Error& require() {

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/nft/element.h"
+
+#include <libnftnl/set.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace xk::nft {
+namespace {
+
+// nft(8) ignores attributes of element user data that it does not know; its own count up from 0.
+constexpr std::uint8_t kPrivateData = 0x78;
+
+constexpr std::size_t kProtocolField = 4, kPortField = 4;
+
+using Set = Handle<nftnl_set, nftnl_set_free>;
+
+Set set_of(const SetName& name) {
+    Set set(nftnl_set_alloc());
+    if (!set)
+        std::abort(); // out of memory
+    nftnl_set_set_u32(set.get(), NFTNL_SET_FAMILY, NFPROTO_INET);
+    nftnl_set_set_str(set.get(), NFTNL_SET_TABLE, name.table.c_str());
+    nftnl_set_set_str(set.get(), NFTNL_SET_NAME, name.set.c_str());
+    return set;
+}
+
+void set_user_data(nftnl_set_elem* to, const Element& element) {
+    if (element.comment.empty() && element.data.empty())
+        return;
+    const Handle<nftnl_udata_buf, nftnl_udata_buf_free> buffer(nftnl_udata_buf_alloc(256));
+    if (!element.comment.empty())
+        nftnl_udata_put_strz(buffer.get(), NFTNL_UDATA_SET_ELEM_COMMENT,
+                             element.comment.substr(0, kMaxComment).c_str());
+    if (!element.data.empty() && element.data.size() <= kMaxData)
+        nftnl_udata_put(buffer.get(), kPrivateData, static_cast<std::uint32_t>(element.data.size()),
+                        element.data.data());
+    nftnl_set_elem_set(to, NFTNL_SET_ELEM_USERDATA, nftnl_udata_buf_data(buffer.get()),
+                       nftnl_udata_buf_len(buffer.get()));
+}
+
+int take_user_data(const nftnl_udata* attribute, void* to) {
+    auto* const element = static_cast<Element*>(to);
+    const auto* const value = static_cast<const char*>(nftnl_udata_get(attribute));
+    const std::size_t size = nftnl_udata_len(attribute);
+    if (nftnl_udata_type(attribute) == NFTNL_UDATA_SET_ELEM_COMMENT)
+        element->comment.assign(value, ::strnlen(value, size));
+    else if (nftnl_udata_type(attribute) == kPrivateData)
+        element->data.assign(value, value + size);
+    return 0;
+}
+
+Element element_of(nftnl_set_elem* from) {
+    Element element;
+    std::uint32_t size = 0;
+    if (const auto* key =
+            static_cast<const std::uint8_t*>(nftnl_set_elem_get(from, NFTNL_SET_ELEM_KEY, &size)))
+        element.key.assign(key, key + size);
+    if (nftnl_set_elem_is_set(from, NFTNL_SET_ELEM_FLAGS))
+        element.interval_end =
+            (nftnl_set_elem_get_u32(from, NFTNL_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END) != 0;
+    if (nftnl_set_elem_is_set(from, NFTNL_SET_ELEM_TIMEOUT))
+        element.timeout =
+            std::chrono::milliseconds(nftnl_set_elem_get_u64(from, NFTNL_SET_ELEM_TIMEOUT));
+    if (nftnl_set_elem_is_set(from, NFTNL_SET_ELEM_EXPIRATION))
+        element.expires =
+            std::chrono::milliseconds(nftnl_set_elem_get_u64(from, NFTNL_SET_ELEM_EXPIRATION));
+    if (const auto* data = nftnl_set_elem_get(from, NFTNL_SET_ELEM_USERDATA, &size))
+        nftnl_udata_parse(data, size, take_user_data, &element);
+    return element;
+}
+
+void message(Transaction& transaction, std::uint16_t type, std::uint16_t flags, const SetName& name,
+             const Element& element, bool whole) {
+    const Set set = set_of(name);
+    nftnl_set_elem* const e = nftnl_set_elem_alloc();
+    if (e == nullptr)
+        std::abort(); // out of memory
+    nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, element.key.data(),
+                       static_cast<std::uint32_t>(element.key.size()));
+    if (element.interval_end)
+        nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
+    if (whole) {
+        if (element.timeout)
+            nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_TIMEOUT,
+                                   static_cast<std::uint64_t>(element.timeout->count()));
+        set_user_data(e, element);
+    }
+    nftnl_set_elem_add(set.get(), e);
+    transaction.add(type, flags,
+                    [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, set.get()); });
+}
+
+// A time-out for elements that exist only inside a transaction: a set without default time-out would
+// otherwise take them as eternal, which is as good, but this is what they are.
+constexpr std::chrono::milliseconds kMoment{1000};
+
+} // namespace
+
+std::vector<std::uint8_t> address_key(const Address& address) {
+    return {address.bytes.begin() + (address.is_v4() ? 12 : 0), address.bytes.end()};
+}
+
+std::vector<std::uint8_t> endpoint_key(const Endpoint& endpoint) {
+    std::vector<std::uint8_t> key(kProtocolField + kPortField, 0);
+    key[0] = static_cast<std::uint8_t>(endpoint.protocol);
+    key[kProtocolField] = static_cast<std::uint8_t>(endpoint.port >> 8);
+    key[kProtocolField + 1] = static_cast<std::uint8_t>(endpoint.port);
+    return key;
+}
+
+std::vector<std::uint8_t> grant_key(const Address& source, const Endpoint& endpoint) {
+    std::vector<std::uint8_t> key = address_key(source);
+    const auto rest = endpoint_key(endpoint);
+    key.insert(key.end(), rest.begin(), rest.end());
+    return key;
+}
+
+std::optional<Address> parse_address_key(const std::vector<std::uint8_t>& key) {
+    if (key.size() == 4)
+        return Address::v4(key[0], key[1], key[2], key[3]);
+    if (key.size() != 16)
+        return std::nullopt;
+    Address address;
+    std::copy(key.begin(), key.end(), address.bytes.begin());
+    return address;
+}
+
+std::optional<GrantKey> parse_grant_key(const std::vector<std::uint8_t>& key) {
+    constexpr std::size_t kRest = kProtocolField + kPortField;
+    if (key.size() != 4 + kRest && key.size() != 16 + kRest)
+        return std::nullopt;
+    const auto rest = key.end() - static_cast<std::ptrdiff_t>(kRest);
+    const auto address = parse_address_key({key.begin(), rest});
+    const auto port = static_cast<std::uint16_t>(rest[4] << 8 | rest[5]);
+    return GrantKey{*address, Endpoint{static_cast<IpProtocol>(rest[0]), port}};
+}
+
+void add_element(Transaction& transaction, const SetName& set, const Element& element) {
+    message(transaction, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, element, true);
+}
+
+void remove_element(Transaction& transaction, const SetName& set, std::vector<std::uint8_t> key) {
+    Element element;
+    element.key = std::move(key);
+    element.timeout = kMoment;
+    message(transaction, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, element, true);
+    message(transaction, NFT_MSG_DELSETELEM, 0, set, element, false);
+}
+
+void put_element(Transaction& transaction, const SetName& set, const Element& element) {
+    remove_element(transaction, set, element.key);
+    add_element(transaction, set, element);
+}
+
+void flush_set(Transaction& transaction, const SetName& name) {
+    const Set set = set_of(name);
+    transaction.add(NFT_MSG_DELSETELEM, 0,
+                    [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, set.get()); });
+}
+
+Result<std::vector<Element>> list_elements(Socket& socket, const SetName& name) {
+    std::vector<Element> elements;
+    const Set request = set_of(name);
+    auto done = socket.dump(
+        NFT_MSG_GETSETELEM,
+        [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, request.get()); },
+        [&](const nlmsghdr* h) {
+            const Set answer(nftnl_set_alloc());
+            if (!answer || nftnl_set_elems_nlmsg_parse(h, answer.get()) < 0)
+                return;
+            const Handle<nftnl_set_elems_iter, nftnl_set_elems_iter_destroy> each(
+                nftnl_set_elems_iter_create(answer.get()));
+            while (nftnl_set_elem* e = nftnl_set_elems_iter_next(each.get()))
+                elements.push_back(element_of(e));
+        });
+    if (!done)
+        return std::move(done).error().within("listing set " + name.set);
+    return elements;
+}
+
+} // namespace xk::nft

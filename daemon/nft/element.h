@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+//
+// Elements of our sets: how keys, time-outs and user data are laid out in netlink, both ways. A comment is
+// what "nft list" shows; `data` is a second, private attribute of the element's user data, in which
+// the daemon keeps what it must find again after a restart.
+#pragma once
+
+#include "daemon/nft/transaction.h"
+#include "protocol/base/address.h"
+#include "protocol/service.h"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xk::nft {
+
+struct Element {
+    std::vector<std::uint8_t> key;                    // as the kernel holds it
+    bool interval_end = false;                        // first key behind a range
+    std::optional<std::chrono::milliseconds> timeout; // none: for ever, or the set has none
+    std::chrono::milliseconds expires{0};             // read only: what is left of the time-out
+    std::string comment;                              // at most kMaxComment bytes
+    std::vector<std::uint8_t> data;                   // at most kMaxData bytes
+};
+
+// The kernel keeps at most 256 bytes of user data (NFT_USERDATA_MAXLEN): two attributes with two bytes of
+// header each, and the comment's terminator.
+inline constexpr std::size_t kMaxData = 128;
+inline constexpr std::size_t kMaxComment = 256 - 2 - kMaxData - 2 - 1;
+
+// "source . protocol . port", each field padded to 32 bits: 12 bytes for IPv4, 24 for IPv6.
+std::vector<std::uint8_t> grant_key(const Address& source, const Endpoint& endpoint);
+struct GrantKey {
+    Address source;
+    Endpoint endpoint;
+};
+std::optional<GrantKey> parse_grant_key(const std::vector<std::uint8_t>& key);
+
+// "protocol . port": 8 bytes.
+std::vector<std::uint8_t> endpoint_key(const Endpoint& endpoint);
+
+// 4 bytes for IPv4, 16 for IPv6.
+std::vector<std::uint8_t> address_key(const Address& address);
+std::optional<Address> parse_address_key(const std::vector<std::uint8_t>& key);
+
+struct SetName {
+    std::string table;
+    std::string set;
+};
+
+void add_element(Transaction& transaction, const SetName& set, const Element& element);
+
+// Adds, or replaces with the new time-out and user data. A kernel before 6.12 does not refresh the time-out
+// of an element that is added again, and a delete fails when there is nothing; so: add, delete, add. In
+// one transaction no packet sees the gap.
+void put_element(Transaction& transaction, const SetName& set, const Element& element);
+
+// Deletes it, present or not: add, delete.
+void remove_element(Transaction& transaction, const SetName& set, std::vector<std::uint8_t> key);
+
+// Deletes all elements.
+void flush_set(Transaction& transaction, const SetName& set);
+
+Result<std::vector<Element>> list_elements(Socket& socket, const SetName& set);
+
+} // namespace xk::nft

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/nft/transaction.h"
+
+#include <libnftnl/common.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace xk::nft {
+namespace {
+
+constexpr std::size_t kRoom = 32 * 1024;         // for one message, more than libnftnl makes of ours
+constexpr std::size_t kReceiveBuffer = 64 * 1024; // netlink dumps come in pieces of at most 32 KiB
+constexpr timeval kPatience{5, 0};
+
+// MNL_ALIGN and MNL_NLMSG_HDRLEN without their signed arithmetic.
+constexpr std::size_t aligned(std::size_t n) { return (n + 3) & ~std::size_t{3}; }
+constexpr std::size_t kHeader = aligned(sizeof(nlmsghdr));
+
+constexpr const char* kRights = "xknockd needs CAP_NET_ADMIN and a kernel with nf_tables";
+
+} // namespace
+
+Transaction::Transaction() {
+    buffer_.resize(4096 + kRoom);
+    next(NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, 0);
+    messages_ = 0;
+}
+
+nlmsghdr* Transaction::next(std::uint16_t type, std::uint16_t family, std::uint16_t flags) {
+    if (buffer_.size() - used_ < kRoom)
+        buffer_.resize(2 * buffer_.size() + kRoom);
+    char* const at = buffer_.data() + used_;
+    nlmsghdr* header = nullptr;
+    if (type == NFNL_MSG_BATCH_BEGIN)
+        header = nftnl_batch_begin(at, sequence_++);
+    else if (type == NFNL_MSG_BATCH_END)
+        header = nftnl_batch_end(at, sequence_++);
+    else
+        header = nftnl_nlmsg_build_hdr(at, type, family, flags, sequence_++);
+    last_ = used_;
+    ++messages_;
+    used_ += header->nlmsg_len;
+    return header;
+}
+
+void Transaction::add(std::uint16_t type, std::uint16_t flags,
+                      const std::function<void(nlmsghdr*)>& fill) {
+    nlmsghdr* const header = next(type, NFPROTO_INET, flags);
+    fill(header);
+    used_ = last_ + aligned(header->nlmsg_len);
+}
+
+void Transaction::finish() {
+    // Only the last message asks for an answer; a message that fails answers by itself.
+    reinterpret_cast<nlmsghdr*>(buffer_.data() + last_)->nlmsg_flags |= NLM_F_ACK;
+    next(NFNL_MSG_BATCH_END, AF_UNSPEC, 0);
+}
+
+Result<Socket> Socket::open() {
+    mnl_socket* const raw = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+    if (raw == nullptr)
+        return os_error("opening a netfilter netlink socket", kRights);
+    Socket socket(raw);
+    if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0)
+        return os_error("binding a netfilter netlink socket");
+    // Rebuilding a table with many grants is one large message, which must fit.
+    const int fd = mnl_socket_get_fd(raw);
+    const int size = 16 * 1024 * 1024;
+    if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0 ||
+        ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
+        return os_error("enlarging netlink buffers", kRights);
+    if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) != 0)
+        return os_error("setting a netlink time limit");
+    return socket;
+}
+
+Result<void> Socket::send(const void* data, std::size_t size) {
+    // Whatever an earlier, failed exchange left behind is not an answer to this one.
+    char stale[kReceiveBuffer];
+    while (::recv(mnl_socket_get_fd(socket_.get()), stale, sizeof stale, MSG_DONTWAIT) > 0) {
+    }
+    if (mnl_socket_sendto(socket_.get(), data, size) < 0)
+        return os_error("sending to nf_tables");
+    return {};
+}
+
+Result<void> Socket::commit(Transaction&& transaction) {
+    if (transaction.empty())
+        return {};
+    transaction.finish();
+    const auto* const first = reinterpret_cast<const nlmsghdr*>(transaction.buffer_.data());
+    const auto* const last =
+        reinterpret_cast<const nlmsghdr*>(transaction.buffer_.data() + transaction.last_);
+    const std::uint32_t final_sequence = last->nlmsg_seq - 1;
+    if (auto sent = send(transaction.buffer_.data(), transaction.used_); !sent)
+        return sent;
+
+    int failure = 0;
+    char buffer[kReceiveBuffer];
+    for (;;) {
+        const ssize_t received = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
+        if (received < 0)
+            return os_error("waiting for nf_tables");
+        int left = static_cast<int>(received);
+        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left);
+             h = mnl_nlmsg_next(h, &left)) {
+            if (h->nlmsg_type != NLMSG_ERROR)
+                continue;
+            const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h));
+            if (error->error != 0 && failure == 0)
+                failure = error->error;
+            // The batch's own header is answered only when all of it was refused.
+            if (h->nlmsg_seq == final_sequence || h->nlmsg_seq == first->nlmsg_seq)
+                return failure == 0 ? Result<void>()
+                                    : os_error_of(failure, "nf_tables refused a transaction",
+                                                  failure == -EPERM ? kRights : "");
+        }
+    }
+}
+
+Result<void> Socket::dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill,
+                          const std::function<void(const nlmsghdr*)>& each) {
+    char request[kHeader + 4096];
+    nlmsghdr* const header =
+        nftnl_nlmsg_build_hdr(request, type, NFPROTO_INET, NLM_F_DUMP, ++sequence_);
+    if (fill)
+        fill(header);
+    if (auto sent = send(header, header->nlmsg_len); !sent)
+        return sent;
+    char buffer[kReceiveBuffer];
+    for (;;) {
+        const ssize_t received = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
+        if (received < 0)
+            return os_error("waiting for an nf_tables dump");
+        int left = static_cast<int>(received);
+        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left);
+             h = mnl_nlmsg_next(h, &left)) {
+            if (h->nlmsg_seq != sequence_)
+                continue;
+            if (h->nlmsg_type == NLMSG_DONE)
+                return {};
+            if (h->nlmsg_type == NLMSG_ERROR) {
+                const int code = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h))->error;
+                if (code == 0 || code == -ENOENT)
+                    return {};
+                return os_error_of(code, "nf_tables refused a dump", code == -EPERM ? kRights : "");
+            }
+            each(h);
+        }
+    }
+}
+
+} // namespace xk::nft

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/nft/fence.h"
+
+#include <doctest/doctest.h>
+
+#include <sched.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <thread>
+
+using namespace xk;
+using namespace xk::nft;
+using namespace std::chrono_literals;
+
+namespace {
+
+// nft(8) in the namespace of the test; what it printed, both streams.
+std::string run_nft(const std::string& arguments, int* code = nullptr) {
+    std::string out;
+    FILE* pipe = ::popen(("exec 2>&1; nft " + arguments).c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    char buffer[4096];
+    while (std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe))
+        out.append(buffer, n);
+    const int status = ::pclose(pipe);
+    if (code)
+        *code = status;
+    else
+        CHECK_MESSAGE(status == 0, out);
+    return out;
+}
+
+Socket socket_in_new_namespace() {
+    REQUIRE_MESSAGE(::unshare(CLONE_NEWNET) == 0, "needs root");
+    auto socket = Socket::open();
+    REQUIRE_MESSAGE(socket.has_value(), socket.error().message);
+    return *std::move(socket);
+}
+
+Address address(const char* text) { return Address::parse(text).value(); }
+Endpoint endpoint(const char* text) { return Endpoint::parse(text).value(); }
+
+FenceSpec spec() {
+    FenceSpec s;
+    s.protect = {endpoint("tcp/22"), endpoint("udp/51820")};
+    s.allow = {Prefix::parse("198.51.100.0/25").value(), Prefix::parse("2001:db8:a::/47").value()};
+    s.silent_port = 62201;
+    return s;
+}
+
+Element grant(const char* source, const char* to, std::chrono::milliseconds timeout,
+              const char* comment = "anna/laptop") {
+    Element e;
+    e.key = grant_key(address(source), endpoint(to));
+    e.timeout = timeout;
+    e.comment = comment;
+    e.data = {1, 2, 3};
+    return e;
+}
+
+void put(Socket& socket, const Element& element) {
+    Transaction t;
+    put_element(t, grants_set(element.key.size() == 12), element);
+    const auto done = socket.commit(std::move(t));
+    REQUIRE_MESSAGE(done.has_value(), done.error().message);
+}
+
+std::vector<Element> grants(Socket& socket, bool v4 = true) {
+    auto list = list_elements(socket, grants_set(v4));
+    REQUIRE(list.has_value());
+    return *list;
+}
+
+} // namespace
+
+TEST_CASE("the fence reads as a person would have written it") {
+    Socket socket = socket_in_new_namespace();
+    CHECK_FALSE(fence_exists(socket).value());
+    REQUIRE(install_fence(socket, spec()));
+    CHECK(fence_exists(socket).value());
+    CHECK(run_nft("list ruleset") == R"(table inet xknock {
+	set grants4 {
+		type ipv4_addr . inet_proto . inet_service
+		flags timeout
+	}
+
+	set grants6 {
+		type ipv6_addr . inet_proto . inet_service
+		flags timeout
+	}
+
+	set banned4 {
+		type ipv4_addr
+		flags timeout
+	}
+
+	set banned6 {
+		type ipv6_addr
+		flags timeout
+	}
+
+	set banned_networks4 {
+		type ipv4_addr
+		flags interval
+	}
+
+	set banned_networks6 {
+		type ipv6_addr
+		flags interval
+	}
+
+	set protected {
+		type inet_proto . inet_service
+		elements = { tcp . 22,
+			     udp . 51820 }
+	}
+
+	chain prerouting {
+		type filter hook prerouting priority mangle; policy accept;
+		iif "lo" accept comment "loopback"
+		ip saddr @banned4 counter packets 0 bytes 0 drop comment "banned"
+		ip saddr @banned_networks4 counter packets 0 bytes 0 drop comment "banned"
+		ip6 saddr @banned6 counter packets 0 bytes 0 drop comment "banned"
+		ip6 saddr @banned_networks6 counter packets 0 bytes 0 drop comment "banned"
+		ct state established,related accept comment "sessions that exist"
+		ip saddr 198.51.100.0/25 accept comment "gate.allow"
+		ip6 saddr 2001:db8:a::/47 accept comment "gate.allow"
+		ip saddr . meta l4proto . th dport @grants4 accept comment "granted"
+		ip6 saddr . meta l4proto . th dport @grants6 accept comment "granted"
+		fib daddr type != unicast meta l4proto . th dport @protected counter packets 0 bytes 0 drop comment "protected"
+		udp dport 62201 fib daddr type != unicast counter packets 0 bytes 0 drop comment "knock port"
+	}
+}
+)");
+    REQUIRE(remove_fence(socket));
+    CHECK(run_nft("list ruleset").empty());
+    REQUIRE(remove_fence(socket)); // nothing there: nothing to do
+}
+
+TEST_CASE("installing again keeps grants and bans and takes over the new rules") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_fence(socket, spec()));
+    const std::string before = run_nft("list ruleset");
+    put(socket, grant("192.0.2.7", "tcp/22", 60s));
+    FenceSpec changed = spec();
+    changed.protect = {endpoint("tcp/2222")};
+    changed.allow.clear();
+    changed.silent_port.reset();
+    REQUIRE(install_fence(socket, changed));
+    CHECK(grants(socket).size() == 1);
+    const std::string after = run_nft("list ruleset");
+    CHECK(after.find("2222") != std::string::npos);
+    CHECK(after.find("51820") == std::string::npos);
+    CHECK(after.find("gate.allow") == std::string::npos);
+    CHECK(after.find("62201") == std::string::npos);
+    REQUIRE(install_fence(socket, spec()));
+    run_nft("flush set inet xknock grants4");
+    CHECK(run_nft("list ruleset") == before);
+}
+
+TEST_CASE("a table of the name and another shape is made anew with its grants") {
+    Socket socket = socket_in_new_namespace();
+    run_nft("-f - <<'N'\n"
+        "table inet xknock {\n"
+        " set grants4 { type ipv4_addr . inet_proto . inet_service; flags timeout;\n"
+        "  elements = { 192.0.2.7 . tcp . 22 timeout 1h comment \"anna/laptop\" } }\n"
+        " set banned4 { type ipv6_addr; }\n"
+        " chain prerouting { type filter hook prerouting priority -5; }\n"
+        "}\nN");
+    REQUIRE(install_fence(socket, spec()));
+    const auto list = grants(socket);
+    REQUIRE(list.size() == 1);
+    CHECK(list[0].comment == "anna/laptop");
+    CHECK(list[0].expires > 59min);
+    CHECK(list[0].expires <= 60min);
+    CHECK(run_nft("list ruleset").find("priority mangle") != std::string::npos);
+}
+
+TEST_CASE("a grant is one element, with time-out, comment and private data") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_fence(socket, spec()));
+    for (const char* source : {"192.0.2.7", "2001:db8::7"}) {
+        put(socket, grant(source, "tcp/22", 60s));
+        const auto list = grants(socket, address(source).is_v4());
+        REQUIRE(list.size() == 1);
+        const auto key = parse_grant_key(list[0].key);
+        REQUIRE(key.has_value());
+        CHECK(key->source == address(source));
+        CHECK(key->endpoint == endpoint("tcp/22"));
+        CHECK(list[0].timeout == 60s);
+        CHECK(list[0].expires > 59s);
+        CHECK(list[0].comment == "anna/laptop");
+        CHECK(list[0].data == std::vector<std::uint8_t>{1, 2, 3});
+    }
+    CHECK(run_nft("list set inet xknock grants4").find("192.0.2.7 . tcp . 22 timeout 1m expires") !=
+          std::string::npos);
+    CHECK(run_nft("list set inet xknock grants6").find("comment \"anna/laptop\"") != std::string::npos);
+}
+
+TEST_CASE("putting again replaces time-out and comment and never duplicates") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_fence(socket, spec()));
+    put(socket, grant("192.0.2.7", "tcp/22", 5s));
+    put(socket, grant("192.0.2.7", "tcp/22", 300s, "bob/phone"));
+    const auto list = grants(socket);
+    REQUIRE(list.size() == 1);
+    CHECK(list[0].expires > 299s);
+    CHECK(list[0].comment == "bob/phone");
+    put(socket, grant("192.0.2.7", "tcp/2222", 5s));
+    put(socket, grant("192.0.2.7", "udp/22", 5s));
+    put(socket, grant("192.0.2.8", "tcp/22", 5s));
+    CHECK(grants(socket).size() == 4);
+}
+
+TEST_CASE("removing what is there, or not there, does not fail") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_fence(socket, spec()));
+    put(socket, grant("192.0.2.7", "tcp/22", 60s));
+    for (int i = 0; i < 2; ++i) {
+        Transaction t;
+        remove_element(t, grants_set(true), grant_key(address("192.0.2.7"), endpoint("tcp/22")));
+        REQUIRE(socket.commit(std::move(t)));
+        CHECK(grants(socket).empty());
+    }
+}
+
+TEST_CASE("the kernel ends a grant by itself, and putting in that moment does not fail") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_fence(socket, spec()));
+    // A fresh grant every millisecond while the one before runs out.
+    for (int i = 0; i < 200; ++i) {
+        put(socket, grant("192.0.2.7", "tcp/22", 1ms));
+        std::this_thread::sleep_for(std::chrono::microseconds(10 * i));
+    }
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (!grants(socket).empty() && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(5ms);
+    CHECK(grants(socket).empty());
+}
+
+TEST_CASE("a transaction is done as a whole or not at all, and the next one works") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_fence(socket, spec()));
+    Transaction t;
+    put_element(t, grants_set(true), grant("192.0.2.7", "tcp/22", 60s));
+    put_element(t, {"xknock", "no_such_set"}, grant("192.0.2.8", "tcp/22", 60s));
+    const auto done = socket.commit(std::move(t));
+    REQUIRE_FALSE(done);
+    CHECK(done.error().message.find("nf_tables refused a transaction") != std::string::npos);
+    CHECK(grants(socket).empty());
+    put(socket, grant("192.0.2.7", "tcp/22", 60s));
+    CHECK(grants(socket).size() == 1);
+}
+
+TEST_CASE("thousands of grants go in one transaction and are listed again") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_fence(socket, spec()));
+    Transaction t;
+    for (int i = 0; i < 10'000; ++i) {
+        Element e = grant("192.0.2.7", "tcp/22", 60s);
+        e.key[2] = static_cast<std::uint8_t>(i >> 8);
+        e.key[3] = static_cast<std::uint8_t>(i);
+        put_element(t, grants_set(true), e);
+    }
+    REQUIRE(socket.commit(std::move(t)));
+    CHECK(grants(socket).size() == 10'000);
+}
+
+TEST_CASE("networks go into an interval set, up to the end of the address space") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_fence(socket, spec()));
+    Transaction t;
+    flush_set(t, banned_networks_set(true));
+    Element begin, end;
+    begin.key = address_key(address("192.0.2.0"));
+    begin.data = {9};
+    end.key = address_key(address("192.0.3.0"));
+    end.interval_end = true;
+    add_element(t, banned_networks_set(true), begin);
+    add_element(t, banned_networks_set(true), end);
+    begin.key = address_key(address("255.0.0.0"));
+    add_element(t, banned_networks_set(true), begin);
+    REQUIRE(socket.commit(std::move(t)));
+    const std::string list = run_nft("list set inet xknock banned_networks4");
+    CHECK(list.find("192.0.2.0/24") != std::string::npos);
+    CHECK(list.find("255.0.0.0") != std::string::npos);
+    unsigned begins = 0;
+    for (const Element& e : list_elements(socket, banned_networks_set(true)).value())
+        begins += !e.interval_end;
+    CHECK(begins == 2);
+}
+
+TEST_CASE("an external set is examined before it is used") {
+    Socket socket = socket_in_new_namespace();
+    const SetName name{"filter", "knock4"};
+    auto refused = check_external_set(socket, name, true);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message == "there is no set \"knock4\" in table inet \"filter\"");
+    run_nft("add table inet filter");
+    run_nft("'add set inet filter knock4 { type ipv4_addr; flags timeout; }'");
+    CHECK(check_external_set(socket, name, true).error().message.find("is not of type") !=
+          std::string::npos);
+    run_nft("delete set inet filter knock4");
+    run_nft("'add set inet filter knock4 { type ipv4_addr . inet_proto . inet_service; }'");
+    refused = check_external_set(socket, name, true);
+    CHECK(refused.error().message.find("has no flag timeout") != std::string::npos);
+    run_nft("delete set inet filter knock4");
+    // The hint is the command that makes it right.
+    run_nft(refused.error().hint.substr(4, refused.error().hint.find("}'") + 2 - 4));
+    CHECK(check_external_set(socket, name, true).has_value());
+    CHECK_FALSE(check_external_set(socket, name, false).has_value());
+}
+
+TEST_CASE("without the right to it the message says which is missing") {
+    Socket socket = socket_in_new_namespace();
+    // Another user namespace owns this network namespace's rights.
+    REQUIRE(::unshare(CLONE_NEWUSER) == 0);
+    const auto done = Socket::open();
+    REQUIRE_FALSE(done);
+    CHECK(done.error().hint.find("CAP_NET_ADMIN") != std::string::npos);
+}
