@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+//
+// Firewall: the one thing that a judgement can do to the world. The worker's implementation asks the
+// privileged process, which checks every request once more against its own configuration.
+#pragma once
+
+#include "protocol/base/address.h"
+#include "protocol/service.h"
+
+#include <chrono>
+#include <cstdint>
+
+namespace xk::gate {
+
+struct DoorRequest {
+    std::uint32_t credential = 0; // index
+    Address address;              // to open for, or to close
+    ServiceId service = 0;        // as in the request: a service, ...
+    Endpoint endpoint;            // ... or one endpoint
+    std::uint32_t lifetime = 0;   // seconds asked for; 0: the default
+};
+
+enum class Answer : std::uint8_t {
+    done = 0,
+    banned,      // the address is banned
+    own_address, // an address of this host
+    limit,       // too many grants
+    refused,     // the configuration does not allow it: the judge should have known
+    failed,      // the kernel refused
+};
+
+class Firewall {
+  public:
+    virtual ~Firewall() = default;
+    virtual Answer open(const DoorRequest& request) = 0;
+    // Closes what this credential opened, there or (close_all) everywhere. Others' grants stay.
+    virtual Answer close(const DoorRequest& request) = 0;
+    virtual Answer close_all(std::uint32_t credential) = 0;
+};
+
+} // namespace xk::gate

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/gate/grants.h"
+
+#include <algorithm>
+
+namespace xk::gate {
+namespace {
+
+void put_longest_first(std::vector<Holder>& holders) {
+    std::stable_sort(holders.begin(), holders.end(),
+                     [](const Holder& a, const Holder& b) { return a.until > b.until; });
+    if (holders.size() > kMaxHolders)
+        holders.resize(kMaxHolders);
+}
+
+bool erase(std::vector<Holder>& holders, const wire::CredentialId& credential) {
+    return std::erase_if(holders, [&](const Holder& h) { return h.credential == credential; }) != 0;
+}
+
+} // namespace
+
+DoorChange GrantBook::plan_open(const Door& door, const wire::CredentialId& credential,
+                                BootTime until) const {
+    DoorChange change{door, {}};
+    if (const auto known = doors_.find(door); known != doors_.end())
+        change.holders = known->second;
+    const auto mine = std::find_if(change.holders.begin(), change.holders.end(),
+                                   [&](const Holder& h) { return h.credential == credential; });
+    if (mine == change.holders.end()) {
+        if (change.holders.size() == kMaxHolders)
+            change.holders.pop_back();
+        change.holders.push_back({credential, until});
+    } else {
+        mine->until = std::max(mine->until, until);
+    }
+    put_longest_first(change.holders);
+    return change;
+}
+
+std::vector<DoorChange> GrantBook::plan_close(const Door& door,
+                                              const wire::CredentialId& credential) const {
+    const auto known = doors_.find(door);
+    if (known == doors_.end())
+        return {};
+    DoorChange change{door, known->second};
+    if (!erase(change.holders, credential))
+        return {};
+    return {change};
+}
+
+std::vector<DoorChange> GrantBook::plan_close_all(const wire::CredentialId& credential) const {
+    std::vector<DoorChange> changes;
+    for (const auto& [door, holders] : doors_) {
+        DoorChange change{door, holders};
+        if (erase(change.holders, credential))
+            changes.push_back(std::move(change));
+    }
+    return changes;
+}
+
+std::vector<DoorChange> GrantBook::plan_close(const Prefix& prefix) const {
+    std::vector<DoorChange> changes;
+    for (const auto& [door, holders] : doors_)
+        if (prefix.contains(door.address))
+            changes.push_back({door, {}});
+    return changes;
+}
+
+std::vector<DoorChange> GrantBook::plan_keep(const Policy& keep) const {
+    const auto may_hold = [&](const Holder& holder, const Door& door) {
+        const auto index = keep.find_credential(holder.credential);
+        if (!index)
+            return false;
+        const Credential& credential = keep.credentials[*index];
+        return credential.enabled && find_target(keep, credential, 0, door.endpoint).has_value();
+    };
+    std::vector<DoorChange> changes;
+    for (const auto& [door, holders] : doors_) {
+        DoorChange change{door, holders};
+        if (std::erase_if(change.holders, [&](const Holder& h) { return !may_hold(h, change.door); }))
+            changes.push_back(std::move(change));
+    }
+    return changes;
+}
+
+void GrantBook::enter(const std::vector<DoorChange>& changes) {
+    for (const DoorChange& change : changes) {
+        if (change.holders.empty())
+            doors_.erase(change.door);
+        else
+            doors_[change.door] = change.holders;
+    }
+}
+
+void GrantBook::expire(BootTime now) {
+    for (auto door = doors_.begin(); door != doors_.end();) {
+        std::erase_if(door->second, [&](const Holder& h) { return h.until <= now; });
+        door = door->second.empty() ? doors_.erase(door) : std::next(door);
+    }
+}
+
+std::size_t GrantBook::doors_of(const wire::CredentialId& credential) const {
+    return static_cast<std::size_t>(std::count_if(doors_.begin(), doors_.end(), [&](const auto& d) {
+        return std::any_of(d.second.begin(), d.second.end(),
+                           [&](const Holder& h) { return h.credential == credential; });
+    }));
+}
+
+bool GrantBook::would_exceed(const std::vector<Door>& doors, const wire::CredentialId& credential,
+                             std::size_t max_doors) const {
+    std::size_t fresh = 0, fresh_for_credential = 0;
+    for (const Door& door : doors) {
+        const auto known = doors_.find(door);
+        fresh += known == doors_.end();
+        fresh_for_credential +=
+            known == doors_.end() ||
+            std::none_of(known->second.begin(), known->second.end(),
+                         [&](const Holder& h) { return h.credential == credential; });
+    }
+    return doors_.size() + fresh > max_doors ||
+           (fresh_for_credential > 0 &&
+            doors_of(credential) + fresh_for_credential > kMaxDoorsOfCredential);
+}
+
+Permit permit_close(const DoorRequest& request, const Ceiling& ceiling) {
+    Permit permit;
+    if (request.credential >= ceiling.policy.credentials.size() || !request.address.is_grantable())
+        return permit;
+    const Credential& credential = ceiling.policy.credentials[request.credential];
+    const auto target = find_target(ceiling.policy, credential, request.service, request.endpoint);
+    if (!target)
+        return permit;
+    for (const Endpoint& endpoint : target->endpoints)
+        permit.doors.push_back({request.address, endpoint});
+    permit.service = ceiling.policy.services[target->service].name.view();
+    permit.answer = Answer::done;
+    return permit;
+}
+
+Permit permit_open(const DoorRequest& request, const Ceiling& ceiling, const Now& now) {
+    Permit permit = permit_close(request, ceiling);
+    if (permit.answer != Answer::done)
+        return permit;
+    const Credential& credential = ceiling.policy.credentials[request.credential];
+    permit.lifetime = grant_lifetime(credential, request.lifetime);
+    if (!credential.enabled || now.wall < credential.valid_from || now.wall >= credential.valid_until)
+        permit.answer = Answer::refused;
+    else if (ceiling.own_addresses.count(request.address))
+        permit.answer = Answer::own_address;
+    else if (ceiling.bans.is_banned(request.address, now.boot))
+        permit.answer = Answer::banned;
+    else if (ceiling.book.would_exceed(permit.doors, credential.id, ceiling.max_doors))
+        permit.answer = Answer::limit;
+    return permit;
+}
+
+} // namespace xk::gate

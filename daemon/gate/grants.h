@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+//
+// GrantBook: which doors are open, for whom and until when. A door is one (address, protocol, port) and is
+// one element of an nftables set; several credentials may hold it, and it stays open until the last of
+// them is over. Pure bookkeeping: a change is first planned, then made in the kernel by the caller, then
+// entered here, so that book and kernel never differ by a failure.
+#pragma once
+
+#include "daemon/gate/bans.h"
+#include "daemon/gate/firewall.h"
+#include "daemon/gate/policy.h"
+#include "protocol/base/address.h"
+#include "protocol/base/clock.h"
+
+#include <compare>
+#include <map>
+#include <set>
+#include <vector>
+
+namespace xk::gate {
+
+struct Door {
+    Address address;
+    Endpoint endpoint;
+    auto operator<=>(const Door&) const = default;
+};
+
+struct Holder {
+    wire::CredentialId credential{};
+    BootTime until{};
+    bool operator==(const Holder&) const = default;
+};
+
+// As many holders as an element's user data has room for. One more takes the place of the one whose time ends
+// first; the door stays open for the longest all the same.
+inline constexpr std::size_t kMaxHolders = 8;
+
+// What one door is to become. No holders: closed.
+struct DoorChange {
+    Door door;
+    std::vector<Holder> holders; // the one with the longest time first
+
+    BootTime until() const { return holders.front().until; }
+};
+
+// No credential holds more doors than this, whatever the configuration says.
+inline constexpr std::size_t kMaxDoorsOfCredential = 64;
+
+class GrantBook {
+  public:
+    // A knock that comes again extends and never shortens.
+    DoorChange plan_open(const Door& door, const wire::CredentialId& credential, BootTime until) const;
+    // Takes one holder away; nothing where it holds no such door.
+    std::vector<DoorChange> plan_close(const Door& door, const wire::CredentialId& credential) const;
+    std::vector<DoorChange> plan_close_all(const wire::CredentialId& credential) const;
+    // Whoever holds them: by the operator, or because of a ban.
+    std::vector<DoorChange> plan_close(const Prefix& prefix) const;
+    // Of all credentials that `keep` does not know: after a reload.
+    std::vector<DoorChange> plan_keep(const Policy& keep) const;
+
+    void enter(const std::vector<DoorChange>& changes);
+
+    // Forgets holders and doors whose time is over; the kernel has closed those doors by itself.
+    void expire(BootTime now);
+
+    std::size_t doors() const { return doors_.size(); }
+    std::size_t doors_of(const wire::CredentialId& credential) const;
+    // Whether opening these too would be more than the host (`max_doors`) or the credential may have.
+    bool would_exceed(const std::vector<Door>& doors, const wire::CredentialId& credential,
+                      std::size_t max_doors) const;
+    const std::map<Door, std::vector<Holder>>& all() const { return doors_; }
+
+  private:
+    std::map<Door, std::vector<Holder>> doors_;
+};
+
+// The privileged process's own judgement of a request for doors, by the configuration that it read itself: a worker
+// that was taken over gets nothing that no user could have got.
+struct Ceiling {
+    const Policy& policy;
+    const GrantBook& book;
+    const BanList& bans;
+    const std::set<Address>& own_addresses;
+    std::size_t max_doors; // of all credentials together
+};
+
+struct Permit {
+    Answer answer = Answer::refused;
+    std::vector<Door> doors; // on Answer::done: to open or to close
+    std::chrono::seconds lifetime{0};
+    std::string_view service;
+};
+
+Permit permit_open(const DoorRequest& request, const Ceiling& ceiling, const Now& now);
+
+// Closing needs the right to the service and nothing else.
+Permit permit_close(const DoorRequest& request, const Ceiling& ceiling);
+
+} // namespace xk::gate

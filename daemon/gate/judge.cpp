@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/gate/judge.h"
+
+#include "daemon/gate/lockout.h"
+
+#include <algorithm>
+
+namespace xk::gate {
+
+// One candidate on its way through the steps; each step adds what the next ones need.
+struct Judge::Case {
+    const Candidate& candidate;
+    const Now& now;
+    WallTime arrived;      // wall time of the packet's arrival: a knock that waited is not stale for it
+    wire::Tag tag;
+    wire::Mac mac;
+    std::uint32_t index = 0;
+    Slot slot = 0;
+    RequestBytes bytes{};
+    Request request{};
+    Address address{};     // to open for
+    bool remembered = false;
+    std::string what{};
+};
+
+namespace {
+
+Refused refuse(Reject reason) { return Refused{reason}; }
+
+Reject reject_of(Answer answer) {
+    switch (answer) {
+    case Answer::banned:
+        return Reject::banned;
+    case Answer::own_address:
+        return Reject::own_address;
+    case Answer::limit:
+        return Reject::limit;
+    case Answer::failed:
+        return Reject::firewall;
+    case Answer::refused:
+    case Answer::done:
+        break;
+    }
+    return Reject::refused;
+}
+
+bool needs_service(Action action) { return action == Action::open || action == Action::close; }
+
+} // namespace
+
+Judge::Judge(Policy policy, Secret<CredentialKeys> keys, Secret<FactorSecret> factors, State& state,
+             const BanList& bans)
+    : policy_(std::move(policy)), keys_(std::move(keys)), factors_(std::move(factors)), state_(state),
+      bans_(bans) {
+    records_.reserve(policy_.credentials.size());
+    for (const Credential& c : policy_.credentials)
+        records_.push_back(state_.credential(c.id));
+}
+
+void Judge::follow_clock(const Now& now) {
+    const auto skew = policy_.settings.skew;
+    tags_.cover({good_slots(now.wall - kLongestWait, skew).first, good_slots(now.wall, skew).last + 1},
+                {keys_.data(), keys_.size()});
+}
+
+Outcome Judge::judge(const Candidate& candidate, const Now& now, Firewall& firewall) {
+    Case c{candidate, now, now.wall_at(candidate.arrived), packet_tag(candidate.packet),
+           packet_mac(candidate.packet)};
+    Outcome outcome;
+    outcome.source = candidate.source;
+    // A record whose judging ended the worker is still in the ring when the worker is back.
+    if (state_.begin_attempt(c.tag, c.mac) > kMaxAttempts)
+        outcome.result = refuse(Reject::crashed);
+    else
+        outcome.result = run(c, firewall);
+    wipe(c.bytes);
+    wipe(c.request.proof);
+
+    if (c.remembered)
+        state_.finish_packet(c.tag, c.mac);
+    if (const Refused* refused = outcome.refused())
+        ++state_.header().rejects[static_cast<std::size_t>(refused->reason)];
+    else if (outcome.accepted()->retry)
+        ++state_.header().retries;
+    else
+        ++state_.header().accepted[static_cast<std::size_t>(outcome.accepted()->action)];
+    if (c.slot != 0)
+        outcome.credential = c.index;
+    state_.end_attempt();
+    return outcome;
+}
+
+Judge::Result Judge::run(Case& c, Firewall& firewall) {
+    if (auto refused = authenticate(c))
+        return *refused;
+    if (auto result = check_new(c))
+        return *result;
+    if (auto refused = check_standing(c))
+        return *refused;
+    if (auto refused = check_factor(c))
+        return *refused;
+    if (auto refused = check_rights(c))
+        return *refused;
+    return carry_out(c, firewall);
+}
+
+std::optional<Refused> Judge::authenticate(Case& c) const {
+    // 1. The maps of the filter are not trusted: tag and MAC are checked with our own keys.
+    if (c.now.boot - c.candidate.arrived > kLongestWait)
+        return refuse(Reject::late);
+    const auto match = tags_.find(c.tag);
+    const SlotRange good = good_slots(c.arrived, policy_.settings.skew);
+    if (!match || match->slot < good.first || match->slot > good.last)
+        return refuse(Reject::tag);
+    GateKeys gate = gate_keys(keys_[match->credential].gate, match->slot);
+    const Wiped wiped(gate);
+    if (!mac_matches(gate.mac_key, c.candidate.packet))
+        return refuse(Reject::mac);
+    c.index = match->credential;
+    c.slot = match->slot;
+
+    // 2. The box.
+    auto opened = open(keys_[c.index].seal, c.slot, c.candidate.packet);
+    if (!opened)
+        return refuse(Reject::box);
+    c.bytes = *opened;
+    wipe(*opened);
+
+    // 3. The strict decoder.
+    auto decoded = decode(c.bytes);
+    if (const auto* fault = std::get_if<RequestFault>(&decoded))
+        return refuse(gate::reject_of(*fault));
+    c.request = std::get<Request>(decoded);
+    c.address = c.request.address_mode == AddressMode::source ? c.candidate.source : c.request.address;
+    return std::nullopt;
+}
+
+std::optional<Judge::Result> Judge::check_new(Case& c) {
+    // 4. Fence, skew, replay.
+    const auto skew = policy_.settings.skew;
+    if (c.request.clock.time_since_epoch().count() <= state_.header().fence)
+        return refuse(Reject::fence);
+    if (c.request.clock < c.arrived - skew)
+        return refuse(Reject::stale);
+    if (c.request.clock > c.arrived + skew)
+        return refuse(Reject::future);
+
+    // A packet that is remembered as pending was ours when the worker ended: it goes on where it was.
+    const auto packet = state_.packet(c.tag, c.mac);
+    if (packet.progress == Progress::done ||
+        (packet.progress == Progress::pending && packet.address != c.candidate.source))
+        return refuse(Reject::replay);
+    // From here on its copies are replays, whatever becomes of it; else copies of a wrong code could be
+    // used to lock the user out.
+    if (!state_.remember_packet(c.tag, c.mac, c.slot, c.candidate.source))
+        return refuse(Reject::memory_full);
+    c.remembered = true;
+
+    const auto request = state_.request(policy_.credentials[c.index].id, c.request.id);
+    if (request.progress != Progress::none && request.address != c.address)
+        return refuse(Reject::request_reused);
+    if (request.progress == Progress::done) {
+        Accepted retry;
+        retry.action = c.request.action;
+        retry.retry = true;
+        retry.address = c.address;
+        return retry;
+    }
+    return std::nullopt;
+}
+
+std::optional<Refused> Judge::check_standing(Case& c) const {
+    // 5. Enabled, not locked, in its dates; nobody banned.
+    const Credential& credential = policy_.credentials[c.index];
+    const CredentialState* record = records_[c.index];
+    if (!credential.enabled || record == nullptr)
+        return refuse(Reject::disabled);
+    if (is_locked(*record, c.now.boot))
+        return Refused{Reject::locked, locked_for(*record, c.now.boot), is_locked_for_good(*record)};
+    if (c.arrived < credential.valid_from)
+        return refuse(Reject::not_yet_valid);
+    if (c.arrived >= credential.valid_until)
+        return refuse(Reject::expired);
+    if (bans_.is_banned(c.candidate.source, c.now.boot) || bans_.is_banned(c.address, c.now.boot))
+        return refuse(Reject::banned);
+    return std::nullopt;
+}
+
+std::optional<Refused> Judge::check_factor(Case& c) {
+    // 6. The second factor.
+    const Credential& credential = policy_.credentials[c.index];
+    CredentialState& record = *records_[c.index];
+    const FactorSecret& secret = factors_[c.index];
+    if (c.request.factor != credential.factor)
+        return refuse(Reject::factor_kind);
+    const auto wrong = [&] {
+        count_failure(record, c.now.boot);
+        return Refused{Reject::wrong_code, locked_for(record, c.now.boot),
+                       is_locked_for_good(record)};
+    };
+
+    switch (credential.factor) {
+    case FactorKind::none:
+        if (!all_zero(c.request.proof))
+            return refuse(Reject::proof_form);
+        return std::nullopt;
+    case FactorKind::hmac: {
+        Bytes<32> key;
+        const Wiped wiped(key);
+        std::copy_n(secret.bytes, key.size(), key.begin());
+        if (!hmac_matches(key, policy_.settings.server, c.tag, packet_nonce(c.candidate.packet),
+                          c.bytes, c.request.proof))
+            return wrong();
+        forget_failures(record);
+        return std::nullopt;
+    }
+    case FactorKind::totp: {
+        if (!is_totp_proof(c.request.proof, credential.totp_digits))
+            return refuse(Reject::proof_form);
+        const auto step = match_totp({secret.bytes, secret.size}, credential.totp_digits, c.arrived,
+                                     c.request.proof);
+        if (!step)
+            return wrong();
+        // Once only: above the last step that was used, or that very one for the very same request.
+        const std::uint64_t used = *step + 1;
+        const bool same = used == record.totp_step && record.request == c.request.id &&
+                          record.address == c.address;
+        if (used <= record.totp_step && !same)
+            return refuse(Reject::code_used);
+        record.request = c.request.id;
+        record.address = c.address;
+        record.totp_step = used;
+        forget_failures(record);
+        return std::nullopt;
+    }
+    case FactorKind::ed25519:
+    case FactorKind::sk_ed25519:
+        break;
+    }
+    return refuse(Reject::factor_kind);
+}
+
+std::optional<Refused> Judge::check_rights(Case& c) const {
+    // 7. The address, then the service. A code is used up even where this refuses.
+    const Credential& credential = policy_.credentials[c.index];
+    if (c.request.address_mode == AddressMode::source && !credential.nat)
+        return refuse(Reject::binding);
+    if (c.request.address_mode == AddressMode::bound && c.request.address != c.candidate.source)
+        return refuse(Reject::source);
+    if (c.request.address_mode == AddressMode::delegated && !credential.delegate)
+        return refuse(Reject::delegation);
+    if (!c.address.is_grantable() || c.address == c.candidate.destination)
+        return refuse(Reject::own_address);
+    if (c.request.single_use)
+        return refuse(Reject::unsupported);
+    if (!needs_service(c.request.action))
+        return std::nullopt;
+    const auto target = find_target(policy_, credential, c.request.service, c.request.endpoint);
+    if (!target)
+        return refuse(Reject::service);
+    c.what = policy_.services[target->service].name.view();
+    return std::nullopt;
+}
+
+Judge::Result Judge::carry_out(Case& c, Firewall& firewall) {
+    // 8. Used, before anything happens, so that nothing can happen twice.
+    const Credential& credential = policy_.credentials[c.index];
+    CredentialState& record = *records_[c.index];
+    if (!state_.remember_request(credential.id, c.request.id, c.slot, c.address))
+        return refuse(Reject::memory_full);
+    state_.raise_high_slot(c.slot);
+    record.last_accepted = c.arrived.time_since_epoch().count();
+    record.last_address = c.address;
+    ++record.accepted;
+
+    // 9. The privileged process decides once more, and does it.
+    DoorRequest door{c.index, c.address, c.request.service, c.request.endpoint, c.request.lifetime};
+    Answer answer = Answer::done;
+    if (c.request.action == Action::open)
+        answer = firewall.open(door);
+    else if (c.request.action == Action::close)
+        answer = firewall.close(door);
+    else if (c.request.action == Action::close_all)
+        answer = firewall.close_all(c.index);
+    state_.finish_request(credential.id, c.request.id);
+    if (answer != Answer::done)
+        return refuse(reject_of(answer));
+    Accepted accepted;
+    accepted.action = c.request.action;
+    accepted.address = c.address;
+    accepted.what = c.what;
+    if (c.request.action == Action::open)
+        accepted.lifetime = grant_lifetime(credential, c.request.lifetime);
+    return accepted;
+}
+
+} // namespace xk::gate

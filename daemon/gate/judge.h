@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+//
+// The judge: one candidate in, one outcome out. The steps are those of docs/protocol.md, "The judgement", in
+// their order, and each only goes forward. It has state (gate::State) but no clock and no I/O of its own; what it
+// decides it does through the Firewall that it is handed.
+#pragma once
+
+#include "daemon/gate/bans.h"
+#include "daemon/gate/firewall.h"
+#include "daemon/gate/policy.h"
+#include "daemon/gate/reject.h"
+#include "daemon/gate/state.h"
+#include "daemon/gate/tags.h"
+#include "protocol/keys.h"
+#include "protocol/otp.h"
+#include "protocol/secret.h"
+
+#include <chrono>
+#include <optional>
+#include <variant>
+
+namespace xk::gate {
+
+// A record off the ring, in types of our own.
+struct Candidate {
+    Address source;
+    Address destination;
+    std::uint16_t source_port = 0;
+    BootTime arrived{};
+    wire::Packet packet{};
+};
+
+// A record may wait this long for a judge (the daemon was restarted); then its knock is forgotten.
+inline constexpr std::chrono::seconds kLongestWait{60};
+
+// A record whose judging ended the worker this often is thrown away.
+inline constexpr std::uint32_t kMaxAttempts = 3;
+
+// The second factor's secret of one credential: a TOTP secret of `size` bytes, or an HMAC key of 32.
+struct FactorSecret {
+    std::uint32_t size;
+    std::uint8_t bytes[kMaxTotpSecret];
+};
+
+struct Accepted {
+    Action action = Action::probe;
+    bool retry = false; // the same request again: nothing was done
+    Address address;
+    std::string what;                 // the service's name; empty for probe and close-all
+    std::chrono::seconds lifetime{0}; // open
+};
+
+struct Refused {
+    Reject reason = Reject::count_;
+    std::chrono::seconds locked_for{0}; // wrong_code and locked: how long
+    bool locked_for_good = false;
+};
+
+struct Outcome {
+    std::variant<Refused, Accepted> result;
+    std::optional<std::uint32_t> credential; // index; known once the MAC was right
+    Address source;
+
+    const Refused* refused() const { return std::get_if<Refused>(&result); }
+    const Accepted* accepted() const { return std::get_if<Accepted>(&result); }
+};
+
+class Judge {
+  public:
+    // One judge for one configuration; keys and factors by credential index. Makes the credentials' records in
+    // the state; a credential without one (65,536 were known in this boot) is never let in.
+    Judge(Policy policy, Secret<CredentialKeys> keys, Secret<FactorSecret> factors, State& state,
+          const BanList& bans);
+
+    // To be called when a slot begins and when the clock was set: tags of the slots that matter.
+    void follow_clock(const Now& now);
+
+    Outcome judge(const Candidate& candidate, const Now& now, Firewall& firewall);
+
+    const Policy& policy() const { return policy_; }
+    const Secret<CredentialKeys>& keys() const { return keys_; }
+
+  private:
+    struct Case;
+    using Result = std::variant<Refused, Accepted>;
+
+    std::optional<Refused> authenticate(Case& c) const;  // steps 1 to 3
+    std::optional<Result> check_new(Case& c);            // step 4
+    std::optional<Refused> check_standing(Case& c) const; // step 5
+    std::optional<Refused> check_factor(Case& c);        // step 6
+    std::optional<Refused> check_rights(Case& c) const;  // step 7
+    Result carry_out(Case& c, Firewall& firewall);       // steps 8 and 9
+    Result run(Case& c, Firewall& firewall);
+
+    Policy policy_;
+    Secret<CredentialKeys> keys_;
+    Secret<FactorSecret> factors_;
+    State& state_;
+    const BanList& bans_;
+    TagTable tags_;
+    std::vector<CredentialState*> records_; // by credential index
+};
+
+} // namespace xk::gate

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/gate/lockout.h"
+
+#include <algorithm>
+
+namespace xk::gate {
+
+bool is_locked(const CredentialState& state, BootTime now) {
+    return state.locked_until > now.time_since_epoch().count();
+}
+
+bool is_locked_for_good(const CredentialState& state) {
+    return state.locked_until == kLockedForGood;
+}
+
+std::chrono::seconds locked_for(const CredentialState& state, BootTime now) {
+    if (!is_locked(state, now))
+        return std::chrono::seconds(0);
+    const std::chrono::nanoseconds left(state.locked_until - now.time_since_epoch().count());
+    return std::chrono::ceil<std::chrono::seconds>(left);
+}
+
+void count_failure(CredentialState& state, BootTime now) {
+    ++state.failures;
+    if (state.failures >= kMaxFailures) {
+        state.locked_until = kLockedForGood;
+        return;
+    }
+    if (state.failures <= kFreeFailures)
+        return;
+    const std::uint32_t doublings = std::min(state.failures - kFreeFailures - 1, 16u);
+    const auto delay = std::min(kFirstDelay * (1 << doublings), kLongestDelay);
+    state.locked_until = (now + delay).time_since_epoch().count();
+}
+
+void forget_failures(CredentialState& state) {
+    state.failures = 0;
+    state.locked_until = 0;
+}
+
+} // namespace xk::gate

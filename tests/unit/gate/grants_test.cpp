@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#include "court.h"
+
+#include "daemon/gate/grants.h"
+
+using namespace xk;
+using namespace xk::test;
+
+namespace {
+
+const BootTime kNow(1000s);
+const Door kSsh{Address::v4(192, 0, 2, 7), {IpProtocol::tcp, 22}};
+const wire::CredentialId kAnna{1}, kBob{2};
+
+struct Book : GrantBook {
+    DoorChange open(const Door& door, const wire::CredentialId& who, BootTime until) {
+        const DoorChange change = plan_open(door, who, until);
+        enter({change});
+        return change;
+    }
+};
+
+} // namespace
+
+TEST_CASE("a second knock extends, never shortens, never duplicates") {
+    Book book;
+    CHECK(book.open(kSsh, kAnna, kNow + 30s).until() == kNow + 30s);
+    CHECK(book.open(kSsh, kAnna, kNow + 60s).until() == kNow + 60s);
+    CHECK(book.open(kSsh, kAnna, kNow + 10s).until() == kNow + 60s);
+    CHECK(book.doors() == 1);
+    CHECK(book.all().at(kSsh).size() == 1);
+}
+
+TEST_CASE("a plan changes nothing until it is entered") {
+    const Book book;
+    book.plan_open(kSsh, kAnna, kNow);
+    CHECK(book.doors() == 0);
+}
+
+TEST_CASE("two users behind one address share a door, and one closing leaves the other") {
+    Book book;
+    book.open(kSsh, kAnna, kNow + 60s);
+    const DoorChange both = book.open(kSsh, kBob, kNow + 30s);
+    CHECK(both.holders.size() == 2);
+    CHECK(both.until() == kNow + 60s);
+    const auto closed = book.plan_close(kSsh, kAnna);
+    REQUIRE(closed.size() == 1);
+    CHECK(closed[0].holders == std::vector<Holder>{{kBob, kNow + 30s}});
+    book.enter(closed);
+    CHECK(book.plan_close(kSsh, kAnna).empty());
+    const auto last = book.plan_close(kSsh, kBob);
+    REQUIRE(last.size() == 1);
+    CHECK(last[0].holders.empty());
+    book.enter(last);
+    CHECK(book.doors() == 0);
+}
+
+TEST_CASE("close-all closes what is one's own, everywhere") {
+    Book book;
+    Door other = kSsh;
+    other.address = Address::v4(192, 0, 2, 8);
+    book.open(kSsh, kAnna, kNow + 60s);
+    book.open(other, kAnna, kNow + 60s);
+    book.open(other, kBob, kNow + 60s);
+    CHECK(book.doors_of(kAnna) == 2);
+    const auto changes = book.plan_close_all(kAnna);
+    CHECK(changes.size() == 2);
+    book.enter(changes);
+    CHECK(book.doors() == 1);
+    CHECK(book.doors_of(kBob) == 1);
+    CHECK(book.doors_of(kAnna) == 0);
+}
+
+TEST_CASE("an address or network is closed whoever holds it") {
+    Book book;
+    book.open(kSsh, kAnna, kNow + 60s);
+    book.open(kSsh, kBob, kNow + 60s);
+    book.open({Address::v4(198, 51, 100, 7), {IpProtocol::tcp, 22}}, kBob, kNow + 60s);
+    CHECK(book.plan_close(Prefix::parse("192.0.2.0/24").value()).size() == 1);
+    CHECK(book.plan_close(Prefix::parse("0.0.0.0/0").value()).size() == 2);
+    CHECK(book.plan_close(Prefix::parse("::/0").value()).empty());
+}
+
+TEST_CASE("of too many holders the one whose time ends first gives way") {
+    Book book;
+    for (std::uint8_t i = 0; i < kMaxHolders + 4; ++i)
+        book.open(kSsh, {static_cast<std::uint8_t>(100 + i)}, kNow + 10s * (i + 1));
+    const auto& holders = book.all().at(kSsh);
+    CHECK(holders.size() == kMaxHolders);
+    CHECK(holders.front().until == kNow + 10s * (kMaxHolders + 4));
+    CHECK(holders.back().until == kNow + 50s);
+}
+
+TEST_CASE("what is over is forgotten") {
+    Book book;
+    book.open(kSsh, kAnna, kNow + 60s);
+    book.open(kSsh, kBob, kNow + 30s);
+    book.expire(kNow + 30s);
+    CHECK(book.all().at(kSsh) == std::vector<Holder>{{kAnna, kNow + 60s}});
+    book.expire(kNow + 60s);
+    CHECK(book.doors() == 0);
+}
+
+TEST_CASE("after a reload only those hold doors who still may") {
+    Policy policy = Court::make_policy();
+    Book book;
+    Door web = kSsh;
+    web.endpoint.port = 443;
+    const auto& hmac = policy.credentials[kHmac].id;
+    const auto& plain = policy.credentials[kPlain].id;
+    book.open(kSsh, hmac, kNow + 60s);
+    book.open(kSsh, plain, kNow + 60s);
+    book.open(web, hmac, kNow + 60s);
+    CHECK(book.plan_keep(policy).empty());
+    policy.credentials[kHmac].services.reset(1); // no more web
+    const auto changes = book.plan_keep(policy);
+    REQUIRE(changes.size() == 1);
+    CHECK(changes[0].door == web);
+    policy.credentials[kPlain].enabled = false;
+    CHECK(book.plan_keep(policy).size() == 2);
+    policy.credentials.clear();
+    for (const DoorChange& change : book.plan_keep(policy))
+        CHECK(change.holders.empty());
+}
+
+namespace {
+
+struct CeilingOf {
+    Policy policy = Court::make_policy();
+    Book book;
+    BanList bans;
+    std::set<Address> own = {address("192.0.2.1")};
+    std::size_t max_doors = 100;
+    Now now{WallTime(1'700'000'000s), kNow};
+    DoorRequest good{kHmac, address("192.0.2.7"), service_id("web"), {}, 0};
+
+    Ceiling ceiling() const { return {policy, book, bans, own, max_doors}; }
+    Permit open(const DoorRequest& r) const { return permit_open(r, ceiling(), now); }
+    Answer answer(const DoorRequest& r) const { return open(r).answer; }
+    Answer answer() const { return open(good).answer; }
+};
+
+} // namespace
+
+TEST_CASE("the privileged process permits what the configuration permits") {
+    const CeilingOf c;
+    const Permit permit = c.open(c.good);
+    CHECK(permit.answer == Answer::done);
+    CHECK(permit.doors.size() == 2);
+    CHECK(permit.lifetime == 30s);
+    CHECK(permit.service == "web");
+    CHECK(permit_close(c.good, c.ceiling()).doors.size() == 2);
+}
+
+TEST_CASE("the privileged process refuses whatever no user could have got") {
+    const CeilingOf c;
+    DoorRequest r = c.good;
+    for (const std::uint32_t index : {5u, UINT32_MAX}) {
+        r.credential = index;
+        CHECK(c.answer(r) == Answer::refused);
+        CHECK(permit_close(r, c.ceiling()).answer == Answer::refused);
+    }
+    r = c.good;
+    r.credential = kPlain; // web is not bob's
+    CHECK(c.answer(r) == Answer::refused);
+    CHECK(permit_close(r, c.ceiling()).answer == Answer::refused);
+    r = c.good;
+    r.service = 0;
+    for (const Endpoint wrong : {Endpoint{IpProtocol::tcp, 3306}, Endpoint{IpProtocol::udp, 443},
+                                 Endpoint{static_cast<IpProtocol>(99), 443}, Endpoint{}}) {
+        r.endpoint = wrong;
+        CHECK(c.answer(r) == Answer::refused);
+    }
+    for (const char* bad : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "::", "fe80::1"}) {
+        r = c.good;
+        r.address = address(bad);
+        CHECK(c.answer(r) == Answer::refused);
+    }
+    r = c.good;
+    r.address = address("192.0.2.1");
+    CHECK(c.answer(r) == Answer::own_address);
+    r = c.good;
+    r.lifetime = UINT32_MAX;
+    CHECK(c.open(r).lifetime == 3600s);
+}
+
+TEST_CASE("the privileged process looks at standing, dates and bans for itself") {
+    CeilingOf disabled;
+    disabled.policy.credentials[kHmac].enabled = false;
+    CHECK(disabled.answer() == Answer::refused);
+    CeilingOf expired;
+    expired.policy.credentials[kHmac].valid_until = expired.now.wall;
+    CHECK(expired.answer() == Answer::refused);
+    CeilingOf early;
+    early.policy.credentials[kHmac].valid_from = early.now.wall + 1s;
+    CHECK(early.answer() == Answer::refused);
+    CeilingOf banned;
+    banned.bans.add(Prefix::parse("192.0.2.0/24").value(), {});
+    CHECK(banned.answer() == Answer::banned);
+}
+
+TEST_CASE("neither the host nor a credential gets more doors than its limit; extending is no new door") {
+    CeilingOf c;
+    c.max_doors = 2;
+    const auto& hmac = c.policy.credentials[kHmac].id;
+    for (const Door& door : c.open(c.good).doors)
+        c.book.open(door, hmac, kNow + 30s);
+    CHECK(c.answer() == Answer::done);
+    DoorRequest other = c.good;
+    other.address = address("192.0.2.8");
+    CHECK(c.answer(other) == Answer::limit);
+
+    c.max_doors = 100'000;
+    for (std::uint8_t i = 0; c.book.doors_of(hmac) < kMaxDoorsOfCredential; ++i)
+        c.book.open({Address::v4(198, 51, 100, i), {IpProtocol::tcp, 22}}, hmac, kNow + 30s);
+    CHECK(c.answer() == Answer::done);
+    CHECK(c.answer(other) == Answer::limit);
+    other.credential = kPlain;
+    other.service = service_id("ssh");
+    CHECK(c.answer(other) == Answer::done);
+}
