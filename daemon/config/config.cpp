@@ -1,0 +1,544 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/config/config.h"
+
+#include "protocol/base/duration.h"
+#include "protocol/base/quote.h"
+#include "protocol/base/secure_file.h"
+#include "protocol/encoding.h"
+#include "protocol/otp.h"
+#include "protocol/yaml/document.h"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <map>
+
+namespace xk::config {
+namespace {
+
+namespace fs = std::filesystem;
+using yaml::Faults;
+using yaml::Place;
+using yaml::Scalar;
+using yaml::Section;
+
+constexpr std::chrono::seconds kMinSkew{1}, kMaxSkew{90};
+constexpr std::size_t kMaxGrantsCeiling = 65536;
+constexpr std::size_t kMaxAllow = 256;
+
+// A user of users/*.yaml with what the credentials inherit.
+struct User {
+    Place place;
+    gate::Credential rights; // everything but id, device and factor
+    bool has_credential = false;
+};
+
+class Loader {
+  public:
+    explicit Loader(const std::string& file)
+        : directory_(fs::path(file).parent_path().string()) {
+        config_.file = file;
+        if (directory_.empty())
+            directory_ = ".";
+    }
+
+    Result<Config> load() {
+        read_main();
+        if (auto id = read_server_id(directory_); id)
+            config_.policy.settings.server = *id;
+        else
+            fault({directory_ + "/server_id", 0, 0}, id.error());
+        for (const std::string& path : files_in("users"))
+            read_user(path);
+        for (const std::string& path : files_in("credentials"))
+            read_credential(path);
+        for (const auto& [name, user] : users_)
+            if (!user.has_credential)
+                warn(user.place, "user " + in_quotes(name) + " has no credential and cannot knock");
+        if (!faults_.empty())
+            return faults_.error();
+        return std::move(config_);
+    }
+
+  private:
+    void fault(Place place, const Error& error) { faults_.add(std::move(place), error.message, error.hint); }
+    void warn(const Place& place, const std::string& text) {
+        config_.warnings.push_back(place.text() + ": " + text);
+    }
+
+    std::optional<Section> open(const std::string& path) {
+        auto text = read_checked(path, {});
+        if (!text) {
+            fault({path, 0, 0}, text.error());
+            return std::nullopt;
+        }
+        return yaml::read(*text, path, faults_);
+    }
+
+    // The .yaml files of a directory beside the main file, in a fixed order. An absent directory is an empty one.
+    std::vector<std::string> files_in(const char* name) {
+        const std::string path = directory_ + "/" + name;
+        std::vector<std::string> files;
+        std::error_code code;
+        if (!fs::exists(path, code))
+            return files;
+        for (fs::directory_iterator i(path, code), end; !code && i != end; i.increment(code))
+            if (i->path().extension() == ".yaml" && i->path().filename().string()[0] != '.')
+                files.push_back(i->path());
+        if (code)
+            faults_.add({path, 0, 0}, code.message());
+        std::sort(files.begin(), files.end());
+        return files;
+    }
+
+    template <typename T, typename Value>
+    static void set(T& to, const std::optional<Value>& from) {
+        if (from)
+            to = static_cast<T>(*from);
+    }
+
+    void read_main();
+    void read_services(Section& main);
+    void read_xdp(Section& main);
+    void read_gate(Section& main);
+    void read_control(Section& main);
+    void read_process(Section& main);
+    void read_paths(Section& main);
+    void read_user(const std::string& path);
+    void read_credential(const std::string& path);
+    void check_secrets(const SecretFiles& files);
+
+    std::string directory_;
+    Config config_;
+    Faults faults_;
+    std::map<std::string, User> users_;
+    std::map<std::string, Place> credential_ids_, devices_;
+    std::map<Endpoint, std::pair<std::string, Place>> endpoints_;
+};
+
+std::optional<Place> first_use(std::map<std::string, Place>& seen, const std::string& key,
+                               const Place& place) {
+    const auto [known, added] = seen.emplace(key, place);
+    return added ? std::nullopt : std::optional(known->second);
+}
+
+std::optional<std::string> name_at(Section& section, std::string_view key) {
+    const auto value = section.scalar(key);
+    if (!value)
+        return std::nullopt;
+    if (is_name(value->value))
+        return value->value;
+    section.faults().add(value->place, in_quotes(value->value) + " is not a name",
+                         "1 to 32 letters, digits, \"-\", \"_\" or \".\", the first a letter or digit");
+    return std::nullopt;
+}
+
+Result<std::chrono::seconds> parse_lifetime(std::string_view text) {
+    auto lifetime = parse_duration(text);
+    if (lifetime && lifetime->count() == 0)
+        return Error{"a lifetime of nothing opens nothing", {}};
+    return lifetime;
+}
+
+Result<gid_t> find_group(std::string_view name) {
+    unsigned number = 0;
+    const auto [end, code] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (code == std::errc{} && end == name.data() + name.size())
+        return static_cast<gid_t>(number);
+    if (const auto* group = ::getgrnam(std::string(name).c_str()))
+        return group->gr_gid;
+    return Error{"there is no group " + in_quotes(name), {}};
+}
+
+Result<std::string> parse_path(std::string_view text) {
+    if (text.empty() || text.front() != '/')
+        return Error{in_quotes(text) + " is not an absolute path", {}};
+    return std::string(text);
+}
+
+void Loader::read_main() {
+    auto main = open(config_.file);
+    if (!main)
+        return;
+    main->require("interfaces");
+    for (const Scalar& name : main->scalars("interfaces").value_or(std::vector<Scalar>{})) {
+        if (name.value.empty() || name.value.size() > 15 ||
+            name.value.find_first_of("/ \t:") != std::string::npos)
+            faults_.add(name.place, in_quotes(name.value) + " is not a name of an interface");
+        else if (std::find(config_.interfaces.begin(), config_.interfaces.end(), name.value) !=
+                 config_.interfaces.end())
+            faults_.add(name.place, "interface " + in_quotes(name.value) + " is there twice");
+        else
+            config_.interfaces.push_back(name.value);
+    }
+    set(config_.port, main->number("port", 1, 65535));
+    if (const auto stealth = main->scalar("stealth")) {
+        config_.answer_as_closed = stealth->value == "closed";
+        if (stealth->value != "closed" && stealth->value != "drop")
+            faults_.add(stealth->place, in_quotes(stealth->value) + " is neither drop nor closed");
+    }
+    if (const auto skew = main->scalar("clock_skew"))
+        if (const auto value = main->parse_at(*skew, parse_duration)) {
+            config_.policy.settings.skew = *value;
+            if (*value < kMinSkew || *value > kMaxSkew)
+                faults_.add(skew->place, "a clock skew must be from " + duration_text(kMinSkew) +
+                                             " to " + duration_text(kMaxSkew));
+        }
+    read_services(*main);
+    read_xdp(*main);
+    read_gate(*main);
+    read_control(*main);
+    read_process(*main);
+    read_paths(*main);
+    main->finish();
+}
+
+void Loader::read_services(Section& main) {
+    main.require("services");
+    std::map<ServiceId, std::string> ids;
+    for (const auto& entry : main.entries("services").value_or(std::vector<Section::Entry>{})) {
+        const std::string& name = entry.name.value;
+        if (!is_name(name)) {
+            faults_.add(entry.name.place, in_quotes(name) + " is not a name");
+            continue;
+        }
+        gate::Service service;
+        service.name = gate::Name(name);
+        service.id = service_id(name);
+        if (const auto [known, added] = ids.emplace(service.id, name); !added)
+            faults_.add(entry.name.place, "services " + in_quotes(name) + " and " +
+                                              in_quotes(known->second) + " have the same id on the wire",
+                        "rename one of them");
+        if (entry.values.empty())
+            faults_.add(entry.name.place, "service " + in_quotes(name) + " has no port");
+        for (const Scalar& value : entry.values) {
+            const auto endpoint = main.parse_at(value, Endpoint::parse);
+            if (!endpoint)
+                continue;
+            const auto [known, added] = endpoints_.emplace(*endpoint, std::pair{name, value.place});
+            if (!added)
+                faults_.add(value.place, endpoint->text() + " belongs to service " +
+                                             in_quotes(known->second.first) + " already",
+                            "see line " + std::to_string(known->second.second.line));
+            else if (*endpoint == Endpoint{IpProtocol::udp, config_.port})
+                faults_.add(value.place, endpoint->text() + " is the knock port");
+            else if (service.endpoint_count == gate::kMaxEndpoints)
+                faults_.add(value.place, "a service has at most " +
+                                             std::to_string(gate::kMaxEndpoints) + " ports");
+            else
+                service.endpoints[service.endpoint_count++] = *endpoint;
+        }
+        if (config_.policy.services.size() == gate::kMaxServices)
+            faults_.add(entry.name.place,
+                        "there are more than " + std::to_string(gate::kMaxServices) + " services");
+        else
+            config_.policy.services.push_back(service);
+    }
+}
+
+void Loader::read_xdp(Section& main) {
+    auto xdp = main.section("xdp");
+    if (!xdp)
+        return;
+    set(config_.allow_generic, xdp->boolean("allow_generic"));
+    set(config_.answers_per_second, xdp->number("answers_per_second", 0, 1'000'000));
+    if (const auto addresses = xdp->scalars("local_addresses")) {
+        config_.local_addresses.emplace();
+        for (const Scalar& text : *addresses)
+            if (const auto address = xdp->parse_at(text, Address::parse))
+                config_.local_addresses->insert(*address);
+    }
+    xdp->finish();
+}
+
+void Loader::read_gate(Section& main) {
+    auto gate = main.section("gate");
+    if (!gate)
+        return;
+    if (const auto mode = gate->scalar("mode")) {
+        if (mode->value == "external")
+            config_.gate_mode = GateMode::external;
+        else if (mode->value != "table")
+            faults_.add(mode->place, in_quotes(mode->value) + " is neither table nor external");
+    }
+    for (const Scalar& text : gate->scalars("allow").value_or(std::vector<Scalar>{})) {
+        const auto prefix = gate->parse_at(text, Prefix::parse);
+        if (!prefix)
+            continue;
+        if (prefix->length == 0 || (prefix->is_v4() && prefix->length == 96))
+            faults_.add(text.place, in_quotes(text.value) + " allows everybody", "there is then no gate");
+        else if (config_.allow.size() == kMaxAllow)
+            faults_.add(text.place, "more than " + std::to_string(kMaxAllow) + " networks are allowed");
+        else
+            config_.allow.push_back(*prefix);
+    }
+    set(config_.max_grants, gate->number("max_grants", 1, kMaxGrantsCeiling));
+    auto external = gate->section("external");
+    if (external) {
+        const auto text = [&](const char* key) {
+            external->require(key);
+            const auto value = external->scalar(key);
+            return value ? value->value : std::string();
+        };
+        config_.external = {text("table"), text("set4"), text("set6")};
+        external->finish();
+    }
+    if (config_.gate_mode == GateMode::external && !external)
+        faults_.add(gate->place(), "gate mode \"external\" needs \"external\" with table, set4 and set6");
+    if (config_.gate_mode == GateMode::table && external)
+        faults_.add(gate->place(), "\"external\" is for gate mode \"external\" only");
+    if (config_.gate_mode == GateMode::external && !config_.allow.empty())
+        faults_.add(gate->place(), "\"allow\" is for gate mode \"table\" only",
+                    "in mode \"external\" your own rules decide");
+    gate->finish();
+}
+
+void Loader::read_control(Section& main) {
+    auto control = main.section("control");
+    if (!control)
+        return;
+    config_.admin_group = control->parsed("admin_group", find_group);
+    config_.read_group = control->parsed("read_group", find_group);
+    control->finish();
+}
+
+void Loader::read_process(Section& main) {
+    auto process = main.section("process");
+    const auto account = [&](const char* key, const char* standard) {
+        const auto name = process ? process->scalar(key) : std::nullopt;
+        const Scalar at = name.value_or(Scalar{standard, {config_.file, 0, 0}});
+        return main.parse_at(at, find_account).value_or(Account{});
+    };
+    config_.account = account("user", "xknock");
+    config_.worker_account = account("worker_user", "xknock-worker");
+    const Place place = process ? process->place() : Place{config_.file, 0, 0};
+    if (faults_.empty() && (config_.account.uid == 0 || config_.worker_account.uid == 0))
+        faults_.add(place, "neither user nor worker_user may be root");
+    else if (faults_.empty() && config_.account.uid == config_.worker_account.uid)
+        faults_.add(place, "user and worker_user must be two different users");
+    if (process)
+        process->finish();
+}
+
+void Loader::read_paths(Section& main) {
+    auto paths = main.section("paths");
+    if (!paths)
+        return;
+    set(config_.run_directory, paths->parsed("run", parse_path));
+    set(config_.state_directory, paths->parsed("state", parse_path));
+    set(config_.pin_directory, paths->parsed("bpf", parse_path));
+    paths->finish();
+}
+
+void Loader::read_user(const std::string& path) {
+    auto section = open(path);
+    if (!section)
+        return;
+    section->require("name");
+    section->require("services");
+    User user;
+    gate::Credential& rights = user.rights;
+    const auto name = name_at(*section, "name");
+    const auto name_place = section->scalar("name").value_or(Scalar{{}, section->place()}).place;
+    user.place = name_place;
+    for (const Scalar& wanted : section->scalars("services").value_or(std::vector<Scalar>{})) {
+        const auto& services = config_.policy.services;
+        const auto found = std::find_if(services.begin(), services.end(), [&](const gate::Service& s) {
+            return s.name.view() == wanted.value;
+        });
+        if (found != services.end()) {
+            rights.services.set(static_cast<std::size_t>(found - services.begin()));
+            continue;
+        }
+        std::set<std::string> names;
+        for (const gate::Service& s : services)
+            names.emplace(s.name.view());
+        const auto meant = yaml::nearest(wanted.value, names);
+        faults_.add(wanted.place, "there is no service " + in_quotes(wanted.value),
+                    meant ? "did you mean \"" + *meant + "\"?" : "services are named in " + config_.file);
+    }
+    set(rights.enabled, section->boolean("enabled"));
+    set(rights.nat, section->boolean("nat"));
+    set(rights.delegate, section->boolean("delegate"));
+    set(rights.lifetime, section->parsed("lifetime", parse_lifetime));
+    rights.max_lifetime = std::max(rights.max_lifetime, rights.lifetime);
+    set(rights.max_lifetime, section->parsed("max_lifetime", parse_lifetime));
+    if (rights.lifetime > rights.max_lifetime)
+        faults_.add(section->place(), "lifetime is longer than max_lifetime");
+    set(rights.valid_from, section->parsed("valid_from", parse_date));
+    set(rights.valid_until, section->parsed("valid_until", parse_date));
+    if (rights.valid_from >= rights.valid_until)
+        faults_.add(section->place(), "valid_until is not after valid_from");
+    section->finish();
+    if (!name)
+        return;
+    rights.user = gate::Name(*name);
+    const auto [known, added] = users_.emplace(*name, user);
+    if (!added)
+        faults_.add(name_place, "user " + in_quotes(*name) + " is there twice",
+                    "the first is at " + known->second.place.text());
+}
+
+Result<FactorKind> parse_factor(std::string_view text) {
+    for (const auto kind : {FactorKind::none, FactorKind::totp, FactorKind::hmac})
+        if (text == name_of(kind))
+            return kind;
+    return Error{in_quotes(text) + " is not a second factor", "write totp, hmac or none"};
+}
+
+Result<wire::CredentialId> parse_credential_id(std::string_view text) {
+    const auto id = from_hex<wire::kCredentialIdSize>(text);
+    if (!id || all_zero(*id))
+        return Error{in_quotes(text) + " is not a credential's id", "16 hexadecimal digits, not all zero"};
+    return *id;
+}
+
+void Loader::read_credential(const std::string& path) {
+    auto section = open(path);
+    if (!section)
+        return;
+    for (const char* key : {"user", "device", "id", "factor"})
+        section->require(key);
+    const auto user_name = section->scalar("user");
+    const auto device = name_at(*section, "device");
+    const auto id = section->parsed("id", parse_credential_id);
+    const auto factor = section->parsed("factor", parse_factor);
+    const auto digits = section->number("digits", 6, 8);
+    const auto enabled = section->boolean("enabled");
+    section->finish();
+    if (!user_name || !device || !id || !factor)
+        return;
+    const auto user = users_.find(user_name->value);
+    if (user == users_.end()) {
+        faults_.add(user_name->place, "there is no user " + in_quotes(user_name->value),
+                    "users are described in " + directory_ + "/users");
+        return;
+    }
+    user->second.has_credential = true;
+    gate::Credential credential = user->second.rights;
+    credential.id = *id;
+    credential.device = gate::Name(*device);
+    credential.factor = *factor;
+    credential.enabled = credential.enabled && enabled.value_or(true);
+    if (digits && !is_totp_digits(static_cast<unsigned>(*digits)))
+        faults_.add(section->place(), "a code has 6 or 8 digits");
+    credential.totp_digits = static_cast<std::uint8_t>(digits.value_or(6));
+
+    const Place& place = section->place();
+    if (const auto first = first_use(credential_ids_, to_hex(*id), place))
+        faults_.add(place, "credential id " + to_hex(*id) + " is there twice",
+                    "the first is at " + first->text());
+    if (const auto first = first_use(devices_, credential.label(), place))
+        faults_.add(place, "device " + in_quotes(credential.label()) + " is there twice",
+                    "the first is at " + first->text());
+    if (config_.policy.credentials.size() == gate::kMaxCredentials) {
+        faults_.add(place, "there are more than " + std::to_string(gate::kMaxCredentials) + " credentials");
+        return;
+    }
+    config_.policy.credentials.push_back(credential);
+    const std::string stem = path.substr(0, path.size() - std::string_view(".yaml").size());
+    config_.secrets.push_back({stem + ".key", *factor == FactorKind::none ? "" : stem + ".otp"});
+    check_secrets(config_.secrets.back());
+}
+
+Result<Fd> open_secret(const Config& config, const std::string& path) {
+    FileRules rules;
+    rules.secret = true;
+    rules.group = config.account.gid;
+    rules.max_size = 4096;
+    return open_checked(path, rules);
+}
+
+void Loader::check_secrets(const SecretFiles& files) {
+    for (const std::string& path : {files.key, files.factor}) {
+        if (path.empty())
+            continue;
+        if (const auto fd = open_secret(config_, path); !fd)
+            fault({path, 0, 0}, fd.error());
+    }
+}
+
+} // namespace
+
+std::vector<Endpoint> Config::protected_endpoints() const {
+    std::vector<Endpoint> all;
+    for (const gate::Service& service : policy.services)
+        all.insert(all.end(), service.endpoints, service.endpoints + service.endpoint_count);
+    return all;
+}
+
+Result<Config> load_config(const std::string& file) { return Loader(file).load(); }
+
+Result<std::vector<Fd>> open_secrets(const Config& config, std::size_t credential) {
+    std::vector<Fd> fds;
+    for (const std::string& path : {config.secrets[credential].key, config.secrets[credential].factor}) {
+        if (path.empty())
+            continue;
+        auto fd = open_secret(config, path);
+        if (!fd)
+            return fd.error();
+        fds.push_back(*std::move(fd));
+    }
+    return fds;
+}
+
+Result<wire::ServerId> read_server_id(const std::string& directory) {
+    const std::string path = directory + "/server_id";
+    auto text = read_checked(path, {});
+    if (!text) {
+        Error error = std::move(text).error();
+        error.hint = "\"knockctl keygen\" makes it with the first user";
+        return error;
+    }
+    text->erase(text->find_last_not_of(" \t\r\n") + 1);
+    if (const auto id = from_hex<wire::kServerIdSize>(*text))
+        return *id;
+    return Error{in_quotes(path) + " does not hold 32 hexadecimal digits", {}, Exit::configuration};
+}
+
+Result<WallTime> parse_date(std::string_view text) {
+    using namespace std::chrono;
+    int numbers[6] = {0, 1, 1, 0, 0, 0};
+    constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:ddZ";
+    const Error bad{in_quotes(text) + " is not a date",
+                    "write 2026-12-31 or 2026-12-31T23:59:59Z, both in UTC"};
+    if (text.size() != 10 && text.size() != kForm.size())
+        return bad;
+    for (std::size_t i = 0, field = 0; i < text.size(); ++i) {
+        if (kForm[i] != 'd') {
+            if (text[i] != kForm[i])
+                return bad;
+            ++field;
+            if (field < 6)
+                numbers[field] = 0;
+            continue;
+        }
+        if (text[i] < '0' || text[i] > '9')
+            return bad;
+        numbers[field] = 10 * numbers[field] + (text[i] - '0');
+    }
+    const year_month_day date{year(numbers[0]), month(static_cast<unsigned>(numbers[1])),
+                              day(static_cast<unsigned>(numbers[2]))};
+    if (!date.ok() || numbers[3] > 23 || numbers[4] > 59 || numbers[5] > 59)
+        return bad;
+    return WallTime(sys_days(date) + hours(numbers[3]) + minutes(numbers[4]) + seconds(numbers[5]));
+}
+
+Result<Account> find_account(std::string_view name) {
+    const std::string text(name);
+    unsigned number = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (!text.empty() && code == std::errc{} && end == text.data() + text.size()) {
+        const auto* entry = ::getpwuid(static_cast<uid_t>(number));
+        return Account{text, number, entry != nullptr ? entry->pw_gid : number};
+    }
+    if (const auto* entry = ::getpwnam(text.c_str()))
+        return Account{text, entry->pw_uid, entry->pw_gid};
+    return Error{"there is no user " + in_quotes(text),
+                 "systemd-sysusers makes it from sysusers.d/xknock.conf"};
+}
+
+} // namespace xk::config

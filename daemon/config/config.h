@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+//
+// The configuration: /etc/xknock/xknock.yaml, and beside it
+//   server_id                 the server's identity, 32 hexadecimal digits
+//   users/NAME.yaml           one user and his rights
+//   credentials/NAME.yaml     one device of a user: id and kind, nothing secret
+//   credentials/NAME.key      its key, base64           } secret; only opened here, read by the worker
+//   credentials/NAME.otp      its second factor's secret }
+//
+// load_config() reads all of it and finds every fault before it says no; nothing else of the daemon parses
+// text. The errors are many lines, each with file, line and column.
+#pragma once
+
+#include "daemon/gate/policy.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace xk::config {
+
+enum class GateMode {
+    table,   // our own table "inet xknock" does everything
+    external // the admin's own rules use the admin's own sets; we only put elements into them
+};
+
+struct External {
+    std::string table; // of family inet
+    std::string set4, set6;
+};
+
+// Where the secrets of one credential are; same index as in Policy::credentials.
+struct SecretFiles {
+    std::string key;
+    std::string factor; // empty for factor none
+};
+
+struct Account {
+    std::string name; // or a number
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+struct Config {
+    std::string file;
+    std::vector<std::string> interfaces;
+    std::uint16_t port = wire::kDefaultPort;
+    bool answer_as_closed = false; // stealth: closed
+    std::uint32_t answers_per_second = 100;
+    bool allow_generic = false;
+    std::optional<std::set<Address>> local_addresses; // none: this host's own, kept current
+    GateMode gate_mode = GateMode::table;
+    External external;
+    std::vector<Prefix> allow;
+    std::size_t max_grants = 4096;
+    Account account, worker_account;
+    std::optional<gid_t> admin_group, read_group; // of the control socket
+    std::string run_directory = "/run/xknock";
+    std::string state_directory = "/var/lib/xknock";
+    std::string pin_directory = "/sys/fs/bpf/xknock";
+
+    gate::Policy policy;
+    std::vector<SecretFiles> secrets;
+    std::vector<std::string> warnings; // "file:line:column: ..." each
+
+    // All endpoints of all services: the protected ports.
+    std::vector<Endpoint> protected_endpoints() const;
+};
+
+Result<Config> load_config(const std::string& file);
+
+// Opens the secret files of one credential, with all checks of rights: key, and factor where there is one.
+Result<std::vector<Fd>> open_secrets(const Config& config, std::size_t credential);
+
+// The identity in `directory`/server_id.
+Result<wire::ServerId> read_server_id(const std::string& directory);
+
+// "2026-12-31" (that day's begin) or "2026-12-31T23:59:59Z", both UTC.
+Result<WallTime> parse_date(std::string_view text);
+
+// A user by name or number, with his primary group.
+Result<Account> find_account(std::string_view name);
+
+} // namespace xk::config

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/control/server.h"
+
+#include "daemon/control/frame.h"
+#include "protocol/base/quote.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+namespace xk::control {
+namespace {
+
+constexpr const char* kNoRole = R"({"error":"you may not talk to xknockd","hint":"be root, or a member of the )"
+                                R"(group in the configuration's control section","exit":1})";
+constexpr const char* kTooLong = R"({"error":"the request is too long","exit":1})";
+constexpr const char* kTooMany = R"({"error":"too many clients at once","exit":1})";
+
+void say(int fd, const char* json) {
+    const std::string out = frame(json);
+    (void)!::send(fd, out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+bool is_member(int fd, const ucred& peer, gid_t group) {
+    if (peer.gid == group)
+        return true;
+    std::vector<gid_t> groups(64);
+    socklen_t size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    int failed = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size);
+    if (failed != 0 && errno == ERANGE) { // `size` now says how much it takes
+        groups.resize(size / sizeof(gid_t));
+        failed = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size);
+    }
+    if (failed != 0)
+        return false;
+    const auto end = groups.begin() + static_cast<std::ptrdiff_t>(size / sizeof(gid_t));
+    return std::find(groups.begin(), end, group) != end;
+}
+
+} // namespace
+
+Role role_of(int fd, const Groups& groups) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return Role::none;
+    if (peer.uid == 0 || peer.uid == ::geteuid())
+        return Role::admin;
+    if (groups.admin && is_member(fd, peer, *groups.admin))
+        return Role::admin;
+    if (groups.reader && is_member(fd, peer, *groups.reader))
+        return Role::reader;
+    return Role::none;
+}
+
+Server::Server(Fd listen, Groups groups, Handler handler)
+    : listen_(std::move(listen)), groups_(groups), handler_(std::move(handler)) {}
+
+Result<Server> Server::open(const std::string& path, Groups groups, Handler handler) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path)
+        return Error{"the path of the control socket is too long: " + in_quotes(path), {}, Exit::configuration};
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd)
+        return os_error("making the control socket");
+    ::unlink(path.c_str()); // of a daemon before us: the lock says that it is gone
+    if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+        return os_error("binding the control socket " + in_quotes(path));
+    if (::chmod(path.c_str(), 0666) != 0 || ::listen(fd.get(), 16) != 0)
+        return os_error("opening the control socket " + in_quotes(path));
+    return Server(std::move(fd), groups, std::move(handler));
+}
+
+void Server::accept(const std::function<void(int)>& watch) {
+    for (;;) {
+        Fd fd(::accept4(listen_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!fd)
+            return;
+        const Role role = role_of(fd.get(), groups_);
+        if (role == Role::none) {
+            say(fd.get(), kNoRole);
+            continue;
+        }
+        if (clients_.size() >= kMaxClients) {
+            say(fd.get(), kTooMany);
+            continue;
+        }
+        watch(fd.get());
+        clients_.push_back({std::move(fd), role, BootClock::now(), {}, {}, false});
+    }
+}
+
+std::list<Server::Client>::iterator Server::find(int fd) {
+    return std::find_if(clients_.begin(), clients_.end(),
+                        [&](const Client& c) { return c.fd.get() == fd; });
+}
+
+bool Server::wants_write(int fd) const {
+    return std::any_of(clients_.begin(), clients_.end(),
+                       [&](const Client& c) { return c.fd.get() == fd && !c.out.empty(); });
+}
+
+bool Server::serve(int fd) {
+    const auto client = find(fd);
+    if (client == clients_.end())
+        return false;
+    client->last = BootClock::now();
+    // As many requests as are there, each answered before the next is read.
+    for (;;) {
+        const bool answered = client->out.empty() ? read(*client) : true;
+        const bool written = answered && write(*client);
+        if (!written) {
+            clients_.erase(client);
+            return false;
+        }
+        if (!client->out.empty() || !client->answered)
+            return true;
+        client->answered = false;
+    }
+}
+
+bool Server::read(Client& client) {
+    char chunk[16 * 1024];
+    for (;;) {
+        auto request = take_frame(client.in, kMaxRequest);
+        if (!request) {
+            say(client.fd.get(), kTooLong);
+            return false;
+        }
+        if (*request) {
+            client.out = frame(handler_(client.role, **request));
+            client.answered = true;
+            return true;
+        }
+        const ssize_t n = ::recv(client.fd.get(), chunk, sizeof chunk, 0);
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR;
+        if (n == 0)
+            return false;
+        client.in.append(chunk, static_cast<std::size_t>(n));
+    }
+}
+
+bool Server::write(Client& client) {
+    while (!client.out.empty()) {
+        const ssize_t n = ::send(client.fd.get(), client.out.data(), client.out.size(), MSG_NOSIGNAL);
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR;
+        client.out.erase(0, static_cast<std::size_t>(n));
+    }
+    return true;
+}
+
+void Server::drop_idle(BootTime now) {
+    clients_.remove_if([&](const Client& c) { return now - c.last > kIdle; });
+}
+
+} // namespace xk::control

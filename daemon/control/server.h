@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+//
+// The control socket's listening side. Who may say what is decided by the kernel's word about the peer
+// (SO_PEERCRED, SO_PEERGROUPS) before a byte of it is read; whoever has no role is told so and closed. No
+// client holds up the daemon: everything is non-blocking, bounded in size, number and idle time.
+#pragma once
+
+#include "protocol/base/clock.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <functional>
+#include <list>
+#include <optional>
+#include <string>
+
+namespace xk::control {
+
+enum class Role { none, reader, admin };
+
+struct Groups {
+    std::optional<gid_t> admin;
+    std::optional<gid_t> reader;
+};
+
+// Role of the process at the other end, as it was when it connected: root and our own user are admins.
+Role role_of(int fd, const Groups& groups);
+
+class Server {
+  public:
+    static constexpr std::size_t kMaxClients = 16;
+    static constexpr std::chrono::seconds kIdle{5};
+
+    // The answer to one request, as JSON.
+    using Handler = std::function<std::string(Role, const std::string& request)>;
+
+    // Binds `path` anew, mode 0666: the socket's rights are not what guards it.
+    static Result<Server> open(const std::string& path, Groups groups, Handler handler);
+
+    int listen_fd() const { return listen_.get(); }
+    void set_groups(Groups groups) { groups_ = groups; }
+
+    // Takes what is there to accept; the callbacks let the caller's loop watch the new descriptor.
+    void accept(const std::function<void(int fd)>& watch);
+
+    // `fd` is ready. When it returns false the client is gone and its descriptor closed. Where a reply
+    // could not be written at once, wants_write() is true.
+    bool serve(int fd);
+    bool wants_write(int fd) const;
+
+    // Closes whoever was idle too long; their descriptors are gone then.
+    void drop_idle(BootTime now);
+
+  private:
+    struct Client {
+        Fd fd;
+        Role role;
+        BootTime last;
+        std::string in, out;
+        bool answered; // by the last read()
+    };
+    Server(Fd listen, Groups groups, Handler handler);
+    std::list<Client>::iterator find(int fd);
+    bool read(Client& client);
+    bool write(Client& client);
+
+    Fd listen_;
+    Groups groups_;
+    Handler handler_;
+    std::list<Client> clients_;
+};
+
+} // namespace xk::control

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+//
+// Channel: one end of the SOCK_SEQPACKET pair between xknockd and xknock-worker. A message is one fixed-size
+// struct and at most kMaxFds descriptors; whatever has another size than its type demands is an error of the
+// other side, and the connection is over.
+#pragma once
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+namespace xk::privsep {
+
+inline constexpr std::size_t kMaxMessage = 16 * 1024;
+inline constexpr std::size_t kMaxFds = 4;
+
+struct Received {
+    std::vector<std::uint8_t> bytes;
+    std::vector<Fd> fds;
+};
+
+class Channel {
+  public:
+    explicit Channel(Fd fd) : fd_(std::move(fd)) {}
+
+    // Both ends; close-on-exec.
+    static Result<std::pair<Channel, Channel>> pair();
+
+    int fd() const { return fd_.get(); }
+    Fd release() { return std::move(fd_); }
+
+    // Blocks while the peer does not read, unless the descriptor is non-blocking: then that is an error.
+    Result<void> send(ByteView bytes, std::span<const int> fds = {}) const;
+
+    // Nothing at the end of the connection, and, where `wait` is false, when no message is there.
+    // A message with more bytes or descriptors than allowed is an error; its descriptors are closed.
+    Result<std::optional<Received>> receive(bool wait) const;
+
+    // After receive() returned nothing.
+    bool closed() const { return closed_; }
+
+  private:
+    Fd fd_;
+    mutable bool closed_ = false;
+};
+
+} // namespace xk::privsep

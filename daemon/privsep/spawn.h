@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+//
+// Starting the worker: another executable, so that nothing of this process is in it.
+#pragma once
+
+#include "daemon/privsep/channel.h"
+#include "protocol/base/result.h"
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace xk::privsep {
+
+// The descriptor on which the worker finds its end of the channel.
+inline constexpr int kWorkerChannel = 3;
+
+struct Worker {
+    pid_t pid = -1;
+    Channel channel; // our end, non-blocking
+};
+
+// Runs `executable` with standard error as ours, standard input and output on /dev/null, the channel, and no other
+// descriptor; signals are as at a program's start.
+Result<Worker> spawn_worker(const std::string& executable);
+
+} // namespace xk::privsep

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/xdp/filter.h"
+
+#include "protocol/base/quote.h"
+
+#include "knock.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+#include <linux/magic.h>
+#include <net/if.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+#include <filesystem>
+
+namespace xk::xdp {
+namespace {
+
+namespace fs = std::filesystem;
+
+#ifndef BPF_FS_MAGIC
+constexpr long BPF_FS_MAGIC = 0xcafe4a11;
+#endif
+
+constexpr const char* kKernelHint =
+    "xknockd needs Linux 5.10 or later and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+
+// What libbpf said last at warning level; it knows more than errno does.
+std::string& last_words() {
+    static std::string words;
+    return words;
+}
+
+int listen(libbpf_print_level level, const char* format, va_list arguments) {
+    if (level != LIBBPF_WARN)
+        return 0;
+    char line[512];
+    std::vsnprintf(line, sizeof line, format, arguments);
+    std::string text(line);
+    text.erase(text.find_last_not_of('\n') + 1);
+    if (text.rfind("libbpf: ", 0) == 0)
+        text.erase(0, 8);
+    last_words() = text;
+    return 0;
+}
+
+Error bpf_error(int code, const std::string& what, const std::string& hint = kKernelHint) {
+    Error error = os_error_of(code, what, hint);
+    if (!last_words().empty())
+        error.message += " (" + printable(last_words()) + ")";
+    return error;
+}
+
+Result<void> check_bpf_file_system(const std::string& directory) {
+    std::error_code code;
+    fs::create_directories(directory, code);
+    struct statfs info{};
+    if (::statfs(directory.c_str(), &info) != 0)
+        return os_error("directory for pins " + in_quotes(directory),
+                        "systemd-tmpfiles --create makes it; is the BPF file system mounted? "
+                        "mount -t bpf bpf /sys/fs/bpf");
+    if (info.f_type != BPF_FS_MAGIC)
+        return Error{in_quotes(directory) + " is not on a BPF file system",
+                     "mount -t bpf bpf /sys/fs/bpf", Exit::configuration};
+    return {};
+}
+
+// Name and number of the program that sits on the interface; the name only where we may look it up
+// (CAP_SYS_ADMIN).
+std::string holder_of(int ifindex) {
+    LIBBPF_OPTS(bpf_xdp_query_opts, query);
+    if (bpf_xdp_query(ifindex, 0, &query) != 0 || query.prog_id == 0)
+        return "another program";
+    std::string name = "XDP program id " + std::to_string(query.prog_id);
+    const Fd fd(bpf_prog_get_fd_by_id(query.prog_id));
+    bpf_prog_info info{};
+    __u32 size = sizeof info;
+    if (fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0)
+        name += " " + in_quotes(info.name);
+    return name;
+}
+
+Mode mode_of(int ifindex) {
+    LIBBPF_OPTS(bpf_xdp_query_opts, query);
+    if (bpf_xdp_query(ifindex, 0, &query) == 0 && query.attach_mode == XDP_ATTACHED_SKB)
+        return Mode::generic;
+    return Mode::native;
+}
+
+std::string known_interfaces() {
+    std::string list;
+    if (struct if_nameindex* all = ::if_nameindex()) {
+        for (const auto* i = all; i->if_index != 0; ++i)
+            list += (list.empty() ? "" : ", ") + std::string(i->if_name);
+        ::if_freenameindex(all);
+    }
+    return list;
+}
+
+// The maps that outlive the daemon, by the name that the filter gives them.
+bool is_pinned(const char* name) {
+    static constexpr std::string_view kPinned[] = {
+        "tags",             "credentials",     "seen",       "local_addresses",
+        "banned_addresses", "banned_networks", "candidates", "counters"};
+    return std::find(std::begin(kPinned), std::end(kPinned), name) != std::end(kPinned);
+}
+
+std::string maps_directory(const std::string& pins) {
+    return pins + "/maps" + std::to_string(XK_ABI_VERSION);
+}
+
+knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
+    knock_bpf* const skeleton = knock_bpf__open();
+    if (skeleton == nullptr)
+        return nullptr;
+    xk_settings values{};
+    values.knock_port = __builtin_bswap16(settings.knock_port);
+    values.stealth = settings.answer_as_closed ? XK_STEALTH_CLOSED : XK_STEALTH_DROP;
+    values.answers_per_second = settings.answers_per_second;
+    values.knock_interval = static_cast<__u64>(settings.knock_interval.count());
+    values.knock_burst = settings.knock_burst;
+    std::memcpy(const_cast<xk_settings*>(
+                    reinterpret_cast<const volatile xk_settings*>(&skeleton->rodata->settings)),
+                &values, sizeof values);
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton->obj) {
+        if (is_pinned(bpf_map__name(map)))
+            bpf_map__set_pin_path(map, (maps + "/" + bpf_map__name(map)).c_str());
+    }
+    return skeleton;
+}
+
+} // namespace
+
+void Filter::Destroy::operator()(knock_bpf* skeleton) const { knock_bpf__destroy(skeleton); }
+
+Filter::Filter(std::unique_ptr<knock_bpf, Destroy> skeleton, std::string pins)
+    : skeleton_(std::move(skeleton)), pins_(std::move(pins)) {}
+Filter::Filter(Filter&&) noexcept = default;
+Filter& Filter::operator=(Filter&&) noexcept = default;
+Filter::~Filter() = default;
+
+Result<Filter> Filter::load(const FilterSettings& settings, const std::string& pins,
+                            const std::function<void(const std::string&)>& note) {
+    libbpf_set_print(listen);
+    if (auto ok = check_bpf_file_system(pins); !ok)
+        return ok.error();
+    const std::string maps = maps_directory(pins);
+    std::error_code code;
+    fs::create_directories(maps, code);
+    for (const bool again : {false, true}) {
+        last_words().clear();
+        std::unique_ptr<knock_bpf, Destroy> skeleton(open_with(settings, maps));
+        if (!skeleton)
+            return bpf_error(errno, "opening the filter");
+        const int failure = knock_bpf__load(skeleton.get());
+        if (failure == 0)
+            return Filter(std::move(skeleton), pins);
+        // libbpf does not take a pinned map of another shape. Ours carry the ABI's version, so one that does
+        // not fit is damaged or foreign.
+        if (failure != -EINVAL || again || !fs::exists(maps + "/tags"))
+            return bpf_error(failure, "loading the filter");
+        note("pinned maps in " + maps + " do not fit and are made anew: " + last_words());
+        for (const auto& entry : fs::directory_iterator(maps, code))
+            ::unlink(entry.path().c_str());
+    }
+    return Error{"loading the filter failed", {}};
+}
+
+Result<Attachment> Filter::take_over(const std::string& interface, int ifindex,
+                                     const std::string& pin) {
+    const Fd link(bpf_obj_get(pin.c_str()));
+    if (!link)
+        return os_error("opening " + in_quotes(pin));
+    bpf_link_info info{};
+    __u32 size = sizeof info;
+    if (bpf_obj_get_info_by_fd(link.get(), &info, &size) != 0)
+        return os_error("asking for " + in_quotes(pin));
+    if (info.type != BPF_LINK_TYPE_XDP || info.xdp.ifindex != static_cast<__u32>(ifindex))
+        return Error{"the pinned link is of another interface", {}};
+    LIBBPF_OPTS(bpf_link_update_opts, options);
+    if (bpf_link_update(link.get(), bpf_program__fd(skeleton_->progs.xknock), &options) != 0)
+        return os_error("exchanging the program on " + in_quotes(interface));
+    return Attachment{interface, ifindex, mode_of(ifindex)};
+}
+
+Result<Attachment> Filter::attach(const std::string& interface, bool allow_generic) {
+    const auto ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
+    if (ifindex == 0)
+        return Error{"there is no interface " + in_quotes(interface),
+                     "interfaces here: " + known_interfaces()};
+    const std::string pin = pins_ + "/link-" + interface;
+    if (::access(pin.c_str(), F_OK) == 0) {
+        if (auto taken = take_over(interface, ifindex, pin); taken)
+            return taken;
+        // A link of an interface that is gone, or that somebody detached: begin anew.
+        ::unlink(pin.c_str());
+    }
+    const int program = bpf_program__fd(skeleton_->progs.xknock);
+    LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
+    Fd link(bpf_link_create(program, ifindex, BPF_XDP, &native));
+    int failure = errno;
+    if (!link && (failure == EBUSY || failure == EEXIST))
+        return Error{holder_of(ifindex) + " is attached to interface " + in_quotes(interface),
+                     "bpftool net show dev " + interface + " says more; take it away first"};
+    if (!link && !allow_generic)
+        return os_error_of(failure, "attaching to " + in_quotes(interface) + " in native mode",
+                           "its driver has no native XDP, or not with these settings (LRO, MTU); "
+                           "\"xdp: {allow_generic: true}\" accepts the slower generic mode");
+    if (!link) {
+        LIBBPF_OPTS(bpf_link_create_opts, generic, .flags = XDP_FLAGS_SKB_MODE);
+        link.reset(bpf_link_create(program, ifindex, BPF_XDP, &generic));
+        failure = errno;
+    }
+    if (!link)
+        return bpf_error(failure, "attaching to " + in_quotes(interface));
+    if (bpf_obj_pin(link.get(), pin.c_str()) != 0)
+        return os_error("pinning the link as " + in_quotes(pin));
+    return Attachment{interface, ifindex, mode_of(ifindex)};
+}
+
+void Filter::detach_others(const std::vector<std::string>& interfaces) {
+    std::error_code code;
+    for (const auto& entry : fs::directory_iterator(pins_, code)) {
+        const std::string name = entry.path().filename();
+        if (name.rfind("link-", 0) == 0 &&
+            std::find(interfaces.begin(), interfaces.end(), name.substr(5)) == interfaces.end())
+            ::unlink(entry.path().c_str());
+        // Maps of another release's filter, whose program no link of ours runs any more.
+        else if (name.rfind("maps", 0) == 0 && entry.path() != maps_directory(pins_))
+            fs::remove_all(entry.path(), code);
+    }
+}
+
+void Filter::remove_pins(const std::string& pins) {
+    std::error_code code;
+    for (const auto& entry : fs::directory_iterator(pins, code))
+        fs::remove_all(entry.path(), code);
+}
+
+int Filter::map_fd(const bpf_map* map) const { return bpf_map__fd(map); }
+int Filter::ring_fd() const { return bpf_map__fd(skeleton_->maps.candidates); }
+
+} // namespace xk::xdp

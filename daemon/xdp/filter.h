@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+//
+// The filter (bpf/knock.bpf.c) as the privileged process owns it: loaded, pinned, attached. Maps and links
+// are pinned below one directory of a BPF file system, so that the filter goes on without us and the
+// next daemon takes over without a gap: it fills the same maps and exchanges the program behind the same link
+// (bpf_link_update, kernel 5.9), which no packet notices.
+//
+//   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters
+//   DIR/link-INTERFACE   one for each interface; it holds the program
+//
+// Every bpf(2) call is made here or in maps.cpp.
+#pragma once
+
+#include "bpf/abi.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+struct bpf_map;
+struct knock_bpf;
+
+namespace xk::xdp {
+
+struct FilterSettings {
+    std::uint16_t knock_port = 0;
+    bool answer_as_closed = false;        // stealth "closed"
+    std::uint32_t answers_per_second = 0; // of one CPU
+    std::chrono::nanoseconds knock_interval{std::chrono::milliseconds(500)}; // each credential's bucket
+    std::uint64_t knock_burst = 32;
+};
+
+enum class Mode { native, generic };
+
+struct Attachment {
+    std::string interface;
+    int ifindex = 0;
+    Mode mode = Mode::native;
+};
+
+class Filter {
+  public:
+    // Loads the program and opens or makes the pinned maps. Nothing is attached. `pins` is a directory on a BPF
+    // file system; it is made if need be. Maps of another size or kind are made anew; `note` is told.
+    static Result<Filter> load(const FilterSettings& settings, const std::string& pins,
+                               const std::function<void(const std::string&)>& note);
+
+    Filter(Filter&&) noexcept;
+    Filter& operator=(Filter&&) noexcept;
+    ~Filter(); // what is pinned stays
+
+    // Attaches to the interface, or takes over the link that is pinned for it. Native mode; where the driver
+    // cannot, generic mode if `allow_generic`, else an error. The error names the program that is in the way.
+    Result<Attachment> attach(const std::string& interface, bool allow_generic);
+
+    // Takes links away that belong to none of these interfaces.
+    void detach_others(const std::vector<std::string>& interfaces);
+
+    // Takes away every pin below the directory, and with it filter and maps.
+    static void remove_pins(const std::string& pins);
+
+    knock_bpf& skeleton() { return *skeleton_; }
+    int map_fd(const bpf_map* map) const;
+    int ring_fd() const;
+
+  private:
+    struct Destroy {
+        void operator()(knock_bpf* skeleton) const;
+    };
+    Filter(std::unique_ptr<knock_bpf, Destroy> skeleton, std::string pins);
+    Result<Attachment> take_over(const std::string& interface, int ifindex, const std::string& pin);
+
+    std::unique_ptr<knock_bpf, Destroy> skeleton_;
+    std::string pins_;
+};
+
+} // namespace xk::xdp

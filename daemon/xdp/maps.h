@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+//
+// What the privileged process writes into the filter's maps, and the counters that it reads from them. All
+// calls are a few microseconds; a failure is an Error and leaves the map as it was for that key.
+#pragma once
+
+#include "daemon/gate/bans.h"
+#include "daemon/xdp/filter.h"
+#include "protocol/base/address.h"
+#include "protocol/base/clock.h"
+#include "protocol/wire.h"
+
+#include <array>
+#include <map>
+#include <set>
+#include <vector>
+
+namespace xk::xdp {
+
+struct PublishedTag {
+    wire::Tag tag{};
+    Bytes<wire::kMacKeySize> mac_key{};
+    std::uint64_t slot = 0;
+    std::uint32_t credential = 0;
+    BootTime not_before{};
+    BootTime expires{};
+};
+
+// The tags in the filter. It knows which ones are there, so that a full publication takes away what is no
+// longer in it.
+class Tags {
+  public:
+    explicit Tags(Filter& filter) : filter_(&filter) {}
+
+    Result<void> add(const std::vector<PublishedTag>& tags);
+    // Takes away every tag in the map that was not add()ed after begin_replacement().
+    void begin_replacement();
+    void end_replacement();
+    // Takes away what is over.
+    void expire(BootTime now);
+    std::size_t count() const { return known_.size(); }
+
+  private:
+    using Key = std::uint64_t; // the tag's bytes as they stand in memory
+    void load();
+    void erase(Key key);
+
+    Filter* filter_;
+    std::map<Key, std::pair<BootTime, bool>> known_; // expiry; is in the present publication
+    bool loaded_ = false;
+};
+
+// Sets or clears the disabled flag of credentials 0 .. disabled.size() - 1 and sets it for all indices behind
+// them up to `used_before`.
+Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled, std::size_t used_before);
+
+// Makes the map of our own addresses equal to the set.
+Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addresses);
+
+// Writes one ban, or takes it away; set_ban_counts() switches the look-ups on and off. A daemon
+// that takes over calls replace_bans() before the new program runs.
+Result<void> put_ban(Filter& filter, const Prefix& prefix, const gate::Ban& ban);
+void erase_ban(Filter& filter, const Prefix& prefix);
+void set_ban_counts(Filter& filter, const gate::BanList& bans);
+Result<void> replace_bans(Filter& filter, const gate::BanList& bans);
+
+using Counters = std::array<std::uint64_t, XK_COUNTERS>; // summed over the CPUs
+Result<Counters> read_counters(Filter& filter);
+std::string_view counter_name(int counter);
+
+} // namespace xk::xdp

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+//
+// The ring of candidates, as the worker reads it: a size check, one copy into types of our own, and the record
+// is given back only when its handler has returned, so that kill -9 in between loses nothing. Opening makes
+// bpf(2) calls and wants to be done before privileges go; reading makes none.
+#pragma once
+
+#include "daemon/gate/judge.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/handle.h"
+#include "protocol/base/result.h"
+
+#include <functional>
+#include <memory>
+
+struct ring_buffer;
+
+namespace xk::xdp {
+
+class Ring {
+  public:
+    using Handler = std::function<void(const gate::Candidate&)>;
+
+    // `map` is the ring's map; the ring keeps it open.
+    static Result<Ring> open(Fd map);
+
+    Ring(Ring&&) noexcept;
+    Ring& operator=(Ring&&) noexcept;
+    ~Ring();
+
+    // Readable when there are records.
+    int poll_fd() const;
+
+    // Hands over every record that is there. Records of another size are skipped and counted.
+    void consume(const Handler& handler);
+    std::uint64_t malformed() const;
+
+  private:
+    struct State;
+    explicit Ring(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+} // namespace xk::xdp

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#include "protocol/yaml/document.h"
+
+#include "protocol/base/quote.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+#include <numeric>
+
+namespace xk::yaml {
+namespace {
+
+constexpr std::size_t kMaxFile = 1024 * 1024;
+
+Place place_at(const std::string& file, const YAML::Mark& mark) {
+    if (mark.is_null())
+        return {file, 0, 0};
+    return {file, mark.line + 1, mark.column + 1};
+}
+
+std::string_view kind_of(const YAML::Node& node) {
+    if (node.IsMap())
+        return "a mapping";
+    if (node.IsSequence())
+        return "a list";
+    if (node.IsScalar())
+        return "a single value";
+    return "nothing";
+}
+
+// Edits from one word to the other (Levenshtein).
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t substituted = diagonal + (a[i] != b[j]);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({substituted, row[j] + 1, diagonal + 1});
+        }
+    }
+    return row.back();
+}
+
+} // namespace
+
+std::string Place::text() const {
+    if (line == 0)
+        return file;
+    return file + ":" + std::to_string(line) + ":" + std::to_string(column);
+}
+
+std::string Fault::text() const {
+    return place.text() + ": " + message + (hint.empty() ? "" : " (" + hint + ")");
+}
+
+Error Faults::error() const {
+    std::string message;
+    for (const Fault& fault : all_)
+        message += (message.empty() ? "" : "\n") + fault.text();
+    return Error{message, {}, Exit::configuration};
+}
+
+std::optional<std::string> nearest(std::string_view word, const std::set<std::string>& candidates) {
+    std::optional<std::string> best;
+    std::size_t least = 1 + word.size() / 3; // further away is another word
+    for (const std::string& candidate : candidates) {
+        const std::size_t d = distance(word, candidate);
+        if (d <= least && (!best || d < least)) {
+            least = d;
+            best = candidate;
+        }
+    }
+    return best;
+}
+
+std::optional<Section> read(std::string_view text, const std::string& file, Faults& faults) {
+    if (text.size() > kMaxFile) {
+        faults.add({file, 0, 0}, "is larger than a megabyte");
+        return std::nullopt;
+    }
+    if (text.find('\0') != std::string_view::npos) {
+        faults.add({file, 0, 0}, "holds a zero byte", "is it a text file?");
+        return std::nullopt;
+    }
+    try {
+        const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+        if (documents.size() > 1) {
+            faults.add(place_at(file, documents[1].Mark()), "is a second document in this file");
+            return std::nullopt;
+        }
+        if (documents.empty() || documents[0].IsNull()) {
+            faults.add({file, 0, 0}, "is empty");
+            return std::nullopt;
+        }
+        if (!documents[0].IsMap()) {
+            faults.add(place_at(file, documents[0].Mark()),
+                       "expected a mapping (\"key: value\") but this is " +
+                           std::string(kind_of(documents[0])));
+            return std::nullopt;
+        }
+        return Section(documents[0], file, faults);
+    } catch (const YAML::Exception& e) {
+        faults.add(place_at(file, e.mark), printable(e.msg));
+        return std::nullopt;
+    }
+}
+
+Section::Section(const YAML::Node& node, const std::string& file, Faults& faults)
+    : file_(file), place_(place_at(file, node.Mark())), faults_(&faults) {
+    for (const auto& pair : node) {
+        if (!pair.first.IsScalar()) {
+            faults_->add(place_at(file_, pair.first.Mark()), "a key must be a single word");
+            continue;
+        }
+        const Scalar key{pair.first.Scalar(), place_at(file_, pair.first.Mark())};
+        const auto twin = std::find_if(members_.begin(), members_.end(),
+                                       [&](const Member& m) { return m.key.value == key.value; });
+        if (twin != members_.end()) {
+            faults_->add(key.place, in_quotes(key.value) + " is there twice",
+                         "the first is in line " + std::to_string(twin->key.place.line));
+            continue;
+        }
+        members_.push_back({key, pair.second});
+    }
+}
+
+Place Section::place_of(const YAML::Node& node) const { return place_at(file_, node.Mark()); }
+
+const YAML::Node* Section::find(std::string_view key) {
+    asked_.emplace(key);
+    for (Member& member : members_)
+        if (member.key.value == key) {
+            member.known = true;
+            return &member.value;
+        }
+    return nullptr;
+}
+
+std::optional<Scalar> Section::as_scalar(const YAML::Node& node) {
+    if (node.IsScalar())
+        return Scalar{node.Scalar(), place_of(node)};
+    faults_->add(place_of(node), "expected a single value but this is " + std::string(kind_of(node)));
+    return std::nullopt;
+}
+
+std::vector<Scalar> Section::as_scalars(const YAML::Node& node) {
+    std::vector<Scalar> values;
+    if (!node.IsSequence()) {
+        if (auto value = as_scalar(node))
+            values.push_back(*std::move(value));
+        return values;
+    }
+    for (const YAML::Node& item : node)
+        if (auto value = as_scalar(item))
+            values.push_back(*std::move(value));
+    return values;
+}
+
+std::optional<Scalar> Section::scalar(std::string_view key) {
+    const YAML::Node* const node = find(key);
+    return node == nullptr ? std::nullopt : as_scalar(*node);
+}
+
+std::optional<bool> Section::boolean(std::string_view key) {
+    const auto value = scalar(key);
+    if (!value)
+        return std::nullopt;
+    if (value->value == "true" || value->value == "false")
+        return value->value == "true";
+    faults_->add(value->place, in_quotes(value->value) + " is neither true nor false");
+    return std::nullopt;
+}
+
+std::optional<std::uint64_t> Section::number(std::string_view key, std::uint64_t low,
+                                             std::uint64_t high) {
+    const auto value = scalar(key);
+    if (!value)
+        return std::nullopt;
+    std::uint64_t number = 0;
+    const char* const last = value->value.data() + value->value.size();
+    const auto [end, code] = std::from_chars(value->value.data(), last, number);
+    if (!value->value.empty() && code == std::errc{} && end == last && number >= low && number <= high)
+        return number;
+    faults_->add(value->place, in_quotes(value->value) + " is not a number from " +
+                                   std::to_string(low) + " to " + std::to_string(high));
+    return std::nullopt;
+}
+
+std::optional<Section> Section::section(std::string_view key) {
+    const YAML::Node* const node = find(key);
+    if (node == nullptr)
+        return std::nullopt;
+    if (node->IsMap())
+        return Section(*node, file_, *faults_);
+    faults_->add(place_of(*node), "expected a mapping but this is " + std::string(kind_of(*node)));
+    return std::nullopt;
+}
+
+std::optional<std::vector<Scalar>> Section::scalars(std::string_view key) {
+    const YAML::Node* const node = find(key);
+    if (node == nullptr)
+        return std::nullopt;
+    return as_scalars(*node);
+}
+
+std::optional<std::vector<Section::Entry>> Section::entries(std::string_view key) {
+    auto inner = section(key);
+    if (!inner)
+        return std::nullopt;
+    std::vector<Entry> all;
+    for (const Member& member : inner->members_)
+        all.push_back({member.key, as_scalars(member.value)});
+    return all;
+}
+
+void Section::require(std::string_view key) {
+    if (find(key) == nullptr)
+        faults_->add(place_, in_quotes(key) + " is missing");
+}
+
+void Section::finish() {
+    for (const Member& member : members_) {
+        if (member.known)
+            continue;
+        const auto meant = nearest(member.key.value, asked_);
+        faults_->add(member.key.place, "unknown key " + in_quotes(member.key.value),
+                     meant ? "did you mean \"" + *meant + "\"?" : "");
+    }
+}
+
+} // namespace xk::yaml

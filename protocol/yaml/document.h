@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+//
+// Configuration files as people write them: YAML read strictly, with a place for everything. Whoever reads a
+// file takes the keys it knows; whatever is left over, twice there or of another kind is a fault, and all
+// faults of a file are found, not the first. yaml-cpp's exceptions end here.
+//
+// Only the plain part of YAML has a meaning: one document of mappings, sequences and scalars. "true" and
+// "false" are the booleans (not "yes" or "on"), numbers are decimal.
+#pragma once
+
+#include "protocol/base/result.h"
+
+#include <yaml-cpp/node/node.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace xk::yaml {
+
+struct Place {
+    std::string file;
+    int line = 0; // from 1; 0: the file as a whole
+    int column = 0;
+
+    std::string text() const; // "file:line:column"
+};
+
+struct Fault {
+    Place place;
+    std::string message;
+    std::string hint;
+
+    std::string text() const; // "file:line:column: message (hint)"
+};
+
+class Faults {
+  public:
+    void add(Place place, std::string message, std::string hint = {}) {
+        all_.push_back({std::move(place), std::move(message), std::move(hint)});
+    }
+    bool empty() const { return all_.empty(); }
+    const std::vector<Fault>& all() const { return all_; }
+    // One Error of all of them, one to a line.
+    Error error() const;
+
+  private:
+    std::vector<Fault> all_;
+};
+
+// One scalar and where it stands.
+struct Scalar {
+    std::string value;
+    Place place;
+};
+
+// One mapping. Getters return nothing where the key is absent or (with a fault) where its value is of another
+// kind. finish() reports the keys that nobody asked for.
+class Section {
+  public:
+    std::optional<Scalar> scalar(std::string_view key);
+    std::optional<bool> boolean(std::string_view key);
+    std::optional<std::uint64_t> number(std::string_view key, std::uint64_t low, std::uint64_t high);
+    std::optional<Section> section(std::string_view key);
+    // A sequence of scalars; a single scalar counts as a sequence of one.
+    std::optional<std::vector<Scalar>> scalars(std::string_view key);
+    // A mapping from names to scalars or sequences of scalars, in the order of the file.
+    struct Entry {
+        Scalar name;
+        std::vector<Scalar> values;
+    };
+    std::optional<std::vector<Entry>> entries(std::string_view key);
+
+    // scalar() parsed by a function that returns a Result; its error becomes a fault at the value.
+    template <typename Parse>
+    auto parsed(std::string_view key, Parse parse) -> std::optional<typename decltype(parse(""))::value_type> {
+        const auto found = scalar(key);
+        return found ? parse_at(*found, parse) : std::nullopt;
+    }
+    template <typename Parse>
+    auto parse_at(const Scalar& at, Parse parse) -> std::optional<typename decltype(parse(""))::value_type> {
+        auto result = parse(at.value);
+        if (result)
+            return *std::move(result);
+        faults_->add(at.place, result.error().message, result.error().hint);
+        return std::nullopt;
+    }
+
+    // A fault when the key is absent.
+    void require(std::string_view key);
+    void finish();
+
+    const Place& place() const { return place_; }
+    Faults& faults() { return *faults_; }
+
+  private:
+    friend std::optional<Section> read(std::string_view, const std::string&, Faults&);
+    Section(const YAML::Node& node, const std::string& file, Faults& faults);
+    const YAML::Node* find(std::string_view key);
+    Place place_of(const YAML::Node& node) const;
+    std::optional<Scalar> as_scalar(const YAML::Node& node);
+    std::vector<Scalar> as_scalars(const YAML::Node& node);
+
+    struct Member {
+        Scalar key;
+        YAML::Node value;
+        bool known = false;
+    };
+    std::string file_;
+    Place place_;
+    std::vector<Member> members_;
+    std::set<std::string> asked_;
+    Faults* faults_;
+};
+
+// Parses a whole file. Nothing (with a fault) unless it is one YAML document that is a mapping.
+std::optional<Section> read(std::string_view text, const std::string& file, Faults& faults);
+
+// The candidate that is nearest to `word`, when it is near enough to be meant.
+std::optional<std::string> nearest(std::string_view word, const std::set<std::string>& candidates);
+
+} // namespace xk::yaml

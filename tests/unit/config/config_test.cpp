@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/config/config.h"
+
+#include "protocol/encoding.h"
+
+#include <doctest/doctest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+using namespace xk;
+using namespace xk::config;
+using namespace std::chrono_literals;
+
+namespace {
+
+// A configuration directory that is right in every respect, to be spoiled by one change at a time.
+struct Etc {
+    std::filesystem::path path;
+
+    Etc() {
+        std::string name = "/tmp/xk-config.XXXXXX";
+        path = ::mkdtemp(name.data());
+        for (const char* directory : {"users", "credentials"})
+            std::filesystem::create_directory(path / directory);
+        write("server_id", "000102030405060708090a0b0c0d0e0f\n");
+        write("xknock.yaml", kMain);
+        write("users/anna.yaml", "name: anna\nservices: [ssh, web]\n");
+        write("users/bob.yaml", "name: bob\nservices: ssh\nnat: false\nlifetime: 10s\nmax_lifetime: 20s\n");
+        credential("anna.laptop", "user: anna\ndevice: laptop\nid: 0000000000000001\nfactor: totp\n");
+        credential("anna.phone", "user: anna\ndevice: phone\nid: 0000000000000002\nfactor: hmac\n");
+        credential("bob.pc", "user: bob\ndevice: pc\nid: 0000000000000003\nfactor: none\n");
+    }
+    ~Etc() { std::filesystem::remove_all(path); }
+    Etc(const Etc&) = delete;
+    Etc& operator=(const Etc&) = delete;
+
+    static constexpr const char* kMain = "interfaces: [eth0, eth1]\n"
+                                         "services:\n"
+                                         "  ssh: tcp/22\n"
+                                         "  web: [tcp/80, tcp/443]\n"
+                                         "process: {user: 62001, worker_user: 62002}\n";
+
+    void write(const std::string& name, const std::string& text, mode_t mode = 0644) const {
+        const auto file = (path / name).string();
+        std::ofstream(file) << text;
+        ::chmod(file.c_str(), mode);
+    }
+    void credential(const std::string& stem, const std::string& text) const {
+        write("credentials/" + stem + ".yaml", text);
+        write("credentials/" + stem + ".key", std::string(44, 'A'), 0600);
+        write("credentials/" + stem + ".otp", std::string(44, 'A'), 0600);
+    }
+    Result<Config> load() const { return load_config((path / "xknock.yaml").string()); }
+
+    Config good() const {
+        auto config = load();
+        REQUIRE_MESSAGE(config.has_value(), (config ? "" : config.error().message));
+        return *std::move(config);
+    }
+    // What is wrong, with the directory cut from the paths.
+    std::string bad() const {
+        const auto config = load();
+        if (config)
+            return "(loaded)";
+        CHECK(config.error().exit == Exit::configuration);
+        std::string text = config.error().message;
+        for (std::size_t at; (at = text.find(path.string() + "/")) != std::string::npos;)
+            text.erase(at, path.string().size() + 1);
+        return text;
+    }
+    std::string bad_main(const std::string& text) const {
+        write("xknock.yaml", text);
+        return bad();
+    }
+    std::string bad_added(const std::string& text) const { return bad_main(kMain + text); }
+};
+
+bool has(const std::string& text, const std::string& part) {
+    if (text.find(part) == std::string::npos)
+        MESSAGE("not in: " << text);
+    return text.find(part) != std::string::npos;
+}
+
+} // namespace
+
+TEST_CASE("a whole configuration is read") {
+    const Etc etc;
+    etc.write("xknock.yaml", std::string(Etc::kMain) +
+                                 "port: 4242\nstealth: closed\nclock_skew: 45s\n"
+                                 "xdp: {allow_generic: true, answers_per_second: 7, local_addresses: [192.0.2.1]}\n"
+                                 "gate: {allow: [198.51.100.0/24, 2001:db8::1], max_grants: 5}\n"
+                                 "control: {admin_group: 0, read_group: 1}\n"
+                                 "paths: {run: /r, state: /s, bpf: /b}\n");
+    const Config c = etc.good();
+    CHECK(c.interfaces == std::vector<std::string>{"eth0", "eth1"});
+    CHECK(c.port == 4242);
+    CHECK(c.answer_as_closed);
+    CHECK(c.answers_per_second == 7);
+    CHECK(c.allow_generic);
+    CHECK(c.local_addresses == std::set<Address>{Address::v4(192, 0, 2, 1)});
+    CHECK(c.policy.settings.skew == 45s);
+    CHECK(to_hex(c.policy.settings.server) == "000102030405060708090a0b0c0d0e0f");
+    CHECK(c.gate_mode == GateMode::table);
+    CHECK(c.allow.size() == 2);
+    CHECK(c.max_grants == 5);
+    CHECK(c.admin_group == 0);
+    CHECK(c.read_group == 1);
+    CHECK(c.run_directory == "/r");
+    CHECK(c.state_directory == "/s");
+    CHECK(c.pin_directory == "/b");
+    CHECK(c.account.uid == 62001);
+    CHECK(c.worker_account.uid == 62002);
+    CHECK(c.protected_endpoints().size() == 3);
+    CHECK(c.warnings.empty());
+}
+
+TEST_CASE("credentials inherit what their user may") {
+    const Etc etc;
+    const Config c = etc.good();
+    REQUIRE(c.policy.credentials.size() == 3);
+    REQUIRE(c.secrets.size() == 3);
+    const auto& laptop = c.policy.credentials[0];
+    CHECK(laptop.label() == "anna/laptop");
+    CHECK(laptop.factor == FactorKind::totp);
+    CHECK(laptop.totp_digits == 6);
+    CHECK(laptop.services.count() == 2);
+    CHECK(laptop.lifetime == 30s);
+    CHECK(laptop.max_lifetime == 3600s);
+    CHECK(laptop.nat);
+    CHECK_FALSE(laptop.delegate);
+    CHECK(to_hex(laptop.id) == "0000000000000001");
+    CHECK(c.secrets[0].key == (etc.path / "credentials/anna.laptop.key").string());
+    CHECK(c.secrets[0].factor == (etc.path / "credentials/anna.laptop.otp").string());
+    const auto& pc = c.policy.credentials[2];
+    CHECK(pc.label() == "bob/pc");
+    CHECK(pc.services.count() == 1);
+    CHECK_FALSE(pc.nat);
+    CHECK(pc.lifetime == 10s);
+    CHECK(pc.max_lifetime == 20s);
+    CHECK(c.secrets[2].factor.empty());
+    CHECK(open_secrets(c, 0).value().size() == 2);
+    CHECK(open_secrets(c, 2).value().size() == 1);
+}
+
+TEST_CASE("a disabled user disables all his devices, a disabled device only itself") {
+    const Etc etc;
+    etc.write("users/anna.yaml", "name: anna\nservices: [ssh]\nenabled: false\n");
+    etc.credential("bob.pc", "user: bob\ndevice: pc\nid: 0000000000000003\nfactor: none\nenabled: false\n");
+    etc.credential("bob.tab", "user: bob\ndevice: tab\nid: 0000000000000004\nfactor: none\n");
+    const Config c = etc.good();
+    for (const auto& credential : c.policy.credentials)
+        CHECK(credential.enabled == (credential.label() == "bob/tab"));
+}
+
+TEST_CASE("all faults are found at once, each with file, line and column") {
+    const Etc etc;
+    etc.write("xknock.yaml", "interfaces: [eth0, \"eth 1\", eth0]\n"
+                             "prot: 1\n"
+                             "stealth: loud\n"
+                             "services:\n"
+                             "  ssh: tcp/22\n"
+                             "  web: [tcp/22, tcp/99999]\n"
+                             "process: {user: 62001, worker_user: 62001}\n");
+    etc.write("users/anna.yaml", "name: anna\nservices: [shs]\nlifetime: 5\n");
+    const std::string bad = etc.bad();
+    CHECK(has(bad, "xknock.yaml:1:20: \"eth 1\" is not a name of an interface"));
+    CHECK(has(bad, "xknock.yaml:1:29: interface \"eth0\" is there twice"));
+    CHECK(has(bad, "xknock.yaml:2:1: unknown key \"prot\" (did you mean \"port\"?)"));
+    CHECK(has(bad, "xknock.yaml:3:10: \"loud\" is neither drop nor closed"));
+    CHECK(has(bad, "xknock.yaml:6:9: tcp/22 belongs to service \"ssh\" already (see line 5)"));
+    CHECK(has(bad, "xknock.yaml:6:17: \"tcp/99999\" is not a protocol and a port"));
+    CHECK(has(bad, "users/anna.yaml:2:12: there is no service \"shs\" (did you mean \"ssh\"?)"));
+    CHECK(has(bad, "users/anna.yaml:3:11: \"5\" is not a duration"));
+}
+
+TEST_CASE("each fault of the main file is named") {
+    const Etc etc;
+    CHECK(has(etc.bad_main("services: {ssh: tcp/22}\nprocess: {user: 62001, worker_user: 62002}\n"),
+              "xknock.yaml:1:1: \"interfaces\" is missing"));
+    CHECK(has(etc.bad_main("interfaces: a\nprocess: {user: 62001, worker_user: 62002}\n"),
+              "xknock.yaml:1:1: \"services\" is missing"));
+    CHECK(has(etc.bad_added("port: 0\n"), "xknock.yaml:6:7: \"0\" is not a number from 1 to 65535"));
+    CHECK(has(etc.bad_added("clock_skew: 91s\n"), "xknock.yaml:6:13: a clock skew must be from 1s to 90s"));
+    CHECK(has(etc.bad_added("xdp: {allow_generik: true}\n"), "did you mean \"allow_generic\"?"));
+    CHECK(has(etc.bad_added("xdp: {allow_generic: yes}\n"), "\"yes\" is neither true nor false"));
+    CHECK(has(etc.bad_added("xdp: {local_addresses: [eth0]}\n"), "\"eth0\" is not an IP address"));
+    CHECK(has(etc.bad_added("gate: {allow: [192.0.2.1/24]}\n"), "did you mean 192.0.2.0/24?"));
+    CHECK(has(etc.bad_added("gate: {allow: [0.0.0.0/0]}\n"), "\"0.0.0.0/0\" allows everybody"));
+    CHECK(has(etc.bad_added("gate: {allow: [\"::/0\"]}\n"), "\"::/0\" allows everybody"));
+    CHECK(has(etc.bad_added("gate: {mode: extern}\n"), "\"extern\" is neither table nor external"));
+    CHECK(has(etc.bad_added("gate: {mode: external}\n"), "needs \"external\""));
+    CHECK(has(etc.bad_added("gate: {mode: external, external: {table: t, set4: a}}\n"), "\"set6\" is missing"));
+    CHECK(has(etc.bad_added("gate: {external: {table: t, set4: a, set6: b}}\n"), "is for gate mode \"external\" only"));
+    CHECK(has(etc.bad_added("gate: {mode: external, allow: [192.0.2.1], external: {table: t, set4: a, set6: b}}\n"),
+              "\"allow\" is for gate mode \"table\" only"));
+    CHECK(has(etc.bad_added("gate: {max_grants: 0}\n"), "is not a number from 1 to 65536"));
+    CHECK(has(etc.bad_added("control: {admin_group: no-such-group}\n"), "there is no group \"no-such-group\""));
+    CHECK(has(etc.bad_added("paths: {run: relative}\n"), "\"relative\" is not an absolute path"));
+    CHECK(has(etc.bad_added("port: 4242\nport: 4243\n"), "\"port\" is there twice (the first is in line 6)"));
+    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: udp/62201}\nprocess: {user: 62001, worker_user: 62002}\n"),
+              "udp/62201 is the knock port"));
+    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: []}\nprocess: {user: 62001, worker_user: 62002}\n"),
+              "service \"ssh\" has no port"));
+    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {\"s sh\": tcp/22}\nprocess: {user: 62001, worker_user: 62002}\n"),
+              "\"s sh\" is not a name"));
+    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: nobody-here, worker_user: 62002}\n"),
+              "there is no user \"nobody-here\""));
+    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: 62001, worker_user: 62001}\n"),
+              "must be two different users"));
+    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: 0, worker_user: 62001}\n"),
+              "may be root"));
+    CHECK(has(etc.bad_main("- a list\n"), "xknock.yaml:1:1: expected a mapping"));
+    CHECK(has(etc.bad_main("interfaces: [a\n"), "xknock.yaml:"));
+    CHECK(has(etc.bad_main(""), "xknock.yaml: is empty"));
+}
+
+TEST_CASE("each fault of a user or credential is named") {
+    const Etc etc;
+    const auto bad_user = [&](const std::string& text) {
+        etc.write("users/anna.yaml", text);
+        return etc.bad();
+    };
+    CHECK(has(bad_user("services: [ssh]\n"), "users/anna.yaml:1:1: \"name\" is missing"));
+    CHECK(has(bad_user("name: anna\n"), "\"services\" is missing"));
+    CHECK(has(bad_user("name: \"an na\"\nservices: [ssh]\n"), "users/anna.yaml:1:7: \"an na\" is not a name"));
+    CHECK(has(bad_user("name: anna\nservices: [ssh]\nadmin: true\n"), "users/anna.yaml:3:1: unknown key \"admin\""));
+    CHECK(has(bad_user("name: anna\nservices: [ssh]\nlifetime: 0s\n"), "opens nothing"));
+    CHECK(has(bad_user("name: anna\nservices: [ssh]\nlifetime: 2h\nmax_lifetime: 1h\n"),
+              "lifetime is longer than max_lifetime"));
+    CHECK(has(bad_user("name: anna\nservices: [ssh]\nvalid_until: tomorrow\n"), "\"tomorrow\" is not a date"));
+    CHECK(has(bad_user("name: anna\nservices: [ssh]\nvalid_from: 2026-02-01\nvalid_until: 2026-01-01\n"),
+              "valid_until is not after valid_from"));
+    CHECK(has(bad_user("name: bob\nservices: [ssh]\n"), "users/bob.yaml:1:7: user \"bob\" is there twice (the first is at users/anna.yaml:1:7)"));
+    etc.write("users/anna.yaml", "name: anna\nservices: [ssh, web]\n");
+
+    const auto bad_credential = [&](const std::string& text) {
+        etc.write("credentials/anna.phone.yaml", text);
+        return etc.bad();
+    };
+    const std::string rest = "device: phone\nid: 0000000000000002\nfactor: hmac\n";
+    CHECK(has(bad_credential("device: phone\n"), "credentials/anna.phone.yaml:1:1: \"user\" is missing"));
+    CHECK(has(bad_credential("user: carl\n" + rest), "credentials/anna.phone.yaml:1:7: there is no user \"carl\""));
+    CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 123\nfactor: hmac\n"), "\"123\" is not a credential's id"));
+    CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 0000000000000000\nfactor: hmac\n"), "not all zero"));
+    CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 0000000000000001\nfactor: hmac\n"),
+              "credential id 0000000000000001 is there twice (the first is at credentials/anna.laptop.yaml:1:1)"));
+    CHECK(has(bad_credential("user: anna\ndevice: laptop\nid: 0000000000000002\nfactor: hmac\n"),
+              "device \"anna/laptop\" is there twice"));
+    CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 0000000000000002\nfactor: sms\n"),
+              "\"sms\" is not a second factor (write totp, hmac or none)"));
+    CHECK(has(bad_credential("user: anna\n" + rest + "digits: 7\n"), "a code has 6 or 8 digits"));
+}
+
+TEST_CASE("a secret that others can read, or that is not there, is named with the remedy") {
+    const Etc etc;
+    etc.write("credentials/anna.laptop.key", "x", 0644);
+    etc.write("credentials/anna.laptop.otp", "x", 0604);
+    CHECK(has(etc.bad(), "credentials/anna.laptop.key\" can be read by others (mode 0644) (chgrp 62001"));
+    CHECK(has(etc.bad(), "credentials/anna.laptop.otp\" can be read by others (mode 0604)"));
+    std::filesystem::remove(etc.path / "credentials/anna.laptop.key");
+    CHECK(has(etc.bad(), "No such file"));
+}
+
+TEST_CASE("files that others can write are refused") {
+    const Etc etc;
+    etc.write("users/anna.yaml", "name: anna\nservices: [ssh]\n", 0666);
+    CHECK(has(etc.bad(), "users/anna.yaml\" can be written by others (mode 0666)"));
+}
+
+TEST_CASE("without an identity of the server nothing goes") {
+    const Etc etc;
+    etc.write("server_id", "short\n");
+    CHECK(has(etc.bad(), "does not hold 32 hexadecimal digits"));
+    std::filesystem::remove(etc.path / "server_id");
+    CHECK(has(etc.bad(), "knockctl keygen"));
+}
+
+TEST_CASE("a user without a credential is worth a warning, not a fault") {
+    const Etc etc;
+    etc.write("users/carl.yaml", "name: carl\nservices: [ssh]\n");
+    const Config c = etc.good();
+    REQUIRE(c.warnings.size() == 1);
+    CHECK(has(c.warnings[0], "user \"carl\" has no credential"));
+}
+
+TEST_CASE("only .yaml files that are not hidden are read") {
+    const Etc etc;
+    for (const char* name : {"users/anna.yaml~", "users/.anna.yaml", "users/anna.yaml.dpkg-old"})
+        etc.write(name, "nonsense: true\n");
+    CHECK(etc.good().policy.credentials.size() == 3);
+}
+
+TEST_CASE("dates are days or seconds in UTC") {
+    CHECK(parse_date("1970-01-02").value() == WallTime(86400s));
+    CHECK(parse_date("2026-11-21T10:20:30Z").value() == WallTime(1795256430s));
+    for (const char* text : {"", "2026", "2026-13-01", "2026-02-30", "2026-1-1", "2026-01-01T24:00:00Z",
+                             "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "2026-01-01T00:00:60Z", "20x6-01-01"})
+        CHECK_MESSAGE(!parse_date(text).has_value(), text);
+}
+
+TEST_CASE("accounts are found by name and number") {
+    CHECK(find_account("root").value().uid == 0);
+    CHECK(find_account("62001").value().uid == 62001);
+    CHECK(find_account("62001").value().gid == 62001);
+    CHECK_FALSE(find_account("no-such-user-here").has_value());
+    CHECK_FALSE(find_account("").has_value());
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+//
+// The server against real clients in other processes, with other users and groups.
+#include "daemon/control/frame.h"
+#include "daemon/control/server.h"
+
+#include <doctest/doctest.h>
+
+#include <grp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <thread>
+
+using namespace xk;
+using namespace xk::control;
+
+namespace {
+
+constexpr gid_t kAdmins = 62010, kReaders = 62011;
+
+// A server in a thread, with the daemon's loop in small.
+class Running {
+  public:
+    explicit Running(Server::Handler handler = [](Role role, const std::string& request) {
+        return std::string(role == Role::admin ? "admin:" : "reader:") + request;
+    }) {
+        std::string name = "/tmp/xk-control.XXXXXX";
+        directory_ = ::mkdtemp(name.data());
+        ::chmod(directory_.c_str(), 0755);
+        auto server = Server::open(path(), {kAdmins, kReaders}, std::move(handler));
+        REQUIRE_MESSAGE(server.has_value(), (server ? "" : server.error().message));
+        server_.emplace(*std::move(server));
+        thread_ = std::thread([this] { loop(); });
+    }
+    ~Running() {
+        stop_ = true;
+        thread_.join();
+        std::filesystem::remove_all(directory_);
+    }
+    std::string path() const { return directory_ + "/control.sock"; }
+
+  private:
+    void loop() {
+        std::set<int> watched;
+        while (!stop_) {
+            std::vector<pollfd> fds = {{server_->listen_fd(), POLLIN, 0}};
+            for (const int fd : watched)
+                fds.push_back({fd, static_cast<short>(POLLIN | (server_->wants_write(fd) ? POLLOUT : 0)), 0});
+            ::poll(fds.data(), fds.size(), 20);
+            for (std::size_t i = 1; i < fds.size(); ++i)
+                if (fds[i].revents != 0 && !server_->serve(fds[i].fd))
+                    watched.erase(fds[i].fd);
+            if (fds[0].revents != 0)
+                server_->accept([&](int fd) { watched.insert(fd); });
+        }
+    }
+
+    std::string directory_;
+    std::optional<Server> server_;
+    std::atomic<bool> stop_{false};
+    std::thread thread_;
+};
+
+Fd connected(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const timeval patience{5, 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    REQUIRE(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+    return fd;
+}
+
+std::string all_from(const Fd& fd) {
+    std::string text;
+    char chunk[4096];
+    for (ssize_t n; (n = ::recv(fd.get(), chunk, sizeof chunk, 0)) > 0;)
+        text.append(chunk, static_cast<std::size_t>(n));
+    return text;
+}
+
+// The answer that a process of this user and these groups gets.
+std::string answer_as(const std::string& path, uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
+    int out[2];
+    REQUIRE(::pipe(out) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        if (::setgroups(groups.size(), groups.data()) != 0 || ::setgid(gid) != 0 || ::setuid(uid) != 0)
+            ::_exit(1);
+        const auto answer = ask(path, "x");
+        const std::string text = answer ? *answer : "error: " + answer.error().message;
+        (void)!::write(out[1], text.data(), text.size());
+        ::_exit(0);
+    }
+    ::close(out[1]);
+    std::string text;
+    char chunk[4096];
+    for (ssize_t n; (n = ::read(out[0], chunk, sizeof chunk)) > 0;)
+        text.append(chunk, static_cast<std::size_t>(n));
+    ::close(out[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    REQUIRE(status == 0);
+    return text;
+}
+
+} // namespace
+
+TEST_CASE("a frame is taken when it is whole and refused when it is too long") {
+    std::string buffer = frame("abc") + frame("") + frame("de").substr(0, 5);
+    CHECK(take_frame(buffer, 10).value() == "abc");
+    CHECK(take_frame(buffer, 10).value() == "");
+    CHECK_FALSE(take_frame(buffer, 10).value().has_value());
+    buffer += "e";
+    CHECK(take_frame(buffer, 10).value() == "de");
+    CHECK(buffer.empty());
+    buffer = frame("abcd");
+    CHECK_FALSE(take_frame(buffer, 3).has_value());
+    buffer = "\xff\xff\xff\xff";
+    CHECK_FALSE(take_frame(buffer, kMaxReply).has_value());
+}
+
+TEST_CASE("the role comes from user and groups, also supplementary ones, and nobody else gets in") {
+    const Running server;
+    CHECK(answer_as(server.path(), 0, 0, {}) == "admin:x");
+    CHECK(answer_as(server.path(), 62020, kAdmins, {}) == "admin:x");
+    CHECK(answer_as(server.path(), 62020, 62020, {1, 2, kAdmins}) == "admin:x");
+    CHECK(answer_as(server.path(), 62020, 62020, {kReaders}) == "reader:x");
+    std::vector<gid_t> many(200);
+    for (std::size_t i = 0; i < many.size(); ++i)
+        many[i] = static_cast<gid_t>(70000 + i);
+    CHECK(answer_as(server.path(), 62020, 62020, many).find("you may not talk") != std::string::npos);
+    many.push_back(kReaders);
+    CHECK(answer_as(server.path(), 62020, 62020, many) == "reader:x");
+    CHECK(answer_as(server.path(), 65534, 65534, {}).find("you may not talk") != std::string::npos);
+}
+
+TEST_CASE("a request that comes byte by byte is answered, one that is cut is not and harms nobody") {
+    const Running server;
+    const Fd slow = connected(server.path());
+    for (const char c : frame("slow"))
+        REQUIRE(::send(slow.get(), &c, 1, 0) == 1);
+    { // cut in the middle
+        const Fd cut = connected(server.path());
+        REQUIRE(::send(cut.get(), frame("cut").data(), 5, 0) == 5);
+    }
+    ::shutdown(slow.get(), SHUT_WR);
+    CHECK(all_from(slow) == frame("admin:slow"));
+    CHECK(ask(server.path(), "x").value() == "admin:x");
+}
+
+TEST_CASE("a request that is too long is refused and the connection closed") {
+    const Running server;
+    for (const char* length : {"\xff\xff\xff\xff", "\x00\x01\x00\x01"}) {
+        const Fd fd = connected(server.path());
+        REQUIRE(::send(fd.get(), length, 4, 0) == 4);
+        CHECK(all_from(fd).find("the request is too long") != std::string::npos);
+    }
+    CHECK(ask(server.path(), std::string(kMaxRequest, 'x')).value().size() == kMaxRequest + 6);
+    CHECK_FALSE(ask(server.path(), std::string(kMaxRequest + 1, 'x')).has_value());
+}
+
+TEST_CASE("two requests on one connection get two answers") {
+    const Running server;
+    const Fd fd = connected(server.path());
+    const std::string both = frame("a") + frame("b");
+    REQUIRE(::send(fd.get(), both.data(), both.size(), 0) == static_cast<ssize_t>(both.size()));
+    const std::string expected = frame("admin:a") + frame("admin:b");
+    std::string answers(expected.size(), '\0');
+    CHECK(::recv(fd.get(), answers.data(), answers.size(), MSG_WAITALL) == static_cast<ssize_t>(expected.size()));
+    CHECK(answers == expected);
+}
+
+TEST_CASE("a client that does not read its large reply does not hold up another") {
+    const Running server([](Role, const std::string&) { return std::string(8 * 1024 * 1024, 'x'); });
+    const Fd lazy = connected(server.path());
+    const std::string request = frame("x");
+    REQUIRE(::send(lazy.get(), request.data(), request.size(), 0) > 0);
+    CHECK(ask(server.path(), "x").value().size() == 8 * 1024 * 1024);
+}
+
+TEST_CASE("there are never more clients than allowed") {
+    const Running server;
+    std::vector<Fd> clients;
+    for (std::size_t i = 0; i < Server::kMaxClients; ++i)
+        clients.push_back(connected(server.path()));
+    // Each one is in: it is answered.
+    for (const Fd& fd : clients) {
+        const std::string request = frame("x");
+        REQUIRE(::send(fd.get(), request.data(), request.size(), 0) > 0);
+        char byte;
+        CHECK(::recv(fd.get(), &byte, 1, 0) == 1);
+    }
+    CHECK(ask(server.path(), "x").value().find("too many clients") != std::string::npos);
+    clients.clear();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+    while (ask(server.path(), "x").value() != "admin:x" && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    CHECK(ask(server.path(), "x").value() == "admin:x");
+}
+
+TEST_CASE("nobody listening is said with a hint") {
+    const auto answer = ask("/tmp/xk-no-such-socket", "x");
+    REQUIRE_FALSE(answer);
+    CHECK(answer.error().hint.find("is xknockd running?") != std::string::npos);
+}

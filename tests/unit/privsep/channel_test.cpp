@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/privsep/messages.h"
+
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace xk;
+using namespace xk::privsep;
+
+namespace {
+
+std::size_t open_descriptors() {
+    std::size_t n = 0;
+    for (int fd = 0; fd < 256; ++fd)
+        n += ::fcntl(fd, F_GETFD) != -1;
+    return n;
+}
+
+} // namespace
+
+TEST_CASE("a message arrives whole, with its descriptors") {
+    auto ends = Channel::pair().value();
+    const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const int fds[] = {null.get(), null.get()};
+    Secrets message;
+    message.credential = 7;
+    REQUIRE(send(ends.first, message, fds));
+    auto received = ends.second.receive(true).value();
+    REQUIRE(received.has_value());
+    CHECK(received->fds.size() == 2);
+    CHECK((::fcntl(received->fds[0].get(), F_GETFD) & FD_CLOEXEC) != 0);
+    const auto secrets = as<Secrets>(*received);
+    REQUIRE(secrets.has_value());
+    CHECK(secrets->credential == 7);
+}
+
+TEST_CASE("a message of another type, or of another size than its type's, is none") {
+    Received r;
+    CHECK(type_of(r) == Type{});
+    CHECK_FALSE(as<Ping>(r).has_value());
+    const Ping ping;
+    r.bytes.resize(sizeof ping);
+    std::memcpy(r.bytes.data(), &ping, sizeof ping);
+    CHECK(as<Ping>(r).has_value());
+    CHECK_FALSE(as<Pong>(r).has_value());
+    r.bytes.push_back(0);
+    CHECK_FALSE(as<Ping>(r).has_value());
+    r.bytes.resize(sizeof ping - 1);
+    CHECK_FALSE(as<Ping>(r).has_value());
+    r.bytes.resize(3);
+    CHECK(type_of(r) == Type{});
+}
+
+TEST_CASE("nothing there is not the end, the end is") {
+    auto ends = Channel::pair().value();
+    CHECK_FALSE(ends.second.receive(false).value().has_value());
+    CHECK_FALSE(ends.second.closed());
+    { const Channel gone = std::move(ends.first); }
+    CHECK_FALSE(ends.second.receive(true).value().has_value());
+    CHECK(ends.second.closed());
+    CHECK_FALSE(send(ends.second, Ping{}).has_value()); // EPIPE, no signal
+}
+
+TEST_CASE("a message that is too long, or brings too many descriptors, is refused and leaves none open") {
+    auto ends = Channel::pair().value();
+    const auto before = open_descriptors();
+    const std::vector<std::uint8_t> large(kMaxMessage + 1);
+    REQUIRE(ends.first.send(large));
+    CHECK_FALSE(ends.second.receive(true).has_value());
+
+    // More descriptors than Channel would send, straight through the socket.
+    int fds[16];
+    std::fill(std::begin(fds), std::end(fds), STDERR_FILENO);
+    char byte = 0;
+    iovec part{&byte, 1};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof fds)] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* const c = CMSG_FIRSTHDR(&message);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof fds);
+    std::memcpy(CMSG_DATA(c), fds, sizeof fds);
+    REQUIRE(::sendmsg(ends.first.fd(), &message, 0) == 1);
+    CHECK_FALSE(ends.second.receive(true).has_value());
+    CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("a side that does not read does not hold a non-blocking one") {
+    auto ends = Channel::pair().value();
+    REQUIRE(::fcntl(ends.first.fd(), F_SETFL, O_NONBLOCK) == 0);
+    bool refused = false;
+    for (int i = 0; i < 100'000 && !refused; ++i)
+        refused = !send(ends.first, Ping{}).has_value();
+    CHECK(refused);
+}
+
+TEST_CASE("every message fits") {
+    CHECK(sizeof(Tags) <= kMaxMessage);
+    CHECK(sizeof(NewPolicy) <= kMaxMessage);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+//
+// The worker's sandbox from inside: each attempt is made by a child that entered it.
+#include "daemon/privsep/sandbox.h"
+
+#include <doctest/doctest.h>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <set>
+#include <string>
+
+using namespace xk;
+
+namespace {
+
+constexpr uid_t kUid = 62002;
+constexpr gid_t kGid = 62003;
+
+// How a child ended that entered the sandbox and did this.
+int status_of(const std::function<int()>& attempt) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        if (!privsep::enter_sandbox(kUid, kGid))
+            ::_exit(99);
+        ::_exit(attempt());
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    return status;
+}
+
+bool killed(int status) { return WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS; }
+bool exited(int status, int code) { return WIFEXITED(status) && WEXITSTATUS(status) == code; }
+
+} // namespace
+
+TEST_CASE("the sandbox lets the worker do its work") {
+    CHECK(exited(status_of([] { return 7; }), 7));
+    CHECK(exited(status_of([] {
+                     void* const p = ::mmap(nullptr, 8192, PROT_READ | PROT_WRITE,
+                                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                     return p == MAP_FAILED || ::mprotect(p, 4096, PROT_NONE) != 0 || ::munmap(p, 8192) != 0;
+                 }),
+                 0));
+}
+
+TEST_CASE("the sandbox ends a process that tries anything else") {
+    const std::pair<const char*, long> calls[] = {
+        {"socket", SYS_socket},   {"connect", SYS_connect},     {"bind", SYS_bind},
+        {"bpf", SYS_bpf},         {"execve", SYS_execve},       {"execveat", SYS_execveat},
+        {"fork", SYS_fork},       {"clone", SYS_clone},         {"clone3", SYS_clone3},
+        {"ptrace", SYS_ptrace},   {"kill", SYS_kill},           {"setuid", SYS_setuid},
+        {"capset", SYS_capset},   {"prctl", SYS_prctl},         {"seccomp", SYS_seccomp},
+        {"mount", SYS_mount},     {"unshare", SYS_unshare},     {"setns", SYS_setns},
+        {"unlink", SYS_unlink},   {"unlinkat", SYS_unlinkat},   {"rename", SYS_rename},
+        {"mkdir", SYS_mkdir},     {"chmod", SYS_chmod},         {"symlink", SYS_symlink},
+        {"io_uring", SYS_io_uring_setup}, {"userfaultfd", SYS_userfaultfd},
+        {"process_vm_readv", SYS_process_vm_readv}, {"perf_event_open", SYS_perf_event_open},
+        {"keyctl", SYS_keyctl},   {"ioctl", SYS_ioctl},         {"dup", SYS_dup},
+        {"memfd_create", SYS_memfd_create}, {"shmget", SYS_shmget}, {"reboot", SYS_reboot},
+        {"personality", SYS_personality},   {"accept4", SYS_accept4},
+#if !defined(__SANITIZE_ADDRESS__)
+        {"open", SYS_open},       {"openat", SYS_openat},       {"openat2", SYS_openat2},
+        {"readlink", SYS_readlink}, {"stat", SYS_stat},         {"rt_sigaction", SYS_rt_sigaction},
+#endif
+    };
+    for (const auto& [name, number] : calls)
+        CHECK_MESSAGE(killed(status_of([n = number] { return static_cast<int>(::syscall(n, 0, 0, 0, 0, 0, 0)); })),
+                      name);
+}
+
+TEST_CASE("memory cannot be made executable") {
+    CHECK(killed(status_of([] {
+        ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return 0;
+    })));
+    CHECK(killed(status_of([] {
+        void* const p = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return ::mprotect(p, 4096, PROT_READ | PROT_EXEC);
+    })));
+}
+
+#if !defined(__SANITIZE_ADDRESS__)
+TEST_CASE("of all system calls exactly these survive") {
+    const std::set<long> allowed = {
+        SYS_read, SYS_write, SYS_writev, SYS_recvmsg, SYS_sendmsg, SYS_epoll_wait, SYS_epoll_pwait,
+        SYS_timerfd_settime, SYS_clock_gettime, SYS_getrandom, SYS_fstat, SYS_newfstatat, SYS_close,
+        SYS_munmap, SYS_brk, SYS_madvise, SYS_mlock, SYS_munlock, SYS_futex, SYS_exit_group, SYS_exit,
+        SYS_restart_syscall, SYS_rt_sigreturn, SYS_mmap, SYS_mprotect};
+    for (long number = 0; number <= 500; ++number) {
+        // Arguments that make the survivors fail at once: bad descriptors, addresses and lengths.
+        const int status = status_of([number] {
+            ::syscall(number, -1L, -1L, -1L & ~4L, -1L, -1L, -1L);
+            return 0;
+        });
+        const bool survives = !killed(status);
+        CHECK_MESSAGE(survives == (allowed.count(number) != 0), number);
+    }
+}
+#endif
+
+TEST_CASE("in the sandbox there is no privilege left, and no core") {
+    int pipe_fds[2], hold_fds[2];
+    REQUIRE(::pipe(pipe_fds) == 0);
+    REQUIRE(::pipe2(hold_fds, O_CLOEXEC) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        ::close(hold_fds[1]);
+        if (!privsep::enter_sandbox(kUid, kGid))
+            ::_exit(99);
+        // The filter forbids looking at oneself: say that we are there, and wait for the end.
+        char never;
+        if (::write(pipe_fds[1], "x", 1) != 1 || ::read(hold_fds[0], &never, 1) != 0)
+            ::_exit(98);
+        ::_exit(0);
+    }
+    char byte;
+    REQUIRE(::read(pipe_fds[0], &byte, 1) == 1);
+    std::string status;
+    if (FILE* f = ::fopen(("/proc/" + std::to_string(child) + "/status").c_str(), "r")) {
+        char line[256];
+        while (::fgets(line, sizeof line, f))
+            status += line;
+        ::fclose(f);
+    }
+    ::close(hold_fds[1]);
+    int ended = 0;
+    ::waitpid(child, &ended, 0);
+    CHECK(exited(ended, 0));
+    for (const int fd : {pipe_fds[0], pipe_fds[1], hold_fds[0]})
+        ::close(fd);
+    for (const char* line :
+         {"Uid:\t62002\t62002\t62002\t62002\n", "Gid:\t62003\t62003\t62003\t62003\n", "Groups:\t \n",
+          "CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n",
+          "CapBnd:\t0000000000000000\n", "CapAmb:\t0000000000000000\n", "NoNewPrivs:\t1\n", "Seccomp:\t2\n"})
+        CHECK_MESSAGE(status.find(line) != std::string::npos, line << "in\n" << status);
+}
