@@ -122,23 +122,23 @@ bool GrantBook::would_exceed(const std::vector<Door>& doors, const wire::Credent
             doors_of(credential) + fresh_for_credential > kMaxDoorsOfCredential);
 }
 
-Permit permit_close(const DoorRequest& request, const Ceiling& ceiling) {
+Permit permit_close(const DoorRequest& request, const Policy& policy) {
     Permit permit;
-    if (request.credential >= ceiling.policy.credentials.size() || !request.address.is_grantable())
+    if (request.credential >= policy.credentials.size() || !request.address.is_grantable())
         return permit;
-    const Credential& credential = ceiling.policy.credentials[request.credential];
-    const auto target = find_target(ceiling.policy, credential, request.service, request.endpoint);
+    const Credential& credential = policy.credentials[request.credential];
+    const auto target = find_target(policy, credential, request.service, request.endpoint);
     if (!target)
         return permit;
     for (const Endpoint& endpoint : target->endpoints)
         permit.doors.push_back({request.address, endpoint});
-    permit.service = ceiling.policy.services[target->service].name.view();
+    permit.service = policy.services[target->service].name.view();
     permit.answer = Answer::done;
     return permit;
 }
 
 Permit permit_open(const DoorRequest& request, const Ceiling& ceiling, const Now& now) {
-    Permit permit = permit_close(request, ceiling);
+    Permit permit = permit_close(request, ceiling.policy);
     if (permit.answer != Answer::done)
         return permit;
     const Credential& credential = ceiling.policy.credentials[request.credential];

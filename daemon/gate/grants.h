@@ -94,6 +94,6 @@ struct Permit {
 Permit permit_open(const DoorRequest& request, const Ceiling& ceiling, const Now& now);
 
 // Closing needs the right to the service and nothing else.
-Permit permit_close(const DoorRequest& request, const Ceiling& ceiling);
+Permit permit_close(const DoorRequest& request, const Policy& policy);
 
 } // namespace xk::gate

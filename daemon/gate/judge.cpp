@@ -63,6 +63,11 @@ void Judge::follow_clock(const Now& now) {
                 {keys_.data(), keys_.size()});
 }
 
+void Judge::unlock(std::uint32_t credential) {
+    if (CredentialState* record = records_[credential])
+        forget_failures(*record);
+}
+
 Outcome Judge::judge(const Candidate& candidate, const Now& now, Firewall& firewall) {
     Case c{candidate, now, now.wall_at(candidate.arrived), packet_tag(candidate.packet),
            packet_mac(candidate.packet)};

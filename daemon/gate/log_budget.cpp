@@ -3,20 +3,20 @@
 
 namespace xk::gate {
 
-bool LogBudget::allow(Reject reason, const Address& source, BootTime now) {
+bool LogBudget::allow(unsigned kind, const Address& source, BootTime now) {
     if (now - period_ >= kPeriod) {
         period_ = now;
         lines_ = 0;
-        std::erase_if(last_, [&](const auto& entry) { return now - entry.second >= kQuiet; });
+        std::erase_if(last_, [&](const auto& entry) { return now - entry.second >= quiet_; });
     }
-    const auto known = last_.find({reason, source});
-    const bool quiet = known != last_.end() && now - known->second < kQuiet;
-    if (quiet || lines_ >= kLines) {
+    const auto known = last_.find({kind, source});
+    const bool quiet = known != last_.end() && now - known->second < quiet_;
+    if (quiet || lines_ >= limit_) {
         ++suppressed_;
         return false;
     }
     ++lines_;
-    last_[{reason, source}] = now;
+    last_[{kind, source}] = now;
     return true;
 }
 

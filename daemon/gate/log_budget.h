@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// LogBudget: how many lines about refusals may be written. One line for each reason and source in ten
-// seconds, and sixty of all kinds in a minute; the rest is counted and told in one line. So nobody, not even
-// the holder of a credential, fills a disk.
+// LogBudget: how many lines may be written. For refusals one line for each reason and source in ten seconds,
+// and sixty of all kinds in a minute; the rest is counted and told in one line. So nobody, not even the holder
+// of a credential, fills a disk.
 #pragma once
 
-#include "daemon/gate/reject.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
 
@@ -18,18 +17,22 @@ namespace xk::gate {
 
 class LogBudget {
   public:
-    static constexpr std::chrono::seconds kQuiet{10};
     static constexpr std::chrono::seconds kPeriod{60};
-    static constexpr unsigned kLines = 60;
 
-    // Whether to write the line.
-    bool allow(Reject reason, const Address& source, BootTime now);
+    // At most `lines` in a period, and of the same kind and source only one in `quiet`.
+    explicit LogBudget(unsigned lines = 60, std::chrono::seconds quiet = std::chrono::seconds(10))
+        : limit_(lines), quiet_(quiet) {}
+
+    // Whether to write the line. `kind` is a Reject, or any other number the caller chooses.
+    bool allow(unsigned kind, const Address& source, BootTime now);
 
     // Lines that were not written since the last time this was asked; asked once in a period.
     std::uint64_t take_suppressed();
 
   private:
-    std::map<std::pair<Reject, Address>, BootTime> last_; // about two periods of them
+    unsigned limit_;
+    std::chrono::seconds quiet_;
+    std::map<std::pair<unsigned, Address>, BootTime> last_; // of this period, and a few older ones
     BootTime period_{};
     unsigned lines_ = 0;
     std::uint64_t suppressed_ = 0;

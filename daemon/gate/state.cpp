@@ -162,9 +162,9 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
     return clean ? Begin::from_clean_copy : parsed ? Begin::from_copy : Begin::from_nothing;
 }
 
-const CredentialState* State::find(const wire::CredentialId& id) const {
+const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id) {
     // Records are taken in order and never given back, so the first free one ends the search.
-    for (const CredentialState& c : image_->credentials) {
+    for (const CredentialState& c : image.credentials) {
         if (c.id == id)
             return &c;
         if (all_zero(c.id))
@@ -255,6 +255,11 @@ void State::finish_request(const wire::CredentialId& id, const wire::RequestId& 
 }
 
 void State::raise_high_slot(Slot slot) { header().high_slot = std::max(header().high_slot, slot); }
+
+void State::accept_clock(const Now& now, std::chrono::seconds skew) {
+    header().fence = (now.wall + skew).time_since_epoch().count();
+    header().high_slot = slot_of(now.wall);
+}
 
 std::uint32_t State::begin_attempt(const wire::Tag& tag, const wire::Mac& mac) {
     Bytes<16> record;

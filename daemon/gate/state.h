@@ -88,6 +88,9 @@ inline constexpr std::size_t kStateSize = sizeof(StateImage);
 // are part of it after a clean stop; otherwise the fence stands in for them.
 std::string save_state(const StateImage& image, BootTime now, bool clean);
 
+// The credential's record, if it has one.
+const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id);
+
 // A view of the mapping; it owns nothing.
 class State {
   public:
@@ -110,7 +113,7 @@ class State {
 
     // The credential's record; made where there is none. Null when all are taken. Linear: for start-up.
     CredentialState* credential(const wire::CredentialId& id);
-    const CredentialState* find(const wire::CredentialId& id) const;
+    const CredentialState* find(const wire::CredentialId& id) const { return find_record(*image_, id); }
 
     struct Memory {
         Progress progress = Progress::none;
@@ -127,6 +130,9 @@ class State {
     void finish_request(const wire::CredentialId& id, const wire::RequestId& request);
 
     void raise_high_slot(Slot slot);
+    // The operator says that this clock is right, although higher slots were accepted once. Nothing older than
+    // now can be proved to be new then, so the fence goes up.
+    void accept_clock(const Now& now, std::chrono::seconds skew);
 
     // Counts the beginnings of one record: 1 at first, more when the process ended while judging it.
     std::uint32_t begin_attempt(const wire::Tag& tag, const wire::Mac& mac);

@@ -64,6 +64,7 @@ struct NewPolicy {
     Type type = kType;
     std::uint32_t services = 0;
     std::uint32_t credentials = 0;
+    std::uint32_t generation = 0; // the worker says with its tags which configuration they are of
     gate::Settings settings;
 };
 
@@ -156,6 +157,7 @@ struct Tags {
     std::uint32_t first = 0; // 1: begins a publication that replaces all others
     std::uint32_t last = 0;  // 1: ends it
     std::uint32_t count = 0;
+    std::uint32_t generation = 0;
     TagRecord tags[kTagsInMessage];
 };
 
@@ -165,6 +167,7 @@ struct DoorAsk {
     Type type = kType;
     std::uint32_t sequence = 0;
     DoorVerb verb = DoorVerb::open;
+    wire::CredentialId credential{}; // counts instead of the index in the request, which a reload may have moved
     gate::DoorRequest request;
 };
 

@@ -238,6 +238,14 @@ void Filter::detach_others(const std::vector<std::string>& interfaces) {
     }
 }
 
+bool Filter::has_links(const std::string& pins) {
+    std::error_code code;
+    for (const auto& entry : fs::directory_iterator(pins, code))
+        if (entry.path().filename().string().rfind("link-", 0) == 0)
+            return true;
+    return false;
+}
+
 void Filter::remove_pins(const std::string& pins) {
     std::error_code code;
     for (const auto& entry : fs::directory_iterator(pins, code))

@@ -61,6 +61,9 @@ class Filter {
     // Takes links away that belong to none of these interfaces.
     void detach_others(const std::vector<std::string>& interfaces);
 
+    // Whether links are pinned there: a filter of ours is, or was, attached.
+    static bool has_links(const std::string& pins);
+
     // Takes away every pin below the directory, and with it filter and maps.
     static void remove_pins(const std::string& pins);
 

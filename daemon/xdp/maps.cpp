@@ -19,6 +19,12 @@ xk_address abi(const Address& address) {
     return out;
 }
 
+Address address_of(const xk_address& from) {
+    Address address;
+    std::memcpy(address.bytes.data(), from.bytes, sizeof from.bytes);
+    return address;
+}
+
 xk_prefix abi(const Prefix& prefix) { return {prefix.length, abi(prefix.address)}; }
 
 std::uint64_t boot_ns(BootTime t) {
@@ -122,11 +128,8 @@ Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled, std
 Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addresses) {
     const int fd = filter.map_fd(filter.skeleton().maps.local_addresses);
     std::set<Address> stale;
-    for (const xk_address& key : keys_of<xk_address>(fd)) {
-        Address address;
-        std::memcpy(address.bytes.data(), key.bytes, sizeof key.bytes);
-        stale.insert(address);
-    }
+    for (const xk_address& key : keys_of<xk_address>(fd))
+        stale.insert(address_of(key));
     for (const Address& address : addresses) {
         if (stale.erase(address))
             continue;
@@ -162,21 +165,30 @@ void set_ban_counts(Filter& filter, const gate::BanList& bans) {
     filter.skeleton().bss->bans.networks = static_cast<__u32>(bans.networks());
 }
 
+gate::BanList read_bans(Filter& filter) {
+    gate::BanList bans;
+    const auto add = [&](int fd, const auto& key, const Prefix& prefix) {
+        std::uint64_t until = 0;
+        if (bpf_map_lookup_elem(fd, &key, &until) != 0)
+            return;
+        gate::Ban ban;
+        if (until != UINT64_MAX)
+            ban.until = BootTime(std::chrono::nanoseconds(static_cast<std::int64_t>(until)));
+        bans.add(prefix, ban);
+    };
+    for (const xk_address& key : keys_of<xk_address>(addresses_fd(filter)))
+        add(addresses_fd(filter), key, Prefix::of(address_of(key)));
+    for (const xk_prefix& key : keys_of<xk_prefix>(networks_fd(filter)))
+        add(networks_fd(filter), key,
+            Prefix{address_of(key.address), static_cast<std::uint8_t>(key.length)});
+    return bans;
+}
+
 Result<void> replace_bans(Filter& filter, const gate::BanList& bans) {
-    const auto is_listed = [&](const Prefix& prefix) { return bans.all().count(prefix) != 0; };
-    for (const xk_address& key : keys_of<xk_address>(addresses_fd(filter))) {
-        Address address;
-        std::memcpy(address.bytes.data(), key.bytes, sizeof key.bytes);
-        if (!is_listed(Prefix::of(address)))
-            bpf_map_delete_elem(addresses_fd(filter), &key);
-    }
-    for (const xk_prefix& key : keys_of<xk_prefix>(networks_fd(filter))) {
-        Prefix prefix;
-        prefix.length = static_cast<std::uint8_t>(key.length);
-        std::memcpy(prefix.address.bytes.data(), key.address.bytes, sizeof key.address.bytes);
-        if (!is_listed(prefix))
-            bpf_map_delete_elem(networks_fd(filter), &key);
-    }
+    const gate::BanList before = read_bans(filter);
+    for (const auto& [prefix, ban] : before.all())
+        if (bans.all().count(prefix) == 0)
+            erase_ban(filter, prefix);
     for (const auto& [prefix, ban] : bans.all())
         if (auto done = put_ban(filter, prefix, ban); !done)
             return done;

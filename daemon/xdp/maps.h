@@ -31,6 +31,8 @@ struct PublishedTag {
 class Tags {
   public:
     explicit Tags(Filter& filter) : filter_(&filter) {}
+    // The same pinned map through another filter.
+    void use(Filter& filter) { filter_ = &filter; }
 
     Result<void> add(const std::vector<PublishedTag>& tags);
     // Takes away every tag in the map that was not add()ed after begin_replacement().
@@ -63,6 +65,8 @@ Result<void> put_ban(Filter& filter, const Prefix& prefix, const gate::Ban& ban)
 void erase_ban(Filter& filter, const Prefix& prefix);
 void set_ban_counts(Filter& filter, const gate::BanList& bans);
 Result<void> replace_bans(Filter& filter, const gate::BanList& bans);
+// The bans that the pinned maps hold, without their reasons: what a daemon before us left.
+gate::BanList read_bans(Filter& filter);
 
 using Counters = std::array<std::uint64_t, XK_COUNTERS>; // summed over the CPUs
 Result<Counters> read_counters(Filter& filter);

@@ -117,7 +117,7 @@ Result<std::string> read_checked(const std::string& path, const FileRules& rules
 }
 
 Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, bool replace,
-                        std::optional<gid_t> group) {
+                        std::optional<gid_t> group, bool sync) {
     std::string temporary = path + ".XXXXXX";
     Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd)
@@ -139,17 +139,23 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
         return fail("setting the group of");
     if (::fchmod(fd.get(), mode) != 0)
         return fail("setting the mode of");
-    if (::fsync(fd.get()) != 0)
+    if (sync && ::fsync(fd.get()) != 0)
         return fail("writing");
     if (replace) {
         if (::rename(temporary.c_str(), path.c_str()) != 0)
             return fail("creating");
-        return {};
+    } else {
+        // link(2) is the rename that does not replace.
+        if (::link(temporary.c_str(), path.c_str()) != 0)
+            return fail("creating");
+        ::unlink(temporary.c_str());
     }
-    // link(2) is the rename that does not replace.
-    if (::link(temporary.c_str(), path.c_str()) != 0)
-        return fail("creating");
-    ::unlink(temporary.c_str());
+    if (sync) {
+        const std::string parent = std::filesystem::path(path).parent_path().string();
+        const Fd directory(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!directory || ::fsync(directory.get()) != 0)
+            return os_error("writing the directory of " + in_quotes(path));
+    }
     return {};
 }
 

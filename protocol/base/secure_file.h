@@ -32,8 +32,9 @@ Result<std::string> read_checked(const std::string& path, const FileRules& rules
 
 // Creates `path` with `mode` and the content, through a temporary file in the same directory and
 // rename(2), so that nobody ever sees half of it. Where `replace` is false an existing file is an error.
-// `group` is set where it is given (this needs the right to do so).
+// `group` is set where it is given (this needs the right to do so). `sync` waits until file and name are on the
+// disk.
 Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, bool replace,
-                        std::optional<gid_t> group = {});
+                        std::optional<gid_t> group = {}, bool sync = true);
 
 } // namespace xk

@@ -149,7 +149,7 @@ TEST_CASE("the privileged process permits what the configuration permits") {
     CHECK(permit.doors.size() == 2);
     CHECK(permit.lifetime == 30s);
     CHECK(permit.service == "web");
-    CHECK(permit_close(c.good, c.ceiling()).doors.size() == 2);
+    CHECK(permit_close(c.good, c.policy).doors.size() == 2);
 }
 
 TEST_CASE("the privileged process refuses whatever no user could have got") {
@@ -158,12 +158,12 @@ TEST_CASE("the privileged process refuses whatever no user could have got") {
     for (const std::uint32_t index : {5u, UINT32_MAX}) {
         r.credential = index;
         CHECK(c.answer(r) == Answer::refused);
-        CHECK(permit_close(r, c.ceiling()).answer == Answer::refused);
+        CHECK(permit_close(r, c.policy).answer == Answer::refused);
     }
     r = c.good;
     r.credential = kPlain; // web is not bob's
     CHECK(c.answer(r) == Answer::refused);
-    CHECK(permit_close(r, c.ceiling()).answer == Answer::refused);
+    CHECK(permit_close(r, c.policy).answer == Answer::refused);
     r = c.good;
     r.service = 0;
     for (const Endpoint wrong : {Endpoint{IpProtocol::tcp, 3306}, Endpoint{IpProtocol::udp, 443},

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/banning.h"
+
+#include "daemon/nft/ban_sets.h"
+#include "daemon/privsep/messages.h"
+#include "daemon/xdp/maps.h"
+#include "protocol/base/quote.h"
+
+#include <algorithm>
+
+namespace xk {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::optional<milliseconds> time_left(const gate::Ban& ban, BootTime now) {
+    if (!ban.until)
+        return std::nullopt;
+    return std::max(std::chrono::ceil<milliseconds>(*ban.until - now), milliseconds(1));
+}
+
+privsep::Ban message_of(const Prefix& prefix, const gate::Ban& ban) {
+    privsep::Ban message;
+    message.prefix = prefix;
+    message.for_ever = ban.until ? 0 : 1;
+    message.until = ban.until ? ban.until->time_since_epoch().count() : 0;
+    return message;
+}
+
+} // namespace
+
+void Banning::use(xdp::Filter& filter) {
+    filter_ = &filter;
+    xdp::set_ban_counts(filter, list_);
+}
+
+Result<void> Banning::adopt(const Now& now) {
+    list_ = xdp::read_bans(*filter_);
+    list_.expire(now.boot);
+    if (!in_nftables())
+        return {};
+    auto reasons = nft::read_ban_reasons(socket_);
+    if (!reasons)
+        return reasons.error();
+    const gate::BanList known = list_;
+    for (const auto& [prefix, ban] : known.all())
+        if (const auto reason = reasons->find(prefix); reason != reasons->end())
+            list_.add(prefix, {ban.until, reason->second});
+    return {};
+}
+
+Result<void> Banning::install(const Now& now) {
+    if (in_nftables()) {
+        nft::Transaction transaction;
+        nft::clear_bans(transaction);
+        for (const auto& [prefix, ban] : list_.all())
+            if (prefix.is_single())
+                nft::put_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
+        write_networks(transaction);
+        if (auto done = socket_.commit(std::move(transaction)); !done)
+            return std::move(done).error().within("writing the bans");
+    }
+    return xdp::replace_bans(*filter_, list_);
+}
+
+void Banning::write_networks(nft::Transaction& transaction) const {
+    std::vector<nft::BannedNetwork> networks;
+    for (const auto& [prefix, ban] : list_.all())
+        if (!prefix.is_single())
+            networks.push_back({prefix, ban.reason});
+    nft::write_banned_networks(transaction, networks);
+}
+
+Result<void> Banning::tell(const privsep::Channel& worker) const {
+    for (const auto& [prefix, ban] : list_.all())
+        if (auto sent = privsep::send(worker, message_of(prefix, ban)); !sent)
+            return sent;
+    return {};
+}
+
+Result<void> Banning::ban(const Prefix& prefix, std::optional<std::chrono::seconds> time,
+                          const std::string& reason, const std::set<Address>& own_addresses,
+                          const privsep::Channel& worker, const Now& now) {
+    for (const Prefix& allowed : config_->allow)
+        if (prefix.contains(allowed) || allowed.contains(prefix))
+            return Error{prefix.text() + " is allowed by gate.allow (" + allowed.text() + ")",
+                         "take it out of the configuration first"};
+    for (const Address& own : own_addresses)
+        if (prefix.contains(own))
+            return Error{own.text() + " is an address of this host", {}};
+    if (prefix.contains(Address::v4(127, 0, 0, 1)) || prefix.contains(Address::parse("::1").value()))
+        return Error{prefix.text() + " holds the loopback address", {}};
+    gate::Ban ban{std::nullopt, printable(reason, nft::kMaxComment)};
+    if (time)
+        ban.until = now.boot + *time;
+
+    const auto known = list_.all().find(prefix);
+    const auto before = known == list_.all().end() ? std::nullopt : std::optional(known->second);
+    list_.add(prefix, ban);
+    nft::Transaction transaction;
+    if (in_nftables() && prefix.is_single())
+        nft::put_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
+    else if (in_nftables())
+        write_networks(transaction);
+    auto done = socket_.commit(std::move(transaction));
+    if (done)
+        done = xdp::put_ban(*filter_, prefix, ban);
+    if (!done) {
+        if (before)
+            list_.add(prefix, *before);
+        else
+            list_.remove(prefix);
+        return done;
+    }
+    xdp::set_ban_counts(*filter_, list_);
+    if (auto sent = privsep::send(worker, message_of(prefix, ban)); !sent)
+        return sent;
+    if (auto closed = doors_.close_prefix(prefix, now); !closed)
+        return closed.error();
+    return {};
+}
+
+Result<bool> Banning::unban(const Prefix& prefix, const privsep::Channel& worker) {
+    if (!list_.remove(prefix))
+        return false;
+    xdp::erase_ban(*filter_, prefix);
+    xdp::set_ban_counts(*filter_, list_);
+    privsep::Unban message;
+    message.prefix = prefix;
+    if (auto sent = privsep::send(worker, message); !sent)
+        return sent.error();
+    nft::Transaction transaction;
+    if (in_nftables() && prefix.is_single())
+        nft::remove_banned_address(transaction, prefix.address);
+    else if (in_nftables())
+        write_networks(transaction);
+    if (auto done = socket_.commit(std::move(transaction)); !done)
+        return done.error();
+    return true;
+}
+
+void Banning::expire(const Now& now, const privsep::Channel& worker) {
+    const std::vector<Prefix> over = list_.expire(now.boot);
+    if (over.empty())
+        return;
+    for (const Prefix& prefix : over) {
+        xdp::erase_ban(*filter_, prefix);
+        privsep::Unban message;
+        message.prefix = prefix;
+        (void)privsep::send(worker, message);
+    }
+    xdp::set_ban_counts(*filter_, list_);
+    // The kernel ends the elements of addresses by itself.
+    if (in_nftables() && std::any_of(over.begin(), over.end(), [](const Prefix& p) { return !p.is_single(); })) {
+        nft::Transaction transaction;
+        write_networks(transaction);
+        (void)socket_.commit(std::move(transaction));
+    }
+}
+
+} // namespace xk

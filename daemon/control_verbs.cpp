@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/control_verbs.h"
+
+#include "daemon/daemon.h"
+#include "daemon/gate/lockout.h"
+#include "daemon/log.h"
+#include "protocol/base/duration.h"
+#include "protocol/base/quote.h"
+#include "protocol/encoding.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace xk {
+namespace {
+
+using nlohmann::json;
+using control::Role;
+
+json error_of(const Error& error) {
+    return {{"error", error.message}, {"hint", error.hint}, {"exit", static_cast<int>(error.exit)}};
+}
+
+std::int64_t seconds_left(BootTime until, BootTime now) {
+    return std::chrono::ceil<std::chrono::seconds>(until - now).count();
+}
+
+json text_or_null(std::int64_t wall_us) {
+    if (wall_us == 0)
+        return nullptr;
+    return log::utc(WallTime(std::chrono::microseconds(wall_us)));
+}
+
+// Each verb gets the request and gives the reply; an Error becomes {"error": ...}.
+using Reply = Result<json>;
+
+Reply status(Daemon& d, const json&) {
+    const Now now = Now::read();
+    json interfaces = json::array();
+    for (const xdp::Attachment& a : d.attachments())
+        interfaces.push_back({{"name", a.interface}, {"mode", a.mode == xdp::Mode::native ? "native" : "generic"}});
+    std::size_t locked = 0;
+    for (const gate::Credential& c : d.config().policy.credentials) {
+        const auto* record = gate::find_record(d.state(), c.id);
+        locked += record != nullptr && gate::is_locked(*record, now.boot);
+    }
+    return json{{"version", XK_VERSION},
+                {"pid", ::getpid()},
+                {"worker_pid", d.worker_pid()},
+                {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(now.boot - d.started()).count()},
+                {"config", d.config().file},
+                {"port", d.config().port},
+                {"stealth", d.config().answer_as_closed ? "closed" : "drop"},
+                {"gate", d.config().gate_mode == config::GateMode::table ? "table" : "external"},
+                {"interfaces", interfaces},
+                {"credentials", d.config().policy.credentials.size()},
+                {"locked", locked},
+                {"tags", d.tag_count()},
+                {"grants", d.doors().book().doors()},
+                {"bans", d.banning().list().all().size()},
+                {"memory", d.gate_begin()},
+                {"clock", d.clock_is_wrong() ? "wrong" : "ok"}};
+}
+
+Reply grants(Daemon& d, const json&) {
+    const Now now = Now::read();
+    d.doors().expire(now.boot);
+    const gate::Policy& policy = d.config().policy;
+    json list = json::array();
+    for (const auto& [door, holders] : d.doors().book().all()) {
+        json by = json::array();
+        for (const gate::Holder& holder : holders) {
+            const auto index = policy.find_credential(holder.credential);
+            by.push_back({{"credential", to_hex(holder.credential)},
+                          {"user", index ? std::string(policy.credentials[*index].user.view()) : ""},
+                          {"device", index ? std::string(policy.credentials[*index].device.view()) : ""},
+                          {"expires_in_s", seconds_left(holder.until, now.boot)}});
+        }
+        std::string service;
+        for (const gate::Service& s : policy.services)
+            if (s.has(door.endpoint))
+                service = s.name.view();
+        list.push_back({{"address", door.address.text()},
+                        {"endpoint", door.endpoint.text()},
+                        {"service", service},
+                        {"expires_in_s", seconds_left(holders.front().until, now.boot)},
+                        {"holders", by}});
+    }
+    return json{{"grants", list}};
+}
+
+Reply users(Daemon& d, const json&) {
+    const Now now = Now::read();
+    const gate::Policy& policy = d.config().policy;
+    json list = json::array();
+    for (const gate::Credential& c : policy.credentials) {
+        json services = json::array();
+        for (std::size_t i = 0; i < policy.services.size(); ++i)
+            if (c.services.test(i))
+                services.push_back(std::string(policy.services[i].name.view()));
+        const auto* record = gate::find_record(d.state(), c.id);
+        const gate::CredentialState state = record != nullptr ? *record : gate::CredentialState{};
+        std::string standing = "ok";
+        if (!c.enabled)
+            standing = "disabled";
+        else if (now.wall < c.valid_from)
+            standing = "not yet valid";
+        else if (now.wall >= c.valid_until)
+            standing = "expired";
+        else if (gate::is_locked(state, now.boot))
+            standing = gate::is_locked_for_good(state)
+                           ? "locked"
+                           : "locked for " + duration_text(gate::locked_for(state, now.boot));
+        list.push_back({{"user", std::string(c.user.view())},
+                        {"device", std::string(c.device.view())},
+                        {"id", to_hex(c.id)},
+                        {"factor", std::string(name_of(c.factor))},
+                        {"services", services},
+                        {"standing", standing},
+                        {"wrong_codes", state.failures},
+                        {"knocks", state.accepted},
+                        {"last_knock", text_or_null(state.last_accepted)},
+                        {"last_address", state.last_accepted != 0 ? json(state.last_address.text()) : json()}});
+    }
+    return json{{"users", list}};
+}
+
+Reply stats(Daemon& d, const json&) {
+    auto counters = xdp::read_counters(d.filter());
+    if (!counters)
+        return counters.error();
+    json filter, refused, accepted;
+    for (int i = 0; i < XK_COUNTERS; ++i)
+        filter[std::string(xdp::counter_name(i))] = (*counters)[static_cast<std::size_t>(i)];
+    const gate::StateHeader& header = d.state().header;
+    for (std::size_t i = 0; i < gate::kRejects; ++i)
+        refused[std::string(name_of(static_cast<gate::Reject>(i)))] = header.rejects[i];
+    for (int i = 1; i <= 4; ++i)
+        accepted[std::string(name_of(static_cast<Action>(i)))] = header.accepted[static_cast<std::size_t>(i)];
+    return json{{"filter", filter}, {"refused", refused}, {"accepted", accepted}, {"retries", header.retries}};
+}
+
+Reply bans(Daemon& d, const json&) {
+    const Now now = Now::read();
+    json list = json::array();
+    for (const auto& [prefix, ban] : d.banning().list().all())
+        list.push_back({{"prefix", prefix.text()},
+                        {"expires_in_s", ban.until ? json(seconds_left(*ban.until, now.boot)) : json()},
+                        {"reason", ban.reason}});
+    return json{{"bans", list}};
+}
+
+Reply ban(Daemon& d, const json& request) {
+    const auto prefix = Prefix::parse(request.value("prefix", ""));
+    if (!prefix)
+        return prefix.error();
+    std::optional<std::chrono::seconds> time;
+    if (request.contains("seconds"))
+        time = std::chrono::seconds(request.value("seconds", std::uint32_t{0}));
+    if (time && time->count() == 0)
+        return Error{"a ban for no time bans nobody", {}, Exit::usage};
+    const std::string reason = request.value("reason", "");
+    if (auto done = d.banning().ban(*prefix, time, reason, d.own_addresses(), d.worker(), Now::read()); !done)
+        return done.error();
+    spdlog::info("banned {} {}{}", prefix->text(), time ? "for " + duration_text(*time) : "for ever",
+                 reason.empty() ? "" : ": " + printable(reason));
+    return json{{"banned", prefix->text()}};
+}
+
+Reply unban(Daemon& d, const json& request) {
+    const auto prefix = Prefix::parse(request.value("prefix", ""));
+    if (!prefix)
+        return prefix.error();
+    auto done = d.banning().unban(*prefix, d.worker());
+    if (!done)
+        return done.error();
+    if (*done)
+        spdlog::info("unbanned {}", prefix->text());
+    return json{{"unbanned", *done ? 1 : 0}};
+}
+
+// "anna" or "anna/laptop"
+std::vector<std::size_t> credentials_of(const gate::Policy& policy, const std::string& who) {
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < policy.credentials.size(); ++i)
+        if (policy.credentials[i].user.view() == who || policy.credentials[i].label() == who)
+            found.push_back(i);
+    return found;
+}
+
+Reply close(Daemon& d, const json& request) {
+    const std::string what = request.value("what", "");
+    const Now now = Now::read();
+    Result<std::size_t> closed = std::size_t{0};
+    if (const auto prefix = Prefix::parse(what)) {
+        closed = d.doors().close_prefix(*prefix, now);
+    } else {
+        std::vector<wire::CredentialId> ids;
+        for (const std::size_t i : credentials_of(d.config().policy, what))
+            ids.push_back(d.config().policy.credentials[i].id);
+        if (ids.empty())
+            return Error{in_quotes(what) + " is neither an address nor a user", "knockctl users"};
+        closed = d.doors().close_credentials(ids, now);
+    }
+    if (!closed)
+        return closed.error();
+    spdlog::info("closed {} doors of {} by the operator", *closed, printable(what));
+    return json{{"closed", *closed}};
+}
+
+Reply reload(Daemon& d, const json&) {
+    if (auto done = d.reload(); !done) {
+        log::error(done.error());
+        return done.error();
+    }
+    return json{{"reloaded", d.config().file}, {"warnings", d.config().warnings}};
+}
+
+Reply unlock(Daemon& d, const json& request) {
+    const std::string who = request.value("what", "");
+    const auto found = credentials_of(d.config().policy, who);
+    if (found.empty())
+        return Error{"there is no user or device " + in_quotes(who), "knockctl users"};
+    for (const std::size_t i : found) {
+        privsep::Unlock message;
+        message.credential = static_cast<std::uint32_t>(i);
+        if (auto sent = privsep::send(d.worker(), message); !sent)
+            return sent.error();
+    }
+    spdlog::info("unlocked {} by the operator", printable(who));
+    return json{{"unlocked", found.size()}};
+}
+
+Reply clock_accept(Daemon& d, const json&) {
+    if (auto sent = privsep::send(d.worker(), privsep::AcceptClock{}); !sent)
+        return sent.error();
+    spdlog::warn("the wall clock was accepted by the operator");
+    return json{{"accepted", log::utc(Now::read().wall)}};
+}
+
+struct Verb {
+    std::string_view name;
+    Role role;
+    Reply (*run)(Daemon&, const json&);
+};
+
+constexpr Verb kVerbs[] = {
+    {"status", Role::reader, status},   {"grants", Role::reader, grants}, {"users", Role::reader, users},
+    {"stats", Role::reader, stats},     {"bans", Role::reader, bans},     {"ban", Role::admin, ban},
+    {"unban", Role::admin, unban},      {"close", Role::admin, close},    {"reload", Role::admin, reload},
+    {"unlock", Role::admin, unlock},    {"clock-accept", Role::admin, clock_accept},
+};
+
+Reply run(Daemon& daemon, Role role, const json& request) {
+    if (!request.is_object() || !request.contains("verb") || !request["verb"].is_string())
+        return Error{"the request is not a JSON object with a verb", {}, Exit::usage};
+    const std::string name = request["verb"];
+    const auto verb = std::find_if(std::begin(kVerbs), std::end(kVerbs),
+                                   [&](const Verb& v) { return v.name == name; });
+    if (verb == std::end(kVerbs))
+        return Error{"there is no verb " + in_quotes(name), {}, Exit::usage};
+    if (verb->role == Role::admin && role != Role::admin)
+        return Error{"you may look, but not " + name, "be root, or a member of control.admin_group"};
+    try {
+        return verb->run(daemon, request);
+    } catch (const json::exception&) { // a field of another type than the verb's
+        return Error{"a field of the request has the wrong type", {}, Exit::usage};
+    }
+}
+
+} // namespace
+
+std::string answer(Daemon& daemon, Role role, const std::string& request) {
+    const json parsed = json::parse(request, nullptr, false);
+    const Reply reply = parsed.is_discarded() ? Reply(Error{"the request is not JSON", {}, Exit::usage})
+                                              : run(daemon, role, parsed);
+    // Text of a foreign encoding must not end the daemon: what is not UTF-8 is replaced.
+    const json out = reply ? *reply : error_of(reply.error());
+    return out.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+} // namespace xk

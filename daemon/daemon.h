@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+//
+// The privileged process while it serves: it does for the worker what the worker may not do, tells the operator, keeps
+// what must outlive it in the kernel, and gives up when the worker does (systemd starts both again; there is
+// one way to recover, and it is used every time).
+#pragma once
+
+#include "daemon/banning.h"
+#include "daemon/config/config.h"
+#include "daemon/control/server.h"
+#include "daemon/doors.h"
+#include "daemon/gate/log_budget.h"
+#include "daemon/loop.h"
+#include "daemon/nft/transaction.h"
+#include "daemon/privsep/messages.h"
+#include "daemon/privsep/spawn.h"
+#include "daemon/state_files.h"
+#include "daemon/xdp/filter.h"
+#include "daemon/xdp/maps.h"
+#include "daemon/xdp/own_addresses.h"
+
+#include <memory>
+#include <optional>
+
+namespace xk {
+
+// What start-up made, in the order of its life.
+struct Parts {
+    std::unique_ptr<config::Config> config;
+    StateFiles state_files;
+    privsep::Worker worker;
+    nft::Socket nft;
+    xdp::OwnAddresses own_addresses;
+    std::unique_ptr<xdp::Filter> filter;
+    std::string gate_begin; // how judgement's memory began, for the log and for status
+    bool links_were_there = false; // the filter of a daemon before us is attached
+};
+
+class Daemon {
+  public:
+    explicit Daemon(Parts parts);
+    ~Daemon();
+
+    // Start-up's last steps: hand the worker its configuration, take over grants and bans, put up the fence, publish
+    // tags, attach. What was new in the kernel is taken away again where a step fails.
+    Result<void> begin();
+
+    // Until SIGTERM or SIGINT, or an error.
+    Result<void> run();
+
+    // The filter as the configuration wants it; nothing is attached.
+    static Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config);
+
+    // For the control socket (control_verbs.cpp).
+    Result<void> reload();
+    const config::Config& config() const { return *parts_.config; }
+    const gate::StateImage& state() const { return parts_.state_files.image(); }
+    const std::vector<xdp::Attachment>& attachments() const { return attachments_; }
+    const std::string& gate_begin() const { return parts_.gate_begin; }
+    std::set<Address> own_addresses() const;
+    Doors& doors() { return doors_; }
+    Banning& banning() { return banning_; }
+    xdp::Filter& filter() { return *parts_.filter; }
+    const privsep::Channel& worker() const { return parts_.worker.channel; }
+    pid_t worker_pid() const { return parts_.worker.pid; }
+    std::size_t tag_count() const { return tags_.count(); }
+    bool clock_is_wrong() const { return clock_is_wrong_; }
+    BootTime started() const { return started_; }
+
+  private:
+    Result<void> put_up();
+    void take_down();
+    Result<void> hand_over(const config::Config& config, std::uint32_t generation);
+    Result<void> install_fence(const config::Config& config);
+    Result<void> attach(xdp::Filter& filter, const config::Config& config);
+    Result<void> write_disabled(const config::Config& config);
+
+    // Handles what the worker says until a message of this type came.
+    Result<privsep::Received> wait_for(privsep::Type type);
+    Result<void> handle(const privsep::Received& received);
+    Result<void> handle_tags(const privsep::Tags& message);
+    Result<void> handle_door_ask(const privsep::DoorAsk& message);
+    void handle_notice(const privsep::Notice& message);
+
+    void on_worker();
+    void on_signal();
+    void on_addresses();
+    void on_control();
+    void on_tick();
+    void save_state_lazily(const Now& now);
+    void fail(Error error);
+    Result<void> watch_everything();
+    void watch_client(int fd);
+
+    Parts parts_;
+    Doors doors_;
+    Banning banning_;
+    xdp::Tags tags_;
+    std::optional<control::Server> control_;
+    std::optional<Loop> loop_;
+    Fd signals_;
+    Fd ticks_;
+    std::vector<xdp::Attachment> attachments_;
+    gate::LogBudget door_log_{600, std::chrono::seconds(0)};
+    gate::LogBudget refusal_log_;
+    BootTime started_;
+    BootTime last_pong_, last_save_;
+    std::uint32_t ping_ = 0;
+    bool fence_was_there_ = false;
+    bool replacing_tags_ = false, first_tags_ = false;
+    std::uint32_t generation_ = 0; // of the configuration that counts
+    bool clock_is_wrong_ = false;
+    std::optional<Error> failure_;
+    std::uint64_t saved_digest_ = 0;
+};
+
+} // namespace xk

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+//
+// Doors: the grants, in the book and in the kernel at once. Every change is one nftables transaction; the book
+// takes it over when the kernel has. After a restart the book is read back from the elements, which
+// carry their holders.
+#pragma once
+
+#include "daemon/config/config.h"
+#include "daemon/gate/bans.h"
+#include "daemon/gate/grants.h"
+#include "daemon/nft/element.h"
+#include "daemon/nft/transaction.h"
+
+#include <set>
+
+namespace xk {
+
+class Doors {
+  public:
+    Doors(nft::Socket& socket, const config::Config& config);
+
+    // Another configuration counts from now on. Grants that it does not allow are closed.
+    Result<void> reconfigure(const config::Config& config);
+
+    // Reads back what a daemon before us granted.
+    Result<void> adopt(const Now& now);
+
+    // By request of the worker; everything is checked again. What was done is for the log.
+    struct Done {
+        gate::Answer answer = gate::Answer::failed;
+        std::string service;
+        std::vector<gate::Door> doors;
+        std::chrono::seconds lifetime{0};
+        std::optional<Error> error; // answer failed
+    };
+    Done open(const gate::DoorRequest& request, const gate::BanList& bans,
+              const std::set<Address>& own_addresses, const Now& now);
+    Done close(const gate::DoorRequest& request, const Now& now);
+    Done close_all(std::uint32_t credential, const Now& now);
+
+    // By the operator. The number of doors that were closed or narrowed.
+    Result<std::size_t> close_prefix(const Prefix& prefix, const Now& now);
+    Result<std::size_t> close_credentials(const std::vector<wire::CredentialId>& credentials, const Now& now);
+
+    void expire(BootTime now) { book_.expire(now); }
+    const gate::GrantBook& book() const { return book_; }
+
+  private:
+    nft::SetName set_of(const Address& address) const;
+    std::string comment_of(const std::vector<gate::Holder>& holders) const;
+    Result<void> apply(const std::vector<gate::DoorChange>& changes, const Now& now);
+    Done apply_closing(const std::vector<gate::DoorChange>& changes, const Now& now);
+
+    nft::Socket& socket_;
+    const config::Config* config_;
+    gate::GrantBook book_;
+};
+
+} // namespace xk

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/log.h"
+
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <cstdlib>
+#include <ctime>
+#include <sstream>
+
+namespace xk::log {
+namespace {
+
+// "%*" in the pattern: syslog's number for the level, as sd-daemon(3) wants it.
+class Priority : public spdlog::custom_flag_formatter {
+  public:
+    void format(const spdlog::details::log_msg& message, const std::tm&,
+                spdlog::memory_buf_t& to) override {
+        const char digit = message.level >= spdlog::level::critical ? '2'
+                           : message.level == spdlog::level::err    ? '3'
+                           : message.level == spdlog::level::warn   ? '4'
+                           : message.level == spdlog::level::info   ? '6'
+                                                                    : '7';
+        to.push_back(digit);
+    }
+    std::unique_ptr<custom_flag_formatter> clone() const override {
+        return std::make_unique<Priority>();
+    }
+};
+
+} // namespace
+
+void begin(const char* program, bool verbose) {
+    ::tzset();
+    auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
+    formatter->add_flag<Priority>('*');
+    formatter->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "<%*>%v"
+                                                                    : "%Y-%m-%dT%H:%M:%S.%eZ %n %l: %v");
+    auto logger = std::make_shared<spdlog::logger>(
+        program, std::make_shared<spdlog::sinks::stderr_sink_st>());
+    logger->set_formatter(std::move(formatter));
+    logger->set_level(verbose ? spdlog::level::debug : spdlog::level::info);
+    // A log that cannot be written must not end the daemon.
+    logger->set_error_handler([](const std::string&) {});
+    spdlog::set_default_logger(std::move(logger));
+}
+
+void error(const Error& error) {
+    std::istringstream lines(error.message);
+    for (std::string line; std::getline(lines, line);)
+        spdlog::error("{}", line);
+    if (!error.hint.empty())
+        spdlog::error("hint: {}", error.hint);
+}
+
+std::string utc(WallTime t) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(
+        std::chrono::time_point_cast<std::chrono::system_clock::duration>(t));
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+} // namespace xk::log

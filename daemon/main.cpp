@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/log.h"
+#include "daemon/startup.h"
+
+#include <CLI/CLI.hpp>
+
+#include <csignal>
+#include <cstdlib>
+
+namespace {
+
+using namespace xk;
+
+int finish(const Result<void>& result) {
+    if (result)
+        return static_cast<int>(Exit::ok);
+    log::error(result.error());
+    return static_cast<int>(result.error().exit);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("xknockd: keeps ports shut until an authenticated knock opens them for one address");
+    Options options{"/etc/xknock/xknock.yaml", XK_WORKER_EXECUTABLE};
+    bool verbose = false, check = false, remove = false;
+    app.add_option("-c,--config", options.config_file, "configuration file")->capture_default_str();
+    app.add_option("--worker", options.worker_executable, "the worker's executable")->capture_default_str();
+    app.add_flag("-v,--verbose", verbose, "log retries too");
+    app.add_flag("--check", check, "read the configuration, say what is wrong, change nothing");
+    app.add_flag("--remove", remove, "take away fence, filter and files in /run: the ports are open then");
+    app.set_version_flag("--version", "xknockd " XK_VERSION);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+    }
+    std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more
+    log::begin("xknockd", verbose);
+    if (verbose)
+        ::setenv("XKNOCK_VERBOSE", "1", 1); // for the worker
+    if (check) {
+        const auto config = config::load_config(options.config_file);
+        return finish(config ? Result<void>() : Result<void>(config.error()));
+    }
+    if (remove)
+        return finish(remove_traces(options.config_file));
+
+    auto daemon = start_up(options);
+    if (!daemon)
+        return finish(daemon.error());
+    if (auto begun = (*daemon)->begin(); !begun)
+        return finish(begun);
+    return finish((*daemon)->run());
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/nft/ban_sets.h"
+
+#include "daemon/nft/fence.h"
+
+#include <algorithm>
+
+namespace xk::nft {
+namespace {
+
+// The first address behind a prefix; nothing at the end of the address space.
+std::optional<Address> behind(const Prefix& prefix) {
+    Address next = prefix.last();
+    const std::size_t first = prefix.is_v4() ? 12 : 0;
+    for (std::size_t i = 16; i-- > first;)
+        if (++next.bytes[i] != 0)
+            return next;
+    return std::nullopt;
+}
+
+} // namespace
+
+void put_banned_address(Transaction& transaction, const Address& address,
+                        std::optional<std::chrono::milliseconds> time, const std::string& reason) {
+    Element element;
+    element.key = address_key(address);
+    element.timeout = time;
+    element.comment = reason;
+    put_element(transaction, banned_set(address.is_v4()), element);
+}
+
+void remove_banned_address(Transaction& transaction, const Address& address) {
+    remove_element(transaction, banned_set(address.is_v4()), address_key(address));
+}
+
+void write_banned_networks(Transaction& transaction, const std::vector<BannedNetwork>& networks) {
+    for (const bool v4 : {true, false})
+        flush_set(transaction, banned_networks_set(v4));
+    for (const BannedNetwork& network : networks) {
+        const bool inside = std::any_of(networks.begin(), networks.end(), [&](const BannedNetwork& n) {
+            return n.prefix != network.prefix && n.prefix.contains(network.prefix);
+        });
+        if (inside)
+            continue;
+        const SetName set = banned_networks_set(network.prefix.is_v4());
+        Element element;
+        element.key = address_key(network.prefix.address);
+        element.comment = network.reason;
+        // The kernel gives back intervals, not prefixes: the length stands in the private data.
+        element.data = {network.prefix.length};
+        add_element(transaction, set, element);
+        if (const auto end = behind(network.prefix)) {
+            Element close;
+            close.key = address_key(*end);
+            close.interval_end = true;
+            add_element(transaction, set, close);
+        }
+    }
+}
+
+void clear_bans(Transaction& transaction) {
+    for (const bool v4 : {true, false})
+        flush_set(transaction, banned_set(v4));
+    write_banned_networks(transaction, {});
+}
+
+Result<std::map<Prefix, std::string>> read_ban_reasons(Socket& socket) {
+    std::map<Prefix, std::string> reasons;
+    for (const bool v4 : {true, false}) {
+        auto addresses = list_elements(socket, banned_set(v4));
+        if (!addresses)
+            return addresses.error();
+        for (const Element& e : *addresses)
+            if (const auto address = parse_address_key(e.key))
+                reasons[Prefix::of(*address)] = e.comment;
+        auto networks = list_elements(socket, banned_networks_set(v4));
+        if (!networks)
+            return networks.error();
+        for (const Element& e : *networks) {
+            const auto address = parse_address_key(e.key);
+            if (address && e.data.size() == 1 && e.data[0] <= 128)
+                reasons[{*address, e.data[0]}] = e.comment;
+        }
+    }
+    return reasons;
+}
+
+} // namespace xk::nft

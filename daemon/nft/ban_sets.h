@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+//
+// Bans as elements of the fence's sets: addresses in hash sets that the kernel times, networks in small interval sets
+// that are always written as a whole (one delete in a large interval set costs milliseconds).
+#pragma once
+
+#include "daemon/nft/element.h"
+#include "protocol/base/address.h"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xk::nft {
+
+// No time: for ever.
+void put_banned_address(Transaction& transaction, const Address& address,
+                        std::optional<std::chrono::milliseconds> time, const std::string& reason);
+void remove_banned_address(Transaction& transaction, const Address& address);
+
+struct BannedNetwork {
+    Prefix prefix;
+    std::string reason;
+};
+
+// The sets then hold exactly these. Networks inside others are left out, because intervals must not overlap.
+void write_banned_networks(Transaction& transaction, const std::vector<BannedNetwork>& networks);
+
+// Empties all four sets.
+void clear_bans(Transaction& transaction);
+
+// What people wrote beside the bans that are in the sets.
+Result<std::map<Prefix, std::string>> read_ban_reasons(Socket& socket);
+
+} // namespace xk::nft

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/startup.h"
+
+#include "daemon/log.h"
+#include "daemon/nft/fence.h"
+#include "daemon/privsep/privileges.h"
+#include "protocol/base/quote.h"
+
+#include <net/if.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+namespace xk {
+namespace {
+
+// Compiled in: a clock below it is known to be wrong.
+constexpr std::int64_t kReleaseTime = XK_RELEASE_TIME;
+
+Result<void> check_interfaces(const config::Config& config) {
+    for (const std::string& name : config.interfaces)
+        if (::if_nametoindex(name.c_str()) == 0) {
+            std::string known;
+            if (struct if_nameindex* all = ::if_nameindex()) {
+                for (const auto* i = all; i->if_index != 0; ++i)
+                    known += (known.empty() ? "" : ", ") + std::string(i->if_name);
+                ::if_freenameindex(all);
+            }
+            return Error{"there is no interface " + in_quotes(name), "interfaces here: " + known};
+        }
+    return {};
+}
+
+// The directories that we write to; made by systemd and tmpfiles.d when they start us as our user.
+Result<void> prepare_directories(const config::Config& config) {
+    for (const std::string& path :
+         {config.run_directory, config.state_directory, config.pin_directory})
+        if (auto done = make_directory(path, config.account.uid, config.account.gid); !done) {
+            Error error = std::move(done).error();
+            if (error.hint.empty())
+                error.hint = "systemd-tmpfiles --create makes what the unit does not; for " +
+                             config.pin_directory + " the BPF file system must be mounted";
+            return error;
+        }
+    return {};
+}
+
+Result<std::string> set_up_worker(const privsep::Worker& worker, const config::Config& config, int ring,
+                                  const StateFiles& files, const Bytes<16>& boot_id) {
+    privsep::Setup setup;
+    setup.uid = config.worker_account.uid;
+    setup.gid = config.worker_account.gid;
+    setup.has_copy = files.copy_fd() >= 0 ? 1 : 0;
+    setup.boot_id = boot_id;
+    setup.skew = config.policy.settings.skew.count();
+    setup.earliest_wall = std::chrono::microseconds(std::chrono::seconds(kReleaseTime)).count();
+    std::vector<int> fds = {ring, files.state_fd()};
+    if (setup.has_copy)
+        fds.push_back(files.copy_fd());
+    if (auto sent = privsep::send(worker.channel, setup, fds); !sent)
+        return sent.error();
+    pollfd ready{worker.channel.fd(), POLLIN, 0};
+    ::poll(&ready, 1, 10'000);
+    auto received = worker.channel.receive(false);
+    if (!received)
+        return received.error();
+    const auto answer = *received ? privsep::as<privsep::Ready>(**received) : std::nullopt;
+    if (!answer)
+        return Error{"xknock-worker does not come up", "its own last words are above this line"};
+    if (answer->begin == privsep::kResumed)
+        return std::string("the memory of this boot");
+    switch (static_cast<gate::State::Begin>(answer->begin)) {
+    case gate::State::Begin::from_clean_copy:
+        return std::string("the copy of a clean stop");
+    case gate::State::Begin::from_copy:
+        return std::string("a copy that may be incomplete; knocks of before are refused");
+    case gate::State::Begin::from_nothing:
+        break;
+    }
+    return std::string("nothing; knocks of before are refused");
+}
+
+} // namespace
+
+Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
+    // As whoever started us: root, or our own user with the capabilities of the unit.
+    auto first = config::load_config(options.config_file);
+    if (!first)
+        return first.error();
+    if (auto done = privsep::check_capabilities(); !done)
+        return done.error();
+    if (auto done = check_interfaces(*first); !done)
+        return done.error();
+    if (auto done = prepare_directories(*first); !done)
+        return done.error();
+    auto boot_id = read_boot_id();
+    if (!boot_id)
+        return boot_id.error();
+
+    auto files = StateFiles::open(first->run_directory, first->state_directory, first->account.uid,
+                                  first->account.gid, *boot_id);
+    if (!files)
+        return files.error();
+    const bool links_were_there = xdp::Filter::has_links(first->pin_directory);
+
+    // The worker needs CAP_SETUID for its own user; nobody needs it after this.
+    auto worker = privsep::spawn_worker(options.worker_executable);
+    if (!worker)
+        return worker.error();
+    if (auto done = privsep::keep_network_capabilities(first->account.uid, first->account.gid); !done)
+        return done.error();
+
+    // Read once more with the rights that a reload will have.
+    auto config = config::load_config(options.config_file);
+    if (!config) {
+        Error error = std::move(config).error();
+        error.hint = "user " + first->account.name + " must be able to read the configuration (group " +
+                     std::to_string(first->account.gid) + ")";
+        return error;
+    }
+    for (const std::string& warning : config->warnings)
+        spdlog::warn("{}", warning);
+    auto nft = nft::Socket::open();
+    if (!nft)
+        return nft.error();
+    auto own_addresses = xdp::OwnAddresses::open();
+    if (!own_addresses)
+        return own_addresses.error();
+    auto filter = Daemon::load_filter(*config);
+    if (!filter)
+        return filter.error();
+    auto begin = set_up_worker(*worker, *config, (*filter)->ring_fd(), *files, *boot_id);
+    if (!begin)
+        return begin.error();
+    spdlog::info("judgement begins with {}", *begin);
+    return std::make_unique<Daemon>(Parts{std::make_unique<config::Config>(*std::move(config)),
+                                          *std::move(files), *std::move(worker), *std::move(nft),
+                                          *std::move(own_addresses), *std::move(filter), *begin,
+                                          links_were_there});
+}
+
+Result<void> remove_traces(const std::string& config_file) {
+    auto config = config::load_config(config_file);
+    if (!config)
+        return config.error();
+    if (config->gate_mode == config::GateMode::table) {
+        auto nft = nft::Socket::open();
+        if (!nft)
+            return nft.error();
+        if (auto done = nft::remove_fence(*nft); !done)
+            return done;
+    }
+    xdp::Filter::remove_pins(config->pin_directory);
+    std::error_code code;
+    for (const char* name : {"state", "lock", "control.sock"})
+        std::filesystem::remove(std::filesystem::path(config->run_directory) / name, code);
+    return {};
+}
+
+} // namespace xk

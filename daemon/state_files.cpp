@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/state_files.h"
+
+#include "protocol/base/quote.h"
+#include "protocol/base/secure_file.h"
+#include "protocol/encoding.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace xk {
+namespace {
+
+constexpr const char* kBootIdFile = "/proc/sys/kernel/random/boot_id";
+
+// Opens or makes a file of the user's, also while we are root still.
+Result<Fd> open_own(const std::string& path, uid_t uid, gid_t gid) {
+    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd)
+        return os_error("opening " + in_quotes(path));
+    if (::geteuid() == 0 && ::fchown(fd.get(), uid, gid) != 0)
+        return os_error("giving " + in_quotes(path) + " to user " + std::to_string(uid));
+    return fd;
+}
+
+Result<void> take_lock(const Fd& fd, const std::string& path) {
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return Error{"another xknockd runs already (" + in_quotes(path) + " is locked)", {}, Exit::busy};
+        return os_error("locking " + in_quotes(path));
+    }
+    return {};
+}
+
+pid_t holder_of(const Fd& state) {
+    struct flock whole{};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    return ::fcntl(state.get(), F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK ? whole.l_pid : 0;
+}
+
+// A worker ends when its xknockd does, unless it was stopped (SIGSTOP) or hangs; two must never read one ring.
+Result<void> end_leftover_worker(const Fd& state) {
+    const auto deadline = BootClock::now() + std::chrono::seconds(3);
+    for (pid_t pid; (pid = holder_of(state)) != 0;) {
+        ::kill(pid, SIGKILL);
+        if (BootClock::now() > deadline)
+            return Error{"a worker of an earlier xknockd (pid " + std::to_string(pid) + ") does not end",
+                         "kill -9 " + std::to_string(pid), Exit::busy};
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return {};
+}
+
+bool is_of_this_boot(const gate::StateImage& image, const Bytes<16>& boot_id) {
+    return image.header.magic == gate::kStateMagic && image.header.boot_id == boot_id;
+}
+
+} // namespace
+
+Result<Bytes<16>> read_boot_id() {
+    const Fd fd(::open(kBootIdFile, O_RDONLY | O_CLOEXEC));
+    char text[64] = {};
+    const ssize_t n = fd ? ::read(fd.get(), text, sizeof text - 1) : -1;
+    if (n < 0)
+        return os_error(kBootIdFile, "/proc must show it: no ProcSubset=pid in the unit");
+    std::string digits(text, static_cast<std::size_t>(n));
+    std::erase_if(digits, [](char c) { return c == '-' || c == '\n'; });
+    const auto id = from_hex<16>(digits);
+    if (!id)
+        return Error{std::string(kBootIdFile) + " does not hold a UUID", {}};
+    return *id;
+}
+
+Result<void> make_directory(const std::string& path, uid_t uid, gid_t gid) {
+    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+        return os_error("making directory " + in_quotes(path));
+    struct stat st{};
+    if (::lstat(path.c_str(), &st) != 0 || !S_ISDIR(st.st_mode))
+        return Error{in_quotes(path) + " is not a directory", {}};
+    if (st.st_uid == uid)
+        return {};
+    if (::lchown(path.c_str(), uid, gid) != 0)
+        return os_error("giving " + in_quotes(path) + " to user " + std::to_string(uid));
+    return {};
+}
+
+void StateFiles::Unmap::operator()(const gate::StateImage* image) const {
+    ::munmap(const_cast<gate::StateImage*>(image), gate::kStateSize);
+}
+
+Result<StateFiles> StateFiles::open(const std::string& run, const std::string& state, uid_t uid,
+                                    gid_t gid, const Bytes<16>& boot_id) {
+    StateFiles files;
+    auto lock = open_own(run + "/lock", uid, gid);
+    if (!lock)
+        return lock.error();
+    files.lock_ = *std::move(lock);
+    if (auto taken = take_lock(files.lock_, run + "/lock"); !taken)
+        return taken.error();
+
+    const std::string path = run + "/state";
+    auto opened = open_own(path, uid, gid);
+    if (!opened)
+        return opened.error();
+    files.state_ = *std::move(opened);
+    if (auto done = end_leftover_worker(files.state_); !done)
+        return done.error();
+    if (::ftruncate(files.state_.get(), gate::kStateSize) != 0)
+        return os_error("sizing " + in_quotes(path));
+    void* const memory =
+        ::mmap(nullptr, gate::kStateSize, PROT_READ, MAP_SHARED, files.state_.get(), 0);
+    if (memory == MAP_FAILED)
+        return os_error("mapping " + in_quotes(path));
+    files.image_.reset(static_cast<const gate::StateImage*>(memory));
+    // Of another boot or layout, or new: the worker begins in memory that is all zero.
+    if (!is_of_this_boot(*files.image_, boot_id) &&
+        (::ftruncate(files.state_.get(), 0) != 0 ||
+         ::ftruncate(files.state_.get(), gate::kStateSize) != 0))
+        return os_error("clearing " + in_quotes(path));
+
+    files.copy_path_ = state + "/state";
+    files.copy_.reset(::open(files.copy_path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!files.copy_ && errno != ENOENT)
+        return os_error("opening " + in_quotes(files.copy_path_));
+    return files;
+}
+
+Result<void> StateFiles::save(BootTime now, bool clean, bool sync) {
+    const std::string copy = gate::save_state(*image_, now, clean);
+    return write_file(copy_path_, copy, 0600, true, {}, sync);
+}
+
+} // namespace xk

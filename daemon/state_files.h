@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+//
+// The files that the privileged process keeps for judgement: the lock of the one daemon, the state in /run (which the
+// worker maps and writes, we only read), and its copy in /var/lib, which outlives a reboot.
+#pragma once
+
+#include "daemon/gate/state.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+namespace xk {
+
+// This boot's random id, from the kernel.
+Result<Bytes<16>> read_boot_id();
+
+// Makes the directory, if need be, and gives it to the user (as far as we may).
+Result<void> make_directory(const std::string& path, uid_t uid, gid_t gid);
+
+class StateFiles {
+  public:
+    // `run` and `state` are directories of the user. Fails with Exit::busy while another daemon has the lock. A worker
+    // that was left over by a daemon that died is ended first, which takes root (or nobody: systemd does it).
+    static Result<StateFiles> open(const std::string& run, const std::string& state, uid_t uid, gid_t gid,
+                                   const Bytes<16>& boot_id);
+
+    int state_fd() const { return state_.get(); }
+    // The copy of an earlier boot; -1 when there is none.
+    int copy_fd() const { return copy_.get(); }
+
+    const gate::StateImage& image() const { return *image_; }
+
+    // Writes the copy; `sync` waits until it is on the disk. Only a copy of a clean stop is marked clean.
+    Result<void> save(BootTime now, bool clean, bool sync);
+
+  private:
+    struct Unmap {
+        void operator()(const gate::StateImage* image) const;
+    };
+
+    Fd lock_;
+    Fd state_;
+    Fd copy_;
+    std::string copy_path_;
+    std::unique_ptr<const gate::StateImage, Unmap> image_;
+};
+
+} // namespace xk

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/log.h"
+#include "daemon/privsep/spawn.h"
+#include "daemon/worker/worker.h"
+
+#include <csignal>
+#include <cstdlib>
+
+int main() {
+    using namespace xk;
+    ::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more
+    log::begin("xknock-worker", std::getenv("XKNOCK_VERBOSE") != nullptr);
+    auto worker = worker::Worker::begin(privsep::Channel(Fd(privsep::kWorkerChannel)));
+    if (!worker) {
+        log::error(worker.error());
+        return static_cast<int>(worker.error().exit);
+    }
+    if (!*worker)
+        return 0;
+    if (auto ended = (*worker)->run(); !ended) {
+        log::error(ended.error());
+        return static_cast<int>(ended.error().exit);
+    }
+    return 0;
+}

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/worker/worker.h"
+
+#include "daemon/log.h"
+#include "daemon/privsep/sandbox.h"
+#include "daemon/worker/secret_file.h"
+#include "protocol/base/quote.h"
+
+#include <fcntl.h>
+#include <liboath/oath.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace xk::worker {
+
+using namespace privsep;
+using gate::Answer;
+
+// Asks xknockd and waits for its answer. Whatever else comes meanwhile waits its turn.
+class Worker::Doors : public gate::Firewall {
+  public:
+    explicit Doors(Worker& worker) : worker_(worker) {}
+    Answer open(const gate::DoorRequest& r) override { return ask(DoorVerb::open, r); }
+    Answer close(const gate::DoorRequest& r) override { return ask(DoorVerb::close, r); }
+    Answer close_all(std::uint32_t credential) override {
+        gate::DoorRequest r;
+        r.credential = credential;
+        return ask(DoorVerb::close_all, r);
+    }
+
+  private:
+    Answer ask(DoorVerb verb, const gate::DoorRequest& request) {
+        DoorAsk ask;
+        ask.sequence = ++worker_.sequence_;
+        ask.verb = verb;
+        ask.credential = worker_.judge_->policy().credentials[request.credential].id;
+        ask.request = request;
+        if (auto sent = send(worker_.channel_, ask); !sent)
+            return fail(sent.error());
+        for (;;) {
+            auto received = worker_.channel_.receive(true);
+            if (!received)
+                return fail(received.error());
+            // Not answered: the record stays in the ring, and the next worker asks again.
+            if (!*received)
+                ::_exit(0);
+            if (const auto answer = as<DoorAnswer>(**received)) {
+                if (answer->sequence == ask.sequence)
+                    return answer->answer;
+                continue;
+            }
+            worker_.waiting_.push_back(**std::move(received));
+        }
+    }
+    Answer fail(const Error& error) {
+        worker_.broken_ = error;
+        return Answer::failed;
+    }
+
+    Worker& worker_;
+};
+
+namespace {
+
+Result<std::string> read_copy(const Fd& fd) {
+    std::string copy;
+    char chunk[64 * 1024];
+    for (ssize_t n; (n = ::read(fd.get(), chunk, sizeof chunk)) != 0;) {
+        if (n < 0 && errno != EINTR)
+            return os_error("reading the copy of the state");
+        if (n > 0)
+            copy.append(chunk, static_cast<std::size_t>(n));
+        if (copy.size() > gate::kStateSize + 4096)
+            return Error{"the copy of the state is too large", {}};
+    }
+    return copy;
+}
+
+// Whoever holds this lock is the worker; xknockd looks for it before it starts another one.
+Result<void> lock(const Fd& state) {
+    struct flock whole{};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(state.get(), F_SETLK, &whole) != 0)
+        return os_error("another worker holds the state");
+    return {};
+}
+
+std::string label_of(const gate::Policy& policy, const gate::Outcome& outcome) {
+    return outcome.credential ? policy.credentials[*outcome.credential].label() : "unknown credential";
+}
+
+} // namespace
+
+Worker::Worker(Channel channel, xdp::Ring ring, Fd state_file, gate::State state, Fd timer)
+    : channel_(std::move(channel)), ring_(std::move(ring)), state_file_(std::move(state_file)),
+      state_(state), timer_(std::move(timer)) {}
+
+Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
+    auto received = channel.receive(true);
+    if (!received)
+        return received.error();
+    if (!*received)
+        return std::unique_ptr<Worker>();
+    const auto setup = as<Setup>(**received);
+    auto& fds = (**received).fds;
+    if (!setup || fds.size() != 2 + (setup->has_copy ? 1u : 0u))
+        return Error{"the first message is not Setup", {}, Exit::bug};
+
+    // With the rights that we were given: everything that needs them.
+    auto ring = xdp::Ring::open(std::move(fds[0]));
+    if (!ring)
+        return ring.error();
+    Fd state_file = std::move(fds[1]);
+    if (auto locked = lock(state_file); !locked)
+        return locked.error();
+    void* const memory = ::mmap(nullptr, gate::kStateSize, PROT_READ | PROT_WRITE, MAP_SHARED,
+                                state_file.get(), 0);
+    if (memory == MAP_FAILED)
+        return os_error("mapping the state");
+    gate::State state({static_cast<std::uint8_t*>(memory), gate::kStateSize});
+    std::string copy;
+    if (setup->has_copy) {
+        auto read = read_copy(fds[2]);
+        if (!read)
+            return read.error();
+        copy = *std::move(read);
+    }
+    Fd timer(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (!timer)
+        return os_error("making a timer");
+    if (sodium_init() < 0 || oath_init() != OATH_OK)
+        return Error{"libsodium or liboath does not start", {}};
+
+    if (auto done = enter_sandbox(setup->uid, setup->gid); !done)
+        return done.error();
+
+    Ready ready;
+    ready.begin = kResumed;
+    if (!state.is_of(setup->boot_id))
+        ready.begin = static_cast<std::uint32_t>(
+            state.begin(setup->boot_id, Now::read(), std::chrono::seconds(setup->skew),
+                        {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}));
+    std::unique_ptr<Worker> worker(new Worker(std::move(channel), *std::move(ring),
+                                              std::move(state_file), state, std::move(timer)));
+    worker->earliest_ = WallTime(std::chrono::microseconds(setup->earliest_wall));
+    if (auto sent = send(worker->channel_, ready); !sent)
+        return sent.error();
+    return worker;
+}
+
+Result<void> Worker::run() {
+    for (;;) {
+        while (!waiting_.empty()) {
+            Received next = std::move(waiting_.front());
+            waiting_.pop_front();
+            if (auto done = handle(std::move(next)); !done)
+                return done;
+        }
+        // Candidates are looked at only while there is somebody to judge them.
+        pollfd fds[] = {{channel_.fd(), POLLIN, 0},
+                        {timer_.get(), POLLIN, 0},
+                        {judge_ ? ring_.poll_fd() : -1, POLLIN, 0}};
+        if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR)
+            return os_error("waiting");
+        if (fds[0].revents != 0) {
+            auto received = channel_.receive(false);
+            if (!received)
+                return received.error();
+            if (channel_.closed())
+                return {};
+            if (*received)
+                waiting_.push_back(**std::move(received));
+        }
+        if (fds[1].revents != 0) {
+            std::uint64_t expirations;
+            const ssize_t n = ::read(timer_.get(), &expirations, sizeof expirations);
+            if (auto done = follow_clock(n < 0 && errno == ECANCELED); !done)
+                return done;
+        }
+        if (fds[2].revents != 0) {
+            ring_.consume([this](const gate::Candidate& candidate) { judge(candidate); });
+            if (broken_)
+                return *broken_;
+        }
+    }
+}
+
+Result<void> Worker::handle(Received received) {
+    switch (type_of(received)) {
+    case Type::new_policy:
+        if (const auto message = as<NewPolicy>(received))
+            return handle_new_policy(*message, received);
+        break;
+    case Type::secrets:
+        if (const auto message = as<Secrets>(received)) {
+            handle_secrets(*message, received);
+            return {};
+        }
+        break;
+    case Type::prepare:
+        return handle_prepare();
+    case Type::activate:
+        return handle_activate();
+    case Type::ban:
+        if (const auto message = as<privsep::Ban>(received)) {
+            gate::Ban ban;
+            if (!message->for_ever)
+                ban.until = BootTime(std::chrono::nanoseconds(message->until));
+            bans_.add(message->prefix, ban);
+            return {};
+        }
+        break;
+    case Type::unban:
+        if (const auto message = as<Unban>(received)) {
+            bans_.remove(message->prefix);
+            return {};
+        }
+        break;
+    case Type::unlock:
+        if (const auto message = as<Unlock>(received);
+            message && judge_ && message->credential < judge_->policy().credentials.size()) {
+            judge_->unlock(message->credential);
+            return {};
+        }
+        break;
+    case Type::accept_clock:
+        state_.accept_clock(Now::read(), judge_ ? judge_->policy().settings.skew : wire::kDefaultSkew);
+        earliest_ = WallTime::min();
+        return follow_clock(true);
+    case Type::ping:
+        if (const auto message = as<Ping>(received)) {
+            Pong pong;
+            pong.number = message->number;
+            return send(channel_, pong);
+        }
+        break;
+    case Type::door_answer: // to a question that was given up
+        return {};
+    default:
+        break;
+    }
+    return Error{"a message from xknockd makes no sense here", {}, Exit::bug};
+}
+
+Result<void> Worker::handle_new_policy(const NewPolicy& message, Received& received) {
+    if (received.fds.size() != 1 || message.services > gate::kMaxServices ||
+        message.credentials > gate::kMaxCredentials)
+        return Error{"a configuration from xknockd makes no sense", {}, Exit::bug};
+    Pending pending{message.generation, {}, Secret<CredentialKeys>(message.credentials),
+                    Secret<gate::FactorSecret>(message.credentials), {}};
+    pending.policy.settings = message.settings;
+    pending.policy.services.resize(message.services);
+    pending.policy.credentials.resize(message.credentials);
+    const auto read_all = [&](void* to, std::size_t size) {
+        auto* at = static_cast<char*>(to);
+        while (size > 0) {
+            const ssize_t n = ::read(received.fds[0].get(), at, size);
+            if (n <= 0 && !(n < 0 && errno == EINTR))
+                return false;
+            if (n > 0) {
+                at += n;
+                size -= static_cast<std::size_t>(n);
+            }
+        }
+        return true;
+    };
+    if (!read_all(pending.policy.services.data(), message.services * sizeof(gate::Service)) ||
+        !read_all(pending.policy.credentials.data(), message.credentials * sizeof(gate::Credential)))
+        return Error{"a configuration from xknockd is cut", {}, Exit::bug};
+    if (!pending.keys.locked() || !pending.factors.locked())
+        pending.report.unlocked_memory = 1;
+    pending_ = std::move(pending);
+    return {};
+}
+
+void Worker::handle_secrets(const Secrets& message, Received& received) {
+    if (!pending_ || message.credential >= pending_->policy.credentials.size())
+        return;
+    const auto report = [&](SecretFault fault) {
+        if (pending_->report.fault != SecretFault::none)
+            return;
+        pending_->report.fault = fault;
+        pending_->report.credential = message.credential;
+    };
+    const gate::Credential& credential = pending_->policy.credentials[message.credential];
+    const bool has_factor = credential.factor != FactorKind::none;
+    if (received.fds.size() != (has_factor ? 2 : 1))
+        return report(SecretFault::key);
+    Secret<Key> key;
+    if (!read_key_file(received.fds[0], *key))
+        return report(SecretFault::key);
+    derive(pending_->keys[message.credential], *key, pending_->policy.settings.server, credential.id);
+    if (has_factor &&
+        !read_factor_file(received.fds[1], credential.factor, pending_->factors[message.credential]))
+        report(SecretFault::factor);
+}
+
+Result<void> Worker::handle_prepare() {
+    if (!pending_)
+        return Error{"a configuration was not begun", {}, Exit::bug};
+    return send(channel_, pending_->report);
+}
+
+Result<void> Worker::handle_activate() {
+    if (!pending_)
+        return Error{"a configuration was not begun", {}, Exit::bug};
+    judge_ = std::make_unique<gate::Judge>(std::move(pending_->policy), std::move(pending_->keys),
+                                           std::move(pending_->factors), state_, bans_);
+    generation_ = pending_->generation;
+    pending_.reset();
+    return follow_clock(true);
+}
+
+void Worker::judge(const gate::Candidate& candidate) {
+    if (broken_)
+        return;
+    const Now now = Now::read();
+    Doors doors(*this);
+    const gate::Outcome outcome = judge_->judge(candidate, now, doors);
+    log_outcome(outcome, now);
+    const gate::Refused* refused = outcome.refused();
+    if (refused != nullptr && refused->reason == gate::Reject::wrong_code && refused->locked_for_good) {
+        Notice notice;
+        notice.kind = NoticeKind::locked_for_good;
+        notice.credential = *outcome.credential;
+        (void)send(channel_, notice);
+    }
+}
+
+void Worker::log_outcome(const gate::Outcome& outcome, const Now& now) {
+    const std::string who = label_of(judge_->policy(), outcome);
+    if (const gate::Accepted* accepted = outcome.accepted()) {
+        // What was opened or closed is logged by xknockd, which did it.
+        if (accepted->retry)
+            spdlog::debug("retry of {} {} from {}", who, name_of(accepted->action), outcome.source.text());
+        else if (accepted->action == Action::probe)
+            spdlog::info("probe by {} from {}", who, outcome.source.text());
+        return;
+    }
+    const gate::Refused& refused = *outcome.refused();
+    if (!log_budget_.allow(static_cast<unsigned>(refused.reason), outcome.source, now.boot))
+        return;
+    std::string more;
+    if (refused.locked_for_good)
+        more = ", locked until \"knockctl unlock\"";
+    else if (refused.locked_for.count() > 0)
+        more = fmt::format(", locked for {} s", refused.locked_for.count());
+    spdlog::warn("refused {} from {}: {}{}", who, outcome.source.text(), name_of(refused.reason), more);
+    if (const auto suppressed = log_budget_.take_suppressed(); suppressed > 0)
+        spdlog::warn("{} more refusals were not logged", suppressed);
+}
+
+bool Worker::clock_is_credible(const Now& now) const {
+    return now.wall >= earliest_ && slot_of(now.wall) + 3 >= state_.header().high_slot;
+}
+
+Result<void> Worker::follow_clock(bool was_set) {
+    const Now now = Now::read();
+    // Awake at the next slot's begin, and at once when somebody sets the clock or the machine wakes up.
+    itimerspec next{};
+    const auto at = slot_begin(slot_of(now.wall) + 1).time_since_epoch();
+    next.it_value.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(at).count();
+    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &next, nullptr);
+    if (!judge_)
+        return {};
+    judge_->follow_clock(now);
+    const bool credible = clock_is_credible(now);
+    if (credible == clock_reported_wrong_) {
+        clock_reported_wrong_ = !credible;
+        Notice notice;
+        notice.kind = credible ? NoticeKind::clock_right : NoticeKind::clock_wrong;
+        if (auto sent = send(channel_, notice); !sent)
+            return sent;
+        was_set = true;
+    }
+    return publish(now, was_set);
+}
+
+Result<void> Worker::publish(const Now& now, bool all) {
+    const auto skew = judge_->policy().settings.skew;
+    const gate::SlotRange range = gate::published_slots(now.wall, skew);
+    const bool credible = clock_is_credible(now);
+    auto message = std::make_unique<Tags>();
+    message->generation = generation_;
+    const auto flush = [&](bool last) -> Result<void> {
+        message->last = last ? 1 : 0;
+        auto sent = send(channel_, *message);
+        message->first = 0;
+        message->count = 0;
+        return sent;
+    };
+    message->first = all ? 1 : 0;
+    const Secret<CredentialKeys>& keys = judge_->keys();
+    for (Slot slot = range.first; credible && slot <= range.last; ++slot) {
+        if (!all && slot >= published_.first && slot <= published_.last)
+            continue;
+        const gate::TagLife life = gate::tag_life(slot, skew);
+        for (std::uint32_t i = 0; i < keys.size(); ++i) {
+            GateKeys gate = gate_keys(keys[i].gate, slot);
+            const Wiped wiped(gate);
+            TagRecord& record = message->tags[message->count++];
+            record = {gate.tag,
+                      gate.mac_key,
+                      slot,
+                      now.boot_at(life.from).time_since_epoch().count(),
+                      now.boot_at(life.until).time_since_epoch().count(),
+                      i,
+                      0};
+            if (message->count == kTagsInMessage)
+                if (auto sent = flush(false); !sent)
+                    return sent;
+        }
+    }
+    published_ = credible ? range : gate::SlotRange{};
+    auto sent = flush(true);
+    wipe(*message);
+    return sent;
+}
+
+} // namespace xk::worker

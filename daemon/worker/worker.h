@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+//
+// The worker: reads candidates off the ring and judges them. It begins with the rights of whoever started it,
+// takes from its first message what it needs (ring, state, clock), enters the sandbox, and only then learns a
+// key or reads a byte that a stranger chose. One thread, one poll(2).
+#pragma once
+
+#include "daemon/gate/bans.h"
+#include "daemon/gate/judge.h"
+#include "daemon/gate/log_budget.h"
+#include "daemon/gate/state.h"
+#include "daemon/privsep/channel.h"
+#include "daemon/privsep/messages.h"
+#include "daemon/xdp/ring.h"
+#include "protocol/base/result.h"
+
+#include <deque>
+#include <memory>
+#include <optional>
+
+namespace xk::worker {
+
+class Worker {
+  public:
+    // Waits for Setup on the channel, opens everything, enters the sandbox, says Ready. Null when xknockd gave up
+    // before that.
+    static Result<std::unique_ptr<Worker>> begin(privsep::Channel channel);
+
+    // Until xknockd is gone, which is the clean end.
+    Result<void> run();
+
+  private:
+    // A configuration that is being handed over.
+    struct Pending {
+        std::uint32_t generation;
+        gate::Policy policy;
+        Secret<CredentialKeys> keys;
+        Secret<gate::FactorSecret> factors;
+        privsep::Prepared report;
+    };
+
+    Worker(privsep::Channel channel, xdp::Ring ring, Fd state_file, gate::State state, Fd timer);
+
+    Result<void> handle(privsep::Received received);
+    Result<void> handle_new_policy(const privsep::NewPolicy& message, privsep::Received& received);
+    void handle_secrets(const privsep::Secrets& message, privsep::Received& received);
+    Result<void> handle_prepare();
+    Result<void> handle_activate();
+
+    void judge(const gate::Candidate& candidate);
+    void log_outcome(const gate::Outcome& outcome, const Now& now);
+
+    // Tags for the filter: all of them, or those of slots that came near.
+    Result<void> publish(const Now& now, bool all);
+    Result<void> follow_clock(bool was_set);
+    bool clock_is_credible(const Now& now) const;
+
+    class Doors; // gate::Firewall by asking xknockd
+
+    privsep::Channel channel_;
+    xdp::Ring ring_;
+    Fd state_file_; // holds the lock that says that we live
+    gate::State state_;
+    Fd timer_;
+    gate::BanList bans_;
+    std::unique_ptr<gate::Judge> judge_;
+    std::optional<Pending> pending_;
+    std::uint32_t generation_ = 0;
+    gate::SlotRange published_{};
+    bool clock_reported_wrong_ = false;
+    WallTime earliest_{};
+    gate::LogBudget log_budget_;
+    std::uint32_t sequence_ = 0;
+    std::deque<privsep::Received> waiting_; // came while we waited for an answer
+    std::optional<Error> broken_;           // the channel failed in the middle of a judgement
+};
+
+} // namespace xk::worker
