@@ -34,9 +34,12 @@ Result<void> check_interfaces(const config::Config& config) {
 
 // The directories that we write to; made by systemd and tmpfiles.d when they start us as our user.
 Result<void> prepare_directories(const config::Config& config) {
-    for (const std::string& path :
-         {config.run_directory, config.state_directory, config.pin_directory})
-        if (auto done = make_directory(path, config.account.uid, config.account.gid); !done) {
+    const std::pair<const std::string&, mode_t> directories[] = {
+        {config.run_directory, 0755}, // everybody may reach the control socket, and is asked there who he is
+        {config.state_directory, 0700},
+        {config.pin_directory, 0700}};
+    for (const auto& [path, mode] : directories)
+        if (auto done = make_directory(path, mode, config.account.uid, config.account.gid); !done) {
             Error error = std::move(done).error();
             if (error.hint.empty())
                 error.hint = "systemd-tmpfiles --create makes what the unit does not; for " +

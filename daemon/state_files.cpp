@@ -80,8 +80,8 @@ Result<Bytes<16>> read_boot_id() {
     return *id;
 }
 
-Result<void> make_directory(const std::string& path, uid_t uid, gid_t gid) {
-    if (::mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
+    if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
         return os_error("making directory " + in_quotes(path));
     struct stat st{};
     if (::lstat(path.c_str(), &st) != 0 || !S_ISDIR(st.st_mode))

@@ -19,7 +19,7 @@ namespace xk {
 Result<Bytes<16>> read_boot_id();
 
 // Makes the directory, if need be, and gives it to the user (as far as we may).
-Result<void> make_directory(const std::string& path, uid_t uid, gid_t gid);
+Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid_t gid);
 
 class StateFiles {
   public:

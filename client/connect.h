@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// Getting to the port: a try whether it answers already, then the knock and short retries of the connection while the
+// door opens. A closed port is silent, so the only sign of success is that a connection stands.
+#pragma once
+
+#include "client/knock.h"
+#include "client/profile.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xk::client {
+
+// All addresses of a name, in the order of RFC 6724 (getaddrinfo); an address in text is itself.
+Result<std::vector<Address>> resolve(const std::string& host);
+
+// Connections that are being made; the first that stands wins and the others are given up.
+class Attempts {
+  public:
+    // Begins one more, from `local` if given. A failure to begin counts as an attempt that failed.
+    void begin(const Address& to, std::uint16_t port, const std::optional<Address>& local);
+    // Waits at most this long. The connection that stands, if one does.
+    std::optional<Fd> wait(std::chrono::milliseconds time);
+
+    bool any_pending() const { return !pending_.empty(); }
+    // Why the last attempt that failed did: an errno, 0 when none failed.
+    int last_failure() const { return last_failure_; }
+
+  private:
+    std::vector<Fd> pending_;
+    int last_failure_ = 0;
+};
+
+struct Connected {
+    Fd fd;
+    Address address;
+    bool knocked = false;
+    std::chrono::microseconds since_knock{0}; // from the first packet sent
+};
+
+// Connects to `port`, knocking if it does not answer by itself. `codes` gives a code each time one is needed.
+// Where knock and connection go to two hosts, the knock takes the family of the connection.
+Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, const std::string& host,
+                                    std::uint16_t port, const std::function<Result<std::string>()>& codes);
+
+// Sends the knock and its copy, to every address family that the server has a way for, and waits for nothing.
+Result<void> knock_only(const Profile& profile, const Wish& wish, const std::string& host, const std::string& code);
+
+} // namespace xk::client

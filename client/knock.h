@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+//
+// Knock: one request towards one address of the server, from one address of ours. The connection that follows uses the
+// same pair, so that the door that opens is the one that is gone through.
+#pragma once
+
+#include "client/profile.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+#include "protocol/request.h"
+
+#include <optional>
+#include <string>
+
+namespace xk::client {
+
+// What to ask for.
+struct Wish {
+    Action action = Action::open;
+    ServiceId service = 0;
+    Endpoint endpoint;              // where no service is named
+    std::uint32_t lifetime = 0;     // seconds; 0: profile's, then server's
+    std::optional<Address> for_address; // mode "delegated"
+    std::optional<Address> source;  // our own address to use
+};
+
+class Knock {
+  public:
+    // Opens the socket and fixes request id and addresses; sends nothing.
+    static Result<Knock> prepare(const Profile& profile, const Wish& wish, const Address& server);
+
+    // Seals the request anew for this moment and sends it. The request id stays, so that a packet that arrives
+    // after another one of this Knock changes nothing. `code` is empty unless the factor is totp.
+    Result<void> send(const std::string& code);
+    // The last packet once more, to the byte.
+    Result<void> send_copy();
+
+    const Address& server() const { return server_; }
+    const Address& local() const { return local_; }
+    // Whether the request names an address, and which one.
+    AddressMode mode() const { return request_.address_mode; }
+
+  private:
+    Knock(const Profile& profile, Fd socket) : profile_(&profile), socket_(std::move(socket)) {}
+
+    const Profile* profile_;
+    Fd socket_;
+    Address server_, local_;
+    Request request_;
+    wire::Packet packet_{};
+};
+
+} // namespace xk::client

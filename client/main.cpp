@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: MIT
+#include "client/code.h"
+#include "client/connect.h"
+#include "client/profile.h"
+#include "client/relay.h"
+#include "protocol/base/quote.h"
+
+#include <CLI/CLI.hpp>
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+
+namespace {
+
+using namespace xk;
+using namespace xk::client;
+
+struct Arguments {
+    std::string host;
+    std::uint16_t port = 0;
+    std::string service;
+    std::string profile, profiles;
+    std::optional<std::string> otp;
+    std::string source, for_address, lifetime;
+    bool all = false;
+    bool no_wait = false;
+    bool verbose = false;
+};
+
+int fail(const Error& error) {
+    std::fprintf(stderr, "knock-client: %s\n", error.message.c_str());
+    if (!error.hint.empty())
+        std::fprintf(stderr, "  hint: %s\n", error.hint.c_str());
+    return static_cast<int>(error.exit);
+}
+
+// Keys are in our memory: not for core dumps, debuggers of other processes, or the swap.
+void guard_memory() {
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    ::mlockall(MCL_CURRENT);
+}
+
+Result<Profile> profile_for(const Arguments& a) {
+    if (a.profile.find('/') != std::string::npos)
+        return load_profile(a.profile);
+    std::string directory = a.profiles;
+    if (directory.empty()) {
+        auto standard = profile_directory();
+        if (!standard)
+            return standard.error();
+        directory = *standard;
+    }
+    return find_profile(directory, a.profile.empty() ? a.host : a.profile);
+}
+
+// Host as it can be connected to: an alias of the profile is not a name that resolves.
+std::string host_of(const Arguments& a, const Profile& profile) {
+    const bool is_alias = a.host == profile.name &&
+                          std::find(profile.hosts.begin(), profile.hosts.end(), a.host) == profile.hosts.end();
+    if (!is_alias)
+        return a.host;
+    return !profile.server.empty() ? profile.server : profile.hosts.empty() ? a.host : profile.hosts.front();
+}
+
+Result<Wish> wish_of(const Arguments& a) {
+    Wish wish;
+    if (!a.source.empty()) {
+        auto address = Address::parse(a.source);
+        if (!address)
+            return address.error();
+        wish.source = *address;
+    }
+    if (!a.for_address.empty()) {
+        auto address = Address::parse(a.for_address);
+        if (!address)
+            return address.error();
+        wish.for_address = *address;
+    }
+    if (!a.lifetime.empty()) {
+        auto lifetime = parse_duration(a.lifetime);
+        if (!lifetime)
+            return lifetime.error();
+        wish.lifetime = static_cast<std::uint32_t>(lifetime->count());
+    }
+    return wish;
+}
+
+// The service of the command line, or the profile's own: "tcp/22" or a name. The endpoint that can be tried, if it is
+// known, comes back too.
+Result<std::optional<Endpoint>> choose_service(const Arguments& a, const Profile& profile, Wish& wish) {
+    const std::string name = a.service.empty() ? profile.service : a.service;
+    if (name.empty())
+        return Error{"which service?", "name one, or set \"service\" in " + profile.file, Exit::usage};
+    if (name.find('/') != std::string::npos) {
+        auto endpoint = Endpoint::parse(name);
+        if (!endpoint)
+            return endpoint.error();
+        wish.endpoint = *endpoint;
+        return std::optional(*endpoint);
+    }
+    if (!is_name(name))
+        return Error{in_quotes(name) + " is not the name of a service", {}, Exit::usage};
+    wish.service = service_id(name);
+    const auto known = profile.services.find(name);
+    return known == profile.services.end() ? std::nullopt : std::optional(known->second.front());
+}
+
+std::function<Result<std::string>()> codes_for(const Profile& profile, const std::optional<std::string>& otp) {
+    return [&]() -> Result<std::string> {
+        if (profile.factor != FactorKind::totp)
+            return std::string();
+        return obtain_code(profile, otp);
+    };
+}
+
+void say_connected(const Arguments& a, const Connected& c, const std::string& what) {
+    if (!c.knocked)
+        std::fprintf(stderr, "knock-client: %s of %s answers without a knock\n", what.c_str(),
+                     c.address.text().c_str());
+    else if (a.verbose)
+        std::fprintf(stderr, "knock-client: %s of %s open %.2f ms after the knock\n", what.c_str(),
+                     c.address.text().c_str(), static_cast<double>(c.since_knock.count()) / 1000);
+}
+
+int run_proxy(const Arguments& a) {
+    auto profile = profile_for(a);
+    if (!profile)
+        return fail(profile.error());
+    auto wish = wish_of(a);
+    if (!wish)
+        return fail(wish.error());
+    wish->endpoint = {IpProtocol::tcp, a.port};
+    auto connected = knock_and_connect(*profile, *wish, host_of(a, *profile), a.port, codes_for(*profile, a.otp));
+    if (!connected)
+        return fail(connected.error());
+    if (a.verbose)
+        say_connected(a, *connected, "tcp/" + std::to_string(a.port));
+    auto done = relay(std::move(connected->fd), STDIN_FILENO, STDOUT_FILENO);
+    return done ? 0 : fail(done.error());
+}
+
+int run_open(const Arguments& a) {
+    auto profile = profile_for(a);
+    if (!profile)
+        return fail(profile.error());
+    auto wish = wish_of(a);
+    if (!wish)
+        return fail(wish.error());
+    auto endpoint = choose_service(a, *profile, *wish);
+    if (!endpoint)
+        return fail(endpoint.error());
+    const std::string host = host_of(a, *profile);
+    // Only a TCP port of our own address says whether it is open.
+    const bool can_try =
+        !a.no_wait && *endpoint && (*endpoint)->protocol == IpProtocol::tcp && !wish->for_address;
+    if (can_try) {
+        auto connected =
+            knock_and_connect(*profile, *wish, host, (*endpoint)->port, codes_for(*profile, a.otp));
+        if (!connected)
+            return fail(connected.error());
+        Arguments loud = a;
+        loud.verbose = true;
+        say_connected(loud, *connected, (*endpoint)->text());
+        return 0;
+    }
+    auto code = codes_for(*profile, a.otp)();
+    if (!code)
+        return fail(code.error());
+    if (auto sent = knock_only(*profile, *wish, host, *code); !sent)
+        return fail(sent.error());
+    std::fprintf(stderr, "knock-client: knocked; a server does not answer, so nobody knows more here\n");
+    return 0;
+}
+
+int run_close(const Arguments& a) {
+    auto profile = profile_for(a);
+    if (!profile)
+        return fail(profile.error());
+    auto wish = wish_of(a);
+    if (!wish)
+        return fail(wish.error());
+    wish->action = a.all ? Action::close_all : Action::close;
+    if (a.all)
+        wish->endpoint = {IpProtocol::tcp, 1}; // the field must say something
+    else if (auto endpoint = choose_service(a, *profile, *wish); !endpoint)
+        return fail(endpoint.error());
+    auto code = codes_for(*profile, a.otp)();
+    if (!code)
+        return fail(code.error());
+    if (auto sent = knock_only(*profile, *wish, host_of(a, *profile), *code); !sent)
+        return fail(sent.error());
+    return 0;
+}
+
+int run_status(const Arguments& a) {
+    auto profile = profile_for(a);
+    if (!profile)
+        return fail(profile.error());
+    const std::string host = host_of(a, *profile);
+    std::printf("profile     %s (%s)\n", profile->name.c_str(), profile->file.c_str());
+    std::printf("factor      %s%s\n", std::string(name_of(profile->factor)).c_str(),
+                profile->is_automatic() ? "" : ", asked for on the terminal");
+    auto addresses = resolve(host);
+    if (!addresses)
+        return fail(addresses.error());
+    Wish wish;
+    if (auto made = wish_of(a))
+        wish = *made;
+    auto endpoint = choose_service(a, *profile, wish);
+    for (const Address& address : *addresses) {
+        auto knock = Knock::prepare(*profile, wish, address);
+        if (!knock) {
+            std::printf("address     %s: %s\n", address.text().c_str(), knock.error().message.c_str());
+            continue;
+        }
+        std::printf("address     %s from %s%s\n", address.text().c_str(), knock->local().text().c_str(),
+                    knock->mode() == AddressMode::source ? ", taken for one behind NAT" : "");
+        if (!endpoint || !*endpoint || (*endpoint)->protocol != IpProtocol::tcp)
+            continue;
+        Attempts attempts;
+        attempts.begin(address, (*endpoint)->port, knock->local());
+        const bool open = attempts.wait(std::max(profile->probe, std::chrono::milliseconds(250))).has_value();
+        std::printf("port        %s %s\n", (*endpoint)->text().c_str(),
+                    open ? "answers" : "is silent: closed, or nobody there");
+    }
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("knock-client: opens a port of a server that runs xknockd");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "knock-client " XK_VERSION);
+    Arguments a;
+    int (*run)(const Arguments&) = nullptr;
+
+    const auto add = [&](const char* name, const char* what, int (*function)(const Arguments&)) {
+        CLI::App* const sub = app.add_subcommand(name, what);
+        sub->add_option("host", a.host, "host name, address, or a profile's alias")->required();
+        sub->add_option("--profile", a.profile, "name of the profile, or its file");
+        sub->add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
+        sub->add_option("--source", a.source, "our own address to use");
+        sub->add_flag("-v,--verbose", a.verbose, "say what happened");
+        sub->callback([&run, function] { run = function; });
+        return sub;
+    };
+    const auto add_code = [&](CLI::App* sub) {
+        sub->add_option("--otp", a.otp, "one-time code; it can be seen in the list of processes");
+    };
+    const auto add_lifetime = [&](CLI::App* sub) {
+        sub->add_option("--lifetime", a.lifetime, "how long the door is to stay open: 30s, 5m");
+    };
+    const char* const kService = "its name on the server, or tcp/22";
+
+    CLI::App* const proxy = add("proxy", "for ssh: ProxyCommand knock-client proxy -- %h %p", run_proxy);
+    proxy->add_option("port", a.port, "TCP port")->required()->check(CLI::Range(1, 65535));
+    add_code(proxy);
+    add_lifetime(proxy);
+    CLI::App* const open = add("open", "open a service for our address", run_open);
+    open->add_option("service", a.service, kService);
+    open->add_option("--for", a.for_address, "open for this address instead (needs the right to)");
+    open->add_flag("--no-wait", a.no_wait, "do not try whether the port answers");
+    add_code(open);
+    add_lifetime(open);
+    CLI::App* const close = add("close", "close what this credential opened", run_close);
+    close->add_option("service", a.service, kService);
+    close->add_flag("--all", a.all, "everything, for every address");
+    add_code(close);
+    CLI::App* const status = add("status", "show profile, addresses and whether the port answers", run_status);
+    status->add_option("service", a.service, kService);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+    }
+    ::signal(SIGPIPE, SIG_IGN);
+    guard_memory();
+    if (sodium_init() < 0)
+        return fail(Error{"libsodium does not start", {}, Exit::bug});
+    return run(a);
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+//
+// Profile: what the client knows of one server, from a file in ~/.config/xknock that only its owner can read.
+// "knockctl keygen" writes it; docs/client.md describes every key.
+#pragma once
+
+#include "protocol/base/duration.h"
+#include "protocol/base/result.h"
+#include "protocol/keys.h"
+#include "protocol/otp.h"
+#include "protocol/request.h"
+#include "protocol/secret.h"
+#include "protocol/service.h"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xk::client {
+
+struct FactorKey {
+    std::uint32_t size;
+    std::uint8_t bytes[kMaxTotpSecret];
+};
+
+struct Profile {
+    std::string file;
+    std::string name;               // its alias; the file's name without .yaml
+    std::vector<std::string> hosts; // names and addresses it is for
+    std::string server;             // where knocks go; empty: to the host that is asked for
+    std::uint16_t port = wire::kDefaultPort;
+    wire::ServerId server_id{};
+    wire::CredentialId credential{};
+    Secret<CredentialKeys> keys;
+    FactorKind factor = FactorKind::none;
+    unsigned digits = 6;
+    Secret<FactorKey> factor_key;           // hmac: its key; totp: the stored secret, if there is one
+    std::vector<std::string> otp_command;   // prints a code
+    std::string service;                    // for "open" without one
+    std::map<std::string, std::vector<Endpoint>> services; // names the server gave, with their ports
+    std::uint32_t lifetime = 0;             // seconds; 0: the server's default
+    bool nat = true; // behind NAT the packet's source stands for us; false: always name our own address
+    std::chrono::milliseconds probe{250};   // how long the port may take to answer without a knock
+    std::chrono::seconds wait{10};          // how long it may take with one
+
+    bool is_for(std::string_view host) const; // by alias or host, whatever the case
+    // Whether a code comes without a person.
+    bool is_automatic() const {
+        return factor != FactorKind::totp || factor_key->size > 0 || !otp_command.empty();
+    }
+};
+
+// $XDG_CONFIG_HOME/xknock, or ~/.config/xknock.
+Result<std::string> profile_directory();
+
+Result<Profile> load_profile(const std::string& file);
+
+// The one profile of the directory for this host. All files that are for it must be right; others are not judged.
+Result<Profile> find_profile(const std::string& directory, const std::string& host);
+
+} // namespace xk::client

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+#include "client/relay.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+
+namespace xk::client {
+namespace {
+
+// One direction: reads while there is room, writes while there is something.
+class Pipe {
+  public:
+    Pipe(int from, int to) : from_(from), to_(to) {}
+
+    bool wants_read() const { return !ended_ && end_ < buffer_.size(); }
+    bool wants_write() const { return begin_ < end_; }
+    // Everything that came was passed on.
+    bool done() const { return ended_ && !wants_write(); }
+    int from() const { return from_; }
+    int to() const { return to_; }
+
+    void read() {
+        const ssize_t n = ::read(from_, buffer_.data() + end_, buffer_.size() - end_);
+        if (n > 0)
+            end_ += static_cast<std::size_t>(n);
+        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+            ended_ = true;
+    }
+    void write() {
+        const ssize_t n = ::write(to_, buffer_.data() + begin_, end_ - begin_);
+        if (n > 0)
+            begin_ += static_cast<std::size_t>(n);
+        else if (n < 0 && errno != EAGAIN && errno != EINTR)
+            abandon(); // nobody there to read it
+        if (begin_ == end_)
+            begin_ = end_ = 0;
+    }
+    void abandon() {
+        ended_ = true;
+        begin_ = end_ = 0;
+    }
+
+  private:
+    int from_, to_;
+    std::array<char, 64 * 1024> buffer_;
+    std::size_t begin_ = 0, end_ = 0;
+    bool ended_ = false;
+};
+
+void make_non_blocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+
+} // namespace
+
+Result<void> relay(Fd socket, int in, int out) {
+    // Keystrokes are not to wait for more of them.
+    const int on = 1;
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    for (const int fd : {socket.get(), in, out})
+        make_non_blocking(fd);
+    Pipe up(in, socket.get()), down(socket.get(), out);
+    bool up_closed = false, down_closed = false;
+    while (!up_closed || !down_closed) {
+        pollfd fds[4] = {{up.wants_read() ? up.from() : -1, POLLIN, 0},
+                         {up.wants_write() ? up.to() : -1, POLLOUT, 0},
+                         {down.wants_read() ? down.from() : -1, POLLIN, 0},
+                         {down.wants_write() ? down.to() : -1, POLLOUT, 0}};
+        if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR)
+            return os_error("relaying");
+        if (fds[0].revents != 0)
+            up.read();
+        if (fds[1].revents != 0)
+            up.write();
+        if (fds[2].revents != 0)
+            down.read();
+        if (fds[3].revents != 0)
+            down.write();
+        if (up.done() && !up_closed) {
+            ::shutdown(socket.get(), SHUT_WR);
+            up_closed = true;
+        }
+        if (down.done() && !down_closed) {
+            ::close(out);
+            down_closed = true;
+        }
+    }
+    return {};
+}
+
+} // namespace xk::client
