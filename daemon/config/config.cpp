@@ -38,8 +38,8 @@ struct User {
 
 class Loader {
   public:
-    explicit Loader(const std::string& file)
-        : directory_(fs::path(file).parent_path().string()) {
+    Loader(const std::string& file, Identity identity)
+        : directory_(fs::path(file).parent_path().string()), identity_(identity) {
         config_.file = file;
         if (directory_.empty())
             directory_ = ".";
@@ -49,15 +49,17 @@ class Loader {
         read_main();
         if (auto id = read_server_id(directory_); id)
             config_.policy.settings.server = *id;
-        else
+        else if (identity_ == Identity::required)
             fault({directory_ + "/server_id", 0, 0}, id.error());
         for (const std::string& path : files_in("users"))
             read_user(path);
         for (const std::string& path : files_in("credentials"))
             read_credential(path);
-        for (const auto& [name, user] : users_)
+        for (const auto& [name, user] : users_) {
+            config_.users.push_back(name);
             if (!user.has_credential)
                 warn(user.place, "user " + in_quotes(name) + " has no credential and cannot knock");
+        }
         if (!faults_.empty())
             return faults_.error();
         return std::move(config_);
@@ -112,6 +114,7 @@ class Loader {
     void check_secrets(const SecretFiles& files);
 
     std::string directory_;
+    Identity identity_;
     Config config_;
     Faults faults_;
     std::map<std::string, User> users_;
@@ -470,7 +473,9 @@ std::vector<Endpoint> Config::protected_endpoints() const {
     return all;
 }
 
-Result<Config> load_config(const std::string& file) { return Loader(file).load(); }
+Result<Config> load_config(const std::string& file, Identity identity) {
+    return Loader(file, identity).load();
+}
 
 Result<std::vector<Fd>> open_secrets(const Config& config, std::size_t credential) {
     std::vector<Fd> fds;

@@ -68,13 +68,16 @@ struct Config {
 
     gate::Policy policy;
     std::vector<SecretFiles> secrets;
+    std::vector<std::string> users; // names, with credentials or without
     std::vector<std::string> warnings; // "file:line:column: ..." each
 
     // All endpoints of all services: the protected ports.
     std::vector<Endpoint> protected_endpoints() const;
 };
 
-Result<Config> load_config(const std::string& file);
+// A configuration without server_id is a fault, except while the identity is being made.
+enum class Identity { required, absent };
+Result<Config> load_config(const std::string& file, Identity identity = Identity::required);
 
 // Opens the secret files of one credential, with all checks of rights: key, and factor where there is one.
 Result<std::vector<Fd>> open_secrets(const Config& config, std::size_t credential);

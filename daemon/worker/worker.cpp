@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/worker/worker.h"
 
+#include "daemon/config/secret_file.h"
 #include "daemon/log.h"
 #include "daemon/privsep/sandbox.h"
-#include "daemon/worker/secret_file.h"
 #include "protocol/base/quote.h"
 
 #include <fcntl.h>
@@ -292,11 +292,11 @@ void Worker::handle_secrets(const Secrets& message, Received& received) {
     if (received.fds.size() != (has_factor ? 2 : 1))
         return report(SecretFault::key);
     Secret<Key> key;
-    if (!read_key_file(received.fds[0], *key))
+    if (!config::read_key_file(received.fds[0], *key))
         return report(SecretFault::key);
     derive(pending_->keys[message.credential], *key, pending_->policy.settings.server, credential.id);
     if (has_factor &&
-        !read_factor_file(received.fds[1], credential.factor, pending_->factors[message.credential]))
+        !config::read_factor_file(received.fds[1], credential.factor, pending_->factors[message.credential]))
         report(SecretFault::factor);
 }
 

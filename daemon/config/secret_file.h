@@ -8,7 +8,7 @@
 #include "protocol/base/fd.h"
 #include "protocol/keys.h"
 
-namespace xk::worker {
+namespace xk::config {
 
 // 44 characters of base64, white space at the end. False when it is anything else.
 bool read_key_file(const Fd& fd, Key& out);
@@ -16,4 +16,4 @@ bool read_key_file(const Fd& fd, Key& out);
 // For totp a secret of 20 to 64 bytes in base32, for hmac 32 bytes in base64.
 bool read_factor_file(const Fd& fd, FactorKind kind, gate::FactorSecret& out);
 
-} // namespace xk::worker
+} // namespace xk::config

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/worker/secret_file.h"
+#include "daemon/config/secret_file.h"
 
 #include "protocol/encoding.h"
 #include "protocol/secret.h"
@@ -8,7 +8,7 @@
 
 #include <cerrno>
 
-namespace xk::worker {
+namespace xk::config {
 namespace {
 
 constexpr std::size_t kMaxText = 512;
@@ -52,4 +52,4 @@ bool read_factor_file(const Fd& fd, FactorKind kind, gate::FactorSecret& out) {
     return out.size >= kMinTotpSecret;
 }
 
-} // namespace xk::worker
+} // namespace xk::config

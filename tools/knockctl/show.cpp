@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include "tools/knockctl/show.h"
+
+#include "protocol/base/duration.h"
+#include "protocol/base/quote.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace xk::tools {
+namespace {
+
+using nlohmann::json;
+using Row = std::vector<std::string>;
+
+// Whatever the daemon says, nothing of it may move the cursor.
+std::string text(const json& value) {
+    if (value.is_string())
+        return printable(value.get<std::string>());
+    return value.is_null() ? "-" : value.dump();
+}
+
+std::string time_left(const json& seconds) {
+    if (seconds.is_null())
+        return "for ever";
+    const std::chrono::seconds left(seconds.get<std::int64_t>());
+    if (left < std::chrono::minutes(2))
+        return std::to_string(left.count()) + "s";
+    return duration_text(left < std::chrono::hours(2)
+                             ? std::chrono::seconds(std::chrono::ceil<std::chrono::minutes>(left))
+                             : std::chrono::seconds(std::chrono::ceil<std::chrono::hours>(left)));
+}
+
+std::string table(const Row& head, const std::vector<Row>& rows) {
+    std::vector<std::size_t> widths;
+    for (std::size_t i = 0; i < head.size(); ++i) {
+        widths.push_back(head[i].size());
+        for (const Row& row : rows)
+            widths[i] = std::max(widths[i], row[i].size());
+    }
+    std::string out;
+    const auto line = [&](const Row& row) {
+        std::string l;
+        for (std::size_t i = 0; i < row.size(); ++i)
+            l += row[i] + std::string(widths[i] - row[i].size() + 2, ' ');
+        l.erase(l.find_last_not_of(' ') + 1);
+        out += l + "\n";
+    };
+    line(head);
+    for (const Row& row : rows)
+        line(row);
+    return out;
+}
+
+std::string joined(const json& list) {
+    std::string out;
+    for (const json& item : list)
+        out += (out.empty() ? "" : ", ") + text(item);
+    return out.empty() ? "-" : out;
+}
+
+} // namespace
+
+std::string show_status(const json& r) {
+    std::string interfaces;
+    for (const json& i : r.at("interfaces"))
+        interfaces += (interfaces.empty() ? "" : ", ") + text(i.at("name")) + " (" + text(i.at("mode")) + ")";
+    const std::pair<const char*, std::string> lines[] = {
+        {"xknockd", text(r.at("version")) + ", pid " + text(r.at("pid")) + ", worker " + text(r.at("worker_pid")) +
+                        ", up " + time_left(r.at("uptime_s"))},
+        {"config", text(r.at("config"))},
+        {"knock port", text(r.at("port")) + "/udp, stealth " + text(r.at("stealth"))},
+        {"interfaces", interfaces},
+        {"gate", text(r.at("gate"))},
+        {"credentials", text(r.at("credentials")) + ", " + text(r.at("locked")) + " locked"},
+        {"tags", text(r.at("tags"))},
+        {"grants", text(r.at("grants"))},
+        {"bans", text(r.at("bans"))},
+        {"clock", r.at("clock") == "ok" ? "ok" : "WRONG: no knock is let in (knockctl clock accept)"},
+        {"memory", "begun with " + text(r.at("memory"))}};
+    std::string out;
+    for (const auto& [name, value] : lines)
+        out += std::string(name) + std::string(13 - std::string_view(name).size(), ' ') + value + "\n";
+    return out;
+}
+
+std::string show_grants(const json& r) {
+    std::vector<Row> rows;
+    for (const json& g : r.at("grants")) {
+        std::string by;
+        for (const json& h : g.at("holders"))
+            by += (by.empty() ? "" : ", ") + text(h.at("user")) + "/" + text(h.at("device"));
+        rows.push_back({text(g.at("address")), text(g.at("endpoint")), text(g.at("service")),
+                        time_left(g.at("expires_in_s")), by});
+    }
+    return rows.empty() ? "no grants\n" : table({"ADDRESS", "PORT", "SERVICE", "LEFT", "BY"}, rows);
+}
+
+std::string show_users(const json& r) {
+    std::vector<Row> rows;
+    for (const json& u : r.at("users"))
+        rows.push_back({text(u.at("user")) + "/" + text(u.at("device")), text(u.at("factor")), joined(u.at("services")),
+                        text(u.at("standing")), text(u.at("wrong_codes")), text(u.at("knocks")),
+                        text(u.at("last_knock")), text(u.at("last_address"))});
+    return rows.empty() ? "no users\n"
+                        : table({"USER", "FACTOR", "SERVICES", "STANDING", "WRONG", "KNOCKS", "LAST", "FROM"}, rows);
+}
+
+std::string show_stats(const json& r) {
+    std::string out;
+    for (const char* part : {"filter", "accepted", "refused"}) {
+        std::vector<Row> rows;
+        for (const auto& [name, count] : r.at(part).items())
+            if (count != 0)
+                rows.push_back({name, text(count)});
+        out += table({part, "count"}, rows) + "\n";
+    }
+    return out + "retries  " + text(r.at("retries")) + "\n";
+}
+
+std::string show_bans(const json& r) {
+    std::vector<Row> rows;
+    for (const json& b : r.at("bans"))
+        rows.push_back({text(b.at("prefix")), time_left(b.at("expires_in_s")), text(b.at("reason"))});
+    return rows.empty() ? "no bans\n" : table({"BANNED", "LEFT", "REASON"}, rows);
+}
+
+} // namespace xk::tools

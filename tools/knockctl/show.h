@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+//
+// Replies of the daemon as tables for people.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+
+namespace xk::tools {
+
+std::string show_status(const nlohmann::json& reply);
+std::string show_grants(const nlohmann::json& reply);
+std::string show_users(const nlohmann::json& reply);
+std::string show_stats(const nlohmann::json& reply);
+std::string show_bans(const nlohmann::json& reply);
+
+} // namespace xk::tools
