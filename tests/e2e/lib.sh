@@ -1,0 +1,258 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The ground of every end-to-end test: two hosts and a stranger, each a network namespace of this test's own, a
+# configuration, and a real xknockd on the server. Everything goes away at the end, however the test ends.
+#
+#   client  192.0.2.2     2001:db8::2     --  host0  192.0.2.1     2001:db8::1     server
+#   stranger 198.51.100.66 2001:db8:66::66 --  host1  198.51.100.1  2001:db8:66::1  server
+#
+# Programs come from $XK_BUILD. A test calls begin, then works with the functions below, and ends with "pass".
+# shellcheck disable=SC2034  # variables for the tests
+set -euo pipefail
+
+: "${XK_BUILD:?the build directory}"
+XKNOCKD=$XK_BUILD/daemon/xknockd
+WORKER=$XK_BUILD/daemon/xknock-worker
+CLIENT=$XK_BUILD/client/knock-client
+KNOCKCTL=$XK_BUILD/tools/knockctl
+PACKET=$XK_BUILD/tests/tool/xk-packet
+E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=$(cd "$E2E/../.." && pwd)
+
+# Users that exist nowhere, so that nothing on the host is theirs.
+UID_DAEMON=2000062201
+UID_WORKER=2000062202
+
+say() { printf '%s\n' "-- $*"; }
+fail() {
+	printf '%s\n' "FAILED: $*" >&2
+	if [ -s "${D:-}/log" ]; then
+		printf '%s\n' "   the daemon's last lines:" >&2
+		tail -n 15 "$D/log" >&2
+	fi
+	exit 1
+}
+skip() {
+	printf '%s\n' "SKIPPED: $*" >&2
+	exit 77
+}
+pass() { say "passed"; }
+
+# check DESCRIPTION COMMAND...: the command must succeed. refuse: it must fail.
+check() {
+	local what=$1
+	shift
+	"$@" >"$D/out" 2>&1 || {
+		cat "$D/out" >&2
+		fail "$what"
+	}
+	say "$what"
+}
+refuse() {
+	local what=$1
+	shift
+	if "$@" >"$D/out" 2>&1; then
+		cat "$D/out" >&2
+		fail "$what"
+	fi
+	say "$what"
+}
+# equal DESCRIPTION GOT WANTED
+equal() { [ "$2" = "$3" ] || fail "$1: got '$2', wanted '$3'"; say "$1"; }
+# contains DESCRIPTION TEXT PART
+contains() { case $2 in *"$3"*) say "$1" ;; *) fail "$1: '$3' is not in: $2" ;; esac; }
+lacks() { case $2 in *"$3"*) fail "$1: '$3' is in: $2" ;; *) say "$1" ;; esac; }
+
+# eventually SECONDS COMMAND...: until it succeeds; the bound is only for a test that fails.
+eventually() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.02
+	done
+}
+
+begin() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	NAME=$1
+	D=$(mktemp -d "/tmp/xk-$NAME.XXXXXX")
+	chmod 755 "$D"
+	SRV=xk$$-srv CLI=xk$$-cli STR=xk$$-str
+	PIDS=()
+	DAEMON=
+	trap finish EXIT
+	trap 'exit 1' INT TERM HUP
+	mkdir "$D/bpf" "$D/etc" "$D/profiles"
+	chmod 700 "$D/profiles"
+	mount -t bpf bpf "$D/bpf"
+	network
+}
+
+finish() {
+	local code=$?
+	trap - EXIT INT TERM HUP
+	set +e
+	for pid in $DAEMON "${PIDS[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+	wait 2>/dev/null
+	for ns in $SRV $CLI $STR ${MORE_NS:-}; do ip netns del "$ns" 2>/dev/null; done
+	umount "$D/bpf" 2>/dev/null
+	if [ -n "${XK_KEEP:-}" ] && [ $code -ne 0 ]; then
+		printf '%s\n' "kept: $D" >&2
+	else
+		rm -rf "$D"
+	fi
+	exit $code
+}
+
+network() {
+	ip netns add "$SRV"
+	ip netns add "$CLI"
+	ip netns add "$STR"
+	pair "$SRV" host0 192.0.2.1/24 2001:db8::1/64 "$CLI" cli0 192.0.2.2/24 2001:db8::2/64
+	pair "$SRV" host1 198.51.100.1/24 2001:db8:66::1/64 "$STR" str0 198.51.100.66/24 2001:db8:66::66/64
+	for ns in "$SRV" "$CLI" "$STR"; do ip -n "$ns" link set lo up; done
+	ip -n "$CLI" route add default via 192.0.2.1
+	ip -n "$CLI" -6 route add default via 2001:db8::1
+	ip -n "$STR" route add default via 198.51.100.1
+	ip -n "$STR" -6 route add default via 2001:db8:66::1
+}
+
+# pair NS DEV V4 V6 NS DEV V4 V6
+pair() {
+	ip link add "$2" netns "$1" type veth peer name "$6" netns "$5"
+	ip -n "$1" addr add "$3" dev "$2"
+	ip -n "$1" addr add "$4" dev "$2" nodad
+	ip -n "$5" addr add "$7" dev "$6"
+	ip -n "$5" addr add "$8" dev "$6" nodad
+	ip -n "$1" link set "$2" up
+	ip -n "$5" link set "$6" up
+}
+
+# "ip netns exec" would hide the BPF file system behind a /sys of its own.
+in_srv() { nsenter --net="/run/netns/$SRV" "$@"; }
+in_cli() { nsenter --net="/run/netns/$CLI" "$@"; }
+in_str() { nsenter --net="/run/netns/$STR" "$@"; }
+
+# background NS COMMAND...: the command itself is the child (a function in the background would be a shell around it), so
+# that it can be signalled; it is ended with the test.
+background() {
+	nsenter --net="/run/netns/$1" "${@:2}" &
+	BACKGROUND=$!
+	PIDS+=("$BACKGROUND")
+}
+
+# configure [MORE_YAML]: the main file; the services are ssh and web.
+configure() {
+	cat >"$D/etc/xknock.yaml" <<-C
+		interfaces: [host0, host1]
+		services: {ssh: tcp/22, web: [tcp/80, tcp/443], vpn: udp/51820}
+		process: {user: "$UID_DAEMON", worker_user: "$UID_WORKER"}
+		paths: {run: $D/run, state: $D/state, bpf: $D/bpf/xknock}
+		${1:-}
+	C
+}
+
+# enroll USER DEVICE [keygen options]: profile $D/profiles/USER-DEVICE.yaml for the server's addresses. A totp device
+# gets its secret stored in the profile, so that a code comes without a person.
+enroll() {
+	local user=$1 device=$2
+	shift 2
+	local profile=$D/profiles/$user-$device.yaml
+	"$KNOCKCTL" keygen "$user" --device "$device" --host "${ENROLL_HOST:-$user}" -c "$D/etc/xknock.yaml" \
+		--out "$profile" --json "$@" >"$D/keygen.json" || fail "enrolling $user/$device"
+	if grep -q 'factor: totp' "$profile"; then
+		printf 'otp_secret: "%s"\n' "$(cat "$D/etc/credentials/$user.$device.otp")" >>"$profile"
+	fi
+}
+profile() { printf '%s\n' "$D/profiles/$1.yaml"; }
+
+# A configuration with one user of each kind.
+enroll_everybody() {
+	enroll anna laptop --factor totp
+	enroll anna robot --factor hmac
+	enroll bob phone --factor none --service ssh
+}
+
+daemon_command() { in_srv "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" "$@"; }
+
+start() {
+	: >>"$D/log"
+	local before
+	before=$(grep -c 'ready:' "$D/log" || true)
+	background "$SRV" "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" >>"$D/log" 2>&1
+	DAEMON=$BACKGROUND
+	eventually 20 ready_again "$before" || fail "the daemon does not come up"
+}
+ready_again() {
+	kill -0 "$DAEMON" 2>/dev/null || fail "the daemon ended at start"
+	[ "$(grep -c 'ready:' "$D/log")" -gt "$1" ]
+}
+stop() {
+	kill -TERM "$DAEMON"
+	local code=0
+	wait "$DAEMON" || code=$?
+	DAEMON=
+	[ $code = 0 ] || fail "the daemon ended with code $code"
+}
+worker_pid() { pgrep -P "$DAEMON" -x xknock-worker; }
+ctl() { "$KNOCKCTL" --socket "$D/run/control.sock" "$@"; }
+
+# A number out of "knockctl stats": stat filter tag
+stat() { ctl stats --json | sed -n "/\"$1\": {/,/}/s/ *\"$2\": \\([0-9]*\\),*/\\1/p"; }
+grants() { ctl grants --json | grep -c '"address"' || true; }
+
+# knock ADDRESS PROFILE [options]: opens ssh (or what is named) and waits for the port where something listens.
+knock() { in_cli "$CLIENT" open "$1" --profile "$(profile "$2")" "${@:3}"; }
+# knock_only: sends and does not wait.
+knock_only() { in_cli "$CLIENT" open "$1" --profile "$(profile "$2")" --no-wait "${@:3}"; }
+
+# can_connect NS ADDRESS PORT: a TCP connection within half a second.
+can_connect() {
+	local address=$2
+	case $address in *:*) address="[$address]" ;; esac
+	nsenter --net="/run/netns/$1" socat -u OPEN:/dev/null "TCP:$address:$3,connect-timeout=0.5"
+}
+granted() { can_connect "$CLI" 192.0.2.1 "${1:-22}"; }
+
+# listen PORT...: something that answers on the server, on both families.
+listen() {
+	local port
+	for port in "$@"; do
+		background "$SRV" socat "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" SYSTEM:'echo hello' 2>/dev/null
+		eventually 5 listening "$port"
+	done
+}
+listening() { in_srv ss -Hltn "sport = :$1" | grep -q .; }
+
+# A real sshd for root with a key of its own; $SSH is the client's command line.
+start_sshd() {
+	mkdir -p /run/sshd "$D/ssh"
+	chmod 700 "$D/ssh"
+	ssh-keygen -q -t ed25519 -N '' -f "$D/ssh/host_key"
+	ssh-keygen -q -t ed25519 -N '' -f "$D/ssh/id"
+	cp "$D/ssh/id.pub" "$D/ssh/authorized_keys"
+	cat >"$D/ssh/sshd_config" <<-C
+		Port 22
+		HostKey $D/ssh/host_key
+		PidFile $D/ssh/sshd.pid
+		AuthorizedKeysFile $D/ssh/authorized_keys
+		StrictModes no
+		UsePAM no
+		PasswordAuthentication ${SSHD_PASSWORDS:-no}
+		KbdInteractiveAuthentication no
+		PermitRootLogin prohibit-password
+		UseDNS no
+		LogLevel VERBOSE
+	C
+	background "$SRV" /usr/sbin/sshd -D -e -f "$D/ssh/sshd_config" 2>"$D/ssh/log"
+	eventually 10 listening 22 || fail "sshd does not listen"
+	local key
+	key=$(cut -d' ' -f1,2 "$D/ssh/host_key.pub")
+	printf '%s %s\n' 192.0.2.1 "$key" 2001:db8::1 "$key" '[2001:db8::1]:22' "$key" >"$D/ssh/known_hosts"
+	SSH="ssh -F none -i $D/ssh/id -o IdentitiesOnly=yes -o UserKnownHostsFile=$D/ssh/known_hosts"
+	SSH="$SSH -o StrictHostKeyChecking=yes -o BatchMode=yes -o ConnectTimeout=20"
+}
+
+# ruleset: the server's whole ruleset without counters and remaining times, for comparing.
+ruleset() { in_srv nft -s list ruleset | sed -E 's/ expires [0-9a-z]+//g'; }
