@@ -61,8 +61,9 @@ Result<std::string> set_up_worker(const privsep::Worker& worker, const config::C
     std::vector<int> fds = {ring, files.state_fd()};
     if (setup.has_copy)
         fds.push_back(files.copy_fd());
-    if (auto sent = privsep::send(worker.channel, setup, fds); !sent)
-        return sent.error();
+    const Error silent{"xknock-worker does not come up", "its own last words are above this line"};
+    if (!privsep::send(worker.channel, setup, fds)) // it ended at once
+        return silent;
     pollfd ready{worker.channel.fd(), POLLIN, 0};
     ::poll(&ready, 1, 10'000);
     auto received = worker.channel.receive(false);
@@ -70,7 +71,7 @@ Result<std::string> set_up_worker(const privsep::Worker& worker, const config::C
         return received.error();
     const auto answer = *received ? privsep::as<privsep::Ready>(**received) : std::nullopt;
     if (!answer)
-        return Error{"xknock-worker does not come up", "its own last words are above this line"};
+        return silent;
     if (answer->begin == privsep::kResumed)
         return std::string("the memory of this boot");
     switch (static_cast<gate::State::Begin>(answer->begin)) {
@@ -134,8 +135,11 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     if (!filter)
         return filter.error();
     auto begin = set_up_worker(*worker, *config, (*filter)->ring_fd(), *files, *boot_id);
-    if (!begin)
+    if (!begin) {
+        if (!links_were_there) // the pins are of this start
+            xdp::Filter::remove_pins(config->pin_directory);
         return begin.error();
+    }
     spdlog::info("judgement begins with {}", *begin);
     return std::make_unique<Daemon>(Parts{std::make_unique<config::Config>(*std::move(config)),
                                           *std::move(files), *std::move(worker), *std::move(nft),

@@ -16,6 +16,7 @@ WORKER=$XK_BUILD/daemon/xknock-worker
 CLIENT=$XK_BUILD/client/knock-client
 KNOCKCTL=$XK_BUILD/tools/knockctl
 PACKET=$XK_BUILD/tests/tool/xk-packet
+PROBE=$XK_BUILD/tests/tool/xk-probe
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$E2E/../.." && pwd)
 
@@ -200,6 +201,9 @@ ctl() { "$KNOCKCTL" --socket "$D/run/control.sock" "$@"; }
 
 # A number out of "knockctl stats": stat filter tag
 stat() { ctl stats --json | sed -n "/\"$1\": {/,/}/s/ *\"$2\": \\([0-9]*\\),*/\\1/p"; }
+# reaches PART NAME NUMBER: the counter gets there.
+reaches() { eventually 5 at_least "$@" || fail "$1 $2 is $(stat "$1" "$2"), not $3"; }
+at_least() { [ "$(stat "$1" "$2")" -ge "$3" ]; }
 grants() { ctl grants --json | grep -c '"address"' || true; }
 
 # knock ADDRESS PROFILE [options]: opens ssh (or what is named) and waits for the port where something listens.

@@ -1,0 +1,98 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# kill -9 of either process, again and again, while knocks come and a stranger tries the port all the time: no grant is
+# lost, no packet counts twice, no knock that was sent meanwhile is missed, and the port is never open to the stranger.
+. "$(dirname "$0")/lib.sh"
+begin crash
+configure
+for i in 1 2 3 4; do enroll "user$i" key --factor hmac; done
+start
+listen 22
+make() { "$PACKET" make --profile "$(profile "$1")" "${@:2}" >"$D/packet"; }
+send() { in_cli "$PACKET" send "$D/packet" --to 192.0.2.1 "$@"; }
+
+# A connection is tried every millisecond, until the end.
+exec {storm}> >(exec nsenter --net="/run/netns/$STR" "$PROBE" storm --to 198.51.100.1 >"$D/storm")
+
+# The daemon is gone at once, whatever it was doing; where only the worker is killed, the daemon gives up by itself.
+kill_it() {
+	kill -KILL "$1"
+	wait "$DAEMON" 2>/dev/null || true
+}
+expires() { ctl grants --json | sed -n 's/.*"expires_in_s": \([0-9]*\).*/\1/p' | head -1; }
+
+say "a grant survives"
+make user1-key --address 192.0.2.2 --mode 1
+sed -i 's/^lifetime:.*/lifetime: 1h/' "$D"/etc/users/*.yaml
+check "an hour's lifetime" ctl reload
+send
+eventually 5 granted || fail "the knock does not open"
+left=$(expires)
+kill_it "$DAEMON"
+check "while nobody runs, the kernel keeps the door open" granted
+refuse "and shut for others" can_connect "$STR" 198.51.100.1 22
+say "a knock that is sent while nobody runs"
+make user2-key --endpoint tcp/80
+send
+cp "$D/packet" "$D/replay"
+start
+reaches accepted open 2
+say "waits in the ring and is served by the next daemon"
+equal "the grant before is known again, with its holder" "$(ctl grants | grep -c 'tcp/22 .* user1/key')" 1
+[ "$(expires)" -le "$left" ] || fail "the grant became longer"
+before=$(stat accepted open)
+send --count 3
+reaches filter seen 3
+equal "its replay is none" "$(stat accepted open)" "$before"
+
+say "a replay that the filter has forgotten is refused by the memory of judgement"
+stop
+rm "$D/bpf/xknock/maps1/seen"
+start
+cp "$D/replay" "$D/packet"
+before=$(stat refused replay)
+send
+reaches refused replay $((before + 1))
+
+say "fifty kills at random moments, a knock before each"
+lost=0
+for i in $(seq 50); do
+	user=user$((i % 4 + 1))
+	make $user-key --endpoint "tcp/$(echo 22 80 443 | cut -d' ' -f$((i % 3 + 1)))"
+	before=$(stat accepted open)
+	send
+	# Within the next two milliseconds: before, in, or behind its judgement.
+	sleep "0.000$((RANDOM % 20 * 100))"
+	if [ $((i % 2)) = 0 ]; then kill_it "$DAEMON"; else kill_it "$(worker_pid)"; fi
+	start
+	eventually 5 at_least accepted open $((before + 1)) || lost=$((lost + 1))
+	[ "$(stat accepted open)" -le $((before + 1)) ] || fail "knock $i counted twice"
+done
+equal "no knock was lost" "$lost" 0
+exec {storm}>&-
+eventually 5 test -s "$D/storm"
+say "the stranger tried $(cut -d' ' -f1 "$D/storm") times"
+equal "and never got in" "$(cut -d' ' -f2 "$D/storm")" 0
+
+say "a worker that was stopped is ended by the next daemon"
+hung=$(worker_pid)
+kill -STOP "$hung"
+kill_it "$DAEMON"
+start
+refuse "it is gone" grep -qs '^State:.[^Z]' "/proc/$hung/status"
+equal "and there is one worker" "$(pgrep -x -c xknock-worker -P "$DAEMON")" 1
+
+say "a worker that hangs is noticed"
+kill -STOP "$(worker_pid)"
+code=0
+wait "$DAEMON" || code=$?
+equal "the daemon gives up" "$code" 1
+contains "and says why" "$(tail -2 "$D/log")" "does not answer"
+start
+refuse "two daemons do not run at once" daemon_command
+contains "and the second says so" "$(cat "$D/out")" "another xknockd runs already"
+code=0
+daemon_command >/dev/null 2>&1 || code=$?
+equal "with exit code 75" "$code" 75
+stop
+pass
