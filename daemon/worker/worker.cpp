@@ -343,7 +343,9 @@ void Worker::log_outcome(const gate::Outcome& outcome, const Now& now) {
         return;
     }
     const gate::Refused& refused = *outcome.refused();
-    if (!log_budget_.allow(static_cast<unsigned>(refused.reason), outcome.source, now.boot))
+    // A lock is always told: there are at most fifty for a credential before it is locked for good.
+    const bool locks = refused.reason == gate::Reject::wrong_code && (refused.locked_for_good || refused.locked_for.count() > 0);
+    if (!locks && !log_budget_.allow(static_cast<unsigned>(refused.reason), outcome.source, now.boot))
         return;
     std::string more;
     if (refused.locked_for_good)

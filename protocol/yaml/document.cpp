@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <numeric>
 
 namespace xk::yaml {
 namespace {
@@ -30,20 +29,22 @@ std::string_view kind_of(const YAML::Node& node) {
     return "nothing";
 }
 
-// Edits from one word to the other (Levenshtein).
+// Slips from one word to the other: a letter more, less or another one, or two in the wrong order (optimal
+// string alignment).
 std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t substituted = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({substituted, row[j] + 1, diagonal + 1});
+    std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+    for (std::size_t i = 0; i <= a.size(); ++i) {
+        for (std::size_t j = 0; j <= b.size(); ++j) {
+            if (i == 0 || j == 0) {
+                d[i][j] = i + j;
+                continue;
+            }
+            d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
         }
     }
-    return row.back();
+    return d[a.size()][b.size()];
 }
 
 } // namespace
@@ -67,6 +68,8 @@ Error Faults::error() const {
 
 std::optional<std::string> nearest(std::string_view word, const std::set<std::string>& candidates) {
     std::optional<std::string> best;
+    if (word.size() > 64) // nobody means that
+        return best;
     std::size_t least = 1 + word.size() / 3; // further away is another word
     for (const std::string& candidate : candidates) {
         const std::size_t d = distance(word, candidate);

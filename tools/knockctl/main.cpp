@@ -194,7 +194,7 @@ int main(int argc, char** argv) {
     });
     sub->add_option("user", what, "user or user/device")->required();
     add_json(sub);
-    sub = add("clock", "judgement and the wall clock", [] { return 0; });
+    sub = app.add_subcommand("clock", "judgement and the wall clock");
     sub->require_subcommand(1);
     sub->add_subcommand("accept", "say that the wall clock is right, although it is behind what it was")
         ->callback([&] {

@@ -128,5 +128,6 @@ TEST_CASE("depth and aliases do not bring it down") {
 TEST_CASE("a near word is found, a far one is not") {
     CHECK(nearest("allow_generik", {"allow_generic", "mode"}) == "allow_generic");
     CHECK(nearest("prot", {"port", "name"}) == "port");
+    CHECK(nearest("wiat", {"nat", "wait"}) == "wait");
     CHECK_FALSE(nearest("xyz", {"port", "name"}).has_value());
 }

@@ -1,0 +1,120 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# knockctl and the control socket: every verb, JSON, who may do what, and messages that are none.
+. "$(dirname "$0")/lib.sh"
+begin control
+configure "control: {admin_group: 62010, read_group: 62011}"
+enroll_everybody
+start
+listen 22
+knock 192.0.2.1 anna-robot 2>/dev/null
+SOCKET=$D/run/control.sock
+export KNOCKCTL SOCKET
+
+say "what it shows"
+for verb in status grants users stats bans; do
+	check "$verb for people" ctl "$verb"
+	ctl "$verb" --json | python3 -m json.tool >"$D/json" || fail "$verb --json is no JSON"
+	say "$verb --json is JSON"
+done
+contains "status: the mode of each interface" "$(ctl status)" "host0 (native), host1 (native)"
+contains "status: the clock" "$(ctl status)" "clock        ok"
+contains "grants: address, port, service and holder" "$(ctl grants | tr -s ' ')" "192.0.2.2 tcp/22 ssh "
+contains "users: standing" "$(ctl users | tr -s ' ')" "anna/robot hmac ssh, web, vpn ok 0 1 20"
+contains "stats: what the filter saw" "$(ctl stats)" "candidate"
+
+say "close and unlock"
+refuse "closing for nobody" ctl close nobody
+contains "is an error" "$(cat "$D/out")" '"nobody" is neither an address nor a user'
+check "close an address" ctl close 192.0.2.2
+equal "it is closed" "$(grants)" 0
+refuse "in the kernel too" granted
+knock 192.0.2.1 anna-robot 2>/dev/null
+check "close a user" ctl close anna
+refuse "the same" granted
+wrong() { in_cli "$PACKET" send "$D/packet" --to 192.0.2.1; }
+for _ in 1 2 3 4 5 6; do
+	"$PACKET" make --profile "$(profile anna-laptop)" --code 000000 >"$D/packet"
+	wrong
+done
+reaches refused wrong-code 6
+contains "six wrong codes lock the device" "$(ctl users)" "locked for "
+contains "status counts it" "$(ctl status)" "3, 1 locked"
+contains "and the log says it, with the time, however many refusals there were" "$(cat "$D/log")" \
+	"refused anna/laptop from 192.0.2.2: wrong-code, locked for 30 s"
+"$PACKET" make --profile "$(profile anna-laptop)" >"$D/packet"
+wrong
+reaches refused locked 1
+say "even a right code is refused then"
+check "the user's other device goes on" knock 192.0.2.1 anna-robot
+ctl close anna >/dev/null
+refuse "unlocking nobody" ctl unlock nobody
+check "unlock" ctl unlock anna/laptop
+unlocked() { ! ctl users | grep -q locked; }
+eventually 5 unlocked || fail "it is still locked"
+check "the code counts again" knock 192.0.2.1 anna-laptop
+check "the clock can be accepted" ctl clock accept
+
+say "wrong words"
+for words in "" "nothing" "ban" "ban 192.0.2.256" "ban 192.0.2.9 --for soon" "close" "clock" "keygen"; do
+	code=0
+	# shellcheck disable=SC2086
+	ctl $words >"$D/out" 2>&1 || code=$?
+	[ "$code" = 2 ] || [ "$code" = 1 ] || fail "knockctl $words ended with $code"
+done
+say "are refused"
+code=0
+"$KNOCKCTL" --socket "$D/none.sock" status >"$D/out" 2>&1 || code=$?
+equal "no daemon: exit 1" "$code" 1
+contains "with a hint" "$(cat "$D/out")" "is xknockd running?"
+check "check: a good file" "$KNOCKCTL" check "$D/etc/xknock.yaml"
+echo 'prot: 1' >"$D/bad.yaml"
+code=0
+"$KNOCKCTL" check "$D/bad.yaml" >"$D/out" 2>&1 || code=$?
+equal "check: a bad file" "$code" 78
+contains "with its faults" "$(cat "$D/out")" 'bad.yaml:1:1: unknown key "prot"'
+
+say "who may do what"
+as() { setpriv --reuid="$1" --regid="$2" --groups="$3" "$KNOCKCTL" --socket "$SOCKET" "${@:4}"; }
+check "the group of admins may reload" as 62020 62020 62010 reload
+check "the group of readers may look" as 62020 62011 62020 grants
+for verb in "ban 203.0.113.1" "unban 203.0.113.1" "close anna" "reload" "unlock anna" "clock accept"; do
+	# shellcheck disable=SC2086
+	refuse "a reader may not $verb" as 62020 62020 62011 $verb
+	contains "and is told" "$(cat "$D/out")" "you may look, but not"
+done
+for verb in status grants users stats bans reload; do
+	refuse "others may not $verb" as 62020 62020 62020 $verb
+done
+contains "and are told" "$(cat "$D/out")" "you may not talk to xknockd"
+for file in "$D/run/state" "$D/run/lock" "$D/state/state" "$D/bpf/xknock/maps1/tags" "$D/etc/credentials/anna.robot.key" \
+	"/proc/$DAEMON/environ" "/proc/$DAEMON/mem" "/proc/$(worker_pid)/maps" "/proc/$(worker_pid)/environ"; do
+	refuse "nobody else reads ${file#"$D"}" setpriv --reuid=62020 --regid=62020 --clear-groups cat "$file"
+done
+
+say "messages that are none"
+raw() { timeout 10 socat -t 5 - "UNIX-CONNECT:$SOCKET" | tail -c +5; }
+frame() { printf "\\x00\\x00\\x$(printf %02x $((${#1} >> 8)))\\x$(printf %02x $((${#1} & 255)))%s" "$1"; }
+contains "not JSON" "$(frame 'hello' | raw)" "the request is not JSON"
+contains "no object" "$(frame '[1]' | raw)" "not a JSON object with a verb"
+contains "no verb" "$(frame '{"a":1}' | raw)" "not a JSON object with a verb"
+contains "an unknown verb" "$(frame '{"verb":"explode"}' | raw)" "there is no verb"
+contains "a field of another type" "$(frame '{"verb":"ban","prefix":7}' | raw)" "wrong type"
+contains "a number that is none" "$(frame '{"verb":"ban","prefix":"192.0.2.9","seconds":"x"}' | raw)" "wrong type"
+contains "too long" "$(printf '\xff\xff\xff\xff' | raw)" "the request is too long"
+deep=$(printf '[%.0s' $(seq 30000))
+contains "very deep" "$(frame "$deep" | raw)" "not JSON"
+printf '\x00\x00\x00\x20{"verb"' | timeout 5 socat -t 0.2 - "UNIX-CONNECT:$SOCKET" >"$D/out" || true
+equal "cut in the middle: no answer" "$(cat "$D/out")" ""
+for _ in $(seq 40); do head -c 3000 /dev/urandom | timeout 5 socat -t 0.1 - "UNIX-CONNECT:$SOCKET" >/dev/null 2>&1 & done
+wait $(jobs -p | grep -v -e "^$DAEMON$" $(printf -- '-e ^%s$ ' "${PIDS[@]}")) 2>/dev/null || true
+check "noise from many at once, and the daemon goes on" ctl status
+say "a client that holds the line is dropped after a while"
+exec {hold}<>/dev/null
+background "$SRV" socat -u "UNIX-CONNECT:$SOCKET" "OPEN:$D/held,creat"
+held=$BACKGROUND
+gone() { ! kill -0 "$held"; }
+eventually 15 gone || fail "an idle client keeps its place"
+check "knocks count as before" knock 192.0.2.1 anna-robot
+stop
+pass
