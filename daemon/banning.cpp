@@ -88,8 +88,9 @@ Result<void> Banning::ban(const Prefix& prefix, std::optional<std::chrono::secon
     for (const Address& own : own_addresses)
         if (prefix.contains(own))
             return Error{own.text() + " is an address of this host", {}};
-    if (prefix.contains(Address::v4(127, 0, 0, 1)) || prefix.contains(Address::parse("::1").value()))
-        return Error{prefix.text() + " holds the loopback address", {}};
+    if (prefix.address.is_loopback() || prefix.contains(Address::v4(127, 0, 0, 1)) ||
+        prefix.contains(Address::parse("::1").value()))
+        return Error{prefix.text() + " holds loopback addresses", {}};
     gate::Ban ban{std::nullopt, printable(reason, nft::kMaxComment)};
     if (time)
         ban.until = now.boot + *time;

@@ -4,7 +4,6 @@
 #include <cap-ng.h>
 #include <grp.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 namespace xk::privsep {
@@ -15,8 +14,8 @@ constexpr capng_type_t kBoth = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG
 constexpr unsigned kKept[] = {CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON};
 
 Result<void> close_doors() {
-    const rlimit none{0, 0};
-    if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    // No core dump, no ptrace, and /proc/PID is root's.
+    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return os_error("forbidding core dumps");
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return os_error("giving up new privileges");
@@ -30,6 +29,15 @@ Result<void> change_user(uid_t uid, gid_t gid) {
         return os_error("becoming user " + std::to_string(uid),
                         "start xknockd as root, or by its systemd unit");
     return {};
+}
+
+// Of all capabilities only those that capng was told stay. A unit's ambient ones go by themselves when they are no
+// longer inheritable (capabilities(7)); this makes sure.
+Result<void> drop_others() {
+    if (capng_apply(CAPNG_SELECT_CAPS) != 0 ||
+        ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
+        return os_error("dropping capabilities");
+    return close_doors();
 }
 
 } // namespace
@@ -72,11 +80,7 @@ Result<void> keep_network_capabilities(uid_t uid, gid_t gid) {
     for (std::size_t i = 0; i < std::size(kKept); ++i)
         if (has[i])
             capng_update(CAPNG_ADD, kBoth, static_cast<unsigned>(kKept[i]));
-    if (capng_apply(CAPNG_SELECT_CAPS) != 0)
-        return os_error("dropping capabilities");
-    if (capng_apply(CAPNG_SELECT_AMBIENT) != 0)
-        return os_error("dropping ambient capabilities");
-    return close_doors();
+    return drop_others();
 }
 
 Result<void> become_nobody(uid_t uid, gid_t gid) {
@@ -89,9 +93,7 @@ Result<void> become_nobody(uid_t uid, gid_t gid) {
         return os_error("clearing the bounding set");
     if (auto done = change_user(uid, gid); !done)
         return done;
-    if (capng_apply(CAPNG_SELECT_CAPS) != 0 || capng_apply(CAPNG_SELECT_AMBIENT) != 0)
-        return os_error("dropping capabilities");
-    return close_doors();
+    return drop_others();
 }
 
 } // namespace xk::privsep

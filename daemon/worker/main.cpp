@@ -8,7 +8,10 @@
 
 int main() {
     using namespace xk;
-    ::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more
+    // A log that nobody reads any more, and what a terminal sends to all of its processes: the worker ends when xknockd
+    // does, and not before.
+    for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP})
+        std::signal(signal, SIG_IGN);
     log::begin("xknock-worker", std::getenv("XKNOCK_VERBOSE") != nullptr);
     auto worker = worker::Worker::begin(privsep::Channel(Fd(privsep::kWorkerChannel)));
     if (!worker) {

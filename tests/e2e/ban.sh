@@ -1,0 +1,137 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Bans: by the operator, and by a real fail2ban that tails a real sshd's log while real wrong logins happen. A ban counts
+# in nftables, at the NIC and with the judge, closes grants, cuts sessions, and ends when it is to end.
+. "$(dirname "$0")/lib.sh"
+begin ban
+configure 'gate: {allow: [192.0.2.128/25]}'
+enroll_everybody
+SSHD_PASSWORDS=yes start_sshd
+start
+knock_str() { in_str "$CLIENT" open 198.51.100.1 ssh --profile "$(profile anna-robot)" "$@" 2>/dev/null; }
+reached() { can_connect "$STR" 198.51.100.1 22; }
+
+say "by the operator"
+listen 8022
+knock_str
+check "a ban" ctl ban 198.51.100.66 --for 1h --reason 'tests; "quotes" and 100% signs'
+contains "is listed with time and reason" "$(ctl bans | tr -s ' ')" '198.51.100.66 1h tests; "quotes" and 100% signs'
+refuse "the granted port is shut" reached
+refuse "and every other port of the host" can_connect "$STR" 198.51.100.1 8022
+equal "the grant is closed" "$(grants)" 0
+contains "nftables holds it, with the reason" "$(in_srv nft list set inet xknock banned4)" '198.51.100.66 timeout 1h expires'
+before=$(stat filter banned)
+in_str "$CLIENT" open 198.51.100.1 ssh --profile "$(profile anna-robot)" --no-wait 2>/dev/null
+reaches filter banned $((before + 1))
+equal "its knocks end at the NIC" "$(grants)" 0
+check "others are not touched" knock 192.0.2.1 anna-robot ssh
+check "the same ban again is no error" ctl ban 198.51.100.66 --for 2h
+equal "and no second one" "$(ctl bans --json | grep -c prefix)" 1
+equal "it has the new time" "$(ctl bans | tr -s ' ' | sed -n 's/198.51.100.66 \(2h\).*/\1/p')" 2h
+kill -KILL "$DAEMON"
+wait "$DAEMON" 2>/dev/null || true
+refuse "while no daemon runs the ban holds" can_connect "$STR" 198.51.100.1 8022
+start
+contains "a new daemon knows it, with what is left of its time" "$(ctl bans | tr -s ' ')" "198.51.100.66 2h"
+check "unban" ctl unban 198.51.100.66
+check "and everything is as it was" can_connect "$STR" 198.51.100.1 8022
+contains "unban of somebody who is not banned is no error" "$(ctl unban 198.51.100.66)" "was not banned"
+
+check "a network" ctl ban 198.51.100.64/26 --for 1d --reason network
+refuse "is banned" can_connect "$STR" 198.51.100.1 8022
+contains "in nftables" "$(in_srv nft list set inet xknock banned_networks4)" 198.51.100.64/26
+check "a network of IPv6" ctl ban 2001:db8:66::40/122
+refuse "is banned" can_connect "$STR" 2001:db8:66::1 8022
+check "a network inside a banned one" ctl ban 198.51.100.64/28
+kill -KILL "$DAEMON"
+wait "$DAEMON" 2>/dev/null || true
+start
+equal "after a restart all of them are known" "$(ctl bans --json | grep -c prefix)" 3
+contains "with their reasons" "$(ctl bans)" network
+for ban in 198.51.100.64/26 2001:db8:66::40/122; do check "unban $ban" ctl unban "$ban"; done
+refuse "the network inside still is" can_connect "$STR" 198.51.100.1 8022
+check "unban the last" ctl unban 198.51.100.64/28
+check "free" can_connect "$STR" 198.51.100.1 8022
+
+say "what must not be banned"
+for prefix in 192.0.2.200 192.0.2.0/24 0.0.0.0/0; do
+	refuse "$prefix" ctl ban $prefix
+done
+contains "because it is allowed" "$(ctl ban 192.0.2.200 2>&1 || true)" "is allowed by gate.allow (192.0.2.128/25)"
+contains "our own address" "$(ctl ban 198.51.100.1 2>&1 || true)" "is an address of this host"
+contains "everybody" "$(ctl ban ::/0 2>&1 || true)" "address"
+contains "loopback" "$(ctl ban 127.9.9.9 2>&1 || true)" "loopback"
+contains "a typing error" "$(ctl ban 198.51.100.66/24 2>&1 || true)" "did you mean 198.51.100.0/24?"
+equal "nobody is banned" "$(ctl bans)" "no bans"
+
+check "a ban for a second" ctl ban 198.51.100.66 --for 1s
+free() { ctl bans | grep -q 'no bans'; }
+eventually 10 free || fail "the ban does not end"
+check "ends by itself" can_connect "$STR" 198.51.100.1 8022
+check "a network for a second" ctl ban 198.51.100.64/26 --for 1s
+eventually 10 free || fail "the ban of a network does not end"
+check "ends too" can_connect "$STR" 198.51.100.1 8022
+
+say "by fail2ban"
+F=$D/f2b
+mkdir -p "$F/filter.d" "$F/action.d"
+cp /etc/fail2ban/filter.d/{common,sshd}.conf "$F/filter.d/"
+cp "$TOP/packaging/fail2ban/xknock.conf" "$F/action.d/"
+cat >"$F/fail2ban.conf" <<-C
+	[Definition]
+	loglevel = INFO
+	logtarget = $F/log
+	syslogsocket = auto
+	socket = $F/sock
+	pidfile = $F/pid
+	dbfile = $F/db
+	dbpurgeage = 1d
+	allowipv6 = auto
+C
+cat >"$F/jail.conf" <<-C
+	[DEFAULT]
+	backend = polling
+	usedns = no
+	findtime = 600
+	maxretry = 3
+	bantime = 6
+	ignoreself = false
+	[ssh]
+	enabled = true
+	filter = sshd
+	logpath = $F/auth.log
+	action = xknock[knockctl="$KNOCKCTL", socket="$D/run/control.sock"]
+C
+: >"$F/auth.log"
+# sshd writes to standard error without the head of a syslog line, which the filter wants.
+background "$SRV" sh -c "tail -n0 -F --pid=$$ '$D/ssh/log' | while IFS= read -r line; do
+	printf '%s host sshd[77]: %s\n' \"\$(date '+%b %e %H:%M:%S')\" \"\$line\"; done >>'$F/auth.log'"
+f2b() { fail2ban-client -c "$F" -s "$F/sock" -p "$F/pid" "$@"; }
+fail2ban-server -c "$F" -s "$F/sock" -p "$F/pid" -f -x start >"$F/out" 2>&1 &
+PIDS+=($!)
+eventually 20 f2b ping || fail "fail2ban does not start: $(cat "$F/out")"
+knock_str --lifetime 60s
+check "the stranger has a grant" reached
+say "and tries passwords"
+printf '#!/bin/sh\necho wrong\n' >"$D/askpass"
+chmod +x "$D/askpass"
+for _ in 1 2 3; do
+	in_str env SSH_ASKPASS="$D/askpass" SSH_ASKPASS_REQUIRE=force timeout 10 \
+		ssh -F none -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o PubkeyAuthentication=no \
+		-o NumberOfPasswordPrompts=2 -o ConnectTimeout=5 admin@198.51.100.1 true >/dev/null 2>&1 || true
+done
+banned() { ctl bans | grep -q 198.51.100.66; }
+eventually 20 banned || fail "fail2ban does not ban: $(tail -5 "$F/log" "$F/auth.log")"
+contains "fail2ban bans him, with the jail's name" "$(ctl bans)" "fail2ban ssh"
+refuse "he gets nowhere" can_connect "$STR" 198.51.100.1 8022
+equal "his grant is gone" "$(grants | head -1)" "$(ctl grants | grep -c '192.0.2.2')"
+eventually 30 free || fail "fail2ban does not take the ban back"
+say "the ban ends with fail2ban's ban time"
+check "a ban by hand" f2b set ssh banip 2001:db8:66::66
+eventually 5 sh -c "'$KNOCKCTL' --socket '$D/run/control.sock' bans | grep -q 2001:db8:66::66" || fail "banip does nothing"
+check "unban by hand" f2b set ssh unbanip 2001:db8:66::66
+eventually 5 free || fail "unbanip does nothing"
+lacks "the action had no error" "$(cat "$F/log")" ERROR
+f2b stop >/dev/null
+stop
+pass

@@ -1,0 +1,144 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The hardened unit under a real systemd as PID 1 (systemd-nspawn, this machine's own root below a tmpfs): installed as a
+# package would, enrolled as an operator would, knocked at from the next network namespace. Notify, watchdog, restarts,
+# reload, a configuration that is wrong, and what the unit leaves to the two processes.
+. "$(dirname "$0")/lib.sh"
+: "${XK_RELEASE:?the release build}"
+CLIENT=$XK_RELEASE/client/knock-client
+begin systemd
+
+say "the unit on paper"
+DESTDIR=$D/stage cmake --install "$XK_RELEASE" >/dev/null
+exposure=$(systemd-analyze security --offline=true --no-pager "$D/stage/usr/lib/systemd/system/xknockd.service" |
+	sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
+say "exposure $exposure"
+check "is at most 1.5" awk "BEGIN { exit !($exposure <= 1.5) }"
+
+say "boot"
+mkdir -p "$D/root" "$D/ctr"
+chmod 755 "$D/ctr"
+# systemd wants a cgroup2 of its own, and nspawn no overlay on "/" itself.
+setsid unshare -m --propagation private bash -c '
+	mount -t cgroup2 none /sys/fs/cgroup && mkdir -p "/sys/fs/cgroup/$1" && echo $$ >"/sys/fs/cgroup/$1/cgroup.procs" &&
+	mount --bind / "$2" && exec systemd-nspawn -q -M "$1" -D "$2" --volatile=overlay --register=no --keep-unit \
+	--link-journal=no --console=pipe --capability=CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN \
+	--system-call-filter="bpf perf_event_open @memlock" --network-namespace-path="/run/netns/$3" --bind-ro="$4:/opt/stage" -b \
+	systemd.mask=fail2ban.service systemd.mask=fwknop-server.service systemd.mask=ssh.service systemd.mask=nftables.service
+	' _ "xk$$" "$D/root" "$SRV" "$D/stage" </dev/null >"$D/console" 2>&1 &
+PIDS+=($!)
+NSPAWN=$!
+finish_container() {
+	local code=$?
+	kill -TERM "$NSPAWN" 2>/dev/null
+	eventually 15 ended
+	for dir in /sys/fs/cgroup/unified/"xk$$" /sys/fs/cgroup/"xk$$"; do
+		[ -d "$dir" ] && find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null
+	done
+	(exit $code)
+	finish
+}
+ended() { ! kill -0 "$NSPAWN" 2>/dev/null; }
+trap finish_container EXIT
+find_leader() { LEADER=$(pgrep -P "$NSPAWN" -x systemd | head -1) && [ -n "$LEADER" ]; }
+eventually 20 find_leader || fail "no systemd: $(cat "$D/console")"
+inside() { nsenter -t "$LEADER" -m -u -i -n -p -C -- "$@"; }
+booted() { case $(inside systemctl is-system-running 2>/dev/null) in running | degraded) true ;; *) false ;; esac; }
+eventually 60 booted || fail "it does not boot: $(tail -5 "$D/console")"
+say "systemd $(inside systemctl --version | head -1 | cut -d' ' -f2) runs as PID 1"
+
+say "install, enroll, start"
+inside cp -a /opt/stage/usr/. /usr/
+# PID 1 of a machine mounts it; that of a container may not.
+inside mountpoint -q /sys/fs/bpf || inside mount -t bpf bpf /sys/fs/bpf
+inside systemd-sysusers
+inside systemd-tmpfiles --create /usr/lib/tmpfiles.d/xknock.conf
+inside mkdir -p /etc/xknock
+inside cp /usr/share/doc/xknock/examples/xknock.yaml /etc/xknock/xknock.yaml
+inside sed -i 's/interfaces: .*/interfaces: [host0, host1]/' /etc/xknock/xknock.yaml
+check "keygen" inside /usr/sbin/knockctl keygen anna --device laptop --factor hmac --host 192.0.2.1 --out /root/profile.yaml
+inside cat /root/profile.yaml >"$D/profiles/anna.yaml"
+chmod 600 "$D/profiles/anna.yaml"
+show() { inside systemctl show -p "$1" --value xknockd; }
+journal() { inside journalctl -q -u xknockd --no-pager -o "${1:-cat}"; }
+inside systemctl daemon-reload
+check "the unit is well-formed" inside systemd-analyze verify --man=no /usr/lib/systemd/system/xknockd.service
+inside systemctl start xknockd || fail "systemctl start: $(journal | tail -8)"
+say "systemctl start returned: it is ready"
+equal "it is active" "$(show ActiveState)" active
+contains "status says what it does" "$(show StatusText)" "judging knocks on host0 (native), host1 (native)"
+
+say "what is left to the processes"
+status_of() { inside sh -c "cat /proc/$1/status"; }
+main=$(show MainPID)
+worker=$(inside pgrep -P "$main" -x xknock-worker)
+has() { contains "$1" "$(status_of "$2" | tr '\t' ' ')" "$3"; }
+has "xknockd: NET_ADMIN, PERFMON and BPF" "$main" "CapEff: 000000c000001000"
+has "xknockd: cannot get more" "$main" "CapPrm: 000000c000001000"
+has "the worker: none" "$worker" "CapPrm: 0000000000000000"
+has "the worker: a system call filter" "$worker" "Seccomp: 2"
+has "both: no new privileges" "$main" "NoNewPrivs: 1"
+uid() { status_of "$1" | sed -n 's/^Uid:\t\([0-9]*\).*/\1/p'; }
+equal "xknockd is its own user" "$(uid "$main")" "$(inside id -u xknock)"
+equal "the worker another one" "$(uid "$worker")" "$(inside id -u xknock-worker)"
+locked() { status_of "$1" | sed -n 's/^VmLck:[^0-9]*\([0-9]*\).*/\1/p'; }
+[ "$(locked "$worker")" -gt 0 ] || fail "the worker's keys are not locked"
+say "the worker's keys are locked in memory"
+lacks "and nothing was to be complained of" "$(journal)" "could not be locked"
+
+say "the main job"
+background "$SRV" socat TCP6-LISTEN:22,fork,reuseaddr,ipv6only=0 SYSTEM:'echo hello' 2>/dev/null
+eventually 5 listening 22
+refuse "the port is shut" granted
+knocks() { in_cli "$CLIENT" open 192.0.2.1 --profiles "$D/profiles" "$@" 2>"$D/err"; }
+check "a knock opens it" knocks
+contains "the journal has the line" "$(journal)" "granted anna/laptop ssh from 192.0.2.2 (tcp/22) for 30s"
+contains "with its priority" "$(journal json | tail -1)" '"PRIORITY":"6"'
+check "knockctl works where the operator is" inside knockctl status
+check "and so does systemctl reload" inside systemctl reload xknockd
+
+restarted() { [ "$(show NRestarts)" -gt "$1" ] && [ "$(show ActiveState)" = active ]; }
+for what in "xknockd" "its worker"; do
+	before=$(show NRestarts)
+	main=$(show MainPID)
+	if [ "$what" = xknockd ]; then victim=$main; else victim=$(inside pgrep -P "$main" -x xknock-worker); fi
+	inside kill -KILL "$victim"
+	check "kill -9 of $what: the door stays open meanwhile" granted
+	eventually 10 restarted "$before" || fail "no restart after kill -9 of $what"
+	say "and systemd brings both back"
+	contains "with the grant" "$(inside knockctl grants)" anna/laptop
+	contains "and with its memory" "$(journal | grep 'judgement begins' | tail -1)" "the memory of this boot"
+done
+before=$(show NRestarts)
+inside kill -STOP "$(show MainPID)"
+eventually 30 restarted "$before" || fail "the watchdog does not notice a hanging daemon"
+say "a daemon that hangs is found by the watchdog and started anew"
+before=$(show NRestarts)
+inside kill -STOP "$(inside pgrep -P "$(show MainPID)" -x xknock-worker)"
+eventually 30 restarted "$before" || fail "a hanging worker is not noticed"
+say "and so is a worker that hangs"
+equal "there is one worker" "$(inside pgrep -c -x xknock-worker)" 1
+
+say "a configuration that is wrong"
+inside sed -i 's/^services:/servces:/' /etc/xknock/xknock.yaml
+refuse "reload fails" inside systemctl reload xknockd
+contains "and says why" "$(journal | tail -3)" 'unknown key "servces" (did you mean "services"?)'
+equal "the daemon goes on" "$(show ActiveState)" active
+refuse "a restart fails" inside systemctl restart xknockd
+equal "with the exit code of a configuration" "$(show ExecMainStatus)" 78
+equal "and is not tried again" "$(show ActiveState)" failed
+refuse "the fence stands all the same" can_connect "$STR" 198.51.100.1 22
+inside sed -i 's/^servces:/services:/' /etc/xknock/xknock.yaml
+check "the next start is as ever" inside systemctl start xknockd
+check "a knock opens" knocks
+
+check "stop" inside systemctl stop xknockd
+equal "is clean" "$(show ExecMainStatus)" 0
+equal "no process is left" "$(inside pgrep -c xknock)" 0
+refuse "the fence stays" can_connect "$STR" 198.51.100.1 22
+check "start" inside systemctl start xknockd
+inside systemctl stop xknockd
+check "--remove takes everything away" inside /usr/sbin/xknockd --remove
+equal "no table" "$(in_srv nft list tables)" ""
+equal "no pins" "$(inside ls -A /sys/fs/bpf/xknock)" ""
+pass
