@@ -156,8 +156,12 @@ Reply ban(Daemon& d, const json& request) {
     if (!prefix)
         return prefix.error();
     std::optional<std::chrono::seconds> time;
-    if (request.contains("seconds"))
-        time = std::chrono::seconds(request.value("seconds", std::uint32_t{0}));
+    if (request.contains("seconds")) {
+        const json& seconds = request["seconds"];
+        if (!seconds.is_number_unsigned() || seconds > UINT32_MAX)
+            return Error{"the time of a ban is not a number of seconds", {}, Exit::usage};
+        time = std::chrono::seconds(seconds.get<std::uint32_t>());
+    }
     if (time && time->count() == 0)
         return Error{"a ban for no time bans nobody", {}, Exit::usage};
     const std::string reason = request.value("reason", "");

@@ -8,6 +8,7 @@
 
 #include <net/if.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -101,6 +102,10 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     auto boot_id = read_boot_id();
     if (!boot_id)
         return boot_id.error();
+
+    // Kernels below 5.11 count maps against this limit; as root we may lift it, elsewhere the unit does.
+    const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
+    (void)::setrlimit(RLIMIT_MEMLOCK, &all);
 
     auto files = StateFiles::open(first->run_directory, first->state_directory, first->account.uid,
                                   first->account.gid, *boot_id);

@@ -37,6 +37,12 @@ std::string to_base32(ByteView bytes) {
 }
 
 bool from_base64(std::string_view text, std::span<std::uint8_t> out) {
+    // libsodium 1.0.18 takes 0xc1, 0xab and 0xaf for "A", "+" and "/" where char is signed.
+    unsigned char any = 0;
+    for (const char c : text)
+        any |= static_cast<unsigned char>(c);
+    if (any >= 0x80)
+        return false;
     std::size_t size = 0;
     const char* end = nullptr;
     return sodium_base642bin(out.data(), out.size(), text.data(), text.size(), nullptr, &size, &end,

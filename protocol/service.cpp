@@ -2,6 +2,7 @@
 #include "protocol/service.h"
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/quote.h"
 
 #include <sodium.h>
 
@@ -35,7 +36,7 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
             if (name == name_of(protocol) && code == std::errc{} && end == last && port != 0)
                 return Endpoint{protocol, port};
     }
-    return Error{"\"" + std::string(text) + "\" is not a protocol and a port",
+    return Error{in_quotes(text) + " is not a protocol and a port",
                  "write tcp/22, udp/51820 or sctp/5000"};
 }
 

@@ -28,6 +28,7 @@ using yaml::Section;
 constexpr std::chrono::seconds kMinSkew{1}, kMaxSkew{90};
 constexpr std::size_t kMaxGrantsCeiling = 65536;
 constexpr std::size_t kMaxAllow = 256;
+constexpr unsigned kNoChange = UINT32_MAX; // as a uid or gid: setresuid(2) and chown(2) leave it as it is
 
 // A user of users/*.yaml with what the credentials inherit.
 struct User {
@@ -149,7 +150,7 @@ Result<std::chrono::seconds> parse_lifetime(std::string_view text) {
 Result<gid_t> find_group(std::string_view name) {
     unsigned number = 0;
     const auto [end, code] = std::from_chars(name.data(), name.data() + name.size(), number);
-    if (code == std::errc{} && end == name.data() + name.size())
+    if (code == std::errc{} && end == name.data() + name.size() && number != kNoChange)
         return static_cast<gid_t>(number);
     if (const auto* group = ::getgrnam(std::string(name).c_str()))
         return group->gr_gid;
@@ -536,7 +537,7 @@ Result<Account> find_account(std::string_view name) {
     const std::string text(name);
     unsigned number = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (!text.empty() && code == std::errc{} && end == text.data() + text.size()) {
+    if (!text.empty() && code == std::errc{} && end == text.data() + text.size() && number != kNoChange) {
         const auto* entry = ::getpwuid(static_cast<uid_t>(number));
         return Account{text, number, entry != nullptr ? entry->pw_gid : number};
     }

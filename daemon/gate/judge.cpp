@@ -143,7 +143,10 @@ std::optional<Refused> Judge::authenticate(Case& c) const {
 std::optional<Judge::Result> Judge::check_new(Case& c) {
     // 4. Fence, skew, replay.
     const auto skew = policy_.settings.skew;
-    if (c.request.clock.time_since_epoch().count() <= state_.header().fence)
+    const StateHeader& header = state_.header();
+    if (c.request.clock.time_since_epoch().count() <= header.fence ||
+        (header.fence_boot != 0 &&
+         c.request.clock <= c.now.wall_at(BootTime(std::chrono::nanoseconds(header.fence_boot)))))
         return refuse(Reject::fence);
     if (c.request.clock < c.arrived - skew)
         return refuse(Reject::stale);

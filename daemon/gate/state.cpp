@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/gate/state.h"
 
+#include "protocol/otp.h"
+
 #include <sodium.h>
 
 #include <algorithm>
@@ -97,7 +99,8 @@ std::optional<Copy> parse_copy(ByteView bytes) {
 std::string save_state(const StateImage& image, BootTime now, bool clean) {
     StateHeader header = image.header;
     header.saved_boot = now.time_since_epoch().count();
-    header.clean = clean ? 1 : 0;
+    // Before the fence's moment of this boot has passed, what is remembered is not all that must be refused.
+    header.clean = clean && now.time_since_epoch().count() >= header.fence_boot ? 1 : 0;
     const auto credentials = static_cast<std::uint64_t>(
         std::ranges::find_if(image.credentials, [](const auto& c) { return all_zero(c.id); }) -
         image.credentials.begin());
@@ -144,8 +147,11 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
     }
     // Without proof that nothing was accepted after the copy, everything that a client could have sent before
     // this moment may have been: its clock may be ahead of ours by the skew.
-    if (!clean)
+    h.fence_boot = 0;
+    if (!clean) {
         h.fence = std::max(h.fence, (now.wall + skew).time_since_epoch().count());
+        h.fence_boot = (now.boot + skew).time_since_epoch().count();
+    }
     h.magic = 0;
     h.clean = 0;
     h.saved_boot = 0;
@@ -259,6 +265,13 @@ void State::raise_high_slot(Slot slot) { header().high_slot = std::max(header().
 void State::accept_clock(const Now& now, std::chrono::seconds skew) {
     header().fence = (now.wall + skew).time_since_epoch().count();
     header().high_slot = slot_of(now.wall);
+    // Codes beyond the fence come from the time that never was.
+    const std::uint64_t used = totp_step(now.wall + skew) + 1;
+    for (CredentialState& c : image_->credentials) {
+        if (all_zero(c.id))
+            break;
+        c.totp_step = std::min(c.totp_step, used);
+    }
 }
 
 std::uint32_t State::begin_attempt(const wire::Tag& tag, const wire::Mac& mac) {

@@ -63,6 +63,8 @@ struct StateHeader {
     Bytes<16> hash_key;        // of Replay's index; random
     std::uint64_t high_slot;   // highest slot ever accepted
     std::int64_t fence;        // wall time, us: client clocks up to here are refused
+    std::int64_t fence_boot;   // boot time, ns: likewise, and up to this moment of the boot; 0: none. The wall
+                               // clock may be wrong when judgement begins, and be set right afterwards
     std::int64_t saved_boot;   // boot time, ns, at which a copy was written (copies only)
     std::uint32_t clean;       // 1: it was the last act of a clean stop (copies only)
     std::uint32_t attempts;    // how often the record below was begun

@@ -43,6 +43,8 @@ Result<void> drop_others() {
 } // namespace
 
 Result<void> check_capabilities() {
+    if (::prctl(PR_CAPBSET_READ, CAP_BPF, 0, 0, 0) < 0) // it is of 5.8
+        return Error{"this kernel is too old: it does not know CAP_BPF", "xknockd needs Linux 5.10 or later"};
     capng_clear(CAPNG_SELECT_BOTH);
     if (capng_get_caps_process() != 0)
         return os_error("reading our capabilities");

@@ -37,7 +37,7 @@ std::string& last_words() {
     return words;
 }
 
-int listen(libbpf_print_level level, const char* format, va_list arguments) {
+[[gnu::format(printf, 2, 0)]] int listen(libbpf_print_level level, const char* format, va_list arguments) {
     if (level != LIBBPF_WARN)
         return 0;
     char line[512];

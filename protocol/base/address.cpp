@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/base/address.h"
 
+#include "protocol/base/quote.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -66,7 +68,7 @@ Result<Address> Address::parse(std::string_view text) {
         if (::inet_pton(AF_INET6, copy.c_str(), six.bytes.data()) == 1 && !six.is_v4())
             return six;
     }
-    return Error{"\"" + copy + "\" is not an IP address", "write 192.0.2.1 or 2001:db8::1"};
+    return Error{in_quotes(text) + " is not an IP address", "write 192.0.2.1 or 2001:db8::1"};
 }
 
 Address Address::of(const sockaddr& address) {
@@ -145,7 +147,7 @@ Result<Prefix> Prefix::parse(std::string_view text) {
     const auto slash = text.find('/');
     auto address = Address::parse(text.substr(0, slash));
     if (!address)
-        return Error{"\"" + std::string(text) + "\" is not an address or network",
+        return Error{in_quotes(text) + " is not an address or network",
                      "write 192.0.2.0/24, 2001:db8::/32 or a single address"};
     Prefix prefix{*address, 128};
     if (slash != std::string_view::npos) {
@@ -156,7 +158,7 @@ Result<Prefix> Prefix::parse(std::string_view text) {
             std::from_chars(digits.data(), digits.data() + digits.size(), length);
         if (digits.empty() || code != std::errc{} || end != digits.data() + digits.size() ||
             length > limit)
-            return Error{"\"" + std::string(text) + "\" has no prefix length of 0 to " +
+            return Error{in_quotes(text) + " has no prefix length of 0 to " +
                              std::to_string(limit),
                          {}};
         prefix.length = static_cast<std::uint8_t>(address->is_v4() ? 96 + length : length);
@@ -166,7 +168,7 @@ Result<Prefix> Prefix::parse(std::string_view text) {
         network.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
     if (network != prefix.address) {
         prefix.address = network;
-        return Error{"\"" + std::string(text) + "\" has bits set behind its prefix length",
+        return Error{in_quotes(text) + " has bits set behind its prefix length",
                      "did you mean " + prefix.text() + "?"};
     }
     return prefix;

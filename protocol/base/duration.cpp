@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/base/duration.h"
 
+#include "protocol/base/quote.h"
+
 #include <charconv>
 #include <cstdint>
 
@@ -16,7 +18,7 @@ constexpr Unit kUnits[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
 } // namespace
 
 Result<std::chrono::seconds> parse_duration(std::string_view text) {
-    const Error bad{"\"" + std::string(text) + "\" is not a duration",
+    const Error bad{in_quotes(text) + " is not a duration",
                     "write a number and a unit: 30s, 5m, 2h or 1d"};
     std::uint32_t number = 0;
     const char* const end = text.data() + text.size();

@@ -3,10 +3,12 @@
 
 #include "protocol/base/quote.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
+#include <sstream>
 
 namespace xk::yaml {
 namespace {
@@ -27,6 +29,35 @@ std::string_view kind_of(const YAML::Node& node) {
     if (node.IsScalar())
         return "a single value";
     return "nothing";
+}
+
+// Notes where the last document began; nothing else of a text is of interest.
+class DocumentMark final : public YAML::EventHandler {
+  public:
+    YAML::Mark begin;
+
+    void OnDocumentStart(const YAML::Mark& mark) override { begin = mark; }
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+    void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+    void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                         YAML::EmitterStyle::value) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                    YAML::EmitterStyle::value) override {}
+    void OnMapEnd() override {}
+};
+
+// Where a second document of the text begins. YAML::LoadAll() would tell, but never ends on "," (yaml-cpp 0.7: what
+// cannot begin a document counts as an empty one, for ever).
+std::optional<YAML::Mark> second_document(const std::string& text) {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    DocumentMark mark;
+    if (!parser.HandleNextDocument(mark) || !parser.HandleNextDocument(mark))
+        return std::nullopt;
+    return mark.begin;
 }
 
 // Slips from one word to the other: a letter more, less or another one, or two in the wrong order (optimal
@@ -91,22 +122,22 @@ std::optional<Section> read(std::string_view text, const std::string& file, Faul
         return std::nullopt;
     }
     try {
-        const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-        if (documents.size() > 1) {
-            faults.add(place_at(file, documents[1].Mark()), "is a second document in this file");
+        const std::string copy(text);
+        if (const auto second = second_document(copy)) {
+            faults.add(place_at(file, *second), "is a second document in this file");
             return std::nullopt;
         }
-        if (documents.empty() || documents[0].IsNull()) {
+        const YAML::Node document = YAML::Load(copy);
+        if (document.IsNull()) {
             faults.add({file, 0, 0}, "is empty");
             return std::nullopt;
         }
-        if (!documents[0].IsMap()) {
-            faults.add(place_at(file, documents[0].Mark()),
-                       "expected a mapping (\"key: value\") but this is " +
-                           std::string(kind_of(documents[0])));
+        if (!document.IsMap()) {
+            faults.add(place_at(file, document.Mark()),
+                       "expected a mapping (\"key: value\") but this is " + std::string(kind_of(document)));
             return std::nullopt;
         }
-        return Section(documents[0], file, faults);
+        return Section(document, file, faults);
     } catch (const YAML::Exception& e) {
         faults.add(place_at(file, e.mark), printable(e.msg));
         return std::nullopt;

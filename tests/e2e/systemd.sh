@@ -30,6 +30,7 @@ PIDS+=($!)
 NSPAWN=$!
 finish_container() {
 	local code=$?
+	set +e
 	kill -TERM "$NSPAWN" 2>/dev/null
 	eventually 15 ended
 	for dir in /sys/fs/cgroup/unified/"xk$$" /sys/fs/cgroup/"xk$$"; do
@@ -38,7 +39,7 @@ finish_container() {
 	(exit $code)
 	finish
 }
-ended() { ! kill -0 "$NSPAWN" 2>/dev/null; }
+ended() { ! grep -qs '^State:.[^Z]' "/proc/$NSPAWN/status"; }
 trap finish_container EXIT
 find_leader() { LEADER=$(pgrep -P "$NSPAWN" -x systemd | head -1) && [ -n "$LEADER" ]; }
 eventually 20 find_leader || fail "no systemd: $(cat "$D/console")"
@@ -122,7 +123,7 @@ equal "there is one worker" "$(inside pgrep -c -x xknock-worker)" 1
 say "a configuration that is wrong"
 inside sed -i 's/^services:/servces:/' /etc/xknock/xknock.yaml
 refuse "reload fails" inside systemctl reload xknockd
-contains "and says why" "$(journal | tail -3)" 'unknown key "servces" (did you mean "services"?)'
+contains "and says why" "$(journal | tail -8)" 'unknown key "servces" (did you mean "services"?)'
 equal "the daemon goes on" "$(show ActiveState)" active
 refuse "a restart fails" inside systemctl restart xknockd
 equal "with the exit code of a configuration" "$(show ExecMainStatus)" 78

@@ -7,6 +7,8 @@ target_include_directories(xk_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(xk_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor
   -Woverloaded-virtual -Wcast-align -Wformat=2 -Wimplicit-fallthrough
+  # The macros of libbpf and libseccomp are C99 and GNU C; g++ forgives that in system headers.
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-c99-extensions> $<$<CXX_COMPILER_ID:Clang>:-Wno-gnu-statement-expression>
   $<$<BOOL:${XK_WERROR}>:-Werror>
   "-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
 

@@ -188,6 +188,7 @@ TEST_CASE("each fault of the main file is named") {
     CHECK(has(etc.bad_added("xdp: {allow_generik: true}\n"), "did you mean \"allow_generic\"?"));
     CHECK(has(etc.bad_added("xdp: {allow_generic: yes}\n"), "\"yes\" is neither true nor false"));
     CHECK(has(etc.bad_added("xdp: {local_addresses: [eth0]}\n"), "\"eth0\" is not an IP address"));
+    CHECK(has(etc.bad_added("xdp: {local_addresses: [\"a\\e[2Jb\"]}\n"), "\"a\\x1b[2Jb\" is not an IP address"));
     CHECK(has(etc.bad_added("gate: {allow: [192.0.2.1/24]}\n"), "did you mean 192.0.2.0/24?"));
     CHECK(has(etc.bad_added("gate: {allow: [0.0.0.0/0]}\n"), "\"0.0.0.0/0\" allows everybody"));
     CHECK(has(etc.bad_added("gate: {allow: [\"::/0\"]}\n"), "\"::/0\" allows everybody"));
@@ -209,6 +210,10 @@ TEST_CASE("each fault of the main file is named") {
               "\"s sh\" is not a name"));
     CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: nobody-here, worker_user: 62002}\n"),
               "there is no user \"nobody-here\""));
+    // -1 as a uid or gid would leave the process what it is: root.
+    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: 4294967295, worker_user: 62002}\n"),
+              "there is no user \"4294967295\""));
+    CHECK(has(etc.bad_added("control: {admin_group: 4294967295}\n"), "there is no group \"4294967295\""));
     CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: 62001, worker_user: 62001}\n"),
               "must be two different users"));
     CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: 0, worker_user: 62001}\n"),

@@ -124,6 +124,16 @@ TEST_CASE("client clocks up to the fence are refused") {
     CHECK(is_accepted(court.knock(kPlain)));
 }
 
+TEST_CASE("the fence moves with a wall clock that was wrong when judgement began") {
+    Court court;
+    court.state.header().fence_boot = court.now.boot.time_since_epoch().count();
+    court.set_wall(court.now.wall + 1h); // set right: by the fence in wall time alone, old packets are new
+    court.state.header().fence = (court.now.wall - 1h).time_since_epoch().count();
+    CHECK(is_refused(court.knock(kPlain), Reject::fence));
+    court.pass(1us);
+    CHECK(is_accepted(court.knock(kPlain)));
+}
+
 TEST_CASE("a client's clock may be off by the skew, to the microsecond") {
     for (const auto sign : {-1, 1}) {
         Court court;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "court.h"
 
+#include "protocol/otp.h"
+
 using namespace xk;
 using namespace xk::test;
 
@@ -32,6 +34,7 @@ TEST_CASE("without proof the fence is at now and the skew") {
     Memory m;
     m.state.begin(kBoot, kNow, 30s, {});
     CHECK(m.state.header().fence == (kNow.wall + 30s).time_since_epoch().count());
+    CHECK(m.state.header().fence_boot == (kNow.boot + 30s).time_since_epoch().count());
 }
 
 TEST_CASE("a packet is remembered, finished, and forgotten only for something much newer") {
@@ -95,7 +98,7 @@ TEST_CASE("after a clean stop a reboot has no fence and no replay") {
     before.state.remember_request({3}, {4}, 100, address("192.0.2.7"));
     before.state.credential({3})->totp_step = 55;
     before.state.header().rejects[3] = 12;
-    const std::string copy = save_state(*before.image, kNow.boot, true);
+    const std::string copy = save_state(*before.image, kNow.boot + 30s, true);
 
     Memory after;
     CHECK(after.state.begin(kNextBoot, {kNow.wall + 60s, BootTime(10s)}, 30s, view(copy)) ==
@@ -107,6 +110,32 @@ TEST_CASE("after a clean stop a reboot has no fence and no replay") {
     CHECK(after.state.packet({1}, {2}).progress == Progress::done); // pending would let it in again
     CHECK(after.state.request({3}, {4}).progress == Progress::done);
     CHECK(after.state.find({3})->totp_step == 55);
+    CHECK(after.state.header().fence_boot == 0);
+}
+
+TEST_CASE("a stop within the fence proves nothing: the next boot has a fence again") {
+    Memory before;
+    before.state.begin(kBoot, kNow, 30s, {});
+    const auto begins = [&](BootTime stopped) {
+        Memory after;
+        return after.state.begin(kNextBoot, kNow, 30s, view(save_state(*before.image, stopped, true)));
+    };
+    CHECK(begins(kNow.boot + 30s - 1ns) == State::Begin::from_copy);
+    CHECK(begins(kNow.boot + 30s) == State::Begin::from_clean_copy);
+}
+
+TEST_CASE("the clock that the operator accepts takes codes of the time that never was out of the way") {
+    Memory m;
+    m.state.begin(kBoot, kNow, 30s, {});
+    const std::uint64_t now = totp_step(kNow.wall);
+    m.state.raise_high_slot(slot_of(kNow.wall) + 1000);
+    m.state.credential({3})->totp_step = now + 1000;
+    m.state.credential({4})->totp_step = now - 1;
+    m.state.accept_clock(kNow, 30s);
+    CHECK(m.state.header().fence == (kNow.wall + 30s).time_since_epoch().count());
+    CHECK(m.state.header().high_slot == slot_of(kNow.wall));
+    CHECK(m.state.find({3})->totp_step == totp_step(kNow.wall + 30s) + 1);
+    CHECK(m.state.find({4})->totp_step == now - 1);
 }
 
 TEST_CASE("after anything else a reboot has a fence, and used codes and lock-outs hold") {
@@ -138,7 +167,7 @@ TEST_CASE("a damaged copy is no copy, whichever byte is wrong, and never a crash
     before.state.begin(kBoot, kNow, 30s, {});
     before.state.credential({3})->failures = 9;
     before.state.remember_packet({1}, {2}, 100, {});
-    const std::string copy = save_state(*before.image, kNow.boot, true);
+    const std::string copy = save_state(*before.image, kNow.boot + 30s, true);
     const auto begins = [](const std::string& with) {
         static Memory m; // one image: clearing 9 MB for every byte takes too long
         std::fill_n(reinterpret_cast<std::uint8_t*>(&m.image->header), sizeof(StateHeader), std::uint8_t{0});

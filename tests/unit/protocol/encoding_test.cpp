@@ -17,7 +17,8 @@ TEST_CASE("base64 of exactly the right length is read") {
     CHECK(to_base64(Bytes<4>{0xfb, 0xff, 0x00, 0x01}) == "+/8AAQ==");
     CHECK(from_base64("+/8AAQ==", out));
     CHECK(out == Bytes<4>{0xfb, 0xff, 0x00, 0x01});
-    for (const char* text : {"", "+/8AAQ", "+/8AAQ==\n", "-_8AAQ==", "+/8AAQE=", "+/8=", "+/8AAQ== x"})
+    for (const char* text : {"", "+/8AAQ", "+/8AAQ==\n", "-_8AAQ==", "+/8AAQE=", "+/8=", "+/8AAQ== x", "+/8\xc1\xc1Q==",
+                             "\xab/8AAQ==", "+\xaf" "8AAQ=="})
         CHECK_MESSAGE(!from_base64(text, out), text);
 }
 

@@ -65,6 +65,14 @@ TEST_CASE("unknown keys are faults, with what may have been meant") {
     CHECK(r.fault(1) == "f.yaml:2:1: unknown key \"zzz\"");
 }
 
+TEST_CASE("what cannot begin a document ends the reading") {
+    for (const char* text : {",\n", "a: 1\n,\n", "]\n", "a: 1\n}\n", "---\na: 1\n---\n,\n"}) {
+        Faults faults;
+        CHECK_MESSAGE(!read(text, "f.yaml", faults).has_value(), text);
+        CHECK_MESSAGE(!faults.all().empty(), text);
+    }
+}
+
 TEST_CASE("a key that is there twice is a fault") {
     Read r("a: 1\nb: 2\na: 3\n");
     CHECK(r.fault() == "f.yaml:3:1: \"a\" is there twice (the first is in line 1)");
