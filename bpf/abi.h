@@ -20,8 +20,9 @@
 #define XK_MAC_OFFSET 8
 #define XK_SIGNED_OFFSET 16	/* the MAC covers all from here to the end */
 
-#define XK_MAX_CREDENTIALS 65536
-#define XK_MAX_TAGS (4 * XK_MAX_CREDENTIALS)	/* four slots are published at most */
+#define XK_MAX_CREDENTIALS 10000
+/* Nine slots at the widest skew, and both old and new ones while the wall clock is stepped. */
+#define XK_MAX_TAGS (20 * XK_MAX_CREDENTIALS)
 #define XK_MAX_SEEN 65536
 #define XK_MAX_LOCAL 4096
 #define XK_MAX_BANNED_ADDRESSES 131072

@@ -49,7 +49,7 @@ struct Connected {
 Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, const std::string& host,
                                     std::uint16_t port, const std::function<Result<std::string>()>& codes);
 
-// Sends the knock and its copy, to every address family that the server has a way for, and waits for nothing.
+// Sends the knock and its copy, to the first of the server's addresses that there is a way to, and waits for nothing.
 Result<void> knock_only(const Profile& profile, const Wish& wish, const std::string& host, const std::string& code);
 
 } // namespace xk::client

@@ -202,7 +202,7 @@ std::optional<Refused> Judge::check_factor(Case& c) {
     if (c.request.factor != credential.factor)
         return refuse(Reject::factor_kind);
     const auto wrong = [&] {
-        count_failure(record, c.now.boot);
+        count_failure(record, state_.fingerprint(c.request.proof), c.now.boot);
         return Refused{Reject::wrong_code, locked_for(record, c.now.boot),
                        is_locked_for_good(record)};
     };

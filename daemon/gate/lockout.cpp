@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/gate/lockout.h"
 
+#include "protocol/otp.h"
+
 #include <algorithm>
 
 namespace xk::gate {
@@ -20,7 +22,11 @@ std::chrono::seconds locked_for(const CredentialState& state, BootTime now) {
     return std::chrono::ceil<std::chrono::seconds>(left);
 }
 
-void count_failure(CredentialState& state, BootTime now) {
+void count_failure(CredentialState& state, std::uint64_t code, BootTime now) {
+    if (state.wrong_code == code && now.time_since_epoch().count() < state.wrong_until)
+        return;
+    state.wrong_code = code;
+    state.wrong_until = (now + kTotpPeriod).time_since_epoch().count();
     ++state.failures;
     if (state.failures >= kMaxFailures) {
         state.locked_until = kLockedForGood;
@@ -34,6 +40,7 @@ void count_failure(CredentialState& state, BootTime now) {
 }
 
 void forget_failures(CredentialState& state) {
+    state.wrong_until = 0;
     state.failures = 0;
     state.locked_until = 0;
 }

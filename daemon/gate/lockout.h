@@ -23,8 +23,10 @@ bool is_locked_for_good(const CredentialState& state);
 // What is left of a lock; zero when there is none. Not for one that is for good.
 std::chrono::seconds locked_for(const CredentialState& state, BootTime now);
 
-// One more wrong code.
-void count_failure(CredentialState& state, BootTime now);
+// One more wrong code, known by its fingerprint. The client seals what a person typed anew after one and three seconds,
+// and again for every address of the server: within one period of the code (RFC 6238) that is one wrong code. Later it
+// is a guess at other codes and counts again.
+void count_failure(CredentialState& state, std::uint64_t code, BootTime now);
 
 // A right one, or the operator.
 void forget_failures(CredentialState& state);

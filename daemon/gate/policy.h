@@ -36,7 +36,7 @@ struct Name {
 
 inline constexpr std::size_t kMaxServices = 256;
 inline constexpr std::size_t kMaxEndpoints = 16; // of one service
-inline constexpr std::size_t kMaxCredentials = 65536; // XK_MAX_CREDENTIALS
+inline constexpr std::size_t kMaxCredentials = 10000; // XK_MAX_CREDENTIALS
 
 struct Service {
     Name name;

@@ -105,7 +105,7 @@ std::string save_state(const StateImage& image, BootTime now, bool clean) {
         std::ranges::find_if(image.credentials, [](const auto& c) { return all_zero(c.id); }) -
         image.credentials.begin());
     std::vector<ReplayEntry> replay;
-    if (clean)
+    if (header.clean == 1)
         std::ranges::copy_if(image.replay, std::back_inserter(replay), [&](const ReplayEntry& e) {
             return e.progress != Progress::none && e.slot + kSlotsKept >= header.high_slot;
         });
@@ -143,6 +143,7 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
             if (all_zero(c.id))
                 break;
             c.locked_until = carry_over(c.locked_until, parsed->header.saved_boot, now);
+            c.wrong_until = 0;
         }
     }
     // Without proof that nothing was accepted after the copy, everything that a client could have sent before
@@ -196,10 +197,8 @@ std::span<ReplayEntry> State::set_of(std::uint32_t kind, const Key& key) const {
     Bytes<28> input;
     store_be<std::uint32_t>(field<0, 4>(std::span(input)), kind);
     std::copy(key.begin(), key.end(), input.begin() + 4);
-    Bytes<8> hash;
-    crypto_shorthash(hash.data(), input.data(), input.size(), header().hash_key.data());
     constexpr std::size_t kSets = kReplayEntries / kReplayWays;
-    const std::size_t set = load_be<std::uint64_t>(hash) % kSets;
+    const std::size_t set = fingerprint(input) % kSets;
     return std::span(image_->replay).subspan(set * kReplayWays, kReplayWays);
 }
 
@@ -272,6 +271,12 @@ void State::accept_clock(const Now& now, std::chrono::seconds skew) {
             break;
         c.totp_step = std::min(c.totp_step, used);
     }
+}
+
+std::uint64_t State::fingerprint(ByteView bytes) const {
+    Bytes<8> hash;
+    crypto_shorthash(hash.data(), bytes.data(), bytes.size(), header().hash_key.data());
+    return load_be<std::uint64_t>(hash);
 }
 
 std::uint32_t State::begin_attempt(const wire::Tag& tag, const wire::Mac& mac) {

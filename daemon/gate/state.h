@@ -21,7 +21,7 @@
 
 namespace xk::gate {
 
-inline constexpr std::uint64_t kStateMagic = 0x786b6e6f636b3031; // "xknock01": and the layout's version
+inline constexpr std::uint64_t kStateMagic = 0x786b6e6f636b3032; // "xknock02": and the layout's version
 inline constexpr std::size_t kReplayEntries = 65536;
 inline constexpr std::size_t kReplayWays = 32; // entries looked at for one key
 
@@ -52,8 +52,10 @@ struct CredentialState {
     Address last_address;
     std::uint32_t failures;     // wrong codes since the last right one
     std::uint32_t accepted;     // right ones, ever
+    std::uint64_t wrong_code;   // keyed hash of the last wrong code that counted
+    std::int64_t wrong_until;   // boot time, ns: till then the same one does not count again
 };
-static_assert(sizeof(CredentialState) == 88);
+static_assert(sizeof(CredentialState) == 104);
 
 inline constexpr std::int64_t kLockedForGood = INT64_MAX;
 
@@ -135,6 +137,9 @@ class State {
     // The operator says that this clock is right, although higher slots were accepted once. Nothing older than
     // now can be proved to be new then, so the fence goes up.
     void accept_clock(const Now& now, std::chrono::seconds skew);
+
+    // A number by which the same bytes are known again in this boot, and from which they are not found.
+    std::uint64_t fingerprint(ByteView bytes) const;
 
     // Counts the beginnings of one record: 1 at first, more when the process ended while judging it.
     std::uint32_t begin_attempt(const wire::Tag& tag, const wire::Mac& mac);

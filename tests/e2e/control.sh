@@ -33,18 +33,23 @@ knock 192.0.2.1 anna-robot 2>/dev/null
 check "close a user" ctl close anna
 refuse "the same" granted
 wrong() { in_cli "$PACKET" send "$D/packet" --to 192.0.2.1; }
-for _ in 1 2 3 4 5 6; do
-	"$PACKET" make --profile "$(profile anna-laptop)" --code 000000 >"$D/packet"
-	wrong
+# As the client does when the port stays shut, each typed code is sealed three times: it is one wrong code.
+for code in 1 2 3 4 5 6; do
+	for _ in 1 2 3; do
+		"$PACKET" make --profile "$(profile anna-laptop)" --code "00000$code" >"$D/packet"
+		wrong
+	done
+	[ "$code" -ge 6 ] || reaches refused wrong-code $((3 * code))
 done
-reaches refused wrong-code 6
+reaches refused wrong-code 16
+reaches refused locked 2
 contains "six wrong codes lock the device" "$(ctl users)" "locked for "
 contains "status counts it" "$(ctl status)" "3, 1 locked"
 contains "and the log says it, with the time, however many refusals there were" "$(cat "$D/log")" \
 	"refused anna/laptop from 192.0.2.2: wrong-code, locked for 30 s"
 "$PACKET" make --profile "$(profile anna-laptop)" >"$D/packet"
 wrong
-reaches refused locked 1
+reaches refused locked 3
 say "even a right code is refused then"
 check "the user's other device goes on" knock 192.0.2.1 anna-robot
 ctl close anna >/dev/null

@@ -249,6 +249,23 @@ TEST_CASE("copies of a wrong code do not count as more wrong codes") {
     CHECK(court.record(kTotp).failures == 1);
 }
 
+TEST_CASE("a wrong code that the client seals anew is still one wrong code") {
+    Court court;
+    for (const auto pause : {0s, 1s, 2s}) { // a person typed it once; the second server address has its own request
+        court.pass(pause);
+        for (int address = 0; address < 2; ++address) {
+            Request r = court.request(kTotp);
+            Court::set_code(r, "000000");
+            CHECK(is_refused(court.knock(kTotp, r), Reject::wrong_code));
+        }
+    }
+    CHECK(court.record(kTotp).failures == 1);
+    Request other = court.request(kTotp);
+    Court::set_code(other, "000001");
+    CHECK(is_refused(court.knock(kTotp, other), Reject::wrong_code));
+    CHECK(court.record(kTotp).failures == 2);
+}
+
 TEST_CASE("when nothing more can be remembered nothing more is accepted") {
     Court court;
     // Fill the memory with packets of this slot, whatever set they fall into.
@@ -385,9 +402,10 @@ TEST_CASE("a wrong HMAC is a wrong code") {
 
 TEST_CASE("wrong codes lock the credential with a growing delay, then for good, and no other") {
     Court court;
+    int code = 900000;
     const auto guess = [&] {
         Request r = court.request(kTotp);
-        Court::set_code(r, "000000");
+        Court::set_code(r, std::to_string(++code));
         return court.knock(kTotp, r);
     };
     for (std::uint32_t i = 0; i < kFreeFailures; ++i) {

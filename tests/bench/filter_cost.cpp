@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+//
+// xk-bench-filter: what the real filter costs for one packet, at each of its exits, by BPF_PROG_TEST_RUN, beside a
+// program that only passes. Every run is checked to have left by the exit that it is said to measure. Prints lines of
+// "exit <tab> nanoseconds (median of the rounds) <tab> nanoseconds of the floor".
+#include "tests/bpf/frame.h"
+
+#include "protocol/base/result.h"
+#include "protocol/keys.h"
+#include "protocol/seal.h"
+
+#include "bpf/abi.h"
+#include "generator.skel.h"
+#include "knock.skel.h"
+
+#include <CLI/CLI.hpp>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iostream>
+#include <memory>
+
+using namespace xk;
+using test::Frame;
+using test::FrameSpec;
+
+namespace {
+
+constexpr Slot kSlot = 56666666;
+constexpr unsigned kManyTags = 40000; // 10,000 credentials
+constexpr int kNoCounter = -1;
+
+using Filter = std::unique_ptr<knock_bpf, decltype(&knock_bpf::destroy)>;
+using Generator = std::unique_ptr<generator_bpf, decltype(&generator_bpf::destroy)>;
+
+// A row of the table. The floor is another row, or the row itself.
+struct Row {
+    std::string name;
+    int program = -1;
+    Frame frame;
+    int action = XDP_PASS;
+    int counter = kNoCounter; // of `filter`, which moves by one for each run
+    knock_bpf* filter = nullptr;
+    std::size_t floor = 0;
+    int varied = -1; // what "vary" goes on to
+    std::vector<std::uint32_t> times{};
+};
+
+template <typename K, typename V>
+Result<void> put(bpf_map* map, const K& key, const V& value) {
+    if (const int failure = bpf_map__update_elem(map, &key, sizeof key, &value, sizeof value, BPF_ANY); failure != 0)
+        return os_error_of(failure, std::string("writing map ") + bpf_map__name(map));
+    return {};
+}
+
+CredentialKeys test_keys() {
+    CredentialKeys keys;
+    derive(keys, Key{1}, wire::ServerId{2}, wire::CredentialId{3});
+    return keys;
+}
+
+std::uint64_t tag_word(const wire::Tag& tag) {
+    std::uint64_t word;
+    std::memcpy(&word, tag.data(), sizeof word);
+    return word;
+}
+
+Result<void> publish(const Filter& filter, const Bytes<8>& tag, const Bytes<wire::kMacKeySize>& mac_key) {
+    xk_tag value{};
+    std::memcpy(value.mac_key, mac_key.data(), sizeof value.mac_key);
+    value.expires = ~0ull;
+    value.slot = kSlot;
+    return put(filter->maps.tags, tag_word(tag), value);
+}
+
+// The filter as xknockd loads it, with `tags` tags of strangers.
+Result<Filter> load_filter(unsigned tags) {
+    Filter filter(knock_bpf::open(), &knock_bpf::destroy);
+    if (!filter)
+        return os_error("opening the filter");
+    auto& settings = const_cast<xk_settings&>(
+        reinterpret_cast<const volatile xk_settings&>(filter->rodata->settings));
+    settings.knock_port = htobe16(wire::kDefaultPort);
+    settings.knock_interval = 500'000'000;
+    settings.knock_burst = 32;
+    if (const int failure = knock_bpf::load(filter.get()); failure != 0)
+        return os_error_of(failure, "loading the filter", "root?");
+    xk_address here;
+    const Address server = FrameSpec{}.destination;
+    std::memcpy(here.bytes, server.bytes.data(), sizeof here.bytes);
+    if (auto done = put(filter->maps.local_addresses, here, std::uint32_t{1}); !done)
+        return done.error();
+    for (unsigned i = 0; i < tags; ++i) {
+        wire::Tag tag;
+        randombytes_buf(tag.data(), tag.size());
+        if (auto done = publish(filter, tag, {}); !done)
+            return done.error();
+    }
+    return filter;
+}
+
+Result<int> load_pass() {
+    const bpf_insn pass[] = {{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, XDP_PASS},
+                             {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+    // The same attach type as the others have: a tail call wants it alike.
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_XDP);
+    const int fd = ::bpf_prog_load(BPF_PROG_TYPE_XDP, "floor", "GPL", pass, std::size(pass), &options);
+    return fd < 0 ? Result<int>(os_error_of(fd, "loading the floor")) : Result<int>(fd);
+}
+
+Result<std::uint64_t> read_counter(const Row& row) {
+    if (row.counter == kNoCounter)
+        return std::uint64_t{0};
+    std::vector<std::uint64_t> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    const auto key = static_cast<std::uint32_t>(row.counter);
+    if (const int failure = bpf_map__lookup_elem(row.filter->maps.counters, &key, sizeof key, each.data(),
+                                                 8 * each.size(), 0);
+        failure != 0)
+        return os_error_of(failure, "reading a counter");
+    std::uint64_t sum = 0;
+    for (const auto n : each)
+        sum += n;
+    return sum;
+}
+
+// One measurement, and the proof that all of it went the way it should.
+Result<std::uint32_t> measure(const Row& row, const Generator& generator, unsigned repeat) {
+    if (row.varied >= 0)
+        if (auto done = put(generator->maps.measured, std::uint32_t{0}, row.varied); !done)
+            return done.error();
+    const auto before = read_counter(row);
+    if (!before)
+        return before.error();
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = row.frame.data(),
+                .data_size_in = static_cast<__u32>(row.frame.size()), .repeat = static_cast<int>(repeat));
+    if (const int failure = ::bpf_prog_test_run_opts(row.program, &options); failure != 0)
+        return os_error_of(failure, "running \"" + row.name + "\"");
+    const auto after = read_counter(row);
+    if (!after)
+        return after.error();
+    const bool moved = row.counter == kNoCounter || *after - *before == repeat;
+    if (static_cast<int>(options.retval) != row.action || !moved)
+        return Error{"\"" + row.name + "\" left by another exit: verdict " + std::to_string(options.retval), {}};
+    return options.duration;
+}
+
+Frame knock_frame(const std::function<void(FrameSpec&)>& change = {}) {
+    FrameSpec spec;
+    const RequestBytes request{};
+    const CredentialKeys keys = test_keys();
+    const wire::Packet packet = seal(keys, kSlot, hedged_nonce(keys.nonce, WallTime{}, request), request);
+    spec.payload.assign(packet.begin(), packet.end());
+    if (change)
+        change(spec);
+    return test::build(spec);
+}
+
+std::vector<Row> rows(const Filter& empty, const Filter& full, const Generator& generator, int pass) {
+    const int few = bpf_program__fd(empty->progs.xknock);
+    const int many = bpf_program__fd(full->progs.xknock);
+    const int vary = bpf_program__fd(generator->progs.vary);
+    const Frame genuine = knock_frame();
+    const Frame tag = knock_frame([](FrameSpec& s) { s.payload[wire::kTagOffset] ^= 1; });
+    const Frame mac = knock_frame([](FrameSpec& s) { s.payload[wire::kMacOffset] ^= 1; });
+    const Frame tcp = knock_frame([](FrameSpec& s) { s.protocol = 6; });
+    const Frame other = knock_frame([](FrameSpec& s) { s.destination_port = 53; });
+    const Frame longer = knock_frame([](FrameSpec& s) { s.payload.push_back(0); });
+    std::vector<Row> rows;
+    rows.push_back({"floor: return XDP_PASS", pass, genuine});
+    rows.push_back({"not UDP", many, tcp, XDP_PASS, kNoCounter, full.get()});
+    rows.push_back({"other port", many, other, XDP_PASS, kNoCounter, full.get()});
+    rows.push_back({"wrong length", many, longer, XDP_DROP, XK_LENGTH, full.get()});
+    rows.push_back({"wrong tag, no tags", few, tag, XDP_DROP, XK_TAG, empty.get()});
+    rows.push_back({"wrong tag, 40,000 tags, the same again", many, tag, XDP_DROP, XK_TAG, full.get()});
+    rows.push_back({"right tag, wrong MAC", many, mac, XDP_DROP, XK_MAC, full.get()});
+    rows.push_back({"replay", many, genuine, XDP_DROP, XK_SEEN, full.get()});
+    // What the variation costs is in its own floor.
+    const std::size_t floor = rows.size();
+    rows.push_back({"floor: another tag, return XDP_PASS", vary, tag, XDP_PASS, kNoCounter, nullptr, floor, pass});
+    rows.push_back({"wrong tag, no tags, always another", vary, tag, XDP_DROP, XK_TAG, empty.get(), floor, few});
+    rows.push_back({"wrong tag, 40,000 tags, always another", vary, tag, XDP_DROP, XK_TAG, full.get(), floor, many});
+    return rows;
+}
+
+std::uint32_t median(std::vector<std::uint32_t> values) {
+    std::sort(values.begin(), values.end());
+    return values[values.size() / 2];
+}
+
+Result<void> run(unsigned rounds, unsigned repeat) {
+    auto empty = load_filter(0);
+    if (!empty)
+        return empty.error();
+    auto full = load_filter(kManyTags);
+    if (!full)
+        return full.error();
+    const GateKeys gate = gate_keys(test_keys().gate, kSlot);
+    if (auto done = publish(*full, gate.tag, gate.mac_key); !done)
+        return done;
+    auto pass = load_pass();
+    if (!pass)
+        return pass.error();
+    Generator generator(generator_bpf::open_and_load(), &generator_bpf::destroy);
+    if (!generator)
+        return os_error("loading the generator");
+
+    auto table = rows(*empty, *full, generator, *pass);
+    // The knock that is replayed is let in once.
+    Row first = *std::find_if(table.begin(), table.end(), [](const Row& row) { return row.counter == XK_SEEN; });
+    first.counter = XK_CANDIDATE;
+    if (auto let_in = measure(first, generator, 1); !let_in)
+        return let_in.error();
+    for (unsigned round = 0; round < rounds; ++round)
+        for (Row& row : table) {
+            auto time = measure(row, generator, repeat);
+            if (!time)
+                return time.error();
+            row.times.push_back(*time);
+        }
+    for (const Row& row : table)
+        std::cout << row.name << "\t" << median(row.times) << "\t" << median(table[row.floor].times) << "\n";
+    return {};
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("xk-bench-filter");
+    unsigned rounds = 9, repeat = 1'000'000;
+    app.add_option("--rounds", rounds)->check(CLI::PositiveNumber);
+    app.add_option("--repeat", repeat, "packets of one measurement")->check(CLI::PositiveNumber);
+    CLI11_PARSE(app, argc, argv);
+    if (sodium_init() < 0)
+        return 1;
+    if (auto done = run(rounds, repeat); !done) {
+        std::cerr << "xk-bench-filter: " << done.error().message << "\n";
+        return static_cast<int>(done.error().exit);
+    }
+    return 0;
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+//
+// Configuration files of any content: load_config() says what is wrong in words that are safe to print, or gives
+// a configuration that keeps every promise that the rest of the daemon builds on.
+//
+// The input is up to five files, each ended by a line "---8<---": main, user, user, credential, credential.
+#include "daemon/config/config.h"
+#include "directory.h"
+#include "protocol/otp.h"
+#include "protocol/yaml/document.h"
+
+#include <map>
+
+using namespace xk;
+using namespace xk::fuzz;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::string_view kCut = "---8<---\n";
+constexpr const char* kFiles[] = {"xknock.yaml", "users/a.yaml", "users/b.yaml", "credentials/a.yaml",
+                                  "credentials/b.yaml"};
+
+const Directory& etc() {
+    static const auto make = [] {
+        auto directory = std::make_unique<Directory>();
+        directory->make_directory("users");
+        directory->make_directory("credentials");
+        directory->write("server_id", "000102030405060708090a0b0c0d0e0f\n");
+        for (const char* stem : {"credentials/a", "credentials/b"}) {
+            directory->write(std::string(stem) + ".key", std::string(44, 'A'));
+            directory->write(std::string(stem) + ".otp", std::string(44, 'A'));
+        }
+        return directory;
+    };
+    static const auto directory = make();
+    return *directory;
+}
+
+bool are_lines(std::string_view text) {
+    return std::all_of(text.begin(), text.end(), [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); });
+}
+
+void check_refusal(const Error& error) {
+    FUZZ_CHECK(!error.message.empty() && error.exit == Exit::configuration);
+    FUZZ_CHECK(are_lines(error.message) && are_lines(error.hint));
+}
+
+void check_services(const config::Config& config) {
+    std::map<ServiceId, std::string_view> ids;
+    std::set<Endpoint> endpoints;
+    for (const gate::Service& service : config.policy.services) {
+        FUZZ_CHECK(is_name(service.name.view()) && service.id == service_id(service.name.view()));
+        FUZZ_CHECK(ids.emplace(service.id, service.name.view()).second);
+        FUZZ_CHECK(service.endpoint_count > 0 && service.endpoint_count <= gate::kMaxEndpoints);
+        for (std::uint32_t i = 0; i < service.endpoint_count; ++i) {
+            FUZZ_CHECK(service.endpoints[i].port != 0);
+            FUZZ_CHECK(service.endpoints[i] != (Endpoint{IpProtocol::udp, config.port}));
+            FUZZ_CHECK(endpoints.insert(service.endpoints[i]).second);
+        }
+    }
+    FUZZ_CHECK(config.policy.services.size() <= gate::kMaxServices);
+    FUZZ_CHECK(config.protected_endpoints().size() == endpoints.size());
+}
+
+void check_credentials(const config::Config& config) {
+    std::set<wire::CredentialId> ids;
+    std::set<std::string> labels;
+    FUZZ_CHECK(config.secrets.size() == config.policy.credentials.size());
+    for (std::size_t i = 0; i < config.policy.credentials.size(); ++i) {
+        const gate::Credential& c = config.policy.credentials[i];
+        FUZZ_CHECK(!all_zero(c.id) && ids.insert(c.id).second && labels.insert(c.label()).second);
+        FUZZ_CHECK(is_name(c.user.view()) && is_name(c.device.view()));
+        FUZZ_CHECK(c.factor == FactorKind::none || c.factor == FactorKind::totp || c.factor == FactorKind::hmac);
+        FUZZ_CHECK(is_totp_digits(c.totp_digits));
+        FUZZ_CHECK(c.lifetime > 0s && c.lifetime <= c.max_lifetime && c.max_lifetime <= 1s * UINT32_MAX);
+        FUZZ_CHECK(c.valid_from < c.valid_until);
+        for (std::size_t s = config.policy.services.size(); s < gate::kMaxServices; ++s)
+            FUZZ_CHECK(!c.services.test(s));
+        FUZZ_CHECK(config.secrets[i].factor.empty() == (c.factor == FactorKind::none));
+        const auto opened = config::open_secrets(config, i);
+        FUZZ_CHECK(opened && opened->size() == (c.factor == FactorKind::none ? 1 : 2));
+    }
+}
+
+void check_accepted(const config::Config& config) {
+    FUZZ_CHECK(!config.interfaces.empty() && config.port != 0);
+    const auto skew = config.policy.settings.skew;
+    FUZZ_CHECK(skew >= 1s && skew <= 90s);
+    FUZZ_CHECK(config.max_grants > 0);
+    for (const Prefix& prefix : config.allow)
+        FUZZ_CHECK(prefix.length > (prefix.is_v4() ? 96 : 0));
+    // -1 means "leave it as it is" to setresuid(2) and chown(2).
+    for (const config::Account& account : {config.account, config.worker_account}) {
+        FUZZ_CHECK(account.uid != 0 && account.uid != static_cast<uid_t>(-1));
+        FUZZ_CHECK(account.gid != static_cast<gid_t>(-1));
+    }
+    FUZZ_CHECK(config.account.uid != config.worker_account.uid);
+    for (const auto& group : {config.admin_group, config.read_group})
+        FUZZ_CHECK(!group || *group != static_cast<gid_t>(-1));
+    for (const std::string& path : {config.run_directory, config.state_directory, config.pin_directory})
+        FUZZ_CHECK(path.starts_with('/') && path.find('\0') == path.npos);
+    if (config.gate_mode == config::GateMode::external)
+        FUZZ_CHECK(config.allow.empty());
+    for (const std::string& warning : config.warnings)
+        FUZZ_CHECK(is_printable(warning));
+    check_services(config);
+    check_credentials(config);
+}
+
+// The reader of YAML by itself: every getter on every key, whatever is there.
+void check_document(std::string_view text) {
+    yaml::Faults faults;
+    auto section = yaml::read(text, "fuzz.yaml", faults);
+    FUZZ_CHECK(section.has_value() || !faults.empty());
+    if (section) {
+        for (const char* key : {"interfaces", "services", "xdp", "user", "name"}) {
+            (void)section->scalar(key);
+            (void)section->boolean(key);
+            if (const auto number = section->number(key, 1, 65535))
+                FUZZ_CHECK(*number >= 1 && *number <= 65535);
+            (void)section->scalars(key);
+            (void)section->entries(key);
+            if (auto inner = section->section(key))
+                inner->finish();
+        }
+        section->finish();
+    }
+    for (const yaml::Fault& fault : faults.all()) {
+        FUZZ_CHECK(!fault.message.empty() && fault.place.file == "fuzz.yaml");
+        FUZZ_CHECK(is_printable(fault.text()));
+    }
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    std::string_view text = text_of({data, size});
+    for (const char* name : kFiles) {
+        const std::size_t end = text.find(kCut);
+        const std::string_view file = text.substr(0, end);
+        text.remove_prefix(end == text.npos ? text.size() : end + kCut.size());
+        if (file.empty())
+            etc().remove(name);
+        else
+            etc().write(name, file);
+        check_document(file);
+    }
+    const auto loaded = config::load_config(etc() / "xknock.yaml");
+    if (loaded)
+        check_accepted(*loaded);
+    else
+        check_refusal(loaded.error());
+    return 0;
+}

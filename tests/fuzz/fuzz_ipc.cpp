@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+//
+// A worker that was taken over: any bytes as its messages, and any request for doors. A message counts only with
+// its own type and size, and a door opens only for somebody who is entitled to it, at an address that a
+// door can be opened for, within all limits.
+#include "daemon/privsep/messages.h"
+#include "gatehouse.h"
+
+using namespace xk;
+using namespace xk::fuzz;
+using namespace xk::gate;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t kMaxAsks = 256;
+
+template <typename M>
+void check_as(const privsep::Received& received) {
+    const auto message = privsep::as<M>(received);
+    FUZZ_CHECK(message.has_value() == (received.bytes.size() == sizeof(M) && privsep::type_of(received) == M::kType));
+    if (message)
+        FUZZ_CHECK(std::memcmp(&*message, received.bytes.data(), sizeof(M)) == 0);
+}
+
+template <typename... M>
+void check_as_each(ByteView bytes) {
+    privsep::Received received;
+    received.bytes.assign(bytes.begin(), bytes.end());
+    FUZZ_CHECK(bytes.size() >= 4 || privsep::type_of(received) == privsep::Type{});
+    (check_as<M>(received), ...);
+}
+
+void check_message(ByteView bytes) {
+    using namespace privsep;
+    check_as_each<Setup, NewPolicy, Secrets, Prepare, Activate, privsep::Ban, Unban, DoorAnswer, Unlock, AcceptClock,
+                  Ping, Ready, Prepared, Tags, DoorAsk, Notice, Pong>(bytes);
+}
+
+// A request with each field either likely or as the input has it.
+DoorRequest request_from(Input& in, const Policy& policy) {
+    static constexpr Endpoint kEndpoints[] = {
+        {IpProtocol::tcp, 22}, {IpProtocol::tcp, 443}, {IpProtocol::udp, 51820}, {IpProtocol::sctp, 5000}};
+    const std::uint8_t likely = in.number();
+    DoorRequest request;
+    const auto credential = in.number<std::uint32_t>();
+    request.credential = likely & 1 ? credential % kCredentials : credential;
+    if (likely & 2)
+        request.address = address_of(in.number());
+    else
+        request.address.bytes = in.bytes<16>();
+    if (likely & 4)
+        request.address.bytes[15] = in.number(); // many doors of one credential
+    const auto service = in.number<std::uint32_t>();
+    if (likely & 8)
+        request.service = service % 4 == 3 ? 0 : policy.services[service % 4].id;
+    else
+        request.service = service;
+    if (likely & 16)
+        request.endpoint = kEndpoints[service / 4 % std::size(kEndpoints)];
+    else
+        request.endpoint = {static_cast<IpProtocol>(in.number()), in.number<std::uint16_t>()};
+    request.lifetime = in.number<std::uint32_t>();
+    return request;
+}
+
+void check_requests(Input& in) {
+    static const Policy policy = make_policy();
+    DoorKeeper keeper(policy);
+    Now now = kStart;
+    for (std::size_t count = 0; !in.empty() && count < kMaxAsks; ++count) {
+        const DoorRequest request = request_from(in, policy);
+        const std::uint8_t what = in.number();
+        switch (what % 8) {
+        case 0:
+            keeper.close(request, now);
+            break;
+        case 1:
+            keeper.close_all(request.credential, now);
+            break;
+        case 2:
+            keeper.bans.add(Prefix::of(request.address), {now.boot + 10s, "fuzz"});
+            FUZZ_CHECK(keeper.open(request, now) != Answer::done);
+            break;
+        case 3: {
+            now.wall += std::chrono::seconds(what);
+            now.boot += std::chrono::seconds(what);
+            keeper.bans.expire(now.boot);
+            break;
+        }
+        default:
+            keeper.open(request, now);
+        }
+    }
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    begin_fixed_randomness();
+    check_message({data, size});
+    Input in(data, size);
+    check_requests(in);
+    return 0;
+}

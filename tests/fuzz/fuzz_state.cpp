@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+//
+// The copy of the state that outlives a reboot, and the image that it is made from. The checksum keeps accidents
+// out but no one who can write the file, so the parser behind it gets anything here. Whatever was read, the
+// state works afterwards, and no lock-out and no used packet gets lost on the way through a copy.
+#include "daemon/gate/lockout.h"
+#include "state_memory.h"
+
+#include <cstring>
+
+using namespace xk;
+using namespace xk::fuzz;
+using namespace xk::gate;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Bytes<16> kBoot = {1}, kNextBoot = {2};
+constexpr Now kNow{WallTime(1'700'000'000s), BootTime(100s)};
+constexpr Now kLater{WallTime(1'700'000'600s), BootTime(50s)};
+constexpr auto kSkew = 30s;
+constexpr std::size_t kChecksumSize = 32;
+
+struct Records {
+    std::vector<CredentialState> credentials;
+    std::vector<ReplayEntry> replay;
+};
+
+template <typename T>
+T record_from(Input& in) {
+    T record;
+    const auto bytes = in.bytes<sizeof(T)>();
+    std::memcpy(static_cast<void*>(&record), bytes.data(), sizeof record);
+    return record;
+}
+
+// A copy with whole records in it: right magic, counts and checksum, all else as the input has it.
+std::string formed_copy(Input& in, Records& records) {
+    const std::uint8_t counts = in.number();
+    auto header = record_from<StateHeader>(in);
+    header.magic = kStateMagic;
+    for (int i = 0; i < (counts & 7); ++i)
+        records.credentials.push_back(record_from<CredentialState>(in));
+    for (int i = 0; i < counts >> 4; ++i)
+        records.replay.push_back(record_from<ReplayEntry>(in));
+    const std::uint64_t numbers[2] = {records.credentials.size(), records.replay.size()};
+    std::string copy;
+    const auto append = [&](const void* from, std::size_t size) {
+        copy.append(static_cast<const char*>(from), size);
+    };
+    append(&header, sizeof header);
+    append(numbers, sizeof numbers);
+    append(records.credentials.data(), records.credentials.size() * sizeof(CredentialState));
+    append(records.replay.data(), records.replay.size() * sizeof(ReplayEntry));
+    return copy;
+}
+
+void seal_copy(std::string& copy) {
+    Bytes<kChecksumSize> sum;
+    crypto_generichash(sum.data(), sum.size(), reinterpret_cast<const unsigned char*>(copy.data()),
+                       copy.size(), nullptr, 0);
+    copy.append(sum.begin(), sum.end());
+}
+
+ByteView view_of(const std::string& copy) {
+    return {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()};
+}
+
+// Whatever memory it began with: what is remembered is known, and only that.
+void check_works(State& state) {
+    const wire::Tag tag = {0x7a, 0x67};
+    const wire::Mac mac = {0x3a, 0xc0};
+    const wire::CredentialId id = {0xc4, 0xed};
+    const wire::RequestId request = {0x4e};
+    const Address address = Address::v4(192, 0, 2, 7);
+    const Slot slot = slot_of(kNow.wall);
+
+    CredentialState* const record = state.credential(id);
+    FUZZ_CHECK(record != nullptr && record->id == id && state.find(id) == record);
+    FUZZ_CHECK(locked_for(*record, kNow.boot) >= 0s);
+    if (state.packet(tag, mac).progress == Progress::none && state.remember_packet(tag, mac, slot, address)) {
+        FUZZ_CHECK(state.packet(tag, mac).progress == Progress::pending);
+        FUZZ_CHECK(state.packet(tag, mac).address == address);
+        state.finish_packet(tag, mac);
+        FUZZ_CHECK(state.packet(tag, mac).progress == Progress::done);
+    }
+    if (state.request(id, request).progress == Progress::none &&
+        state.remember_request(id, request, slot, address)) {
+        state.finish_request(id, request);
+        FUZZ_CHECK(state.request(id, request).progress == Progress::done);
+        FUZZ_CHECK(state.request(id, request).address == address);
+    }
+    FUZZ_CHECK(state.begin_attempt(tag, mac) == 1);
+    FUZZ_CHECK(state.begin_attempt(tag, mac) == 2);
+    state.end_attempt();
+    FUZZ_CHECK(state.begin_attempt(tag, mac) == 1);
+    state.end_attempt();
+    const Slot before = state.header().high_slot;
+    state.raise_high_slot(slot);
+    FUZZ_CHECK(state.header().high_slot == std::max(before, slot));
+}
+
+void check_begun(const State& state, State::Begin begin, const Bytes<16>& boot, const Now& now) {
+    const StateHeader& h = state.header();
+    FUZZ_CHECK(state.is_of(boot) && h.clean == 0 && h.attempts == 0 && all_zero(h.attempt));
+    if (begin != State::Begin::from_clean_copy)
+        FUZZ_CHECK(h.fence >= (now.wall + kSkew).time_since_epoch().count());
+}
+
+// A lock goes on for what was left of it, and a record that is there once is found.
+void check_carried(const State& state, const Records& records, std::int64_t saved_boot) {
+    for (const CredentialState& copied : records.credentials) {
+        if (all_zero(copied.id))
+            return; // the records behind a free one are not there
+        const CredentialState* const found = state.find(copied.id);
+        FUZZ_CHECK(found != nullptr);
+        const auto twins = std::ranges::count_if(records.credentials,
+                                                 [&](const auto& c) { return c.id == copied.id; });
+        if (twins != 1)
+            continue;
+        FUZZ_CHECK(found->totp_step == copied.totp_step && found->failures == copied.failures);
+        FUZZ_CHECK(is_locked(*found, kNow.boot) == (copied.locked_until > saved_boot));
+        FUZZ_CHECK(is_locked_for_good(*found) || copied.locked_until != kLockedForGood);
+    }
+}
+
+// Through a copy into the next boot.
+void check_next_boot(State& state, StateMemory& next_memory, BootTime stopped, bool clean) {
+    const wire::CredentialId id = {0xc4, 0xed};
+    CredentialState& record = *state.credential(id);
+    record.locked_until = (stopped + 20s).time_since_epoch().count();
+    const std::string copy = save_state(state.image(), stopped, clean);
+    clean = clean && stopped.time_since_epoch().count() >= state.header().fence_boot; // else it proves nothing
+    next_memory.clear();
+    State next(next_memory.bytes());
+    const auto begin = next.begin(kNextBoot, kLater, kSkew, view_of(copy));
+    FUZZ_CHECK(begin == (clean ? State::Begin::from_clean_copy : State::Begin::from_copy));
+    check_begun(next, begin, kNextBoot, kLater);
+    FUZZ_CHECK(next.find(id) != nullptr && locked_for(*next.find(id), kLater.boot) == 20s);
+    FUZZ_CHECK(next.header().high_slot == state.header().high_slot);
+    FUZZ_CHECK(next.header().fence >= state.header().fence);
+    const wire::Tag tag = {0x7a, 0x67};
+    const wire::Mac mac = {0x3a, 0xc0};
+    // Slots so far in the future that they wrap are none that was ever accepted.
+    if (clean && state.packet(tag, mac).progress == Progress::done &&
+        state.header().high_slot == slot_of(kNow.wall))
+        FUZZ_CHECK(next.packet(tag, mac).progress == Progress::done);
+}
+
+// An image that somebody wrote who took the worker over: copying it is safe.
+void check_foreign_image(Input& in, StateMemory& memory, StateMemory& next_memory) {
+    StateImage& image = memory.image();
+    image.header = record_from<StateHeader>(in);
+    for (int i = in.number() & 3; i > 0; --i)
+        image.credentials[in.number() & 3] = record_from<CredentialState>(in);
+    for (int i = in.number() & 3; i > 0; --i)
+        image.replay[in.number<std::uint16_t>()] = record_from<ReplayEntry>(in);
+    const bool clean = in.flag();
+    const std::string copy = save_state(image, kNow.boot, clean);
+    State next(next_memory.bytes());
+    const auto begin = next.begin(kNextBoot, kLater, kSkew, view_of(copy));
+    FUZZ_CHECK((begin == State::Begin::from_nothing) == (image.header.magic != kStateMagic));
+    check_begun(next, begin, kNextBoot, kLater);
+    check_works(next);
+}
+
+} // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static StateMemory memory, next_memory;
+    begin_fixed_randomness();
+    memory.clear();
+    next_memory.clear();
+
+    Input in(data, size);
+    const std::uint8_t how = in.number();
+    if ((how & 3) == 3) {
+        check_foreign_image(in, memory, next_memory);
+        return 0;
+    }
+    Records records;
+    std::string copy;
+    if ((how & 3) == 2) {
+        copy = text_of(in.rest()); // no part of it is put right
+    } else {
+        copy = formed_copy(in, records);
+        copy += text_of(in.rest()); // more than the counts say
+        seal_copy(copy);
+    }
+    const bool whole = (how & 3) != 2 && copy.size() == sizeof(StateHeader) + 16 +
+                                                             records.credentials.size() * sizeof(CredentialState) +
+                                                             records.replay.size() * sizeof(ReplayEntry) +
+                                                             kChecksumSize;
+    State state(memory.bytes());
+    const auto begin = state.begin(kBoot, kNow, kSkew, view_of(copy));
+    FUZZ_CHECK((begin != State::Begin::from_nothing) == whole);
+    check_begun(state, begin, kBoot, kNow);
+    if (whole) {
+        StateHeader header;
+        std::memcpy(static_cast<void*>(&header), copy.data(), sizeof header);
+        check_carried(state, records, header.saved_boot);
+        for (const ReplayEntry& e : records.replay)
+            if (begin == State::Begin::from_clean_copy && e.kind == 1)
+                (void)state.packet({e.key[0], e.key[1], e.key[2], e.key[3], e.key[4], e.key[5], e.key[6], e.key[7]},
+                                   {e.key[8], e.key[9], e.key[10], e.key[11], e.key[12], e.key[13], e.key[14], e.key[15]});
+    }
+    check_works(state);
+    if (how & 4)
+        check_next_boot(state, next_memory, kNow.boot + ((how & 16) != 0 ? kSkew : 0s), (how & 8) != 0);
+    return 0;
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+#include "gatehouse.h"
+
+#include <numeric>
+
+namespace xk::fuzz {
+namespace {
+
+using namespace gate;
+using namespace std::chrono_literals;
+
+constexpr Bytes<16> kBoot = {0xb0, 0x07};
+
+Service service(const char* name, std::initializer_list<Endpoint> endpoints) {
+    Service s;
+    s.name = Name(name);
+    s.id = service_id(name);
+    for (const Endpoint& endpoint : endpoints)
+        s.endpoints[s.endpoint_count++] = endpoint;
+    return s;
+}
+
+std::uint64_t counted(const StateHeader& h) {
+    return std::accumulate(h.rejects.begin(), h.rejects.end(), std::uint64_t{0}) +
+           std::accumulate(h.accepted.begin(), h.accepted.end(), std::uint64_t{0}) + h.retries;
+}
+
+} // namespace
+
+Policy make_policy() {
+    Policy p;
+    p.settings.server = kServer;
+    p.services = {service("ssh", {{IpProtocol::tcp, 22}}),
+                  service("web", {{IpProtocol::tcp, 80}, {IpProtocol::tcp, 443}}),
+                  service("vpn", {{IpProtocol::udp, 51820}, {IpProtocol::sctp, 5000}})};
+    const auto add = [&](const char* user, const char* device, FactorKind factor) -> Credential& {
+        Credential c;
+        c.id = {static_cast<std::uint8_t>(p.credentials.size() + 1), 0xcc};
+        c.user = Name(user);
+        c.device = Name(device);
+        c.factor = factor;
+        c.services.set(0);
+        return p.credentials.emplace_back(c);
+    };
+    add("anna", "laptop", FactorKind::totp);
+    add("anna", "ci", FactorKind::hmac).services.set(1);
+    add("bob", "phone", FactorKind::none).max_lifetime = 60s;
+    add("ops", "jump", FactorKind::none).delegate = true;
+    auto& totp8 = add("carl", "pc", FactorKind::totp);
+    totp8.totp_digits = 8;
+    totp8.nat = false;
+    totp8.services.set(2);
+    add("dora", "lost", FactorKind::none).enabled = false;
+    auto& dated = add("emil", "guest", FactorKind::none);
+    dated.valid_from = kStart.wall + 20s;
+    dated.valid_until = kStart.wall + 60s;
+    add("fay", "key", FactorKind::ed25519);
+    return p;
+}
+
+CredentialKeys keys_of(std::uint32_t who) {
+    static const Policy policy = make_policy();
+    CredentialKeys keys;
+    derive(keys, Key{static_cast<std::uint8_t>(who + 1)}, kServer, policy.credentials[who].id);
+    return keys;
+}
+
+Address address_of(std::uint8_t choice) {
+    static const std::vector<Address> all = [] {
+        std::vector<Address> addresses;
+        for (const char* text : {"192.0.2.7", "192.0.2.8", "198.51.100.1", "2001:db8::7", "64:ff9b::1",
+                                 "192.0.2.1", "127.0.0.1", "169.254.1.1", "224.0.0.1", "::", "::1", "fe80::1",
+                                 "ff02::1", "::192.0.2.7"})
+            addresses.push_back(Address::parse(text).value());
+        return addresses;
+    }();
+    return all[choice % all.size()];
+}
+
+// Whatever the request: a door belongs to a service of that very credential and to the address asked for, and
+// no service is opened in part or beyond what was asked.
+void DoorKeeper::check_doors(const DoorRequest& request, const Permit& permit) const {
+    FUZZ_CHECK(request.credential < policy_.credentials.size());
+    FUZZ_CHECK(request.address.is_grantable() && !request.address.is_loopback());
+    FUZZ_CHECK(!permit.doors.empty());
+    const Credential& credential = policy_.credentials[request.credential];
+    const Service* given = nullptr;
+    for (std::size_t i = 0; i < policy_.services.size(); ++i)
+        if (credential.services.test(i) && policy_.services[i].name.view() == permit.service)
+            given = &policy_.services[i];
+    FUZZ_CHECK(given != nullptr);
+    for (const Door& door : permit.doors) {
+        FUZZ_CHECK(door.address == request.address);
+        FUZZ_CHECK(given->has(door.endpoint) && door.endpoint.port != 0);
+        FUZZ_CHECK(request.service != 0 || door.endpoint == request.endpoint);
+    }
+    if (request.service != 0)
+        FUZZ_CHECK(given->id == request.service && permit.doors.size() == given->endpoint_count);
+    else
+        FUZZ_CHECK(permit.doors.size() == 1);
+}
+
+void DoorKeeper::check_book() const {
+    FUZZ_CHECK(book_.doors() <= kMaxDoors);
+    for (const Credential& credential : policy_.credentials)
+        FUZZ_CHECK(book_.doors_of(credential.id) <= kMaxDoorsOfCredential);
+    for (const auto& [door, holders] : book_.all()) {
+        FUZZ_CHECK(!holders.empty() && holders.size() <= kMaxHolders);
+        FUZZ_CHECK(!own_.contains(door.address) && door.address.is_grantable());
+        for (std::size_t i = 0; i < holders.size(); ++i) {
+            FUZZ_CHECK(policy_.find_credential(holders[i].credential));
+            FUZZ_CHECK(i == 0 || holders[i - 1].until >= holders[i].until);
+            for (std::size_t j = 0; j < i; ++j)
+                FUZZ_CHECK(holders[i].credential != holders[j].credential);
+        }
+    }
+    FUZZ_CHECK(book_.plan_keep(policy_).empty()); // nobody holds what the policy does not give
+}
+
+Answer DoorKeeper::open(const DoorRequest& request, const Now& now) {
+    book_.expire(now.boot);
+    const Permit permit = permit_open(request, {policy_, book_, bans, own_, kMaxDoors}, now);
+    if (permit.answer != Answer::done)
+        return permit.answer;
+    check_doors(request, permit);
+    const Credential& credential = policy_.credentials[request.credential];
+    FUZZ_CHECK(credential.enabled && now.wall >= credential.valid_from && now.wall < credential.valid_until);
+    FUZZ_CHECK(!own_.contains(request.address) && !bans.is_banned(request.address, now.boot));
+    FUZZ_CHECK(permit.lifetime > 0s && permit.lifetime <= credential.max_lifetime);
+    FUZZ_CHECK(request.lifetime != 0 || permit.lifetime == credential.lifetime);
+    FUZZ_CHECK(request.lifetime == 0 || permit.lifetime <= std::chrono::seconds(request.lifetime));
+    std::vector<DoorChange> changes;
+    for (const Door& door : permit.doors)
+        changes.push_back(book_.plan_open(door, credential.id, now.boot + permit.lifetime));
+    for (const DoorChange& change : changes)
+        FUZZ_CHECK(change.until() >= now.boot + permit.lifetime);
+    book_.enter(changes);
+    check_book();
+    return Answer::done;
+}
+
+Answer DoorKeeper::close(const DoorRequest& request, const Now& now) {
+    book_.expire(now.boot);
+    const Permit permit = permit_close(request, policy_);
+    if (permit.answer != Answer::done)
+        return permit.answer;
+    check_doors(request, permit);
+    const wire::CredentialId& id = policy_.credentials[request.credential].id;
+    const std::size_t before = book_.doors_of(id);
+    for (const Door& door : permit.doors)
+        book_.enter(book_.plan_close(door, id));
+    FUZZ_CHECK(book_.doors_of(id) <= before);
+    check_book();
+    return Answer::done;
+}
+
+Answer DoorKeeper::close_all(std::uint32_t credential, const Now& now) {
+    book_.expire(now.boot);
+    if (credential >= policy_.credentials.size())
+        return Answer::refused;
+    const wire::CredentialId& id = policy_.credentials[credential].id;
+    std::size_t others = 0;
+    for (const Credential& c : policy_.credentials)
+        others += c.id == id ? 0 : book_.doors_of(c.id);
+    book_.enter(book_.plan_close_all(id));
+    FUZZ_CHECK(book_.doors_of(id) == 0);
+    for (const Credential& c : policy_.credentials)
+        others -= book_.doors_of(c.id);
+    FUZZ_CHECK(others == 0); // everybody else keeps everything
+    check_book();
+    return Answer::done;
+}
+
+Answer RecordingFirewall::open(const DoorRequest& request) {
+    asked.push_back({Action::open, request});
+    return failing ? *failing : keeper_.open(request, now_);
+}
+
+Answer RecordingFirewall::close(const DoorRequest& request) {
+    asked.push_back({Action::close, request});
+    return failing ? *failing : keeper_.close(request, now_);
+}
+
+Answer RecordingFirewall::close_all(std::uint32_t credential) {
+    DoorRequest request;
+    request.credential = credential;
+    asked.push_back({Action::close_all, request});
+    return failing ? *failing : keeper_.close_all(credential, now_);
+}
+
+Gatehouse::Gatehouse(StateMemory& memory)
+    : policy(make_policy()), now(kStart), state(memory.bytes()), keeper(policy), firewall(keeper, now) {
+    // The boot was long enough ago for the fence to lie behind.
+    Now boot = kStart;
+    boot.wall -= 1h;
+    boot.boot -= 1h;
+    state.begin(kBoot, boot, policy.settings.skew, {});
+    restart();
+}
+
+void Gatehouse::restart() {
+    Secret<CredentialKeys> keys(kCredentials);
+    Secret<FactorSecret> factors(kCredentials);
+    for (std::uint32_t who = 0; who < kCredentials; ++who) {
+        static const std::vector<CredentialKeys> derived = [] {
+            std::vector<CredentialKeys> all;
+            for (std::uint32_t i = 0; i < kCredentials; ++i)
+                all.push_back(keys_of(i));
+            return all;
+        }();
+        keys[who] = derived[who];
+        if (policy.credentials[who].factor == FactorKind::totp) {
+            factors[who].size = kTotpSecret.size();
+            std::copy(kTotpSecret.begin(), kTotpSecret.end(), factors[who].bytes);
+        } else if (policy.credentials[who].factor == FactorKind::hmac) {
+            factors[who].size = kHmacKey.size();
+            std::copy(kHmacKey.begin(), kHmacKey.end(), factors[who].bytes);
+        }
+    }
+    judge_ = std::make_unique<Judge>(policy, std::move(keys), std::move(factors), state, keeper.bans);
+    judge_->follow_clock(now);
+}
+
+void Gatehouse::pass(std::chrono::microseconds time) {
+    now.wall += time;
+    now.boot += time;
+    judge_->follow_clock(now);
+}
+
+void Gatehouse::set_wall(WallTime wall) {
+    now.wall = wall;
+    judge_->follow_clock(now);
+}
+
+Outcome Gatehouse::judge(const Candidate& candidate) {
+    const StateHeader before = state.header();
+    const Outcome outcome = judge_->judge(candidate, now, firewall);
+    const StateHeader& after = state.header();
+    FUZZ_CHECK(counted(after) == counted(before) + 1);
+    if (const Refused* refused = outcome.refused()) {
+        const auto at = static_cast<std::size_t>(refused->reason);
+        FUZZ_CHECK(at < kRejects && name_of(refused->reason) != "?");
+        FUZZ_CHECK(after.rejects[at] == before.rejects[at] + 1);
+    } else if (!outcome.accepted()->retry) {
+        const auto at = static_cast<std::size_t>(outcome.accepted()->action);
+        FUZZ_CHECK(after.accepted[at] == before.accepted[at] + 1);
+    }
+    FUZZ_CHECK(after.attempts == 0 && all_zero(after.attempt));
+    FUZZ_CHECK(after.fence == before.fence && after.high_slot >= before.high_slot);
+    FUZZ_CHECK(outcome.source == candidate.source);
+    return outcome;
+}
+
+} // namespace xk::fuzz

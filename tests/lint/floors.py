@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Includes go down the floors of docs/architecture.md, never up or sideways. The linker says it for calls; this says it
+for types too."""
+import pathlib
+import re
+import sys
+
+# Whom the files of a floor may include, beside their own floor. The longest matching path decides.
+MAY = {
+    "protocol/base": [],
+    "protocol/yaml": ["protocol/base"],
+    "protocol": ["protocol/base"],
+    "daemon/gate": ["protocol", "protocol/base"],
+    "daemon/nft": ["daemon/gate", "protocol", "protocol/base"],
+    "daemon/xdp": ["daemon/gate", "protocol", "protocol/base", "bpf/abi.h"],
+    "daemon/privsep": ["daemon/gate", "protocol", "protocol/base"],
+    "daemon/control": ["protocol/base"],
+    "daemon/config": ["daemon/gate", "protocol", "protocol/base", "protocol/yaml"],
+    "daemon/worker": ["daemon/gate", "daemon/privsep", "daemon/xdp", "daemon/config", "daemon/log.h", "protocol",
+                      "protocol/base"],
+    "daemon": ["daemon/gate", "daemon/nft", "daemon/xdp", "daemon/privsep", "daemon/control", "daemon/config", "protocol",
+               "protocol/base"],
+    "client": ["protocol", "protocol/base", "protocol/yaml"],
+    "tools/knockctl": ["daemon/config", "daemon/control", "daemon/gate", "protocol", "protocol/base"],
+}
+SKELETONS = {"knock.skel.h": "daemon/xdp"}
+
+
+def floor_of(path):
+    fitting = [f for f in MAY if path == f or path.startswith(f + "/")]
+    return max(fitting, key=len, default=None)
+
+
+def main():
+    faults, seen = [], 0
+    for top in ("protocol", "daemon", "client", "tools"):
+        for file in sorted(pathlib.Path(top).rglob("*")):
+            if file.suffix not in (".h", ".cpp"):
+                continue
+            floor = floor_of(str(file))
+            if floor is None:
+                faults.append(f"{file}: belongs to no floor")
+                continue
+            for number, line in enumerate(file.read_text().splitlines(), 1):
+                match = re.match(r'#\s*include\s+"([^"]+)"', line)
+                if not match:
+                    continue
+                seen += 1
+                target = match.group(1)
+                if target in SKELETONS:
+                    if floor != SKELETONS[target]:
+                        faults.append(f"{file}:{number}: only {SKELETONS[target]} knows {target}")
+                    continue
+                if not pathlib.Path(target).is_file():
+                    faults.append(f"{file}:{number}: {target} is not a path from the top")
+                    continue
+                if floor_of(target) != floor and floor_of(target) not in MAY[floor] and target not in MAY[floor]:
+                    faults.append(f"{file}:{number}: {floor} may not include {target}")
+    for file in sorted(pathlib.Path("bpf").glob("*.[ch]")):
+        for line in file.read_text().splitlines():
+            match = re.match(r'#\s*include\s+"([^"]+)"', line)
+            if match and match.group(1) != "abi.h":
+                faults.append(f"{file}: includes {match.group(1)}")
+    if seen < 200:
+        faults.append(f"only {seen} includes found: this test looks at the wrong place")
+    print("\n".join(faults) or f"{seen} includes")
+    return 1 if faults else 0
+
+
+sys.exit(main())

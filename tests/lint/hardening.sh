@@ -1,0 +1,23 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# hardening.sh BUILD: what the compiler was asked for is in the binaries as they are shipped.
+set -euo pipefail
+faults=0
+for program in daemon/xknockd daemon/xknock-worker client/knock-client tools/knockctl; do
+	file=$1/$program
+	# has WHAT PATTERN OPTION: readelf's output for OPTION holds it.
+	has() { grep -qE "$2" <<<"$(readelf -W "$3" "$file")" || { echo "$program: $1" >&2 && faults=1; }; }
+	lacks() { ! grep -qE "$2" <<<"$(readelf -W "$3" "$file")" || { echo "$program: $1" >&2 && faults=1; }; }
+	has "is not position independent" 'Type: +DYN' -h
+	has "has no read-only relocations" 'GNU_RELRO' -l
+	has "binds lazily" '\(FLAGS_1\).* NOW' -d
+	has "has no stack segment that says not executable" 'GNU_STACK.* RW ' -l
+	lacks "has a segment that can be written and executed" 'LOAD.* RWE' -l
+	lacks "looks for libraries where it was built" 'R(UN)?PATH' -d
+	has "has no stack protector" '__stack_chk_fail' --dyn-syms
+	has "has no fortified calls" '__[a-z]+_chk' --dyn-syms
+	# No property note says it: Debian's start-up code is not built so. Every function begins with the landing mark.
+	[ "$(objdump -d "$file" | grep -c endbr64)" -gt 100 ] || { echo "$program: has no control-flow protection" >&2 && faults=1; }
+	! grep -qF "$PWD/" "$file" || { echo "$program: knows where it was built" >&2 && faults=1; }
+done
+exit $faults

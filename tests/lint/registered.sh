@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Every test that is written is run.
+set -euo pipefail
+: "${XK_BUILD:?the build directory}"
+known=$(ctest --test-dir "$XK_BUILD" -N)
+faults=0
+fault() { printf '%s\n' "$*" >&2 && faults=1; }
+is_known() { grep -qE ": $1\$" <<<"$known" || fault "$1 is not registered ($2)"; }
+
+for file in tests/e2e/*.sh; do
+	name=$(basename "$file" .sh)
+	[ "$name" = lib ] || is_known "e2e.$name" "$file"
+	[ -x "$file" ] || fault "$file is not executable"
+done
+for name in $(sed -n 's/^case_\([a-z0-9_]*\)().*/\1/p' tests/vm/run.sh); do
+	[ "$name" = backports ] || is_known "vm.$name" tests/vm/run.sh
+done
+for file in tests/fuzz/fuzz_*.cpp; do
+	name=$(basename "$file" .cpp)
+	is_known "fuzz.${name#fuzz_}" "$file"
+	[ -n "$(ls "tests/fuzz/corpus/${name#fuzz_}")" ] || fault "$file has no corpus"
+done
+for file in tests/unit/*/*_test.cpp tests/bpf/*_test.cpp tests/nft/*_test.cpp; do
+	relative=${file#tests/unit/}
+	grep -qF "${relative##*/}" "$(dirname "$file")/CMakeLists.txt" 2>/dev/null ||
+		grep -qF "$relative" tests/unit/CMakeLists.txt || fault "$file is not compiled"
+done
+for file in tests/lint/*.sh tests/lint/*.py; do grep -qF "$file" tests/lint/CMakeLists.txt || fault "$file is not run"; done
+# A test that may skip, or a case that is switched off, tests nothing.
+if grep -rnE 'SKIP_RETURN_CODE|[ "]DISABLED|doctest::skip|may_fail|should_fail' tests --include=CMakeLists.txt --include='*.cpp' >&2; then
+	fault "a test may be skipped"
+fi
+exit $faults

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=dash
+# The wall clock is set while xknockd runs, as an administrator or a time server gone wrong does it.
+network
+configure
+enroll
+listen 22
+start
+
+# jump SECONDS: sets the clock by so much and notes the moment.
+jump() {
+	date -s "@$(($(date +%s) + $1))" >/dev/null
+	jumped=$(uptime)
+}
+# opens_at_once DESCRIPTION DEVICE: a client whose clock is the same gets in with its first knocks. Five seconds are for
+# a slow machine; a daemon that sleeps through a clock set back would take an hour.
+opens_at_once() {
+	local before
+	before=$(stat accepted open)
+	check "$1: a knock opens at once" knock 192.0.2.1 "$2"
+	[ $(($(uptime) - jumped)) -lt 500 ] || fail "$1: only after $(($(uptime) - jumped))/100 s"
+	eventually 5 moved accepted open "$before" || fail "$1: nothing was accepted"
+}
+# said LINE TIMES: the log has it so often.
+said() { [ "$(grep -c "$1" "$LOG")" -eq "$2" ]; }
+WRONG="error: the wall clock is wrong"
+RIGHT="info: the wall clock is right again"
+clock_state() { knockctl status --json | sed -n 's/ *"clock": "\([a-z]*\)".*/\1/p'; }
+tags() { knockctl status --json | sed -n 's/ *"tags": \([0-9]*\).*/\1/p'; }
+
+# Back and forth, where the clock stays credible.
+jump -3600
+opens_at_once "one hour back, nothing accepted yet" robot
+close_all
+capture /tmp/past
+accepted_as_new "an eavesdropper sees a knock (1)" /tmp/past
+close_all
+capture /tmp/held # and this one he keeps from arriving
+
+jump 3600
+opens_at_once "one hour on" robot
+close_all
+refused_as filter tag "knock (1) has no tag any more" /tmp/past
+capture /tmp/now
+accepted_as_new "an eavesdropper sees a knock (2)" /tmp/now
+
+jump 60
+check "a door that is open does not end with the clock" granted
+close_all
+opens_at_once "a minute on" laptop
+jump -60
+check "nor with the clock set back" granted
+close_all
+opens_at_once "a minute back" robot
+close_all
+refused_as filter seen "knock (2), whose time has come again, is refused by the filter" /tmp/now
+kill_both
+rm -r "$PINS"/maps*
+start
+refused_as refused replay "and by the judge, when the filter's memory is lost" /tmp/now
+equal "nobody complained about the clock so far" "$(clock_state) $(grep -c "$WRONG" "$LOG")" "ok 0"
+
+# Below what was accepted.
+jump -3600
+eventually 5 said "$WRONG" 1 || fail "the log does not say that the clock is wrong"
+contains "one hour back: the log says that the clock is wrong, and what to do" "$(grep "$WRONG" "$LOG")" \
+	'"knockctl clock accept"'
+equal "the status too, and no tag is published" "$(clock_state) $(tags)" "wrong 0"
+capture /tmp/fresh
+refused_as filter tag "no fresh knock is let in" /tmp/fresh
+refused_as filter tag "nor knock (1), whose time has come again" /tmp/past
+refused_as filter tag "nor the one that was kept" /tmp/held
+jump 3600
+eventually 5 said "$RIGHT" 1 || fail "the log does not say that the clock is right"
+say "one hour on: the log says that it is right again"
+opens_at_once "and then" robot
+close_all
+
+# The operator says that it is right.
+jump -3600
+eventually 5 said "$WRONG" 2 || fail "the log does not say that the clock is wrong"
+capture /tmp/fresh
+moment=$(date +%s)
+contains "the operator overrides it" "$(knockctl clock accept)" "let in again in a minute at most"
+eventually 5 said "$RIGHT" 2 || fail "the log does not say that the clock is right"
+equal "the log says that it is right again, and so does the status" "$(clock_state)" ok
+refused_as refused fence "knock (1) is behind the fence" /tmp/past
+refused_as refused fence "so is the one that was kept" /tmp/held
+refused_as refused fence "so is one of just before" /tmp/fresh
+# The fence stands at the moment + clock_skew, 30 s. Most of that can be skipped: what counts is the client's clock.
+date -s "@$((moment + 25))" >/dev/null
+capture /tmp/fresh
+refused_as refused fence "25 s later knocks are still refused" /tmp/fresh
+eventually 30 fresh_knock_opens || fail "the fence does not fall"
+waited=$(($(date +%s) - moment))
+[ $waited -le 60 ] || fail "the fence falls after $waited s only"
+say "after $waited s a machine's knock opens the port"
+close_all
+jump 30 # the fence's own codes may count as used
+check "and a person's code, although he used one an hour ahead" knock 192.0.2.1 laptop
+stop

@@ -1,0 +1,157 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Tests that need another kernel, another clock or a power cut: real programs in a virtual machine, under qemu's own
+# interpreter, so that they run where there is no KVM.
+#
+#   XK_BUILD=DIR run.sh CASE...
+#     debian12    the main job on Debian 12's kernel (6.1)
+#     floor       the same on the oldest kernel that we support (5.10)
+#     backports   the same on 6.12
+#     clock       the wall clock is set back and forth
+#     reboot      power cuts and clean stops
+#     old_kernel  a kernel that is too old. XK_VM_OLD_KERNEL=/DIR names one below 5.8, as fetch_kernels.sh lays it
+#                 out; without it the floor's kernel plays the part.
+#
+# Exit code 0: all passed; 77: this machine cannot (no qemu, no kernel to be had). XK_KEEP=1 keeps the console of a
+# failure.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+TOP=$(cd "$HERE/../.." && pwd)
+: "${XK_BUILD:?the build directory}"
+export XK_BUILD
+CACHE=${XK_VM_CACHE:-$TOP/build/vm-cache}
+WATCHDOG=120 # seconds for one boot
+
+say() { printf '%s\n' "-- $*"; }
+skip() {
+	printf '%s\n' "SKIPPED: $*" >&2
+	exit 77
+}
+fail() {
+	printf '%s\n' "FAILED: $*" >&2
+	exit 1
+}
+
+QEMU=
+power_off() {
+	[ -n "$QEMU" ] || return 0
+	kill -TERM "$QEMU" 2>/dev/null || true # of timeout, which passes it on
+	wait "$QEMU" 2>/dev/null || true
+	QEMU=
+}
+finish() {
+	local code=$?
+	trap - EXIT INT TERM HUP
+	power_off
+	if [ -n "${XK_KEEP:-}" ] && [ $code -ne 0 ] && [ $code -ne 77 ]; then
+		printf '%s\n' "kept: $D" >&2
+	else
+		rm -rf "$D"
+	fi
+	exit $code
+}
+
+# kernel NAME: fetched if need be, with a guest's file system made for it; K is its directory.
+kernel() {
+	case $1 in
+	/*) K=$1 ;;
+	*)
+		K=$CACHE/$1
+		"$HERE/fetch_kernels.sh" "$1"
+		;;
+	esac
+	INITRD=$D/initrd
+	"$HERE/make_initrd.sh" "$K" "$INITRD"
+}
+
+# boot WORDS [qemu options]: one life of a machine, until it tells its result; then the power is cut. NOW is the guest's
+# wall clock at that moment.
+boot() {
+	local words=$1 result='' line
+	shift
+	mkfifo "$D/report"
+	# Without cx16: qemu 7.2 gets it wrong, and a kernel's allocator is what finds out.
+	timeout -k 1 $((WATCHDOG + 30)) qemu-system-x86_64 -accel tcg -cpu qemu64,-cx16 -m 512 -smp 1 -nodefaults \
+		-display none -no-reboot -kernel "$K/vmlinuz" -initrd "$INITRD" -serial "file:$D/console" -serial stdio "$@" \
+		-append "console=ttyS0 quiet panic=-1 mitigations=off xk.watchdog=$WATCHDOG $words" \
+		</dev/null >"$D/report" 2>"$D/qemu" &
+	QEMU=$!
+	while IFS= read -r line; do
+		case $line in
+		RESULT*)
+			read -r _ result NOW <<<"$line"
+			break
+			;;
+		FAILED*) printf '%s\n' "$line" >&2 ;;
+		*) printf '%s\n' "$line" ;;
+		esac
+	done <"$D/report"
+	power_off
+	rm "$D/report"
+	[ "$result" != passed ] || return 0
+	printf '%s\n' "   the console's last lines:" >&2
+	tail -q -n 20 "$D/qemu" "$D/console" >&2
+	[ -n "$result" ] || fail "the guest ended without a result"
+	exit 1
+}
+
+# qemu's option for a wall clock that shows this Unix time at power on.
+rtc() { date -u -d "@$1" +base=%Y-%m-%dT%H:%M:%S; }
+# The guests live in tomorrow, so that an hour back is not before the release that a build of today says it is.
+tomorrow() { echo $(($(date +%s) + 86400)); }
+
+main_job() {
+	kernel "$1"
+	boot "xk.case=kernel"
+}
+case_debian12() { main_job debian12; }
+case_floor() { main_job floor; }
+case_backports() { main_job backports; }
+
+case_clock() {
+	kernel debian12
+	boot "xk.case=clock" -rtc "$(rtc "$(tomorrow)")"
+}
+
+case_reboot() {
+	local disks=() disk n
+	kernel debian12
+	for disk in a b; do
+		mke2fs -q -t ext4 "$D/disk-$disk" 16M >"$D/mke2fs" 2>&1 || fail "$(cat "$D/mke2fs")"
+		# What the guest has not written to its disk is lost with it; what it has is safe in the host's memory.
+		disks+=(-drive "file=$D/disk-$disk,if=virtio,format=raw,cache=unsafe")
+	done
+	NOW=$(tomorrow)
+	for n in 1 2 3; do
+		say "boot $n"
+		boot "xk.case=reboot xk.boot=$n" -rtc "$(rtc $((NOW + 1)))" "${disks[@]}"
+	done
+	say "boot 4"
+	boot "xk.case=reboot xk.boot=4 xk.clock=$((NOW + 5))" -rtc "$(rtc 978307200)" "${disks[@]}"
+}
+
+case_old_kernel() {
+	if [ -n "${XK_VM_OLD_KERNEL:-}" ]; then
+		kernel "$XK_VM_OLD_KERNEL"
+		boot "xk.case=old_kernel xk.real=1"
+	else
+		kernel floor
+		boot "xk.case=old_kernel xk.real=0"
+	fi
+}
+
+[ $# -gt 0 ] || { sed -n '6,14s/^# \?//p' "$0" >&2 && exit 2; }
+PATH=$PATH:/usr/sbin:/sbin
+for tool in qemu-system-x86_64 busybox cpio modprobe depmod ip socat nft mke2fs dash strip; do
+	command -v "$tool" >/dev/null || skip "there is no $tool"
+done
+D=$(mktemp -d /tmp/xk-vm.XXXXXX)
+trap finish EXIT
+trap 'exit 1' INT TERM HUP
+for name in "$@"; do
+	declare -F "case_$name" >/dev/null || fail "'$name' is not a case"
+	begin=$SECONDS
+	"case_$name"
+	say "$name passed in $((SECONDS - begin)) s"
+done

@@ -1,0 +1,72 @@
+# shellcheck shell=bash disable=SC2034  # the lists are for who sources this
+# SPDX-License-Identifier: MIT
+# What tools/quickstart and tools/run-tests need of Debian 12, and how they come to it. docs/dependencies.md says why each.
+
+PACKAGES_BUILD=(cmake ninja-build pkg-config g++-12 gcc-12 clang-14 bpftool linux-libc-dev libbpf-dev libsodium-dev
+	libnftnl-dev libmnl-dev libyaml-cpp-dev libspdlog-dev doctest-dev liboath-dev libqrencode-dev libseccomp-dev
+	libcap-ng-dev libcli11-dev nlohmann-json3-dev)
+PACKAGES_DEMO=(iproute2 nftables openssh-server openssh-client nmap procps socat)
+PACKAGES_TEST=("${PACKAGES_DEMO[@]}" git python3 python3-systemd libclang-rt-14-dev shellcheck binutils oathtool tmux strace
+	faketime tcpdump ethtool iptables fail2ban systemd systemd-container qemu-system-x86 busybox-static cpio kmod
+	e2fsprogs)
+# Services that these packages bring: they are not to run because somebody looked at xknock.
+PACKAGES_SERVICES=(ssh fail2ban)
+
+is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# need_packages PACKAGE...: installs those that are missing, and starts nothing.
+need_packages() {
+	local package missing=()
+	for package in "$@"; do is_installed "$package" || missing+=("$package"); done
+	[ ${#missing[@]} -gt 0 ] || return 0
+	if ! [ -e /etc/debian_version ] || ! command -v apt-get >/dev/null; then
+		printf '%s\n' "${0##*/}: this is not Debian; install what corresponds to: ${missing[*]}" >&2
+		return 1
+	fi
+	printf '%s\n' "== installing ${#missing[@]} packages: ${missing[*]}"
+	local service strangers=() policy=/usr/sbin/policy-rc.d ours=
+	for service in "${PACKAGES_SERVICES[@]}"; do
+		[ -e "/lib/systemd/system/$service.service" ] || strangers+=("$service")
+	done
+	# Debian's way to forbid that a package starts its service (invoke-rc.d(8)).
+	if ! [ -e $policy ]; then
+		printf '#!/bin/sh\nexit 101\n' >$policy
+		chmod 755 $policy
+		ours=yes
+	fi
+	local code=0
+	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"; } \
+		</dev/null >"${PACKAGES_LOG:=$(mktemp)}" 2>&1 || code=$?
+	[ -z "$ours" ] || rm -f $policy
+	if [ $code -ne 0 ]; then
+		tail -n 20 "$PACKAGES_LOG" >&2
+		printf '%s\n' "${0##*/}: the packages could not be installed" >&2
+	fi
+	rm -f "$PACKAGES_LOG"
+	for service in "${strangers[@]}"; do
+		[ ! -e "/lib/systemd/system/$service.service" ] || systemctl disable --quiet "$service" 2>/dev/null || true
+	done
+	return $code
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || {
+		printf '%s\n' "${0##*/}: needs root, for packages, network namespaces and BPF: sudo $0" >&2
+		exit 1
+	}
+}
+
+# build PRESET [target...]: quiet when all goes well.
+build() {
+	local preset=$1 log
+	shift
+	log=$(mktemp)
+	printf '%s\n' "== building: $preset"
+	if ! { cmake --preset "$preset" "${BUILD_OPTIONS[@]}" && cmake --build --preset "$preset" ${1:+--target "$@"}; } >"$log" 2>&1; then
+		tail -n 60 "$log" >&2
+		rm -f "$log"
+		printf '%s\n' "${0##*/}: the build failed" >&2
+		return 1
+	fi
+	rm -f "$log"
+}
