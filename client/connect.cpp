@@ -222,7 +222,8 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
     // A code that somebody else used in this slot is no good, but the next slot has another one.
     if (profile.is_automatic())
         deadline = std::max(deadline, begin + until_next_slot() + kOneAddress);
-    std::optional<Error> trouble;
+    std::optional<Error> trouble; // that kept us from trying an address
+    bool tried = false;
     for (std::size_t round = 0; Clock::now() < deadline; ++round) {
         const Slot slot = slot_of(Now::read().wall);
         for (std::size_t i = 0; i < targets->size() && Clock::now() < deadline; ++i) {
@@ -247,6 +248,8 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
                 trouble = result.error();
             else if (*result)
                 return **std::move(result);
+            else
+                tried = true;
         }
         if (trouble && !attempts.any_pending() && slot == slot_of(Now::read().wall))
             break;
@@ -256,7 +259,7 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
                 return code.error();
         }
     }
-    if (trouble)
+    if (trouble && !tried)
         return *trouble;
     return not_open(host, port, attempts.last_failure(), !profile.is_automatic());
 }

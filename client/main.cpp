@@ -34,7 +34,12 @@ struct Arguments {
 };
 
 int fail(const Error& error) {
-    std::fprintf(stderr, "knock-client: %s\n", error.message.c_str());
+    std::string_view left = error.message; // faults of a profile are a line each
+    for (std::size_t end = 0; end != left.npos; left.remove_prefix(end == left.npos ? 0 : end + 1)) {
+        end = left.find('\n');
+        const std::string_view line = left.substr(0, end);
+        std::fprintf(stderr, "knock-client: %.*s\n", static_cast<int>(line.size()), line.data());
+    }
     if (!error.hint.empty())
         std::fprintf(stderr, "  hint: %s\n", error.hint.c_str());
     return static_cast<int>(error.exit);
@@ -61,13 +66,18 @@ Result<Profile> profile_for(const Arguments& a) {
     return find_profile(directory, a.profile.empty() ? a.host : a.profile);
 }
 
-// Host as it can be connected to: an alias of the profile is not a name that resolves.
+// Host as it can be connected to. What chose the profile without being one of its hosts is an alias, its name or that
+// of its file, and does not resolve.
 std::string host_of(const Arguments& a, const Profile& profile) {
-    const bool is_alias = a.host == profile.name &&
-                          std::find(profile.hosts.begin(), profile.hosts.end(), a.host) == profile.hosts.end();
-    if (!is_alias)
+    const bool is_alias = a.profile.empty() || profile.is_called(a.host);
+    if (!is_alias || profile.has_host(a.host))
         return a.host;
     return !profile.server.empty() ? profile.server : profile.hosts.empty() ? a.host : profile.hosts.front();
+}
+
+Error usage(Error error) {
+    error.exit = Exit::usage;
+    return error;
 }
 
 Result<Wish> wish_of(const Arguments& a) {
@@ -75,19 +85,19 @@ Result<Wish> wish_of(const Arguments& a) {
     if (!a.source.empty()) {
         auto address = Address::parse(a.source);
         if (!address)
-            return address.error();
+            return usage(address.error());
         wish.source = *address;
     }
     if (!a.for_address.empty()) {
         auto address = Address::parse(a.for_address);
         if (!address)
-            return address.error();
+            return usage(address.error());
         wish.for_address = *address;
     }
     if (!a.lifetime.empty()) {
         auto lifetime = parse_duration(a.lifetime);
         if (!lifetime)
-            return lifetime.error();
+            return usage(lifetime.error());
         wish.lifetime = static_cast<std::uint32_t>(lifetime->count());
     }
     return wish;
@@ -102,7 +112,7 @@ Result<std::optional<Endpoint>> choose_service(const Arguments& a, const Profile
     if (name.find('/') != std::string::npos) {
         auto endpoint = Endpoint::parse(name);
         if (!endpoint)
-            return endpoint.error();
+            return usage(endpoint.error());
         wish.endpoint = *endpoint;
         return std::optional(*endpoint);
     }

@@ -148,8 +148,12 @@ void Reader::read_habits(Section& s) {
         profile_.nat = *nat;
     if (const auto probe = s.number("probe_ms", 0, 10'000))
         profile_.probe = std::chrono::milliseconds(*probe);
-    if (const auto wait = s.parsed("wait", parse_duration))
-        profile_.wait = *wait;
+    if (const auto wait = s.scalar("wait"))
+        if (const auto time = s.parse_at(*wait, parse_duration)) {
+            profile_.wait = *time;
+            if (time->count() == 0)
+                s.faults().add(wait->place, "a wait of no time does not knock", "write 1s or more");
+        }
 }
 
 // Name and hosts of a file, without judging the rest of it.
@@ -175,9 +179,10 @@ bool is_for_host(const std::string& file, const std::string& host) {
 
 } // namespace
 
-bool Profile::is_for(std::string_view host) const {
-    return same_host(name, host) ||
-           std::any_of(hosts.begin(), hosts.end(), [&](const auto& h) { return same_host(h, host); });
+bool Profile::is_called(std::string_view alias) const { return same_host(name, alias); }
+
+bool Profile::has_host(std::string_view host) const {
+    return std::any_of(hosts.begin(), hosts.end(), [&](const auto& h) { return same_host(h, host); });
 }
 
 Result<std::string> profile_directory() {

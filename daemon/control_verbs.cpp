@@ -151,8 +151,15 @@ Reply bans(Daemon& d, const json&) {
     return json{{"bans", list}};
 }
 
+Result<Prefix> prefix_of(const json& request) {
+    auto prefix = Prefix::parse(request.value("prefix", ""));
+    if (!prefix)
+        return Error{prefix.error().message, prefix.error().hint, Exit::usage};
+    return prefix;
+}
+
 Reply ban(Daemon& d, const json& request) {
-    const auto prefix = Prefix::parse(request.value("prefix", ""));
+    const auto prefix = prefix_of(request);
     if (!prefix)
         return prefix.error();
     std::optional<std::chrono::seconds> time;
@@ -173,7 +180,7 @@ Reply ban(Daemon& d, const json& request) {
 }
 
 Reply unban(Daemon& d, const json& request) {
-    const auto prefix = Prefix::parse(request.value("prefix", ""));
+    const auto prefix = prefix_of(request);
     if (!prefix)
         return prefix.error();
     auto done = d.banning().unban(*prefix, d.worker());

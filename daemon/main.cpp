@@ -3,6 +3,7 @@
 #include "daemon/startup.h"
 
 #include <CLI/CLI.hpp>
+#include <spdlog/spdlog.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -41,6 +42,8 @@ int main(int argc, char** argv) {
         ::setenv("XKNOCK_VERBOSE", "1", 1); // for the worker
     if (check) {
         const auto config = config::load_config(options.config_file);
+        for (const std::string& warning : config ? config->warnings : std::vector<std::string>{})
+            spdlog::warn("{}", warning);
         return finish(config ? Result<void>() : Result<void>(config.error()));
     }
     if (remove)

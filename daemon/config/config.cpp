@@ -51,13 +51,13 @@ class Loader {
         if (auto id = read_server_id(directory_); id)
             config_.policy.settings.server = *id;
         else if (identity_ == Identity::required)
-            fault({directory_ + "/server_id", 0, 0}, id.error());
+            fault(directory_ + "/server_id", id.error());
         for (const std::string& path : files_in("users"))
             read_user(path);
         for (const std::string& path : files_in("credentials"))
             read_credential(path);
         for (const auto& [name, user] : users_) {
-            config_.users.push_back(name);
+            config_.users.push_back({name, user.rights.services});
             if (!user.has_credential)
                 warn(user.place, "user " + in_quotes(name) + " has no credential and cannot knock");
         }
@@ -67,7 +67,13 @@ class Loader {
     }
 
   private:
-    void fault(Place place, const Error& error) { faults_.add(std::move(place), error.message, error.hint); }
+    // What is wrong with a file as a whole. The error names it as well, and once is enough.
+    void fault(const std::string& path, const Error& error) {
+        std::string message = error.message;
+        if (const std::string name = in_quotes(path); message.starts_with(name))
+            message.erase(0, message.find_first_not_of(": ", name.size()));
+        faults_.add({path, 0, 0}, message, error.hint);
+    }
     void warn(const Place& place, const std::string& text) {
         config_.warnings.push_back(place.text() + ": " + text);
     }
@@ -75,7 +81,7 @@ class Loader {
     std::optional<Section> open(const std::string& path) {
         auto text = read_checked(path, {});
         if (!text) {
-            fault({path, 0, 0}, text.error());
+            fault(path, text.error());
             return std::nullopt;
         }
         return yaml::read(*text, path, faults_);
@@ -118,6 +124,7 @@ class Loader {
     Identity identity_;
     Config config_;
     Faults faults_;
+    bool accounts_known_ = false;
     std::map<std::string, User> users_;
     std::map<std::string, Place> credential_ids_, devices_;
     std::map<Endpoint, std::pair<std::string, Place>> endpoints_;
@@ -168,7 +175,10 @@ void Loader::read_main() {
     if (!main)
         return;
     main->require("interfaces");
-    for (const Scalar& name : main->scalars("interfaces").value_or(std::vector<Scalar>{})) {
+    const auto interfaces = main->scalars("interfaces");
+    if (interfaces && interfaces->empty())
+        faults_.add(main->place_of_key("interfaces"), "there is no interface: nobody could knock");
+    for (const Scalar& name : interfaces.value_or(std::vector<Scalar>{})) {
         if (name.value.empty() || name.value.size() > 15 ||
             name.value.find_first_of("/ \t:") != std::string::npos)
             faults_.add(name.place, in_quotes(name.value) + " is not a name of an interface");
@@ -203,7 +213,10 @@ void Loader::read_main() {
 void Loader::read_services(Section& main) {
     main.require("services");
     std::map<ServiceId, std::string> ids;
-    for (const auto& entry : main.entries("services").value_or(std::vector<Section::Entry>{})) {
+    const auto entries = main.entries("services");
+    if (entries && entries->empty())
+        faults_.add(main.place_of_key("services"), "there is no service: nothing would be protected");
+    for (const auto& entry : entries.value_or(std::vector<Section::Entry>{})) {
         const std::string& name = entry.name.value;
         if (!is_name(name)) {
             faults_.add(entry.name.place, in_quotes(name) + " is not a name");
@@ -314,10 +327,13 @@ void Loader::read_process(Section& main) {
     const auto account = [&](const char* key, const char* standard) {
         const auto name = process ? process->scalar(key) : std::nullopt;
         const Scalar at = name.value_or(Scalar{standard, {config_.file, 0, 0}});
-        return main.parse_at(at, find_account).value_or(Account{});
+        return main.parse_at(at, find_account);
     };
-    config_.account = account("user", "xknock");
-    config_.worker_account = account("worker_user", "xknock-worker");
+    const auto daemon = account("user", "xknock");
+    const auto worker = account("worker_user", "xknock-worker");
+    accounts_known_ = daemon && worker;
+    config_.account = daemon.value_or(Account{});
+    config_.worker_account = worker.value_or(Account{});
     const Place place = process ? process->place() : Place{config_.file, 0, 0};
     if (faults_.empty() && (config_.account.uid == 0 || config_.worker_account.uid == 0))
         faults_.add(place, "neither user nor worker_user may be root");
@@ -457,11 +473,13 @@ Result<Fd> open_secret(const Config& config, const std::string& path) {
 }
 
 void Loader::check_secrets(const SecretFiles& files) {
+    if (!accounts_known_) // who may read them is not known, and no hint would be right
+        return;
     for (const std::string& path : {files.key, files.factor}) {
         if (path.empty())
             continue;
         if (const auto fd = open_secret(config_, path); !fd)
-            fault({path, 0, 0}, fd.error());
+            fault(path, fd.error());
     }
 }
 

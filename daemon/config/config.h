@@ -17,6 +17,7 @@
 
 #include <sys/types.h>
 
+#include <bitset>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -68,7 +69,12 @@ struct Config {
 
     gate::Policy policy;
     std::vector<SecretFiles> secrets;
-    std::vector<std::string> users; // names, with credentials or without
+    // Of users/*.yaml, with credentials or without.
+    struct NamedUser {
+        std::string name;
+        std::bitset<gate::kMaxServices> services; // by index of policy.services
+    };
+    std::vector<NamedUser> users;
     std::vector<std::string> warnings; // "file:line:column: ..." each
 
     // All endpoints of all services: the protected ports.

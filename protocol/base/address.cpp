@@ -111,7 +111,9 @@ bool Address::is_grantable() const {
 
 bool Address::is_global() const {
     static const Range v4_site[] = {v4_range(10, 0, 8), v4_range(172, 16, 12), v4_range(192, 168, 16),
-                                    v4_range(100, 64, 10)};
+                                    v4_range(100, 64, 10),
+                                    // A CLAT's end of an IPv6-only network (RFC 7335), and what some tunnels use.
+                                    v4_range(192, 0, 24), v4_range(198, 18, 15)};
     static const Range v6_site[] = {v6_range(0xfc, 0, 7)};
     if (!is_grantable())
         return false;

@@ -163,6 +163,11 @@ Section::Section(const YAML::Node& node, const std::string& file, Faults& faults
     }
 }
 
+Place Section::place_of_key(std::string_view key) const {
+    const auto found = std::ranges::find_if(members_, [&](const Member& m) { return m.key.value == key; });
+    return found == members_.end() ? place_ : found->key.place;
+}
+
 Place Section::place_of(const YAML::Node& node) const { return place_at(file_, node.Mark()); }
 
 const YAML::Node* Section::find(std::string_view key) {

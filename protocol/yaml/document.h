@@ -95,6 +95,7 @@ class Section {
     void finish();
 
     const Place& place() const { return place_; }
+    Place place_of_key(std::string_view key) const; // the section's own where the key is absent
     Faults& faults() { return *faults_; }
 
   private:

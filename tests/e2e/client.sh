@@ -33,6 +33,9 @@ status_of 2 "port 65536" client proxy 192.0.2.1 65536
 status_of 2 "a port with a letter" client proxy 192.0.2.1 22x
 status_of 2 "a host that looks like an option" client proxy -oProxyCommand=x 22
 status_of 2 "a service that is none" client open both.example $P 'a b'
+status_of 2 "a lifetime that is none" client open both.example $P --lifetime 5
+status_of 2 "a port that is none" client open both.example $P tcp/0
+status_of 2 "a source that is none" client open both.example $P --source 192.0.2
 status_of 0 "help" client --help
 status_of 0 "version" client --version
 
@@ -56,6 +59,16 @@ contains "every fault with its place" "$(cat "$D/err")" 'broken.yaml:7:6: the ke
 contains "the second fault" "$(cat "$D/err")" 'unknown key "wiat" (did you mean "wait"?)'
 rm "$D/profiles/broken.yaml"
 status_of 0 "a profile is found by its alias" client status anna-laptop $P
+status_of 0 "in any case" client status ANNA-Laptop $P
+sed -i '1i name: office' "$D/profiles/anna-laptop.yaml"
+status_of 0 "by a name that it gives itself" client status Office $P
+contains "and the host is meant" "$(cat "$D/out")" "address     192.0.2.1 from 192.0.2.2"
+status_of 0 "then by its file's name too" client status anna-laptop $P
+sed -i '/^name: office/d' "$D/profiles/anna-laptop.yaml"
+sed 's/^factor:.*/&\nwait: 0s/' "$D/profiles/ops-jump.yaml" >"$D/profiles/broken.yaml"
+chmod 600 "$D/profiles/broken.yaml"
+status_of 78 "a wait that would never knock" client open x --profile "$D/profiles/broken.yaml"
+rm "$D/profiles/broken.yaml"
 
 say "codes"
 status_of 1 "no terminal to ask on" setsid --wait nsenter --net="/run/netns/$CLI" "$CLIENT" open 192.0.2.1 $P

@@ -114,8 +114,9 @@ Result<void> make_identity(Files& files, const std::string& directory, const con
     return {};
 }
 
-bool has_user(const config::Config& config, const std::string& user) {
-    return std::find(config.users.begin(), config.users.end(), user) != config.users.end();
+const config::Config::NamedUser* find_user(const config::Config& config, const std::string& name) {
+    const auto found = std::ranges::find(config.users, name, &config::Config::NamedUser::name);
+    return found == config.users.end() ? nullptr : &*found;
 }
 
 // The services that the credential may open, as its profile is to know them.
@@ -165,7 +166,7 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
 
     // The user, if new.
     std::vector<std::string> services;
-    const bool known = has_user(*config, options.user);
+    const auto* const known = find_user(*config, options.user);
     for (const gate::Service& service : config->policy.services)
         services.emplace_back(service.name.view());
     if (!options.services.empty()) {
@@ -180,9 +181,15 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
         return done.error();
     if (auto done = make_directory(directory + "/credentials", 0750, group); !done)
         return done.error();
-    if (known && !options.services.empty())
-        enrolled.notes.push_back("user " + options.user + " exists: his services stay as they are");
-    if (!known) {
+    if (known != nullptr) {
+        if (!options.services.empty())
+            enrolled.notes.push_back("user " + options.user + " exists: his services stay as they are");
+        services.clear();
+        for (std::size_t i = 0; i < config->policy.services.size(); ++i)
+            if (known->services.test(i))
+                services.emplace_back(config->policy.services[i].name.view());
+    }
+    if (known == nullptr) {
         const std::string user = "# Rights of one user; docs/configuration.md describes every key.\n"
                                  "name: " + options.user + "\n" +
                                  "services: " + yaml_list(services) + "\n" +
@@ -222,8 +229,8 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
                                 : options.profile_file;
     std::string profile = "# Profile of " + options.user + "/" + options.device +
                           " for knock-client: put it into ~/.config/xknock, mode 0600.\n"
-                          "# It holds a key: whoever has this file " +
-                          (options.factor == FactorKind::totp ? "and a code of the day" : "") + " can knock.\n" +
+                          "# It holds a key: whoever has this file" +
+                          (options.factor == FactorKind::totp ? " and a code of the moment" : "") + " can knock.\n" +
                           "hosts: " + yaml_list(options.hosts) + "\n";
     if (!options.server.empty())
         profile += "server: \"" + options.server + "\"\n";

@@ -49,6 +49,10 @@ Result<std::optional<std::chrono::seconds>> parse_ban_time(const std::string& te
     return std::optional(*time);
 }
 
+std::string counted(unsigned number, const std::string& what) {
+    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+}
+
 class Control {
   public:
     std::string socket = kSocket;
@@ -182,14 +186,14 @@ int main(int argc, char** argv) {
     add_json(sub);
     sub = add("close", "close the doors of an address, network, user or user/device", [&] {
         return control.ask({{"verb", "close"}, {"what", what}}, [](const json& r) {
-            return "closed " + std::to_string(r.value("closed", 0)) + " doors\n";
+            return "closed " + counted(r.value("closed", 0u), "door") + "\n";
         });
     });
     sub->add_option("what", what, "address, network, user or user/device")->required();
     add_json(sub);
     sub = add("unlock", "forget the wrong codes of a user or user/device", [&] {
         return control.ask({{"verb", "unlock"}, {"what", what}}, [](const json& r) {
-            return "unlocked " + std::to_string(r.value("unlocked", 0)) + " devices\n";
+            return "unlocked " + counted(r.value("unlocked", 0u), "device") + "\n";
         });
     });
     sub->add_option("user", what, "user or user/device")->required();

@@ -49,7 +49,7 @@ TEST_CASE("an address of one site only is not global") {
     for (const char* text : {"192.0.2.1", "172.32.0.1", "100.128.0.1", "2001:db8::1"})
         CHECK_MESSAGE(address(text).is_global(), text);
     for (const char* text : {"10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "100.64.0.1",
-                             "100.127.255.255", "fc00::1", "fdff::1", "127.0.0.1", "fe80::1"})
+                             "100.127.255.255", "192.0.0.1", "198.18.0.1", "198.19.255.255", "fc00::1", "fdff::1", "127.0.0.1", "fe80::1"})
         CHECK_MESSAGE(!address(text).is_global(), text);
 }
 

@@ -210,6 +210,12 @@ TEST_CASE("each fault of the main file is named") {
               "\"s sh\" is not a name"));
     CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: nobody-here, worker_user: 62002}\n"),
               "there is no user \"nobody-here\""));
+    // Nothing is said of who may read the secrets then: every hint would be wrong.
+    CHECK(!has(etc.bad(), "chgrp"));
+    CHECK(has(etc.bad_main("interfaces: []\nservices: {ssh: tcp/22}\nprocess: {user: 62001, worker_user: 62002}\n"),
+              "xknock.yaml:1:1: there is no interface"));
+    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {}\nprocess: {user: 62001, worker_user: 62002}\n"),
+              "xknock.yaml:2:1: there is no service"));
     // -1 as a uid or gid would leave the process what it is: root.
     CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: 4294967295, worker_user: 62002}\n"),
               "there is no user \"4294967295\""));
@@ -264,8 +270,8 @@ TEST_CASE("a secret that others can read, or that is not there, is named with th
     const Etc etc;
     etc.write("credentials/anna.laptop.key", "x", 0644);
     etc.write("credentials/anna.laptop.otp", "x", 0604);
-    CHECK(has(etc.bad(), "credentials/anna.laptop.key\" can be read by others (mode 0644) (chgrp 62001"));
-    CHECK(has(etc.bad(), "credentials/anna.laptop.otp\" can be read by others (mode 0604)"));
+    CHECK(has(etc.bad(), "credentials/anna.laptop.key: can be read by others (mode 0644) (chgrp 62001"));
+    CHECK(has(etc.bad(), "credentials/anna.laptop.otp: can be read by others (mode 0604)"));
     std::filesystem::remove(etc.path / "credentials/anna.laptop.key");
     CHECK(has(etc.bad(), "No such file"));
 }
@@ -273,7 +279,7 @@ TEST_CASE("a secret that others can read, or that is not there, is named with th
 TEST_CASE("files that others can write are refused") {
     const Etc etc;
     etc.write("users/anna.yaml", "name: anna\nservices: [ssh]\n", 0666);
-    CHECK(has(etc.bad(), "users/anna.yaml\" can be written by others (mode 0666)"));
+    CHECK(has(etc.bad(), "users/anna.yaml: can be written by others (mode 0666)"));
 }
 
 TEST_CASE("without an identity of the server nothing goes") {

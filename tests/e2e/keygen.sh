@@ -1,0 +1,72 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Enrolment: what "knockctl keygen" writes is what the server and the client read, and what it refuses leaves nothing.
+# shellcheck source=SCRIPTDIR/lib.sh
+. "$(dirname "$0")/lib.sh"
+begin keygen
+configure ''
+keygen() { (cd "$D" && "$KNOCKCTL" keygen "$@" -c "$D/etc/xknock.yaml"); }
+files() { (cd "$D" && find etc state xknock-*.yaml -type f -printf '%m %U:%G %p\n' 2>/dev/null | LC_ALL=C sort -k3); }
+# refused CODE WHAT ARGUMENTS...: ends with this code and changes no file.
+refused() {
+	local wanted=$1 what=$2 got=0 before
+	shift 2
+	before=$(files)
+	keygen "$@" >"$D/out" 2>"$D/err" || got=$?
+	equal "$what" "$got" "$wanted"
+	equal "and nothing is written" "$(files)" "$before"
+}
+
+say "the first device"
+keygen anna --device laptop --host 192.0.2.1 --service ssh >"$D/out" || fail "keygen: $(cat "$D/out")"
+equal "files, modes and owners" "$(files)" "640 0:$UID_DAEMON etc/credentials/anna.laptop.key
+640 0:$UID_DAEMON etc/credentials/anna.laptop.otp
+644 0:0 etc/credentials/anna.laptop.yaml
+644 0:0 etc/server_id
+644 0:0 etc/users/anna.yaml
+644 0:0 etc/xknock.yaml
+600 $UID_DAEMON:$UID_DAEMON state/state
+600 0:0 xknock-anna-laptop.yaml"
+secret=$(cat "$D/etc/credentials/anna.laptop.otp")
+contains "the URI for the authenticator" "$(cat "$D/out")" \
+	"otpauth://totp/xknock%20192.0.2.1:anna%2Flaptop?secret=$secret&issuer=xknock%20192.0.2.1&algorithm=SHA1&digits=6&period=30"
+contains "and a QR code" "$(cat "$D/out")" "█▀▀"
+lacks "the profile does not hold the second factor" "$(cat "$D/xknock-anna-laptop.yaml")" "$secret"
+contains "what to do next" "$(cat "$D/out")" "knockctl reload"
+check "knockctl finds nothing wrong" "$KNOCKCTL" check "$D/etc/xknock.yaml"
+check "xknockd neither" "$XKNOCKD" --check -c "$D/etc/xknock.yaml"
+
+say "another device of the same user"
+keygen anna --device robot --factor hmac --service web --host 192.0.2.1 --no-qr >"$D/out"
+contains "his services stay" "$(cat "$D/out")" "his services stay as they are"
+lacks "no QR code for a machine" "$(cat "$D/out")" "█"
+lacks "and no URI" "$(cat "$D/out")" otpauth
+contains "the profile knows what he may open" "$(cat "$D/xknock-anna-robot.yaml")" 'ssh: ["tcp/22"]'
+lacks "and nothing else" "$(cat "$D/xknock-anna-robot.yaml")" web:
+keygen bob --factor none --host 192.0.2.1 --json >"$D/out"
+contains "without --service a new user gets all" "$(cat "$D/etc/users/bob.yaml")" 'services: ["ssh", "web", "vpn"]'
+
+say "what is refused"
+refused 1 "a device that exists" anna --device laptop
+contains "it is named" "$(cat "$D/err")" 'device "anna/laptop" exists'
+refused 2 "a service that does not" carl --service imap
+contains "it is named" "$(cat "$D/err")" 'there is no service "imap"'
+refused 2 "a user's name that is a path" ../carl
+refused 2 "a device's name that is none" carl --device 'a b'
+refused 1 "a profile that exists is not overwritten" carl --out "$D/xknock-anna-robot.yaml"
+refused 1 "a profile that cannot be written" carl --out "$D/nowhere/profile.yaml"
+echo 'servces: {}' >>"$D/etc/xknock.yaml"
+refused 78 "a configuration that is wrong" carl
+sed -i '/^servces/d' "$D/etc/xknock.yaml"
+
+say "as enrolled, it knocks"
+mv "$D"/xknock-*.yaml "$D/profiles/"
+listen 22
+start
+lacks "the first start has no fence to wait for" "$(cat "$D/log")" "judgement begins with what"
+in_cli "$CLIENT" open 192.0.2.1 --profile "$D/profiles/xknock-anna-laptop.yaml" --otp "$(oathtool --totp -b "$secret")" 2>"$D/err" ||
+	fail "the laptop: $(cat "$D/err")"
+check "the laptop opens ssh with a code of an authenticator" granted
+ctl close anna >/dev/null
+check "the robot does without one" in_cli "$CLIENT" open 192.0.2.1 --profile "$D/profiles/xknock-anna-robot.yaml"
+pass
