@@ -78,7 +78,6 @@ struct xk_candidate {
 /* Map "counters" (per-CPU array of __u64): one for each exit of a knock-port packet. */
 enum xk_counter {
 	XK_TRANSIT,		/* not for an address of ours: passed */
-	XK_FRAGMENT,		/* first fragment: dropped */
 	XK_BANNED,		/* source is banned (packets to any port): dropped */
 	XK_LENGTH,		/* not 192 bytes, or lengths disagree: dropped */
 	XK_SOURCE,		/* a source that cannot be: dropped */

@@ -115,7 +115,6 @@ struct packet {
 
 enum parsed {
 	NOT_OURS,	/* no UDP that we can see: a shape that only the stack needs to understand */
-	FIRST_FRAGMENT,	/* IPv4, with the UDP header */
 	DATAGRAM,
 };
 
@@ -187,7 +186,6 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p, i
 	if (protocol == bpf_htons(ETH_P_IP)) {
 		const struct iphdr *ip = next;
 		const struct udphdr *udp = (void *)(ip + 1);
-		__u16 fragment;
 
 		if ((void *)(ip + 1) > end || ip->version != 4)
 			return NOT_OURS;
@@ -195,14 +193,17 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p, i
 		*banned = is_banned(&p->source);
 		if (ip->ihl != 5 || ip->protocol != IPPROTO_UDP || (void *)(udp + 1) > end)
 			return NOT_OURS;
-		fragment = bpf_ntohs(ip->frag_off) & 0x3fff;	/* MF and offset */
-		if (fragment & 0x1fff)
-			return NOT_OURS;	/* a later fragment has no UDP header */
+		/*
+		 * MF and offset. A knock is never in parts, and a first part that is dropped here would tell: any other
+		 * port says "reassembly time exceeded" when the rest does not come.
+		 */
+		if (ip->frag_off & bpf_htons(0x3fff))
+			return NOT_OURS;
 		set_v4(&p->destination, &ip->daddr);
 		p->udp = udp;
 		p->ipv6 = 0;
 		p->ip_payload = (__u32)bpf_ntohs(ip->tot_len) - sizeof(*ip);
-		return fragment ? FIRST_FRAGMENT : DATAGRAM;
+		return DATAGRAM;
 	}
 	if (protocol == bpf_htons(ETH_P_IPV6)) {
 		const struct ipv6hdr *ip = next;
@@ -425,7 +426,5 @@ int xknock(struct xdp_md *ctx)
 		count(XK_TRANSIT);
 		return XDP_PASS;
 	}
-	if (shape == FIRST_FRAGMENT)
-		return finish(XK_FRAGMENT);
 	return finish(judge(ctx, &p));
 }

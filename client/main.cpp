@@ -45,7 +45,8 @@ int fail(const Error& error) {
     return static_cast<int>(error.exit);
 }
 
-// Keys are in our memory: not for core dumps, debuggers of other processes, or the swap.
+// Keys are in our memory: not for core dumps, debuggers of other processes, or, as far as it is here already, the swap.
+// The text of the profile lives on in yaml-cpp's nodes; the keys themselves are in memory of their own (Secret).
 void guard_memory() {
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);

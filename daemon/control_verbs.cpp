@@ -216,7 +216,7 @@ Reply close(Daemon& d, const json& request) {
     }
     if (!closed)
         return closed.error();
-    spdlog::info("closed {} doors of {} by the operator", *closed, printable(what));
+    spdlog::info("closed the doors of {} by the operator: {}", printable(what), *closed);
     return json{{"closed", *closed}};
 }
 

@@ -421,7 +421,7 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
         else if (message.verb == DoorVerb::close)
             spdlog::info("closed {} {} from {} by {}", done.service, text_of(done.doors), where, who);
         else
-            spdlog::info("closed all of {}: {} doors", who, done.doors.size());
+            spdlog::info("closed all doors of {}: {}", who, done.doors.size());
     } else if (done.answer == Answer::refused || done.answer == Answer::failed) {
         // The judge should have refused it: a reload in between, or a worker that is not ours any more.
         if (refusal_log_.allow(static_cast<unsigned>(done.answer), request.address, now.boot))

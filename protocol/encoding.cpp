@@ -7,6 +7,11 @@
 #include <cstdlib>
 
 namespace xk {
+namespace {
+
+constexpr char kBase32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"; // RFC 4648 section 6
+
+} // namespace
 
 std::string to_hex(ByteView bytes) {
     std::string out(2 * bytes.size() + 1, '\0');
@@ -50,16 +55,37 @@ bool from_base64(std::string_view text, std::span<std::uint8_t> out) {
            size == out.size() && end == text.data() + text.size();
 }
 
+// Not liboath's: that leaves a copy of the secret on the heap.
 std::size_t from_base32(std::string_view text, std::span<std::uint8_t> out) {
-    char* bytes = nullptr;
-    std::size_t size = 0;
-    if (oath_base32_decode(text.data(), text.size(), &bytes, &size) != OATH_OK)
-        return 0;
-    if (size <= out.size())
-        std::copy_n(bytes, size, out.begin());
-    sodium_memzero(bytes, size);
-    std::free(bytes);
-    return size <= out.size() ? size : 0;
+    const std::size_t digits = text.find_last_not_of('=') + 1; // the padding may be there or not (RFC 4648 section 3.2)
+    std::uint32_t bits = 0;
+    unsigned have = 0; // bits that wait for a whole byte
+    std::size_t size = 0, read = 0;
+    const auto refuse = [&] {
+        sodium_memzero(out.data(), out.size());
+        return std::size_t{0};
+    };
+    for (const char c : text.substr(0, digits)) {
+        if (c == ' ')
+            continue;
+        const char upper = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+        const char* const digit = std::char_traits<char>::find(kBase32, 32, upper);
+        if (digit == nullptr)
+            return refuse();
+        ++read;
+        bits = bits << 5 | static_cast<std::uint32_t>(digit - kBase32);
+        if ((have += 5) < 8)
+            continue;
+        have -= 8;
+        if (size == out.size())
+            return refuse();
+        out[size++] = static_cast<std::uint8_t>(bits >> have);
+        bits &= (1u << have) - 1;
+    }
+    // A last digit that adds no byte, or bits behind the last byte: no encoder writes that (sections 3.5 and 6).
+    const bool complete = have < 5 && bits == 0;
+    const bool padded = digits == text.size() || (read + text.size() - digits) % 8 == 0;
+    return complete && padded ? size : refuse();
 }
 
 } // namespace xk

@@ -4,6 +4,7 @@
 #include <cap-ng.h>
 #include <grp.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace xk::privsep {
@@ -15,7 +16,8 @@ constexpr unsigned kKept[] = {CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON};
 
 Result<void> close_doors() {
     // No core dump, no ptrace, and /proc/PID is root's.
-    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    const rlimit none{0, 0};
+    if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return os_error("forbidding core dumps");
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return os_error("giving up new privileges");

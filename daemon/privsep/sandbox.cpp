@@ -48,7 +48,7 @@ constexpr int kAllowed[] = {
     SCMP_SYS(exit_group), SCMP_SYS(exit), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn),
 #if defined(__SANITIZE_ADDRESS__)
     // The sanitizer's runtime, in development builds only: its checks and reports.
-    SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigaction),
+    SCMP_SYS(getpid), SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigprocmask), SCMP_SYS(tgkill), SCMP_SYS(sched_yield), SCMP_SYS(readlink),
     SCMP_SYS(readlinkat), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(lseek), SCMP_SYS(stat),
     SCMP_SYS(pipe), SCMP_SYS(pipe2),

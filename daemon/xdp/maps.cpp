@@ -214,7 +214,7 @@ Result<Counters> read_counters(Filter& filter) {
 
 std::string_view counter_name(int counter) {
     static constexpr std::string_view kNames[] = {
-        "transit", "fragment", "banned", "length",    "source",    "tag",     "expired",
+        "transit", "banned", "length",    "source",    "tag",     "expired",
         "disabled", "mac",     "seen",   "rate",      "ring-full", "candidate", "answered"};
     static_assert(std::size(kNames) == XK_COUNTERS);
     return counter >= 0 && counter < XK_COUNTERS ? kNames[counter] : "?";

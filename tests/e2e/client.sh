@@ -11,7 +11,7 @@ secret=$(cat "$D/etc/credentials/anna.laptop.otp")
 sed -i '/otp_secret/d' "$D/profiles/anna-laptop.yaml"
 start
 listen 22 80
-P="--profiles $D/profiles"
+P=(--profiles "$D/profiles")
 code() { oathtool --totp -b "$secret"; }
 # status_of CODE WHAT COMMAND...: the command ends with this code.
 status_of() {
@@ -32,24 +32,24 @@ status_of 2 "port 0" client proxy 192.0.2.1 0
 status_of 2 "port 65536" client proxy 192.0.2.1 65536
 status_of 2 "a port with a letter" client proxy 192.0.2.1 22x
 status_of 2 "a host that looks like an option" client proxy -oProxyCommand=x 22
-status_of 2 "a service that is none" client open both.example $P 'a b'
-status_of 2 "a lifetime that is none" client open both.example $P --lifetime 5
-status_of 2 "a port that is none" client open both.example $P tcp/0
-status_of 2 "a source that is none" client open both.example $P --source 192.0.2
+status_of 2 "a service that is none" client open both.example "${P[@]}" 'a b'
+status_of 2 "a lifetime that is none" client open both.example "${P[@]}" --lifetime 5
+status_of 2 "a port that is none" client open both.example "${P[@]}" tcp/0
+status_of 2 "a source that is none" client open both.example "${P[@]}" --source 192.0.2
 status_of 0 "help" client --help
 status_of 0 "version" client --version
 
 say "profiles"
-status_of 78 "no profile for the host" client open nowhere.example $P
+status_of 78 "no profile for the host" client open nowhere.example "${P[@]}"
 contains "says where it looked" "$(cat "$D/err")" "no profile in \"$D/profiles\" is for host \"nowhere.example\""
 chmod 644 "$D/profiles/ops-jump.yaml"
 status_of 78 "a profile that others can read" client open ops.example --profile "$D/profiles/ops-jump.yaml"
 contains "says so" "$(cat "$D/err")" "can be read by others (mode 0644)"
 contains "and what to do" "$(cat "$D/err")" "chmod 0600"
-status_of 78 "it is not found by its host either" client open ops.example $P
+status_of 78 "it is not found by its host either" client open ops.example "${P[@]}"
 chmod 600 "$D/profiles/ops-jump.yaml"
 cp "$D/profiles/ops-jump.yaml" "$D/profiles/twin.yaml"
-status_of 78 "two profiles for one host" client open ops.example $P
+status_of 78 "two profiles for one host" client open ops.example "${P[@]}"
 contains "are both named" "$(cat "$D/err")" "ops-jump.yaml\" and \"$D/profiles/twin.yaml\" are both for host"
 rm "$D/profiles/twin.yaml"
 sed 's/^key:.*/key: short/; $ a wiat: 3s' "$D/profiles/ops-jump.yaml" >"$D/profiles/broken.yaml"
@@ -58,12 +58,12 @@ status_of 78 "a broken profile" client open x --profile "$D/profiles/broken.yaml
 contains "every fault with its place" "$(cat "$D/err")" 'broken.yaml:7:6: the key is not base64 of 32 bytes'
 contains "the second fault" "$(cat "$D/err")" 'unknown key "wiat" (did you mean "wait"?)'
 rm "$D/profiles/broken.yaml"
-status_of 0 "a profile is found by its alias" client status anna-laptop $P
-status_of 0 "in any case" client status ANNA-Laptop $P
+status_of 0 "a profile is found by its alias" client status anna-laptop "${P[@]}"
+status_of 0 "in any case" client status ANNA-Laptop "${P[@]}"
 sed -i '1i name: office' "$D/profiles/anna-laptop.yaml"
-status_of 0 "by a name that it gives itself" client status Office $P
+status_of 0 "by a name that it gives itself" client status Office "${P[@]}"
 contains "and the host is meant" "$(cat "$D/out")" "address     192.0.2.1 from 192.0.2.2"
-status_of 0 "then by its file's name too" client status anna-laptop $P
+status_of 0 "then by its file's name too" client status anna-laptop "${P[@]}"
 sed -i '/^name: office/d' "$D/profiles/anna-laptop.yaml"
 sed 's/^factor:.*/&\nwait: 0s/' "$D/profiles/ops-jump.yaml" >"$D/profiles/broken.yaml"
 chmod 600 "$D/profiles/broken.yaml"
@@ -71,26 +71,26 @@ status_of 78 "a wait that would never knock" client open x --profile "$D/profile
 rm "$D/profiles/broken.yaml"
 
 say "codes"
-status_of 1 "no terminal to ask on" setsid --wait nsenter --net="/run/netns/$CLI" "$CLIENT" open 192.0.2.1 $P
+status_of 1 "no terminal to ask on" setsid --wait nsenter --net="/run/netns/$CLI" "$CLIENT" open 192.0.2.1 "${P[@]}"
 contains "is said" "$(cat "$D/err")" "no terminal to ask on"
-status_of 1 "a code of five digits" client open 192.0.2.1 $P --otp 12345
+status_of 1 "a code of five digits" client open 192.0.2.1 "${P[@]}" --otp 12345
 contains "is refused before anything is sent" "$(cat "$D/err")" "a code has 6 digits"
 equal "nothing was sent so far" "$(knocked)" 0
-status_of 0 "--otp, with the blank that authenticators show" client open 192.0.2.1 $P --otp "$(code | sed 's/.../& /')"
+status_of 0 "--otp, with the blank that authenticators show" client open 192.0.2.1 "${P[@]}" --otp "$(code | sed 's/.../& /')"
 contains "the port is said to be open" "$(cat "$D/err")" "tcp/22 of 192.0.2.1 open"
 before=$(knocked)
-status_of 0 "while the port answers nobody needs to knock" client open 192.0.2.1 $P --otp 000000
+status_of 0 "while the port answers nobody needs to knock" client open 192.0.2.1 "${P[@]}" --otp 000000
 contains "and that is said" "$(cat "$D/err")" "answers without a knock"
 equal "and nothing was sent" "$(knocked)" "$before"
 shut
 
 say "the code was used; the program that gives codes is asked again in the next slot"
 printf 'otp_command: [oathtool, --totp, -b, "%s"]\n' "$secret" >>"$D/profiles/anna-laptop.yaml"
-status_of 0 "and then the door opens" client open 192.0.2.1 $P
+status_of 0 "and then the door opens" client open 192.0.2.1 "${P[@]}"
 sed -i '/otp_command/d' "$D/profiles/anna-laptop.yaml"
 printf 'otp_command: [sh, -c, "exit 3"]\n' >>"$D/profiles/anna-laptop.yaml"
 shut
-status_of 1 "a program that fails" client open 192.0.2.1 $P
+status_of 1 "a program that fails" client open 192.0.2.1 "${P[@]}"
 contains "is said" "$(cat "$D/err")" '"sh" failed'
 sed -i '/otp_command/d' "$D/profiles/anna-laptop.yaml"
 
@@ -100,7 +100,7 @@ on_terminal() { in_cli socat -t 60 - "EXEC:$*,pty,setsid,ctty,stderr,rawer,isig,
 cat >"$D/proxy" <<-C
 	#!/bin/sh
 	trap : INT
-	printf 'to the server' | $CLIENT proxy 192.0.2.1 22 $P >$D/stream 2>$D/err
+	printf 'to the server' | $CLIENT proxy 192.0.2.1 22 ${P[*]} >$D/stream 2>$D/err
 	echo "ended \$?"
 	stty -a </dev/tty | grep -o '.echo '
 C
@@ -112,6 +112,7 @@ next_code() { # a code of a step that was not used yet
 	code
 }
 fresh=$(next_code)
+# shellcheck disable=SC2094  # what is typed waits for what is asked
 {
 	eventually 10 grep -q Code "$D/tty" || true
 	printf '%s\n' "$fresh"
@@ -124,6 +125,7 @@ equal "ssh's stream holds what the server said, and nothing else" "$(cat "$D/str
 contains "the terminal shows what is typed again" "$(cat "$D/tty")" " echo "
 shut
 before=$(knocked)
+# shellcheck disable=SC2094  # as above
 {
 	eventually 10 grep -q Code "$D/tty2" || true
 	printf '\003'
@@ -133,11 +135,12 @@ contains "Ctrl-C ends it" "$(cat "$D/tty2" "$D/err")" "interrupted"
 contains "with an error" "$(cat "$D/tty2")" "ended 1"
 contains "and gives the terminal back" "$(cat "$D/tty2")" " echo "
 equal "and nothing was sent" "$(knocked)" "$before"
+# shellcheck disable=SC2016  # for the other shell
 printf '#!/bin/sh\nprintf "%%s" "$1" >%s/asked\necho 123456\n' "$D" >"$D/askpass"
 chmod +x "$D/askpass"
 sed -i '/^wait:/d; $ a wait: 1s' "$D/profiles/anna-laptop.yaml"
 SSH_ASKPASS=$D/askpass status_of 1 "without a terminal SSH_ASKPASS is asked" \
-	setsid --wait nsenter --net="/run/netns/$CLI" "$CLIENT" open 192.0.2.1 $P
+	setsid --wait nsenter --net="/run/netns/$CLI" "$CLIENT" open 192.0.2.1 "${P[@]}"
 equal "with the question" "$(cat "$D/asked")" "Code for anna-laptop: "
 contains "a wrong code opens nothing, and the message says what may be wrong" "$(cat "$D/err")" "was the code right"
 
@@ -146,20 +149,20 @@ printf '127.0.0.1 localhost\n2001:db8::1 both.example\n192.0.2.1 both.example\n'
 printf '2001:db8::99 half.example\n192.0.2.1 half.example\n' >>"$D/hosts"
 sed -i 's/"both.example"/"both.example", "half.example"/' "$D/profiles/anna-robot.yaml"
 with_hosts() { unshare -m sh -c "mount --bind '$D/hosts' /etc/hosts && exec \"\$@\"" _ nsenter --net="/run/netns/$CLI" "$@"; }
-status_of 0 "both families work: the first is taken" with_hosts "$CLIENT" open both.example $P
+status_of 0 "both families work: the first is taken" with_hosts "$CLIENT" open both.example "${P[@]}"
 contains "the door is for the family of the connection" "$(ctl grants)" "2001:db8::2"
 lacks "and for no other" "$(ctl grants)" "192.0.2.2"
 shut
-status_of 0 "one address is dead: the next is tried" with_hosts "$CLIENT" open half.example $P
+status_of 0 "one address is dead: the next is tried" with_hosts "$CLIENT" open half.example "${P[@]}"
 contains "the knock came by the family that then connected" "$(ctl grants)" "192.0.2.2"
 shut
-status_of 1 "a name without an address" client open both.example $P --profile anna-robot
+status_of 1 "a name without an address" client open both.example "${P[@]}" --profile anna-robot
 contains "is said" "$(cat "$D/err")" "has no address"
 
 say "proxy"
 background "$SRV" socat TCP-LISTEN:443,fork,reuseaddr EXEC:'md5sum'
 eventually 5 listening 443
-robot() { client "$1" 192.0.2.1 "${@:2}" --profile anna-robot $P; }
+robot() { client "$1" 192.0.2.1 "${@:2}" --profile anna-robot "${P[@]}"; }
 sum=$(head -c 3000000 /dev/zero | tee >(md5sum >"$D/sum") | robot proxy 443)
 equal "the end of input is passed on, and the answer comes back whole" "$sum" "$(cat "$D/sum")"
 out=$(robot proxy 80 </dev/null)
@@ -183,19 +186,19 @@ status_of 0 "open without waiting" robot open vpn --no-wait
 eventually 5 grep -q 51820 <(ctl grants)
 
 say "for somebody else"
-client open 192.0.2.1 ssh --profile ops-jump $P --for 198.51.100.66 2>/dev/null
+client open 192.0.2.1 ssh --profile ops-jump "${P[@]}" --for 198.51.100.66 2>/dev/null
 reaches refused delegation 1
 say "not without the right to"
 sed -i '$ a delegate: true' "$D/etc/users/ops.yaml"
 ctl reload >/dev/null
-client open 192.0.2.1 ssh --profile ops-jump $P --for 198.51.100.66 2>/dev/null
+client open 192.0.2.1 ssh --profile ops-jump "${P[@]}" --for 198.51.100.66 2>/dev/null
 eventually 5 can_connect "$STR" 198.51.100.1 22 || fail "delegation does not open"
 say "and with it the other address gets in"
 shut
 
 say "the client's clock"
 export ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
-faked() { nsenter --net="/run/netns/$CLI" faketime -f "$1" "$CLIENT" open 192.0.2.1 ssh --profile anna-robot $P; }
+faked() { nsenter --net="/run/netns/$CLI" faketime -f "$1" "$CLIENT" open 192.0.2.1 ssh --profile anna-robot "${P[@]}"; }
 status_of 0 "twenty seconds behind is good enough" faked -20s
 shut
 sed -i '$ a wait: 1s' "$D/profiles/anna-robot.yaml"

@@ -114,11 +114,14 @@ deep=$(printf '[%.0s' $(seq 30000))
 contains "very deep" "$(frame "$deep" | raw)" "not JSON"
 printf '\x00\x00\x00\x20{"verb"' | timeout 5 socat -t 0.2 - "UNIX-CONNECT:$SOCKET" >"$D/out" || true
 equal "cut in the middle: no answer" "$(cat "$D/out")" ""
-for _ in $(seq 40); do head -c 3000 /dev/urandom | timeout 5 socat -t 0.1 - "UNIX-CONNECT:$SOCKET" >/dev/null 2>&1 & done
-wait $(jobs -p | grep -v -e "^$DAEMON$" $(printf -- '-e ^%s$ ' "${PIDS[@]}")) 2>/dev/null || true
+noise=()
+for _ in $(seq 40); do
+	head -c 3000 /dev/urandom | timeout 5 socat -t 0.1 - "UNIX-CONNECT:$SOCKET" >/dev/null 2>&1 &
+	noise+=($!)
+done
+wait "${noise[@]}" 2>/dev/null || true
 check "noise from many at once, and the daemon goes on" ctl status
 say "a client that holds the line is dropped after a while"
-exec {hold}<>/dev/null
 background "$SRV" socat -u "UNIX-CONNECT:$SOCKET" "OPEN:$D/held,creat"
 held=$BACKGROUND
 gone() { ! kill -0 "$held"; }

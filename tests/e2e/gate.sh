@@ -29,7 +29,23 @@ heard() { [ "$(grep -c "$1" "$D/heard")" = 2 ]; }
 eventually 5 sh -c "ss -N $SRV -Hlun 'sport = :51820' | grep -q ." || fail "no UDP service"
 shout before
 eventually 5 heard before || fail "before: anycast and broadcast do not reach the service"
+# A session from before: nothing here has used connection tracking yet, so the kernel does not know it.
+printf '%s\n' 'while sleep 0.1; do echo tick; done &' 'exec cat' >"$D/service.sh"
+background "$SRV" socat TCP-LISTEN:443,reuseaddr "EXEC:sh $D/service.sh" 2>/dev/null
+eventually 5 listening 443
+mkfifo "$D/words"
+exec {words}<>"$D/words"
+nsenter --net="/run/netns/$STR" socat - TCP:198.51.100.1:443 <&"$words" >"$D/session" 2>/dev/null &
+PIDS+=($!)
+echo one >&"$words"
+eventually 5 grep -q one "$D/session" || fail "no session"
 start
+sleep 0.3 # the server speaks, and the kernel adopts the session
+echo two >&"$words"
+eventually 5 grep -q two "$D/session" || fail "a session from before the first start hangs"
+say "a session from before the first start goes on"
+refuse "while the same stranger begins none" can_connect "$STR" 198.51.100.1 443
+exec {words}>&-
 shout behind
 for chain in "" $CHAINS; do
 	equal "a SYN behind [$chain] meets the fence" "$(syn 22 "$chain")" silence

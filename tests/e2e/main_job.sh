@@ -56,6 +56,7 @@ equal "the stranger's scan sees the same as before" "$(cat "$D/scan.after")" "$(
 refuse "the stranger still does not get to the port" can_connect "$STR" 198.51.100.1 22
 
 say "a session outlives its grant"
+# shellcheck disable=SC2086,SC2016  # words; for the other shell
 coproc SESSION { in_cli $SSH -o ProxyCommand="$proxy" root@2001:db8::1 'echo begun; read -r word; echo "still $word"' 2>"$D/ssh.err"; }
 # shellcheck disable=SC2154
 read -r -t 60 line <&"${SESSION[0]}" || fail "no session: $(cat "$D/ssh.err")"

@@ -21,7 +21,7 @@ fails() {
 	! in_srv ip link show host0 | grep -q xdp || fail "$what: a program was attached"
 	! find "$D/bpf/xknock" -type f 2>/dev/null | grep -q . || fail "$what: something is pinned"
 	! pgrep -f "$D/etc/xknock.yaml" >/dev/null || fail "$what: a process is left"
-	rm -rf "$D/etc"
+	rm -rf "${D:?}/etc"
 	cp -a "$D/etc.good" "$D/etc"
 }
 main() { sed -i "$1" "$D/etc/xknock.yaml"; }

@@ -19,6 +19,7 @@ say "boot"
 mkdir -p "$D/root" "$D/ctr"
 chmod 755 "$D/ctr"
 # systemd wants a cgroup2 of its own, and nspawn no overlay on "/" itself.
+# shellcheck disable=SC2016  # for the other shell
 setsid unshare -m --propagation private bash -c '
 	mount -t cgroup2 none /sys/fs/cgroup && mkdir -p "/sys/fs/cgroup/$1" && echo $$ >"/sys/fs/cgroup/$1/cgroup.procs" &&
 	mount --bind / "$2" && exec systemd-nspawn -q -M "$1" -D "$2" --volatile=overlay --register=no --keep-unit \
