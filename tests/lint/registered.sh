@@ -13,9 +13,9 @@ for file in tests/e2e/*.sh; do
 	[ "$name" = lib ] || is_known "e2e.$name" "$file"
 	[ -x "$file" ] || fault "$file is not executable"
 done
-for name in $(sed -n 's/^case_\([a-z0-9_]*\)().*/\1/p' tests/vm/run.sh); do
+while read -r name; do
 	[ "$name" = backports ] || is_known "vm.$name" tests/vm/run.sh
-done
+done < <(sed -n 's/^case_\([a-z0-9_]*\)().*/\1/p' tests/vm/run.sh)
 for file in tests/fuzz/fuzz_*.cpp; do
 	name=$(basename "$file" .cpp)
 	is_known "fuzz.${name#fuzz_}" "$file"
