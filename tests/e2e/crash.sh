@@ -12,7 +12,10 @@ make() { "$PACKET" make --profile "$(profile "$1")" "${@:2}" >"$D/packet"; }
 send() { in_cli "$PACKET" send "$D/packet" --to 192.0.2.1 "$@"; }
 
 # A connection is tried every millisecond, until the end.
-exec {storm}> >(exec nsenter --net="/run/netns/$STR" "$PROBE" storm --to 198.51.100.1 >"$D/storm")
+exec 9> >(exec nsenter --net="/run/netns/$STR" "$PROBE" storm --to 198.51.100.1 >"$D/storm")
+
+# What is started from here on must not hold the storm's input open.
+restart() { start 9>&-; }
 
 # The daemon is gone at once, whatever it was doing; where only the worker is killed, the daemon gives up by itself.
 kill_it() {
@@ -35,7 +38,7 @@ say "a knock that is sent while nobody runs"
 make user2-key --endpoint tcp/80
 send
 cp "$D/packet" "$D/replay"
-start
+restart
 reaches accepted open 2
 say "waits in the ring and is served by the next daemon"
 equal "the grant before is known again, with its holder" "$(ctl grants | grep -c 'tcp/22 .* user1/key')" 1
@@ -48,7 +51,7 @@ equal "its replay is none" "$(stat accepted open)" "$before"
 say "a replay that the filter has forgotten is refused by the memory of judgement"
 stop
 rm "$D/bpf/xknock/maps1/seen"
-start
+restart
 cp "$D/replay" "$D/packet"
 before=$(stat refused replay)
 send
@@ -64,12 +67,12 @@ for i in $(seq 50); do
 	# Within the next two milliseconds: before, in, or behind its judgement.
 	sleep "0.000$((RANDOM % 20 * 100))"
 	if [ $((i % 2)) = 0 ]; then kill_it "$DAEMON"; else kill_it "$(worker_pid)"; fi
-	start
+	restart
 	eventually 5 at_least accepted open $((before + 1)) || lost=$((lost + 1))
 	[ "$(stat accepted open)" -le $((before + 1)) ] || fail "knock $i counted twice"
 done
 equal "no knock was lost" "$lost" 0
-exec {storm}>&-
+exec 9>&-
 eventually 5 test -s "$D/storm"
 say "the stranger tried $(cut -d' ' -f1 "$D/storm") times"
 equal "and never got in" "$(cut -d' ' -f2 "$D/storm")" 0
@@ -78,7 +81,7 @@ say "a worker that was stopped is ended by the next daemon"
 hung=$(worker_pid)
 kill -STOP "$hung"
 kill_it "$DAEMON"
-start
+restart
 refuse "it is gone" grep -qs '^State:.[^Z]' "/proc/$hung/status"
 equal "and there is one worker" "$(pgrep -x -c xknock-worker -P "$DAEMON")" 1
 
@@ -88,7 +91,7 @@ code=0
 wait "$DAEMON" || code=$?
 equal "the daemon gives up" "$code" 1
 contains "and says why" "$(tail -2 "$D/log")" "does not answer"
-start
+restart
 refuse "two daemons do not run at once" daemon_command
 contains "and the second says so" "$(cat "$D/out")" "another xknockd runs already"
 code=0
