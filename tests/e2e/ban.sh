@@ -108,7 +108,6 @@ background "$SRV" sh -c "tail -n0 -F --pid=$$ '$D/ssh/log' | while IFS= read -r 
 	printf '%s host sshd[77]: %s\n' \"\$(date '+%b %e %H:%M:%S')\" \"\$line\"; done >>'$F/auth.log'"
 f2b() { fail2ban-client -c "$F" -s "$F/sock" -p "$F/pid" "$@"; }
 fail2ban-server -c "$F" -s "$F/sock" -p "$F/pid" -f -x start >"$F/out" 2>&1 &
-PIDS+=($!)
 eventually 20 f2b ping || fail "fail2ban does not start: $(cat "$F/out")"
 knock_str --lifetime 60s
 check "the stranger has a grant" reached

@@ -36,7 +36,6 @@ eventually 5 listening 443
 mkfifo "$D/words"
 exec {words}<>"$D/words"
 nsenter --net="/run/netns/$STR" socat - TCP:198.51.100.1:443 <&"$words" >"$D/session" 2>/dev/null &
-PIDS+=($!)
 echo one >&"$words"
 eventually 5 grep -q one "$D/session" || fail "no session"
 start

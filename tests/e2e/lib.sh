@@ -80,7 +80,6 @@ begin() {
 	D=$(mktemp -d "/tmp/xk-$NAME.XXXXXX")
 	chmod 755 "$D"
 	SRV=xk$$-srv CLI=xk$$-cli STR=xk$$-str
-	PIDS=()
 	DAEMON=
 	trap finish EXIT
 	trap 'exit 1' INT TERM HUP
@@ -94,7 +93,8 @@ finish() {
 	local code=$?
 	trap - EXIT INT TERM HUP
 	set +e
-	for pid in $DAEMON "${PIDS[@]}"; do kill -KILL "$pid" 2>/dev/null; done
+	# Children that still run, and nobody else: the number of one that ended may be somebody's by now.
+	for pid in $(jobs -pr); do kill -KILL "$pid" 2>/dev/null; done
 	wait 2>/dev/null
 	for ns in $SRV $CLI $STR ${MORE_NS:-}; do ip netns del "$ns" 2>/dev/null; done
 	umount "$D/bpf" 2>/dev/null
@@ -140,7 +140,6 @@ in_str() { nsenter --net="/run/netns/$STR" "$@"; }
 background() {
 	nsenter --net="/run/netns/$1" "${@:2}" &
 	BACKGROUND=$!
-	PIDS+=("$BACKGROUND")
 }
 
 # configure [MORE_YAML]: the main file; the services are ssh and web.

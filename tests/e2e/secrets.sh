@@ -163,7 +163,6 @@ mkfifo "$D/fifo"
 nsenter --net="/run/netns/$CLI" setpriv --reuid=62030 --regid=62030 --clear-groups \
 	"$CLIENT" proxy 192.0.2.1 80 --profile "$D/robot.yaml" <"$D/fifo" >"$D/stream" 2>"$D/stream.err" &
 client=$!
-PIDS+=("$client")
 exec {typed}>"$D/fifo"
 echo hello >&"$typed"
 eventually 10 grep -q hello "$D/stream" || fail "no connection: $(cat "$D/stream.err")"

@@ -27,7 +27,6 @@ setsid unshare -m --propagation private bash -c '
 	--system-call-filter="bpf perf_event_open @memlock" --network-namespace-path="/run/netns/$3" --bind-ro="$4:/opt/stage" -b \
 	systemd.mask=fail2ban.service systemd.mask=fwknop-server.service systemd.mask=ssh.service systemd.mask=nftables.service
 	' _ "xk$$" "$D/root" "$SRV" "$D/stage" </dev/null >"$D/console" 2>&1 &
-PIDS+=($!)
 NSPAWN=$!
 finish_container() {
 	local code=$?
