@@ -10,6 +10,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 
 using namespace xk;
 using namespace xk::config;
@@ -154,6 +156,54 @@ TEST_CASE("a disabled user disables all his devices, a disabled device only itse
     const Config c = etc.good();
     for (const auto& credential : c.policy.credentials)
         CHECK(credential.enabled == (credential.label() == "bob/tab"));
+}
+
+TEST_CASE("the sample is good, and what is commented out in it is the default") {
+    std::ifstream in(XK_SAMPLE);
+    std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    REQUIRE(text.size() > 1000);
+    // Accounts and groups that the package makes, but this machine may not have; examples that are no defaults.
+    const auto change = [&](const std::string& from, const std::string& to) {
+        const auto at = text.find(from);
+        REQUIRE_MESSAGE(at != std::string::npos, from);
+        text.replace(at, from.size(), to);
+    };
+    change("#process:\n  #user: xknock\n  #worker_user: xknock-worker\n", "process: {user: 62001, worker_user: 62002}\n");
+    change("#external:", "# external:");
+    change("#local_addresses:", "# local_addresses:");
+    change("#admin_group: adm", "#admin_group: 0");
+    change("#read_group: adm", "#read_group: 0");
+    const Etc etc;
+    etc.write("users/anna.yaml", "name: anna\nservices: [ssh]\n");
+    etc.write("xknock.yaml", text);
+    const Config sample = etc.good();
+    CHECK(sample.interfaces == std::vector<std::string>{"eth0"});
+
+    std::string whole;
+    std::size_t revived = 0;
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
+        const auto mark = line.find_first_not_of(' ');
+        if (mark != std::string::npos && line[mark] == '#' && mark + 1 < line.size() && line[mark + 1] >= 'a' &&
+            line[mark + 1] <= 'z') {
+            line.erase(mark, 1);
+            ++revived;
+        }
+        whole += line + "\n";
+    }
+    CHECK(revived == 15);
+    etc.write("xknock.yaml", whole);
+    const Config all = etc.good();
+    CHECK(all.port == sample.port);
+    CHECK(all.answer_as_closed == sample.answer_as_closed);
+    CHECK(all.policy.settings.skew == sample.policy.settings.skew);
+    CHECK(all.gate_mode == sample.gate_mode);
+    CHECK(all.max_grants == sample.max_grants);
+    CHECK(all.allow_generic == sample.allow_generic);
+    CHECK(all.answers_per_second == sample.answers_per_second);
+    CHECK(all.run_directory == sample.run_directory);
+    CHECK(all.state_directory == sample.state_directory);
+    CHECK(all.pin_directory == sample.pin_directory);
 }
 
 TEST_CASE("all faults are found at once, each with file, line and column") {
