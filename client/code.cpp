@@ -19,7 +19,7 @@ namespace xk::client {
 namespace {
 
 constexpr std::chrono::seconds kCommandPatience{30};
-constexpr std::size_t kMaxAnswer = 256;
+constexpr std::size_t kMaxAnswer = 256, kMaxOutput = 4096;
 
 volatile std::sig_atomic_t interrupted = 0;
 void on_interrupt(int) { interrupted = 1; }
@@ -102,16 +102,24 @@ Result<std::string> run_for_output(const std::vector<std::string>& command) {
     ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_adddup2(&files, in.get(), STDOUT_FILENO);
     pid_t child = -1;
+    posix_spawnattr_t attributes; // we ignore SIGPIPE; a program counts on it
+    ::posix_spawnattr_init(&attributes);
+    sigset_t standard;
+    ::sigemptyset(&standard);
+    ::sigaddset(&standard, SIGPIPE);
+    ::posix_spawnattr_setsigdefault(&attributes, &standard);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     const int failure =
-        ::posix_spawnp(&child, arguments[0], &files, nullptr, arguments.data(), environ);
+        ::posix_spawnp(&child, arguments[0], &files, &attributes, arguments.data(), environ);
     ::posix_spawn_file_actions_destroy(&files);
+    ::posix_spawnattr_destroy(&attributes);
     if (failure != 0)
         return os_error_of(failure, "starting " + in_quotes(command[0]));
     in.reset();
     std::string text;
     const auto deadline = BootClock::now() + kCommandPatience;
     bool ended = false;
-    while (!ended && text.size() < 4096) {
+    while (!ended && text.size() <= kMaxOutput) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - BootClock::now());
         pollfd ready{out.get(), POLLIN, 0};
         if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) == 0)
@@ -122,14 +130,21 @@ Result<std::string> run_for_output(const std::vector<std::string>& command) {
             text.append(chunk, static_cast<std::size_t>(n));
         ended = n == 0 || (n < 0 && errno != EINTR);
     }
-    if (!ended)
-        ::kill(child, SIGKILL);
+    const bool too_much = text.size() > kMaxOutput;
+    // It may close its output and go on.
     int status = 0;
-    ::waitpid(child, &status, 0);
-    if (!ended)
+    pid_t reaped = 0;
+    while (ended && (reaped = ::waitpid(child, &status, WNOHANG)) == 0 && BootClock::now() < deadline)
+        ::poll(nullptr, 0, 5);
+    if (reaped == 0) {
+        ::kill(child, SIGKILL);
+        ::waitpid(child, &status, 0);
+        if (too_much)
+            return Error{in_quotes(command[0]) + " says too much for a code", {}};
         return Error{in_quotes(command[0]) + " gave no code in " +
                          std::to_string(kCommandPatience.count()) + " s",
                      {}};
+    }
     if (status != 0)
         return Error{in_quotes(command[0]) + " failed", {}};
     return trimmed(text);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 namespace xk::client {
 namespace {
@@ -155,7 +156,7 @@ void Attempts::begin(const Address& to, std::uint16_t port, const std::optional<
         ::setsockopt(fd.get(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
         const socklen_t size = local->to_sockaddr(address, 0);
         if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
-            last_failure_ = errno;
+            return void(last_failure_ = errno);
     }
     const socklen_t size = to.to_sockaddr(address, port);
     if (!fd || (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 &&
@@ -219,14 +220,21 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
 
     begin = Clock::now();
     Clock::time_point deadline = begin + profile.wait;
-    // A code that somebody else used in this slot is no good, but the next slot has another one.
+    // A code that somebody else used in this slot is no good, but the next slot has another one, for every address.
     if (profile.is_automatic())
-        deadline = std::max(deadline, begin + until_next_slot() + kOneAddress);
+        deadline = std::max(deadline, begin + until_next_slot() + static_cast<int>(targets->size()) * kOneAddress);
+    Slot slot = slot_of(Now::read().wall);
     std::optional<Error> trouble; // that kept us from trying an address
     bool tried = false;
-    for (std::size_t round = 0; Clock::now() < deadline; ++round) {
-        const Slot slot = slot_of(Now::read().wall);
+    while (Clock::now() < deadline) {
+        const bool tried_before = std::exchange(tried, false);
         for (std::size_t i = 0; i < targets->size() && Clock::now() < deadline; ++i) {
+            if (profile.is_automatic() && slot != slot_of(Now::read().wall)) {
+                slot = slot_of(Now::read().wall);
+                code = codes();
+                if (!code)
+                    return code.error();
+            }
             const auto server = knock_address_for((*targets)[i], *servers);
             if (!server) {
                 trouble = Error{"no address of " + printable(profile.server) + " is of the family of " +
@@ -251,12 +259,12 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
             else
                 tried = true;
         }
-        if (trouble && !attempts.any_pending() && slot == slot_of(Now::read().wall))
+        if (!tried) { // the network is gone: what was begun may still end well
+            if (attempts.any_pending())
+                if (auto fd = attempts.wait(until(deadline)))
+                    return connected(*std::move(fd), true, begin);
+            tried = tried_before;
             break;
-        if (profile.is_automatic() && slot != slot_of(Now::read().wall)) {
-            code = codes();
-            if (!code)
-                return code.error();
         }
     }
     if (trouble && !tried)
@@ -268,8 +276,7 @@ Result<void> knock_only(const Profile& profile, const Wish& wish, const std::str
     auto servers = resolve(profile.server.empty() ? host : profile.server);
     if (!servers)
         return servers.error();
-    // One knock: to the address that a connection would use first. Another family has another source, and a
-    // person's code is good for one.
+    std::vector<Knock> sent;
     std::optional<Error> trouble;
     for (const Address& server : *servers) {
         auto knock = Knock::prepare(profile, wish, server);
@@ -277,12 +284,21 @@ Result<void> knock_only(const Profile& profile, const Wish& wish, const std::str
             trouble = knock.error();
             continue;
         }
-        if (auto sent = knock->send(code); !sent)
-            return sent;
-        ::poll(nullptr, 0, static_cast<int>(kCopyAfter.count()));
-        return knock->send_copy();
+        if (auto done = knock->send(code); !done) {
+            trouble = done.error();
+            continue;
+        }
+        sent.push_back(*std::move(knock));
+        if (wish.action == Action::open)
+            break;
     }
-    return *trouble;
+    if (sent.empty())
+        return *trouble;
+    ::poll(nullptr, 0, static_cast<int>(kCopyAfter.count()));
+    for (Knock& knock : sent)
+        if (auto done = knock.send_copy(); !done)
+            return done;
+    return {};
 }
 
 } // namespace xk::client

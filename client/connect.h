@@ -49,7 +49,9 @@ struct Connected {
 Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, const std::string& host,
                                     std::uint16_t port, const std::function<Result<std::string>()>& codes);
 
-// Sends the knock and its copy, to the first of the server's addresses that there is a way to, and waits for nothing.
+// Sends the knock and its copy and waits for nothing. A request to open goes to the first of the server's addresses that
+// there is a way to: another family has another source, and a person's code is good for one. A request to close goes to
+// all of them: nobody knows here by which one the door was opened, and a knock too many closes nothing else.
 Result<void> knock_only(const Profile& profile, const Wish& wish, const std::string& host, const std::string& code);
 
 } // namespace xk::client

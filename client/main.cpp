@@ -104,9 +104,9 @@ Result<Wish> wish_of(const Arguments& a) {
     return wish;
 }
 
-// The service of the command line, or the profile's own: "tcp/22" or a name. The endpoint that can be tried, if it is
-// known, comes back too.
-Result<std::optional<Endpoint>> choose_service(const Arguments& a, const Profile& profile, Wish& wish) {
+// The service of the command line, or the profile's own: "tcp/22" or a name. Its endpoints come back, none if the
+// profile does not know them.
+Result<std::vector<Endpoint>> choose_service(const Arguments& a, const Profile& profile, Wish& wish) {
     const std::string name = a.service.empty() ? profile.service : a.service;
     if (name.empty())
         return Error{"which service?", "name one, or set \"service\" in " + profile.file, Exit::usage};
@@ -115,13 +115,13 @@ Result<std::optional<Endpoint>> choose_service(const Arguments& a, const Profile
         if (!endpoint)
             return usage(endpoint.error());
         wish.endpoint = *endpoint;
-        return std::optional(*endpoint);
+        return std::vector<Endpoint>{*endpoint};
     }
     if (!is_name(name))
         return Error{in_quotes(name) + " is not the name of a service", {}, Exit::usage};
     wish.service = service_id(name);
     const auto known = profile.services.find(name);
-    return known == profile.services.end() ? std::nullopt : std::optional(known->second.front());
+    return known == profile.services.end() ? std::vector<Endpoint>() : known->second;
 }
 
 std::function<Result<std::string>()> codes_for(const Profile& profile, const std::optional<std::string>& otp) {
@@ -165,21 +165,24 @@ int run_open(const Arguments& a) {
     auto wish = wish_of(a);
     if (!wish)
         return fail(wish.error());
-    auto endpoint = choose_service(a, *profile, *wish);
-    if (!endpoint)
-        return fail(endpoint.error());
+    auto endpoints = choose_service(a, *profile, *wish);
+    if (!endpoints)
+        return fail(endpoints.error());
+    // That one port answers says nothing of the others, and not for how long.
+    if (endpoints->size() > 1 || wish->lifetime != 0)
+        profile->probe = {};
     const std::string host = host_of(a, *profile);
     // Only a TCP port of our own address says whether it is open.
     const bool can_try =
-        !a.no_wait && *endpoint && (*endpoint)->protocol == IpProtocol::tcp && !wish->for_address;
+        !a.no_wait && !endpoints->empty() && endpoints->front().protocol == IpProtocol::tcp && !wish->for_address;
     if (can_try) {
         auto connected =
-            knock_and_connect(*profile, *wish, host, (*endpoint)->port, codes_for(*profile, a.otp));
+            knock_and_connect(*profile, *wish, host, endpoints->front().port, codes_for(*profile, a.otp));
         if (!connected)
             return fail(connected.error());
         Arguments loud = a;
         loud.verbose = true;
-        say_connected(loud, *connected, (*endpoint)->text());
+        say_connected(loud, *connected, endpoints->front().text());
         return 0;
     }
     auto code = codes_for(*profile, a.otp)();
@@ -201,8 +204,8 @@ int run_close(const Arguments& a) {
     wish->action = a.all ? Action::close_all : Action::close;
     if (a.all)
         wish->endpoint = {IpProtocol::tcp, 1}; // the field must say something
-    else if (auto endpoint = choose_service(a, *profile, *wish); !endpoint)
-        return fail(endpoint.error());
+    else if (auto endpoints = choose_service(a, *profile, *wish); !endpoints)
+        return fail(endpoints.error());
     auto code = codes_for(*profile, a.otp)();
     if (!code)
         return fail(code.error());
@@ -225,7 +228,7 @@ int run_status(const Arguments& a) {
     Wish wish;
     if (auto made = wish_of(a))
         wish = *made;
-    auto endpoint = choose_service(a, *profile, wish);
+    const auto endpoints = choose_service(a, *profile, wish);
     for (const Address& address : *addresses) {
         auto knock = Knock::prepare(*profile, wish, address);
         if (!knock) {
@@ -234,12 +237,12 @@ int run_status(const Arguments& a) {
         }
         std::printf("address     %s from %s%s\n", address.text().c_str(), knock->local().text().c_str(),
                     knock->mode() == AddressMode::source ? ", taken for one behind NAT" : "");
-        if (!endpoint || !*endpoint || (*endpoint)->protocol != IpProtocol::tcp)
+        if (!endpoints || endpoints->empty() || endpoints->front().protocol != IpProtocol::tcp)
             continue;
         Attempts attempts;
-        attempts.begin(address, (*endpoint)->port, knock->local());
+        attempts.begin(address, endpoints->front().port, knock->local());
         const bool open = attempts.wait(std::max(profile->probe, std::chrono::milliseconds(250))).has_value();
-        std::printf("port        %s %s\n", (*endpoint)->text().c_str(),
+        std::printf("port        %s %s\n", endpoints->front().text().c_str(),
                     open ? "answers" : "is silent: closed, or nobody there");
     }
     return 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <optional>
 
 namespace xk::client {
 namespace {
@@ -53,7 +54,17 @@ class Pipe {
     bool ended_ = false;
 };
 
-void make_non_blocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
+// The flag is of the open file, which a terminal shares with the shell: it goes back to what it was.
+class NonBlocking {
+  public:
+    explicit NonBlocking(int fd) : fd_(fd), flags_(::fcntl(fd, F_GETFL)) { ::fcntl(fd_, F_SETFL, flags_ | O_NONBLOCK); }
+    ~NonBlocking() { ::fcntl(fd_, F_SETFL, flags_); }
+    NonBlocking(const NonBlocking&) = delete;
+    NonBlocking& operator=(const NonBlocking&) = delete;
+
+  private:
+    int fd_, flags_;
+};
 
 } // namespace
 
@@ -61,8 +72,9 @@ Result<void> relay(Fd socket, int in, int out) {
     // Keystrokes are not to wait for more of them.
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    for (const int fd : {socket.get(), in, out})
-        make_non_blocking(fd);
+    const NonBlocking of_in(in);
+    std::optional<NonBlocking> of_out(out);
+    const NonBlocking of_socket(socket.get());
     Pipe up(in, socket.get()), down(socket.get(), out);
     bool up_closed = false, down_closed = false;
     while (!up_closed || !down_closed) {
@@ -85,6 +97,8 @@ Result<void> relay(Fd socket, int in, int out) {
             up_closed = true;
         }
         if (down.done() && !down_closed) {
+            of_out.reset();
+            ::shutdown(out, SHUT_WR); // where `in` is the same socket, closing one of them ends nothing
             ::close(out);
             down_closed = true;
         }

@@ -159,19 +159,73 @@ shut
 status_of 1 "a name without an address" client open both.example "${P[@]}" --profile anna-robot
 contains "is said" "$(cat "$D/err")" "has no address"
 
+say "a code that was used, on a host whose first address is dead: the next slot's code reaches the second one"
+ENROLL_HOST=half.example enroll anna desk --factor totp
+check "the server knows the device" ctl reload
+in_cli "$CLIENT" open 192.0.2.1 ssh --profile anna-desk "${P[@]}" 2>/dev/null
+shut
+mv "$D/profiles/anna-robot.yaml" "$D/robot.yaml" # it has the same host
+status_of 0 "open" with_hosts "$CLIENT" open half.example "${P[@]}"
+shut
+mv "$D/robot.yaml" "$D/profiles/anna-robot.yaml"
+rm "$D/profiles/anna-desk.yaml"
+
+say "close reaches the door whichever address it was opened by"
+status_of 0 "opened by the second address" with_hosts "$CLIENT" open half.example "${P[@]}"
+equal "one door" "$(grants)" 1
+status_of 0 "closed" with_hosts "$CLIENT" close half.example "${P[@]}"
+none() { [ "$(grants)" = 0 ]; }
+eventually 5 none || fail "the door stays open"
+
+say "programs that give codes"
+try_code() {
+	sed -i '/otp_command/d' "$D/profiles/anna-laptop.yaml"
+	printf 'otp_command: [sh, -c, "%s"]\n' "$2" >>"$D/profiles/anna-laptop.yaml"
+	status_of 1 "$1" client open 192.0.2.1 "${P[@]}"
+}
+try_code "one that says too much" "head -c 5000 /dev/zero | tr '\\\\0' 1"
+contains "is said" "$(cat "$D/err")" "says too much for a code"
+try_code "one that counts on SIGPIPE" "yes 1 | head -n 1"
+contains "gets it as it is" "$(cat "$D/err")" "a code has 6 digits"
+sed -i '/otp_command/d' "$D/profiles/anna-laptop.yaml"
+
 say "proxy"
 background "$SRV" socat TCP-LISTEN:443,fork,reuseaddr EXEC:'md5sum'
 eventually 5 listening 443
 robot() { client "$1" 192.0.2.1 "${@:2}" --profile anna-robot "${P[@]}"; }
 sum=$(head -c 3000000 /dev/zero | tee >(md5sum >"$D/sum") | robot proxy 443)
 equal "the end of input is passed on, and the answer comes back whole" "$sum" "$(cat "$D/sum")"
+head -c 5000000 /dev/urandom >"$D/big"
+background "$SRV" socat -u "OPEN:$D/big" TCP-LISTEN:25,reuseaddr 2>/dev/null
+eventually 5 listening 25
+sum=$(sleep 1 | robot proxy 25 | { sleep 0.5; md5sum; })
+equal "what the server sends arrives whole at a slow reader" "$sum" "$(md5sum <"$D/big")"
+# The server ends first while our input stays open; standard input and output are one socket.
+background "$SRV" socat TCP-LISTEN:26,reuseaddr SYSTEM:'echo bye' 2>/dev/null
+eventually 5 listening 26
+out=$(in_cli timeout 20 socat -u EXEC:"$CLIENT proxy 192.0.2.1 26 --profile anna-robot ${P[*]}" - || echo "hangs")
+equal "the server's end comes through, where input and output are one socket" "$out" bye
 out=$(robot proxy 80 </dev/null)
 equal "input that ends at once cuts nothing off" "$out" hello
+
+say "an address that the server got after its start"
+ip -n "$SRV" addr add 192.0.2.77/24 dev host0
+status_of 0 "hears knocks too" client open 192.0.2.77 ssh --profile anna-robot "${P[@]}"
+ip -n "$SRV" addr del 192.0.2.77/24 dev host0
 
 say "open and close"
 shut
 status_of 0 "a service by name" robot open web
 equal "opens all of its ports" "$(grants)" 2
+shut
+status_of 0 "one of its ports" robot open tcp/80
+equal "is one door" "$(grants)" 1
+status_of 0 "that one port answers does not keep the others shut" robot open web
+equal "all are open" "$(grants)" 2
+status_of 0 "nor does a port that answers keep a longer time away" robot open tcp/80 --lifetime 20m
+contains "it got it" "$(ctl grants | tr -s ' ')" "tcp/80 web 20m"
+status_of 0 "a shorter one" robot open tcp/80 --lifetime 5s
+lacks "does not take it back" "$(in_srv nft list set inet xknock grants4 | tr -d '\n')" "80 timeout 5s"
 status_of 0 "with a lifetime" robot open ssh --lifetime 7s
 [ "$(ctl grants --json | tr -d ' \n' | grep -o '"endpoint":"tcp/22","expires_in_s":[0-9]*' | grep -o '[0-9]*$')" -le 7 ] ||
 	fail "the lifetime was not taken"
@@ -183,7 +237,8 @@ status_of 0 "close all" robot close --all
 no_grants() { [ "$(grants)" = 0 ]; }
 eventually 5 no_grants || fail "close --all does not close"
 status_of 0 "open without waiting" robot open vpn --no-wait
-eventually 5 grep -q 51820 <(ctl grants)
+vpn_is_open() { ctl grants | grep -q udp/51820; }
+eventually 5 vpn_is_open || fail "open --no-wait opens nothing"
 
 say "for somebody else"
 client open 192.0.2.1 ssh --profile ops-jump "${P[@]}" --for 198.51.100.66 2>/dev/null

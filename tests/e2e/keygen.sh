@@ -69,4 +69,11 @@ in_cli "$CLIENT" open 192.0.2.1 --profile "$D/profiles/xknock-anna-laptop.yaml" 
 check "the laptop opens ssh with a code of an authenticator" granted
 ctl close anna >/dev/null
 check "the robot does without one" in_cli "$CLIENT" open 192.0.2.1 --profile "$D/profiles/xknock-anna-robot.yaml"
+say "names that would break the profile"
+for bad in 'a"b' 'a\b' $'a\nb'; do
+	refuse "--server" "$KNOCKCTL" keygen carl --device x --server "$bad" -c "$D/etc/xknock.yaml" --out "$D/bad-profile"
+	refuse "--host" "$KNOCKCTL" keygen carl --device x --host "$bad" -c "$D/etc/xknock.yaml" --out "$D/bad-profile"
+	contains "is said" "$(cat "$D/out")" "is not a host"
+done
+refuse "and nothing is written" test -e "$D/bad-profile"
 pass

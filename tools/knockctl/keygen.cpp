@@ -107,7 +107,7 @@ Result<void> make_identity(Files& files, const std::string& directory, const con
         return os_error("giving " + in_quotes(config.state_directory) + " to " + config.account.name);
     auto image = std::make_unique<gate::StateImage>();
     image->header.magic = gate::kStateMagic;
-    if (auto done = files.write(copy, gate::save_state(*image, BootClock::now(), true), 0600); !done)
+    if (auto done = files.write(copy, gate::save_state(*image, Now::read(), true), 0600); !done)
         return done;
     if (::chown(copy.c_str(), config.account.uid, config.account.gid) != 0)
         return os_error("giving " + in_quotes(copy) + " to " + config.account.name);
@@ -140,9 +140,14 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
     if (!is_name(options.user) || !is_name(options.device))
         return Error{in_quotes(options.user + "/" + options.device) + " is not a user and a device",
                      "1 to 32 letters, digits, \"-\", \"_\" or \".\" each", Exit::usage};
+    const auto is_host = [](const std::string& host) {
+        return !host.empty() && printable(host) == host && host.find_first_of("\"\\") == host.npos;
+    };
     for (const std::string& host : options.hosts)
-        if (host.empty() || printable(host) != host || host.find('"') != std::string::npos)
+        if (!is_host(host))
             return Error{in_quotes(host) + " is not a host", {}, Exit::usage};
+    if (!options.server.empty() && !is_host(options.server))
+        return Error{in_quotes(options.server) + " is not a host", {}, Exit::usage};
     std::string directory = fs::path(options.config_file).parent_path().string();
     if (directory.empty())
         directory = ".";

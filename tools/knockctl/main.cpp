@@ -53,6 +53,11 @@ std::string counted(unsigned number, const std::string& what) {
     return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
 }
 
+// Words of the command line and names of files need not be UTF-8; JSON has to be.
+std::string text_of(const json& value, int indent = -1) {
+    return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
 class Control {
   public:
     std::string socket = kSocket;
@@ -60,7 +65,7 @@ class Control {
 
     // Asks and prints: the reply itself, or what `show` makes of it.
     int ask(const json& request, const std::function<std::string(const json&)>& show) const {
-        auto reply = control::ask(socket, request.dump());
+        auto reply = control::ask(socket, text_of(request));
         if (!reply)
             return fail(reply.error());
         const json parsed = json::parse(*reply, nullptr, false);
@@ -71,12 +76,12 @@ class Control {
             fail(Error{parsed.value("error", ""), parsed.value("hint", "")});
             return exit;
         }
-        std::cout << (as_json ? parsed.dump(2) + "\n" : show(parsed));
+        std::cout << (as_json ? text_of(parsed, 2) + "\n" : show(parsed));
         return 0;
     }
 };
 
-int run_check(const std::string& file) {
+int run_check(const std::string& file, bool as_json) {
     auto config = config::load_config(file);
     if (!config)
         return fail(config.error());
@@ -94,12 +99,21 @@ int run_check(const std::string& file) {
             !config::read_factor_file((*fds)[1], config->policy.credentials[i].factor, *factor))
             faults += config->secrets[i].factor + ": is not a second factor's secret\n";
     }
-    for (const std::string& warning : config->warnings)
-        std::cerr << "warning: " << warning << "\n";
     if (!faults.empty()) {
         std::cerr << faults;
         return static_cast<int>(Exit::configuration);
     }
+    if (as_json) {
+        std::cout << text_of({{"file", file},
+                              {"credentials", config->policy.credentials.size()},
+                              {"services", config->policy.services.size()},
+                              {"warnings", config->warnings}},
+                             2)
+                  << "\n";
+        return 0;
+    }
+    for (const std::string& warning : config->warnings)
+        std::cerr << "warning: " << warning << "\n";
     std::cout << file << ": good, " << config->policy.credentials.size() << " credentials, "
               << config->policy.services.size() << " services\n";
     return 0;
@@ -115,7 +129,7 @@ int run_keygen(const tools::KeygenOptions& options, bool as_json, bool no_qr) {
         json out = {{"profile", enrolled->profile_file}, {"files", enrolled->files}, {"notes", enrolled->notes}};
         if (!enrolled->otpauth.empty())
             out["otpauth"] = enrolled->otpauth;
-        std::cout << out.dump(2) << "\n";
+        std::cout << text_of(out, 2) << "\n";
         return 0;
     }
     for (const std::string& note : enrolled->notes)
@@ -200,14 +214,15 @@ int main(int argc, char** argv) {
     add_json(sub);
     sub = app.add_subcommand("clock", "judgement and the wall clock");
     sub->require_subcommand(1);
-    sub->add_subcommand("accept", "say that the wall clock is right, although it is behind what it was")
-        ->callback([&] {
-            run = [&] {
-                return control.ask({{"verb", "clock-accept"}}, [](const json& r) {
-                    return "accepted " + r.value("accepted", "") + "; knocks are let in again in a minute at most\n";
-                });
-            };
-        });
+    sub = sub->add_subcommand("accept", "say that the wall clock is right, although it is behind what it was");
+    sub->callback([&] {
+        run = [&] {
+            return control.ask({{"verb", "clock-accept"}}, [](const json& r) {
+                return "accepted " + r.value("accepted", "") + "; knocks are let in again in a minute at most\n";
+            });
+        };
+    });
+    add_json(sub);
     sub = add("reload", "read the configuration again; a bad one changes nothing", [&] {
         return control.ask({{"verb", "reload"}}, [](const json& r) {
             std::string out;
@@ -217,8 +232,9 @@ int main(int argc, char** argv) {
         });
     });
     add_json(sub);
-    sub = add("check", "read a configuration and say every fault of it", [&] { return run_check(file); });
+    sub = add("check", "read a configuration and say every fault of it", [&] { return run_check(file, control.as_json); });
     sub->add_option("file", file, "configuration file")->capture_default_str();
+    add_json(sub);
 
     sub = add("keygen", "enroll a device: its files here and the profile for the client", [&]() -> int {
         keygen.config_file = file;
