@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/banning.h"
 
+#include "daemon/log.h"
 #include "daemon/nft/ban_sets.h"
 #include "daemon/privsep/messages.h"
 #include "daemon/xdp/maps.h"
@@ -97,20 +98,22 @@ Result<void> Banning::ban(const Prefix& prefix, std::optional<std::chrono::secon
 
     const auto known = list_.all().find(prefix);
     const auto before = known == list_.all().end() ? std::nullopt : std::optional(known->second);
+    if (auto done = xdp::put_ban(*filter_, prefix, ban); !done)
+        return done;
     list_.add(prefix, ban);
     nft::Transaction transaction;
     if (in_nftables() && prefix.is_single())
         nft::put_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
     else if (in_nftables())
         write_networks(transaction);
-    auto done = socket_.commit(std::move(transaction));
-    if (done)
-        done = xdp::put_ban(*filter_, prefix, ban);
-    if (!done) {
-        if (before)
+    if (auto done = socket_.commit(std::move(transaction)); !done) {
+        if (before) {
             list_.add(prefix, *before);
-        else
+            (void)xdp::put_ban(*filter_, prefix, *before);
+        } else {
             list_.remove(prefix);
+            xdp::erase_ban(*filter_, prefix);
+        }
         return done;
     }
     xdp::set_ban_counts(*filter_, list_);
@@ -122,22 +125,43 @@ Result<void> Banning::ban(const Prefix& prefix, std::optional<std::chrono::secon
 }
 
 Result<bool> Banning::unban(const Prefix& prefix, const privsep::Channel& worker) {
-    if (!list_.remove(prefix))
+    const auto known = list_.all().find(prefix);
+    if (known == list_.all().end())
         return false;
+    const gate::Ban before = known->second;
+    list_.remove(prefix);
+    nft::Transaction transaction;
+    if (in_nftables() && prefix.is_single())
+        nft::remove_banned_address(transaction, prefix.address);
+    else if (in_nftables())
+        write_networks(transaction);
+    if (auto done = socket_.commit(std::move(transaction)); !done) {
+        list_.add(prefix, before);
+        return done.error();
+    }
     xdp::erase_ban(*filter_, prefix);
     xdp::set_ban_counts(*filter_, list_);
     privsep::Unban message;
     message.prefix = prefix;
     if (auto sent = privsep::send(worker, message); !sent)
         return sent.error();
-    nft::Transaction transaction;
-    if (in_nftables() && prefix.is_single())
-        nft::remove_banned_address(transaction, prefix.address);
-    else if (in_nftables())
-        write_networks(transaction);
-    if (auto done = socket_.commit(std::move(transaction)); !done)
-        return done.error();
     return true;
+}
+
+void Banning::reconfigure(const config::Config& config, const privsep::Channel& worker) {
+    config_ = &config;
+    std::vector<Prefix> lifted;
+    for (const auto& banned : list_.all())
+        if (std::ranges::any_of(config.allow, [&](const Prefix& allowed) {
+                return allowed.contains(banned.first) || banned.first.contains(allowed);
+            }))
+            lifted.push_back(banned.first);
+    for (const Prefix& prefix : lifted) {
+        if (auto done = unban(prefix, worker); !done)
+            log::error(done.error());
+        else
+            spdlog::info("unbanned {}: gate.allow allows it now", prefix.text());
+    }
 }
 
 void Banning::expire(const Now& now, const privsep::Channel& worker) {

@@ -24,7 +24,8 @@ class Banning {
     Banning(nft::Socket& socket, xdp::Filter& filter, Doors& doors, const config::Config& config)
         : socket_(socket), filter_(&filter), doors_(doors), config_(&config) {}
 
-    void reconfigure(const config::Config& config) { config_ = &config; }
+    // Another configuration counts from now on. Bans that meet what it allows are lifted.
+    void reconfigure(const config::Config& config, const privsep::Channel& worker);
     // Another program counts from now on: its own switch for the look-ups is set.
     void use(xdp::Filter& filter);
 

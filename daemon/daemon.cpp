@@ -61,6 +61,14 @@ std::string until_text(const Now& now, std::chrono::seconds lifetime) {
     return duration_text(lifetime) + ", until " + log::utc(now.wall + lifetime);
 }
 
+// How long the machine was asleep in this boot.
+std::chrono::nanoseconds time_slept() {
+    timespec awake{};
+    ::clock_gettime(CLOCK_MONOTONIC, &awake);
+    return BootClock::now().time_since_epoch() - std::chrono::seconds(awake.tv_sec) -
+           std::chrono::nanoseconds(awake.tv_nsec);
+}
+
 std::string text_of(const std::vector<gate::Door>& doors) {
     std::string text;
     for (const gate::Door& door : doors)
@@ -88,17 +96,18 @@ Result<void> Daemon::begin() {
     if (!there)
         return there.error();
     fence_was_there_ = *there;
-    if (auto done = put_up(); !done) {
+    auto done = put_up();
+    if (done)
+        done = watch_everything();
+    if (!done)
         take_down();
-        return done;
-    }
-    return watch_everything();
+    return done;
 }
 
 Result<void> Daemon::put_up() {
     const Now now = Now::read();
     // Before anything is accepted in this boot, the copy must stop to say that nothing was.
-    if (auto done = parts_.state_files.save(now.boot, false, true); !done)
+    if (auto done = parts_.state_files.revoke(now, [](const std::string& note) { spdlog::error("{}", note); }); !done)
         return done;
     if (auto done = hand_over(config(), generation_); !done)
         return done;
@@ -116,6 +125,7 @@ Result<void> Daemon::put_up() {
         return done;
     if (auto done = banning_.install(now); !done)
         return done;
+    banning_.reconfigure(config(), worker());
     if (auto done = banning_.tell(worker()); !done)
         return done;
     if (auto done = send(worker(), Activate{}); !done)
@@ -157,9 +167,6 @@ Result<void> Daemon::hand_over(const config::Config& config, std::uint32_t gener
             fds.push_back(fd.get());
         Secrets message;
         message.credential = i;
-        // The worker reads as we write; when it is behind, wait for it.
-        pollfd room{worker().fd(), POLLOUT, 0};
-        ::poll(&room, 1, static_cast<int>(std::chrono::milliseconds(kWorkerPatience).count()));
         if (auto sent = send(worker(), message, fds); !sent)
             return sent;
     }
@@ -205,8 +212,7 @@ Result<void> Daemon::write_disabled(const config::Config& config) {
     std::vector<bool> disabled;
     for (const gate::Credential& credential : config.policy.credentials)
         disabled.push_back(!credential.enabled);
-    // Behind them: whatever a daemon before us, or the configuration before this one, had there.
-    return xdp::set_disabled(*parts_.filter, disabled, disabled.size() + 1024);
+    return xdp::set_disabled(*parts_.filter, disabled);
 }
 
 Result<void> Daemon::attach(xdp::Filter& filter, const config::Config& config) {
@@ -261,7 +267,8 @@ Result<void> Daemon::watch_everything() {
     for (const auto& [fd, reaction] : sources)
         if (auto done = loop_->watch(fd, [this, react = reaction](std::uint32_t) { (this->*react)(); }); !done)
             return done;
-    last_pong_ = last_save_ = BootClock::now();
+    last_save_ = BootClock::now();
+    slept_ = time_slept();
     return {};
 }
 
@@ -286,7 +293,7 @@ Result<void> Daemon::run() {
     int status = 0;
     for (int i = 0; i < 300 && ::waitpid(parts_.worker.pid, &status, WNOHANG) == 0; ++i)
         ::poll(nullptr, 0, 10);
-    if (auto saved = parts_.state_files.save(BootClock::now(), true, true); !saved)
+    if (auto saved = parts_.state_files.save(Now::read(), true, true); !saved)
         log::error(saved.error());
     spdlog::info("stopped; the fence, the filter and {} grants stay", doors_.book().doors());
     return {};
@@ -347,8 +354,8 @@ Result<void> Daemon::handle(const Received& received) {
             return {};
         }
         if (const auto pong = as<Pong>(received)) {
-            if (pong->number == ping_)
-                last_pong_ = BootClock::now();
+            if (pong->number <= ping_)
+                pong_ = std::max(pong_, pong->number);
             return {};
         }
     }
@@ -409,6 +416,7 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
     reply.sequence = message.sequence;
     reply.answer = done.answer;
     auto sent = send(worker(), reply);
+    save_state_lazily(now);
 
     const std::string who = index ? config().policy.credentials[*index].label() : "an unknown credential";
     const std::string where = request.address.text();
@@ -486,7 +494,8 @@ void Daemon::watch_client(int fd) {
     (void)loop_->watch(fd, [this, fd](std::uint32_t) {
         if (!control_->serve(fd))
             return loop_->forget(fd);
-        loop_->change(fd, control_->wants_write(fd) ? EPOLLIN | EPOLLOUT : EPOLLIN);
+        // One or the other: input that nobody reads would wake us for ever.
+        loop_->change(fd, control_->wants_write(fd) ? EPOLLOUT : EPOLLIN);
     });
 }
 
@@ -494,24 +503,52 @@ void Daemon::on_tick() {
     std::uint64_t count;
     (void)!::read(ticks_.get(), &count, sizeof count);
     const Now now = Now::read();
+    if (const auto slept = time_slept(); slept - slept_ > kTick) {
+        slept_ = slept;
+        after_sleep(now);
+    }
     doors_.expire(now.boot);
     banning_.expire(now, worker());
     tags_.expire(now.boot);
     control_->drop_idle(now.boot);
     save_state_lazily(now);
 
-    if (now.boot - last_pong_ > kWorkerPatience)
+    if (const auto suppressed = door_log_.take_suppressed(now.boot); suppressed > 0)
+        spdlog::warn("{} more doors were opened or closed than logged", suppressed);
+
+    // In ticks: time passes while the machine sleeps, and they do not.
+    const std::uint32_t unanswered = ping_ - pong_;
+    if (unanswered > kWorkerPatience / kTick)
         return fail(worker_error("does not answer"));
     Ping ping;
     ping.number = ++ping_;
     if (auto sent = send(worker(), ping); !sent)
         return fail(sent.error());
     // systemd's watchdog is fed only while the worker answers.
-    if (now.boot - last_pong_ < 3 * kTick)
+    if (unanswered < 3)
         notify("WATCHDOG=1");
 }
 
+void Daemon::after_sleep(const Now& now) {
+    spdlog::info("the machine slept; grants and bans get the time that is left of them");
+    if (auto done = doors_.after_sleep(now); !done)
+        log::error(done.error());
+    banning_.expire(now, worker());
+    if (auto done = banning_.install(now); !done)
+        log::error(done.error());
+}
+
 void Daemon::save_state_lazily(const Now& now) {
+    // A slot in which the first knock was accepted goes to the disk at once: after a power cut the fence stands at its
+    // end, however far behind the wall clock comes back.
+    const std::uint64_t slot = state().header.high_slot;
+    if (slot > saved_slot_) {
+        saved_slot_ = slot;
+        last_save_ = now.boot;
+        if (auto saved = parts_.state_files.save(now, false, true); !saved)
+            spdlog::error("{}", saved.error().message);
+        return;
+    }
     if (now.boot - last_save_ < kSaveInterval)
         return;
     last_save_ = now.boot;
@@ -525,7 +562,7 @@ void Daemon::save_state_lazily(const Now& now) {
     if (digest == saved_digest_)
         return;
     saved_digest_ = digest;
-    if (auto saved = parts_.state_files.save(now.boot, false, false); !saved)
+    if (auto saved = parts_.state_files.save(now, false, false); !saved)
         spdlog::error("{}", saved.error().message);
 }
 
@@ -585,7 +622,7 @@ Result<void> Daemon::reload() {
     std::swap(parts_.filter, *filter);
     ++generation_;
     tags_.use(*parts_.filter);
-    banning_.reconfigure(config());
+    banning_.reconfigure(config(), worker());
     if (auto done = doors_.reconfigure(config()); !done)
         log::error(done.error());
     if (auto done = write_disabled(config()); !done)

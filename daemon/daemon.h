@@ -88,6 +88,7 @@ class Daemon {
     void on_control();
     void on_tick();
     void save_state_lazily(const Now& now);
+    void after_sleep(const Now& now);
     void fail(Error error);
     Result<void> watch_everything();
     void watch_client(int fd);
@@ -104,8 +105,10 @@ class Daemon {
     gate::LogBudget door_log_{600, std::chrono::seconds(0)};
     gate::LogBudget refusal_log_;
     BootTime started_;
-    BootTime last_pong_, last_save_;
-    std::uint32_t ping_ = 0;
+    BootTime last_save_;
+    std::uint64_t saved_slot_ = 0;
+    std::uint32_t ping_ = 0, pong_ = 0; // the last ones
+    std::chrono::nanoseconds slept_{0};
     bool fence_was_there_ = false;
     bool replacing_tags_ = false, first_tags_ = false;
     std::uint32_t generation_ = 0; // of the configuration that counts

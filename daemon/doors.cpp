@@ -84,15 +84,24 @@ Result<void> Doors::adopt(const Now& now) {
             std::vector<Holder> holders = decode(element.data);
             if (!key || holders.empty())
                 continue; // not one of ours
-            // The kernel's own clock for the element has the last word.
+            // The earlier end counts: after a sleep ours, and never a longer one than the kernel would have given.
             const BootTime end = now.boot + element.expires;
             for (Holder& holder : holders)
                 holder.until = std::min(holder.until, end);
             book_.enter({{{key->source, key->endpoint}, holders}});
         }
     }
-    book_.expire(now.boot);
-    return {};
+    return after_sleep(now);
+}
+
+Result<void> Doors::after_sleep(const Now& now) {
+    std::vector<DoorChange> changes;
+    for (const auto& [door, holders] : book_.all()) {
+        DoorChange change{door, holders};
+        std::erase_if(change.holders, [&](const Holder& h) { return h.until <= now.boot; });
+        changes.push_back(std::move(change));
+    }
+    return apply(changes, now);
 }
 
 Result<void> Doors::apply(const std::vector<DoorChange>& changes, const Now& now) {

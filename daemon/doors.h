@@ -43,6 +43,8 @@ class Doors {
     Result<std::size_t> close_credentials(const std::vector<wire::CredentialId>& credentials, const Now& now);
 
     void expire(BootTime now) { book_.expire(now); }
+    // After the machine slept: the time-outs of elements stood still, ours did not. The kernel gets them anew.
+    Result<void> after_sleep(const Now& now);
     const gate::GrantBook& book() const { return book_; }
 
   private:

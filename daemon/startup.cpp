@@ -153,20 +153,25 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
 }
 
 Result<void> remove_traces(const std::string& config_file) {
+    // This is what opens the ports when nothing else does, so it needs no good configuration.
+    config::Config standard;
     auto config = config::load_config(config_file);
-    if (!config)
-        return config.error();
-    if (config->gate_mode == config::GateMode::table) {
-        auto nft = nft::Socket::open();
-        if (!nft)
-            return nft.error();
+    if (!config) {
+        log::error(config.error());
+        spdlog::warn("the standard paths are cleared");
+    }
+    const config::Config& c = config ? *config : standard;
+    auto nft = nft::Socket::open();
+    if (!nft)
+        return nft.error();
+    // Also where the mode is another one by now; but never a table that is the administrator's own.
+    if (c.gate_mode == config::GateMode::table || c.external.table != nft::kTable)
         if (auto done = nft::remove_fence(*nft); !done)
             return done;
-    }
-    xdp::Filter::remove_pins(config->pin_directory);
+    xdp::Filter::remove_pins(c.pin_directory);
     std::error_code code;
     for (const char* name : {"state", "lock", "control.sock"})
-        std::filesystem::remove(std::filesystem::path(config->run_directory) / name, code);
+        std::filesystem::remove(std::filesystem::path(c.run_directory) / name, code);
     return {};
 }
 

@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 namespace xk {
@@ -81,13 +82,21 @@ Result<Bytes<16>> read_boot_id() {
 }
 
 Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
-    if (::mkdir(path.c_str(), mode) != 0 && errno != EEXIST)
+    const bool made = ::mkdir(path.c_str(), mode) == 0;
+    if (!made && errno != EEXIST)
         return os_error("making directory " + in_quotes(path));
     struct stat st{};
     if (::lstat(path.c_str(), &st) != 0 || !S_ISDIR(st.st_mode))
         return Error{in_quotes(path) + " is not a directory", {}};
     if (st.st_uid == uid)
         return {};
+    // Never the root of a file system, nor what somebody works with.
+    struct stat above{};
+    std::error_code code;
+    if (!made && (::stat((path + "/..").c_str(), &above) != 0 || above.st_dev != st.st_dev ||
+                  !std::filesystem::is_empty(path, code) || code))
+        return Error{in_quotes(path) + " belongs to somebody else (user " + std::to_string(st.st_uid) + ") and is in use",
+                     "a directory of its own is wanted", Exit::configuration};
     if (::lchown(path.c_str(), uid, gid) != 0)
         return os_error("giving " + in_quotes(path) + " to user " + std::to_string(uid));
     return {};
@@ -134,9 +143,29 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     return files;
 }
 
-Result<void> StateFiles::save(BootTime now, bool clean, bool sync) {
+Result<void> StateFiles::save(const Now& now, bool clean, bool sync) {
     const std::string copy = gate::save_state(*image_, now, clean);
     return write_file(copy_path_, copy, 0600, true, {}, sync);
+}
+
+Result<void> StateFiles::revoke(const Now& now, const std::function<void(const std::string&)>& note) {
+    auto saved = save(now, false, true);
+    if (saved)
+        return {};
+    const bool removed = ::unlink(copy_path_.c_str()) == 0 || errno == ENOENT;
+    if (!removed) {
+        const Fd fd(::open(copy_path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+        std::string copy;
+        char chunk[64 * 1024];
+        ssize_t n = 0;
+        while (copy.size() <= gate::kStateSize && (n = ::read(fd.get(), chunk, sizeof chunk)) > 0)
+            copy.append(chunk, static_cast<std::size_t>(n));
+        if (n != 0 || gate::is_clean_copy({reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}))
+            return saved;
+    }
+    note("the copy of judgement's memory cannot be written: " + saved.error().message +
+         "; after a reboot knocks of before are refused for a minute, and used codes may count as new");
+    return {};
 }
 
 } // namespace xk

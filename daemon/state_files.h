@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -18,7 +19,8 @@ namespace xk {
 // This boot's random id, from the kernel.
 Result<Bytes<16>> read_boot_id();
 
-// Makes the directory, if need be, and gives it to the user (as far as we may).
+// Makes the directory, if need be, and gives it to the user (as far as we may). One that is there and holds something
+// must be his already.
 Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid_t gid);
 
 class StateFiles {
@@ -35,7 +37,11 @@ class StateFiles {
     const gate::StateImage& image() const { return *image_; }
 
     // Writes the copy; `sync` waits until it is on the disk. Only a copy of a clean stop is marked clean.
-    Result<void> save(BootTime now, bool clean, bool sync);
+    Result<void> save(const Now& now, bool clean, bool sync);
+    // Makes the copy stop to say that it is clean, before anything is accepted. A disk that is full or read-only does
+    // not keep a restart from letting people in: it fails only if a clean copy can be neither replaced nor removed.
+    // What went wrong otherwise is told by `note`.
+    Result<void> revoke(const Now& now, const std::function<void(const std::string&)>& note);
 
   private:
     struct Unmap {

@@ -79,7 +79,8 @@ Result<Server> Server::open(const std::string& path, Groups groups, Handler hand
 }
 
 void Server::accept(const std::function<void(int)>& watch) {
-    for (;;) {
+    // Not more at once than can be clients: who connects in a loop must not keep the daemon here.
+    for (std::size_t i = 0; i < kMaxClients; ++i) {
         Fd fd(::accept4(listen_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!fd)
             return;
@@ -88,12 +89,13 @@ void Server::accept(const std::function<void(int)>& watch) {
             say(fd.get(), kNoRole);
             continue;
         }
-        if (clients_.size() >= kMaxClients) {
+        // Readers leave places for who has to act.
+        if (clients_.size() >= (role == Role::admin ? kMaxClients : kMaxReaders)) {
             say(fd.get(), kTooMany);
             continue;
         }
         watch(fd.get());
-        clients_.push_back({std::move(fd), role, BootClock::now(), {}, {}, false});
+        clients_.push_back({std::move(fd), role, BootClock::now(), {}, {}});
     }
 }
 
@@ -111,19 +113,10 @@ bool Server::serve(int fd) {
     const auto client = find(fd);
     if (client == clients_.end())
         return false;
-    client->last = BootClock::now();
-    // As many requests as are there, each answered before the next is read.
-    for (;;) {
-        const bool answered = client->out.empty() ? read(*client) : true;
-        const bool written = answered && write(*client);
-        if (!written) {
-            clients_.erase(client);
-            return false;
-        }
-        if (!client->out.empty() || !client->answered)
-            return true;
-        client->answered = false;
-    }
+    if (client->out.empty() ? read(*client) && (client->out.empty() || write(*client)) : write(*client))
+        return true;
+    clients_.erase(client);
+    return false;
 }
 
 bool Server::read(Client& client) {
@@ -136,7 +129,7 @@ bool Server::read(Client& client) {
         }
         if (*request) {
             client.out = frame(handler_(client.role, **request));
-            client.answered = true;
+            client.last = BootClock::now();
             return true;
         }
         const ssize_t n = ::recv(client.fd.get(), chunk, sizeof chunk, 0);
@@ -155,7 +148,7 @@ bool Server::write(Client& client) {
             return errno == EAGAIN || errno == EINTR;
         client.out.erase(0, static_cast<std::size_t>(n));
     }
-    return true;
+    return false; // that was the one answer
 }
 
 void Server::drop_idle(BootTime now) {

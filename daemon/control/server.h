@@ -31,10 +31,10 @@ Role role_of(int fd, const Groups& groups);
 
 class Server {
   public:
-    static constexpr std::size_t kMaxClients = 16;
+    static constexpr std::size_t kMaxClients = 16, kMaxReaders = 12;
     static constexpr std::chrono::seconds kIdle{5};
 
-    // The answer to one request, as JSON.
+    // The answer to one request, as JSON. A connection carries one.
     using Handler = std::function<std::string(Role, const std::string& request)>;
 
     // Binds `path` anew, mode 0666: the socket's rights are not what guards it.
@@ -51,7 +51,7 @@ class Server {
     bool serve(int fd);
     bool wants_write(int fd) const;
 
-    // Closes whoever was idle too long; their descriptors are gone then.
+    // Closes whoever took longer than kIdle to send his request, or to take the reply; their descriptors are gone then.
     void drop_idle(BootTime now);
 
   private:
@@ -60,10 +60,10 @@ class Server {
         Role role;
         BootTime last;
         std::string in, out;
-        bool answered; // by the last read()
     };
     Server(Fd listen, Groups groups, Handler handler);
     std::list<Client>::iterator find(int fd);
+    // False: this client is done with, well or badly.
     bool read(Client& client);
     bool write(Client& client);
 

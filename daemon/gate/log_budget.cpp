@@ -20,6 +20,11 @@ bool LogBudget::allow(unsigned kind, const Address& source, BootTime now) {
     return true;
 }
 
-std::uint64_t LogBudget::take_suppressed() { return std::exchange(suppressed_, 0); }
+std::uint64_t LogBudget::take_suppressed(BootTime now) {
+    if (suppressed_ == 0 || now < silent_until_)
+        return 0;
+    silent_until_ = now + kPeriod;
+    return std::exchange(suppressed_, 0);
+}
 
 } // namespace xk::gate

@@ -26,8 +26,8 @@ class LogBudget {
     // Whether to write the line. `kind` is a Reject, or any other number the caller chooses.
     bool allow(unsigned kind, const Address& source, BootTime now);
 
-    // Lines that were not written since the last time this was asked; asked once in a period.
-    std::uint64_t take_suppressed();
+    // Lines that were not written and not told of yet; 0 when it told of some less than a period ago.
+    std::uint64_t take_suppressed(BootTime now);
 
   private:
     unsigned limit_;
@@ -36,6 +36,7 @@ class LogBudget {
     BootTime period_{};
     unsigned lines_ = 0;
     std::uint64_t suppressed_ = 0;
+    BootTime silent_until_ = BootTime::min();
 };
 
 } // namespace xk::gate

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -17,6 +18,9 @@ namespace xk::gate {
 namespace {
 
 constexpr std::uint32_t kPacket = 1, kRequest = 2;
+
+// No clock shows a later one; a copy may.
+constexpr Slot kLastSlot = std::numeric_limits<std::int64_t>::max() / 1'000'000 / 30 - 1;
 
 // SIGKILL stops a process between two instructions; what it stored before is in the page cache in program
 // order. So only the compiler has to be kept from reordering.
@@ -96,11 +100,21 @@ std::optional<Copy> parse_copy(ByteView bytes) {
 
 } // namespace
 
-std::string save_state(const StateImage& image, BootTime now, bool clean) {
+bool is_clean_copy(ByteView copy) {
+    const auto parsed = parse_copy(copy);
+    return parsed && parsed->header.clean == 1;
+}
+
+std::string save_state(const StateImage& image, const Now& now, bool clean) {
     StateHeader header = image.header;
-    header.saved_boot = now.time_since_epoch().count();
+    header.saved_boot = now.boot.time_since_epoch().count();
     // Before the fence's moment of this boot has passed, what is remembered is not all that must be refused.
-    header.clean = clean && now.time_since_epoch().count() >= header.fence_boot ? 1 : 0;
+    header.clean = clean && header.saved_boot >= header.fence_boot ? 1 : 0;
+    // Boot time ends with the boot. By now the wall clock had time to be set right.
+    if (header.clean == 1 && header.fence_boot > 0)
+        header.fence = std::max(
+            header.fence,
+            now.wall_at(BootTime(std::chrono::nanoseconds(header.fence_boot))).time_since_epoch().count());
     const auto credentials = static_cast<std::uint64_t>(
         std::ranges::find_if(image.credentials, [](const auto& c) { return all_zero(c.id); }) -
         image.credentials.begin());
@@ -147,10 +161,11 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
         }
     }
     // Without proof that nothing was accepted after the copy, everything that a client could have sent before
-    // this moment may have been: its clock may be ahead of ours by the skew.
+    // this moment may have been: its clock may be ahead of ours by the skew. In boot time, because the wall clock may
+    // be set right only later; and because it may stay behind, all of the slots that are known to have been used.
     h.fence_boot = 0;
     if (!clean) {
-        h.fence = std::max(h.fence, (now.wall + skew).time_since_epoch().count());
+        h.fence = std::max(h.fence, slot_end(std::min(h.high_slot, kLastSlot)).time_since_epoch().count());
         h.fence_boot = (now.boot + skew).time_since_epoch().count();
     }
     h.magic = 0;
@@ -261,6 +276,11 @@ void State::finish_request(const wire::CredentialId& id, const wire::RequestId& 
 
 void State::raise_high_slot(Slot slot) { header().high_slot = std::max(header().high_slot, slot); }
 
+bool State::believes(const Now& now, std::chrono::seconds skew) const {
+    const std::int64_t far = slot_end(slot_of(now.wall + skew) + 3).time_since_epoch().count();
+    return slot_of(now.wall) + 3 >= header().high_slot && header().fence <= far;
+}
+
 void State::accept_clock(const Now& now, std::chrono::seconds skew) {
     header().fence = (now.wall + skew).time_since_epoch().count();
     header().high_slot = slot_of(now.wall);
@@ -271,6 +291,9 @@ void State::accept_clock(const Now& now, std::chrono::seconds skew) {
             break;
         c.totp_step = std::min(c.totp_step, used);
     }
+    // What was remembered of it gives way in its turn; the fence stands in for it.
+    for (ReplayEntry& e : image_->replay)
+        e.slot = std::min(e.slot, header().high_slot);
 }
 
 std::uint64_t State::fingerprint(ByteView bytes) const {

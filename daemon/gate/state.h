@@ -90,7 +90,10 @@ inline constexpr std::size_t kStateSize = sizeof(StateImage);
 // The copy for /var/lib, which outlives a reboot: the used records only, with a checksum. It may be made by a
 // process that does not trust the image: nothing in it steers what is read. The packets that were accepted
 // are part of it after a clean stop; otherwise the fence stands in for them.
-std::string save_state(const StateImage& image, BootTime now, bool clean);
+std::string save_state(const StateImage& image, const Now& now, bool clean);
+
+// Whether these bytes are a copy that says of itself that it was the last act of a clean stop.
+bool is_clean_copy(ByteView copy);
 
 // The credential's record, if it has one.
 const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id);
@@ -111,8 +114,9 @@ class State {
     enum class Begin { from_clean_copy, from_copy, from_nothing };
 
     // Begins anew for this boot, in memory that is all zero. `copy` is what save_state() made in an earlier
-    // boot, or empty, or damaged, which counts as empty. Without a copy of a clean stop, client clocks
-    // up to now + skew are refused. Lock-outs and used codes of the copy hold either way.
+    // boot, or empty, or damaged, which counts as empty. Without a copy of a clean stop, client clocks up to this
+    // moment + skew are refused, whatever the wall clock will be set to, and so are those up to the end of the
+    // highest slot that the copy knows. Lock-outs and used codes of the copy hold either way.
     Begin begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew, ByteView copy);
 
     // The credential's record; made where there is none. Null when all are taken. Linear: for start-up.
@@ -134,6 +138,9 @@ class State {
     void finish_request(const wire::CredentialId& id, const wire::RequestId& request);
 
     void raise_high_slot(Slot slot);
+    // Whether this clock may be right: not behind what was accepted, and the fence not far ahead of it (then the clock
+    // was ahead when the fence was put up, and is right now).
+    bool believes(const Now& now, std::chrono::seconds skew) const;
     // The operator says that this clock is right, although higher slots were accepted once. Nothing older than
     // now can be proved to be new then, so the fence goes up.
     void accept_clock(const Now& now, std::chrono::seconds skew);

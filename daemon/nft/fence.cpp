@@ -169,7 +169,8 @@ Result<void> replace(Socket& socket, const FenceSpec& spec) {
             if (element.key.size() != set.key_size)
                 continue;
             const bool timed = set.flags == NFT_SET_TIMEOUT && element.timeout;
-            element.timeout = timed ? std::optional(element.expires) : std::nullopt;
+            // 0 would be none to the kernel: for ever.
+            element.timeout = timed ? std::optional(std::max(element.expires, std::chrono::milliseconds(1))) : std::nullopt;
             add_element(transaction, {kTable, name}, element);
         }
     }

@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kRoom = 32 * 1024;         // for one message, more than libnftnl makes of ours
 constexpr std::size_t kReceiveBuffer = 64 * 1024; // netlink dumps come in pieces of at most 32 KiB
 constexpr timeval kPatience{5, 0};
+constexpr int kDumps = 100; // until one is whole
 
 // MNL_ALIGN and MNL_NLMSG_HDRLEN without their signed arithmetic.
 constexpr std::size_t aligned(std::size_t n) { return (n + 3) & ~std::size_t{3}; }
@@ -124,13 +125,30 @@ Result<void> Socket::commit(Transaction&& transaction) {
 
 Result<void> Socket::dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill,
                           const std::function<void(const nlmsghdr*)>& each) {
+    for (int i = 0; i < kDumps; ++i) {
+        std::vector<std::string> pieces;
+        auto whole = dump_once(type, fill, pieces);
+        if (!whole)
+            return whole.error();
+        if (!*whole)
+            continue;
+        for (const std::string& piece : pieces)
+            each(reinterpret_cast<const nlmsghdr*>(piece.data()));
+        return {};
+    }
+    return Error{"nf_tables changes faster than it can be listed", {}};
+}
+
+Result<bool> Socket::dump_once(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill,
+                               std::vector<std::string>& pieces) {
+    bool whole = true;
     char request[kHeader + 4096];
     nlmsghdr* const header =
         nftnl_nlmsg_build_hdr(request, type, NFPROTO_INET, NLM_F_DUMP, ++sequence_);
     if (fill)
         fill(header);
     if (auto sent = send(header, header->nlmsg_len); !sent)
-        return sent;
+        return sent.error();
     char buffer[kReceiveBuffer];
     for (;;) {
         const ssize_t received = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
@@ -141,15 +159,20 @@ Result<void> Socket::dump(std::uint16_t type, const std::function<void(nlmsghdr*
              h = mnl_nlmsg_next(h, &left)) {
             if (h->nlmsg_seq != sequence_)
                 continue;
+            // Somebody changed the ruleset meanwhile, and something may be missing.
+            if (h->nlmsg_flags & NLM_F_DUMP_INTR)
+                whole = false;
             if (h->nlmsg_type == NLMSG_DONE)
-                return {};
+                return whole;
             if (h->nlmsg_type == NLMSG_ERROR) {
                 const int code = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h))->error;
                 if (code == 0 || code == -ENOENT)
-                    return {};
+                    return true;
+                if (code == -EINTR || code == -EAGAIN)
+                    return false;
                 return os_error_of(code, "nf_tables refused a dump", code == -EPERM ? kRights : "");
             }
-            each(h);
+            pieces.emplace_back(reinterpret_cast<const char*>(h), h->nlmsg_len);
         }
     }
 }

@@ -58,6 +58,9 @@ class Socket {
   private:
     explicit Socket(mnl_socket* socket) : socket_(socket) {}
     Result<void> send(const void* data, std::size_t size);
+    // The messages of one dump; false when it was interrupted by a change and may lack something.
+    Result<bool> dump_once(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill,
+                           std::vector<std::string>& pieces);
 
     Handle<mnl_socket, mnl_socket_close> socket_;
     std::uint32_t sequence_ = 1;

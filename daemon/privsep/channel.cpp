@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/privsep/channel.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -50,12 +51,14 @@ Result<void> Channel::send(ByteView bytes, std::span<const int> fds) const {
         c->cmsg_len = CMSG_LEN(fds.size_bytes());
         std::memcpy(CMSG_DATA(c), fds.data(), fds.size_bytes());
     }
-    ssize_t sent;
-    do
-        sent = ::sendmsg(fd_.get(), &message, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    if (sent < 0)
-        return os_error("sending between xknockd and its worker");
+    const auto deadline = BootClock::now() + kPatience;
+    while (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL) < 0) {
+        if (errno != EINTR && (errno != EAGAIN || BootClock::now() > deadline))
+            return os_error("sending between xknockd and its worker");
+        pollfd room{fd_.get(), POLLOUT, 0};
+        if (errno == EAGAIN)
+            ::poll(&room, 1, 1000);
+    }
     return {};
 }
 

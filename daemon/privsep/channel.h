@@ -6,9 +6,11 @@
 #pragma once
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -19,6 +21,7 @@ namespace xk::privsep {
 
 inline constexpr std::size_t kMaxMessage = 16 * 1024;
 inline constexpr std::size_t kMaxFds = 4;
+inline constexpr std::chrono::seconds kPatience{10};
 
 struct Received {
     std::vector<std::uint8_t> bytes;
@@ -35,7 +38,8 @@ class Channel {
     int fd() const { return fd_.get(); }
     Fd release() { return std::move(fd_); }
 
-    // Blocks while the peer does not read, unless the descriptor is non-blocking: then that is an error.
+    // Waits while the peer does not read; where the descriptor is non-blocking, for kPatience at most. xknockd may wait
+    // for the worker, because the worker goes on to read whatever it waits for itself.
     Result<void> send(ByteView bytes, std::span<const int> fds = {}) const;
 
     // Nothing at the end of the connection, and, where `wait` is false, when no message is there.

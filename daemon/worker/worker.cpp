@@ -39,7 +39,7 @@ class Worker::Doors : public gate::Firewall {
         ask.verb = verb;
         ask.credential = worker_.judge_->policy().credentials[request.credential].id;
         ask.request = request;
-        if (auto sent = send(worker_.channel_, ask); !sent)
+        if (auto sent = worker_.say(ask); !sent)
             return fail(sent.error());
         for (;;) {
             auto received = worker_.channel_.receive(true);
@@ -153,6 +153,32 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
     return worker;
 }
 
+template <typename M>
+Result<void> Worker::say(const M& message) {
+    if (auto room = wait_for_room(); !room)
+        return room;
+    return send(channel_, message);
+}
+
+Result<void> Worker::wait_for_room() {
+    for (;;) {
+        pollfd both{channel_.fd(), POLLIN | POLLOUT, 0};
+        if (::poll(&both, 1, -1) < 0 && errno != EINTR)
+            return os_error("waiting for room");
+        if ((both.revents & POLLOUT) != 0)
+            return {};
+        if (both.revents == 0)
+            continue;
+        auto received = channel_.receive(false);
+        if (!received)
+            return received.error();
+        if (channel_.closed())
+            ::_exit(0);
+        if (*received)
+            waiting_.push_back(**std::move(received));
+    }
+}
+
 Result<void> Worker::run() {
     for (;;) {
         while (!waiting_.empty()) {
@@ -236,7 +262,8 @@ Result<void> Worker::handle(Received received) {
         if (const auto message = as<Ping>(received)) {
             Pong pong;
             pong.number = message->number;
-            return send(channel_, pong);
+            tell_the_rest();
+            return say(pong);
         }
         break;
     case Type::door_answer: // to a question that was given up
@@ -303,7 +330,7 @@ void Worker::handle_secrets(const Secrets& message, Received& received) {
 Result<void> Worker::handle_prepare() {
     if (!pending_)
         return Error{"a configuration was not begun", {}, Exit::bug};
-    return send(channel_, pending_->report);
+    return say(pending_->report);
 }
 
 Result<void> Worker::handle_activate() {
@@ -328,7 +355,7 @@ void Worker::judge(const gate::Candidate& candidate) {
         Notice notice;
         notice.kind = NoticeKind::locked_for_good;
         notice.credential = *outcome.credential;
-        (void)send(channel_, notice);
+        (void)say(notice);
     }
 }
 
@@ -338,7 +365,7 @@ void Worker::log_outcome(const gate::Outcome& outcome, const Now& now) {
         // What was opened or closed is logged by xknockd, which did it.
         if (accepted->retry)
             spdlog::debug("retry of {} {} from {}", who, name_of(accepted->action), outcome.source.text());
-        else if (accepted->action == Action::probe)
+        else if (accepted->action == Action::probe && log_budget_.allow(gate::kRejects, outcome.source, now.boot))
             spdlog::info("probe by {} from {}", who, outcome.source.text());
         return;
     }
@@ -353,21 +380,35 @@ void Worker::log_outcome(const gate::Outcome& outcome, const Now& now) {
     else if (refused.locked_for.count() > 0)
         more = fmt::format(", locked for {} s", refused.locked_for.count());
     spdlog::warn("refused {} from {}: {}{}", who, outcome.source.text(), name_of(refused.reason), more);
-    if (const auto suppressed = log_budget_.take_suppressed(); suppressed > 0)
-        spdlog::warn("{} more refusals were not logged", suppressed);
+}
+
+void Worker::tell_the_rest() {
+    if (const auto suppressed = log_budget_.take_suppressed(BootClock::now()); suppressed > 0)
+        spdlog::warn("{} more refusals and probes were not logged", suppressed);
+    if (const auto malformed = ring_.malformed(); malformed > malformed_told_) {
+        spdlog::error("{} records of the ring have a wrong size: is the filter of another release?",
+                      malformed - malformed_told_);
+        malformed_told_ = malformed;
+    }
 }
 
 bool Worker::clock_is_credible(const Now& now) const {
-    return now.wall >= earliest_ && slot_of(now.wall) + 3 >= state_.header().high_slot;
+    return now.wall >= earliest_ && state_.believes(now, judge_->policy().settings.skew);
 }
 
 Result<void> Worker::follow_clock(bool was_set) {
-    const Now now = Now::read();
-    // Awake at the next slot's begin, and at once when somebody sets the clock or the machine wakes up.
-    itimerspec next{};
-    const auto at = slot_begin(slot_of(now.wall) + 1).time_since_epoch();
-    next.it_value.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(at).count();
-    ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &next, nullptr);
+    // Awake at the next slot's begin, and at once when somebody sets the clock or the machine wakes up. Who sets it
+    // just before that is asked for is seen by reading it again.
+    Now now = Now::read();
+    for (bool armed = false; !armed;) {
+        const Slot slot = slot_of(now.wall);
+        itimerspec next{};
+        next.it_value.tv_sec =
+            std::chrono::duration_cast<std::chrono::seconds>(slot_begin(slot + 1).time_since_epoch()).count();
+        ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &next, nullptr);
+        now = Now::read();
+        armed = slot_of(now.wall) == slot;
+    }
     if (!judge_)
         return {};
     judge_->follow_clock(now);
@@ -376,7 +417,7 @@ Result<void> Worker::follow_clock(bool was_set) {
         clock_reported_wrong_ = !credible;
         Notice notice;
         notice.kind = credible ? NoticeKind::clock_right : NoticeKind::clock_wrong;
-        if (auto sent = send(channel_, notice); !sent)
+        if (auto sent = say(notice); !sent)
             return sent;
         was_set = true;
     }
@@ -391,7 +432,7 @@ Result<void> Worker::publish(const Now& now, bool all) {
     message->generation = generation_;
     const auto flush = [&](bool last) -> Result<void> {
         message->last = last ? 1 : 0;
-        auto sent = send(channel_, *message);
+        auto sent = say(*message);
         message->first = 0;
         message->count = 0;
         return sent;

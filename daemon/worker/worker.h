@@ -47,6 +47,11 @@ class Worker {
     Result<void> handle_prepare();
     Result<void> handle_activate();
 
+    // Tells xknockd. While there is no room it listens: xknockd may be waiting for us to read.
+    template <typename M>
+    Result<void> say(const M& message);
+    Result<void> wait_for_room();
+
     void judge(const gate::Candidate& candidate);
     void log_outcome(const gate::Outcome& outcome, const Now& now);
 
@@ -54,6 +59,8 @@ class Worker {
     Result<void> publish(const Now& now, bool all);
     Result<void> follow_clock(bool was_set);
     bool clock_is_credible(const Now& now) const;
+    // What could not be told when it happened.
+    void tell_the_rest();
 
     class Doors; // gate::Firewall by asking xknockd
 
@@ -71,7 +78,8 @@ class Worker {
     WallTime earliest_{};
     gate::LogBudget log_budget_;
     std::uint32_t sequence_ = 0;
-    std::deque<privsep::Received> waiting_; // came while we waited for an answer
+    std::uint64_t malformed_told_ = 0;
+    std::deque<privsep::Received> waiting_; // came while we waited
     std::optional<Error> broken_;           // the channel failed in the middle of a judgement
 };
 

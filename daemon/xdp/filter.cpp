@@ -115,6 +115,12 @@ std::string maps_directory(const std::string& pins) {
     return pins + "/maps" + std::to_string(XK_ABI_VERSION);
 }
 
+// Whether an entry of the directory has a name that we give: somebody may have put another one there.
+bool is_ours(const std::string& name) {
+    return name.rfind("link-", 0) == 0 ||
+           (name.rfind("maps", 0) == 0 && name.find_first_not_of("0123456789", 4) == name.npos);
+}
+
 knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
     knock_bpf* const skeleton = knock_bpf__open();
     if (skeleton == nullptr)
@@ -197,9 +203,10 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
                      "interfaces here: " + known_interfaces()};
     const std::string pin = pins_ + "/link-" + interface;
     if (::access(pin.c_str(), F_OK) == 0) {
-        if (auto taken = take_over(interface, ifindex, pin); taken)
+        if (auto taken = take_over(interface, ifindex, pin); taken && (taken->mode == Mode::native || allow_generic))
             return taken;
-        // A link of an interface that is gone, or that somebody detached: begin anew.
+        // A link of an interface that is gone, that somebody detached, or in a mode that is not allowed any more: begin
+        // anew.
         ::unlink(pin.c_str());
     }
     const int program = bpf_program__fd(skeleton_->progs.xknock);
@@ -233,7 +240,7 @@ void Filter::detach_others(const std::vector<std::string>& interfaces) {
             std::find(interfaces.begin(), interfaces.end(), name.substr(5)) == interfaces.end())
             ::unlink(entry.path().c_str());
         // Maps of another release's filter, whose program no link of ours runs any more.
-        else if (name.rfind("maps", 0) == 0 && entry.path() != maps_directory(pins_))
+        else if (is_ours(name) && name.rfind("maps", 0) == 0 && entry.path() != maps_directory(pins_))
             fs::remove_all(entry.path(), code);
     }
 }
@@ -249,7 +256,8 @@ bool Filter::has_links(const std::string& pins) {
 void Filter::remove_pins(const std::string& pins) {
     std::error_code code;
     for (const auto& entry : fs::directory_iterator(pins, code))
-        fs::remove_all(entry.path(), code);
+        if (is_ours(entry.path().filename()))
+            fs::remove_all(entry.path(), code);
 }
 
 int Filter::map_fd(const bpf_map* map) const { return bpf_map__fd(map); }

@@ -113,9 +113,9 @@ void Tags::expire(BootTime now) {
     });
 }
 
-Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled, std::size_t used_before) {
+Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled) {
     const int fd = filter.map_fd(filter.skeleton().maps.credentials);
-    for (std::uint32_t i = 0; i < std::max(disabled.size(), used_before); ++i) {
+    for (std::uint32_t i = 0; i < XK_MAX_CREDENTIALS; ++i) {
         xk_credential value{};
         value.disabled = i >= disabled.size() || disabled[i] ? 1 : 0;
         // BPF_F_LOCK (5.1) takes the bucket's lock; the bucket begins full again.

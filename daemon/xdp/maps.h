@@ -53,8 +53,8 @@ class Tags {
 };
 
 // Sets or clears the disabled flag of credentials 0 .. disabled.size() - 1 and sets it for all indices behind
-// them up to `used_before`.
-Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled, std::size_t used_before);
+// them.
+Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled);
 
 // Makes the map of our own addresses equal to the set.
 Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addresses);

@@ -11,6 +11,7 @@ namespace xk::xdp {
 namespace {
 
 constexpr std::size_t kBuffer = 32 * 1024;
+constexpr int kDumps = 100; // until one is whole
 
 using Socket = Handle<mnl_socket, mnl_socket_close>;
 
@@ -57,6 +58,18 @@ Result<Socket> open_socket() {
 } // namespace
 
 Result<std::set<Address>> OwnAddresses::list() {
+    // A dump that a change interrupts (Docker, ifup) may lack something.
+    for (int i = 0; i < kDumps; ++i) {
+        auto whole = list_once();
+        if (!whole)
+            return whole.error();
+        if (*whole)
+            return **std::move(whole);
+    }
+    return Error{"our addresses change faster than they can be listed", {}};
+}
+
+Result<std::optional<std::set<Address>>> OwnAddresses::list_once() {
     auto socket = open_socket();
     if (!socket)
         return socket.error();
@@ -81,10 +94,12 @@ Result<std::set<Address>> OwnAddresses::list() {
             return os_error("listing our addresses");
         const int more = mnl_cb_run(buffer, static_cast<std::size_t>(n), 1,
                                     mnl_socket_get_portid(socket->get()), take, &addresses);
+        if (more < 0 && errno == EINTR) // NLM_F_DUMP_INTR
+            return std::optional<std::set<Address>>();
         if (more < 0)
             return os_error("listing our addresses");
         if (more == MNL_CB_STOP)
-            return addresses;
+            return std::optional(addresses);
     }
 }
 

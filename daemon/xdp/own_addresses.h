@@ -10,6 +10,7 @@
 
 #include <libmnl/libmnl.h>
 
+#include <optional>
 #include <set>
 
 namespace xk::xdp {
@@ -30,6 +31,7 @@ class OwnAddresses {
   private:
     explicit OwnAddresses(mnl_socket* socket) : socket_(socket) {}
     static Result<std::set<Address>> list();
+    static Result<std::optional<std::set<Address>>> list_once();
 
     Handle<mnl_socket, mnl_socket_close> socket_; // notifications only
     std::set<Address> addresses_;

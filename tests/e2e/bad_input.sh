@@ -99,6 +99,15 @@ equal "the wrong code counts for the device that sent it" "$(wrong_codes laptop)
 equal "and for no other device of the user" "$(wrong_codes robot)" 0
 equal "nor for another user" "$(wrong_codes phone)" 0
 
+say "the same refusal over and over"
+lines() { grep -c 'refused anna/robot from 192.0.2.2: action' "$D/log" || true; }
+for _ in $(seq 20); do make_and_send anna-robot --set 1=9; done
+reaches refused action 21
+[ "$(lines)" -le 3 ] || fail "20 refusals of one kind and source are $(lines) lines"
+say "is a few lines of the log, not 20"
+eventually 70 grep -q 'more refusals and probes were not logged' "$D/log" || fail "the others are not told of"
+say "and the others are counted in one"
+
 check "the daemon is the same as before" kill -0 "$DAEMON"
 equal "nothing was sent back to any of them" "$(tcpdump -r "$D/out.pcap" -n 2>/dev/null | wc -l)" 0
 stop

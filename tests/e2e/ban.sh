@@ -72,6 +72,39 @@ check "a network for a second" ctl ban 198.51.100.64/26 --for 1s
 eventually 10 free || fail "the ban of a network does not end"
 check "ends too" can_connect "$STR" 198.51.100.1 8022
 
+say "so many that a worker is behind with them"
+# many SECONDS: bans 3000 addresses, each by a connection of its own.
+many() {
+	python3 - "$D/run/control.sock" "$1" <<-'P'
+		import json, socket, struct, sys
+		for i in range(3000):
+		    with socket.socket(socket.AF_UNIX) as s:
+		        s.connect(sys.argv[1])
+		        body = json.dumps({"verb": "ban", "prefix": f"203.0.{i >> 8}.{i & 255}", "seconds": int(sys.argv[2])}).encode()
+		        s.sendall(struct.pack(">I", len(body)) + body)
+		        assert b'"banned"' in s.recv(1000)
+	P
+}
+check "3000 bans" many 3600
+kill -KILL "$DAEMON"
+wait "$DAEMON" 2>/dev/null || true
+start
+equal "a new daemon knows all of them" "$(ctl bans --json | grep -c prefix)" 3000
+check "and lets in who is not banned" knock 192.0.2.1 anna-robot ssh
+check "3000 shorter ones" many 2
+eventually 15 free || fail "they do not end"
+check "when all of them end at once the daemon goes on" ctl status
+
+say "what is allowed from now on is banned no more"
+ctl ban 198.51.100.66 >/dev/null
+refuse "banned" reached
+sed -i 's#allow: \[#allow: [198.51.100.64/26, #' "$D/etc/xknock.yaml"
+check "reload" ctl reload
+check "the ban is lifted" can_connect "$STR" 198.51.100.1 8022
+contains "and the log says so" "$(cat "$D/log")" "unbanned 198.51.100.66: gate.allow allows it now"
+sed -i 's#allow: \[198.51.100.64/26, #allow: [#' "$D/etc/xknock.yaml"
+ctl reload >/dev/null
+
 say "by fail2ban"
 F=$D/f2b
 mkdir -p "$F/filter.d" "$F/action.d"
@@ -95,6 +128,9 @@ cat >"$F/jail.conf" <<-C
 	findtime = 600
 	maxretry = 3
 	bantime = 6
+	bantime.increment = true
+	bantime.multipliers = 1 100
+	bantime.rndtime = 0
 	ignoreself = false
 	[ssh]
 	enabled = true
@@ -114,18 +150,29 @@ check "the stranger has a grant" reached
 say "and tries passwords"
 printf '#!/bin/sh\necho wrong\n' >"$D/askpass"
 chmod +x "$D/askpass"
-for _ in 1 2 3; do
-	in_str env SSH_ASKPASS="$D/askpass" SSH_ASKPASS_REQUIRE=force timeout 10 \
-		ssh -F none -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o PubkeyAuthentication=no \
-		-o NumberOfPasswordPrompts=2 -o ConnectTimeout=5 admin@198.51.100.1 true >/dev/null 2>&1 || true
-done
+try_passwords() {
+	for _ in 1 2 3; do
+		in_str env SSH_ASKPASS="$D/askpass" SSH_ASKPASS_REQUIRE=force timeout 10 \
+			ssh -F none -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o PubkeyAuthentication=no \
+			-o NumberOfPasswordPrompts=2 -o ConnectTimeout=5 admin@198.51.100.1 true >/dev/null 2>&1 || true
+	done
+}
+try_passwords
 banned() { ctl bans | grep -q 198.51.100.66; }
-eventually 20 banned || fail "fail2ban does not ban: $(tail -5 "$F/log" "$F/auth.log")"
+eventually 20 banned || fail "fail2ban does not ban: $(tail -qn 5 "$F/log" "$F/auth.log")"
 contains "fail2ban bans him, with the jail's name" "$(ctl bans)" "fail2ban ssh"
 refuse "he gets nowhere" can_connect "$STR" 198.51.100.1 8022
 equal "his grant is gone" "$(grants | head -1)" "$(ctl grants | grep -c '192.0.2.2')"
-eventually 30 free || fail "fail2ban does not take the ban back"
+eventually 30 free || fail "fail2ban does not take the ban back: $(ctl bans) $(tail -n 5 "$F/log")"
 say "the ban ends with fail2ban's ban time"
+knock_str --lifetime 60s
+try_passwords
+eventually 20 banned || fail "fail2ban does not ban twice: $(tail -n 5 "$F/log")"
+longer() { [ "$(ctl bans --json | sed -n 's/ *"expires_in_s": \([0-9]*\).*/\1/p')" -gt 100 ]; }
+eventually 20 longer || fail "a second ban is no longer than the first: $(ctl bans) $(tail -n 5 "$F/log")"
+say "the second ban of the same address is longer, as bantime.increment says"
+check "unban by hand" f2b set ssh unbanip 198.51.100.66
+eventually 5 free || fail "unbanip does nothing"
 check "a ban by hand" f2b set ssh banip 2001:db8:66::66
 eventually 5 sh -c "'$KNOCKCTL' --socket '$D/run/control.sock' bans | grep -q 2001:db8:66::66" || fail "banip does nothing"
 check "unban by hand" f2b set ssh unbanip 2001:db8:66::66

@@ -73,11 +73,24 @@ code=0
 equal "no daemon: exit 1" "$code" 1
 contains "with a hint" "$(cat "$D/out")" "is xknockd running?"
 check "check: a good file" "$KNOCKCTL" check "$D/etc/xknock.yaml"
+is_json() { "$@" | python3 -c 'import json, sys; json.load(sys.stdin)'; }
+check "check --json" is_json "$KNOCKCTL" check --json "$D/etc/xknock.yaml"
 echo 'prot: 1' >"$D/bad.yaml"
 code=0
 "$KNOCKCTL" check "$D/bad.yaml" >"$D/out" 2>&1 || code=$?
 equal "check: a bad file" "$code" 78
 contains "with its faults" "$(cat "$D/out")" 'bad.yaml:1:1: unknown key "prot"'
+
+say "every verb speaks JSON"
+for words in status grants users stats bans 'ban 203.0.113.1' 'unban 203.0.113.1' 'close anna' 'unlock anna' reload; do
+	# shellcheck disable=SC2086
+	check "$words" is_json ctl $words --json
+done
+check "a reason that is not UTF-8" ctl ban 203.0.113.1 --for 1h --reason $'caf\xe9'
+check "is listed as far as it can be" is_json ctl bans --json
+check "a ban for ever, as fail2ban says it" ctl ban 203.0.113.1 --for -1
+contains "has no end" "$(ctl bans)" "for ever"
+ctl unban 203.0.113.1 >/dev/null
 
 say "who may do what"
 as() { setpriv --reuid="$1" --regid="$2" --groups="$3" "$KNOCKCTL" --socket "$SOCKET" "${@:4}"; }
@@ -126,6 +139,8 @@ background "$SRV" socat -u "UNIX-CONNECT:$SOCKET" "OPEN:$D/held,creat"
 held=$BACKGROUND
 gone() { ! kill -0 "$held"; }
 eventually 15 gone || fail "an idle client keeps its place"
-check "knocks count as before" knock 192.0.2.1 anna-robot
+eventually 70 knock 192.0.2.1 anna-robot || fail "knocks do not count any more" # behind the fence of the accepted clock
+say "knocks count as before"
+check "clock accept" is_json ctl clock accept --json
 stop
 pass

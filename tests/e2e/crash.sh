@@ -72,6 +72,32 @@ for i in $(seq 50); do
 	[ "$(stat accepted open)" -le $((before + 1)) ] || fail "knock $i counted twice"
 done
 equal "no knock was lost" "$lost" 0
+
+say "a disk that takes nothing any more"
+before=$(stat filter candidate)
+kill_it "$DAEMON"
+chmod 500 "$D/state"
+restart
+contains "is told, with what it means" "$(cat "$D/log")" "the copy of judgement's memory cannot be written"
+make user3-key --endpoint tcp/22
+counted=$(stat accepted open)
+send
+reaches accepted open $((counted + 1))
+say "and knocks are let in all the same"
+[ "$(stat filter candidate)" -ge "$before" ] || fail "the filter's counters began anew"
+say "the filter's counters went on"
+chmod 700 "$D/state"
+stop
+chmod 500 "$D/state"
+refuse "but a copy that says clean, and cannot be revoked, stops the start" daemon_command
+chmod 700 "$D/state"
+restart
+make user4-key --endpoint tcp/22
+send
+written() { find "$D/state/state" -newer "$D/packet" | grep -q .; }
+eventually 5 written || fail "the first knock of a slot does not go to the disk at once"
+say "the first knock of a slot goes to the disk at once, for the fence after a power cut"
+
 exec 9>&-
 eventually 5 test -s "$D/storm"
 say "the stranger tried $(cut -d' ' -f1 "$D/storm") times"

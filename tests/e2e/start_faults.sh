@@ -67,6 +67,18 @@ main "s#bpf: $D/bpf/xknock#bpf: $D/nobpf#"
 fails 78 "the directory for pins" "is not on a BPF file system"
 contains "the hint is the command" "$(cat "$D/out")" "mount -t bpf bpf /sys/fs/bpf"
 
+say "directories that are somebody's"
+main "s#bpf: $D/bpf/xknock#bpf: $D/bpf#"
+fails 78 "pins among those of everybody" "$D/bpf\" belongs to somebody else (user 0) and is in use"
+equal "which stays everybody's" "$(command stat -c %u "$D/bpf")" 0
+mkdir "$D/theirs" && touch "$D/theirs/file"
+main "s#run: $D/run#run: $D/theirs#"
+fails 78 "a directory that is in use" "belongs to somebody else (user 0) and is in use"
+equal "it stays theirs" "$(command stat -c %u "$D/theirs")" 0
+long=$D/$(printf 'x%.0s' $(seq 120))
+main "s#run: $D/run#run: $long#"
+fails 78 "a control socket with too long a path, which shows last" "path of the control socket is too long"
+
 fails 1 "a worker that does not exist" "starting" in_srv "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker "$D/none"
 fails 1 "a worker that ends at once" "xknock-worker does not come up" \
 	in_srv "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker /bin/false
@@ -74,7 +86,7 @@ fails 1 "a worker that ends at once" "xknock-worker does not come up" \
 say "another program on the interface"
 printf '%s\n' '#include <linux/bpf.h>' '#include <bpf/bpf_helpers.h>' \
 	'SEC("xdp") int somebody_else(struct xdp_md *c) { return XDP_PASS; }' 'char l[] SEC("license") = "GPL";' >"$D/other.c"
-clang-14 -O2 -g -target bpf "-I/usr/include/$(gcc -print-multiarch)" -c "$D/other.c" -o "$D/other.o"
+clang-14 -O2 -g -target bpf "-I/usr/include/$(gcc-12 -print-multiarch)" -c "$D/other.c" -o "$D/other.o"
 bpftool prog load "$D/other.o" "$D/bpf/other"
 in_srv bpftool net attach xdpdrv pinned "$D/bpf/other" dev host0
 got=0
@@ -101,5 +113,9 @@ main '$ a xdp: {allow_generic: true}'
 start
 contains "with it the daemon starts" "$(cat "$D/log")" "br0 (generic)"
 contains "and warns why that is slow" "$(cat "$D/log")" "every packet is copied into one piece"
+main 's/allow_generic: true/allow_generic: false/'
+refuse "a reload that forbids it again is refused" ctl reload
+contains "with the same hint" "$(cat "$D/out")" "allow_generic: true"
+contains "the filter stays as it was" "$(in_srv ip link show br0)" xdpgeneric
 stop
 pass

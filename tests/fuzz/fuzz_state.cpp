@@ -104,7 +104,8 @@ void check_begun(const State& state, State::Begin begin, const Bytes<16>& boot, 
     const StateHeader& h = state.header();
     FUZZ_CHECK(state.is_of(boot) && h.clean == 0 && h.attempts == 0 && all_zero(h.attempt));
     if (begin != State::Begin::from_clean_copy)
-        FUZZ_CHECK(h.fence >= (now.wall + kSkew).time_since_epoch().count());
+        FUZZ_CHECK(h.fence_boot == (now.boot + kSkew).time_since_epoch().count() &&
+                   (h.high_slot > slot_of(kLater.wall) || h.fence >= slot_end(h.high_slot).time_since_epoch().count()));
 }
 
 // A lock goes on for what was left of it, and a record that is there once is found.
@@ -129,7 +130,7 @@ void check_next_boot(State& state, StateMemory& next_memory, BootTime stopped, b
     const wire::CredentialId id = {0xc4, 0xed};
     CredentialState& record = *state.credential(id);
     record.locked_until = (stopped + 20s).time_since_epoch().count();
-    const std::string copy = save_state(state.image(), stopped, clean);
+    const std::string copy = save_state(state.image(), {kNow.wall_at(stopped), stopped}, clean);
     clean = clean && stopped.time_since_epoch().count() >= state.header().fence_boot; // else it proves nothing
     next_memory.clear();
     State next(next_memory.bytes());
@@ -156,7 +157,7 @@ void check_foreign_image(Input& in, StateMemory& memory, StateMemory& next_memor
     for (int i = in.number() & 3; i > 0; --i)
         image.replay[in.number<std::uint16_t>()] = record_from<ReplayEntry>(in);
     const bool clean = in.flag();
-    const std::string copy = save_state(image, kNow.boot, clean);
+    const std::string copy = save_state(image, kNow, clean);
     State next(next_memory.bytes());
     const auto begin = next.begin(kNextBoot, kLater, kSkew, view_of(copy));
     FUZZ_CHECK((begin == State::Begin::from_nothing) == (image.header.magic != kStateMagic));

@@ -30,10 +30,9 @@ TEST_CASE("memory is of the boot and the layout that wrote it") {
     CHECK_FALSE(m.state.is_of(kBoot));
 }
 
-TEST_CASE("without proof the fence is at now and the skew") {
+TEST_CASE("without proof the fence is at this moment and the skew, in boot time") {
     Memory m;
     m.state.begin(kBoot, kNow, 30s, {});
-    CHECK(m.state.header().fence == (kNow.wall + 30s).time_since_epoch().count());
     CHECK(m.state.header().fence_boot == (kNow.boot + 30s).time_since_epoch().count());
 }
 
@@ -93,12 +92,13 @@ TEST_CASE("after a clean stop a reboot has no fence and no replay") {
     Memory before;
     before.state.begin(kBoot, kNow, 30s, {});
     before.state.header().fence = 7;
+    before.state.header().fence_boot = 0;
     before.state.raise_high_slot(100);
     before.state.remember_packet({1}, {2}, 100, address("192.0.2.7"));
     before.state.remember_request({3}, {4}, 100, address("192.0.2.7"));
     before.state.credential({3})->totp_step = 55;
     before.state.header().rejects[3] = 12;
-    const std::string copy = save_state(*before.image, kNow.boot + 30s, true);
+    const std::string copy = save_state(*before.image, {kNow.wall + 30s, kNow.boot + 30s}, true);
 
     Memory after;
     CHECK(after.state.begin(kNextBoot, {kNow.wall + 60s, BootTime(10s)}, 30s, view(copy)) ==
@@ -118,7 +118,7 @@ TEST_CASE("a stop within the fence proves nothing: the next boot has a fence aga
     before.state.begin(kBoot, kNow, 30s, {});
     const auto begins = [&](BootTime stopped) {
         Memory after;
-        return after.state.begin(kNextBoot, kNow, 30s, view(save_state(*before.image, stopped, true)));
+        return after.state.begin(kNextBoot, kNow, 30s, view(save_state(*before.image, {kNow.wall, stopped}, true)));
     };
     CHECK(begins(kNow.boot + 30s - 1ns) == State::Begin::from_copy);
     CHECK(begins(kNow.boot + 30s) == State::Begin::from_clean_copy);
@@ -131,7 +131,10 @@ TEST_CASE("the clock that the operator accepts takes codes of the time that neve
     m.state.raise_high_slot(slot_of(kNow.wall) + 1000);
     m.state.credential({3})->totp_step = now + 1000;
     m.state.credential({4})->totp_step = now - 1;
+    REQUIRE(m.state.remember_packet({1}, {2}, slot_of(kNow.wall) + 1000, {}));
     m.state.accept_clock(kNow, 30s);
+    for (const ReplayEntry& e : m.image->replay)
+        CHECK_FALSE(e.slot > slot_of(kNow.wall)); // or it would never give way
     CHECK(m.state.header().fence == (kNow.wall + 30s).time_since_epoch().count());
     CHECK(m.state.header().high_slot == slot_of(kNow.wall));
     CHECK(m.state.find({3})->totp_step == totp_step(kNow.wall + 30s) + 1);
@@ -148,12 +151,12 @@ TEST_CASE("after anything else a reboot has a fence, and used codes and lock-out
     c->locked_until = (kNow.boot + 100s).time_since_epoch().count();
     before.state.credential({4})->locked_until = kLockedForGood;
     before.state.credential({5})->locked_until = (kNow.boot - 1s).time_since_epoch().count();
-    const std::string copy = save_state(*before.image, kNow.boot, false);
+    const std::string copy = save_state(*before.image, kNow, false);
 
     Memory after;
     const Now later{kNow.wall + 60s, BootTime(10s)};
     CHECK(after.state.begin(kNextBoot, later, 30s, view(copy)) == State::Begin::from_copy);
-    CHECK(after.state.header().fence == (later.wall + 30s).time_since_epoch().count());
+    CHECK(after.state.header().fence_boot == (later.boot + 30s).time_since_epoch().count());
     CHECK(after.state.find({3})->totp_step == 55);
     CHECK(after.state.find({3})->failures == 9);
     CHECK(after.state.find({3})->locked_until == (later.boot + 100s).time_since_epoch().count());
@@ -162,12 +165,57 @@ TEST_CASE("after anything else a reboot has a fence, and used codes and lock-out
     CHECK(after.state.find({6}) == nullptr);
 }
 
+TEST_CASE("after a power cut no slot that was used counts, however slow the clock comes back") {
+    Memory before;
+    before.state.begin(kBoot, kNow, 30s, {});
+    const Slot used = slot_of(kNow.wall) + 1;
+    before.state.raise_high_slot(used);
+    const std::string copy = save_state(*before.image, kNow, false);
+    Memory after;
+    const Now slow{kNow.wall - 60s, BootTime(10s)};
+    CHECK(after.state.begin(kNextBoot, slow, 30s, view(copy)) == State::Begin::from_copy);
+    CHECK(after.state.header().fence == slot_end(used).time_since_epoch().count());
+    CHECK(after.state.believes(slow, 30s));
+}
+
+TEST_CASE("after a power cut a clock that was ahead, and is set right, keeps nobody out") {
+    Memory before;
+    before.state.begin(kBoot, kNow, 30s, {});
+    before.state.raise_high_slot(slot_of(kNow.wall));
+    Memory after;
+    const Now ahead{kNow.wall + 7200s, BootTime(10s)};
+    after.state.begin(kNextBoot, ahead, 30s, view(save_state(*before.image, kNow, false)));
+    CHECK(after.state.header().fence == slot_end(slot_of(kNow.wall)).time_since_epoch().count());
+    // Set right by now; the next stop is clean and keeps the fence of this boot by the right clock.
+    const Now right{kNow.wall + 60s, BootTime(70s)};
+    Memory third;
+    CHECK(third.state.begin(kBoot, right, 30s, view(save_state(*after.image, right, true))) ==
+          State::Begin::from_clean_copy);
+    CHECK(third.state.header().fence == (right.wall - 30s).time_since_epoch().count());
+    CHECK(third.state.header().fence_boot == 0);
+}
+
+TEST_CASE("a clock behind what was accepted, or far behind the fence, is not believed") {
+    Memory m;
+    m.state.begin(kBoot, kNow, 30s, {});
+    m.state.header().fence = 0;
+    CHECK(m.state.believes(kNow, 30s));
+    m.state.raise_high_slot(slot_of(kNow.wall) + 3);
+    CHECK(m.state.believes(kNow, 30s));
+    CHECK_FALSE(m.state.believes({kNow.wall - 30s, kNow.boot}, 30s));
+    m.state.header().high_slot = 0;
+    m.state.header().fence = (kNow.wall + 30s + 90s).time_since_epoch().count();
+    CHECK(m.state.believes(kNow, 30s));
+    m.state.header().fence = (kNow.wall + 30s + 121s).time_since_epoch().count();
+    CHECK_FALSE(m.state.believes(kNow, 30s));
+}
+
 TEST_CASE("a damaged copy is no copy, whichever byte is wrong, and never a crash") {
     Memory before;
     before.state.begin(kBoot, kNow, 30s, {});
     before.state.credential({3})->failures = 9;
     before.state.remember_packet({1}, {2}, 100, {});
-    const std::string copy = save_state(*before.image, kNow.boot + 30s, true);
+    const std::string copy = save_state(*before.image, {kNow.wall + 30s, kNow.boot + 30s}, true);
     const auto begins = [](const std::string& with) {
         static Memory m; // one image: clearing 9 MB for every byte takes too long
         std::fill_n(reinterpret_cast<std::uint8_t*>(&m.image->header), sizeof(StateHeader), std::uint8_t{0});

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <thread>
+
 using namespace xk;
 using namespace xk::privsep;
 
@@ -53,6 +55,29 @@ TEST_CASE("a message of another type, or of another size than its type's, is non
     CHECK_FALSE(as<Ping>(r).has_value());
     r.bytes.resize(3);
     CHECK(type_of(r) == Type{});
+}
+
+TEST_CASE("more messages than the socket holds wait for a peer that is behind, and all of them arrive in order") {
+    auto ends = Channel::pair().value();
+    REQUIRE(::fcntl(ends.first.fd(), F_SETFL, O_NONBLOCK) == 0);
+    constexpr std::uint32_t kMany = 5000;
+    std::uint32_t got = 0;
+    std::thread reader([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        for (; got < kMany; ++got) {
+            const auto received = ends.second.receive(true).value();
+            const auto ping = received ? as<Ping>(*received) : std::nullopt;
+            if (!ping || ping->number != got)
+                return;
+        }
+    });
+    Ping ping;
+    bool sent = true;
+    for (; sent && ping.number < kMany; ++ping.number)
+        sent = send(ends.first, ping).has_value();
+    reader.join();
+    CHECK(sent);
+    CHECK(got == kMany);
 }
 
 TEST_CASE("nothing there is not the end, the end is") {

@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# A worker that was taken over gets nothing from xknockd that no user could have got: every door that it asks for is judged
+# by the configuration that xknockd read itself, and a message that makes no sense ends it.
+. "$(dirname "$0")/lib.sh"
+begin evil-worker
+configure
+enroll_everybody
+enroll eve pc --factor none
+sed -i '$ a enabled: false' "$D/etc/users/eve.yaml"
+listen 22 80 8022
+start
+ctl ban 203.0.113.9 >/dev/null
+stop
+
+WORKER=$XK_BUILD/tests/tool/xk-evil-worker
+export XK_EVIL=doors
+start
+eventually 20 grep -q 'evil: the end' "$D/log" || fail "the worker does not end its attack"
+answers() { sed -n "s/^evil: $1: //p" "$D/log" | sort | uniq -c | tr -s ' ' | paste -sd';'; }
+refused() { equal "$1: $2" "$(answers "$1")" " 1 $2"; }
+refused "a port of no service" refused
+refused "a service of somebody else" refused
+refused "a user who is disabled" refused
+refused "a credential of nobody" refused
+refused "an address of this host" own-address
+refused "an address that is banned" banned
+for address in 0.0.0.0 127.0.0.1 224.0.0.1 255.255.255.255 :: ::1 ff02::1; do refused $address refused; done
+refused "close all of nobody" refused
+refused "for a year" "done"
+contains "is cut to the longest that the user may have" "$(ctl grants | grep '203.0.113.1 ' | tr -s ' ')" " 1h "
+equal "a credential gets 64 doors" "$(answers 'one of 64')" " 63 done"
+equal "and no more" "$(answers 'one more')" " 15 limit"
+equal "the kernel has those, and nothing else" "$(grants) $(in_srv nft list set inet xknock grants4 | grep -c expires)" "64 64"
+refuse "nobody got in by it" can_connect "$CLI" 192.0.2.1 22
+contains "the operator is told" "$(cat "$D/log")" "error: the worker asked for a door that is not allowed: anna/robot"
+ctl close anna >/dev/null
+stop
+
+for attack in many-tags tag-of-nobody short unknown descriptors verb; do
+	export XK_EVIL=$attack
+	start
+	code=0
+	wait "$DAEMON" || code=$?
+	equal "$attack: xknockd gives this worker up" "$code" 1
+	contains "and says why" "$(tail -n 2 "$D/log")" "xknock-worker "
+	refuse "the fence stands" can_connect "$CLI" 192.0.2.1 22
+	contains "the filter is attached" "$(in_srv ip link show host0)" xdp
+done
+WORKER=$XK_BUILD/daemon/xknock-worker
+start
+check "with an honest worker a knock opens" knock 192.0.2.1 anna-robot
+stop
+pass

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+//
+// A worker that was taken over: begins as the real one does, and then asks xknockd for what it must not get. What to do is
+// in $XK_EVIL; what it was answered goes to standard error, a line each: "evil: WHAT: ANSWER".
+#include "daemon/privsep/messages.h"
+#include "daemon/privsep/spawn.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <utility>
+
+using namespace xk;
+using namespace xk::privsep;
+
+namespace {
+
+constexpr const char* kAnswers[] = {"done", "banned", "own-address", "limit", "refused", "failed"};
+
+class Evil {
+  public:
+    void serve() {
+        for (;;) {
+            auto received = channel_.receive(true);
+            if (!received || !*received)
+                return;
+            handle(**received);
+        }
+    }
+
+  private:
+    void handle(Received& r) {
+        if (as<Setup>(r)) {
+            Ready ready;
+            ready.begin = kResumed;
+            (void)send(channel_, ready);
+        } else if (const auto policy = as<NewPolicy>(r)) {
+            generation_ = policy->generation;
+            credentials_.resize(policy->credentials);
+            ::lseek(r.fds[0].get(), static_cast<off_t>(policy->services * sizeof(gate::Service)), SEEK_SET);
+            const auto size = credentials_.size() * sizeof(gate::Credential);
+            if (::read(r.fds[0].get(), credentials_.data(), size) != static_cast<ssize_t>(size))
+                std::abort();
+        } else if (as<Prepare>(r)) {
+            (void)send(channel_, Prepared{});
+        } else if (as<Activate>(r)) {
+            publish(0, 0);
+        } else if (const auto ping = as<Ping>(r)) {
+            if (std::exchange(began_, true) == false)
+                attack(std::getenv("XK_EVIL"));
+            Pong pong;
+            pong.number = ping->number;
+            (void)send(channel_, pong);
+        }
+    }
+
+    void publish(std::uint32_t count, std::uint32_t credential) {
+        auto tags = std::make_unique<Tags>();
+        tags->first = tags->last = 1;
+        tags->generation = generation_;
+        tags->count = count;
+        tags->tags[0].credential = credential;
+        (void)send(channel_, *tags);
+    }
+
+    const gate::Credential& device(const std::string& label) const {
+        for (const gate::Credential& c : credentials_)
+            if (c.label() == label)
+                return c;
+        std::abort();
+    }
+
+    void ask(const char* what, DoorVerb verb, const wire::CredentialId& credential, const gate::DoorRequest& request) {
+        DoorAsk message;
+        message.sequence = ++sequence_;
+        message.verb = verb;
+        message.credential = credential;
+        message.request = request;
+        (void)send(channel_, message);
+        for (;;) {
+            auto received = channel_.receive(true);
+            if (!received || !*received)
+                std::exit(0);
+            if (const auto answer = as<DoorAnswer>(**received); answer && answer->sequence == sequence_) {
+                std::fprintf(stderr, "evil: %s: %s\n", what, kAnswers[static_cast<int>(answer->answer)]);
+                return;
+            }
+        }
+    }
+
+    void open(const char* what, const std::string& label, const char* address, const char* endpoint,
+              std::uint32_t lifetime = 0) {
+        gate::DoorRequest request;
+        request.address = Address::parse(address).value();
+        request.endpoint = Endpoint::parse(endpoint).value();
+        request.lifetime = lifetime;
+        ask(what, DoorVerb::open, device(label).id, request);
+    }
+
+    void attack(const std::string& how) {
+        if (how == "many-tags")
+            return publish(kTagsInMessage + 1, 0);
+        if (how == "tag-of-nobody")
+            return publish(1, 1'000'000);
+        if (how == "short")
+            return void(channel_.send(Bytes<3>{}));
+        if (how == "unknown")
+            return void(channel_.send(Bytes<64>{77}));
+        if (how == "descriptors") {
+            const int fd = STDERR_FILENO;
+            return void(send(channel_, Pong{}, {&fd, 1}));
+        }
+        if (how == "verb") {
+            DoorAsk message;
+            message.verb = static_cast<DoorVerb>(9);
+            return void(send(channel_, message));
+        }
+        open("a port of no service", "anna/robot", "192.0.2.2", "tcp/8022");
+        open("a service of somebody else", "bob/phone", "192.0.2.2", "tcp/80");
+        open("a user who is disabled", "eve/pc", "192.0.2.2", "tcp/22");
+        ask("a credential of nobody", DoorVerb::open, {0xff}, {0, Address::v4(192, 0, 2, 2), 0, Endpoint::parse("tcp/22").value(), 0});
+        open("an address of this host", "anna/robot", "192.0.2.1", "tcp/22");
+        open("an address that is banned", "anna/robot", "203.0.113.9", "tcp/22");
+        for (const char* address : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1"})
+            open(address, "anna/robot", address, "tcp/22");
+        ask("close all of nobody", DoorVerb::close_all, {0xff}, {});
+        open("for a year", "anna/robot", "203.0.113.1", "tcp/22", 365 * 86400);
+        for (int i = 2; i < 80; ++i)
+            open(i < 65 ? "one of 64" : "one more", "anna/robot", ("203.0.113." + std::to_string(i + 10)).c_str(), "tcp/22");
+        std::fprintf(stderr, "evil: the end\n");
+    }
+
+    Channel channel_{Fd(kWorkerChannel)};
+    std::vector<gate::Credential> credentials_;
+    std::uint32_t generation_ = 0, sequence_ = 0;
+    bool began_ = false;
+};
+
+} // namespace
+
+int main() { Evil().serve(); }
