@@ -28,16 +28,22 @@ need_packages() {
 	for service in "${PACKAGES_SERVICES[@]}"; do
 		[ -e "/lib/systemd/system/$service.service" ] || strangers+=("$service")
 	done
-	# Debian's way to forbid that a package starts its service (invoke-rc.d(8)).
-	if ! [ -e $policy ]; then
-		printf '#!/bin/sh\nexit 101\n' >$policy
+	# Debian's way to forbid that a package starts its service (invoke-rc.d(8)). One of ours may be left over from a run
+	# that was killed.
+	if ! [ -e $policy ] || grep -q 'xknock: while packages are installed' $policy; then
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+		trap 'exit 1' HUP INT TERM
+		printf '#!/bin/sh\n# xknock: while packages are installed\nexit 101\n' >$policy
 		chmod 755 $policy
 		ours=yes
 	fi
-	local code=0
-	{ apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}"; } \
+	local code=0 apt=(apt-get -qq -o DPkg::Lock::Timeout=300)
+	{ "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } \
 		</dev/null >"${PACKAGES_LOG:=$(mktemp)}" 2>&1 || code=$?
-	[ -z "$ours" ] || rm -f $policy
+	if [ -n "$ours" ]; then
+		rm -f $policy
+		trap - EXIT HUP INT TERM
+	fi
 	if [ $code -ne 0 ]; then
 		tail -n 20 "$PACKAGES_LOG" >&2
 		printf '%s\n' "${0##*/}: the packages could not be installed" >&2
@@ -69,4 +75,6 @@ build() {
 		return 1
 	fi
 	rm -f "$log"
+	# Whoever called sudo goes on to build there.
+	[ -z "${SUDO_UID:-}" ] || chown -R "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" build
 }

@@ -235,13 +235,16 @@ start_sshd() {
 	ssh-keygen -q -t ed25519 -N '' -f "$D/ssh/host_key"
 	ssh-keygen -q -t ed25519 -N '' -f "$D/ssh/id"
 	cp "$D/ssh/id.pub" "$D/ssh/authorized_keys"
+	# With PAM root gets in where his password is locked; without, wrong passwords are refused without a delay.
+	local pam=yes
+	[ "${SSHD_PASSWORDS:-no}" = no ] || pam=no
 	cat >"$D/ssh/sshd_config" <<-C
 		Port 22
 		HostKey $D/ssh/host_key
 		PidFile $D/ssh/sshd.pid
 		AuthorizedKeysFile $D/ssh/authorized_keys
 		StrictModes no
-		UsePAM no
+		UsePAM $pam
 		PasswordAuthentication ${SSHD_PASSWORDS:-no}
 		KbdInteractiveAuthentication no
 		PermitRootLogin prohibit-password

@@ -13,6 +13,10 @@ DESTDIR=$D/stage cmake --install "$XK_RELEASE" >/dev/null
 exposure=$(systemd-analyze security --offline=true --no-pager "$D/stage/usr/lib/systemd/system/xknockd.service" |
 	sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
 say "exposure $exposure"
+for file in etc/fail2ban/action.d/xknock.conf usr/lib/systemd/system/xknockd.service usr/lib/sysusers.d/xknock.conf \
+	usr/lib/tmpfiles.d/xknock.conf usr/sbin/xknockd usr/sbin/knockctl usr/bin/knock-client usr/share/doc/xknock/docs/configuration.md; do
+	check "$file is installed" test -s "$D/stage/$file"
+done
 check "is at most 1.5" awk "BEGIN { exit !($exposure <= 1.5) }"
 
 say "boot"
@@ -64,6 +68,17 @@ show() { inside systemctl show -p "$1" --value xknockd; }
 journal() { inside journalctl -q -u xknockd --no-pager -o "${1:-cat}"; }
 inside systemctl daemon-reload
 check "the unit is well-formed" inside systemd-analyze verify --man=no /usr/lib/systemd/system/xknockd.service
+# What waits for the network belongs to the system's initialisation on many machines (cloud-init, firewalld): where the unit
+# came after it, systemd would break the cycle by leaving xknockd out of a boot.
+inside sh -c 'printf "%s\n" "[Unit]" DefaultDependencies=no After=network-pre.target Before=sysinit.target "[Service]" \
+	Type=oneshot ExecStart=/bin/true "[Install]" WantedBy=sysinit.target >/etc/systemd/system/early.service'
+inside systemctl enable --quiet early xknockd
+lacks "it starts at boot, before the network, and in no cycle" \
+	"$(inside systemd-analyze verify --man=no /usr/lib/systemd/system/multi-user.target 2>&1)" cycle
+contains "before the network" "$(inside systemctl show -p Before --value xknockd)" network-pre.target
+inside systemctl disable --quiet early
+inside rm /etc/systemd/system/early.service
+inside systemctl daemon-reload
 inside systemctl start xknockd || fail "systemctl start: $(journal | tail -8)"
 say "systemctl start returned: it is ready"
 equal "it is active" "$(show ActiveState)" active
@@ -142,4 +157,11 @@ inside systemctl stop xknockd
 check "--remove takes everything away" inside /usr/sbin/xknockd --remove
 equal "no table" "$(in_srv nft list tables)" ""
 equal "no pins" "$(inside ls -A /sys/fs/bpf/xknock)" ""
+inside systemctl start xknockd
+inside sh -c 'echo "inter faces: [" >/etc/xknock/xknock.yaml'
+refuse "a typing error, a restart" inside systemctl restart xknockd
+refuse "and the way in is shut" can_connect "$STR" 198.51.100.1 22
+check "--remove needs no good configuration" inside /usr/sbin/xknockd --remove
+check "and the way in is open" can_connect "$STR" 198.51.100.1 22
+equal "nothing is left" "$(in_srv nft list tables)$(inside ls -A /sys/fs/bpf/xknock)" ""
 pass

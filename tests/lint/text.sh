@@ -22,7 +22,7 @@ for file in "${files[@]}"; do
 	[ "$file" != bpf/abi.h ] || wanted='.*'
 	head -n 3 "$file" | grep -qE "SPDX-License-Identifier: \(?$wanted" || fault "$file does not say its licence"
 done
-# A document that a comment sends the reader to is there, and so is the section.
+# A document that a comment sends the reader to is there.
 while read -r file reference; do
 	[ -f "$reference" ] || fault "$file refers to $reference, which is not there"
 done < <(grep -oHE 'docs/[a-z]+\.md' "${files[@]}" | sed 's/:/ /' | sort -u)

@@ -26,10 +26,11 @@ suite_of() {
 	esac
 }
 
-# The archive that holds this machine's own packages: the first one whose path ends like that of every Debian mirror.
+# Where this machine's own packages come from, as apt names it (also "mirror+file:..."): the first archive that says it is
+# Debian's main one.
 mirror() {
-	apt-get indextargets --format "\$(SITE)" 'Created-By: Packages' 2>/dev/null |
-		awk '/\/debian\/?$/ && !found { found = 1; print } END { exit !found }'
+	apt-get indextargets --format "\$(ORIGIN)/\$(LABEL) \$(REPO_URI)" 'Created-By: Packages' 2>/dev/null |
+		sed -n "s#^Debian/Debian ##p" | head -n 1 | grep .
 }
 
 # fetch NAME: with lists and packages of its own, so that the machine's apt stays untouched.
