@@ -51,17 +51,21 @@ Result<void> Banning::adopt(const Now& now) {
 }
 
 Result<void> Banning::install(const Now& now) {
-    if (in_nftables()) {
-        nft::Transaction transaction;
-        nft::clear_bans(transaction);
-        for (const auto& [prefix, ban] : list_.all())
-            if (prefix.is_single())
-                nft::put_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
-        write_networks(transaction);
-        if (auto done = socket_.commit(std::move(transaction)); !done)
-            return std::move(done).error().within("writing the bans");
-    }
+    nft::Transaction transaction;
+    write(transaction, now);
+    if (auto done = socket_.commit(std::move(transaction)); !done)
+        return std::move(done).error().within("writing the bans");
     return xdp::replace_bans(*filter_, list_);
+}
+
+void Banning::write(nft::Transaction& transaction, const Now& now) const {
+    if (!in_nftables())
+        return;
+    nft::clear_bans(transaction);
+    for (const auto& [prefix, ban] : list_.all())
+        if (prefix.is_single())
+            nft::put_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
+    write_networks(transaction);
 }
 
 void Banning::write_networks(nft::Transaction& transaction) const {

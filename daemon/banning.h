@@ -33,6 +33,8 @@ class Banning {
     Result<void> adopt(const Now& now);
     // Writes all of them into filter and nftables: at start, when the fence stands.
     Result<void> install(const Now& now);
+    // Those of nftables, as a part of the transaction that makes the fence anew. Nothing in mode "external".
+    void write(nft::Transaction& transaction, const Now& now) const;
     // Tells the worker of all of them.
     Result<void> tell(const privsep::Channel& worker) const;
 

@@ -39,7 +39,7 @@ Reply status(Daemon& d, const json&) {
     const Now now = Now::read();
     json interfaces = json::array();
     for (const xdp::Attachment& a : d.attachments())
-        interfaces.push_back({{"name", a.interface}, {"mode", a.mode == xdp::Mode::native ? "native" : "generic"}});
+        interfaces.push_back({{"name", a.interface}, {"mode", xdp::name_of(a.mode)}});
     std::size_t locked = 0;
     for (const gate::Credential& c : d.config().policy.credentials) {
         const auto* record = gate::find_record(d.state(), c.id);
@@ -53,6 +53,7 @@ Reply status(Daemon& d, const json&) {
                 {"port", d.config().port},
                 {"stealth", d.config().answer_as_closed ? "closed" : "drop"},
                 {"gate", d.config().gate_mode == config::GateMode::table ? "table" : "external"},
+                {"owned", d.is_owned()},
                 {"interfaces", interfaces},
                 {"credentials", d.config().policy.credentials.size()},
                 {"locked", locked},

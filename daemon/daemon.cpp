@@ -191,21 +191,25 @@ Result<void> Daemon::hand_over(const config::Config& config, std::uint32_t gener
                  "\"knockctl keygen\" makes a new one", Exit::configuration};
 }
 
-Result<void> Daemon::install_fence(const config::Config& config) {
+Result<void> Daemon::install_fence(const config::Config& config,
+                                   const std::function<void(nft::Transaction&)>& more) {
     if (config.gate_mode == config::GateMode::external) {
         for (const bool v4 : {true, false}) {
             const std::string& set = v4 ? config.external.set4 : config.external.set6;
             if (auto fit = nft::check_external_set(parts_.nft, {config.external.table, set}, v4); !fit)
                 return fit;
         }
-        return {};
+        nft::Transaction elements;
+        more(elements);
+        return parts_.nft.commit(std::move(elements));
     }
     nft::FenceSpec spec;
     spec.protect = config.protected_endpoints();
     spec.allow = config.allow;
     if (!config.answer_as_closed)
         spec.silent_port = config.port;
-    return nft::install_fence(parts_.nft, spec);
+    spec.owned = parts_.owned;
+    return nft::install_fence(parts_.nft, spec, more);
 }
 
 Result<void> Daemon::write_disabled(const config::Config& config) {
@@ -262,6 +266,7 @@ Result<void> Daemon::watch_everything() {
         {worker().fd(), &Daemon::on_worker},
         {signals_.get(), &Daemon::on_signal},
         {parts_.own_addresses.poll_fd(), &Daemon::on_addresses},
+        {parts_.ruleset.poll_fd(), &Daemon::on_ruleset},
         {control_->listen_fd(), &Daemon::on_control},
         {ticks_.get(), &Daemon::on_tick}};
     for (const auto& [fd, reaction] : sources)
@@ -276,10 +281,13 @@ Result<void> Daemon::run() {
     std::string interfaces;
     for (const xdp::Attachment& a : attachments_)
         interfaces += (interfaces.empty() ? "" : ", ") + a.interface +
-                      (a.mode == xdp::Mode::native ? " (native)" : " (generic)");
+                      " (" + std::string(xdp::name_of(a.mode)) + ")";
     spdlog::info("ready: {} credentials, knock port {}, interfaces {}, {} grants, {} bans",
                  config().policy.credentials.size(), config().port, interfaces, doors_.book().doors(),
                  banning_.list().all().size());
+    // Kept by systemd, so that the table has its owner also while nobody of us lives.
+    if (parts_.owned)
+        notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", parts_.nft.fd());
     notify("READY=1\nSTATUS=judging knocks on " + interfaces);
     auto ended = loop_->run();
     notify("STOPPING=1");
@@ -486,6 +494,54 @@ void Daemon::on_addresses() {
         log::error(done.error());
 }
 
+void Daemon::on_ruleset() {
+    auto change = parts_.ruleset.update();
+    if (!change)
+        return fail(change.error());
+    if (!*change)
+        return;
+    if ((*change)->objects || (*change)->elements)
+        return repair(**change);
+    ruleset_unknown_ = true; // on the next tick: our own large transactions can be what did not fit
+}
+
+void Daemon::repair(const nft::Change& change) {
+    const Now now = Now::read();
+    Result<void> done;
+    // Single elements that somebody took away are doors that he closed; sets that are gone are not.
+    if (change.elements && !change.objects && !change.lost)
+        if (auto gone = doors_.forget_missing(); !gone)
+            done = gone.error();
+    if (done)
+        done = install_fence(config(), [&](nft::Transaction& transaction) {
+            doors_.write(transaction, now);
+            banning_.write(transaction, now);
+        });
+    const std::string table = config().gate_mode == config::GateMode::table ? nft::kTable : config().external.table;
+    const std::string what =
+        "table inet " + table + " was changed by " + (change.by.empty() ? "somebody" : change.by);
+    if (!done)
+        log::error(std::move(done).error().within(what + " and cannot be repaired"));
+    else if (!change.lost)
+        spdlog::warn("{}; it is as it was again, with {} grants and {} bans", what, doors_.book().doors(),
+                     banning_.list().all().size());
+}
+
+// A filter that was detached, or whose interface went and came back under its name, hears no knock any more.
+void Daemon::look_after_links() {
+    for (xdp::Attachment& a : attachments_) {
+        if (filter().is_attached(a))
+            continue;
+        auto again = filter().attach(a.interface, config().allow_generic);
+        if (again) {
+            spdlog::warn("{}: the filter was not attached any more and is again", a.interface);
+            a = *again;
+        } else if (std::exchange(a.mode, xdp::Mode::none) != xdp::Mode::none) {
+            log::error(std::move(again).error().within(a.interface + ": the filter is not attached any more, and knocks are not heard there"));
+        }
+    }
+}
+
 void Daemon::on_control() {
     control_->accept([this](int fd) { watch_client(fd); });
 }
@@ -510,6 +566,11 @@ void Daemon::on_tick() {
     doors_.expire(now.boot);
     banning_.expire(now, worker());
     tags_.expire(now.boot);
+    if (std::exchange(ruleset_unknown_, false)) {
+        repair({.objects = false, .elements = false, .lost = true, .by = {}});
+        (void)parts_.ruleset.update(); // ours
+    }
+    look_after_links();
     control_->drop_idle(now.boot);
     save_state_lazily(now);
 
@@ -531,7 +592,7 @@ void Daemon::on_tick() {
 
 void Daemon::after_sleep(const Now& now) {
     spdlog::info("the machine slept; grants and bans get the time that is left of them");
-    if (auto done = doors_.after_sleep(now); !done)
+    if (auto done = doors_.restore(now); !done)
         log::error(done.error());
     banning_.expire(now, worker());
     if (auto done = banning_.install(now); !done)
@@ -593,10 +654,11 @@ Result<void> Daemon::reload() {
     if (next->account.uid != old.account.uid || next->worker_account.uid != old.worker_account.uid ||
         next->run_directory != old.run_directory || next->state_directory != old.state_directory ||
         next->pin_directory != old.pin_directory || next->gate_mode != old.gate_mode ||
+        next->gate_owned != old.gate_owned ||
         next->external.table != old.external.table || next->external.set4 != old.external.set4 ||
         next->external.set6 != old.external.set6 ||
         next->policy.settings.server != old.policy.settings.server)
-        return Error{"process, paths, gate mode, external and server_id take effect with a restart only",
+        return Error{"process, paths, gate mode, gate.owned, external and server_id take effect with a restart only",
                      "systemctl restart xknockd", Exit::configuration};
 
     // Everything that can fail, before anything counts. The worker reads the new keys but judges by the old ones.

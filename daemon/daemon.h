@@ -12,6 +12,7 @@
 #include "daemon/gate/log_budget.h"
 #include "daemon/loop.h"
 #include "daemon/nft/transaction.h"
+#include "daemon/nft/watch.h"
 #include "daemon/privsep/messages.h"
 #include "daemon/privsep/spawn.h"
 #include "daemon/state_files.h"
@@ -30,8 +31,10 @@ struct Parts {
     StateFiles state_files;
     privsep::Worker worker;
     nft::Socket nft;
+    nft::Watch ruleset; // listens from before the fence stands
     xdp::OwnAddresses own_addresses;
     std::unique_ptr<xdp::Filter> filter;
+    bool owned = false;     // the table belongs to our netlink socket
     std::string gate_begin; // how judgement's memory began, for the log and for status
     bool links_were_there = false; // the filter of a daemon before us is attached
 };
@@ -56,6 +59,7 @@ class Daemon {
     const config::Config& config() const { return *parts_.config; }
     const gate::StateImage& state() const { return parts_.state_files.image(); }
     const std::vector<xdp::Attachment>& attachments() const { return attachments_; }
+    bool is_owned() const { return parts_.owned; }
     const std::string& gate_begin() const { return parts_.gate_begin; }
     std::set<Address> own_addresses() const;
     Doors& doors() { return doors_; }
@@ -71,7 +75,8 @@ class Daemon {
     Result<void> put_up();
     void take_down();
     Result<void> hand_over(const config::Config& config, std::uint32_t generation);
-    Result<void> install_fence(const config::Config& config);
+    Result<void> install_fence(const config::Config& config,
+                               const std::function<void(nft::Transaction&)>& more = [](nft::Transaction&) {});
     Result<void> attach(xdp::Filter& filter, const config::Config& config);
     Result<void> write_disabled(const config::Config& config);
 
@@ -85,6 +90,9 @@ class Daemon {
     void on_worker();
     void on_signal();
     void on_addresses();
+    void on_ruleset();
+    void repair(const nft::Change& change);
+    void look_after_links();
     void on_control();
     void on_tick();
     void save_state_lazily(const Now& now);
@@ -109,6 +117,7 @@ class Daemon {
     std::uint64_t saved_slot_ = 0;
     std::uint32_t ping_ = 0, pong_ = 0; // the last ones
     std::chrono::nanoseconds slept_{0};
+    bool ruleset_unknown_ = false; // changes of it were lost
     bool fence_was_there_ = false;
     bool replacing_tags_ = false, first_tags_ = false;
     std::uint32_t generation_ = 0; // of the configuration that counts

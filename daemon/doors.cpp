@@ -91,21 +91,54 @@ Result<void> Doors::adopt(const Now& now) {
             book_.enter({{{key->source, key->endpoint}, holders}});
         }
     }
-    return after_sleep(now);
+    return restore(now);
 }
 
-Result<void> Doors::after_sleep(const Now& now) {
+void Doors::write(nft::Transaction& transaction, const Now& now) {
     std::vector<DoorChange> changes;
     for (const auto& [door, holders] : book_.all()) {
         DoorChange change{door, holders};
         std::erase_if(change.holders, [&](const Holder& h) { return h.until <= now.boot; });
         changes.push_back(std::move(change));
     }
-    return apply(changes, now);
+    write(transaction, changes, now);
+    book_.expire(now.boot);
+}
+
+Result<void> Doors::restore(const Now& now) {
+    nft::Transaction transaction;
+    write(transaction, now);
+    return socket_.commit(std::move(transaction));
+}
+
+Result<std::size_t> Doors::forget_missing() {
+    std::set<gate::Door> there;
+    for (const Address& family : {Address::v4(0, 0, 0, 0), Address{}}) {
+        auto elements = nft::list_elements(socket_, set_of(family));
+        if (!elements)
+            return elements.error();
+        for (const nft::Element& element : *elements)
+            if (const auto key = nft::parse_grant_key(element.key))
+                there.insert({key->source, key->endpoint});
+    }
+    std::vector<DoorChange> gone;
+    for (const auto& [door, holders] : book_.all())
+        if (there.count(door) == 0)
+            gone.push_back({door, {}});
+    book_.enter(gone);
+    return gone.size();
 }
 
 Result<void> Doors::apply(const std::vector<DoorChange>& changes, const Now& now) {
     nft::Transaction transaction;
+    write(transaction, changes, now);
+    if (auto done = socket_.commit(std::move(transaction)); !done)
+        return done;
+    book_.enter(changes);
+    return {};
+}
+
+void Doors::write(nft::Transaction& transaction, const std::vector<DoorChange>& changes, const Now& now) const {
     for (const DoorChange& change : changes) {
         const nft::SetName set = set_of(change.door.address);
         nft::Element element;
@@ -120,10 +153,6 @@ Result<void> Doors::apply(const std::vector<DoorChange>& changes, const Now& now
         element.data = encode(change.holders);
         nft::put_element(transaction, set, element);
     }
-    if (auto done = socket_.commit(std::move(transaction)); !done)
-        return done;
-    book_.enter(changes);
-    return {};
 }
 
 Doors::Done Doors::open(const gate::DoorRequest& request, const gate::BanList& bans,

@@ -43,14 +43,19 @@ class Doors {
     Result<std::size_t> close_credentials(const std::vector<wire::CredentialId>& credentials, const Now& now);
 
     void expire(BootTime now) { book_.expire(now); }
-    // After the machine slept: the time-outs of elements stood still, ours did not. The kernel gets them anew.
-    Result<void> after_sleep(const Now& now);
+    // All of them as they are to be, as a part of a transaction: with the time that is left by our clock. After the
+    // machine slept (the time-outs of elements stood still, ours did not), or where the sets were lost.
+    void write(nft::Transaction& transaction, const Now& now);
+    Result<void> restore(const Now& now);
+    // Forgets those that the kernel does not have: somebody took them away by hand. How many they were.
+    Result<std::size_t> forget_missing();
     const gate::GrantBook& book() const { return book_; }
 
   private:
     nft::SetName set_of(const Address& address) const;
     std::string comment_of(const std::vector<gate::Holder>& holders) const;
     Result<void> apply(const std::vector<gate::DoorChange>& changes, const Now& now);
+    void write(nft::Transaction& transaction, const std::vector<gate::DoorChange>& changes, const Now& now) const;
     Done apply_closing(const std::vector<gate::DoorChange>& changes, const Now& now);
 
     nft::Socket& socket_;

@@ -3,6 +3,7 @@
 
 #include "daemon/log.h"
 #include "daemon/nft/fence.h"
+#include "daemon/notify.h"
 #include "daemon/privsep/privileges.h"
 #include "protocol/base/quote.h"
 
@@ -86,9 +87,17 @@ Result<std::string> set_up_worker(const privsep::Worker& worker, const config::C
     return std::string("nothing; knocks of before are refused");
 }
 
+// The socket that owned the table before us, if systemd kept it, or a new one.
+Result<nft::Socket> open_nft(Fd kept) {
+    if (auto socket = nft::Socket::adopt(std::move(kept)))
+        return *std::move(socket);
+    return nft::Socket::open();
+}
+
 } // namespace
 
 Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
+    Fd kept = kept_descriptor("nft"); // before anything else is opened or started
     // As whoever started us: root, or our own user with the capabilities of the unit.
     auto first = config::load_config(options.config_file);
     if (!first)
@@ -130,9 +139,15 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     }
     for (const std::string& warning : config->warnings)
         spdlog::warn("{}", warning);
-    auto nft = nft::Socket::open();
+    auto nft = open_nft(std::move(kept));
     if (!nft)
         return nft.error();
+    const bool owned =
+        config->gate_mode == config::GateMode::table && config->gate_owned && nft::can_own(*nft);
+    auto ruleset = nft::Watch::open(
+        config->gate_mode == config::GateMode::table ? nft::kTable : config->external.table, nft->port());
+    if (!ruleset)
+        return ruleset.error();
     auto own_addresses = xdp::OwnAddresses::open();
     if (!own_addresses)
         return own_addresses.error();
@@ -147,8 +162,8 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     }
     spdlog::info("judgement begins with {}", *begin);
     return std::make_unique<Daemon>(Parts{std::make_unique<config::Config>(*std::move(config)),
-                                          *std::move(files), *std::move(worker), *std::move(nft),
-                                          *std::move(own_addresses), *std::move(filter), *begin,
+                                          *std::move(files), *std::move(worker), *std::move(nft), *std::move(ruleset),
+                                          *std::move(own_addresses), *std::move(filter), owned, *begin,
                                           links_were_there});
 }
 
@@ -161,6 +176,9 @@ Result<void> remove_traces(const std::string& config_file) {
         spdlog::warn("the standard paths are cleared");
     }
     const config::Config& c = config ? *config : standard;
+    // It would put everything back.
+    if (StateFiles::is_held(c.run_directory))
+        return Error{"xknockd runs", "systemctl stop xknockd", Exit::busy};
     auto nft = nft::Socket::open();
     if (!nft)
         return nft.error();

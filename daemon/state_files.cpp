@@ -143,6 +143,11 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     return files;
 }
 
+bool StateFiles::is_held(const std::string& run) {
+    const Fd fd(::open((run + "/lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    return fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
 Result<void> StateFiles::save(const Now& now, bool clean, bool sync) {
     const std::string copy = gate::save_state(*image_, now, clean);
     return write_file(copy_path_, copy, 0600, true, {}, sync);

@@ -30,6 +30,9 @@ class StateFiles {
     static Result<StateFiles> open(const std::string& run, const std::string& state, uid_t uid, gid_t gid,
                                    const Bytes<16>& boot_id);
 
+    // Whether a daemon has the lock.
+    static bool is_held(const std::string& run);
+
     int state_fd() const { return state_.get(); }
     // The copy of an earlier boot; -1 when there is none.
     int copy_fd() const { return copy_.get(); }

@@ -292,6 +292,7 @@ void Loader::read_gate(Section& main) {
         else
             config_.allow.push_back(*prefix);
     }
+    set(config_.gate_owned, gate->boolean("owned"));
     set(config_.max_grants, gate->number("max_grants", 1, kMaxGrantsCeiling));
     auto external = gate->section("external");
     if (external) {

@@ -60,6 +60,7 @@ struct Config {
     GateMode gate_mode = GateMode::table;
     External external;
     std::vector<Prefix> allow;
+    bool gate_owned = true; // where the kernel can: nobody else may change the table
     std::size_t max_grants = 4096;
     Account account, worker_account;
     std::optional<gid_t> admin_group, read_group; // of the control socket

@@ -62,8 +62,16 @@ Table our_table() {
     return table;
 }
 
-void table_message(Transaction& transaction, std::uint16_t type, std::uint16_t flags) {
+// Flags of a table, newer than Debian 12's headers: NFT_TABLE_F_OWNER (5.12) ties it to the netlink socket that made it;
+// with NFT_TABLE_F_PERSIST (6.9) it stays when that socket goes, and the next one may own it.
+constexpr std::uint32_t kOwned = 0x2 | 0x4;
+
+void table_message(Transaction& transaction, std::uint16_t type, std::uint16_t flags, std::uint32_t table_flags = 0,
+                   const char* name = kTable) {
     const Table table = our_table();
+    nftnl_table_set_str(table.get(), NFTNL_TABLE_NAME, name);
+    if (table_flags != 0)
+        nftnl_table_set_u32(table.get(), NFTNL_TABLE_FLAGS, table_flags);
     transaction.add(type, flags,
                     [&](nlmsghdr* h) { nftnl_table_nlmsg_build_payload(h, table.get()); });
 }
@@ -137,7 +145,7 @@ void add_rules(Transaction& transaction, const FenceSpec& spec) {
 
 // Everything from the (new or old) table to its rules. Elements of the lasting sets stay.
 void build(Transaction& transaction, const FenceSpec& spec) {
-    table_message(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE);
+    table_message(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, spec.owned ? kOwned : 0);
     std::uint32_t id = 0;
     for (const SetSpec& set : kSets)
         add_set(transaction, set, ++id);
@@ -209,6 +217,14 @@ Result<std::optional<FoundSet>> find_set(Socket& socket, const SetName& name) {
 
 } // namespace
 
+bool can_own(Socket& socket) {
+    constexpr const char* kProbe = "xknock-probe";
+    Transaction transaction;
+    table_message(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, kOwned, kProbe);
+    table_message(transaction, NFT_MSG_DELTABLE, 0, 0, kProbe);
+    return socket.commit(std::move(transaction)).has_value();
+}
+
 Result<bool> fence_exists(Socket& socket) {
     bool found = false;
     auto done = socket.dump(NFT_MSG_GETTABLE, {}, [&](const nlmsghdr* h) {
@@ -222,12 +238,19 @@ Result<bool> fence_exists(Socket& socket) {
     return found;
 }
 
-Result<void> install_fence(Socket& socket, const FenceSpec& spec) {
+Result<void> install_fence(Socket& socket, const FenceSpec& spec, const std::function<void(Transaction&)>& more) {
     Transaction transaction;
     build(transaction, spec);
+    more(transaction);
     if (auto done = socket.commit(std::move(transaction)); done)
         return done;
-    if (auto done = replace(socket, spec); !done)
+    auto done = replace(socket, spec);
+    if (done) {
+        Transaction rest;
+        more(rest);
+        done = socket.commit(std::move(rest));
+    }
+    if (!done)
         return std::move(done).error().within("installing table inet xknock");
     return {};
 }

@@ -16,6 +16,7 @@
 #include "protocol/base/address.h"
 #include "protocol/service.h"
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct FenceSpec {
     std::vector<Endpoint> protect;
     std::vector<Prefix> allow;
     std::optional<std::uint16_t> silent_port; // UDP
+    bool owned = false; // nobody else may change or flush it, and it outlives its owner: see can_own()
 };
 
 // Names of the sets of our table, one for each family where there are two.
@@ -39,8 +41,13 @@ inline SetName banned_networks_set(bool v4) {
 // Makes the table what the spec says, in one transaction, whether it exists or not; live grants and bans
 // stay. No packet meets a table without its rules: the chain stays hooked and its rules change at once.
 // A table of this name and another shape (an older release's, say) is made anew with the grants and bans
-// of the old one.
-Result<void> install_fence(Socket& socket, const FenceSpec& spec);
+// of the old one. `more` adds what is to stand with it from the first packet on: elements of its sets.
+Result<void> install_fence(Socket& socket, const FenceSpec& spec,
+                           const std::function<void(Transaction&)>& more = [](Transaction&) {});
+
+// Whether the kernel knows tables that belong to one netlink socket and outlive it (flags owner and persist, Linux 6.9).
+// Tried, because versions say little.
+bool can_own(Socket& socket);
 
 // Whether the table is there.
 Result<bool> fence_exists(Socket& socket);

@@ -79,6 +79,19 @@ Result<Socket> Socket::open() {
     return socket;
 }
 
+std::optional<Socket> Socket::adopt(Fd fd) {
+    int domain = 0, protocol = 0;
+    socklen_t size = sizeof domain;
+    if (!fd || ::getsockopt(fd.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_NETLINK ||
+        ::getsockopt(fd.get(), SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0 || protocol != NETLINK_NETFILTER)
+        return std::nullopt;
+    mnl_socket* const raw = mnl_socket_fdopen(fd.get());
+    if (raw == nullptr)
+        return std::nullopt;
+    (void)fd.release();
+    return Socket(raw);
+}
+
 Result<void> Socket::send(const void* data, std::size_t size) {
     // Whatever an earlier, failed exchange left behind is not an answer to this one.
     char stale[kReceiveBuffer];

@@ -8,6 +8,7 @@
 // at most five seconds.
 #pragma once
 
+#include "protocol/base/fd.h"
 #include "protocol/base/handle.h"
 #include "protocol/base/result.h"
 
@@ -15,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace xk::nft {
@@ -46,6 +48,13 @@ class Socket {
   public:
     // CAP_NET_ADMIN over the network namespace is needed for commit(), and for dump() of nf_tables.
     static Result<Socket> open();
+    // One that an earlier process of ours had; not a netfilter netlink socket: nothing.
+    static std::optional<Socket> adopt(Fd fd);
+
+    int fd() const { return mnl_socket_get_fd(socket_.get()); }
+
+    // The netlink port that our changes come from.
+    std::uint32_t port() const { return mnl_socket_get_portid(socket_.get()); }
 
     // Consumes the transaction. An empty one is done at once.
     Result<void> commit(Transaction&& transaction);

@@ -232,6 +232,27 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
     return Attachment{interface, ifindex, mode_of(ifindex)};
 }
 
+bool Filter::is_attached(const Attachment& attachment) const {
+    const Fd link(bpf_obj_get((pins_ + "/link-" + attachment.interface).c_str()));
+    bpf_link_info info{};
+    __u32 size = sizeof info;
+    // The kernel forgets the interface when it goes, or when the link is detached.
+    return link && bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 && info.xdp.ifindex != 0 &&
+           info.xdp.ifindex == ::if_nametoindex(attachment.interface.c_str());
+}
+
+std::string_view name_of(Mode mode) {
+    switch (mode) {
+    case Mode::native:
+        return "native";
+    case Mode::generic:
+        return "generic";
+    case Mode::none:
+        break;
+    }
+    return "not attached";
+}
+
 void Filter::detach_others(const std::vector<std::string>& interfaces) {
     std::error_code code;
     for (const auto& entry : fs::directory_iterator(pins_, code)) {

@@ -35,7 +35,8 @@ struct FilterSettings {
     std::uint64_t knock_burst = 32;
 };
 
-enum class Mode { native, generic };
+enum class Mode { native, generic, none };
+std::string_view name_of(Mode mode);
 
 struct Attachment {
     std::string interface;
@@ -57,6 +58,9 @@ class Filter {
     // Attaches to the interface, or takes over the link that is pinned for it. Native mode; where the driver
     // cannot, generic mode if `allow_generic`, else an error. The error names the program that is in the way.
     Result<Attachment> attach(const std::string& interface, bool allow_generic);
+
+    // Whether the pinned link is still on the interface of this name.
+    bool is_attached(const Attachment& attachment) const;
 
     // Takes links away that belong to none of these interfaces.
     void detach_others(const std::vector<std::string>& interfaces);

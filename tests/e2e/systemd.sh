@@ -125,6 +125,15 @@ for what in "xknockd" "its worker"; do
 	contains "with the grant" "$(inside knockctl grants)" anna/laptop
 	contains "and with its memory" "$(journal | grep 'judgement begins' | tail -1)" "the memory of this boot"
 done
+if inside knockctl status --json | grep -q '"owned": true'; then
+	before=$(show NRestarts)
+	inside kill -KILL "$(show MainPID)"
+	inside nft flush ruleset
+	refuse "a flush while nobody of us lives changes nothing: systemd keeps the owner" can_connect "$STR" 198.51.100.1 22
+	check "the door is open all the same" granted
+	eventually 10 restarted "$before" || fail "no restart"
+	contains "and the next one owns the table by the same socket" "$(inside knockctl status --json)" '"owned": true'
+fi
 before=$(show NRestarts)
 inside kill -STOP "$(show MainPID)"
 eventually 30 restarted "$before" || fail "the watchdog does not notice a hanging daemon"

@@ -191,13 +191,14 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
         }
         whole += line + "\n";
     }
-    CHECK(revived == 15);
+    CHECK(revived == 16);
     etc.write("xknock.yaml", whole);
     const Config all = etc.good();
     CHECK(all.port == sample.port);
     CHECK(all.answer_as_closed == sample.answer_as_closed);
     CHECK(all.policy.settings.skew == sample.policy.settings.skew);
     CHECK(all.gate_mode == sample.gate_mode);
+    CHECK(all.gate_owned == sample.gate_owned);
     CHECK(all.max_grants == sample.max_grants);
     CHECK(all.allow_generic == sample.allow_generic);
     CHECK(all.answers_per_second == sample.answers_per_second);
