@@ -8,6 +8,7 @@
 #include "protocol/base/quote.h"
 
 #include <algorithm>
+#include <map>
 
 namespace xk {
 namespace {
@@ -83,9 +84,7 @@ Result<void> Banning::tell(const privsep::Channel& worker) const {
     return {};
 }
 
-Result<void> Banning::ban(const Prefix& prefix, std::optional<std::chrono::seconds> time,
-                          const std::string& reason, const std::set<Address>& own_addresses,
-                          const privsep::Channel& worker, const Now& now) {
+Result<void> Banning::may_ban(const Prefix& prefix, const std::set<Address>& own_addresses) const {
     for (const Prefix& allowed : config_->allow)
         if (prefix.contains(allowed) || allowed.contains(prefix))
             return Error{prefix.text() + " is allowed by gate.allow (" + allowed.text() + ")",
@@ -96,36 +95,57 @@ Result<void> Banning::ban(const Prefix& prefix, std::optional<std::chrono::secon
     if (prefix.address.is_loopback() || prefix.contains(Address::v4(127, 0, 0, 1)) ||
         prefix.contains(Address::parse("::1").value()))
         return Error{prefix.text() + " holds loopback addresses", {}};
+    return {};
+}
+
+Result<std::vector<Banning::Refusal>> Banning::ban(const std::vector<Prefix>& prefixes,
+                                                   std::optional<std::chrono::seconds> time, const std::string& reason,
+                                                   const std::set<Address>& own_addresses,
+                                                   const privsep::Channel& worker, const Now& now) {
     gate::Ban ban{std::nullopt, printable(reason, nft::kMaxComment)};
     if (time)
         ban.until = now.boot + *time;
-
-    const auto known = list_.all().find(prefix);
-    const auto before = known == list_.all().end() ? std::nullopt : std::optional(known->second);
-    if (auto done = xdp::put_ban(*filter_, prefix, ban); !done)
-        return done;
-    list_.add(prefix, ban);
-    nft::Transaction transaction;
-    if (in_nftables() && prefix.is_single())
-        nft::put_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
-    else if (in_nftables())
-        write_networks(transaction);
-    if (auto done = socket_.commit(std::move(transaction)); !done) {
-        if (before) {
-            list_.add(prefix, *before);
-            (void)xdp::put_ban(*filter_, prefix, *before);
-        } else {
-            list_.remove(prefix);
-            xdp::erase_ban(*filter_, prefix);
+    std::vector<Refusal> refused;
+    std::map<Prefix, std::optional<gate::Ban>> before; // those that are banned now, and what they were
+    const auto undo = [&](Error error) {
+        for (const auto& [prefix, was] : before) {
+            if (was) {
+                list_.add(prefix, *was);
+                (void)xdp::put_ban(*filter_, prefix, *was);
+            } else {
+                list_.remove(prefix);
+                xdp::erase_ban(*filter_, prefix);
+            }
         }
-        return done;
+        return error;
+    };
+    nft::Transaction transaction;
+    bool networks = false;
+    for (const Prefix& prefix : prefixes) {
+        if (auto may = may_ban(prefix, own_addresses); !may) {
+            refused.push_back({prefix, may.error()});
+            continue;
+        }
+        const auto known = list_.all().find(prefix);
+        before.try_emplace(prefix, known == list_.all().end() ? std::nullopt : std::optional(known->second));
+        list_.add(prefix, ban);
+        if (auto done = xdp::put_ban(*filter_, prefix, ban); !done)
+            return undo(done.error());
+        if (in_nftables() && prefix.is_single())
+            nft::put_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
+        networks |= !prefix.is_single();
     }
+    if (in_nftables() && networks)
+        write_networks(transaction);
+    if (auto done = socket_.commit(std::move(transaction)); !done)
+        return undo(done.error());
     xdp::set_ban_counts(*filter_, list_);
-    if (auto sent = privsep::send(worker, message_of(prefix, ban)); !sent)
-        return sent;
-    if (auto closed = doors_.close_prefix(prefix, now); !closed)
+    for (const auto& [prefix, was] : before)
+        if (auto sent = privsep::send(worker, message_of(prefix, ban)); !sent)
+            return sent.error();
+    if (auto closed = doors_.close_banned(list_, now); !closed)
         return closed.error();
-    return {};
+    return refused;
 }
 
 Result<bool> Banning::unban(const Prefix& prefix, const privsep::Channel& worker) {

@@ -16,6 +16,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace xk {
 
@@ -38,10 +39,16 @@ class Banning {
     // Tells the worker of all of them.
     Result<void> tell(const privsep::Channel& worker) const;
 
-    // No time: for ever. Refused for what gate.allow allows, for our own addresses and for everybody at once. A
-    // second ban of the same prefix replaces the first.
-    Result<void> ban(const Prefix& prefix, std::optional<std::chrono::seconds> time, const std::string& reason,
-                     const std::set<Address>& own_addresses, const privsep::Channel& worker, const Now& now);
+    // Bans those that may be banned, all of them in one transaction, and gives back the others, with the reason. No time:
+    // for ever. Not to be banned is what gate.allow allows, our own addresses, and everybody at once. A second ban of the
+    // same prefix replaces the first.
+    struct Refusal {
+        Prefix prefix;
+        Error error;
+    };
+    Result<std::vector<Refusal>> ban(const std::vector<Prefix>& prefixes, std::optional<std::chrono::seconds> time,
+                                     const std::string& reason, const std::set<Address>& own_addresses,
+                                     const privsep::Channel& worker, const Now& now);
     // Whether it was banned.
     Result<bool> unban(const Prefix& prefix, const privsep::Channel& worker);
 
@@ -51,6 +58,7 @@ class Banning {
     const gate::BanList& list() const { return list_; }
 
   private:
+    Result<void> may_ban(const Prefix& prefix, const std::set<Address>& own_addresses) const;
     bool in_nftables() const { return config_->gate_mode == config::GateMode::table; }
     void write_networks(nft::Transaction& transaction) const;
 

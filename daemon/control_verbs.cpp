@@ -159,10 +159,24 @@ Result<Prefix> prefix_of(const json& request) {
     return prefix;
 }
 
+// "prefix", or many of them as "prefixes": then those that are refused are part of the reply.
 Reply ban(Daemon& d, const json& request) {
-    const auto prefix = prefix_of(request);
-    if (!prefix)
-        return prefix.error();
+    std::vector<Prefix> prefixes;
+    json refused = json::array();
+    const bool many = request.contains("prefixes");
+    if (many) {
+        for (const json& text : request.at("prefixes")) {
+            if (auto prefix = Prefix::parse(text.get<std::string>()))
+                prefixes.push_back(*prefix);
+            else
+                refused.push_back({{"prefix", text}, {"error", prefix.error().message}});
+        }
+    } else {
+        const auto prefix = prefix_of(request);
+        if (!prefix)
+            return prefix.error();
+        prefixes.push_back(*prefix);
+    }
     std::optional<std::chrono::seconds> time;
     if (request.contains("seconds")) {
         const json& seconds = request["seconds"];
@@ -173,11 +187,19 @@ Reply ban(Daemon& d, const json& request) {
     if (time && time->count() == 0)
         return Error{"a ban for no time bans nobody", {}, Exit::usage};
     const std::string reason = request.value("reason", "");
-    if (auto done = d.banning().ban(*prefix, time, reason, d.own_addresses(), d.worker(), Now::read()); !done)
-        return done.error();
-    spdlog::info("banned {} {}{}", prefix->text(), time ? "for " + duration_text(*time) : "for ever",
-                 reason.empty() ? "" : ": " + printable(reason));
-    return json{{"banned", prefix->text()}};
+    const auto not_banned = d.banning().ban(prefixes, time, reason, d.own_addresses(), d.worker(), Now::read());
+    if (!not_banned)
+        return not_banned.error();
+    if (!many && !not_banned->empty())
+        return not_banned->front().error;
+    for (const Banning::Refusal& r : *not_banned)
+        refused.push_back({{"prefix", r.prefix.text()}, {"error", r.error.message}});
+    const std::size_t number = prefixes.size() - not_banned->size();
+    spdlog::info("banned {} {}{}", many ? std::to_string(number) + " addresses and networks" : prefixes.front().text(),
+                 time ? "for " + duration_text(*time) : "for ever", reason.empty() ? "" : ": " + printable(reason));
+    if (!many)
+        return json{{"banned", prefixes.front().text()}};
+    return json{{"banned", number}, {"refused", refused}};
 }
 
 Reply unban(Daemon& d, const json& request) {

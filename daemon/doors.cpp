@@ -215,6 +215,17 @@ Result<std::size_t> Doors::close_prefix(const Prefix& prefix, const Now& now) {
     return changes.size();
 }
 
+Result<std::size_t> Doors::close_banned(const gate::BanList& bans, const Now& now) {
+    book_.expire(now.boot);
+    std::vector<DoorChange> changes;
+    for (const auto& [door, holders] : book_.all())
+        if (bans.is_banned(door.address, now.boot))
+            changes.push_back({door, {}});
+    if (auto applied = apply(changes, now); !applied)
+        return applied.error();
+    return changes.size();
+}
+
 Result<std::size_t> Doors::close_credentials(const std::vector<wire::CredentialId>& credentials,
                                              const Now& now) {
     book_.expire(now.boot);

@@ -40,6 +40,7 @@ class Doors {
 
     // By the operator. The number of doors that were closed or narrowed.
     Result<std::size_t> close_prefix(const Prefix& prefix, const Now& now);
+    Result<std::size_t> close_banned(const gate::BanList& bans, const Now& now);
     Result<std::size_t> close_credentials(const std::vector<wire::CredentialId>& credentials, const Now& now);
 
     void expire(BootTime now) { book_.expire(now); }

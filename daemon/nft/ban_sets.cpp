@@ -3,8 +3,6 @@
 
 #include "daemon/nft/fence.h"
 
-#include <algorithm>
-
 namespace xk::nft {
 namespace {
 
@@ -36,12 +34,11 @@ void remove_banned_address(Transaction& transaction, const Address& address) {
 void write_banned_networks(Transaction& transaction, const std::vector<BannedNetwork>& networks) {
     for (const bool v4 : {true, false})
         flush_set(transaction, banned_networks_set(v4));
+    const Prefix* outer = nullptr; // sorted: a network stands before those inside it
     for (const BannedNetwork& network : networks) {
-        const bool inside = std::any_of(networks.begin(), networks.end(), [&](const BannedNetwork& n) {
-            return n.prefix != network.prefix && n.prefix.contains(network.prefix);
-        });
-        if (inside)
+        if (outer != nullptr && outer->contains(network.prefix))
             continue;
+        outer = &network.prefix;
         const SetName set = banned_networks_set(network.prefix.is_v4());
         Element element;
         element.key = address_key(network.prefix.address);

@@ -206,7 +206,10 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
         if (auto taken = take_over(interface, ifindex, pin); taken && (taken->mode == Mode::native || allow_generic))
             return taken;
         // A link of an interface that is gone, that somebody detached, or in a mode that is not allowed any more: begin
-        // anew.
+        // anew. Without its pin it would go too, but later.
+        const Fd link(bpf_obj_get(pin.c_str()));
+        if (link)
+            (void)bpf_link_detach(link.get());
         ::unlink(pin.c_str());
     }
     const int program = bpf_program__fd(skeleton_->progs.xknock);

@@ -63,23 +63,63 @@ class Control {
     std::string socket = kSocket;
     bool as_json = false;
 
-    // Asks and prints: the reply itself, or what `show` makes of it.
-    int ask(const json& request, const std::function<std::string(const json&)>& show) const {
+    // The reply; what it says of an error is one.
+    Result<json> ask(const json& request) const {
         auto reply = control::ask(socket, text_of(request));
         if (!reply)
-            return fail(reply.error());
-        const json parsed = json::parse(*reply, nullptr, false);
+            return reply.error();
+        json parsed = json::parse(*reply, nullptr, false);
         if (parsed.is_discarded() || !parsed.is_object())
-            return fail(Error{"the reply of xknockd makes no sense", {}});
-        if (parsed.contains("error")) {
-            const int exit = parsed.value("exit", 1);
-            fail(Error{parsed.value("error", ""), parsed.value("hint", "")});
-            return exit;
-        }
-        std::cout << (as_json ? text_of(parsed, 2) + "\n" : show(parsed));
+            return Error{"the reply of xknockd makes no sense", {}};
+        if (parsed.contains("error"))
+            return Error{parsed.value("error", ""), parsed.value("hint", ""), static_cast<Exit>(parsed.value("exit", 1))};
+        return parsed;
+    }
+
+    // Asks and prints: the reply itself, or what `show` makes of it.
+    int ask(const json& request, const std::function<std::string(const json&)>& show) const {
+        const auto reply = ask(request);
+        if (!reply)
+            return fail(reply.error());
+        std::cout << (as_json ? text_of(*reply, 2) + "\n" : show(*reply));
         return 0;
     }
 };
+
+// A thousand at a time, which is a transaction each.
+int ban_all(const Control& control, json request) {
+    constexpr std::size_t kAtOnce = 1000;
+    std::size_t banned = 0;
+    json refused = json::array();
+    bool more = true;
+    while (more) {
+        json prefixes = json::array();
+        std::string line;
+        while (prefixes.size() < kAtOnce && (more = static_cast<bool>(std::getline(std::cin, line)))) {
+            line.erase(line.find_last_not_of(" \t\r") + 1);
+            line.erase(0, line.find_first_not_of(" \t"));
+            if (!line.empty() && line[0] != '#')
+                prefixes.push_back(line);
+        }
+        if (prefixes.empty())
+            continue;
+        request["prefixes"] = std::move(prefixes);
+        const auto reply = control.ask(request);
+        if (!reply)
+            return fail(reply.error());
+        banned += reply->at("banned").get<std::size_t>();
+        for (const json& each : reply->at("refused"))
+            refused.push_back(each);
+    }
+    if (control.as_json)
+        std::cout << text_of({{"banned", banned}, {"refused", refused}}, 2) << "\n";
+    else
+        std::cout << "banned " << banned << "\n";
+    for (const json& each : refused)
+        std::cerr << "knockctl: " << printable(each.at("prefix").get<std::string>()) << ": "
+                  << printable(each.at("error").get<std::string>(), 500) << "\n";
+    return refused.empty() ? 0 : static_cast<int>(Exit::failed);
+}
 
 int run_check(const std::string& file, bool as_json) {
     auto config = config::load_config(file);
@@ -159,7 +199,7 @@ int main(int argc, char** argv) {
     std::function<int()> run;
     std::string what, file = kConfig, time, reason, factor = "totp";
     tools::KeygenOptions keygen;
-    bool no_qr = false;
+    bool no_qr = false, from_input = false;
 
     const auto add = [&](const char* name, const char* description, std::function<int()> function) {
         CLI::App* const sub = app.add_subcommand(name, description);
@@ -177,7 +217,9 @@ int main(int argc, char** argv) {
     add_view("bans", "who is banned", tools::show_bans);
 
     CLI::App* sub = add("ban", "drop everything from an address or network", [&]() -> int {
-        json request = {{"verb", "ban"}, {"prefix", what}, {"reason", reason}};
+        if (what.empty() != from_input)
+            return fail(Error{"ban whom?", "an address or network, or --stdin", Exit::usage});
+        json request = {{"verb", "ban"}, {"reason", reason}};
         if (!time.empty()) {
             auto parsed = parse_ban_time(time);
             if (!parsed)
@@ -185,9 +227,13 @@ int main(int argc, char** argv) {
             if (*parsed)
                 request["seconds"] = (**parsed).count();
         }
+        if (from_input)
+            return ban_all(control, request);
+        request["prefix"] = what;
         return control.ask(request, [](const json& r) { return "banned " + r.value("banned", "") + "\n"; });
     });
-    sub->add_option("address", what, "address or network")->required();
+    sub->add_option("address", what, "address or network");
+    sub->add_flag("--stdin", from_input, "ban what standard input names, one a line");
     sub->add_option("--for", time, "how long: 10m, 1d, or seconds; negative or absent: for ever");
     sub->add_option("--reason", reason, "for the list of bans");
     add_json(sub);

@@ -93,11 +93,14 @@ TEST_CASE("of all system calls exactly these survive") {
         SYS_read, SYS_write, SYS_writev, SYS_recvmsg, SYS_sendmsg, SYS_poll, SYS_ppoll,
         SYS_timerfd_settime, SYS_clock_gettime, SYS_getrandom, SYS_gettid, SYS_fstat, SYS_newfstatat, SYS_close,
         SYS_munmap, SYS_brk, SYS_madvise, SYS_mlock, SYS_munlock, SYS_futex, SYS_exit_group, SYS_exit,
-        SYS_restart_syscall, SYS_rt_sigreturn, SYS_mmap, SYS_mprotect};
+        SYS_restart_syscall, SYS_mmap, SYS_mprotect};
     for (long number = 0; number <= 500; ++number) {
         // uretprobe and uprobe (Linux 6.11 and 6.18, x86-64): the kernel keeps them from every seccomp filter, and does
         // nothing for a caller that is no probe of its own.
         if (number == 335 || number == 336)
+            continue;
+        // It takes the registers from the stack, which holds no frame of a signal here: what comes then is chance.
+        if (number == SYS_rt_sigreturn)
             continue;
         // Arguments that make the survivors fail at once: bad descriptors, addresses and lengths.
         const int status = status_of([number] {
