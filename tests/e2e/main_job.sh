@@ -58,16 +58,21 @@ refuse "the stranger still does not get to the port" can_connect "$STR" 198.51.1
 say "a session outlives its grant"
 # shellcheck disable=SC2086,SC2016  # words; for the other shell
 coproc SESSION { in_cli $SSH -o ProxyCommand="$proxy" root@2001:db8::1 'echo begun; read -r word; echo "still $word"' 2>"$D/ssh.err"; }
+# bash forgets these when the session has ended.
 # shellcheck disable=SC2154
-read -r -t 60 line <&"${SESSION[0]}" || fail "no session: $(cat "$D/ssh.err")"
+session=$SESSION_PID
+# shellcheck disable=SC2154
+exec 7<&"${SESSION[0]}" 8>&"${SESSION[1]}"
+read -r -t 60 line <&7 || fail "no session: $(cat "$D/ssh.err")"
 equal "the session began" "$line" begun
 closed() { ! can_connect "$CLI" 2001:db8::1 22; }
 eventually 15 closed || fail "the grant does not end"
 say "the door is shut again, by the kernel"
-echo here >&"${SESSION[1]}"
-read -r -t 10 line <&"${SESSION[0]}" || fail "the session was cut"
+echo here >&8
+read -r -t 10 line <&7 || fail "the session was cut"
 equal "the session goes on" "$line" "still here"
-wait "$SESSION_PID"
+wait "$session"
+exec 7<&- 8>&-
 
 stop
 refuse "a daemon that was stopped leaves the fence" granted
