@@ -74,7 +74,9 @@ Reply grants(Daemon& d, const json&) {
         for (const gate::Holder& holder : holders) {
             const auto index = policy.find_credential(holder.credential);
             by.push_back({{"credential", to_hex(holder.credential)},
-                          {"user", index ? std::string(policy.credentials[*index].user.view()) : ""},
+                          {"user", index                                  ? std::string(policy.credentials[*index].user.view())
+                                   : holder.credential == gate::kOperator ? "operator"
+                                                                          : ""},
                           {"device", index ? std::string(policy.credentials[*index].device.view()) : ""},
                           {"expires_in_s", seconds_left(holder.until, now.boot)}});
         }
@@ -273,6 +275,41 @@ Reply clock_accept(Daemon& d, const json&) {
     return json{{"accepted", log::utc(Now::read().wall)}};
 }
 
+Reply open(Daemon& d, const json& request) {
+    const auto address = Address::parse(request.value("address", ""));
+    if (!address)
+        return Error{address.error().message, address.error().hint, Exit::usage};
+    const std::string service = request.value("service", "");
+    gate::DoorRequest wish;
+    wish.address = *address;
+    wish.lifetime = request.value("seconds", 0u);
+    if (service.find('/') == service.npos)
+        wish.service = service_id(service);
+    else if (const auto endpoint = Endpoint::parse(service))
+        wish.endpoint = *endpoint;
+    else
+        return Error{endpoint.error().message, endpoint.error().hint, Exit::usage};
+    const Now now = Now::read();
+    const Doors::Done done = d.doors().open_by_operator(wish, d.banning().list(), d.own_addresses(), now);
+    switch (done.answer) {
+    case gate::Answer::done:
+        break;
+    case gate::Answer::banned:
+        return Error{address->text() + " is banned", "knockctl bans"};
+    case gate::Answer::own_address:
+        return Error{address->text() + " is an address of this host", {}};
+    case gate::Answer::limit:
+        return Error{"there are as many open doors as there may be", "gate.max_grants; 64 of the operator's"};
+    case gate::Answer::failed:
+        return done.error.value_or(Error{"nf_tables refused", {}});
+    case gate::Answer::refused:
+        return Error{"there is no service " + in_quotes(service) + ", or no door is opened for " + address->text(),
+                     "services are named in " + d.config().file};
+    }
+    spdlog::info("granted {} for {} by the operator, for {}", done.service, address->text(), duration_text(done.lifetime));
+    return json{{"address", address->text()}, {"service", done.service}, {"expires_in_s", done.lifetime.count()}};
+}
+
 struct Verb {
     std::string_view name;
     Role role;
@@ -283,7 +320,7 @@ constexpr Verb kVerbs[] = {
     {"status", Role::reader, status},   {"grants", Role::reader, grants}, {"users", Role::reader, users},
     {"stats", Role::reader, stats},     {"bans", Role::reader, bans},     {"ban", Role::admin, ban},
     {"unban", Role::admin, unban},      {"close", Role::admin, close},    {"reload", Role::admin, reload},
-    {"unlock", Role::admin, unlock},    {"clock-accept", Role::admin, clock_accept},
+    {"open", Role::admin, open},        {"unlock", Role::admin, unlock},    {"clock-accept", Role::admin, clock_accept},
 };
 
 Reply run(Daemon& daemon, Role role, const json& request) {

@@ -66,7 +66,9 @@ std::string Doors::comment_of(const std::vector<Holder>& holders) const {
     std::string comment;
     for (const Holder& holder : holders) {
         const auto index = config_->policy.find_credential(holder.credential);
-        const std::string label = index ? config_->policy.credentials[*index].label() : "unknown";
+        const std::string label = index                                ? config_->policy.credentials[*index].label()
+                                  : holder.credential == gate::kOperator ? "operator"
+                                                                         : "unknown";
         if (comment.size() + label.size() + 6 > nft::kMaxComment)
             return comment + ", ...";
         comment += (comment.empty() ? "" : ", ") + label;
@@ -160,10 +162,22 @@ Doors::Done Doors::open(const gate::DoorRequest& request, const gate::BanList& b
     book_.expire(now.boot);
     const gate::Permit permit = gate::permit_open(
         request, {config_->policy, book_, bans, own_addresses, config_->max_grants}, now);
+    const bool known = request.credential < config_->policy.credentials.size();
+    return carry_out(permit, known ? config_->policy.credentials[request.credential].id : wire::CredentialId{}, now);
+}
+
+Doors::Done Doors::open_by_operator(const gate::DoorRequest& request, const gate::BanList& bans,
+                                    const std::set<Address>& own_addresses, const Now& now) {
+    book_.expire(now.boot);
+    const gate::Permit permit = gate::permit_operator(
+        request, {config_->policy, book_, bans, own_addresses, config_->max_grants}, now);
+    return carry_out(permit, gate::kOperator, now);
+}
+
+Doors::Done Doors::carry_out(const gate::Permit& permit, const wire::CredentialId& credential, const Now& now) {
     Done done{permit.answer, std::string(permit.service), permit.doors, permit.lifetime, {}};
     if (permit.answer != Answer::done)
         return done;
-    const wire::CredentialId& credential = config_->policy.credentials[request.credential].id;
     std::vector<DoorChange> changes;
     for (const gate::Door& door : permit.doors)
         changes.push_back(book_.plan_open(door, credential, now.boot + permit.lifetime));

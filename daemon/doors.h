@@ -38,6 +38,9 @@ class Doors {
     Done close(const gate::DoorRequest& request, const Now& now);
     Done close_all(std::uint32_t credential, const Now& now);
 
+    // By the operator, with the same checks but those of a user's rights.
+    Done open_by_operator(const gate::DoorRequest& request, const gate::BanList& bans,
+                          const std::set<Address>& own_addresses, const Now& now);
     // By the operator. The number of doors that were closed or narrowed.
     Result<std::size_t> close_prefix(const Prefix& prefix, const Now& now);
     Result<std::size_t> close_banned(const gate::BanList& bans, const Now& now);
@@ -57,6 +60,7 @@ class Doors {
     std::string comment_of(const std::vector<gate::Holder>& holders) const;
     Result<void> apply(const std::vector<gate::DoorChange>& changes, const Now& now);
     void write(nft::Transaction& transaction, const std::vector<gate::DoorChange>& changes, const Now& now) const;
+    Done carry_out(const gate::Permit& permit, const wire::CredentialId& credential, const Now& now);
     Done apply_closing(const std::vector<gate::DoorChange>& changes, const Now& now);
 
     nft::Socket& socket_;

@@ -412,8 +412,8 @@ Result<FactorKind> parse_factor(std::string_view text) {
 
 Result<wire::CredentialId> parse_credential_id(std::string_view text) {
     const auto id = from_hex<wire::kCredentialIdSize>(text);
-    if (!id || all_zero(*id))
-        return Error{in_quotes(text) + " is not a credential's id", "16 hexadecimal digits, not all zero"};
+    if (!id || all_zero(*id) || *id == gate::kOperator)
+        return Error{in_quotes(text) + " is not a credential's id", "16 hexadecimal digits, not all zero and not all f"};
     return *id;
 }
 

@@ -67,11 +67,12 @@ std::vector<DoorChange> GrantBook::plan_close(const Prefix& prefix) const {
 }
 
 std::vector<DoorChange> GrantBook::plan_keep(const Policy& keep) const {
+    const Credential operators = operators_credential();
     const auto may_hold = [&](const Holder& holder, const Door& door) {
         const auto index = keep.find_credential(holder.credential);
-        if (!index)
+        if (!index && holder.credential != kOperator)
             return false;
-        const Credential& credential = keep.credentials[*index];
+        const Credential& credential = index ? keep.credentials[*index] : operators;
         return credential.enabled && find_target(keep, credential, 0, door.endpoint).has_value();
     };
     std::vector<DoorChange> changes;
@@ -122,11 +123,13 @@ bool GrantBook::would_exceed(const std::vector<Door>& doors, const wire::Credent
             doors_of(credential) + fresh_for_credential > kMaxDoorsOfCredential);
 }
 
-Permit permit_close(const DoorRequest& request, const Policy& policy) {
+namespace {
+
+// The doors that a request of this credential means; refused where it may not.
+Permit doors_for(const DoorRequest& request, const Policy& policy, const Credential& credential) {
     Permit permit;
-    if (request.credential >= policy.credentials.size() || !request.address.is_grantable())
+    if (!request.address.is_grantable())
         return permit;
-    const Credential& credential = policy.credentials[request.credential];
     const auto target = find_target(policy, credential, request.service, request.endpoint);
     if (!target)
         return permit;
@@ -137,11 +140,10 @@ Permit permit_close(const DoorRequest& request, const Policy& policy) {
     return permit;
 }
 
-Permit permit_open(const DoorRequest& request, const Ceiling& ceiling, const Now& now) {
-    Permit permit = permit_close(request, ceiling.policy);
+Permit permit_for(const DoorRequest& request, const Ceiling& ceiling, const Credential& credential, const Now& now) {
+    Permit permit = doors_for(request, ceiling.policy, credential);
     if (permit.answer != Answer::done)
         return permit;
-    const Credential& credential = ceiling.policy.credentials[request.credential];
     permit.lifetime = grant_lifetime(credential, request.lifetime);
     if (!credential.enabled || now.wall < credential.valid_from || now.wall >= credential.valid_until)
         permit.answer = Answer::refused;
@@ -152,6 +154,24 @@ Permit permit_open(const DoorRequest& request, const Ceiling& ceiling, const Now
     else if (ceiling.book.would_exceed(permit.doors, credential.id, ceiling.max_doors))
         permit.answer = Answer::limit;
     return permit;
+}
+
+} // namespace
+
+Permit permit_close(const DoorRequest& request, const Policy& policy) {
+    if (request.credential >= policy.credentials.size())
+        return {};
+    return doors_for(request, policy, policy.credentials[request.credential]);
+}
+
+Permit permit_open(const DoorRequest& request, const Ceiling& ceiling, const Now& now) {
+    if (request.credential >= ceiling.policy.credentials.size())
+        return {};
+    return permit_for(request, ceiling, ceiling.policy.credentials[request.credential], now);
+}
+
+Permit permit_operator(const DoorRequest& request, const Ceiling& ceiling, const Now& now) {
+    return permit_for(request, ceiling, operators_credential(), now);
 }
 
 } // namespace xk::gate

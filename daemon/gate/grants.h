@@ -92,6 +92,8 @@ struct Permit {
 };
 
 Permit permit_open(const DoorRequest& request, const Ceiling& ceiling, const Now& now);
+// The same for the operator, who is none of the configuration's credentials. `request.credential` means nothing.
+Permit permit_operator(const DoorRequest& request, const Ceiling& ceiling, const Now& now);
 
 // Closing needs the right to the service and nothing else.
 Permit permit_close(const DoorRequest& request, const Policy& policy);

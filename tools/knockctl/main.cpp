@@ -197,7 +197,7 @@ int main(int argc, char** argv) {
     Control control;
     app.add_option("--socket", control.socket, "control socket of the daemon")->capture_default_str();
     std::function<int()> run;
-    std::string what, file = kConfig, time, reason, factor = "totp";
+    std::string what, file = kConfig, time, reason, service, factor = "totp";
     tools::KeygenOptions keygen;
     bool no_qr = false, from_input = false;
 
@@ -243,6 +243,21 @@ int main(int argc, char** argv) {
         });
     });
     sub->add_option("address", what, "address or network")->required();
+    add_json(sub);
+    sub = add("open", "open a service for an address, without a knock", [&]() -> int {
+        json request = {{"verb", "open"}, {"address", what}, {"service", service}};
+        const auto parsed = parse_duration(time);
+        if (!parsed)
+            return fail(Error{parsed.error().message, parsed.error().hint, Exit::usage});
+        request["seconds"] = parsed->count();
+        return control.ask(request, [](const json& r) {
+            return "opened " + r.value("service", "") + " for " + r.value("address", "") + " for " +
+                   duration_text(std::chrono::seconds(r.value("expires_in_s", 0))) + "\n";
+        });
+    });
+    sub->add_option("address", what, "address")->required();
+    sub->add_option("service", service, "its name, or tcp/22")->required();
+    sub->add_option("--for", time, "how long: 10m, 1d")->required();
     add_json(sub);
     sub = add("close", "close the doors of an address, network, user or user/device", [&] {
         return control.ask({{"verb", "close"}, {"what", what}}, [](const json& r) {

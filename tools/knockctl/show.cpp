@@ -91,7 +91,7 @@ std::string show_grants(const json& r) {
     for (const json& g : r.at("grants")) {
         std::string by;
         for (const json& h : g.at("holders"))
-            by += (by.empty() ? "" : ", ") + text(h.at("user")) + "/" + text(h.at("device"));
+            by += (by.empty() ? "" : ", ") + text(h.at("user")) + (text(h.at("device")).empty() ? "" : "/" + text(h.at("device")));
         rows.push_back({text(g.at("address")), text(g.at("endpoint")), text(g.at("service")),
                         time_left(g.at("expires_in_s")), by});
     }

@@ -308,6 +308,7 @@ TEST_CASE("each fault of a user or credential is named") {
     CHECK(has(bad_credential("user: carl\n" + rest), "credentials/anna.phone.yaml:1:7: there is no user \"carl\""));
     CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 123\nfactor: hmac\n"), "\"123\" is not a credential's id"));
     CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 0000000000000000\nfactor: hmac\n"), "not all zero"));
+    CHECK(has(bad_credential("user: anna\ndevice: phone\nid: ffffffffffffffff\nfactor: hmac\n"), "not all f"));
     CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 0000000000000001\nfactor: hmac\n"),
               "credential id 0000000000000001 is there twice (the first is at credentials/anna.laptop.yaml:1:1)"));
     CHECK(has(bad_credential("user: anna\ndevice: laptop\nid: 0000000000000002\nfactor: hmac\n"),

@@ -219,3 +219,27 @@ TEST_CASE("neither the host nor a credential gets more doors than its limit; ext
     other.service = service_id("ssh");
     CHECK(c.answer(other) == Answer::done);
 }
+
+TEST_CASE("the operator opens every service, within the host's limits, and keeps it while the service is there") {
+    CeilingOf c;
+    DoorRequest wish = c.good;
+    wish.credential = 0xffffffff;
+    wish.lifetime = 86'400;
+    CHECK(c.answer(wish) == Answer::refused); // asked for by the worker
+    const Permit permit = permit_operator(wish, c.ceiling(), c.now);
+    CHECK(permit.answer == Answer::done);
+    CHECK(permit.lifetime == 24h);
+    wish.service = service_id("nothing");
+    CHECK(permit_operator(wish, c.ceiling(), c.now).answer == Answer::refused);
+    wish.service = c.good.service;
+    wish.address = address("192.0.2.1");
+    CHECK(permit_operator(wish, c.ceiling(), c.now).answer == Answer::own_address);
+    wish.address = c.good.address;
+    c.bans.add(Prefix::of(wish.address), {});
+    CHECK(permit_operator(wish, c.ceiling(), c.now).answer == Answer::banned);
+
+    c.book.open(permit.doors.front(), kOperator, kNow + 60s);
+    CHECK(c.book.plan_keep(c.policy).empty());
+    c.policy.services.clear();
+    CHECK(c.book.plan_keep(c.policy).size() == 1);
+}
