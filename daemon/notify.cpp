@@ -56,7 +56,7 @@ Fd kept_descriptor(const std::string& name) {
     Fd found;
     std::istringstream list(names);
     int fd = kFirst;
-    for (std::string each; fd < kFirst + std::atoi(count) && std::getline(list, each, ':'); ++fd) {
+    for (std::string each; fd - kFirst < std::strtol(count, nullptr, 10) && std::getline(list, each, ':'); ++fd) {
         Fd one(fd);
         if (each == name && !found && ::fcntl(one.get(), F_SETFD, FD_CLOEXEC) == 0)
             found = std::move(one);
