@@ -161,6 +161,16 @@ Result<Prefix> prefix_of(const json& request) {
     return prefix;
 }
 
+// "seconds", where the request has it: more than none, and no more than a grant or a ban can be given.
+Result<std::optional<std::chrono::seconds>> seconds_of(const json& request) {
+    if (!request.contains("seconds"))
+        return std::optional<std::chrono::seconds>();
+    const json& seconds = request["seconds"];
+    if (!seconds.is_number_unsigned() || seconds == 0 || seconds > UINT32_MAX)
+        return Error{"\"seconds\" is not a number of seconds", {}, Exit::usage};
+    return std::optional(std::chrono::seconds(seconds.get<std::uint32_t>()));
+}
+
 // "prefix", or many of them as "prefixes": then those that are refused are part of the reply.
 Reply ban(Daemon& d, const json& request) {
     std::vector<Prefix> prefixes;
@@ -179,17 +189,11 @@ Reply ban(Daemon& d, const json& request) {
             return prefix.error();
         prefixes.push_back(*prefix);
     }
-    std::optional<std::chrono::seconds> time;
-    if (request.contains("seconds")) {
-        const json& seconds = request["seconds"];
-        if (!seconds.is_number_unsigned() || seconds > UINT32_MAX)
-            return Error{"the time of a ban is not a number of seconds", {}, Exit::usage};
-        time = std::chrono::seconds(seconds.get<std::uint32_t>());
-    }
-    if (time && time->count() == 0)
-        return Error{"a ban for no time bans nobody", {}, Exit::usage};
+    const auto time = seconds_of(request);
+    if (!time)
+        return time.error();
     const std::string reason = request.value("reason", "");
-    const auto not_banned = d.banning().ban(prefixes, time, reason, d.own_addresses(), d.worker(), Now::read());
+    const auto not_banned = d.banning().ban(prefixes, *time, reason, d.own_addresses(), d.worker(), Now::read());
     if (!not_banned)
         return not_banned.error();
     if (!many && !not_banned->empty())
@@ -198,7 +202,7 @@ Reply ban(Daemon& d, const json& request) {
         refused.push_back({{"prefix", r.prefix.text()}, {"error", r.error.message}});
     const std::size_t number = prefixes.size() - not_banned->size();
     spdlog::info("banned {} {}{}", many ? std::to_string(number) + " addresses and networks" : prefixes.front().text(),
-                 time ? "for " + duration_text(*time) : "for ever", reason.empty() ? "" : ": " + printable(reason));
+                 *time ? "for " + duration_text(**time) : "for ever", reason.empty() ? "" : ": " + printable(reason));
     if (!many)
         return json{{"banned", prefixes.front().text()}};
     return json{{"banned", number}, {"refused", refused}};
@@ -279,10 +283,13 @@ Reply open(Daemon& d, const json& request) {
     const auto address = Address::parse(request.value("address", ""));
     if (!address)
         return Error{address.error().message, address.error().hint, Exit::usage};
+    const auto time = seconds_of(request);
+    if (!time)
+        return time.error();
     const std::string service = request.value("service", "");
     gate::DoorRequest wish;
     wish.address = *address;
-    wish.lifetime = request.value("seconds", 0u);
+    wish.lifetime = static_cast<std::uint32_t>(time->value_or(std::chrono::seconds(0)).count()); // none: the default
     if (service.find('/') == service.npos)
         wish.service = service_id(service);
     else if (const auto endpoint = Endpoint::parse(service))

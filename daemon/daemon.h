@@ -39,6 +39,9 @@ struct Parts {
     bool links_were_there = false; // the filter of a daemon before us is attached
 };
 
+// The worker's fault; the daemon ends with it.
+Error worker_error(const std::string& what);
+
 class Daemon {
   public:
     explicit Daemon(Parts parts);
@@ -96,7 +99,7 @@ class Daemon {
     void on_control();
     void on_tick();
     void save_state_lazily(const Now& now);
-    void after_sleep(const Now& now);
+    void notice_sleep(const Now& now);
     void fail(Error error);
     Result<void> watch_everything();
     void watch_client(int fd);
@@ -116,7 +119,7 @@ class Daemon {
     BootTime last_save_;
     std::uint64_t saved_slot_ = 0;
     std::uint32_t ping_ = 0, pong_ = 0; // the last ones
-    std::chrono::nanoseconds slept_{0};
+    std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
     bool ruleset_unknown_ = false; // changes of it were lost
     bool fence_was_there_ = false;
     bool replacing_tags_ = false, first_tags_ = false;

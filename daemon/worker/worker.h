@@ -49,7 +49,11 @@ class Worker {
 
     // Tells xknockd. While there is no room it listens: xknockd may be waiting for us to read.
     template <typename M>
-    Result<void> say(const M& message);
+    Result<void> say(const M& message) {
+        if (auto room = wait_for_room(); !room)
+            return room;
+        return privsep::send(channel_, message);
+    }
     Result<void> wait_for_room();
 
     void judge(const gate::Candidate& candidate);

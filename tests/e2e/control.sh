@@ -139,10 +139,14 @@ contains "no object" "$(frame '[1]' | raw)" "not a JSON object with a verb"
 contains "no verb" "$(frame '{"a":1}' | raw)" "not a JSON object with a verb"
 contains "an unknown verb" "$(frame '{"verb":"explode"}' | raw)" "there is no verb"
 contains "a field of another type" "$(frame '{"verb":"ban","prefix":7}' | raw)" "wrong type"
-for seconds in '"x"' -1 4294967296 1.5 null; do
-	contains "a time that is none ($seconds)" \
+for seconds in '"x"' -1 0 4294967296 1.5 null; do
+	contains "a time that is none ($seconds), to ban" \
 		"$(frame "{\"verb\":\"ban\",\"prefix\":\"192.0.2.9\",\"seconds\":$seconds}" | raw)" "not a number of seconds"
+	contains "and to open" \
+		"$(frame "{\"verb\":\"open\",\"address\":\"192.0.2.9\",\"service\":\"ssh\",\"seconds\":$seconds}" | raw)" \
+		"not a number of seconds"
 done
+equal "nothing was opened by them" "$(ctl grants | grep -c 192.0.2.9 || true)" 0
 contains "too long" "$(printf '\xff\xff\xff\xff' | raw)" "the request is too long"
 deep=$(printf '[%.0s' $(seq 30000))
 contains "very deep" "$(frame "$deep" | raw)" "not JSON"

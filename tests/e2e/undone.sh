@@ -154,5 +154,16 @@ eventually 5 grep -q 'cannot be repaired' "$D/log" || fail "the log does not say
 in_srv nft -f "$D/mine.nft"
 eventually 5 granted || fail "the grant did not come back after the table was gone for a while"
 say "and after it was gone for a while"
+check "IPv6 has its own set" in_cli "$CLIENT" open 2001:db8::1 ssh --profile "$(profile anna-robot)"
+contains "with the grant in it" "$(in_srv nft list set inet mine knock6)" '2001:db8::2 . tcp . 22'
+repaired=$(grep -c 'the [0-9]* grants are in its sets' "$D/log" || true)
+in_srv nft add element inet mine knock4 '{ 203.0.113.5 . tcp . 22 timeout 1h }'
+in_srv nft delete element inet mine knock4 '{ 192.0.2.2 . tcp . 22 }'
+only_v6() { [ "$(grants)" = 1 ]; }
+eventually 5 only_v6 || fail "an element that he took away still counts"
+refuse "elements are his: what he took away stays away" granted
+contains "and what he added stays" "$(in_srv nft list set inet mine knock4)" 203.0.113.5
+equal "there was nothing to be put back" "$(grep -c 'the [0-9]* grants are in its sets' "$D/log" || true)" "$repaired"
+lacks "nobody says that his table is as it was" "$(grep "inet mine" "$D/log")" 'as it was again'
 stop
 pass

@@ -6,11 +6,13 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <functional>
 #include <set>
 #include <string>
@@ -99,7 +101,8 @@ TEST_CASE("of all system calls exactly these survive") {
         // nothing for a caller that is no probe of its own.
         if (number == 335 || number == 336)
             continue;
-        // It takes the registers from the stack, which holds no frame of a signal here: what comes then is chance.
+        // It takes the registers from the stack, which holds no frame of a signal here: what comes then is chance. The
+        // next test case returns from a real signal.
         if (number == SYS_rt_sigreturn)
             continue;
         // Arguments that make the survivors fail at once: bad descriptors, addresses and lengths.
@@ -112,6 +115,30 @@ TEST_CASE("of all system calls exactly these survive") {
     }
 }
 #endif
+
+TEST_CASE("a handler of a signal returns in the sandbox") {
+    int ready[2];
+    REQUIRE(::pipe(ready) == 0);
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        static volatile std::sig_atomic_t handled = 0;
+        std::signal(SIGUSR1, [](int) { handled = 1; });
+        if (!privsep::enter_sandbox(kUid, kGid) || ::write(ready[1], "x", 1) != 1)
+            ::_exit(99);
+        for (int i = 0; i < 1000 && handled == 0; ++i)
+            ::poll(nullptr, 0, 10);
+        ::_exit(handled != 0 ? 0 : 98);
+    }
+    char byte;
+    REQUIRE(::read(ready[0], &byte, 1) == 1);
+    ::kill(child, SIGUSR1);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(exited(status, 0));
+    ::close(ready[0]);
+    ::close(ready[1]);
+}
 
 TEST_CASE("in the sandbox there is no privilege left, and no core") {
     int pipe_fds[2], hold_fds[2];

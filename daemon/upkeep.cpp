@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// What is looked after while nobody knocks: addresses, the ruleset, the links, sleep, and the copy of the state.
+#include "daemon/daemon.h"
+
+#include "daemon/log.h"
+#include "daemon/nft/fence.h"
+
+#include <ctime>
+
+namespace xk {
+namespace {
+
+constexpr std::chrono::seconds kSaveInterval{10};
+constexpr std::chrono::seconds kShortestSleep{1};
+
+// How long the machine was asleep in this boot.
+std::chrono::nanoseconds time_slept() {
+    timespec awake{};
+    ::clock_gettime(CLOCK_MONOTONIC, &awake);
+    return BootClock::now().time_since_epoch() - std::chrono::seconds(awake.tv_sec) -
+           std::chrono::nanoseconds(awake.tv_nsec);
+}
+
+} // namespace
+
+void Daemon::on_addresses() {
+    auto changed = parts_.own_addresses.update();
+    if (!changed)
+        return fail(changed.error());
+    if (!*changed)
+        return;
+    if (auto done = xdp::set_local_addresses(filter(), own_addresses()); !done)
+        log::error(done.error());
+}
+
+void Daemon::on_ruleset() {
+    auto change = parts_.ruleset.update();
+    if (!change)
+        return fail(change.error());
+    if (!*change)
+        return;
+    if ((*change)->objects || (*change)->elements)
+        return repair(**change);
+    ruleset_unknown_ = true; // on the next tick: our own large transactions can be what did not fit
+}
+
+// Our own table is made anew, with all that belongs into it. Of the administrator's (mode "external") only the sets are
+// ours to fill, and a change of his of single elements is his will.
+void Daemon::repair(const nft::Change& change) {
+    const Now now = Now::read();
+    const bool external = config().gate_mode == config::GateMode::external;
+    Result<void> done;
+    // Single elements that somebody took away are doors that he closed; sets that are gone are not.
+    if (change.elements && !change.objects && !change.lost) {
+        if (auto gone = doors_.forget_missing(); !gone)
+            done = gone.error();
+        else if (external)
+            return;
+    }
+    if (done)
+        done = install_fence(config(), [&](nft::Transaction& transaction) {
+            doors_.write(transaction, now);
+            banning_.write(transaction, now);
+        });
+    const std::string what = "table inet " + (external ? config().external.table : std::string(nft::kTable)) +
+                             " was changed by " + (change.by.empty() ? "somebody" : change.by);
+    if (!done)
+        log::error(std::move(done).error().within(what + " and cannot be repaired"));
+    else if (!change.lost && external)
+        spdlog::info("{}; the {} grants are in its sets", what, doors_.book().doors());
+    else if (!change.lost)
+        spdlog::warn("{}; it is as it was again, with {} grants and {} bans", what, doors_.book().doors(),
+                     banning_.list().all().size());
+}
+
+// A filter that was detached, or whose interface went and came back under its name, hears no knock any more.
+void Daemon::look_after_links() {
+    for (xdp::Attachment& a : attachments_) {
+        if (filter().is_attached(a))
+            continue;
+        auto again = filter().attach(a.interface, config().allow_generic);
+        if (again) {
+            spdlog::warn("{}: the filter was not attached any more and is again", a.interface);
+            a = *again;
+        } else if (std::exchange(a.mode, xdp::Mode::none) != xdp::Mode::none) {
+            log::error(std::move(again).error().within(a.interface + ": the filter is not attached any more, and knocks are not heard there"));
+        }
+    }
+}
+
+void Daemon::notice_sleep(const Now& now) {
+    const auto before = std::exchange(slept_, time_slept());
+    if (!before || *slept_ - *before <= kShortestSleep)
+        return;
+    spdlog::info("the machine slept; grants and bans get the time that is left of them");
+    if (auto done = doors_.restore(now); !done)
+        log::error(done.error());
+    banning_.expire(now, worker());
+    if (auto done = banning_.install(now); !done)
+        log::error(done.error());
+}
+
+void Daemon::save_state_lazily(const Now& now) {
+    // A slot in which the first knock was accepted goes to the disk at once: after a power cut the fence stands at its
+    // end, however far behind the wall clock comes back.
+    const std::uint64_t slot = state().header.high_slot;
+    if (slot > saved_slot_) {
+        saved_slot_ = slot;
+        last_save_ = now.boot;
+        if (auto saved = parts_.state_files.save(now, false, true); !saved)
+            spdlog::error("{}", saved.error().message);
+        return;
+    }
+    if (now.boot - last_save_ < kSaveInterval)
+        return;
+    last_save_ = now.boot;
+    // Only when something was judged since: reading a few counters tells.
+    const gate::StateHeader& header = state().header;
+    std::uint64_t digest = header.retries + header.high_slot;
+    for (const auto n : header.accepted)
+        digest = digest * 31 + n;
+    for (const auto n : header.rejects)
+        digest = digest * 31 + n;
+    if (digest == saved_digest_)
+        return;
+    saved_digest_ = digest;
+    if (auto saved = parts_.state_files.save(now, false, false); !saved)
+        spdlog::error("{}", saved.error().message);
+}
+
+} // namespace xk
