@@ -112,6 +112,13 @@ std::optional<Address> knock_address_for(const Address& target, const std::vecto
     return same == servers.end() ? std::nullopt : std::optional(*same);
 }
 
+// Through a gateway a port is one of the host behind it.
+Wish for_target(const Profile& profile, Wish wish, const Address& target) {
+    if (profile.gateway && wish.service == 0 && wish.target == Address{} && wish.action != Action::close_all)
+        wish.target = target;
+    return wish;
+}
+
 Error not_open(const std::string& host, std::uint16_t port, int last_failure, bool person) {
     std::string message = "port " + std::to_string(port) + " of " + printable(host) + " did not open";
     if (last_failure != 0)
@@ -242,7 +249,7 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
                                 {}};
                 continue;
             }
-            auto knock = Knock::prepare(profile, wish, *server);
+            auto knock = Knock::prepare(profile, for_target(profile, wish, (*targets)[i]), *server);
             if (!knock) {
                 trouble = knock.error();
                 continue;
@@ -276,10 +283,16 @@ Result<void> knock_only(const Profile& profile, const Wish& wish, const std::str
     auto servers = resolve(profile.server.empty() ? host : profile.server);
     if (!servers)
         return servers.error();
+    auto targets = profile.gateway ? resolve(host) : servers;
+    if (!targets)
+        return targets.error();
     std::vector<Knock> sent;
     std::optional<Error> trouble;
     for (const Address& server : *servers) {
-        auto knock = Knock::prepare(profile, wish, server);
+        const auto target = std::ranges::find_if(*targets, [&](const Address& a) { return a.is_v4() == server.is_v4(); });
+        if (target == targets->end())
+            continue;
+        auto knock = Knock::prepare(profile, for_target(profile, wish, *target), server);
         if (!knock) {
             trouble = knock.error();
             continue;
@@ -293,7 +306,7 @@ Result<void> knock_only(const Profile& profile, const Wish& wish, const std::str
             break;
     }
     if (sent.empty())
-        return *trouble;
+        return trouble.value_or(Error{"no address of " + printable(host) + " is of the family of the server's", {}});
     ::poll(nullptr, 0, static_cast<int>(kCopyAfter.count()));
     for (Knock& knock : sent)
         if (auto done = knock.send_copy(); !done)

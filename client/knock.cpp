@@ -32,6 +32,8 @@ Result<Knock> Knock::prepare(const Profile& profile, const Wish& wish, const Add
     request.factor = profile.factor;
     request.service = wish.service;
     request.endpoint = wish.endpoint;
+    request.target = wish.target;
+    request.single_use = wish.single;
     request.lifetime = wish.lifetime != 0 ? wish.lifetime : profile.lifetime;
     randombytes_buf(request.id.data(), request.id.size());
     if (wish.for_address) {

@@ -18,7 +18,9 @@ namespace xk::client {
 struct Wish {
     Action action = Action::open;
     ServiceId service = 0;
-    Endpoint endpoint;              // where no service is named
+    Endpoint endpoint;              // where no service is named: of the server, or
+    Address target;                 // of this host behind it
+    bool single = false;            // the grant is to end with its first connection
     std::uint32_t lifetime = 0;     // seconds; 0: profile's, then server's
     std::optional<Address> for_address; // mode "delegated"
     std::optional<Address> source;  // our own address to use

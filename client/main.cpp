@@ -28,7 +28,7 @@ struct Arguments {
     std::string profile, profiles;
     std::optional<std::string> otp;
     std::string source, for_address, lifetime;
-    bool all = false;
+    bool all = false, single = false;
     bool no_wait = false;
     bool verbose = false;
 };
@@ -73,7 +73,7 @@ std::string host_of(const Arguments& a, const Profile& profile) {
     const bool is_alias = a.profile.empty() || profile.is_called(a.host);
     if (!is_alias || profile.has_host(a.host))
         return a.host;
-    return !profile.server.empty() ? profile.server : profile.hosts.empty() ? a.host : profile.hosts.front();
+    return !profile.server.empty() && !profile.gateway ? profile.server : profile.hosts.empty() ? a.host : profile.hosts.front();
 }
 
 Error usage(Error error) {
@@ -83,6 +83,7 @@ Error usage(Error error) {
 
 Result<Wish> wish_of(const Arguments& a) {
     Wish wish;
+    wish.single = a.single;
     if (!a.source.empty()) {
         auto address = Address::parse(a.source);
         if (!address)
@@ -110,16 +111,23 @@ Result<std::vector<Endpoint>> choose_service(const Arguments& a, const Profile& 
     const std::string name = a.service.empty() ? profile.service : a.service;
     if (name.empty())
         return Error{"which service?", "name one, or set \"service\" in " + profile.file, Exit::usage};
-    if (name.find('/') != std::string::npos) {
-        auto endpoint = Endpoint::parse(name);
-        if (!endpoint)
-            return usage(endpoint.error());
-        wish.endpoint = *endpoint;
-        return std::vector<Endpoint>{*endpoint};
-    }
+    const auto said = parse_service_wish(name);
+    if (!said)
+        return usage(said.error());
+    wish.service = said->service;
+    wish.endpoint = said->endpoint;
+    wish.target = said->target;
+    if (wish.service == 0)
+        return wish.target == Address{} ? std::vector<Endpoint>{wish.endpoint} : std::vector<Endpoint>();
     if (!is_name(name))
         return Error{in_quotes(name) + " is not the name of a service", {}, Exit::usage};
-    wish.service = service_id(name);
+    if (name == kAllServices) {
+        std::vector<Endpoint> all;
+        for (const auto& [service, endpoints] : profile.services)
+            all.insert(all.end(), endpoints.begin(), endpoints.end());
+        std::ranges::stable_partition(all, [](const Endpoint& e) { return e.protocol == IpProtocol::tcp; });
+        return all;
+    }
     const auto known = profile.services.find(name);
     return known == profile.services.end() ? std::vector<Endpoint>() : known->second;
 }
@@ -169,7 +177,7 @@ int run_open(const Arguments& a) {
     if (!endpoints)
         return fail(endpoints.error());
     // That one port answers says nothing of the others, and not for how long.
-    if (endpoints->size() > 1 || wish->lifetime != 0)
+    if (endpoints->size() > 1 || wish->lifetime != 0 || wish->single)
         profile->probe = {};
     const std::string host = host_of(a, *profile);
     // Only a TCP port of our own address says whether it is open.
@@ -272,8 +280,9 @@ int main(int argc, char** argv) {
     };
     const auto add_lifetime = [&](CLI::App* sub) {
         sub->add_option("--lifetime", a.lifetime, "how long the door is to stay open: 30s, 5m");
+        sub->add_flag("--single", a.single, "the door shuts behind the first connection");
     };
-    const char* const kService = "its name on the server, or tcp/22";
+    const char* const kService = "its name on the server, all, tcp/22, or tcp/22@HOST behind it";
 
     CLI::App* const proxy = add("proxy", "for ssh: ProxyCommand knock-client proxy -- %h %p", run_proxy);
     proxy->add_option("port", a.port, "TCP port")->required()->check(CLI::Range(1, 65535));

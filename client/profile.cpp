@@ -135,13 +135,30 @@ void Reader::read_factor(Section& s) {
     }
 }
 
+// One port of the server itself says whether it is open: not a range, of which any may be silent, nor one of a host that is
+// behind it.
+Result<std::optional<Endpoint>> parse_port(std::string_view text) {
+    if (text.find('@') != text.npos) {
+        auto wish = parse_service_wish(text);
+        return wish ? Result<std::optional<Endpoint>>(std::nullopt) : wish.error();
+    }
+    auto ports = PortRange::parse(text);
+    if (!ports)
+        return ports.error();
+    return ports->is_single() ? std::optional(ports->begin()) : std::nullopt;
+}
+
 void Reader::read_habits(Section& s) {
     if (const auto service = s.scalar("service"))
         profile_.service = service->value;
     for (const auto& entry : s.entries("services").value_or(std::vector<Section::Entry>{}))
         for (const Scalar& value : entry.values)
-            if (const auto endpoint = s.parse_at(value, Endpoint::parse))
-                profile_.services[entry.name.value].push_back(*endpoint);
+            if (const auto endpoint = s.parse_at(value, parse_port))
+                if (auto& known = profile_.services[entry.name.value]; *endpoint)
+                    known.push_back(**endpoint);
+    profile_.gateway = s.boolean("gateway").value_or(false);
+    if (profile_.gateway && profile_.server.empty())
+        s.faults().add(s.place(), "\"gateway\" needs \"server\", the address of the gateway");
     if (const auto lifetime = s.parsed("lifetime", parse_duration))
         profile_.lifetime = static_cast<std::uint32_t>(lifetime->count());
     if (const auto nat = s.boolean("nat"))

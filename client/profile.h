@@ -39,7 +39,8 @@ struct Profile {
     Secret<FactorKey> factor_key;           // hmac: its key; totp: the stored secret, if there is one
     std::vector<std::string> otp_command;   // prints a code
     std::string service;                    // for "open" without one
-    std::map<std::string, std::vector<Endpoint>> services; // names the server gave, with their ports
+    std::map<std::string, std::vector<Endpoint>> services; // names the server gave, with ports that say whether they are open
+    bool gateway = false;           // the hosts are behind the server, and the knock says which one is meant
     std::uint32_t lifetime = 0;             // seconds; 0: the server's default
     bool nat = true; // behind NAT the packet's source stands for us; false: always name our own address
     std::chrono::milliseconds probe{250};   // how long the port may take to answer without a knock

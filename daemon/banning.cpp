@@ -89,6 +89,10 @@ Result<void> Banning::may_ban(const Prefix& prefix, const std::set<Address>& own
         if (prefix.contains(allowed) || allowed.contains(prefix))
             return Error{prefix.text() + " is allowed by gate.allow (" + allowed.text() + ")",
                          "take it out of the configuration first"};
+    for (const Prefix& spared : config_->never_ban)
+        if (prefix.contains(spared) || spared.contains(prefix))
+            return Error{prefix.text() + " is spared by gate.never_ban (" + spared.text() + ")",
+                         "take it out of the configuration first"};
     for (const Address& own : own_addresses)
         if (prefix.contains(own))
             return Error{own.text() + " is an address of this host", {}};
@@ -176,15 +180,16 @@ void Banning::reconfigure(const config::Config& config, const privsep::Channel& 
     config_ = &config;
     std::vector<Prefix> lifted;
     for (const auto& banned : list_.all())
-        if (std::ranges::any_of(config.allow, [&](const Prefix& allowed) {
-                return allowed.contains(banned.first) || banned.first.contains(allowed);
-            }))
-            lifted.push_back(banned.first);
+        for (const auto* spared : {&config.allow, &config.never_ban})
+            if (std::ranges::any_of(*spared, [&](const Prefix& prefix) {
+                    return prefix.contains(banned.first) || banned.first.contains(prefix);
+                }))
+                lifted.push_back(banned.first);
     for (const Prefix& prefix : lifted) {
         if (auto done = unban(prefix, worker); !done)
             log::error(done.error());
-        else
-            spdlog::info("unbanned {}: gate.allow allows it now", prefix.text());
+        else if (*done)
+            spdlog::info("unbanned {}: gate.allow or gate.never_ban holds it now", prefix.text());
     }
 }
 

@@ -74,19 +74,14 @@ Reply grants(Daemon& d, const json&) {
         for (const gate::Holder& holder : holders) {
             const auto index = policy.find_credential(holder.credential);
             by.push_back({{"credential", to_hex(holder.credential)},
-                          {"user", index                                  ? std::string(policy.credentials[*index].user.view())
-                                   : holder.credential == gate::kOperator ? "operator"
-                                                                          : ""},
+                          {"user", std::string(gate::user_of(policy, holder.credential))},
                           {"device", index ? std::string(policy.credentials[*index].device.view()) : ""},
                           {"expires_in_s", seconds_left(holder.until, now.boot)}});
         }
-        std::string service;
-        for (const gate::Service& s : policy.services)
-            if (s.has(door.endpoint))
-                service = s.name.view();
+        const gate::Service* const service = d.doors().service_of(door);
         list.push_back({{"address", door.address.text()},
-                        {"endpoint", door.endpoint.text()},
-                        {"service", service},
+                        {"endpoint", d.doors().text_of(door)},
+                        {"service", service != nullptr ? std::string(service->name.view()) : ""},
                         {"expires_in_s", seconds_left(holders.front().until, now.boot)},
                         {"holders", by}});
     }
@@ -290,12 +285,13 @@ Reply open(Daemon& d, const json& request) {
     gate::DoorRequest wish;
     wish.address = *address;
     wish.lifetime = static_cast<std::uint32_t>(time->value_or(std::chrono::seconds(0)).count()); // none: the default
-    if (service.find('/') == service.npos)
-        wish.service = service_id(service);
-    else if (const auto endpoint = Endpoint::parse(service))
-        wish.endpoint = *endpoint;
-    else
-        return Error{endpoint.error().message, endpoint.error().hint, Exit::usage};
+    wish.single = request.value("single", false);
+    const auto what = parse_service_wish(service);
+    if (!what)
+        return Error{what.error().message, what.error().hint, Exit::usage};
+    wish.service = what->service;
+    wish.endpoint = what->endpoint;
+    wish.target = what->target;
     const Now now = Now::read();
     const Doors::Done done = d.doors().open_by_operator(wish, d.banning().list(), d.own_addresses(), now);
     switch (done.answer) {

@@ -27,13 +27,6 @@ std::string until_text(const Now& now, std::chrono::seconds lifetime) {
     return duration_text(lifetime) + ", until " + log::utc(now.wall + lifetime);
 }
 
-std::string text_of(const std::vector<gate::Door>& doors) {
-    std::string text;
-    for (const gate::Door& door : doors)
-        text += (text.empty() ? "" : ", ") + door.endpoint.text();
-    return text;
-}
-
 } // namespace
 
 Error worker_error(const std::string& what) {
@@ -240,14 +233,17 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
 
     const std::string who = index ? config().policy.credentials[*index].label() : "an unknown credential";
     const std::string where = request.address.text();
+    std::string texts;
+    for (const gate::Door& door : done.doors)
+        texts += (texts.empty() ? "" : ", ") + doors_.text_of(door);
     if (done.answer == Answer::done) {
         if (!door_log_.allow(0, request.address, now.boot))
             return sent;
         if (message.verb == DoorVerb::open)
-            spdlog::info("granted {} {} from {} ({}) for {}", who, done.service, where, text_of(done.doors),
+            spdlog::info("granted {} {} from {} ({}) for {}", who, done.service, where, texts,
                          until_text(now, done.lifetime));
         else if (message.verb == DoorVerb::close)
-            spdlog::info("closed {} {} from {} by {}", done.service, text_of(done.doors), where, who);
+            spdlog::info("closed {} {} from {} by {}", done.service, texts, where, who);
         else
             spdlog::info("closed all doors of {}: {}", who, done.doors.size());
     } else if (done.answer == Answer::refused || done.answer == Answer::failed) {

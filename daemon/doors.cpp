@@ -56,19 +56,49 @@ Result<void> Doors::reconfigure(const config::Config& config) {
     return apply(book_.plan_keep(config.policy), Now::read());
 }
 
-nft::SetName Doors::set_of(const Address& address) const {
-    if (config_->gate_mode == config::GateMode::table)
-        return nft::grants_set(address.is_v4());
-    return {config_->external.table, address.is_v4() ? config_->external.set4 : config_->external.set6};
+const gate::Service* Doors::service_of(const gate::Door& door) const {
+    for (const gate::Service& service : config_->policy.services)
+        if (service.door(door) == door)
+            return &service;
+    return nullptr;
+}
+
+std::optional<PortRange> Doors::range_of(const gate::Door& door) const {
+    for (const PortRange& range : config_->ranges())
+        if (door.is_local() && range.begin() == door.endpoint)
+            return range;
+    return std::nullopt;
+}
+
+std::string Doors::text_of(const gate::Door& door) const {
+    const auto range = range_of(door);
+    return (range ? range->text() : door.endpoint.text()) + (door.is_local() ? "" : " of " + door.target.text());
+}
+
+std::vector<nft::DoorSet> Doors::sets() const {
+    if (!external())
+        return nft::door_sets(config_->ranges(), config_->has_targets());
+    std::vector<nft::DoorSet> sets(2);
+    sets[0].name = {config_->external.table, config_->external.set4};
+    sets[1].name = {config_->external.table, config_->external.set6};
+    sets[1].v4 = false;
+    return sets;
+}
+
+nft::DoorSet Doors::set_of(const gate::Door& door, bool once) const {
+    if (!external())
+        return nft::set_of(door, range_of(door), once);
+    return sets()[door.address.is_v4() ? 0 : 1];
 }
 
 std::string Doors::comment_of(const std::vector<Holder>& holders) const {
     std::string comment;
     for (const Holder& holder : holders) {
         const auto index = config_->policy.find_credential(holder.credential);
-        const std::string label = index                                ? config_->policy.credentials[*index].label()
-                                  : holder.credential == gate::kOperator ? "operator"
-                                                                         : "unknown";
+        std::string label = index ? config_->policy.credentials[*index].label()
+                                  : std::string(gate::user_of(config_->policy, holder.credential));
+        if (label.empty())
+            label = "unknown";
         if (comment.size() + label.size() + 6 > nft::kMaxComment)
             return comment + ", ...";
         comment += (comment.empty() ? "" : ", ") + label;
@@ -77,20 +107,22 @@ std::string Doors::comment_of(const std::vector<Holder>& holders) const {
 }
 
 Result<void> Doors::adopt(const Now& now) {
-    for (const Address& family : {Address::v4(0, 0, 0, 0), Address{}}) {
-        auto elements = nft::list_elements(socket_, set_of(family));
+    for (const nft::DoorSet& set : sets()) {
+        auto elements = nft::list_elements(socket_, set.name);
         if (!elements)
             return elements.error();
         for (const nft::Element& element : *elements) {
-            const auto key = nft::parse_grant_key(element.key);
+            const auto door = nft::door_of(set, element.key);
             std::vector<Holder> holders = decode(element.data);
-            if (!key || holders.empty())
+            if (!door || holders.empty())
                 continue; // not one of ours
             // The earlier end counts: after a sleep ours, and never a longer one than the kernel would have given.
             const BootTime end = now.boot + element.expires;
-            for (Holder& holder : holders)
+            for (Holder& holder : holders) {
                 holder.until = std::min(holder.until, end);
-            book_.enter({{{key->source, key->endpoint}, holders}});
+                holder.single = set.once;
+            }
+            book_.enter({{*door, holders}});
         }
     }
     return restore(now);
@@ -115,13 +147,13 @@ Result<void> Doors::restore(const Now& now) {
 
 Result<std::size_t> Doors::forget_missing() {
     std::set<gate::Door> there;
-    for (const Address& family : {Address::v4(0, 0, 0, 0), Address{}}) {
-        auto elements = nft::list_elements(socket_, set_of(family));
+    for (const nft::DoorSet& set : sets()) {
+        auto elements = nft::list_elements(socket_, set.name);
         if (!elements)
             return elements.error();
         for (const nft::Element& element : *elements)
-            if (const auto key = nft::parse_grant_key(element.key))
-                there.insert({key->source, key->endpoint});
+            if (const auto door = nft::door_of(set, element.key))
+                there.insert(*door);
     }
     std::vector<DoorChange> gone;
     for (const auto& [door, holders] : book_.all())
@@ -142,19 +174,38 @@ Result<void> Doors::apply(const std::vector<DoorChange>& changes, const Now& now
 
 void Doors::write(nft::Transaction& transaction, const std::vector<DoorChange>& changes, const Now& now) const {
     for (const DoorChange& change : changes) {
-        const nft::SetName set = set_of(change.door.address);
+        const auto known = book_.all().find(change.door);
+        const bool was_single = known != book_.all().end() && DoorChange{known->first, known->second}.single();
+        const bool single = change.holders.empty() ? was_single : change.single();
+        const nft::DoorSet set = set_of(change.door, single);
         nft::Element element;
-        element.key = nft::grant_key(change.door.address, change.door.endpoint);
+        element.key = nft::key_of(set, change.door);
+        if (was_single != single && known != book_.all().end())
+            nft::remove_element(transaction, set_of(change.door, was_single).name, element.key);
         if (change.holders.empty()) {
-            nft::remove_element(transaction, set, element.key);
+            nft::remove_element(transaction, set.name, element.key);
             continue;
         }
         const auto left = std::chrono::ceil<milliseconds>(change.until() - now.boot);
         element.timeout = std::max(left, milliseconds(1));
         element.comment = comment_of(change.holders);
         element.data = encode(change.holders);
-        nft::put_element(transaction, set, element);
+        nft::put_element(transaction, set.name, element);
     }
+}
+
+Result<void> Doors::prolong(const std::vector<gate::Door>& doors, BootTime until, const Now& now) {
+    std::vector<DoorChange> changes;
+    for (const gate::Door& door : doors) {
+        const auto known = book_.all().find(door);
+        if (known == book_.all().end())
+            continue;
+        DoorChange change{door, known->second};
+        for (Holder& holder : change.holders)
+            holder.until = std::max(holder.until, until);
+        changes.push_back(std::move(change));
+    }
+    return apply(changes, now);
 }
 
 Doors::Done Doors::open(const gate::DoorRequest& request, const gate::BanList& bans,
@@ -174,13 +225,31 @@ Doors::Done Doors::open_by_operator(const gate::DoorRequest& request, const gate
     return carry_out(permit, gate::kOperator, now);
 }
 
+std::string Doors::names_of(const gate::Permit& permit) const {
+    std::vector<std::string> names;
+    for (const gate::Permit::One& one : permit.doors)
+        if (std::string name(config_->policy.services[one.service].name.view()); std::ranges::find(names, name) == names.end())
+            names.push_back(std::move(name));
+    std::string text;
+    for (const std::string& name : names)
+        text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
 Doors::Done Doors::carry_out(const gate::Permit& permit, const wire::CredentialId& credential, const Now& now) {
-    Done done{permit.answer, std::string(permit.service), permit.doors, permit.lifetime, {}};
-    if (permit.answer != Answer::done)
+    Done done{permit.answer, names_of(permit), permit.plain(), {}, {}};
+    const bool single = std::ranges::any_of(permit.doors, [](const gate::Permit::One& one) { return one.single; });
+    if (external() && single && done.answer == Answer::done) {
+        done.answer = Answer::refused;
+        done.error = Error{"gate mode \"external\" has no grants for one connection", {}};
+    }
+    if (done.answer != Answer::done)
         return done;
     std::vector<DoorChange> changes;
-    for (const gate::Door& door : permit.doors)
-        changes.push_back(book_.plan_open(door, credential, now.boot + permit.lifetime));
+    for (const gate::Permit::One& one : permit.doors) {
+        changes.push_back(book_.plan_open(one.door, {credential, now.boot + one.lifetime, one.single}));
+        done.lifetime = std::max(done.lifetime, one.lifetime);
+    }
     if (auto applied = apply(changes, now); !applied) {
         done.answer = Answer::failed;
         done.error = applied.error();
@@ -206,11 +275,11 @@ Doors::Done Doors::close(const gate::DoorRequest& request, const Now& now) {
         return {permit.answer, {}, {}, {}, {}};
     const wire::CredentialId& credential = config_->policy.credentials[request.credential].id;
     std::vector<DoorChange> changes;
-    for (const gate::Door& door : permit.doors)
+    for (const gate::Door& door : permit.plain())
         for (DoorChange& change : book_.plan_close(door, credential))
             changes.push_back(std::move(change));
     Done done = apply_closing(changes, now);
-    done.service = permit.service;
+    done.service = names_of(permit);
     return done;
 }
 

@@ -8,7 +8,7 @@
 #include "daemon/config/config.h"
 #include "daemon/gate/bans.h"
 #include "daemon/gate/grants.h"
-#include "daemon/nft/element.h"
+#include "daemon/nft/door_sets.h"
 #include "daemon/nft/transaction.h"
 
 #include <set>
@@ -28,9 +28,9 @@ class Doors {
     // By request of the worker; everything is checked again. What was done is for the log.
     struct Done {
         gate::Answer answer = gate::Answer::failed;
-        std::string service;
+        std::string service; // names, of more than one with commas
         std::vector<gate::Door> doors;
-        std::chrono::seconds lifetime{0};
+        std::chrono::seconds lifetime{0}; // the longest of theirs
         std::optional<Error> error; // answer failed
     };
     Done open(const gate::DoorRequest& request, const gate::BanList& bans,
@@ -53,13 +53,25 @@ class Doors {
     Result<void> restore(const Now& now);
     // Forgets those that the kernel does not have: somebody took them away by hand. How many they were.
     Result<std::size_t> forget_missing();
+    // Prolongs the doors that are still open: their sessions live.
+    Result<void> prolong(const std::vector<gate::Door>& doors, BootTime until, const Now& now);
     const gate::GrantBook& book() const { return book_; }
+    std::vector<gate::GrantBook::Ended> take_ended() { return book_.take_ended(); }
+
+    // The service that a door belongs to, by the present configuration; null where there is none any more.
+    const gate::Service* service_of(const gate::Door& door) const;
+    // "tcp/22", "tcp/27015-27030", "tcp/22 of 198.51.100.7"
+    std::string text_of(const gate::Door& door) const;
 
   private:
-    nft::SetName set_of(const Address& address) const;
+    bool external() const { return config_->gate_mode == config::GateMode::external; }
+    std::optional<PortRange> range_of(const gate::Door& door) const;
+    std::vector<nft::DoorSet> sets() const;
+    nft::DoorSet set_of(const gate::Door& door, bool once) const;
     std::string comment_of(const std::vector<gate::Holder>& holders) const;
     Result<void> apply(const std::vector<gate::DoorChange>& changes, const Now& now);
     void write(nft::Transaction& transaction, const std::vector<gate::DoorChange>& changes, const Now& now) const;
+    std::string names_of(const gate::Permit& permit) const;
     Done carry_out(const gate::Permit& permit, const wire::CredentialId& credential, const Now& now);
     Done apply_closing(const std::vector<gate::DoorChange>& changes, const Now& now);
 

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 
 namespace {
 
@@ -36,6 +37,7 @@ int main(int argc, char** argv) {
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
     }
+    ::tzset(); // for users' hours
     std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more
     log::begin("xknockd", verbose);
     if (verbose)

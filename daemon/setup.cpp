@@ -40,6 +40,27 @@ Result<Fd> sealed_copy(const gate::Policy& policy) {
     return fd;
 }
 
+void add_guards(nft::FenceSpec& spec, const gate::Service& service) {
+    nft::Guard guard;
+    guard.cut = service.after == gate::After::cut;
+    guard.max_connections = service.max_connections;
+    for (const PortRange& ports : service.all_ports()) {
+        guard.ports = ports;
+        guard.target4 = service.target4;
+        guard.target6 = service.target6;
+        spec.guards.push_back(guard);
+    }
+    if (service.entrance.port == 0)
+        return;
+    // Who comes by the entrance has his grant there, and is translated behind the fence.
+    guard.ports = PortRange::of(service.entrance);
+    guard.target4 = guard.target6 = {};
+    guard.to4 = service.target4;
+    guard.to6 = service.target6;
+    guard.to_port = service.ports[0].first;
+    spec.guards.push_back(guard);
+}
+
 } // namespace
 
 Result<void> Daemon::begin() {
@@ -155,7 +176,8 @@ Result<void> Daemon::install_fence(const config::Config& config,
         return parts_.nft.commit(std::move(elements));
     }
     nft::FenceSpec spec;
-    spec.protect = config.protected_endpoints();
+    for (const gate::Service& service : config.policy.services)
+        add_guards(spec, service);
     spec.allow = config.allow;
     if (!config.answer_as_closed)
         spec.silent_port = config.port;

@@ -9,8 +9,7 @@ namespace {
 // Offsets of docs/protocol.md, "The request".
 constexpr std::size_t kVersionAt = 0, kActionAt = 1, kFactorAt = 2, kModeAt = 3, kProtocolAt = 4,
                       kFlagsAt = 5, kPortAt = 6, kLifetimeAt = 8, kServiceAt = 12, kClockAt = 16,
-                      kAddressAt = 24, kIdAt = 40, kReservedAt = 56, kProofAt = wire::kSignedSize;
-constexpr std::size_t kReservedSize = kProofAt - kReservedAt;
+                      kAddressAt = 24, kIdAt = 40, kTargetAt = 56, kProofAt = wire::kSignedSize;
 
 // Microseconds that still fit WallTime with room for arithmetic: the year 9999 is far below.
 constexpr std::uint64_t kClockLimit = 1ull << 62;
@@ -67,8 +66,8 @@ std::string_view name_of(RequestFault fault) {
         return "clock";
     case RequestFault::address:
         return "address";
-    case RequestFault::reserved:
-        return "reserved";
+    case RequestFault::target:
+        return "target";
     }
     return "?";
 }
@@ -119,6 +118,7 @@ RequestBytes encode(const Request& r) {
                             static_cast<std::uint64_t>(r.clock.time_since_epoch().count()));
     std::ranges::copy(r.address.bytes, bytes.begin() + kAddressAt);
     std::ranges::copy(r.id, bytes.begin() + kIdAt);
+    std::ranges::copy(r.target.bytes, bytes.begin() + kTargetAt);
     std::ranges::copy(r.proof, bytes.begin() + kProofAt);
     return bytes;
 }
@@ -157,9 +157,9 @@ std::variant<Request, RequestFault> decode(const RequestBytes& bytes) {
     if (!address_fits(r))
         return RequestFault::address;
     std::ranges::copy(field<kIdAt, wire::kRequestIdSize>(from), r.id.begin());
-    // Gateway target and FIDO counter: no action and no factor of this version uses them.
-    if (!all_zero(field<kReservedAt, kReservedSize>(from)))
-        return RequestFault::reserved;
+    std::ranges::copy(field<kTargetAt, 16>(from), r.target.bytes.begin());
+    if (!all_zero(r.target.bytes) && (r.service != 0 || !r.target.is_grantable()))
+        return RequestFault::target;
     std::ranges::copy(field<kProofAt, wire::kProofSize>(from), r.proof.begin());
     return r;
 }

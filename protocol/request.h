@@ -40,6 +40,7 @@ struct Request {
     ServiceId service = 0;
     WallTime clock{};        // the client's
     Address address;         // all zero in mode `source`
+    Address target;          // a host behind the server that `endpoint` is of; all zero: the server itself
     wire::RequestId id{};
     Bytes<wire::kProofSize> proof{};
 
@@ -56,7 +57,7 @@ enum class RequestFault : std::uint8_t {
     port,     // 0 without a service id, or given together with one
     clock,    // beyond the range of time
     address,  // given in mode `source`, or missing, or not one that a door can be opened for
-    reserved, // bytes that are to be zero are not
+    target,   // not a unicast address, or given together with a service id
 };
 
 std::string_view name_of(RequestFault fault);

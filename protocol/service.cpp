@@ -24,18 +24,37 @@ std::string_view name_of(IpProtocol protocol) {
     return "none";
 }
 
-Result<Endpoint> Endpoint::parse(std::string_view text) {
+Result<PortRange> PortRange::parse(std::string_view text) {
     const auto slash = text.find('/');
     if (slash != std::string_view::npos) {
         const std::string_view name = text.substr(0, slash);
-        const std::string_view digits = text.substr(slash + 1);
-        std::uint16_t port = 0;
-        const char* const last = digits.data() + digits.size();
-        const auto [end, code] = std::from_chars(digits.data(), last, port);
+        const char* const last = text.data() + text.size();
+        PortRange range;
+        auto [end, code] = std::from_chars(text.data() + slash + 1, last, range.first);
+        range.last = range.first;
+        if (code == std::errc{} && end != last && *end == '-') {
+            const auto second = std::from_chars(end + 1, last, range.last);
+            end = second.ptr;
+            code = second.ec;
+        }
         for (const auto protocol : {IpProtocol::tcp, IpProtocol::udp, IpProtocol::sctp})
-            if (name == name_of(protocol) && code == std::errc{} && end == last && port != 0)
-                return Endpoint{protocol, port};
+            if (name == name_of(protocol) && code == std::errc{} && end == last && range.first != 0 &&
+                range.first <= range.last) {
+                range.protocol = protocol;
+                return range;
+            }
     }
+    return Error{in_quotes(text) + " is not a protocol and a port or a range of ports",
+                 "write tcp/22, udp/51820 or tcp/27015-27030"};
+}
+
+std::string PortRange::text() const {
+    return begin().text() + (is_single() ? "" : "-" + std::to_string(last));
+}
+
+Result<Endpoint> Endpoint::parse(std::string_view text) {
+    if (const auto range = PortRange::parse(text); range && range->is_single() && text.find('-') == text.npos)
+        return range->begin();
     return Error{in_quotes(text) + " is not a protocol and a port",
                  "write tcp/22, udp/51820 or sctp/5000"};
 }
@@ -51,6 +70,26 @@ ServiceId service_id(std::string_view name) {
                        input.size(), nullptr, 0);
     const auto id = load_be<std::uint32_t>(field<0, 4>(std::span<const std::uint8_t, 32>(hash)));
     return id == 0 ? 1 : id;
+}
+
+Result<ServiceWish> parse_service_wish(std::string_view text) {
+    ServiceWish wish;
+    if (text.find('/') == text.npos) {
+        wish.service = service_id(text);
+        return wish;
+    }
+    const auto at = text.find('@');
+    auto endpoint = Endpoint::parse(text.substr(0, at));
+    if (!endpoint)
+        return endpoint.error();
+    wish.endpoint = *endpoint;
+    if (at == text.npos)
+        return wish;
+    auto target = Address::parse(text.substr(at + 1));
+    if (!target)
+        return target.error();
+    wish.target = *target;
+    return wish;
 }
 
 } // namespace xk

@@ -4,6 +4,7 @@
 // names in its configuration.
 #pragma once
 
+#include "protocol/base/address.h"
 #include "protocol/base/result.h"
 
 #include <compare>
@@ -28,10 +29,42 @@ struct Endpoint {
 
 std::string_view name_of(IpProtocol protocol);
 
+// Ports first to last of one protocol; mostly one port.
+struct PortRange {
+    IpProtocol protocol = IpProtocol::none;
+    std::uint16_t first = 0, last = 0; // host order, first <= last
+
+    auto operator<=>(const PortRange&) const = default;
+
+    static PortRange of(const Endpoint& endpoint) { return {endpoint.protocol, endpoint.port, endpoint.port}; }
+    // What an Endpoint is written as, or "tcp/27015-27030".
+    static Result<PortRange> parse(std::string_view text);
+    std::string text() const;
+
+    bool is_single() const { return first == last; }
+    Endpoint begin() const { return {protocol, first}; }
+    bool has(const Endpoint& e) const { return e.protocol == protocol && first <= e.port && e.port <= last; }
+    bool meets(const PortRange& other) const {
+        return other.protocol == protocol && first <= other.last && other.first <= last;
+    }
+};
+
+// As a service's name it stands for every service that the user may use.
+inline constexpr std::string_view kAllServices = "all";
+
 // The wire id of a service name: the first four bytes, big-endian, of BLAKE2b-32 over
 // "xknock/1 service " and the name; 1 where that is 0. So a client knows the id from the name alone; a
 // server refuses a configuration in which two names meet in one id.
 using ServiceId = std::uint32_t;
 ServiceId service_id(std::string_view name);
+
+// What a person writes to say what is to open: the name of a service, "tcp/22", or "tcp/22@198.51.100.7" of a host behind
+// the server.
+struct ServiceWish {
+    ServiceId service = 0; // or
+    Endpoint endpoint;
+    Address target;        // unspecified: the server itself
+};
+Result<ServiceWish> parse_service_wish(std::string_view text);
 
 } // namespace xk

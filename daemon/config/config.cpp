@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/config/config.h"
 
+#include "daemon/config/services.h"
+#include "daemon/config/user_rules.h"
+
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
@@ -110,7 +113,6 @@ class Loader {
     }
 
     void read_main();
-    void read_services(Section& main);
     void read_xdp(Section& main);
     void read_gate(Section& main);
     void read_control(Section& main);
@@ -127,7 +129,6 @@ class Loader {
     bool accounts_known_ = false;
     std::map<std::string, User> users_;
     std::map<std::string, Place> credential_ids_, devices_;
-    std::map<Endpoint, std::pair<std::string, Place>> endpoints_;
 };
 
 std::optional<Place> first_use(std::map<std::string, Place>& seen, const std::string& key,
@@ -145,13 +146,6 @@ std::optional<std::string> name_at(Section& section, std::string_view key) {
     section.faults().add(value->place, in_quotes(value->value) + " is not a name",
                          "1 to 32 letters, digits, \"-\", \"_\" or \".\", the first a letter or digit");
     return std::nullopt;
-}
-
-Result<std::chrono::seconds> parse_lifetime(std::string_view text) {
-    auto lifetime = parse_duration(text);
-    if (lifetime && lifetime->count() == 0)
-        return Error{"a lifetime of nothing opens nothing", {}};
-    return lifetime;
 }
 
 Result<gid_t> find_group(std::string_view name) {
@@ -201,59 +195,13 @@ void Loader::read_main() {
                 faults_.add(skew->place, "a clock skew must be from " + duration_text(kMinSkew) +
                                              " to " + duration_text(kMaxSkew));
         }
-    read_services(*main);
+    config_.policy.services = read_services(*main, config_.port);
     read_xdp(*main);
     read_gate(*main);
     read_control(*main);
     read_process(*main);
     read_paths(*main);
     main->finish();
-}
-
-void Loader::read_services(Section& main) {
-    main.require("services");
-    std::map<ServiceId, std::string> ids;
-    const auto entries = main.entries("services");
-    if (entries && entries->empty())
-        faults_.add(main.place_of_key("services"), "there is no service: nothing would be protected");
-    for (const auto& entry : entries.value_or(std::vector<Section::Entry>{})) {
-        const std::string& name = entry.name.value;
-        if (!is_name(name)) {
-            faults_.add(entry.name.place, in_quotes(name) + " is not a name");
-            continue;
-        }
-        gate::Service service;
-        service.name = gate::Name(name);
-        service.id = service_id(name);
-        if (const auto [known, added] = ids.emplace(service.id, name); !added)
-            faults_.add(entry.name.place, "services " + in_quotes(name) + " and " +
-                                              in_quotes(known->second) + " have the same id on the wire",
-                        "rename one of them");
-        if (entry.values.empty())
-            faults_.add(entry.name.place, "service " + in_quotes(name) + " has no port");
-        for (const Scalar& value : entry.values) {
-            const auto endpoint = main.parse_at(value, Endpoint::parse);
-            if (!endpoint)
-                continue;
-            const auto [known, added] = endpoints_.emplace(*endpoint, std::pair{name, value.place});
-            if (!added)
-                faults_.add(value.place, endpoint->text() + " belongs to service " +
-                                             in_quotes(known->second.first) + " already",
-                            "see line " + std::to_string(known->second.second.line));
-            else if (*endpoint == Endpoint{IpProtocol::udp, config_.port})
-                faults_.add(value.place, endpoint->text() + " is the knock port");
-            else if (service.endpoint_count == gate::kMaxEndpoints)
-                faults_.add(value.place, "a service has at most " +
-                                             std::to_string(gate::kMaxEndpoints) + " ports");
-            else
-                service.endpoints[service.endpoint_count++] = *endpoint;
-        }
-        if (config_.policy.services.size() == gate::kMaxServices)
-            faults_.add(entry.name.place,
-                        "there are more than " + std::to_string(gate::kMaxServices) + " services");
-        else
-            config_.policy.services.push_back(service);
-    }
 }
 
 void Loader::read_xdp(Section& main) {
@@ -281,17 +229,12 @@ void Loader::read_gate(Section& main) {
         else if (mode->value != "table")
             faults_.add(mode->place, in_quotes(mode->value) + " is neither table nor external");
     }
-    for (const Scalar& text : gate->scalars("allow").value_or(std::vector<Scalar>{})) {
-        const auto prefix = gate->parse_at(text, Prefix::parse);
-        if (!prefix)
-            continue;
-        if (prefix->length == 0 || (prefix->is_v4() && prefix->length == 96))
-            faults_.add(text.place, in_quotes(text.value) + " allows everybody", "there is then no gate");
-        else if (config_.allow.size() == kMaxAllow)
-            faults_.add(text.place, "more than " + std::to_string(kMaxAllow) + " networks are allowed");
-        else
-            config_.allow.push_back(*prefix);
-    }
+    config_.allow = read_networks(*gate, "allow", kMaxAllow);
+    for (const Prefix& prefix : config_.allow)
+        if (prefix.length == 0 || (prefix.is_v4() && prefix.length == 96))
+            faults_.add(gate->place_of_key("allow"), in_quotes(prefix.text()) + " allows everybody",
+                        "there is then no gate");
+    config_.never_ban = read_networks(*gate, "never_ban", kMaxAllow);
     set(config_.gate_owned, gate->boolean("owned"));
     set(config_.max_grants, gate->number("max_grants", 1, kMaxGrantsCeiling));
     auto external = gate->section("external");
@@ -311,6 +254,11 @@ void Loader::read_gate(Section& main) {
     if (config_.gate_mode == GateMode::external && !config_.allow.empty())
         faults_.add(gate->place(), "\"allow\" is for gate mode \"table\" only",
                     "in mode \"external\" your own rules decide");
+    for (const gate::Service& service : config_.policy.services)
+        if (config_.gate_mode == GateMode::external && needs_own_table(service))
+            faults_.add(gate->place(), "service " + in_quotes(service.name.view()) +
+                                           " has a range, a target, max_connections, single or after: cut, which gate "
+                                           "mode \"external\" cannot do");
     gate->finish();
 }
 
@@ -382,17 +330,7 @@ void Loader::read_user(const std::string& path) {
                     meant ? "did you mean \"" + *meant + "\"?" : "services are named in " + config_.file);
     }
     set(rights.enabled, section->boolean("enabled"));
-    set(rights.nat, section->boolean("nat"));
-    set(rights.delegate, section->boolean("delegate"));
-    set(rights.lifetime, section->parsed("lifetime", parse_lifetime));
-    rights.max_lifetime = std::max(rights.max_lifetime, rights.lifetime);
-    set(rights.max_lifetime, section->parsed("max_lifetime", parse_lifetime));
-    if (rights.lifetime > rights.max_lifetime)
-        faults_.add(section->place(), "lifetime is longer than max_lifetime");
-    set(rights.valid_from, section->parsed("valid_from", parse_date));
-    set(rights.valid_until, section->parsed("valid_until", parse_date));
-    if (rights.valid_from >= rights.valid_until)
-        faults_.add(section->place(), "valid_until is not after valid_from");
+    read_user_rules(*section, rights);
     section->finish();
     if (!name)
         return;
@@ -429,6 +367,8 @@ void Loader::read_credential(const std::string& path) {
     const auto factor = section->parsed("factor", parse_factor);
     const auto digits = section->number("digits", 6, 8);
     const auto enabled = section->boolean("enabled");
+    const auto valid_from = section->parsed("valid_from", parse_date);
+    const auto valid_until = section->parsed("valid_until", parse_date);
     section->finish();
     if (!user_name || !device || !id || !factor)
         return;
@@ -444,6 +384,9 @@ void Loader::read_credential(const std::string& path) {
     credential.device = gate::Name(*device);
     credential.factor = *factor;
     credential.enabled = credential.enabled && enabled.value_or(true);
+    // Within the user's own dates: the old key of a rotation ends by itself.
+    credential.valid_from = std::max(credential.valid_from, valid_from.value_or(WallTime::min()));
+    credential.valid_until = std::min(credential.valid_until, valid_until.value_or(WallTime::max()));
     if (digits && !is_totp_digits(static_cast<unsigned>(*digits)))
         faults_.add(section->place(), "a code has 6 or 8 digits");
     credential.totp_digits = static_cast<std::uint8_t>(digits.value_or(6));
@@ -486,11 +429,16 @@ void Loader::check_secrets(const SecretFiles& files) {
 
 } // namespace
 
-std::vector<Endpoint> Config::protected_endpoints() const {
-    std::vector<Endpoint> all;
+std::vector<PortRange> Config::ranges() const {
+    std::vector<PortRange> found;
     for (const gate::Service& service : policy.services)
-        all.insert(all.end(), service.endpoints, service.endpoints + service.endpoint_count);
-    return all;
+        std::ranges::copy_if(service.all_ports(), std::back_inserter(found),
+                             [](const PortRange& ports) { return !ports.is_single(); });
+    return found;
+}
+
+bool Config::has_targets() const {
+    return std::ranges::any_of(policy.services, [](const gate::Service& s) { return s.is_behind(); });
 }
 
 Result<Config> load_config(const std::string& file, Identity identity) {
@@ -522,34 +470,6 @@ Result<wire::ServerId> read_server_id(const std::string& directory) {
     if (const auto id = from_hex<wire::kServerIdSize>(*text))
         return *id;
     return Error{in_quotes(path) + " does not hold 32 hexadecimal digits", {}, Exit::configuration};
-}
-
-Result<WallTime> parse_date(std::string_view text) {
-    using namespace std::chrono;
-    int numbers[6] = {0, 1, 1, 0, 0, 0};
-    constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:ddZ";
-    const Error bad{in_quotes(text) + " is not a date",
-                    "write 2026-12-31 or 2026-12-31T23:59:59Z, both in UTC"};
-    if (text.size() != 10 && text.size() != kForm.size())
-        return bad;
-    for (std::size_t i = 0, field = 0; i < text.size(); ++i) {
-        if (kForm[i] != 'd') {
-            if (text[i] != kForm[i])
-                return bad;
-            ++field;
-            if (field < 6)
-                numbers[field] = 0;
-            continue;
-        }
-        if (text[i] < '0' || text[i] > '9')
-            return bad;
-        numbers[field] = 10 * numbers[field] + (text[i] - '0');
-    }
-    const year_month_day date{year(numbers[0]), month(static_cast<unsigned>(numbers[1])),
-                              day(static_cast<unsigned>(numbers[2]))};
-    if (!date.ok() || numbers[3] > 23 || numbers[4] > 59 || numbers[5] > 59)
-        return bad;
-    return WallTime(sys_days(date) + hours(numbers[3]) + minutes(numbers[4]) + seconds(numbers[5]));
 }
 
 Result<Account> find_account(std::string_view name) {

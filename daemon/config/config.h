@@ -60,6 +60,7 @@ struct Config {
     GateMode gate_mode = GateMode::table;
     External external;
     std::vector<Prefix> allow;
+    std::vector<Prefix> never_ban; // besides those of `allow`
     bool gate_owned = true; // where the kernel can: nobody else may change the table
     std::size_t max_grants = 4096;
     Account account, worker_account;
@@ -76,10 +77,10 @@ struct Config {
         std::bitset<gate::kMaxServices> services; // by index of policy.services
     };
     std::vector<NamedUser> users;
+    std::vector<PortRange> ranges() const; // of this host, of more than one port
+    bool has_targets() const;              // services of hosts behind this one
     std::vector<std::string> warnings; // "file:line:column: ..." each
 
-    // All endpoints of all services: the protected ports.
-    std::vector<Endpoint> protected_endpoints() const;
 };
 
 // A configuration without server_id is a fault, except while the identity is being made.
@@ -91,9 +92,6 @@ Result<std::vector<Fd>> open_secrets(const Config& config, std::size_t credentia
 
 // The identity in `directory`/server_id.
 Result<wire::ServerId> read_server_id(const std::string& directory);
-
-// "2026-12-31" (that day's begin) or "2026-12-31T23:59:59Z", both UTC.
-Result<WallTime> parse_date(std::string_view text);
 
 // A user by name or number, with his primary group.
 Result<Account> find_account(std::string_view name);

@@ -16,7 +16,9 @@ struct DoorRequest {
     std::uint32_t credential = 0; // index
     Address address;              // to open for, or to close
     ServiceId service = 0;        // as in the request: a service, ...
-    Endpoint endpoint;            // ... or one endpoint
+    Address target;               // ... or one endpoint, of this host (unspecified) or of one behind it
+    Endpoint endpoint;
+    bool single = false;          // the grant is to end with its first connection
     std::uint32_t lifetime = 0;   // seconds asked for; 0: the default
 };
 

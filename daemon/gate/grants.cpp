@@ -19,19 +19,19 @@ bool erase(std::vector<Holder>& holders, const wire::CredentialId& credential) {
 
 } // namespace
 
-DoorChange GrantBook::plan_open(const Door& door, const wire::CredentialId& credential,
-                                BootTime until) const {
+DoorChange GrantBook::plan_open(const Door& door, const Holder& holder) const {
     DoorChange change{door, {}};
     if (const auto known = doors_.find(door); known != doors_.end())
         change.holders = known->second;
     const auto mine = std::find_if(change.holders.begin(), change.holders.end(),
-                                   [&](const Holder& h) { return h.credential == credential; });
+                                   [&](const Holder& h) { return h.credential == holder.credential; });
     if (mine == change.holders.end()) {
         if (change.holders.size() == kMaxHolders)
             change.holders.pop_back();
-        change.holders.push_back({credential, until});
+        change.holders.push_back(holder);
     } else {
-        mine->until = std::max(mine->until, until);
+        mine->until = std::max(mine->until, holder.until);
+        mine->single = mine->single && holder.single;
     }
     put_longest_first(change.holders);
     return change;
@@ -73,7 +73,8 @@ std::vector<DoorChange> GrantBook::plan_keep(const Policy& keep) const {
         if (!index && holder.credential != kOperator)
             return false;
         const Credential& credential = index ? keep.credentials[*index] : operators;
-        return credential.enabled && find_target(keep, credential, 0, door.endpoint).has_value();
+        const auto targets = find_targets(keep, credential, {0, door});
+        return credential.enabled && !targets.empty() && targets.front().doors.front() == door;
     };
     std::vector<DoorChange> changes;
     for (const auto& [door, holders] : doors_) {
@@ -84,18 +85,33 @@ std::vector<DoorChange> GrantBook::plan_keep(const Policy& keep) const {
     return changes;
 }
 
+void GrantBook::note_ended(const Door& door, const std::vector<Holder>& before, const std::vector<Holder>& after) {
+    for (const Holder& was : before)
+        if (std::none_of(after.begin(), after.end(), [&](const Holder& h) { return h.credential == was.credential; }))
+            ended_.push_back({door, was.credential, after.empty()});
+}
+
 void GrantBook::enter(const std::vector<DoorChange>& changes) {
     for (const DoorChange& change : changes) {
-        if (change.holders.empty())
-            doors_.erase(change.door);
-        else
+        const auto known = doors_.find(change.door);
+        if (known != doors_.end())
+            note_ended(change.door, known->second, change.holders);
+        if (!change.holders.empty())
             doors_[change.door] = change.holders;
+        else if (known != doors_.end())
+            doors_.erase(known);
     }
 }
 
 void GrantBook::expire(BootTime now) {
     for (auto door = doors_.begin(); door != doors_.end();) {
-        std::erase_if(door->second, [&](const Holder& h) { return h.until <= now; });
+        std::vector<Holder> left;
+        std::copy_if(door->second.begin(), door->second.end(), std::back_inserter(left),
+                     [&](const Holder& h) { return h.until > now; });
+        if (left.size() != door->second.size()) {
+            note_ended(door->first, door->second, left);
+            door->second = std::move(left);
+        }
         door = door->second.empty() ? doors_.erase(door) : std::next(door);
     }
 }
@@ -130,33 +146,49 @@ Permit doors_for(const DoorRequest& request, const Policy& policy, const Credent
     Permit permit;
     if (!request.address.is_grantable())
         return permit;
-    const auto target = find_target(policy, credential, request.service, request.endpoint);
-    if (!target)
-        return permit;
-    for (const Endpoint& endpoint : target->endpoints)
-        permit.doors.push_back({request.address, endpoint});
-    permit.service = policy.services[target->service].name.view();
-    permit.answer = Answer::done;
+    const Wish wish{request.service, {request.address, request.target, request.endpoint}};
+    for (const Target& target : find_targets(policy, credential, wish)) {
+        const Service& service = policy.services[target.service];
+        if (request.single && !service.can_be_single())
+            return {};
+        for (const Door& door : target.doors)
+            permit.doors.push_back({door, target.service, grant_lifetime(credential, service, request.lifetime),
+                                    service.single || request.single});
+    }
+    if (!permit.doors.empty())
+        permit.answer = Answer::done;
     return permit;
+}
+
+// In its dates, in its hours, for an address that it may open for. The worker asked the same of where the knock came from.
+bool stands(const Credential& credential, const Address& address, const Now& now) {
+    return credential.enabled && now.wall >= credential.valid_from && now.wall < credential.valid_until &&
+           credential.hours.has(now.wall) && may_open_for(credential, address);
 }
 
 Permit permit_for(const DoorRequest& request, const Ceiling& ceiling, const Credential& credential, const Now& now) {
     Permit permit = doors_for(request, ceiling.policy, credential);
     if (permit.answer != Answer::done)
         return permit;
-    permit.lifetime = grant_lifetime(credential, request.lifetime);
-    if (!credential.enabled || now.wall < credential.valid_from || now.wall >= credential.valid_until)
+    if (!stands(credential, request.address, now))
         permit.answer = Answer::refused;
     else if (ceiling.own_addresses.count(request.address))
         permit.answer = Answer::own_address;
     else if (ceiling.bans.is_banned(request.address, now.boot))
         permit.answer = Answer::banned;
-    else if (ceiling.book.would_exceed(permit.doors, credential.id, ceiling.max_doors))
+    else if (ceiling.book.would_exceed(permit.plain(), credential.id, ceiling.max_doors))
         permit.answer = Answer::limit;
     return permit;
 }
 
 } // namespace
+
+std::vector<Door> Permit::plain() const {
+    std::vector<Door> all;
+    for (const One& one : doors)
+        all.push_back(one.door);
+    return all;
+}
 
 Permit permit_close(const DoorRequest& request, const Policy& policy) {
     if (request.credential >= policy.credentials.size())

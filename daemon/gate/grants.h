@@ -1,33 +1,29 @@
 // SPDX-License-Identifier: MIT
 //
-// GrantBook: which doors are open, for whom and until when. A door is one (address, protocol, port) and is
-// one element of an nftables set; several credentials may hold it, and it stays open until the last of
-// them is over. Pure bookkeeping: a change is first planned, then made in the kernel by the caller, then
+// GrantBook: which doors are open, for whom and until when. Several credentials may hold a door, and it stays open until
+// the last of them is over. Pure bookkeeping: a change is first planned, then made in the kernel by the caller, then
 // entered here, so that book and kernel never differ by a failure.
 #pragma once
 
 #include "daemon/gate/bans.h"
+#include "daemon/gate/door.h"
 #include "daemon/gate/firewall.h"
 #include "daemon/gate/policy.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
 
-#include <compare>
+#include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace xk::gate {
 
-struct Door {
-    Address address;
-    Endpoint endpoint;
-    auto operator<=>(const Door&) const = default;
-};
-
 struct Holder {
     wire::CredentialId credential{};
     BootTime until{};
+    bool single = false; // until the first connection, if that is earlier
     bool operator==(const Holder&) const = default;
 };
 
@@ -41,6 +37,10 @@ struct DoorChange {
     std::vector<Holder> holders; // the one with the longest time first
 
     BootTime until() const { return holders.front().until; }
+    // The door ends with its first connection: all who hold it want that.
+    bool single() const {
+        return std::all_of(holders.begin(), holders.end(), [](const Holder& h) { return h.single; });
+    }
 };
 
 // No credential holds more doors than this, whatever the configuration says.
@@ -49,7 +49,7 @@ inline constexpr std::size_t kMaxDoorsOfCredential = 64;
 class GrantBook {
   public:
     // A knock that comes again extends and never shortens.
-    DoorChange plan_open(const Door& door, const wire::CredentialId& credential, BootTime until) const;
+    DoorChange plan_open(const Door& door, const Holder& holder) const;
     // Takes one holder away; nothing where it holds no such door.
     std::vector<DoorChange> plan_close(const Door& door, const wire::CredentialId& credential) const;
     std::vector<DoorChange> plan_close_all(const wire::CredentialId& credential) const;
@@ -63,6 +63,14 @@ class GrantBook {
     // Forgets holders and doors whose time is over; the kernel has closed those doors by itself.
     void expire(BootTime now);
 
+    // Who has ceased to hold what since this was last asked, in whatever way.
+    struct Ended {
+        Door door;
+        wire::CredentialId credential;
+        bool last; // nobody holds the door any more
+    };
+    std::vector<Ended> take_ended() { return std::exchange(ended_, {}); }
+
     std::size_t doors() const { return doors_.size(); }
     std::size_t doors_of(const wire::CredentialId& credential) const;
     // Whether opening these too would be more than the host (`max_doors`) or the credential may have.
@@ -71,7 +79,10 @@ class GrantBook {
     const std::map<Door, std::vector<Holder>>& all() const { return doors_; }
 
   private:
+    void note_ended(const Door& door, const std::vector<Holder>& before, const std::vector<Holder>& after);
+
     std::map<Door, std::vector<Holder>> doors_;
+    std::vector<Ended> ended_;
 };
 
 // The privileged process's own judgement of a request for doors, by the configuration that it read itself: a worker
@@ -85,10 +96,16 @@ struct Ceiling {
 };
 
 struct Permit {
+    struct One {
+        Door door;
+        std::size_t service; // index into Policy::services
+        std::chrono::seconds lifetime;
+        bool single;
+    };
     Answer answer = Answer::refused;
-    std::vector<Door> doors; // on Answer::done: to open or to close
-    std::chrono::seconds lifetime{0};
-    std::string_view service;
+    std::vector<One> doors; // on Answer::done: to open or to close
+
+    std::vector<Door> plain() const;
 };
 
 Permit permit_open(const DoorRequest& request, const Ceiling& ceiling, const Now& now);

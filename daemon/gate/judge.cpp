@@ -189,6 +189,10 @@ std::optional<Refused> Judge::check_standing(Case& c) const {
         return refuse(Reject::not_yet_valid);
     if (c.arrived >= credential.valid_until)
         return refuse(Reject::expired);
+    if (!credential.hours.has(c.arrived))
+        return refuse(Reject::hours);
+    if (credential.networks.count != 0 && !credential.networks.has(c.candidate.source))
+        return refuse(Reject::network);
     if (bans_.is_banned(c.candidate.source, c.now.boot) || bans_.is_banned(c.address, c.now.boot))
         return refuse(Reject::banned);
     return std::nullopt;
@@ -202,7 +206,7 @@ std::optional<Refused> Judge::check_factor(Case& c) {
     if (c.request.factor != credential.factor)
         return refuse(Reject::factor_kind);
     const auto wrong = [&] {
-        count_failure(record, state_.fingerprint(c.request.proof), c.now.boot);
+        count_failure(record, credential.lockout, state_.fingerprint(c.request.proof), c.now.boot);
         return Refused{Reject::wrong_code, locked_for(record, c.now.boot),
                        is_locked_for_good(record)};
     };
@@ -251,22 +255,29 @@ std::optional<Refused> Judge::check_factor(Case& c) {
 std::optional<Refused> Judge::check_rights(Case& c) const {
     // 7. The address, then the service. A code is used up even where this refuses.
     const Credential& credential = policy_.credentials[c.index];
-    if (c.request.address_mode == AddressMode::source && !credential.nat)
+    const AddressMode mode = c.request.address_mode;
+    if (mode == AddressMode::source && credential.binding == Binding::match)
         return refuse(Reject::binding);
-    if (c.request.address_mode == AddressMode::bound && c.request.address != c.candidate.source)
+    if (mode == AddressMode::bound && c.request.address != c.candidate.source)
         return refuse(Reject::source);
-    if (c.request.address_mode == AddressMode::delegated && !credential.delegate)
+    if (mode == AddressMode::delegated && credential.binding != Binding::explicit_)
         return refuse(Reject::delegation);
     if (!c.address.is_grantable() || c.address == c.candidate.destination)
         return refuse(Reject::own_address);
-    if (c.request.single_use)
-        return refuse(Reject::unsupported);
+    if (!may_open_for(credential, c.address))
+        return refuse(mode == AddressMode::delegated ? Reject::delegation : Reject::network);
     if (!needs_service(c.request.action))
         return std::nullopt;
-    const auto target = find_target(policy_, credential, c.request.service, c.request.endpoint);
-    if (!target)
+    const Wish wish{c.request.service, {c.address, c.request.target, c.request.endpoint}};
+    const auto targets = find_targets(policy_, credential, wish);
+    if (targets.empty())
         return refuse(Reject::service);
-    c.what = policy_.services[target->service].name.view();
+    for (const Target& target : targets) {
+        const Service& service = policy_.services[target.service];
+        if (c.request.single_use && !service.can_be_single())
+            return refuse(Reject::unsupported);
+        c.what += (c.what.empty() ? "" : ", ") + std::string(service.name.view());
+    }
     return std::nullopt;
 }
 
@@ -282,7 +293,8 @@ Judge::Result Judge::carry_out(Case& c, Firewall& firewall) {
     ++record.accepted;
 
     // 9. The privileged process decides once more, and does it.
-    DoorRequest door{c.index, c.address, c.request.service, c.request.endpoint, c.request.lifetime};
+    const Request& r = c.request;
+    DoorRequest door{c.index, c.address, r.service, r.target, r.endpoint, r.single_use, r.lifetime};
     Answer answer = Answer::done;
     if (c.request.action == Action::open)
         answer = firewall.open(door);
@@ -297,8 +309,6 @@ Judge::Result Judge::carry_out(Case& c, Firewall& firewall) {
     accepted.action = c.request.action;
     accepted.address = c.address;
     accepted.what = c.what;
-    if (c.request.action == Action::open)
-        accepted.lifetime = grant_lifetime(credential, c.request.lifetime);
     return accepted;
 }
 

@@ -46,8 +46,7 @@ struct Accepted {
     Action action = Action::probe;
     bool retry = false; // the same request again: nothing was done
     Address address;
-    std::string what;                 // the service's name; empty for probe and close-all
-    std::chrono::seconds lifetime{0}; // open
+    std::string what; // the services' names; empty for probe and close-all
 };
 
 struct Refused {

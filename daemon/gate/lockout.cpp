@@ -22,20 +22,20 @@ std::chrono::seconds locked_for(const CredentialState& state, BootTime now) {
     return std::chrono::ceil<std::chrono::seconds>(left);
 }
 
-void count_failure(CredentialState& state, std::uint64_t code, BootTime now) {
+void count_failure(CredentialState& state, const Lockout& rules, std::uint64_t code, BootTime now) {
     if (state.wrong_code == code && now.time_since_epoch().count() < state.wrong_until)
         return;
     state.wrong_code = code;
     state.wrong_until = (now + kTotpPeriod).time_since_epoch().count();
     ++state.failures;
-    if (state.failures >= kMaxFailures) {
+    if (state.failures >= rules.most) {
         state.locked_until = kLockedForGood;
         return;
     }
-    if (state.failures <= kFreeFailures)
+    if (state.failures <= rules.free)
         return;
-    const std::uint32_t doublings = std::min(state.failures - kFreeFailures - 1, 16u);
-    const auto delay = std::min(kFirstDelay * (1 << doublings), kLongestDelay);
+    const std::uint32_t doublings = std::min(state.failures - rules.free - 1, 16u);
+    const auto delay = std::min(rules.first * (1 << doublings), rules.longest);
     state.locked_until = (now + delay).time_since_epoch().count();
 }
 

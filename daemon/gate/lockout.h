@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
-// The throttle on guessing the second factor (RFC 4226 section 7.3): five wrong codes are free, then the
+// The throttle on guessing the second factor (RFC 4226 section 7.3): by default five wrong codes are free, then the
 // credential is locked for 30 s, doubling to an hour; at fifty it is locked for good, until the operator
 // unlocks it. Only the holder of a credential's key can make it count, and only that credential is locked:
 // the user's other devices go on, so a thief of one cannot lock the owner out.
 #pragma once
 
+#include "daemon/gate/policy.h"
 #include "daemon/gate/state.h"
 
 #include <chrono>
 
 namespace xk::gate {
-
-inline constexpr std::uint32_t kFreeFailures = 5;
-inline constexpr std::uint32_t kMaxFailures = 50;
-inline constexpr std::chrono::seconds kFirstDelay{30};
-inline constexpr std::chrono::seconds kLongestDelay{3600};
 
 bool is_locked(const CredentialState& state, BootTime now);
 bool is_locked_for_good(const CredentialState& state);
@@ -26,7 +22,7 @@ std::chrono::seconds locked_for(const CredentialState& state, BootTime now);
 // One more wrong code, known by its fingerprint. The client seals what a person typed anew after one and three seconds,
 // and again for every address of the server: within one period of the code (RFC 6238) that is one wrong code. Later it
 // is a guess at other codes and counts again.
-void count_failure(CredentialState& state, std::uint64_t code, BootTime now);
+void count_failure(CredentialState& state, const Lockout& rules, std::uint64_t code, BootTime now);
 
 // A right one, or the operator.
 void forget_failures(CredentialState& state);

@@ -1,25 +1,75 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/gate/policy.h"
 
+#include <ctime>
+
 namespace xk::gate {
 
-std::optional<Target> find_target(const Policy& policy, const Credential& credential,
-                                  ServiceId service, const Endpoint& endpoint) {
-    for (std::size_t i = 0; i < policy.services.size(); ++i) {
-        const Service& candidate = policy.services[i];
-        if (!credential.services.test(i))
-            continue;
-        if (service != 0 && candidate.id == service)
-            return Target{i, {candidate.endpoints, candidate.endpoints + candidate.endpoint_count}};
-        if (service == 0 && candidate.has(endpoint))
-            return Target{i, {endpoint}};
+std::vector<Door> Service::doors(const Address& source) const {
+    if (is_behind() && target_for(source) == Address{})
+        return {};
+    if (entrance.port != 0)
+        return {Door{source, {}, entrance}};
+    std::vector<Door> doors;
+    for (const PortRange& range : all_ports())
+        doors.push_back({source, is_behind() ? target_for(source) : Address{}, range.begin()});
+    return doors;
+}
+
+std::optional<Door> Service::door(const Door& like) const {
+    const auto all = doors(like.address);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        const bool port = entrance.port != 0 ? entrance == like.endpoint : ports[i].has(like.endpoint);
+        if (port && all[i].target == like.target)
+            return all[i];
     }
     return std::nullopt;
 }
 
-std::chrono::seconds grant_lifetime(const Credential& credential, std::uint32_t asked) {
-    const auto wanted = asked == 0 ? credential.lifetime : std::chrono::seconds(asked);
-    return std::min(wanted, credential.max_lifetime);
+bool Hours::has(WallTime time) const {
+    if (count == 0)
+        return true;
+    const std::time_t seconds =
+        std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+    std::tm local{};
+    if (::localtime_r(&seconds, &local) == nullptr)
+        return false;
+    const int minute = (local.tm_wday * 24 + local.tm_hour) * 60 + local.tm_min;
+    return std::any_of(spans, spans + count, [&](const Span& s) { return s.from <= minute && minute < s.until; });
+}
+
+std::vector<Target> find_targets(const Policy& policy, const Credential& credential, const Wish& wish) {
+    static const ServiceId all = service_id(kAllServices);
+    std::vector<Target> found;
+    for (std::size_t i = 0; i < policy.services.size(); ++i) {
+        const Service& service = policy.services[i];
+        if (!credential.services.test(i))
+            continue;
+        Target target{i, {}};
+        if (wish.service == service.id || wish.service == all)
+            target.doors = service.doors(wish.like.address);
+        else if (const auto door = wish.service == 0 ? service.door(wish.like) : std::nullopt)
+            target.doors = {*door};
+        if (!target.doors.empty())
+            found.push_back(std::move(target));
+    }
+    return found;
+}
+
+bool may_open_for(const Credential& credential, const Address& address) {
+    const bool own = credential.networks.count == 0 || credential.networks.has(address);
+    const NetworkList& others = credential.explicit_networks;
+    return own || (credential.binding == Binding::explicit_ && (others.count == 0 || others.has(address)));
+}
+
+std::chrono::seconds grant_lifetime(const Credential& credential, const Service& service, std::uint32_t asked) {
+    using std::chrono::seconds;
+    const auto first = [](seconds a, seconds b, seconds c) { return a.count() != 0 ? a : b.count() != 0 ? b : c; };
+    const seconds standard = first(credential.lifetime, service.lifetime, kDefaultLifetime);
+    seconds most = first(credential.max_lifetime, service.max_lifetime, std::max(standard, kDefaultMaxLifetime));
+    if (service.max_lifetime.count() != 0)
+        most = std::min(most, service.max_lifetime);
+    return std::min(asked == 0 ? standard : seconds(asked), most);
 }
 
 Credential operators_credential() {
@@ -29,6 +79,13 @@ Credential operators_credential() {
     credential.max_lifetime = std::chrono::hours(24 * 365);
     credential.services.set();
     return credential;
+}
+
+std::string_view user_of(const Policy& policy, const wire::CredentialId& credential) {
+    if (credential == kOperator)
+        return "operator";
+    const auto index = policy.find_credential(credential);
+    return index ? policy.credentials[*index].user.view() : std::string_view();
 }
 
 } // namespace xk::gate

@@ -5,6 +5,7 @@
 // both judge by the same ones.
 #pragma once
 
+#include "daemon/gate/door.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/quote.h"
@@ -17,6 +18,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -35,19 +37,79 @@ struct Name {
 };
 
 inline constexpr std::size_t kMaxServices = 256;
-inline constexpr std::size_t kMaxEndpoints = 16; // of one service
+inline constexpr std::size_t kMaxPorts = 16; // and ranges of ports, of one service
+inline constexpr std::size_t kMaxNetworks = 8;  // of one user, of each kind
+inline constexpr std::size_t kMaxHours = 16;    // of one user
 inline constexpr std::size_t kMaxCredentials = 10000; // XK_MAX_CREDENTIALS
+
+// What becomes of sessions when their grant ends.
+enum class After : std::uint8_t {
+    keep, // they live on
+    cut,  // they end with it
+    idle, // they keep it: it ends a while after the last of them
+};
 
 struct Service {
     Name name;
     ServiceId id = 0;
-    std::uint32_t endpoint_count = 0;
-    Endpoint endpoints[kMaxEndpoints] = {};
+    std::uint32_t port_count = 0;
+    PortRange ports[kMaxPorts] = {};
+    // A host behind this one that the ports are of, by the family of who comes; unspecified: none. Then ports are single.
+    Address target4, target6;
+    // What of this host's own is translated to the target's one port; none: who comes addresses the target itself.
+    Endpoint entrance;
+    std::chrono::seconds lifetime{0}, max_lifetime{0}; // 0: says nothing about it
+    After after = After::keep;
+    std::chrono::seconds idle{0};     // After::idle: the while
+    std::uint32_t max_connections = 0; // from one address at a time; 0: any number
+    bool single = false;              // a grant ends with the first connection that it lets in
 
-    bool has(const Endpoint& endpoint) const {
-        return std::find(endpoints, endpoints + endpoint_count, endpoint) !=
-               endpoints + endpoint_count;
+    bool is_behind() const { return target4 != Address{} || target6 != Address{}; }
+    const Address& target_for(const Address& source) const { return source.is_v4() ? target4 : target6; }
+    // Doors of ranges have no way to end with a connection.
+    bool can_be_single() const {
+        return std::all_of(ports, ports + port_count, [](const PortRange& p) { return p.is_single(); });
     }
+    std::span<const PortRange> all_ports() const { return {ports, port_count}; }
+    // The doors of the whole service for this source; none where no target is of its family.
+    std::vector<Door> doors(const Address& source) const;
+    // Whether this door is one of them. Of a range, any of its ports is meant as the whole.
+    std::optional<Door> door(const Door& like) const;
+};
+
+// Which address a knock may open for.
+enum class Binding : std::uint8_t {
+    match,    // the one that it names and comes from: nobody on the way can put his own there
+    any,      // or the one that the packet comes from (a client behind NAT)
+    explicit_ // or one that it names, whoever that is
+};
+
+struct NetworkList {
+    std::uint32_t count = 0;
+    Prefix networks[kMaxNetworks] = {};
+
+    bool has(const Address& address) const {
+        return std::any_of(networks, networks + count, [&](const Prefix& p) { return p.contains(address); });
+    }
+};
+
+// Times of the week in which a user may knock, in this host's time zone. None: always.
+struct Hours {
+    struct Span {
+        std::uint16_t from, until; // minutes since Sunday 00:00, from < until <= 10080
+    };
+    std::uint32_t count = 0;
+    Span spans[kMaxHours] = {};
+
+    bool has(WallTime time) const; // by localtime_r(3): tzset(3) must have been called
+};
+
+// The throttle on guessing of one credential: daemon/gate/lockout.h.
+struct Lockout {
+    std::uint32_t free = 5;                  // wrong codes that cost nothing
+    std::chrono::seconds first{30};          // lock after one more; doubles
+    std::chrono::seconds longest{3600};      // up to this
+    std::uint32_t most = 50;                 // locked for good
 };
 
 // One device of one user, with the user's own rules beside it. The index of a credential in its table is
@@ -59,12 +121,14 @@ struct Credential {
     FactorKind factor = FactorKind::none;
     std::uint8_t totp_digits = 6;
     bool enabled = true;
-    bool nat = true;       // the packet's source may stand for the client (address mode 0)
-    bool delegate = false; // may open for another address (mode 2)
-    std::chrono::seconds lifetime{30};
-    std::chrono::seconds max_lifetime{3600};
+    Binding binding = Binding::any;
+    std::chrono::seconds lifetime{0}, max_lifetime{0}; // 0: the service's, or 30 seconds and an hour
     WallTime valid_from = WallTime::min();
     WallTime valid_until = WallTime::max();
+    NetworkList networks;          // where knocks may come from; empty: anywhere
+    NetworkList explicit_networks; // for whom it may open besides itself (Binding::explicit_); empty: anybody
+    Hours hours;
+    Lockout lockout;
     std::bitset<kMaxServices> services; // by index into Policy::services
 
     std::string label() const {
@@ -75,6 +139,9 @@ struct Credential {
 // Who holds the doors that the operator opens on the host. No credential has this id; he may open every service.
 inline constexpr wire::CredentialId kOperator = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 Credential operators_credential();
+struct Policy;
+// The user's name, "operator", or nothing where nobody has this id any more.
+std::string_view user_of(const Policy& policy, const wire::CredentialId& credential);
 
 struct Settings {
     wire::ServerId server{};
@@ -99,17 +166,29 @@ static_assert(std::is_trivially_copyable_v<Service>);
 static_assert(std::is_trivially_copyable_v<Credential>);
 static_assert(std::is_trivially_copyable_v<Settings>);
 
-// What a request asks for, once the credential's right to it is sure.
-struct Target {
-    std::size_t service = 0;          // index into Policy::services
-    std::vector<Endpoint> endpoints;  // one, or all of the service
+// What a request asks for: a service by its id, or one door like this one.
+struct Wish {
+    ServiceId service = 0;
+    Door like;
 };
 
-// The service (by id or by endpoint) that the credential may use; nothing where it may not.
-std::optional<Target> find_target(const Policy& policy, const Credential& credential,
-                                  ServiceId service, const Endpoint& endpoint);
+// One service of them that the credential may use, and its doors.
+struct Target {
+    std::size_t service = 0; // index into Policy::services
+    std::vector<Door> doors;
+};
 
-// The lifetime that a request for `asked` seconds (0: the default) gets.
-std::chrono::seconds grant_lifetime(const Credential& credential, std::uint32_t asked);
+// One target, or with the id of kAllServices every service that the credential may use and that has a door for the
+// address; none where it may not.
+std::vector<Target> find_targets(const Policy& policy, const Credential& credential, const Wish& wish);
+
+// Whether a door for this address is within the user's networks: his own, or with Binding::explicit_ those that he may
+// open for.
+bool may_open_for(const Credential& credential, const Address& address);
+
+// The lifetime that a request for `asked` seconds (0: the default) gets: the user's default before the service's, and no
+// more than either allows.
+inline constexpr std::chrono::seconds kDefaultLifetime{30}, kDefaultMaxLifetime{3600};
+std::chrono::seconds grant_lifetime(const Credential& credential, const Service& service, std::uint32_t asked);
 
 } // namespace xk::gate

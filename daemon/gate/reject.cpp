@@ -7,11 +7,11 @@ namespace {
 constexpr std::string_view kNames[] = {
     "late",        "tag",         "mac",       "box",           "version",     "action",
     "factor",      "address-mode", "protocol", "flags",         "port",        "clock",
-    "address",     "reserved",    "fence",     "stale",         "future",      "replay",
+    "address",     "target",      "fence",     "stale",         "future",      "replay",
     "request-reused", "memory-full", "disabled", "locked",      "not-yet-valid", "expired",
     "banned",      "factor-kind", "proof-form", "wrong-code",   "code-used",   "binding",
     "source",      "delegation",  "own-address", "service",     "unsupported", "limit",
-    "refused",     "firewall",    "crashed"};
+    "refused",     "firewall",    "crashed",     "hours",       "network"};
 static_assert(std::size(kNames) == kRejects);
 
 } // namespace
@@ -41,10 +41,10 @@ Reject reject_of(RequestFault fault) {
         return Reject::clock;
     case RequestFault::address:
         return Reject::address;
-    case RequestFault::reserved:
+    case RequestFault::target:
         break;
     }
-    return Reject::reserved;
+    return Reject::target;
 }
 
 } // namespace xk::gate

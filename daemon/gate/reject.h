@@ -27,7 +27,7 @@ enum class Reject : std::uint8_t {
     port,           // 3
     clock,          // 3
     address,        // 3
-    reserved,       // 3
+    target,         // 3
     fence,          // 4: older than what this boot can prove
     stale,          // 4: the client's clock is behind by more than the skew
     future,         // 4: ... or ahead
@@ -48,11 +48,13 @@ enum class Reject : std::uint8_t {
     delegation,     // 7: opening for another address is not this user's right
     own_address,    // 7: an address of this host, or one that no door is opened for
     service,        // 7: unknown, or not this user's
-    unsupported,    // 7: asks for something that this release does not do
+    unsupported,    // 7: asks for something that this release does not do: single use of a range of ports
     limit,          // 9: the credential or the host has too many grants
     refused,        // 9: the privileged process refuses; it says why
     firewall,       // 9: the kernel refused
     crashed,        // judging it ended the worker several times
+    hours,          // 5: not one of the user's hours
+    network,        // 5 and 7: not one of the user's networks
     count_,
 };
 

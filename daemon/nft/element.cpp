@@ -120,6 +120,13 @@ std::vector<std::uint8_t> grant_key(const Address& source, const Endpoint& endpo
     return key;
 }
 
+std::vector<std::uint8_t> forward_key(const Address& source, const Address& target, const Endpoint& endpoint) {
+    std::vector<std::uint8_t> key = address_key(source);
+    const auto rest = grant_key(target, endpoint);
+    key.insert(key.end(), rest.begin(), rest.end());
+    return key;
+}
+
 std::optional<Address> parse_address_key(const std::vector<std::uint8_t>& key) {
     if (key.size() == 4)
         return Address::v4(key[0], key[1], key[2], key[3]);
@@ -130,14 +137,20 @@ std::optional<Address> parse_address_key(const std::vector<std::uint8_t>& key) {
     return address;
 }
 
-std::optional<GrantKey> parse_grant_key(const std::vector<std::uint8_t>& key) {
+std::optional<GrantKey> parse_grant_key(const std::vector<std::uint8_t>& key, bool v4, bool forward) {
     constexpr std::size_t kRest = kProtocolField + kPortField;
-    if (key.size() != 4 + kRest && key.size() != 16 + kRest)
+    const std::size_t address = v4 ? 4 : 16;
+    const std::size_t addresses = forward ? 2 * address : address;
+    if (key.size() != addresses + kRest)
         return std::nullopt;
-    const auto rest = key.end() - static_cast<std::ptrdiff_t>(kRest);
-    const auto address = parse_address_key({key.begin(), rest});
-    const auto port = static_cast<std::uint16_t>(rest[4] << 8 | rest[5]);
-    return GrantKey{*address, Endpoint{static_cast<IpProtocol>(rest[0]), port}};
+    const auto at = [&](std::size_t offset) { return key.begin() + static_cast<std::ptrdiff_t>(offset); };
+    GrantKey parsed;
+    parsed.source = *parse_address_key({at(0), at(address)});
+    if (forward)
+        parsed.target = *parse_address_key({at(address), at(addresses)});
+    const auto port = static_cast<std::uint16_t>(key[addresses + kProtocolField] << 8 | key[addresses + kProtocolField + 1]);
+    parsed.endpoint = {static_cast<IpProtocol>(key[addresses]), port};
+    return parsed;
 }
 
 void add_element(Transaction& transaction, const SetName& set, const Element& element) {

@@ -32,11 +32,15 @@ inline constexpr std::size_t kMaxComment = 256 - 2 - kMaxData - 2 - 1;
 
 // "source . protocol . port", each field padded to 32 bits: 12 bytes for IPv4, 24 for IPv6.
 std::vector<std::uint8_t> grant_key(const Address& source, const Endpoint& endpoint);
+// "source . target . protocol . port", both of one family: 16 bytes for IPv4, 40 for IPv6.
+std::vector<std::uint8_t> forward_key(const Address& source, const Address& target, const Endpoint& endpoint);
+// "target . protocol . port" of a host behind this one is laid out as a grant's.
 struct GrantKey {
     Address source;
+    Address target; // unspecified where the key has none
     Endpoint endpoint;
 };
-std::optional<GrantKey> parse_grant_key(const std::vector<std::uint8_t>& key);
+std::optional<GrantKey> parse_grant_key(const std::vector<std::uint8_t>& key, bool v4, bool forward);
 
 // "protocol . port": 8 bytes.
 std::vector<std::uint8_t> endpoint_key(const Endpoint& endpoint);

@@ -1,53 +1,81 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/fence.h"
 
-#include "daemon/nft/rule.h"
+#include "daemon/nft/fence_rules.h"
 #include "protocol/base/quote.h"
 
 #include <libnftnl/chain.h>
+#include <libnftnl/rule.h>
 #include <libnftnl/set.h>
 #include <libnftnl/table.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace xk::nft {
 namespace {
 
-constexpr const char* kChain = "prerouting";
-constexpr const char* kProtected = "protected";
-constexpr std::int32_t kPriority = -150; // NF_IP_PRI_MANGLE: after conntrack (-200), before DNAT (-100)
+constexpr std::int32_t kFilterPriority = -150; // NF_IP_PRI_MANGLE: after conntrack (-200), before DNAT
+constexpr std::int32_t kEntrancePriority = -100; // NF_IP_PRI_NAT_DST
 
 // nft's own numbers for data types (include/datatype.h), six bits each in a concatenation; the kernel
 // only keeps them so that nft can list the set.
 constexpr std::uint32_t kIpv4 = 7, kIpv6 = 8, kInetProto = 12, kInetService = 13;
-constexpr std::uint32_t concat(std::uint32_t a, std::uint32_t b) { return a << 6 | b; }
-constexpr std::uint32_t concat(std::uint32_t a, std::uint32_t b, std::uint32_t c) {
-    return concat(concat(a, b), c);
+template <typename... More>
+constexpr std::uint32_t concat(std::uint32_t first, More... more) {
+    std::uint32_t type = first;
+    ((type = type << 6 | static_cast<std::uint32_t>(more)), ...);
+    return type;
 }
 
 struct SetSpec {
-    const char* name;
+    std::string name;
     std::uint32_t type;
     std::uint32_t key_size;
     std::uint32_t flags;
+    bool lasting;             // its elements outlive a table that has to be made anew
+    std::uint32_t size = 0;   // most elements; 0: as many as there are
 };
 
-constexpr SetSpec kSets[] = {
-    {"grants4", concat(kIpv4, kInetProto, kInetService), 12, NFT_SET_TIMEOUT},
-    {"grants6", concat(kIpv6, kInetProto, kInetService), 24, NFT_SET_TIMEOUT},
-    {"banned4", kIpv4, 4, NFT_SET_TIMEOUT},
-    {"banned6", kIpv6, 16, NFT_SET_TIMEOUT},
-    // Small, and written as a whole; no time-outs, which interval sets of older kernels handle badly.
-    {"banned_networks4", kIpv4, 4, NFT_SET_INTERVAL},
-    {"banned_networks6", kIpv6, 16, NFT_SET_INTERVAL},
-    {kProtected, concat(kInetProto, kInetService), 8, 0},
-};
+// Of a set that the packet path itself changes the kernel wants to know how large it may become.
+constexpr std::uint32_t kMostElements = 65535;
 
-// Sets whose elements outlive a table that has to be made anew.
-constexpr const char* kLasting[] = {"grants4",          "grants6",          "banned4", "banned6",
-                                    "banned_networks4", "banned_networks6"};
+SetSpec spec_of(const DoorSet& set) {
+    const std::uint32_t ip = set.v4 ? kIpv4 : kIpv6, size = set.v4 ? 4 : 16;
+    if (set.range)
+        return {set.name.set, ip, size, NFT_SET_TIMEOUT, true};
+    const std::uint32_t most = set.once ? kMostElements : 0;
+    if (set.forward)
+        return {set.name.set, concat(ip, ip, kInetProto, kInetService), 2 * size + 8, NFT_SET_TIMEOUT, true, most};
+    return {set.name.set, concat(ip, kInetProto, kInetService), size + 8, NFT_SET_TIMEOUT, true, most};
+}
+
+std::vector<SetSpec> sets_of(const FenceSpec& spec) {
+    std::vector<SetSpec> sets;
+    const auto ranges = spec.ranges();
+    for (const DoorSet& set : door_sets(ranges, spec.has_targets()))
+        sets.push_back(spec_of(set));
+    for (const bool v4 : {true, false}) {
+        const std::uint32_t ip = v4 ? kIpv4 : kIpv6, size = v4 ? 4 : 16;
+        sets.push_back({banned_set(v4).set, ip, size, NFT_SET_TIMEOUT, true});
+        // Small, and written as a whole; no time-outs, which interval sets of older kernels handle badly.
+        sets.push_back({banned_networks_set(v4).set, ip, size, NFT_SET_INTERVAL, true});
+        if (spec.has_targets())
+            sets.push_back({protected_targets_set(v4).set, concat(ip, kInetProto, kInetService), size + 8, 0, false});
+        for (const bool forward : {false, true}) {
+            if (!spec.has_limits() || (forward && !spec.has_targets()))
+                continue;
+            SetSpec counted = spec_of(set_of({v4 ? Address::v4(0, 0, 0, 0) : Address{},
+                                              forward ? Address::v4(0, 0, 0, 1) : Address{}, {}}, {}, false));
+            sets.push_back({connections_set(v4, forward).set, counted.type, counted.key_size, NFT_SET_EVAL, false,
+                            kMostElements});
+        }
+    }
+    sets.push_back({protected_set().set, concat(kInetProto, kInetService), 8, 0, false});
+    return sets;
+}
 
 using Table = Handle<nftnl_table, nftnl_table_free>;
 using Chain = Handle<nftnl_chain, nftnl_chain_free>;
@@ -82,82 +110,104 @@ void add_set(Transaction& transaction, const SetSpec& spec, std::uint32_t id) {
         std::abort(); // out of memory
     nftnl_set_set_u32(set.get(), NFTNL_SET_FAMILY, NFPROTO_INET);
     nftnl_set_set_str(set.get(), NFTNL_SET_TABLE, kTable);
-    nftnl_set_set_str(set.get(), NFTNL_SET_NAME, spec.name);
+    nftnl_set_set_str(set.get(), NFTNL_SET_NAME, spec.name.c_str());
     nftnl_set_set_u32(set.get(), NFTNL_SET_ID, id);
     nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_TYPE, spec.type);
     nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_LEN, spec.key_size);
     nftnl_set_set_u32(set.get(), NFTNL_SET_FLAGS, spec.flags);
+    if (spec.size != 0)
+        nftnl_set_set_u32(set.get(), NFTNL_SET_DESC_SIZE, spec.size);
     transaction.add(NFT_MSG_NEWSET, NLM_F_CREATE,
                     [&](nlmsghdr* h) { nftnl_set_nlmsg_build_payload(h, set.get()); });
 }
 
-Chain our_chain() {
+void delete_set(Transaction& transaction, const std::string& name) {
+    const Set set(nftnl_set_alloc());
+    nftnl_set_set_u32(set.get(), NFTNL_SET_FAMILY, NFPROTO_INET);
+    nftnl_set_set_str(set.get(), NFTNL_SET_TABLE, kTable);
+    nftnl_set_set_str(set.get(), NFTNL_SET_NAME, name.c_str());
+    transaction.add(NFT_MSG_DELSET, 0, [&](nlmsghdr* h) { nftnl_set_nlmsg_build_payload(h, set.get()); });
+}
+
+Chain our_chain(const char* name) {
     Chain chain(nftnl_chain_alloc());
     if (!chain)
         std::abort(); // out of memory
     nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_FAMILY, NFPROTO_INET);
     nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TABLE, kTable);
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, kChain);
+    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, name);
     return chain;
 }
 
-void add_chain(Transaction& transaction) {
-    const Chain chain = our_chain();
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TYPE, "filter");
-    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_HOOKNUM, NF_INET_PRE_ROUTING);
-    nftnl_chain_set_s32(chain.get(), NFTNL_CHAIN_PRIO, kPriority);
-    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_POLICY, NF_ACCEPT);
+// A regular chain without type.
+void add_chain(Transaction& transaction, const char* name, const char* type, std::int32_t priority) {
+    const Chain chain = our_chain(name);
+    if (type != nullptr) {
+        nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TYPE, type);
+        nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_HOOKNUM, NF_INET_PRE_ROUTING);
+        nftnl_chain_set_s32(chain.get(), NFTNL_CHAIN_PRIO, priority);
+        nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_POLICY, NF_ACCEPT);
+    }
     transaction.add(NFT_MSG_NEWCHAIN, NLM_F_CREATE,
                     [&](nlmsghdr* h) { nftnl_chain_nlmsg_build_payload(h, chain.get()); });
 }
 
-void flush_chain(Transaction& transaction) {
+void flush_chain(Transaction& transaction, const char* name) {
     const Handle<nftnl_rule, nftnl_rule_free> all(nftnl_rule_alloc());
     nftnl_rule_set_u32(all.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
     nftnl_rule_set_str(all.get(), NFTNL_RULE_TABLE, kTable);
-    nftnl_rule_set_str(all.get(), NFTNL_RULE_CHAIN, kChain);
+    nftnl_rule_set_str(all.get(), NFTNL_RULE_CHAIN, name);
     transaction.add(NFT_MSG_DELRULE, 0,
                     [&](nlmsghdr* h) { nftnl_rule_nlmsg_build_payload(h, all.get()); });
 }
 
-void add_rules(Transaction& transaction, const FenceSpec& spec) {
-    const auto rule = [] { return Rule(kTable, kChain); };
-    rule().input_is_loopback().accept(transaction, "loopback");
-    for (const Family family : {Family::v4, Family::v6}) {
-        const bool v4 = family == Family::v4;
-        rule().source_in_set(family, banned_set(v4).set).counter().drop(transaction, "banned");
-        rule()
-            .source_in_set(family, banned_networks_set(v4).set)
-            .counter()
-            .drop(transaction, "banned");
+void fill_protected(Transaction& transaction, const FenceSpec& spec) {
+    const auto add = [&](const SetName& set, std::vector<std::uint8_t> key) {
+        Element element;
+        element.key = std::move(key);
+        add_element(transaction, set, element);
+    };
+    for (const Guard& guard : spec.guards) {
+        if (guard.is_local() && guard.ports.is_single()) // ranges have rules of their own
+            add(protected_set(), endpoint_key(guard.ports.begin()));
+        for (const Address& target : {guard.target4, guard.target6})
+            if (target != Address{})
+                add(protected_targets_set(target.is_v4()), grant_key(target, guard.ports.begin()));
     }
-    rule().established_or_related().accept(transaction, "sessions that exist");
-    for (const Prefix& prefix : spec.allow)
-        rule().source_in(prefix).accept(transaction, "gate.allow");
-    for (const Family family : {Family::v4, Family::v6})
-        rule()
-            .source_protocol_port_in_set(family, grants_set(family == Family::v4).set)
-            .accept(transaction, "granted");
-    rule().for_this_host().protocol_port_in_set(kProtected).counter().drop(transaction, "protected");
-    if (spec.silent_port)
-        rule().udp_port(*spec.silent_port).for_this_host().counter().drop(transaction, "knock port");
 }
 
+// What the table holds that another configuration brought and this one does not have.
+struct Leftover {
+    std::vector<std::string> sets;
+    bool entrances = false;
+};
+
 // Everything from the (new or old) table to its rules. Elements of the lasting sets stay.
-void build(Transaction& transaction, const FenceSpec& spec) {
+void build(Transaction& transaction, const FenceSpec& spec, const Leftover& leftover) {
     table_message(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE, spec.owned ? kOwned : 0);
     std::uint32_t id = 0;
-    for (const SetSpec& set : kSets)
+    for (const SetSpec& set : sets_of(spec))
         add_set(transaction, set, ++id);
-    add_chain(transaction);
-    flush_chain(transaction);
-    flush_set(transaction, {kTable, kProtected});
-    for (const Endpoint& endpoint : spec.protect) {
-        Element element;
-        element.key = endpoint_key(endpoint);
-        add_element(transaction, {kTable, kProtected}, element);
+    add_chain(transaction, kGateChain, nullptr, 0);
+    add_chain(transaction, kFirstChain, "filter", kFilterPriority);
+    flush_chain(transaction, kFirstChain);
+    flush_chain(transaction, kGateChain);
+    if (spec.has_entrances() || leftover.entrances) {
+        add_chain(transaction, kEntranceChain, "nat", kEntrancePriority);
+        flush_chain(transaction, kEntranceChain);
     }
+    flush_set(transaction, protected_set());
+    for (const bool v4 : {true, false})
+        if (spec.has_targets())
+            flush_set(transaction, protected_targets_set(v4));
+    fill_protected(transaction, spec);
     add_rules(transaction, spec);
+    for (const std::string& name : leftover.sets)
+        delete_set(transaction, name);
+    if (leftover.entrances && !spec.has_entrances()) {
+        const Chain chain = our_chain(kEntranceChain);
+        transaction.add(NFT_MSG_DELCHAIN, 0, [&](nlmsghdr* h) { nftnl_chain_nlmsg_build_payload(h, chain.get()); });
+    }
 }
 
 // Another shape than ours has the name: one transaction takes it away and puts ours there, with the
@@ -166,53 +216,81 @@ Result<void> replace(Socket& socket, const FenceSpec& spec) {
     Transaction transaction;
     table_message(transaction, NFT_MSG_NEWTABLE, NLM_F_CREATE);
     table_message(transaction, NFT_MSG_DELTABLE, 0);
-    build(transaction, spec);
-    for (const char* name : kLasting) {
-        auto elements = list_elements(socket, {kTable, name});
+    build(transaction, spec, {});
+    for (const SetSpec& set : sets_of(spec)) {
+        if (!set.lasting)
+            continue;
+        auto elements = list_elements(socket, {kTable, set.name});
         if (!elements)
             return elements.error();
-        const SetSpec& set = *std::find_if(std::begin(kSets), std::end(kSets),
-                                           [&](const SetSpec& s) { return s.name == std::string_view(name); });
         for (Element& element : *elements) {
             if (element.key.size() != set.key_size)
                 continue;
             const bool timed = set.flags == NFT_SET_TIMEOUT && element.timeout;
             // 0 would be none to the kernel: for ever.
             element.timeout = timed ? std::optional(std::max(element.expires, std::chrono::milliseconds(1))) : std::nullopt;
-            add_element(transaction, {kTable, name}, element);
+            add_element(transaction, {kTable, set.name}, element);
         }
     }
     return socket.commit(std::move(transaction));
 }
 
 struct FoundSet {
+    std::string name;
     std::uint32_t type = 0, key_size = 0, flags = 0;
 };
 
-Result<std::optional<FoundSet>> find_set(Socket& socket, const SetName& name) {
-    std::optional<FoundSet> found;
+Result<std::vector<FoundSet>> list_sets(Socket& socket, const std::string& table) {
+    std::vector<FoundSet> found;
     auto done = socket.dump(
         NFT_MSG_GETSET,
         [&](nlmsghdr* h) {
             const Set request(nftnl_set_alloc());
             nftnl_set_set_u32(request.get(), NFTNL_SET_FAMILY, NFPROTO_INET);
-            nftnl_set_set_str(request.get(), NFTNL_SET_TABLE, name.table.c_str());
+            nftnl_set_set_str(request.get(), NFTNL_SET_TABLE, table.c_str());
             nftnl_set_nlmsg_build_payload(h, request.get());
         },
         [&](const nlmsghdr* h) {
             const Set set(nftnl_set_alloc());
-            if (!set || nftnl_set_nlmsg_parse(h, set.get()) < 0 ||
-                name.set != nftnl_set_get_str(set.get(), NFTNL_SET_NAME))
+            if (!set || nftnl_set_nlmsg_parse(h, set.get()) < 0)
                 return;
-            found = FoundSet{nftnl_set_get_u32(set.get(), NFTNL_SET_KEY_TYPE),
+            const bool flags = nftnl_set_is_set(set.get(), NFTNL_SET_FLAGS);
+            found.push_back({nftnl_set_get_str(set.get(), NFTNL_SET_NAME), nftnl_set_get_u32(set.get(), NFTNL_SET_KEY_TYPE),
                              nftnl_set_get_u32(set.get(), NFTNL_SET_KEY_LEN),
-                             nftnl_set_is_set(set.get(), NFTNL_SET_FLAGS)
-                                 ? nftnl_set_get_u32(set.get(), NFTNL_SET_FLAGS)
-                                 : 0};
+                             flags ? nftnl_set_get_u32(set.get(), NFTNL_SET_FLAGS) : 0});
         });
     if (!done)
         return done.error();
     return found;
+}
+
+Result<bool> has_entrances(Socket& socket) {
+    bool found = false;
+    auto done = socket.dump(NFT_MSG_GETCHAIN, {}, [&](const nlmsghdr* h) {
+        const Chain chain(nftnl_chain_alloc());
+        if (chain && nftnl_chain_nlmsg_parse(h, chain.get()) >= 0 &&
+            std::string_view(nftnl_chain_get_str(chain.get(), NFTNL_CHAIN_TABLE)) == kTable &&
+            std::string_view(nftnl_chain_get_str(chain.get(), NFTNL_CHAIN_NAME)) == kEntranceChain)
+            found = true;
+    });
+    if (!done)
+        return done.error();
+    return found;
+}
+
+Result<Leftover> find_leftover(Socket& socket, const FenceSpec& spec) {
+    auto sets = list_sets(socket, kTable);
+    if (!sets)
+        return sets.error();
+    auto entrances = has_entrances(socket);
+    if (!entrances)
+        return entrances.error();
+    Leftover leftover{{}, *entrances};
+    const auto wanted = sets_of(spec);
+    for (const FoundSet& set : *sets)
+        if (std::ranges::none_of(wanted, [&](const SetSpec& w) { return w.name == set.name; }))
+            leftover.sets.push_back(set.name);
+    return leftover;
 }
 
 } // namespace
@@ -239,8 +317,11 @@ Result<bool> fence_exists(Socket& socket) {
 }
 
 Result<void> install_fence(Socket& socket, const FenceSpec& spec, const std::function<void(Transaction&)>& more) {
+    auto leftover = find_leftover(socket, spec);
+    if (!leftover)
+        return std::move(leftover).error().within("looking at table inet xknock");
     Transaction transaction;
-    build(transaction, spec);
+    build(transaction, spec, *leftover);
     more(transaction);
     if (auto done = socket.commit(std::move(transaction)); done)
         return done;
@@ -269,18 +350,19 @@ Result<void> check_external_set(Socket& socket, const SetName& name, bool v4) {
         std::string(v4 ? "ipv4_addr" : "ipv6_addr") + " . inet_proto . inet_service";
     const std::string hint = "nft 'add set inet " + name.table + " " + name.set + " { type " + type +
                              "; flags timeout; }' and use it in a rule of yours";
-    auto found = find_set(socket, name);
-    if (!found)
-        return found.error();
+    auto sets = list_sets(socket, name.table);
+    if (!sets)
+        return sets.error();
+    const auto found = std::ranges::find_if(*sets, [&](const FoundSet& set) { return set.name == name.set; });
     const std::string where = "set " + in_quotes(name.set) + " in table inet " + in_quotes(name.table);
-    if (!*found)
+    if (found == sets->end())
         return Error{"there is no " + where, hint, Exit::configuration};
-    const SetSpec& ours = kSets[v4 ? 0 : 1];
-    if ((*found)->type != ours.type || (*found)->key_size != ours.key_size)
+    const SetSpec ours = spec_of(set_of({v4 ? Address::v4(0, 0, 0, 0) : Address{}, {}, {}}, {}, false));
+    if (found->type != ours.type || found->key_size != ours.key_size)
         return Error{where + " is not of type " + type, hint, Exit::configuration};
-    if (((*found)->flags & NFT_SET_TIMEOUT) == 0)
+    if ((found->flags & NFT_SET_TIMEOUT) == 0)
         return Error{where + " has no flag timeout", hint, Exit::configuration};
-    if ((*found)->flags & NFT_SET_INTERVAL)
+    if (found->flags & NFT_SET_INTERVAL)
         return Error{where + " has flag interval", hint, Exit::configuration};
     return {};
 }

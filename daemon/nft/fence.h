@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// The fence: table "inet xknock" with one chain that only ever drops. It is hooked into prerouting at
-// priority -150, behind connection tracking and before DNAT, so that it covers published container
-// ports and never opens what the admin's own rules close (an accept ends only this chain).
+// The fence: table "inet xknock". Its chain at prerouting, priority -150 (behind connection tracking, before DNAT), covers
+// published container ports too, and only ever drops: an accept ends only this chain, so it never opens what the admin's
+// own rules close.
 //
-//   loopback passes; a banned source drops; sessions that exist pass; allowed networks pass; a grant
-//   (source . protocol . port) passes; a packet for this host to a protected port drops; with `silent_port`
-//   so does one to the knock port, in whatever shape it came past the filter at the NIC.
+//   loopback passes; a banned source drops; sessions that exist pass; then chain "gate": allowed networks pass; a grant
+//   passes; a packet to a protected port of this host, or of a host behind it, drops; with `silent_port` so does one to
+//   the knock port, in whatever shape it came past the filter at the NIC.
 //
-// Grants and bans are timed elements: the kernel ends them, daemon or no daemon.
+// Grants and bans are timed elements: the kernel ends them, daemon or no daemon. A second chain ("entrances", nat) is
+// there only where a service is translated to a host behind this one.
 #pragma once
 
+#include "daemon/nft/door_sets.h"
 #include "daemon/nft/element.h"
 #include "daemon/nft/transaction.h"
 #include "protocol/base/address.h"
@@ -22,17 +24,34 @@
 
 namespace xk::nft {
 
-inline constexpr const char* kTable = "xknock";
+// Ports that are shut: of this host, or of the targets that are given (which are then one port each).
+struct Guard {
+    PortRange ports;
+    Address target4, target6;
+    // Sessions end with their grant: what answers a packet of ours is no session that exists. Connection tracking takes up
+    // a session again at the first packet of the host's own (nf_conntrack_tcp_loose).
+    bool cut = false;
+    std::uint32_t max_connections = 0; // from one source; 0: any number. Not of ranges
+    // What comes to this host's port goes to these, at this port: 0 none.
+    Address to4, to6;
+    std::uint16_t to_port = 0;
+
+    bool is_local() const { return target4 == Address{} && target6 == Address{}; }
+};
 
 struct FenceSpec {
-    std::vector<Endpoint> protect;
+    std::vector<Guard> guards;
     std::vector<Prefix> allow;
     std::optional<std::uint16_t> silent_port; // UDP
     bool owned = false; // nobody else may change or flush it, and it outlives its owner: see can_own()
+
+    std::vector<PortRange> ranges() const; // of more than one port
+    bool has_targets() const;              // hosts behind this one
+    bool has_limits() const;               // max_connections
+    bool has_entrances() const;
 };
 
 // Names of the sets of our table, one for each family where there are two.
-inline SetName grants_set(bool v4) { return {kTable, v4 ? "grants4" : "grants6"}; }
 inline SetName banned_set(bool v4) { return {kTable, v4 ? "banned4" : "banned6"}; }
 inline SetName banned_networks_set(bool v4) {
     return {kTable, v4 ? "banned_networks4" : "banned_networks6"};

@@ -8,6 +8,7 @@
 #include <linux/if_addr.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <cstdlib>
@@ -15,13 +16,15 @@
 namespace xk::nft {
 namespace {
 
-// In "src . proto . port" each field takes whole 32-bit registers: NFT_REG_1 is the registers
-// NFT_REG32_00 to _03, so an IPv4 address fills the first of them and an IPv6 address all four.
-constexpr std::uint32_t kFirst = NFT_REG_1;
-constexpr std::uint32_t kAfterV4 = NFT_REG32_01;
-constexpr std::uint32_t kAfterV6 = NFT_REG_2;
+// The 32-bit words that a key is made of lie in registers one behind the other; nft itself calls every fourth by the name
+// of the 128-bit register that begins there.
+constexpr std::uint32_t word(std::uint32_t number) {
+    return number % 4 == 0 ? NFT_REG_1 + number / 4 : NFT_REG32_00 + number;
+}
+constexpr std::uint32_t kFirst = word(0);
 
 constexpr std::uint32_t kV4Source = 12, kV6Source = 8; // offsets in the network header
+constexpr std::uint32_t kV4Target = 16, kV6Target = 24;
 constexpr std::uint32_t kPort = 2;                     // destination port in the transport header
 
 nftnl_expr* expression(nftnl_rule* rule, const char* kind) {
@@ -63,12 +66,6 @@ void mask(nftnl_rule* rule, const void* bits, const void* zero, std::uint32_t si
     nftnl_expr_set_data(e, NFTNL_EXPR_BITWISE_XOR, zero, size);
 }
 
-void lookup(nftnl_rule* rule, const std::string& set) {
-    nftnl_expr* const e = expression(rule, "lookup");
-    nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, kFirst);
-    nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set.c_str());
-}
-
 } // namespace
 
 Rule::Rule(const std::string& table, const std::string& chain) : rule_(nftnl_rule_alloc()) {
@@ -86,22 +83,48 @@ Rule& Rule::input_is_loopback() {
     return *this;
 }
 
-Rule& Rule::established_or_related() {
-    const std::uint32_t states =
-        NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED);
+void Rule::state(std::uint32_t key, std::uint32_t bits) {
     const std::uint32_t zero = 0;
     nftnl_expr* const e = expression(rule_.get(), "ct");
-    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, kFirst);
-    mask(rule_.get(), &states, &zero, sizeof states);
+    mask(rule_.get(), &bits, &zero, sizeof bits);
     compare(rule_.get(), NFT_CMP_NEQ, &zero, sizeof zero);
+}
+
+Rule& Rule::established_or_related() {
+    state(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
     return *this;
 }
 
-void Rule::family(Family family) {
+Rule& Rule::is_new() {
+    state(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
+    return *this;
+}
+
+Rule& Rule::begun() {
+    const std::uint8_t tcp = IPPROTO_TCP;
+    meta(rule_.get(), NFT_META_L4PROTO, kFirst);
+    compare(rule_.get(), NFT_CMP_EQ, &tcp, sizeof tcp);
+    is_new();
+    state(NFT_CT_STATUS, IPS_CONFIRMED);
+    return *this;
+}
+
+Rule& Rule::answers_ours() {
+    const std::uint8_t reply = IP_CT_DIR_REPLY;
+    nftnl_expr* const e = expression(rule_.get(), "ct");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_DIRECTION);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, kFirst);
+    compare(rule_.get(), NFT_CMP_EQ, &reply, sizeof reply);
+    return *this;
+}
+
+Rule& Rule::is(Family family) {
     const auto value = static_cast<std::uint8_t>(family);
     meta(rule_.get(), NFT_META_NFPROTO, kFirst);
     compare(rule_.get(), NFT_CMP_EQ, &value, sizeof value);
+    return *this;
 }
 
 Rule& Rule::source_in(const Prefix& prefix) {
@@ -112,32 +135,85 @@ Rule& Rule::source_in(const Prefix& prefix) {
     for (unsigned bit = 0; bit < prefix.length; ++bit)
         bits[bit / 8] |= static_cast<std::uint8_t>(0x80u >> (bit % 8));
     const Bytes<16> zero{};
-    family(v4 ? Family::v4 : Family::v6);
+    is(v4 ? Family::v4 : Family::v6);
     payload(rule_.get(), NFT_PAYLOAD_NETWORK_HEADER, v4 ? kV4Source : kV6Source, size, kFirst);
     mask(rule_.get(), bits.data() + begin, zero.data(), size);
     compare(rule_.get(), NFT_CMP_EQ, prefix.address.bytes.data() + begin, size);
     return *this;
 }
 
-Rule& Rule::source_in_set(Family f, const std::string& set) {
-    family(f);
-    if (f == Family::v4)
-        payload(rule_.get(), NFT_PAYLOAD_NETWORK_HEADER, kV4Source, 4, kFirst);
-    else
-        payload(rule_.get(), NFT_PAYLOAD_NETWORK_HEADER, kV6Source, 16, kFirst);
-    lookup(rule_.get(), set);
+Rule& Rule::target_is(const Address& address) {
+    const bool v4 = address.is_v4();
+    const std::uint32_t size = v4 ? 4 : 16;
+    is(v4 ? Family::v4 : Family::v6);
+    payload(rule_.get(), NFT_PAYLOAD_NETWORK_HEADER, v4 ? kV4Target : kV6Target, size, kFirst);
+    compare(rule_.get(), NFT_CMP_EQ, address.bytes.data() + 16 - size, size);
     return *this;
 }
 
-Rule& Rule::source_protocol_port_in_set(Family f, const std::string& set) {
-    const bool v4 = f == Family::v4;
-    const std::uint32_t protocol = v4 ? kAfterV4 : kAfterV6;
-    const std::uint32_t port = v4 ? NFT_REG32_02 : NFT_REG32_05;
-    family(f);
-    payload(rule_.get(), NFT_PAYLOAD_NETWORK_HEADER, v4 ? kV4Source : kV6Source, v4 ? 4 : 16, kFirst);
-    meta(rule_.get(), NFT_META_L4PROTO, protocol);
-    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, port);
-    lookup(rule_.get(), set);
+Rule& Rule::to_ports(const PortRange& ports) {
+    const auto protocol = static_cast<std::uint8_t>(ports.protocol);
+    const std::uint16_t first = htons(ports.first), last = htons(ports.last);
+    meta(rule_.get(), NFT_META_L4PROTO, kFirst);
+    compare(rule_.get(), NFT_CMP_EQ, &protocol, sizeof protocol);
+    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, kFirst);
+    if (ports.is_single()) {
+        compare(rule_.get(), NFT_CMP_EQ, &first, sizeof first);
+    } else {
+        compare(rule_.get(), NFT_CMP_GTE, &first, sizeof first);
+        compare(rule_.get(), NFT_CMP_LTE, &last, sizeof last);
+    }
+    return *this;
+}
+
+void Rule::load(Family family, Key key) {
+    const bool v4 = family == Family::v4;
+    std::uint32_t at = 0; // words so far
+    const auto address = [&](std::uint32_t offset) {
+        payload(rule_.get(), NFT_PAYLOAD_NETWORK_HEADER, offset, v4 ? 4 : 16, word(at));
+        at += v4 ? 1 : 4;
+    };
+    if (key == Key::source || key == Key::source_port || key == Key::source_target_port)
+        address(v4 ? kV4Source : kV6Source);
+    if (key == Key::target_port || key == Key::source_target_port)
+        address(v4 ? kV4Target : kV6Target);
+    if (key == Key::source)
+        return;
+    meta(rule_.get(), NFT_META_L4PROTO, word(at));
+    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, word(at + 1));
+}
+
+Rule& Rule::in_set(Family family, Key key, const std::string& set) {
+    if (key != Key::port)
+        is(family);
+    load(family, key);
+    nftnl_expr* const e = expression(rule_.get(), "lookup");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, kFirst);
+    nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set.c_str());
+    return *this;
+}
+
+Rule& Rule::take_out(Family family, Key key, const std::string& set) {
+    load(family, key);
+    nftnl_expr* const e = expression(rule_.get(), "dynset");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, kFirst);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_DELETE);
+    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set.c_str());
+    return *this;
+}
+
+Rule& Rule::more_connections_than(std::uint32_t number, Family family, Key key, const std::string& set) {
+    load(family, key);
+    nftnl_expr* const count = nftnl_expr_alloc("connlimit");
+    if (count == nullptr)
+        std::abort(); // out of memory
+    nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_COUNT, number);
+    nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+    nftnl_expr* const e = expression(rule_.get(), "dynset");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, kFirst);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set.c_str());
+    nftnl_expr_set(e, NFTNL_EXPR_DYNSET_EXPR, count, 0); // belongs to the rule from here on
     return *this;
 }
 
@@ -153,32 +229,12 @@ Rule& Rule::for_this_host() {
     return *this;
 }
 
-Rule& Rule::protocol_port_in_set(const std::string& set) {
-    meta(rule_.get(), NFT_META_L4PROTO, kFirst);
-    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, NFT_REG32_01);
-    lookup(rule_.get(), set);
-    return *this;
-}
-
-Rule& Rule::udp_port(std::uint16_t port) {
-    const std::uint8_t udp = IPPROTO_UDP;
-    const std::uint16_t network = htons(port);
-    meta(rule_.get(), NFT_META_L4PROTO, kFirst);
-    compare(rule_.get(), NFT_CMP_EQ, &udp, sizeof udp);
-    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, kFirst);
-    compare(rule_.get(), NFT_CMP_EQ, &network, sizeof network);
-    return *this;
-}
-
 Rule& Rule::counter() {
     expression(rule_.get(), "counter");
     return *this;
 }
 
-void Rule::verdict(Transaction& transaction, std::uint32_t verdict, const std::string& comment) {
-    nftnl_expr* const e = expression(rule_.get(), "immediate");
-    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
+void Rule::append(Transaction& transaction, const std::string& comment) {
     const Handle<nftnl_udata_buf, nftnl_udata_buf_free> data(nftnl_udata_buf_alloc(256));
     nftnl_udata_put_strz(data.get(), NFTNL_UDATA_RULE_COMMENT, comment.c_str());
     nftnl_rule_set_data(rule_.get(), NFTNL_RULE_USERDATA, nftnl_udata_buf_data(data.get()),
@@ -187,12 +243,47 @@ void Rule::verdict(Transaction& transaction, std::uint32_t verdict, const std::s
                     [&](nlmsghdr* h) { nftnl_rule_nlmsg_build_payload(h, rule_.get()); });
 }
 
+void Rule::verdict(Transaction& transaction, std::uint32_t verdict, const std::string& comment,
+                   const std::string& chain) {
+    nftnl_expr* const e = expression(rule_.get(), "immediate");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
+    if (!chain.empty())
+        nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain.c_str());
+    append(transaction, comment);
+}
+
 void Rule::accept(Transaction& transaction, const std::string& comment) {
     verdict(transaction, NF_ACCEPT, comment);
 }
 
 void Rule::drop(Transaction& transaction, const std::string& comment) {
     verdict(transaction, NF_DROP, comment);
+}
+
+void Rule::go_to(Transaction& transaction, const std::string& chain, const std::string& comment) {
+    verdict(transaction, static_cast<std::uint32_t>(NFT_GOTO), comment, chain);
+}
+
+void Rule::translate_to(Transaction& transaction, const Address& target, std::uint16_t port,
+                        const std::string& comment) {
+    const bool v4 = target.is_v4();
+    const std::uint32_t size = v4 ? 4 : 16;
+    const std::uint16_t network = htons(port);
+    const auto immediate = [&](std::uint32_t to, const void* data, std::uint32_t length) {
+        nftnl_expr* const e = expression(rule_.get(), "immediate");
+        nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, to);
+        nftnl_expr_set_data(e, NFTNL_EXPR_IMM_DATA, data, length);
+    };
+    immediate(NFT_REG_1, target.bytes.data() + 16 - size, size);
+    immediate(NFT_REG_2, &network, sizeof network);
+    nftnl_expr* const e = expression(rule_.get(), "nat");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_DNAT);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_PROTO_MIN, NFT_REG_2);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
+    append(transaction, comment);
 }
 
 } // namespace xk::nft

@@ -17,27 +17,49 @@ namespace xk::nft {
 
 enum class Family : std::uint8_t { v4 = 2, v6 = 10 }; // NFPROTO_IPV4, NFPROTO_IPV6
 
+// What a set is keyed by.
+enum class Key {
+    source,             // ip saddr
+    source_port,        // ip saddr . meta l4proto . th dport
+    source_target_port, // ip saddr . ip daddr . meta l4proto . th dport
+    port,               // meta l4proto . th dport
+    target_port,        // ip daddr . meta l4proto . th dport
+};
+
 class Rule {
   public:
     Rule(const std::string& table, const std::string& chain);
 
     Rule& input_is_loopback();               // iif lo
     Rule& established_or_related();          // ct state established,related
+    Rule& begun();                           // meta l4proto tcp ct state new ct status confirmed
+    Rule& is_new();                          // ct state new
+    Rule& answers_ours();                    // ct direction reply
     Rule& source_in(const Prefix& prefix);   // ip saddr 192.0.2.0/24
-    Rule& source_in_set(Family family, const std::string& set);
-    Rule& source_protocol_port_in_set(Family family, const std::string& set);
+    Rule& target_is(const Address& address); // ip daddr 198.51.100.7
+    Rule& to_ports(const PortRange& ports);  // meta l4proto tcp th dport 22, or 6000-6100
+    Rule& is(Family family);                 // meta nfproto ipv4
+    // KEY @set. Of Key::port, which has no family, `family` is not looked at.
+    Rule& in_set(Family family, Key key, const std::string& set);
+    Rule& take_out(Family family, Key key, const std::string& set); // delete @set { KEY }
+    // add @set { KEY ct count over N }: matches where there are more than that.
+    Rule& more_connections_than(std::uint32_t number, Family family, Key key, const std::string& set);
     Rule& for_this_host();                   // fib daddr type != unicast
-    Rule& protocol_port_in_set(const std::string& set);
-    Rule& udp_port(std::uint16_t port);
     Rule& counter();
 
     // Ends the rule and appends it to the chain.
     void accept(Transaction& transaction, const std::string& comment);
     void drop(Transaction& transaction, const std::string& comment);
+    void go_to(Transaction& transaction, const std::string& chain, const std::string& comment);
+    void translate_to(Transaction& transaction, const Address& target, std::uint16_t port,
+                      const std::string& comment); // dnat ip to 198.51.100.7:22
 
   private:
-    void family(Family family);
-    void verdict(Transaction& transaction, std::uint32_t verdict, const std::string& comment);
+    void load(Family family, Key key);
+    void state(std::uint32_t key, std::uint32_t bits);
+    void append(Transaction& transaction, const std::string& comment);
+    void verdict(Transaction& transaction, std::uint32_t verdict, const std::string& comment,
+                 const std::string& chain = {});
 
     Handle<nftnl_rule, nftnl_rule_free> rule_;
 };

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <ctime>
 
 namespace xk::worker {
 
@@ -136,6 +137,7 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
     if (sodium_init() < 0 || oath_init() != OATH_OK)
         return Error{"libsodium or liboath does not start", {}};
 
+    ::tzset(); // users' hours are of this host's zone; in the sandbox its file is out of reach
     if (auto done = enter_sandbox(setup->uid, setup->gid); !done)
         return done.error();
 

@@ -168,6 +168,17 @@ Place Section::place_of_key(std::string_view key) const {
     return found == members_.end() ? place_ : found->key.place;
 }
 
+std::vector<Scalar> Section::keys() const {
+    std::vector<Scalar> all;
+    for (const Member& member : members_)
+        all.push_back(member.key);
+    return all;
+}
+
+bool Section::is_mapping(std::string_view key) const {
+    return std::ranges::any_of(members_, [&](const Member& m) { return m.key.value == key && m.value.IsMap(); });
+}
+
 Place Section::place_of(const YAML::Node& node) const { return place_at(file_, node.Mark()); }
 
 const YAML::Node* Section::find(std::string_view key) {

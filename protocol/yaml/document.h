@@ -75,6 +75,10 @@ class Section {
     };
     std::optional<std::vector<Entry>> entries(std::string_view key);
 
+    // The keys, in the order of the file, and whether the value of one is a mapping: for names that the file makes up.
+    std::vector<Scalar> keys() const;
+    bool is_mapping(std::string_view key) const;
+
     // scalar() parsed by a function that returns a Result; its error becomes a fault at the value.
     template <typename Parse>
     auto parsed(std::string_view key, Parse parse) -> std::optional<typename decltype(parse(""))::value_type> {

@@ -5,7 +5,9 @@
 . "$(dirname "$0")/lib.sh"
 begin bad-input
 configure
+sed -i 's|^services: {|&games: tcp/6000-6010, |' "$D/etc/xknock.yaml"
 enroll_everybody
+sed -i 's/^services: .*/services: [ssh, games]/' "$D/etc/users/bob.yaml"
 start
 listen 22
 
@@ -68,9 +70,9 @@ counted refused address-mode 1 "an unknown address mode" make_and_send bob-phone
 counted refused protocol 1 "ICMP is no service" make_and_send bob-phone --set 4=1
 counted refused flags 1 "unknown flags" make_and_send bob-phone --set 5=2
 counted refused port 1 "port 0" make_and_send bob-phone --set 6=0 --set 7=0
-for at in 56 63 71; do
-	counted refused reserved 1 "reserved byte $at" make_and_send bob-phone --set $at=1
-done
+counted refused target 1 "a target that is multicast" make_and_send bob-phone --set 56=255
+counted refused target 1 "a target that is loopback" make_and_send bob-phone --set 71=1
+counted refused target 1 "a target of IPv4 in IPv6 clothes" make_and_send bob-phone --set 68=192
 counted refused address 1 "an address that cannot be" make_and_send bob-phone --mode 1 --address 127.0.0.1
 counted refused source 1 "an address that is not the source" make_and_send bob-phone --mode 1 --address 192.0.2.3
 counted refused source 1 "the wrong family" make_and_send bob-phone --mode 1 --address 2001:db8::2
@@ -78,7 +80,7 @@ counted refused delegation 1 "another's address without the right to" make_and_s
 counted refused service 1 "the wrong port" make_and_send bob-phone --endpoint tcp/23
 counted refused service 1 "a service of somebody else" make_and_send bob-phone --service web
 counted refused service 1 "a service that does not exist" make_and_send bob-phone --service nothing
-counted refused unsupported 1 "a wish that this release does not know" make_and_send bob-phone --set 5=1
+counted refused unsupported 1 "a whole range of ports for one connection" make_and_send bob-phone --service games --set 5=1
 counted refused factor-kind 1 "another factor than the credential's" make_and_send bob-phone --factor 1
 counted refused proof-form 1 "a proof where none is due" make_and_send bob-phone --set 72=1
 counted refused proof-form 1 "a code of letters" make_and_send anna-laptop --set 72=65

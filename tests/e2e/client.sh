@@ -244,7 +244,7 @@ say "for somebody else"
 client open 192.0.2.1 ssh --profile ops-jump "${P[@]}" --for 198.51.100.66 2>/dev/null
 reaches refused delegation 1
 say "not without the right to"
-sed -i '$ a delegate: true' "$D/etc/users/ops.yaml"
+sed -i '$ a binding: explicit' "$D/etc/users/ops.yaml"
 ctl reload >/dev/null
 client open 192.0.2.1 ssh --profile ops-jump "${P[@]}" --for 198.51.100.66 2>/dev/null
 eventually 5 can_connect "$STR" 198.51.100.1 22 || fail "delegation does not open"

@@ -19,7 +19,7 @@ constexpr std::size_t kMaxKnocks = 16;
 
 // Offsets of docs/protocol.md, "The request".
 constexpr std::size_t kActionAt = 1, kFactorAt = 2, kModeAt = 3, kProtocolAt = 4, kFlagsAt = 5, kPortAt = 6,
-                      kServiceAt = 12, kClockAt = 16, kAddressAt = 24, kIdAt = 40, kReservedAt = 56,
+                      kServiceAt = 12, kClockAt = 16, kAddressAt = 24, kIdAt = 40, kTargetAt = 56,
                       kProofAt = 72;
 
 // Which fields of the plaintext are put right.
@@ -74,7 +74,10 @@ void put_fields(Knock& knock, WallTime arrived, FactorKind factor) {
         plain[kActionAt] = static_cast<std::uint8_t>(1 + plain[kActionAt] % 4);
         plain[kModeAt] %= 3;
         plain[kFlagsAt] = plain[kFlagsAt] == 0xff ? kFlagSingleUse : 0;
-        std::fill_n(plain.begin() + kReservedAt, kProofAt - kReservedAt, std::uint8_t{0});
+        const bool behind = plain[kTargetAt] == 0xfe;
+        std::fill_n(plain.begin() + kTargetAt, kProofAt - kTargetAt, std::uint8_t{0});
+        if (behind)
+            std::ranges::copy(Address::v4(198, 51, 100, 9).bytes, plain.begin() + kTargetAt);
     }
     if (knock.right & kEndpoint)
         put_endpoint(plain);
@@ -89,7 +92,7 @@ void put_fields(Knock& knock, WallTime arrived, FactorKind factor) {
     }
     if (knock.right & kId) {
         plain[kIdAt] &= 3;
-        std::fill(plain.begin() + kIdAt + 1, plain.begin() + kReservedAt, std::uint8_t{0});
+        std::fill(plain.begin() + kIdAt + 1, plain.begin() + kTargetAt, std::uint8_t{0});
     }
     if (knock.right & kProof)
         plain[kFactorAt] = static_cast<std::uint8_t>(factor);
@@ -186,7 +189,6 @@ void check_allowed(const Knock& knock, const Request& request, const Gatehouse& 
     FUZZ_CHECK(request.clock.time_since_epoch().count() > before.fence);
     FUZZ_CHECK(house.now.boot - knock.candidate.arrived <= kLongestWait);
     FUZZ_CHECK(factor_is_right(knock, credential, request, arrived));
-    FUZZ_CHECK(!request.single_use);
     if (credential.factor == FactorKind::totp) {
         const bool same = before.record.request == request.id && before.record.totp_step == after.totp_step;
         FUZZ_CHECK(after.totp_step > before.record.totp_step || same); // a code counts once
@@ -194,10 +196,12 @@ void check_allowed(const Knock& knock, const Request& request, const Gatehouse& 
     FUZZ_CHECK(after.accepted == before.record.accepted + 1);
     // The address by its mode.
     const Address address = request.address_mode == AddressMode::source ? knock.candidate.source : request.address;
-    FUZZ_CHECK(request.address_mode != AddressMode::source || credential.nat);
+    FUZZ_CHECK(request.address_mode != AddressMode::source || credential.binding != Binding::match);
     FUZZ_CHECK(request.address_mode != AddressMode::bound || address == knock.candidate.source);
-    FUZZ_CHECK(request.address_mode != AddressMode::delegated || credential.delegate);
+    FUZZ_CHECK(request.address_mode != AddressMode::delegated || credential.binding == Binding::explicit_);
     FUZZ_CHECK(address.is_grantable() && address != own_address());
+    FUZZ_CHECK(may_open_for(credential, address) && credential.hours.has(arrived));
+    FUZZ_CHECK(credential.networks.count == 0 || credential.networks.has(knock.candidate.source));
     FUZZ_CHECK(after.last_address == address);
 }
 
@@ -213,6 +217,7 @@ void check_asked(const Knock& knock, const Request& request, const Gatehouse& ho
         return;
     FUZZ_CHECK(door.address == (request.address_mode == AddressMode::source ? knock.candidate.source : request.address));
     FUZZ_CHECK(door.service == request.service && door.endpoint == request.endpoint);
+    FUZZ_CHECK(door.target == request.target && door.single == request.single_use);
     FUZZ_CHECK(door.lifetime == request.lifetime);
     FUZZ_CHECK(permit_close(door, house.policy).answer == Answer::done);
     // The judge knows the policy: xknockd refuses what it asks only when dates have run out since the arrival.
@@ -220,8 +225,6 @@ void check_asked(const Knock& knock, const Request& request, const Gatehouse& ho
     const bool in_dates = house.now.wall >= credential.valid_from && house.now.wall < credential.valid_until;
     if (outcome.refused() != nullptr && !house.firewall.failing && in_dates)
         FUZZ_CHECK(outcome.refused()->reason != Reject::refused);
-    if (const Accepted* accepted = outcome.accepted(); accepted != nullptr && request.action == Action::open)
-        FUZZ_CHECK(accepted->lifetime > 0s && accepted->lifetime <= credential.max_lifetime);
 }
 
 // Neither was anything done nor is anything different from before, but for what a refusal itself changes.
@@ -235,7 +238,7 @@ void check_nothing_done(const Knock& knock, const Gatehouse& house, const Before
         FUZZ_CHECK(after.failures == before.record.failures + 1);
     else
         FUZZ_CHECK(after.failures == before.record.failures || after.failures == 0);
-    if (after.failures > kFreeFailures && wrong)
+    if (after.failures > Lockout{}.free && wrong)
         FUZZ_CHECK(is_locked(after, house.now.boot));
 }
 

@@ -48,19 +48,35 @@ void check_refusal(const Error& error) {
 
 void check_services(const config::Config& config) {
     std::map<ServiceId, std::string_view> ids;
-    std::set<Endpoint> endpoints;
+    std::vector<std::pair<Address, PortRange>> taken;
+    const auto take = [&](const Address& target, const PortRange& ports) {
+        for (const auto& [other, theirs] : taken)
+            FUZZ_CHECK(other != target || !theirs.meets(ports));
+        FUZZ_CHECK(target != Address{} || !ports.has({IpProtocol::udp, config.port}));
+        FUZZ_CHECK(ports.first != 0 && ports.first <= ports.last);
+        taken.push_back({target, ports});
+    };
     for (const gate::Service& service : config.policy.services) {
         FUZZ_CHECK(is_name(service.name.view()) && service.id == service_id(service.name.view()));
         FUZZ_CHECK(ids.emplace(service.id, service.name.view()).second);
-        FUZZ_CHECK(service.endpoint_count > 0 && service.endpoint_count <= gate::kMaxEndpoints);
-        for (std::uint32_t i = 0; i < service.endpoint_count; ++i) {
-            FUZZ_CHECK(service.endpoints[i].port != 0);
-            FUZZ_CHECK(service.endpoints[i] != (Endpoint{IpProtocol::udp, config.port}));
-            FUZZ_CHECK(endpoints.insert(service.endpoints[i]).second);
+        FUZZ_CHECK(service.name.view() != kAllServices);
+        FUZZ_CHECK(service.port_count > 0 && service.port_count <= gate::kMaxPorts);
+        for (const PortRange& ports : service.all_ports()) {
+            if (!service.is_behind())
+                take({}, ports);
+            for (const Address& target : {service.target4, service.target6})
+                if (target != Address{})
+                    take(target, ports);
+            FUZZ_CHECK(ports.is_single() || (!service.is_behind() && !service.single && service.max_connections == 0));
         }
+        if (service.entrance.port != 0) {
+            take({}, PortRange::of(service.entrance));
+            FUZZ_CHECK(service.is_behind() && service.port_count == 1);
+        }
+        FUZZ_CHECK((service.after == gate::After::idle) == (service.idle > 0s));
+        FUZZ_CHECK(config.gate_mode == config::GateMode::table || !config::needs_own_table(service));
     }
     FUZZ_CHECK(config.policy.services.size() <= gate::kMaxServices);
-    FUZZ_CHECK(config.protected_endpoints().size() == endpoints.size());
 }
 
 void check_credentials(const config::Config& config) {
@@ -73,7 +89,12 @@ void check_credentials(const config::Config& config) {
         FUZZ_CHECK(is_name(c.user.view()) && is_name(c.device.view()));
         FUZZ_CHECK(c.factor == FactorKind::none || c.factor == FactorKind::totp || c.factor == FactorKind::hmac);
         FUZZ_CHECK(is_totp_digits(c.totp_digits));
-        FUZZ_CHECK(c.lifetime > 0s && c.lifetime <= c.max_lifetime && c.max_lifetime <= 1s * UINT32_MAX);
+        FUZZ_CHECK(c.max_lifetime == 0s || c.lifetime <= c.max_lifetime);
+        FUZZ_CHECK(c.networks.count <= gate::kMaxNetworks && c.explicit_networks.count <= gate::kMaxNetworks);
+        FUZZ_CHECK(c.explicit_networks.count == 0 || c.binding == gate::Binding::explicit_);
+        FUZZ_CHECK(c.hours.count <= gate::kMaxHours && c.lockout.free < c.lockout.most);
+        for (std::uint32_t h = 0; h < c.hours.count; ++h)
+            FUZZ_CHECK(c.hours.spans[h].from < c.hours.spans[h].until && c.hours.spans[h].until <= 7 * 24 * 60);
         FUZZ_CHECK(c.valid_from < c.valid_until);
         for (std::size_t s = config.policy.services.size(); s < gate::kMaxServices; ++s)
             FUZZ_CHECK(!c.services.test(s));

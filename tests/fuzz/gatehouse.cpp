@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "gatehouse.h"
 
+#include <map>
 #include <numeric>
 
 namespace xk::fuzz {
@@ -16,7 +17,7 @@ Service service(const char* name, std::initializer_list<Endpoint> endpoints) {
     s.name = Name(name);
     s.id = service_id(name);
     for (const Endpoint& endpoint : endpoints)
-        s.endpoints[s.endpoint_count++] = endpoint;
+        s.ports[s.port_count++] = PortRange::of(endpoint);
     return s;
 }
 
@@ -32,7 +33,16 @@ Policy make_policy() {
     p.settings.server = kServer;
     p.services = {service("ssh", {{IpProtocol::tcp, 22}}),
                   service("web", {{IpProtocol::tcp, 80}, {IpProtocol::tcp, 443}}),
-                  service("vpn", {{IpProtocol::udp, 51820}, {IpProtocol::sctp, 5000}})};
+                  service("vpn", {{IpProtocol::udp, 51820}, {IpProtocol::sctp, 5000}}),
+                  service("nas", {{IpProtocol::tcp, 22}}), service("inside", {{IpProtocol::tcp, 80}}),
+                  service("games", {{IpProtocol::tcp, 6000}})};
+    p.services[3].target4 = Address::v4(198, 51, 100, 9);
+    p.services[3].max_lifetime = 20s;
+    p.services[4].target4 = Address::v4(198, 51, 100, 9);
+    p.services[4].target6 = Address::parse("2001:db8:9::9").value();
+    p.services[4].entrance = {IpProtocol::tcp, 8080};
+    p.services[4].single = true;
+    p.services[5].ports[0].last = 6100;
     const auto add = [&](const char* user, const char* device, FactorKind factor) -> Credential& {
         Credential c;
         c.id = {static_cast<std::uint8_t>(p.credentials.size() + 1), 0xcc};
@@ -43,12 +53,16 @@ Policy make_policy() {
         return p.credentials.emplace_back(c);
     };
     add("anna", "laptop", FactorKind::totp);
-    add("anna", "ci", FactorKind::hmac).services.set(1);
-    add("bob", "phone", FactorKind::none).max_lifetime = 60s;
-    add("ops", "jump", FactorKind::none).delegate = true;
+    auto& ci = add("anna", "ci", FactorKind::hmac);
+    for (const std::size_t more : {1, 3, 4, 5})
+        ci.services.set(more);
+    auto& phone = add("bob", "phone", FactorKind::none);
+    phone.max_lifetime = 60s;
+    phone.networks = {2, {Prefix::parse("192.0.2.0/24").value(), Prefix::parse("2001:db8::/32").value()}};
+    add("ops", "jump", FactorKind::none).binding = Binding::explicit_;
     auto& totp8 = add("carl", "pc", FactorKind::totp);
     totp8.totp_digits = 8;
-    totp8.nat = false;
+    totp8.binding = Binding::match;
     totp8.services.set(2);
     add("dora", "lost", FactorKind::none).enabled = false;
     auto& dated = add("emil", "guest", FactorKind::none);
@@ -84,20 +98,21 @@ void DoorKeeper::check_doors(const DoorRequest& request, const Permit& permit) c
     FUZZ_CHECK(request.address.is_grantable() && !request.address.is_loopback());
     FUZZ_CHECK(!permit.doors.empty());
     const Credential& credential = policy_.credentials[request.credential];
-    const Service* given = nullptr;
-    for (std::size_t i = 0; i < policy_.services.size(); ++i)
-        if (credential.services.test(i) && policy_.services[i].name.view() == permit.service)
-            given = &policy_.services[i];
-    FUZZ_CHECK(given != nullptr);
-    for (const Door& door : permit.doors) {
-        FUZZ_CHECK(door.address == request.address);
-        FUZZ_CHECK(given->has(door.endpoint) && door.endpoint.port != 0);
-        FUZZ_CHECK(request.service != 0 || door.endpoint == request.endpoint);
+    std::map<std::size_t, std::size_t> doors; // how many of each service
+    for (const Permit::One& one : permit.doors) {
+        FUZZ_CHECK(one.service < policy_.services.size() && credential.services.test(one.service));
+        const Service& given = policy_.services[one.service];
+        FUZZ_CHECK(one.door.address == request.address && given.door(one.door) == one.door);
+        FUZZ_CHECK(one.door.target == (given.is_behind() && given.entrance.port == 0 ? given.target_for(request.address)
+                                                                                     : Address{}));
+        FUZZ_CHECK(request.service != 0 || given.door({request.address, request.target, request.endpoint}) == one.door);
+        FUZZ_CHECK(one.single == (given.single || request.single) && (!one.single || given.can_be_single()));
+        ++doors[one.service];
     }
-    if (request.service != 0)
-        FUZZ_CHECK(given->id == request.service && permit.doors.size() == given->endpoint_count);
-    else
-        FUZZ_CHECK(permit.doors.size() == 1);
+    FUZZ_CHECK(request.service != 0 || permit.doors.size() == 1);
+    FUZZ_CHECK(doors.size() == 1 || request.service == service_id(kAllServices));
+    for (const auto& [service, number] : doors)
+        FUZZ_CHECK(request.service == 0 || number == policy_.services[service].doors(request.address).size());
 }
 
 void DoorKeeper::check_book() const {
@@ -126,14 +141,17 @@ Answer DoorKeeper::open(const DoorRequest& request, const Now& now) {
     const Credential& credential = policy_.credentials[request.credential];
     FUZZ_CHECK(credential.enabled && now.wall >= credential.valid_from && now.wall < credential.valid_until);
     FUZZ_CHECK(!own_.contains(request.address) && !bans.is_banned(request.address, now.boot));
-    FUZZ_CHECK(permit.lifetime > 0s && permit.lifetime <= credential.max_lifetime);
-    FUZZ_CHECK(request.lifetime != 0 || permit.lifetime == credential.lifetime);
-    FUZZ_CHECK(request.lifetime == 0 || permit.lifetime <= std::chrono::seconds(request.lifetime));
+    FUZZ_CHECK(may_open_for(credential, request.address) && credential.hours.has(now.wall));
     std::vector<DoorChange> changes;
-    for (const Door& door : permit.doors)
-        changes.push_back(book_.plan_open(door, credential.id, now.boot + permit.lifetime));
-    for (const DoorChange& change : changes)
-        FUZZ_CHECK(change.until() >= now.boot + permit.lifetime);
+    for (const Permit::One& one : permit.doors) {
+        const Service& service = policy_.services[one.service];
+        FUZZ_CHECK(one.lifetime > 0s && one.lifetime == grant_lifetime(credential, service, request.lifetime));
+        FUZZ_CHECK(credential.max_lifetime == 0s || one.lifetime <= credential.max_lifetime);
+        FUZZ_CHECK(service.max_lifetime == 0s || one.lifetime <= service.max_lifetime);
+        FUZZ_CHECK(request.lifetime == 0 || one.lifetime <= std::chrono::seconds(request.lifetime));
+        changes.push_back(book_.plan_open(one.door, {credential.id, now.boot + one.lifetime, one.single}));
+        FUZZ_CHECK(changes.back().until() >= now.boot + one.lifetime);
+    }
     book_.enter(changes);
     check_book();
     return Answer::done;
@@ -147,7 +165,7 @@ Answer DoorKeeper::close(const DoorRequest& request, const Now& now) {
     check_doors(request, permit);
     const wire::CredentialId& id = policy_.credentials[request.credential].id;
     const std::size_t before = book_.doors_of(id);
-    for (const Door& door : permit.doors)
+    for (const Door& door : permit.plain())
         book_.enter(book_.plan_close(door, id));
     FUZZ_CHECK(book_.doors_of(id) <= before);
     check_book();

@@ -42,9 +42,18 @@ Socket socket_in_new_namespace() {
 Address address(const char* text) { return Address::parse(text).value(); }
 Endpoint endpoint(const char* text) { return Endpoint::parse(text).value(); }
 
+Guard guard(const char* ports) {
+    Guard g;
+    g.ports = PortRange::parse(ports).value();
+    return g;
+}
+
+// The sets of doors of this host, one endpoint each.
+SetName grants_set(bool v4) { return {kTable, v4 ? "grants4" : "grants6"}; }
+
 FenceSpec spec() {
     FenceSpec s;
-    s.protect = {endpoint("tcp/22"), endpoint("udp/51820")};
+    s.guards = {guard("tcp/22"), guard("udp/51820")};
     s.allow = {Prefix::parse("198.51.100.0/25").value(), Prefix::parse("2001:db8:a::/47").value()};
     s.silent_port = 62201;
     return s;
@@ -91,19 +100,31 @@ TEST_CASE("the fence reads as a person would have written it") {
 		flags timeout
 	}
 
-	set banned4 {
-		type ipv4_addr
+	set once4 {
+		type ipv4_addr . inet_proto . inet_service
+		size 65535
 		flags timeout
 	}
 
-	set banned6 {
-		type ipv6_addr
+	set once6 {
+		type ipv6_addr . inet_proto . inet_service
+		size 65535
+		flags timeout
+	}
+
+	set banned4 {
+		type ipv4_addr
 		flags timeout
 	}
 
 	set banned_networks4 {
 		type ipv4_addr
 		flags interval
+	}
+
+	set banned6 {
+		type ipv6_addr
+		flags timeout
 	}
 
 	set banned_networks6 {
@@ -117,6 +138,17 @@ TEST_CASE("the fence reads as a person would have written it") {
 			     udp . 51820 }
 	}
 
+	chain gate {
+		ip saddr 198.51.100.0/25 accept comment "gate.allow"
+		ip6 saddr 2001:db8:a::/47 accept comment "gate.allow"
+		ip saddr . meta l4proto . th dport @grants4 accept comment "granted"
+		ip6 saddr . meta l4proto . th dport @grants6 accept comment "granted"
+		ct state new ip saddr . meta l4proto . th dport @once4 delete @once4 { ip saddr . meta l4proto . th dport } accept comment "granted once"
+		ct state new ip6 saddr . meta l4proto . th dport @once6 delete @once6 { ip6 saddr . meta l4proto . th dport } accept comment "granted once"
+		fib daddr type != unicast meta l4proto . th dport @protected counter packets 0 bytes 0 drop comment "protected"
+		udp dport 62201 fib daddr type != unicast counter packets 0 bytes 0 drop comment "knock port"
+	}
+
 	chain prerouting {
 		type filter hook prerouting priority mangle; policy accept;
 		iif "lo" accept comment "loopback"
@@ -125,12 +157,8 @@ TEST_CASE("the fence reads as a person would have written it") {
 		ip6 saddr @banned6 counter packets 0 bytes 0 drop comment "banned"
 		ip6 saddr @banned_networks6 counter packets 0 bytes 0 drop comment "banned"
 		ct state established,related accept comment "sessions that exist"
-		ip saddr 198.51.100.0/25 accept comment "gate.allow"
-		ip6 saddr 2001:db8:a::/47 accept comment "gate.allow"
-		ip saddr . meta l4proto . th dport @grants4 accept comment "granted"
-		ip6 saddr . meta l4proto . th dport @grants6 accept comment "granted"
-		fib daddr type != unicast meta l4proto . th dport @protected counter packets 0 bytes 0 drop comment "protected"
-		udp dport 62201 fib daddr type != unicast counter packets 0 bytes 0 drop comment "knock port"
+		meta l4proto tcp ct state new ct status confirmed accept comment "connections that began"
+		goto gate comment "all else"
 	}
 }
 )");
@@ -139,13 +167,56 @@ TEST_CASE("the fence reads as a person would have written it") {
     REQUIRE(remove_fence(socket)); // nothing there: nothing to do
 }
 
+TEST_CASE("ranges, hosts behind this one, limits and entrances have rules and sets of their own, which go with them") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_fence(socket, spec()));
+    const std::string before = run_nft("list ruleset");
+    FenceSpec more = spec();
+    more.guards[0].cut = true;
+    more.guards[0].max_connections = 3;
+    more.guards.push_back(guard("tcp/6000-6100"));
+    Guard behind = guard("tcp/22");
+    behind.target4 = address("198.51.100.7");
+    behind.target6 = address("2001:db8:7::7");
+    behind.max_connections = 2;
+    behind.cut = true;
+    more.guards.push_back(behind);
+    Guard entrance = guard("tcp/2222");
+    entrance.to4 = behind.target4;
+    entrance.to6 = behind.target6;
+    entrance.to_port = 22;
+    more.guards.push_back(entrance);
+    for (int i = 0; i < 2; ++i) // again is as once
+        REQUIRE(install_fence(socket, more));
+    const std::string rules = run_nft("list chain inet xknock gate") + run_nft("list chain inet xknock prerouting") +
+                              run_nft("list chain inet xknock entrances") + run_nft("list set inet xknock protected") +
+                              run_nft("list set inet xknock protected_targets6");
+    for (const char* line :
+         {"tcp dport 6000-6100 ip saddr @grants4_tcp_6000_6100 accept comment \"granted\"",
+          "tcp dport 6000-6100 fib daddr type != unicast counter packets 0 bytes 0 drop comment \"protected\"",
+          "ip saddr . ip daddr . meta l4proto . th dport @forward4 accept comment \"granted\"",
+          "ip6 daddr . meta l4proto . th dport @protected_targets6 counter packets 0 bytes 0 drop comment \"protected\"",
+          "tcp dport 22 ip saddr . meta l4proto . tcp dport @grants4 add @connections4 { ip saddr . meta l4proto . tcp "
+          "dport ct count over 3 } counter packets 0 bytes 0 drop comment \"max_connections\"",
+          "ip6 daddr 2001:db8:7::7 tcp dport 22",
+          "add @forward_connections6 { ip6 saddr . ip6 daddr . meta l4proto . tcp dport ct count over 2 }",
+          "tcp dport 22 ct direction reply goto gate comment \"after: cut\"",
+          "ip daddr 198.51.100.7 tcp dport 22 ct direction reply goto gate comment \"after: cut\"",
+          "type nat hook prerouting priority dstnat; policy accept;",
+          "dnat ip to 198.51.100.7:22 comment \"entrance\"", "dnat ip6 to [2001:db8:7::7]:22 comment \"entrance\"",
+          "tcp . 2222", "2001:db8:7::7 . tcp . 22"})
+        CHECK_MESSAGE(rules.find(line) != std::string::npos, line << "\n" << rules);
+    REQUIRE(install_fence(socket, spec()));
+    CHECK(run_nft("list ruleset") == before);
+}
+
 TEST_CASE("installing again keeps grants and bans and takes over the new rules") {
     Socket socket = socket_in_new_namespace();
     REQUIRE(install_fence(socket, spec()));
     const std::string before = run_nft("list ruleset");
     put(socket, grant("192.0.2.7", "tcp/22", 60s));
     FenceSpec changed = spec();
-    changed.protect = {endpoint("tcp/2222")};
+    changed.guards = {guard("tcp/2222")};
     changed.allow.clear();
     changed.silent_port.reset();
     REQUIRE(install_fence(socket, changed));
@@ -185,7 +256,7 @@ TEST_CASE("a grant is one element, with time-out, comment and private data") {
         put(socket, grant(source, "tcp/22", 60s));
         const auto list = grants(socket, address(source).is_v4());
         REQUIRE(list.size() == 1);
-        const auto key = parse_grant_key(list[0].key);
+        const auto key = parse_grant_key(list[0].key, address(source).is_v4(), false);
         REQUIRE(key.has_value());
         CHECK(key->source == address(source));
         CHECK(key->endpoint == endpoint("tcp/22"));

@@ -121,8 +121,8 @@ class Evil {
         open("a port of no service", "anna/robot", "192.0.2.2", "tcp/8022");
         open("a service of somebody else", "bob/phone", "192.0.2.2", "tcp/80");
         open("a user who is disabled", "eve/pc", "192.0.2.2", "tcp/22");
-        ask("a credential of nobody", DoorVerb::open, {0xff}, {0, Address::v4(192, 0, 2, 2), 0, Endpoint::parse("tcp/22").value(), 0});
-        ask("the operator's own", DoorVerb::open, gate::kOperator, {0, Address::v4(192, 0, 2, 2), 0, Endpoint::parse("tcp/22").value(), 0});
+        ask("a credential of nobody", DoorVerb::open, {0xff}, {0, Address::v4(192, 0, 2, 2), 0, {}, Endpoint::parse("tcp/22").value(), false, 0});
+        ask("the operator's own", DoorVerb::open, gate::kOperator, {0, Address::v4(192, 0, 2, 2), 0, {}, Endpoint::parse("tcp/22").value(), false, 0});
         open("an address of this host", "anna/robot", "192.0.2.1", "tcp/22");
         open("an address that is banned", "anna/robot", "203.0.113.9", "tcp/22");
         for (const char* address : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1"})

@@ -127,8 +127,16 @@ std::string services_block(const config::Config& config, const std::vector<std::
         if (std::find(names.begin(), names.end(), name) == names.end())
             continue;
         std::vector<std::string> ports;
-        for (std::uint32_t i = 0; i < service.endpoint_count; ++i)
-            ports.push_back(service.endpoints[i].text());
+        for (const PortRange& range : service.all_ports()) {
+            if (!service.is_behind())
+                ports.push_back(range.text());
+            else if (service.entrance.port != 0)
+                ports.push_back(service.entrance.text());
+            else
+                for (const Address& target : {service.target4, service.target6})
+                    if (target != Address{})
+                        ports.push_back(range.text() + "@" + target.text());
+        }
         block += "  " + name + ": " + yaml_list(ports) + "\n";
     }
     return block;
@@ -200,7 +208,7 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
                                  "services: " + yaml_list(services) + "\n" +
                                  "lifetime: 30s        # of a door, when the client asks for none\n"
                                  "max_lifetime: 1h\n"
-                                 "nat: true            # the packet's source may stand for a client behind NAT\n";
+                                 "binding: any         # the packet's source may stand for a client behind NAT\n";
         if (auto done = files.write(directory + "/users/" + options.user + ".yaml", user, 0644); !done)
             return done.error();
     }

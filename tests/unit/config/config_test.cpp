@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/config/config.h"
+#include "daemon/config/user_rules.h"
 
 #include "protocol/encoding.h"
 
@@ -31,7 +32,7 @@ struct Etc {
         write("server_id", "000102030405060708090a0b0c0d0e0f\n");
         write("xknock.yaml", kMain);
         write("users/anna.yaml", "name: anna\nservices: [ssh, web]\n");
-        write("users/bob.yaml", "name: bob\nservices: ssh\nnat: false\nlifetime: 10s\nmax_lifetime: 20s\n");
+        write("users/bob.yaml", "name: bob\nservices: ssh\nbinding: match\nlifetime: 10s\nmax_lifetime: 20s\n");
         credential("anna.laptop", "user: anna\ndevice: laptop\nid: 0000000000000001\nfactor: totp\n");
         credential("anna.phone", "user: anna\ndevice: phone\nid: 0000000000000002\nfactor: hmac\n");
         credential("bob.pc", "user: bob\ndevice: pc\nid: 0000000000000003\nfactor: none\n");
@@ -116,7 +117,7 @@ TEST_CASE("a whole configuration is read") {
     CHECK(c.pin_directory == "/b");
     CHECK(c.account.uid == 62001);
     CHECK(c.worker_account.uid == 62002);
-    CHECK(c.protected_endpoints().size() == 3);
+    CHECK(c.policy.services.size() == 2);
     CHECK(c.warnings.empty());
 }
 
@@ -130,17 +131,16 @@ TEST_CASE("credentials inherit what their user may") {
     CHECK(laptop.factor == FactorKind::totp);
     CHECK(laptop.totp_digits == 6);
     CHECK(laptop.services.count() == 2);
-    CHECK(laptop.lifetime == 30s);
-    CHECK(laptop.max_lifetime == 3600s);
-    CHECK(laptop.nat);
-    CHECK_FALSE(laptop.delegate);
+    CHECK(laptop.lifetime == 0s);
+    CHECK(laptop.max_lifetime == 0s);
+    CHECK(laptop.binding == gate::Binding::any);
     CHECK(to_hex(laptop.id) == "0000000000000001");
     CHECK(c.secrets[0].key == (etc.path / "credentials/anna.laptop.key").string());
     CHECK(c.secrets[0].factor == (etc.path / "credentials/anna.laptop.otp").string());
     const auto& pc = c.policy.credentials[2];
     CHECK(pc.label() == "bob/pc");
     CHECK(pc.services.count() == 1);
-    CHECK_FALSE(pc.nat);
+    CHECK(pc.binding == gate::Binding::match);
     CHECK(pc.lifetime == 10s);
     CHECK(pc.max_lifetime == 20s);
     CHECK(c.secrets[2].factor.empty());
@@ -290,7 +290,7 @@ TEST_CASE("each fault of a user or credential is named") {
     CHECK(has(bad_user("name: anna\n"), "\"services\" is missing"));
     CHECK(has(bad_user("name: \"an na\"\nservices: [ssh]\n"), "users/anna.yaml:1:7: \"an na\" is not a name"));
     CHECK(has(bad_user("name: anna\nservices: [ssh]\nadmin: true\n"), "users/anna.yaml:3:1: unknown key \"admin\""));
-    CHECK(has(bad_user("name: anna\nservices: [ssh]\nlifetime: 0s\n"), "opens nothing"));
+    CHECK(has(bad_user("name: anna\nservices: [ssh]\nlifetime: 0s\n"), "is no time at all"));
     CHECK(has(bad_user("name: anna\nservices: [ssh]\nlifetime: 2h\nmax_lifetime: 1h\n"),
               "lifetime is longer than max_lifetime"));
     CHECK(has(bad_user("name: anna\nservices: [ssh]\nvalid_until: tomorrow\n"), "\"tomorrow\" is not a date"));

@@ -75,14 +75,14 @@ class Court {
         Service ssh;
         ssh.name = Name("ssh");
         ssh.id = service_id("ssh");
-        ssh.endpoint_count = 1;
-        ssh.endpoints[0] = {IpProtocol::tcp, 22};
+        ssh.port_count = 1;
+        ssh.ports[0] = PortRange::of({IpProtocol::tcp, 22});
         Service web;
         web.name = Name("web");
         web.id = service_id("web");
-        web.endpoint_count = 2;
-        web.endpoints[0] = {IpProtocol::tcp, 80};
-        web.endpoints[1] = {IpProtocol::tcp, 443};
+        web.port_count = 2;
+        web.ports[0] = PortRange::of({IpProtocol::tcp, 80});
+        web.ports[1] = PortRange::of({IpProtocol::tcp, 443});
         p.services = {ssh, web};
         const auto add = [&](const char* user, const char* device, FactorKind factor) -> Credential& {
             Credential c;
@@ -97,7 +97,7 @@ class Court {
         add("anna", "laptop", FactorKind::totp);
         add("anna", "ci", FactorKind::hmac).services.set(1);
         add("bob", "phone", FactorKind::none).lifetime = 60s;
-        add("ops", "jump", FactorKind::none).delegate = true;
+        add("ops", "jump", FactorKind::none).binding = Binding::explicit_;
         add("carl", "pc", FactorKind::totp).totp_digits = 8;
         return p;
     }

@@ -9,12 +9,12 @@ using namespace xk::test;
 namespace {
 
 const BootTime kNow(1000s);
-const Door kSsh{Address::v4(192, 0, 2, 7), {IpProtocol::tcp, 22}};
+const Door kSsh{Address::v4(192, 0, 2, 7), {}, {IpProtocol::tcp, 22}};
 const wire::CredentialId kAnna{1}, kBob{2};
 
 struct Book : GrantBook {
     DoorChange open(const Door& door, const wire::CredentialId& who, BootTime until) {
-        const DoorChange change = plan_open(door, who, until);
+        const DoorChange change = plan_open(door, {who, until});
         enter({change});
         return change;
     }
@@ -33,7 +33,7 @@ TEST_CASE("a second knock extends, never shortens, never duplicates") {
 
 TEST_CASE("a plan changes nothing until it is entered") {
     const Book book;
-    book.plan_open(kSsh, kAnna, kNow);
+    book.plan_open(kSsh, {kAnna, kNow});
     CHECK(book.doors() == 0);
 }
 
@@ -75,7 +75,7 @@ TEST_CASE("an address or network is closed whoever holds it") {
     Book book;
     book.open(kSsh, kAnna, kNow + 60s);
     book.open(kSsh, kBob, kNow + 60s);
-    book.open({Address::v4(198, 51, 100, 7), {IpProtocol::tcp, 22}}, kBob, kNow + 60s);
+    book.open({Address::v4(198, 51, 100, 7), {}, {IpProtocol::tcp, 22}}, kBob, kNow + 60s);
     CHECK(book.plan_close(Prefix::parse("192.0.2.0/24").value()).size() == 1);
     CHECK(book.plan_close(Prefix::parse("0.0.0.0/0").value()).size() == 2);
     CHECK(book.plan_close(Prefix::parse("::/0").value()).empty());
@@ -99,6 +99,37 @@ TEST_CASE("what is over is forgotten") {
     CHECK(book.all().at(kSsh) == std::vector<Holder>{{kAnna, kNow + 60s}});
     book.expire(kNow + 60s);
     CHECK(book.doors() == 0);
+}
+
+TEST_CASE("whoever ceases to hold a door is told of once, in whatever way it came") {
+    Book book;
+    book.open(kSsh, kAnna, kNow + 60s);
+    book.open(kSsh, kBob, kNow + 30s);
+    CHECK(book.take_ended().empty());
+    book.expire(kNow + 30s);
+    auto ended = book.take_ended();
+    REQUIRE(ended.size() == 1);
+    CHECK(ended[0].credential == kBob);
+    CHECK_FALSE(ended[0].last);
+    book.open(kSsh, kBob, kNow + 60s);
+    book.enter(book.plan_close(kSsh, kBob));
+    book.enter(book.plan_close(Prefix::of(kSsh.address)));
+    ended = book.take_ended();
+    REQUIRE(ended.size() == 2);
+    CHECK(ended[1].credential == kAnna);
+    CHECK(ended[1].last);
+    CHECK(book.take_ended().empty());
+}
+
+TEST_CASE("a door for one connection is that only while all who hold it want it so") {
+    Book book;
+    book.enter({book.plan_open(kSsh, {kAnna, kNow + 60s, true})});
+    CHECK(book.plan_open(kSsh, {kAnna, kNow + 90s, true}).single());
+    CHECK_FALSE(book.plan_open(kSsh, {kAnna, kNow + 90s, false}).single());
+    const DoorChange both = book.plan_open(kSsh, {kBob, kNow + 60s, false});
+    CHECK_FALSE(both.single());
+    book.enter({both});
+    CHECK(book.plan_close(kSsh, kBob).at(0).single());
 }
 
 TEST_CASE("after a reload only those hold doors who still may") {
@@ -132,7 +163,7 @@ struct CeilingOf {
     std::set<Address> own = {address("192.0.2.1")};
     std::size_t max_doors = 100;
     Now now{WallTime(1'700'000'000s), kNow};
-    DoorRequest good{kHmac, address("192.0.2.7"), service_id("web"), {}, 0};
+    DoorRequest good{kHmac, address("192.0.2.7"), service_id("web"), {}, {}, false, 0};
 
     Ceiling ceiling() const { return {policy, book, bans, own, max_doors}; }
     Permit open(const DoorRequest& r) const { return permit_open(r, ceiling(), now); }
@@ -147,8 +178,8 @@ TEST_CASE("the privileged process permits what the configuration permits") {
     const Permit permit = c.open(c.good);
     CHECK(permit.answer == Answer::done);
     CHECK(permit.doors.size() == 2);
-    CHECK(permit.lifetime == 30s);
-    CHECK(permit.service == "web");
+    CHECK(permit.doors[0].lifetime == 30s);
+    CHECK(permit.doors[0].service == 1);
     CHECK(permit_close(c.good, c.policy).doors.size() == 2);
 }
 
@@ -181,7 +212,7 @@ TEST_CASE("the privileged process refuses whatever no user could have got") {
     CHECK(c.answer(r) == Answer::own_address);
     r = c.good;
     r.lifetime = UINT32_MAX;
-    CHECK(c.open(r).lifetime == 3600s);
+    CHECK(c.open(r).doors[0].lifetime == 3600s);
 }
 
 TEST_CASE("the privileged process looks at standing, dates and bans for itself") {
@@ -203,7 +234,7 @@ TEST_CASE("neither the host nor a credential gets more doors than its limit; ext
     CeilingOf c;
     c.max_doors = 2;
     const auto& hmac = c.policy.credentials[kHmac].id;
-    for (const Door& door : c.open(c.good).doors)
+    for (const Door& door : c.open(c.good).plain())
         c.book.open(door, hmac, kNow + 30s);
     CHECK(c.answer() == Answer::done);
     DoorRequest other = c.good;
@@ -212,7 +243,7 @@ TEST_CASE("neither the host nor a credential gets more doors than its limit; ext
 
     c.max_doors = 100'000;
     for (std::uint8_t i = 0; c.book.doors_of(hmac) < kMaxDoorsOfCredential; ++i)
-        c.book.open({Address::v4(198, 51, 100, i), {IpProtocol::tcp, 22}}, hmac, kNow + 30s);
+        c.book.open({Address::v4(198, 51, 100, i), {}, {IpProtocol::tcp, 22}}, hmac, kNow + 30s);
     CHECK(c.answer() == Answer::done);
     CHECK(c.answer(other) == Answer::limit);
     other.credential = kPlain;
@@ -228,7 +259,7 @@ TEST_CASE("the operator opens every service, within the host's limits, and keeps
     CHECK(c.answer(wish) == Answer::refused); // asked for by the worker
     const Permit permit = permit_operator(wish, c.ceiling(), c.now);
     CHECK(permit.answer == Answer::done);
-    CHECK(permit.lifetime == 24h);
+    CHECK(permit.doors[0].lifetime == 24h);
     wish.service = service_id("nothing");
     CHECK(permit_operator(wish, c.ceiling(), c.now).answer == Answer::refused);
     wish.service = c.good.service;
@@ -238,7 +269,7 @@ TEST_CASE("the operator opens every service, within the host's limits, and keeps
     c.bans.add(Prefix::of(wish.address), {});
     CHECK(permit_operator(wish, c.ceiling(), c.now).answer == Answer::banned);
 
-    c.book.open(permit.doors.front(), kOperator, kNow + 60s);
+    c.book.open(permit.doors.front().door, kOperator, kNow + 60s);
     CHECK(c.book.plan_keep(c.policy).empty());
     c.policy.services.clear();
     CHECK(c.book.plan_keep(c.policy).size() == 1);

@@ -16,7 +16,6 @@ TEST_CASE("a genuine knock of every factor opens for the packet's own source") {
         CHECK(outcome.accepted()->action == Action::open);
         CHECK(outcome.accepted()->address == address("192.0.2.7"));
         CHECK(outcome.accepted()->what == "ssh");
-        CHECK(outcome.accepted()->lifetime == (who == kPlain ? 60s : 30s));
         CHECK(outcome.credential == who);
         REQUIRE(court.firewall.opened.size() == 1);
         CHECK(court.firewall.opened[0].credential == who);
@@ -103,8 +102,8 @@ TEST_CASE("each fault that the decoder finds has its own reason") {
     for (const Row& row : {Row{0, 2, Reject::version}, Row{1, 9, Reject::action}, Row{2, 9, Reject::factor},
                            Row{3, 9, Reject::address_mode}, Row{4, 1, Reject::protocol},
                            Row{5, 2, Reject::flags}, Row{6, 1, Reject::port}, Row{16, 0xff, Reject::clock},
-                           Row{24, 1, Reject::address}, Row{56, 1, Reject::reserved},
-                           Row{71, 1, Reject::reserved}}) {
+                           Row{24, 1, Reject::address}, Row{56, 0xff, Reject::target},
+                           Row{71, 1, Reject::target}}) {
         const Request r = court.request(kPlain);
         RequestBytes bytes = encode(r);
         bytes[row.offset] = row.value;
@@ -408,7 +407,7 @@ TEST_CASE("wrong codes lock the credential with a growing delay, then for good, 
         Court::set_code(r, std::to_string(++code));
         return court.knock(kTotp, r);
     };
-    for (std::uint32_t i = 0; i < kFreeFailures; ++i) {
+    for (std::uint32_t i = 0; i < Lockout{}.free; ++i) {
         const Outcome free = guess();
         CHECK(is_refused(free, Reject::wrong_code));
         CHECK(free.refused()->locked_for == 0s);
@@ -442,7 +441,7 @@ TEST_CASE("at most fifty codes are looked at, restarts or not") {
         if (i % 3 == 0)
             court.restart();
     }
-    CHECK(evaluated == kMaxFailures);
+    CHECK(evaluated == Lockout{}.most);
     const Outcome outcome = court.knock(kTotp);
     CHECK(is_refused(outcome, Reject::locked));
     CHECK(outcome.refused()->locked_for_good);
@@ -478,7 +477,7 @@ TEST_CASE("the client's own address must be the packet's source") {
 
 TEST_CASE("without the right to NAT the client must name its address") {
     Court court;
-    court.policy.credentials[kPlain].nat = false;
+    court.policy.credentials[kPlain].binding = Binding::match;
     court.restart();
     CHECK(is_refused(court.knock(kPlain), Reject::binding));
     Request r = court.request(kPlain);
@@ -532,21 +531,69 @@ TEST_CASE("a service is opened for its users only, by id or by port") {
     }
 }
 
-TEST_CASE("single use is refused rather than taken for more than was asked") {
+TEST_CASE("single use goes on to the firewall, and is refused for a range of ports") {
     Court court;
     Request r = court.request(kPlain);
+    r.single_use = true;
+    CHECK(is_accepted(court.knock(kPlain, r)));
+    CHECK(court.firewall.opened.at(0).single);
+    court.policy.services[0].ports[0].last = 25;
+    court.restart();
+    r = court.request(kPlain);
+    CHECK(is_accepted(court.knock(kPlain, r)));
+    CHECK_FALSE(court.firewall.opened.at(1).single);
+    r = court.request(kPlain);
     r.single_use = true;
     CHECK(is_refused(court.knock(kPlain, r), Reject::unsupported));
 }
 
-TEST_CASE("a lifetime is the default or what was asked, never above the maximum") {
+TEST_CASE("a user knocks from his networks only, and opens for no others") {
     Court court;
-    for (const auto& [asked, given] : std::vector<std::pair<std::uint32_t, std::chrono::seconds>>{
-             {0, 60s}, {1, 1s}, {3600, 3600s}, {3601, 3600s}, {UINT32_MAX, 3600s}}) {
-        Request r = court.request(kPlain);
-        r.lifetime = asked;
-        CHECK(court.knock(kPlain, r).accepted()->lifetime == given);
-    }
+    court.policy.credentials[kPlain].networks = {1, {Prefix::parse("198.51.100.0/24").value()}};
+    court.policy.credentials[kDelegate].networks = {1, {Prefix::parse("192.0.2.0/24").value()}};
+    court.policy.credentials[kDelegate].explicit_networks = {1, {Prefix::parse("2001:db8:1::/48").value()}};
+    court.restart();
+    CHECK(is_refused(court.knock(kPlain), Reject::network));
+    CHECK(is_accepted(court.knock(kDelegate)));
+    Request r = court.request(kDelegate);
+    r.address_mode = AddressMode::delegated;
+    r.address = address("2001:db8:1::9");
+    CHECK(is_accepted(court.knock(kDelegate, r)));
+    r = court.request(kDelegate);
+    r.address_mode = AddressMode::delegated;
+    r.address = address("2001:db8:2::9");
+    CHECK(is_refused(court.knock(kDelegate, r), Reject::delegation));
+}
+
+TEST_CASE("a user knocks in his hours only") {
+    Court court; // Tuesday 2023-11-14 22:13:25 UTC
+    const auto only = [&](std::uint16_t from, std::uint16_t until) {
+        court.policy.credentials[kPlain].hours = {1, {{from, until}}};
+        court.restart();
+    };
+    constexpr std::uint16_t kTuesday = 2 * 24 * 60;
+    only(kTuesday + 22 * 60 + 13, kTuesday + 22 * 60 + 14);
+    CHECK(is_accepted(court.knock(kPlain)));
+    only(kTuesday + 22 * 60 + 14, kTuesday + 24 * 60);
+    CHECK(is_refused(court.knock(kPlain), Reject::hours));
+    only(0, kTuesday + 22 * 60 + 13);
+    CHECK(is_refused(court.knock(kPlain), Reject::hours));
+}
+
+TEST_CASE("the throttle is the user's own") {
+    Court court;
+    court.policy.credentials[kTotp].lockout = {1, 10s, 20s, 3};
+    court.restart();
+    const auto wrong = [&](const char* code) {
+        Request r = court.request(kTotp);
+        r.proof = totp_proof(code, 6).value();
+        return court.knock(kTotp, r);
+    };
+    CHECK(wrong("000001").refused()->locked_for == 0s);
+    CHECK(wrong("000002").refused()->locked_for == 10s);
+    CHECK(is_refused(wrong("000003"), Reject::locked));
+    court.pass(10s);
+    CHECK(wrong("000004").refused()->locked_for_good);
 }
 
 // Step 9

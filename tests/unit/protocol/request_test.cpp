@@ -62,9 +62,23 @@ TEST_CASE("every value of the enumerated bytes that is not defined is refused") 
     CHECK(fault_with(5, 2) == RequestFault::flags);
 }
 
-TEST_CASE("every reserved byte must be zero") {
-    for (std::size_t offset = 56; offset < 72; ++offset)
-        CHECK(fault_with(offset, 1) == RequestFault::reserved);
+TEST_CASE("a target is the unicast address of a host behind the server, and never together with a service") {
+    Request r = plain();
+    for (const char* good : {"198.51.100.7", "2001:db8::7", "10.0.0.1", "fd00::1"}) {
+        r.target = Address::parse(good).value();
+        CHECK(std::get<Request>(decode(encode(r))) == r);
+    }
+    for (const char* bad : {"127.0.0.1", "::1", "224.0.0.1", "ff02::1", "fe80::1", "169.254.0.1", "255.255.255.255"}) {
+        r.target = Address::parse(bad).value();
+        CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::target);
+    }
+    r.target = Address::parse("198.51.100.7").value();
+    r.endpoint = {};
+    r.service = 7;
+    CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::target);
+    r.target = {};
+    CHECK(std::get<Request>(decode(encode(r))) == r);
+    CHECK(fault_with(71, 1) == RequestFault::target); // ::1
 }
 
 TEST_CASE("a port without a service, or a service without a port, and never both") {
@@ -123,7 +137,7 @@ TEST_CASE("no two byte strings mean the same request") {
 
 TEST_CASE("every fault, action and factor has a name of its own") {
     std::vector<std::string_view> names;
-    for (int i = 0; i <= static_cast<int>(RequestFault::reserved); ++i)
+    for (int i = 0; i <= static_cast<int>(RequestFault::target); ++i)
         names.push_back(name_of(static_cast<RequestFault>(i)));
     for (int i = 1; i <= 4; ++i)
         names.push_back(name_of(static_cast<Action>(i)));

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/nft/door_sets.h"
+
+#include <algorithm>
+
+namespace xk::nft {
+namespace {
+
+DoorSet make(bool v4, bool forward, bool once, const std::optional<PortRange>& range) {
+    std::string name = std::string(forward ? (once ? "forward_once" : "forward") : once ? "once" : "grants") +
+                       (v4 ? "4" : "6");
+    if (range) {
+        name += "_" + range->text();
+        std::ranges::replace_if(name, [](char c) { return c == '/' || c == '-'; }, '_');
+    }
+    return {{kTable, name}, v4, forward, once, range};
+}
+
+} // namespace
+
+std::vector<DoorSet> door_sets(std::span<const PortRange> ranges, bool forward) {
+    std::vector<DoorSet> sets;
+    for (const bool behind : {false, true})
+        for (const bool once : {false, true})
+            for (const bool v4 : {true, false})
+                if (forward || !behind)
+                    sets.push_back(make(v4, behind, once, {}));
+    for (const PortRange& range : ranges)
+        for (const bool v4 : {true, false})
+            sets.push_back(make(v4, false, false, range));
+    return sets;
+}
+
+DoorSet set_of(const gate::Door& door, const std::optional<PortRange>& range, bool once) {
+    return make(door.address.is_v4(), !door.is_local(), once && !range, range);
+}
+
+std::vector<std::uint8_t> key_of(const DoorSet& set, const gate::Door& door) {
+    if (set.range)
+        return address_key(door.address);
+    return set.forward ? forward_key(door.address, door.target, door.endpoint) : grant_key(door.address, door.endpoint);
+}
+
+std::optional<gate::Door> door_of(const DoorSet& set, const std::vector<std::uint8_t>& key) {
+    if (set.range) {
+        const auto address = parse_address_key(key);
+        return address ? std::optional(gate::Door{*address, {}, set.range->begin()}) : std::nullopt;
+    }
+    const auto parsed = parse_grant_key(key, set.v4, set.forward);
+    return parsed ? std::optional(gate::Door{parsed->source, parsed->target, parsed->endpoint}) : std::nullopt;
+}
+
+} // namespace xk::nft
