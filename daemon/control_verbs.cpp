@@ -54,6 +54,7 @@ Reply status(Daemon& d, const json&) {
                 {"stealth", d.config().answer_as_closed ? "closed" : "drop"},
                 {"gate", d.config().gate_mode == config::GateMode::table ? "table" : "external"},
                 {"owned", d.is_owned()},
+                {"panic", d.in_panic()},
                 {"interfaces", interfaces},
                 {"credentials", d.config().policy.credentials.size()},
                 {"locked", locked},
@@ -191,6 +192,7 @@ Reply ban(Daemon& d, const json& request) {
     const auto not_banned = d.banning().ban(prefixes, *time, reason, d.own_addresses(), d.worker(), Now::read());
     if (!not_banned)
         return not_banned.error();
+    d.lifetimes().on_ban();
     if (!many && !not_banned->empty())
         return not_banned->front().error;
     for (const Banning::Refusal& r : *not_banned)
@@ -274,6 +276,16 @@ Reply clock_accept(Daemon& d, const json&) {
     return json{{"accepted", log::utc(Now::read().wall)}};
 }
 
+Reply panic(Daemon& d, const json&) {
+    const std::size_t grants = d.doors().book().doors();
+    spdlog::warn("panic: everything is closed by the operator");
+    const auto ended = d.panic();
+    if (!ended)
+        return ended.error();
+    spdlog::warn("{} grants closed, {} sessions ended; none is taken up again until a reload or restart", grants, *ended);
+    return json{{"closed", grants}, {"ended", *ended}};
+}
+
 Reply open(Daemon& d, const json& request) {
     const auto address = Address::parse(request.value("address", ""));
     if (!address)
@@ -323,6 +335,7 @@ constexpr Verb kVerbs[] = {
     {"status", Role::reader, status},   {"grants", Role::reader, grants}, {"users", Role::reader, users},
     {"stats", Role::reader, stats},     {"bans", Role::reader, bans},     {"ban", Role::admin, ban},
     {"unban", Role::admin, unban},      {"close", Role::admin, close},    {"reload", Role::admin, reload},
+    {"panic", Role::admin, panic},
     {"open", Role::admin, open},        {"unlock", Role::admin, unlock},    {"clock-accept", Role::admin, clock_accept},
 };
 

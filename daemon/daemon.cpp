@@ -35,7 +35,8 @@ Error worker_error(const std::string& what) {
 
 Daemon::Daemon(Parts parts)
     : parts_(std::move(parts)), doors_(parts_.nft, *parts_.config),
-      banning_(parts_.nft, *parts_.filter, doors_, *parts_.config), tags_(*parts_.filter),
+      banning_(parts_.nft, *parts_.filter, doors_, *parts_.config),
+      lifetimes_(std::move(parts_.sessions), doors_), tags_(*parts_.filter),
       started_(BootClock::now()) {}
 
 Daemon::~Daemon() = default;
@@ -318,6 +319,7 @@ void Daemon::on_tick() {
         (void)parts_.ruleset.update(); // ours
     }
     look_after_links();
+    look_after_sessions(now);
     control_->drop_idle(now.boot);
     save_state_lazily(now);
 

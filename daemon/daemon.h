@@ -10,6 +10,7 @@
 #include "daemon/control/server.h"
 #include "daemon/doors.h"
 #include "daemon/gate/log_budget.h"
+#include "daemon/lifetimes.h"
 #include "daemon/loop.h"
 #include "daemon/nft/transaction.h"
 #include "daemon/nft/watch.h"
@@ -32,6 +33,7 @@ struct Parts {
     privsep::Worker worker;
     nft::Socket nft;
     nft::Watch ruleset; // listens from before the fence stands
+    nft::Sessions sessions;
     xdp::OwnAddresses own_addresses;
     std::unique_ptr<xdp::Filter> filter;
     bool owned = false;     // the table belongs to our netlink socket
@@ -67,6 +69,11 @@ class Daemon {
     std::set<Address> own_addresses() const;
     Doors& doors() { return doors_; }
     Banning& banning() { return banning_; }
+    Lifetimes& lifetimes() { return lifetimes_; }
+    // Everything is closed, and every session of a service ends, but for gate.allow's; until a reload or a restart none is
+    // taken up again. How many sessions they were.
+    Result<std::size_t> panic();
+    bool in_panic() const { return in_panic_; }
     xdp::Filter& filter() { return *parts_.filter; }
     const privsep::Channel& worker() const { return parts_.worker.channel; }
     pid_t worker_pid() const { return parts_.worker.pid; }
@@ -99,6 +106,7 @@ class Daemon {
     void on_control();
     void on_tick();
     void save_state_lazily(const Now& now);
+    void look_after_sessions(const Now& now);
     void notice_sleep(const Now& now);
     void fail(Error error);
     Result<void> watch_everything();
@@ -107,6 +115,7 @@ class Daemon {
     Parts parts_;
     Doors doors_;
     Banning banning_;
+    Lifetimes lifetimes_;
     xdp::Tags tags_;
     std::optional<control::Server> control_;
     std::optional<Loop> loop_;
@@ -120,6 +129,7 @@ class Daemon {
     std::uint64_t saved_slot_ = 0;
     std::uint32_t ping_ = 0, pong_ = 0; // the last ones
     std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
+    bool in_panic_ = false;
     bool ruleset_unknown_ = false; // changes of it were lost
     bool fence_was_there_ = false;
     bool replacing_tags_ = false, first_tags_ = false;

@@ -56,6 +56,13 @@ Result<void> Doors::reconfigure(const config::Config& config) {
     return apply(book_.plan_keep(config.policy), Now::read());
 }
 
+std::optional<gate::Door> Doors::door_like(const gate::Door& like) const {
+    for (const gate::Service& service : config_->policy.services)
+        if (const auto door = service.door(like))
+            return door;
+    return std::nullopt;
+}
+
 const gate::Service* Doors::service_of(const gate::Door& door) const {
     for (const gate::Service& service : config_->policy.services)
         if (service.door(door) == door)
@@ -145,9 +152,11 @@ Result<void> Doors::restore(const Now& now) {
     return socket_.commit(std::move(transaction));
 }
 
-Result<std::size_t> Doors::forget_missing() {
+Result<std::set<gate::Door>> Doors::list_elements(bool once_only) const {
     std::set<gate::Door> there;
     for (const nft::DoorSet& set : sets()) {
+        if (once_only && !set.once)
+            continue;
         auto elements = nft::list_elements(socket_, set.name);
         if (!elements)
             return elements.error();
@@ -155,12 +164,41 @@ Result<std::size_t> Doors::forget_missing() {
             if (const auto door = nft::door_of(set, element.key))
                 there.insert(*door);
     }
-    std::vector<DoorChange> gone;
+    return there;
+}
+
+Result<std::size_t> Doors::forget_missing() {
+    const auto there = list_elements(false);
+    if (!there)
+        return there.error();
+    std::set<gate::Door> gone;
     for (const auto& [door, holders] : book_.all())
-        if (there.count(door) == 0)
-            gone.push_back({door, {}});
-    book_.enter(gone);
+        if (!there->contains(door))
+            gone.insert(door);
+    forget(gone);
     return gone.size();
+}
+
+Result<void> Doors::forget_taken() {
+    std::set<gate::Door> single;
+    for (const auto& [door, holders] : book_.all())
+        if (DoorChange{door, holders}.single())
+            single.insert(door);
+    if (single.empty())
+        return {};
+    const auto there = list_elements(true);
+    if (!there)
+        return there.error();
+    std::erase_if(single, [&](const gate::Door& door) { return there->contains(door); });
+    forget(single);
+    return {};
+}
+
+void Doors::forget(const std::set<gate::Door>& doors) {
+    std::vector<DoorChange> gone;
+    for (const gate::Door& door : doors)
+        gone.push_back({door, {}});
+    book_.enter(gone);
 }
 
 Result<void> Doors::apply(const std::vector<DoorChange>& changes, const Now& now) {
@@ -194,15 +232,15 @@ void Doors::write(nft::Transaction& transaction, const std::vector<DoorChange>& 
     }
 }
 
-Result<void> Doors::prolong(const std::vector<gate::Door>& doors, BootTime until, const Now& now) {
+Result<void> Doors::prolong(const std::map<gate::Door, std::chrono::seconds>& doors, const Now& now) {
     std::vector<DoorChange> changes;
-    for (const gate::Door& door : doors) {
+    for (const auto& [door, time] : doors) {
         const auto known = book_.all().find(door);
-        if (known == book_.all().end())
+        if (known == book_.all().end() || known->second.front().until >= now.boot + time)
             continue;
         DoorChange change{door, known->second};
         for (Holder& holder : change.holders)
-            holder.until = std::max(holder.until, until);
+            holder.until = std::max(holder.until, now.boot + time);
         changes.push_back(std::move(change));
     }
     return apply(changes, now);

@@ -11,6 +11,7 @@
 #include "daemon/nft/door_sets.h"
 #include "daemon/nft/transaction.h"
 
+#include <map>
 #include <set>
 
 namespace xk {
@@ -53,11 +54,16 @@ class Doors {
     Result<void> restore(const Now& now);
     // Forgets those that the kernel does not have: somebody took them away by hand. How many they were.
     Result<std::size_t> forget_missing();
-    // Prolongs the doors that are still open: their sessions live.
-    Result<void> prolong(const std::vector<gate::Door>& doors, BootTime until, const Now& now);
+    // Forgets doors for one connection that the kernel has let one in by.
+    Result<void> forget_taken();
+    void forget(const std::set<gate::Door>& doors);
+    // Those that are still open are to be so for this long from now on, if that is longer.
+    Result<void> prolong(const std::map<gate::Door, std::chrono::seconds>& doors, const Now& now);
     const gate::GrantBook& book() const { return book_; }
     std::vector<gate::GrantBook::Ended> take_ended() { return book_.take_ended(); }
 
+    // The door of the present configuration that this port is, or is of.
+    std::optional<gate::Door> door_like(const gate::Door& like) const;
     // The service that a door belongs to, by the present configuration; null where there is none any more.
     const gate::Service* service_of(const gate::Door& door) const;
     // "tcp/22", "tcp/27015-27030", "tcp/22 of 198.51.100.7"
@@ -68,6 +74,7 @@ class Doors {
     std::optional<PortRange> range_of(const gate::Door& door) const;
     std::vector<nft::DoorSet> sets() const;
     nft::DoorSet set_of(const gate::Door& door, bool once) const;
+    Result<std::set<gate::Door>> list_elements(bool once_only) const;
     std::string comment_of(const std::vector<gate::Holder>& holders) const;
     Result<void> apply(const std::vector<gate::DoorChange>& changes, const Now& now);
     void write(nft::Transaction& transaction, const std::vector<gate::DoorChange>& changes, const Now& now) const;

@@ -178,6 +178,8 @@ Result<void> Daemon::install_fence(const config::Config& config,
     nft::FenceSpec spec;
     for (const gate::Service& service : config.policy.services)
         add_guards(spec, service);
+    for (nft::Guard& guard : spec.guards)
+        guard.cut = guard.cut || in_panic_;
     spec.allow = config.allow;
     if (!config.answer_as_closed)
         spec.silent_port = config.port;
@@ -256,8 +258,11 @@ Result<void> Daemon::reload() {
     };
     if (auto done = attach(**filter, *next); !done)
         return back(done.error());
-    if (auto done = install_fence(*next); !done)
+    const bool was_in_panic = std::exchange(in_panic_, false);
+    if (auto done = install_fence(*next); !done) {
+        in_panic_ = was_in_panic;
         return back(done.error());
+    }
 
     // From here on the new configuration counts.
     std::swap(parts_.config, next); // `next` is now the old one, until the end of this function

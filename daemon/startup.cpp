@@ -148,6 +148,9 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
         config->gate_mode == config::GateMode::table ? nft::kTable : config->external.table, nft->port());
     if (!ruleset)
         return ruleset.error();
+    auto sessions = nft::Sessions::open();
+    if (!sessions)
+        return sessions.error();
     auto own_addresses = xdp::OwnAddresses::open();
     if (!own_addresses)
         return own_addresses.error();
@@ -163,6 +166,7 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     spdlog::info("judgement begins with {}", *begin);
     return std::make_unique<Daemon>(Parts{std::make_unique<config::Config>(*std::move(config)),
                                           *std::move(files), *std::move(worker), *std::move(nft), *std::move(ruleset),
+                                          *std::move(sessions),
                                           *std::move(own_addresses), *std::move(filter), owned, *begin,
                                           links_were_there});
 }

@@ -58,6 +58,8 @@ void Daemon::repair(const nft::Change& change) {
             return;
     }
     if (done)
+        done = lifetimes_.forget_used(own_addresses());
+    if (done)
         done = install_fence(config(), [&](nft::Transaction& transaction) {
             doors_.write(transaction, now);
             banning_.write(transaction, now);
@@ -86,6 +88,24 @@ void Daemon::look_after_links() {
             log::error(std::move(again).error().within(a.interface + ": the filter is not attached any more, and knocks are not heard there"));
         }
     }
+}
+
+void Daemon::look_after_sessions(const Now& now) {
+    for (const auto& ended : doors_.take_ended())
+        lifetimes_.on_ended(ended);
+    if (auto done = lifetimes_.tick(config(), banning_.list(), own_addresses(), now); !done)
+        log::error(done.error());
+}
+
+Result<std::size_t> Daemon::panic() {
+    const Now now = Now::read();
+    in_panic_ = true;
+    for (const char* everybody : {"0.0.0.0/0", "::/0"})
+        if (auto closed = doors_.close_prefix(Prefix::parse(everybody).value(), now); !closed)
+            return closed.error();
+    if (auto done = install_fence(config()); !done)
+        return done.error();
+    return lifetimes_.end_all(config(), own_addresses());
 }
 
 void Daemon::notice_sleep(const Now& now) {

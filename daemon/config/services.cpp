@@ -2,6 +2,7 @@
 #include "daemon/config/services.h"
 
 #include "daemon/config/user_rules.h"
+#include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 
 #include <algorithm>
@@ -16,6 +17,7 @@ using yaml::Place;
 using yaml::Scalar;
 using yaml::Section;
 
+constexpr std::chrono::seconds kShortestIdle{4};
 constexpr std::size_t kMaxRanges = 64; // of all services: each is a rule and two sets
 
 // "198.51.100.7", or with the port of the target: "198.51.100.7:22", "[2001:db8::7]:22".
@@ -182,6 +184,9 @@ void Services::read_rules(Service& service, Section& rules) {
         faults_.add(rules.place(), idle ? "\"idle\" is for \"after: idle\" only" : "\"after: idle\" needs \"idle\"",
                     "idle: 10m is the time that a grant lives on after its last session");
     service.idle = idle.value_or(std::chrono::seconds(0));
+    if (idle && *idle < kShortestIdle)
+        faults_.add(rules.place_of_key("idle"), "sessions are looked for once a second: \"idle\" is at least " +
+                                                    duration_text(kShortestIdle));
     if (const auto number = rules.number("max_connections", 1, 65535))
         service.max_connections = static_cast<std::uint32_t>(*number);
     service.single = rules.boolean("single").value_or(false);

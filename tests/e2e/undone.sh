@@ -89,6 +89,15 @@ eventually 5 closed || fail "the book still has it"
 refuse "and the port is shut" granted
 check "until the next knock" knock 192.0.2.1 anna-robot ssh
 
+say "a grant for one connection is not put back when it has had its one"
+ctl close anna >/dev/null
+check "such a grant" knock 192.0.2.1 anna-robot ssh --lifetime 10m --single --no-wait
+eventually 5 granted || fail "it lets nobody in"
+in_srv nft flush ruleset
+eventually 5 as_before || fail "the ruleset does not come back"
+refuse "and shuts nobody in after a flush" granted
+check "another knock" knock 192.0.2.1 anna-robot ssh --lifetime 20m
+
 say "a hundred flushes while a stranger tries every millisecond"
 exec 9> >(exec nsenter --net="/run/netns/$STR" "$PROBE" storm --to 198.51.100.1 >"$D/storm")
 for _ in $(seq 100); do

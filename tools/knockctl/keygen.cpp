@@ -206,8 +206,8 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
         const std::string user = "# Rights of one user; docs/configuration.md describes every key.\n"
                                  "name: " + options.user + "\n" +
                                  "services: " + yaml_list(services) + "\n" +
-                                 "lifetime: 30s        # of a door, when the client asks for none\n"
-                                 "max_lifetime: 1h\n"
+                                 "# lifetime: 30s      # of a grant, when the client asks for none, instead of the service's own\n"
+                                 "# max_lifetime: 1h\n"
                                  "binding: any         # the packet's source may stand for a client behind NAT\n";
         if (auto done = files.write(directory + "/users/" + options.user + ".yaml", user, 0644); !done)
             return done.error();

@@ -199,7 +199,7 @@ int main(int argc, char** argv) {
     std::function<int()> run;
     std::string what, file = kConfig, time, reason, service, factor = "totp";
     tools::KeygenOptions keygen;
-    bool no_qr = false, from_input = false;
+    bool no_qr = false, from_input = false, single = false;
 
     const auto add = [&](const char* name, const char* description, std::function<int()> function) {
         CLI::App* const sub = app.add_subcommand(name, description);
@@ -245,7 +245,7 @@ int main(int argc, char** argv) {
     sub->add_option("address", what, "address or network")->required();
     add_json(sub);
     sub = add("open", "open a service for an address, without a knock", [&]() -> int {
-        json request = {{"verb", "open"}, {"address", what}, {"service", service}};
+        json request = {{"verb", "open"}, {"address", what}, {"service", service}, {"single", single}};
         const auto parsed = parse_duration(time);
         if (!parsed)
             return fail(Error{parsed.error().message, parsed.error().hint, Exit::usage});
@@ -256,8 +256,9 @@ int main(int argc, char** argv) {
         });
     });
     sub->add_option("address", what, "address")->required();
-    sub->add_option("service", service, "its name, or tcp/22")->required();
+    sub->add_option("service", service, "its name, all, tcp/22, or tcp/22@HOST behind this one")->required();
     sub->add_option("--for", time, "how long: 10m, 1d")->required();
+    sub->add_flag("--single", single, "for one connection");
     add_json(sub);
     sub = add("close", "close the doors of an address, network, user or user/device", [&] {
         return control.ask({{"verb", "close"}, {"what", what}}, [](const json& r) {
@@ -265,6 +266,13 @@ int main(int argc, char** argv) {
         });
     });
     sub->add_option("what", what, "address, network, user or user/device")->required();
+    add_json(sub);
+    sub = add("panic", "close everything and end every session but those of gate.allow", [&] {
+        return control.ask({{"verb", "panic"}}, [](const json& r) {
+            return "closed " + counted(r.value("closed", 0u), "grant") + " and ended " +
+                   counted(r.value("ended", 0u), "session") + "; knocks open again\n";
+        });
+    });
     add_json(sub);
     sub = add("unlock", "forget the wrong codes of a user or user/device", [&] {
         return control.ask({{"verb", "unlock"}, {"what", what}}, [](const json& r) {

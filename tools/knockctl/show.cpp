@@ -73,7 +73,7 @@ std::string show_status(const json& r) {
         {"config", text(r.at("config"))},
         {"knock port", text(r.at("port")) + "/udp, stealth " + text(r.at("stealth"))},
         {"interfaces", interfaces},
-        {"gate", text(r.at("gate"))},
+        {"gate", text(r.at("gate")) + (r.at("panic") == true ? ", in panic until a reload: no session is taken up again" : "")},
         {"credentials", text(r.at("credentials")) + ", " + text(r.at("locked")) + " locked"},
         {"tags", text(r.at("tags"))},
         {"grants", text(r.at("grants"))},
