@@ -54,8 +54,8 @@ say "systemd $(inside systemctl --version | head -1 | cut -d' ' -f2) runs as PID
 
 say "install, enroll, start"
 inside cp -a /opt/stage/usr/. /usr/
-# PID 1 of a machine mounts it; that of a container may not.
-inside mountpoint -q /sys/fs/bpf || inside mount -t bpf bpf /sys/fs/bpf
+# PID 1 of a machine mounts it, like this; that of a container may not.
+inside mountpoint -q /sys/fs/bpf || inside mount -t bpf -o mode=700 bpf /sys/fs/bpf
 inside systemd-sysusers
 inside systemd-tmpfiles --create /usr/lib/tmpfiles.d/xknock.conf
 inside mkdir -p /etc/xknock
