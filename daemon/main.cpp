@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/log.h"
+#include "daemon/privsep/privileges.h"
 #include "daemon/startup.h"
 
 #include <CLI/CLI.hpp>
@@ -56,5 +57,9 @@ int main(int argc, char** argv) {
         return finish(daemon.error());
     if (auto begun = (*daemon)->begin(); !begun)
         return finish(begun);
+    // For the exchange of a dispatcher for a link of our own.
+    if (!(*daemon)->config().coexist)
+        if (auto dropped = privsep::drop_dispatcher_capabilities(); !dropped)
+            return finish(dropped);
     return finish((*daemon)->run());
 }

@@ -115,7 +115,8 @@ void Daemon::take_down() {
     if (!fence_was_there_ && config().gate_mode == config::GateMode::table)
         (void)nft::remove_fence(parts_.nft);
     if (!parts_.links_were_there)
-        xdp::Filter::remove_pins(config().pin_directory);
+        if (auto done = xdp::Filter::remove_pins(config().pin_directory); !done)
+            log::error(done.error());
 }
 
 Result<void> Daemon::hand_over(const config::Config& config, std::uint32_t generation) {
@@ -216,6 +217,8 @@ Result<std::unique_ptr<xdp::Filter>> Daemon::load_filter(const config::Config& c
     settings.knock_port = config.port;
     settings.answer_as_closed = config.answer_as_closed;
     settings.answers_per_second = config.answers_per_second;
+    settings.share = config.coexist;
+    settings.run_priority = config.run_priority;
     auto filter = xdp::Filter::load(settings, config.pin_directory,
                                     [](const std::string& note) { spdlog::warn("{}", note); });
     if (!filter)
@@ -236,11 +239,12 @@ Result<void> Daemon::reload() {
     if (next->account.uid != old.account.uid || next->worker_account.uid != old.worker_account.uid ||
         next->run_directory != old.run_directory || next->state_directory != old.state_directory ||
         next->pin_directory != old.pin_directory || next->gate_mode != old.gate_mode ||
-        next->gate_owned != old.gate_owned ||
+        next->gate_owned != old.gate_owned || next->coexist != old.coexist ||
         next->external.table != old.external.table || next->external.set4 != old.external.set4 ||
         next->external.set6 != old.external.set6 ||
         next->policy.settings.server != old.policy.settings.server)
-        return Error{"process, paths, gate mode, gate.owned, external and server_id take effect with a restart only",
+        return Error{"process, paths, xdp.coexist, gate mode, gate.owned, external and server_id take effect with a restart "
+                     "only",
                      "systemctl restart xknockd", Exit::configuration};
 
     // Everything that can fail, before anything counts. The worker reads the new keys but judges by the old ones.

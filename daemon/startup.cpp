@@ -5,6 +5,7 @@
 #include "daemon/nft/fence.h"
 #include "daemon/notify.h"
 #include "daemon/privsep/privileges.h"
+#include "daemon/xdp/dispatcher.h"
 #include "protocol/base/quote.h"
 
 #include <net/if.h>
@@ -104,6 +105,9 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
         return first.error();
     if (auto done = privsep::check_capabilities(); !done)
         return done.error();
+    if (first->coexist)
+        if (auto done = xdp::check_dispatcher(); !done)
+            return done.error();
     if (auto done = check_interfaces(*first); !done)
         return done.error();
     if (auto done = prepare_directories(*first); !done)
@@ -126,7 +130,9 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     auto worker = privsep::spawn_worker(options.worker_executable);
     if (!worker)
         return worker.error();
-    if (auto done = privsep::keep_network_capabilities(first->account.uid, first->account.gid); !done)
+    if (auto done = privsep::keep_capabilities(first->account.uid, first->account.gid,
+                                              first->coexist || xdp::Filter::has_shares(first->pin_directory));
+        !done)
         return done.error();
 
     // Read once more with the rights that a reload will have.
@@ -160,7 +166,7 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     auto begin = set_up_worker(*worker, *config, (*filter)->ring_fd(), *files, *boot_id);
     if (!begin) {
         if (!links_were_there) // the pins are of this start
-            xdp::Filter::remove_pins(config->pin_directory);
+            (void)xdp::Filter::remove_pins(config->pin_directory);
         return begin.error();
     }
     spdlog::info("judgement begins with {}", *begin);
@@ -190,11 +196,11 @@ Result<void> remove_traces(const std::string& config_file) {
     if (c.gate_mode == config::GateMode::table || c.external.table != nft::kTable)
         if (auto done = nft::remove_fence(*nft); !done)
             return done;
-    xdp::Filter::remove_pins(c.pin_directory);
+    auto removed = xdp::Filter::remove_pins(c.pin_directory);
     std::error_code code;
     for (const char* name : {"state", "lock", "control.sock"})
         std::filesystem::remove(std::filesystem::path(c.run_directory) / name, code);
-    return {};
+    return removed;
 }
 
 } // namespace xk

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: MIT
 # What tools/quickstart and tools/run-tests need of Debian 12, and how they come to it. docs/dependencies.md says why each.
 
-PACKAGES_BUILD=(cmake ninja-build pkg-config g++-12 gcc-12 clang-14 bpftool linux-libc-dev libbpf-dev libsodium-dev
-	libnftnl-dev libmnl-dev libnetfilter-conntrack-dev libyaml-cpp-dev libspdlog-dev doctest-dev liboath-dev libqrencode-dev libseccomp-dev
-	libcap-ng-dev libcli11-dev nlohmann-json3-dev)
+PACKAGES_BUILD=(cmake ninja-build pkg-config g++-12 gcc-12 clang-14 bpftool linux-libc-dev libbpf-dev libxdp-dev
+	libsodium-dev libnftnl-dev libmnl-dev libnetfilter-conntrack-dev libyaml-cpp-dev libspdlog-dev doctest-dev
+	liboath-dev libqrencode-dev libseccomp-dev libcap-ng-dev libcli11-dev nlohmann-json3-dev)
 PACKAGES_DEMO=(iproute2 nftables openssh-server openssh-client nmap procps socat)
 PACKAGES_TEST=("${PACKAGES_DEMO[@]}" git python3 python3-systemd libclang-rt-14-dev shellcheck binutils oathtool tmux strace
 	faketime tcpdump ethtool iptables fail2ban systemd systemd-container qemu-system-x86 busybox-static cpio kmod
-	e2fsprogs)
+	e2fsprogs xdp-tools)
 # Services that these packages bring: they are not to run because somebody looked at xknock.
 PACKAGES_SERVICES=(ssh fail2ban)
 

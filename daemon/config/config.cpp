@@ -209,6 +209,12 @@ void Loader::read_xdp(Section& main) {
     if (!xdp)
         return;
     set(config_.allow_generic, xdp->boolean("allow_generic"));
+    if (const auto coexist = xdp->scalar("coexist")) {
+        config_.coexist = coexist->value == "libxdp";
+        if (coexist->value != "libxdp" && coexist->value != "none")
+            faults_.add(coexist->place, in_quotes(coexist->value) + " is neither none nor libxdp");
+    }
+    set(config_.run_priority, xdp->number("priority", 0, 65535));
     set(config_.answers_per_second, xdp->number("answers_per_second", 0, 1'000'000));
     if (const auto addresses = xdp->scalars("local_addresses")) {
         config_.local_addresses.emplace();

@@ -56,6 +56,8 @@ struct Config {
     bool answer_as_closed = false; // stealth: closed
     std::uint32_t answers_per_second = 100;
     bool allow_generic = false;
+    bool coexist = false; // xdp.coexist: libxdp; with other XDP programs, through libxdp's dispatcher
+    std::uint32_t run_priority = 5;
     std::optional<std::set<Address>> local_addresses; // none: this host's own, kept current
     GateMode gate_mode = GateMode::table;
     External external;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/xdp/filter.h"
 
+#include "daemon/xdp/dispatcher.h"
 #include "protocol/base/quote.h"
 
 #include "knock.skel.h"
@@ -86,6 +87,13 @@ std::string holder_of(int ifindex) {
     return name;
 }
 
+void detach_link(const std::string& pin) {
+    const Fd link(bpf_obj_get(pin.c_str()));
+    if (link)
+        (void)bpf_link_detach(link.get());
+    ::unlink(pin.c_str());
+}
+
 Mode mode_of(int ifindex) {
     LIBBPF_OPTS(bpf_xdp_query_opts, query);
     if (bpf_xdp_query(ifindex, 0, &query) == 0 && query.attach_mode == XDP_ATTACHED_SKB)
@@ -119,6 +127,28 @@ std::string maps_directory(const std::string& pins) {
 bool is_ours(const std::string& name) {
     return name.rfind("link-", 0) == 0 ||
            (name.rfind("maps", 0) == 0 && name.find_first_not_of("0123456789", 4) == name.npos);
+}
+
+std::string share_of(const std::string& pins, const std::string& interface) {
+    return pins + "/share-" + interface;
+}
+
+// Whether an entry of the directory begins like this.
+bool has_entry(const std::string& directory, std::string_view begin) {
+    std::error_code code;
+    for (const auto& entry : fs::directory_iterator(directory, code))
+        if (entry.path().filename().string().rfind(begin, 0) == 0)
+            return true;
+    return false;
+}
+
+// Out of the dispatcher of that interface, if it is there still.
+Result<void> end_share(const fs::path& share) {
+    const auto ifindex = static_cast<int>(::if_nametoindex(share.filename().string().substr(6).c_str()));
+    auto done = ifindex == 0 ? Result<void>() : leave_dispatcher(ifindex);
+    if (done)
+        ::rmdir(share.c_str());
+    return done;
 }
 
 knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
@@ -165,9 +195,20 @@ Result<Filter> Filter::load(const FilterSettings& settings, const std::string& p
         std::unique_ptr<knock_bpf, Destroy> skeleton(open_with(settings, maps));
         if (!skeleton)
             return bpf_error(errno, "opening the filter");
+        if (settings.share) // libxdp loads the program; the maps are needed before
+            bpf_program__set_autoload(skeleton->progs.xknock, false);
         const int failure = knock_bpf__load(skeleton.get());
-        if (failure == 0)
+        if (failure == 0 && !settings.share)
             return Filter(std::move(skeleton), pins);
+        if (failure == 0) {
+            auto component =
+                Component::make({open_with(settings, maps), knock_bpf__destroy}, settings.run_priority);
+            if (!component)
+                return component.error();
+            Filter filter(std::move(skeleton), pins);
+            filter.component_ = std::make_unique<Component>(*std::move(component));
+            return filter;
+        }
         // libbpf does not take a pinned map of another shape. Ours carry the ABI's version, so one that does
         // not fit is damaged or foreign.
         if (failure != -EINVAL || again || !fs::exists(maps + "/tags"))
@@ -202,15 +243,19 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
         return Error{"there is no interface " + in_quotes(interface),
                      "interfaces here: " + known_interfaces()};
     const std::string pin = pins_ + "/link-" + interface;
+    if (component_)
+        return attach_shared(interface, ifindex, allow_generic);
+    if (const std::string share = share_of(pins_, interface); ::access(share.c_str(), F_OK) == 0) {
+        if (auto alone = replace_dispatcher(interface, ifindex); !alone)
+            return alone.error();
+        ::rmdir(share.c_str());
+    }
     if (::access(pin.c_str(), F_OK) == 0) {
         if (auto taken = take_over(interface, ifindex, pin); taken && (taken->mode == Mode::native || allow_generic))
             return taken;
         // A link of an interface that is gone, that somebody detached, or in a mode that is not allowed any more: begin
         // anew. Without its pin it would go too, but later.
-        const Fd link(bpf_obj_get(pin.c_str()));
-        if (link)
-            (void)bpf_link_detach(link.get());
-        ::unlink(pin.c_str());
+        detach_link(pin);
     }
     const int program = bpf_program__fd(skeleton_->progs.xknock);
     LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
@@ -218,7 +263,8 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
     int failure = errno;
     if (!link && (failure == EBUSY || failure == EEXIST))
         return Error{holder_of(ifindex) + " is attached to interface " + in_quotes(interface),
-                     "bpftool net show dev " + interface + " says more; take it away first"};
+                     "bpftool net show dev " + interface + " says more; if it is xdp_dispatcher, "
+                     "\"xdp: {coexist: libxdp}\" adds the filter to it; else take it away first"};
     if (!link && !allow_generic)
         return os_error_of(failure, "attaching to " + in_quotes(interface) + " in native mode",
                            "its driver has no native XDP, or not with these settings (LRO, MTU); "
@@ -235,13 +281,29 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
     return Attachment{interface, ifindex, mode_of(ifindex)};
 }
 
+// The filter is in a dispatcher, or will be; the directory says so to whoever comes after us.
+Result<Attachment> Filter::attach_shared(const std::string& interface, int ifindex, bool allow_generic) {
+    if (const std::string share = share_of(pins_, interface); ::mkdir(share.c_str(), 0700) != 0 && errno != EEXIST)
+        return os_error("making " + in_quotes(share));
+    // A link and a dispatcher exclude each other, so there is a moment without either; the fence stands meanwhile.
+    if (const std::string pin = pins_ + "/link-" + interface; ::access(pin.c_str(), F_OK) == 0)
+        detach_link(pin);
+    auto generic = component_->attach(interface, ifindex, allow_generic);
+    if (!generic)
+        return generic.error();
+    return Attachment{interface, ifindex, *generic ? Mode::generic : Mode::native};
+}
+
 bool Filter::is_attached(const Attachment& attachment) const {
+    const auto ifindex = ::if_nametoindex(attachment.interface.c_str());
+    if (component_)
+        return ifindex != 0 && component_->is_attached(static_cast<int>(ifindex));
     const Fd link(bpf_obj_get((pins_ + "/link-" + attachment.interface).c_str()));
     bpf_link_info info{};
     __u32 size = sizeof info;
     // The kernel forgets the interface when it goes, or when the link is detached.
     return link && bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 && info.xdp.ifindex != 0 &&
-           info.xdp.ifindex == ::if_nametoindex(attachment.interface.c_str());
+           info.xdp.ifindex == ifindex;
 }
 
 std::string_view name_of(Mode mode) {
@@ -263,25 +325,31 @@ void Filter::detach_others(const std::vector<std::string>& interfaces) {
         if (name.rfind("link-", 0) == 0 &&
             std::find(interfaces.begin(), interfaces.end(), name.substr(5)) == interfaces.end())
             ::unlink(entry.path().c_str());
+        else if (name.rfind("share-", 0) == 0 &&
+                 std::find(interfaces.begin(), interfaces.end(), name.substr(6)) == interfaces.end())
+            (void)end_share(entry.path()); // what stays is tried again with the next configuration
         // Maps of another release's filter, whose program no link of ours runs any more.
         else if (is_ours(name) && name.rfind("maps", 0) == 0 && entry.path() != maps_directory(pins_))
             fs::remove_all(entry.path(), code);
     }
 }
 
-bool Filter::has_links(const std::string& pins) {
-    std::error_code code;
-    for (const auto& entry : fs::directory_iterator(pins, code))
-        if (entry.path().filename().string().rfind("link-", 0) == 0)
-            return true;
-    return false;
-}
+bool Filter::has_links(const std::string& pins) { return has_entry(pins, "link-") || has_shares(pins); }
+bool Filter::has_shares(const std::string& pins) { return has_entry(pins, "share-"); }
 
-void Filter::remove_pins(const std::string& pins) {
+Result<void> Filter::remove_pins(const std::string& pins) {
+    libbpf_set_print(listen);
+    Result<void> done;
     std::error_code code;
-    for (const auto& entry : fs::directory_iterator(pins, code))
-        if (is_ours(entry.path().filename()))
+    for (const auto& entry : fs::directory_iterator(pins, code)) {
+        if (entry.path().filename().string().rfind("share-", 0) == 0) {
+            if (auto ended = end_share(entry.path()); !ended)
+                done = ended;
+        } else if (is_ours(entry.path().filename())) {
             fs::remove_all(entry.path(), code);
+        }
+    }
+    return done;
 }
 
 int Filter::map_fd(const bpf_map* map) const { return bpf_map__fd(map); }

@@ -7,6 +7,8 @@
 //
 //   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters
 //   DIR/link-INTERFACE   one for each interface; it holds the program
+//   DIR/share-INTERFACE  or, a mere directory: there the program is in libxdp's dispatcher (dispatcher.h), which has
+//                        pins of its own
 //
 // Every bpf(2) call is made here or in maps.cpp.
 #pragma once
@@ -27,12 +29,16 @@ struct knock_bpf;
 
 namespace xk::xdp {
 
+class Component;
+
 struct FilterSettings {
     std::uint16_t knock_port = 0;
     bool answer_as_closed = false;        // stealth "closed"
     std::uint32_t answers_per_second = 0; // of one CPU
     std::chrono::nanoseconds knock_interval{std::chrono::milliseconds(500)}; // each credential's bucket
     std::uint64_t knock_burst = 32;
+    bool share = false;        // the interface with other XDP programs, through libxdp's dispatcher
+    unsigned run_priority = 0; // among them
 };
 
 enum class Mode { native, generic, none };
@@ -65,11 +71,13 @@ class Filter {
     // Takes links away that belong to none of these interfaces.
     void detach_others(const std::vector<std::string>& interfaces);
 
-    // Whether links are pinned there: a filter of ours is, or was, attached.
+    // Whether links are pinned there: a filter of ours is, or was, attached. has_shares: in dispatchers.
     static bool has_links(const std::string& pins);
+    static bool has_shares(const std::string& pins);
 
-    // Takes away every pin below the directory, and with it filter and maps.
-    static void remove_pins(const std::string& pins);
+    // Takes the filter out of dispatchers, and away every pin below the directory, and with it filter and maps. An error
+    // is of a dispatcher and says that the filter is in it still; everything else is gone all the same.
+    static Result<void> remove_pins(const std::string& pins);
 
     knock_bpf& skeleton() { return *skeleton_; }
     int map_fd(const bpf_map* map) const;
@@ -81,8 +89,10 @@ class Filter {
     };
     Filter(std::unique_ptr<knock_bpf, Destroy> skeleton, std::string pins);
     Result<Attachment> take_over(const std::string& interface, int ifindex, const std::string& pin);
+    Result<Attachment> attach_shared(const std::string& interface, int ifindex, bool allow_generic);
 
-    std::unique_ptr<knock_bpf, Destroy> skeleton_;
+    std::unique_ptr<knock_bpf, Destroy> skeleton_; // without a program where component_ has it
+    std::unique_ptr<Component> component_;
     std::string pins_;
 };
 

@@ -96,10 +96,34 @@ id=$(bpftool prog show pinned "$D/bpf/other" | sed -n 's/^\([0-9]*\):.*/\1/p')
 contains "and names the holder" "$(cat "$D/out")" "XDP program id $id"
 contains "and the interface" "$(cat "$D/out")" 'is attached to interface "host0"'
 contains "and what to do" "$(cat "$D/out")" "bpftool net show dev host0"
+contains "also if it is of libxdp" "$(cat "$D/out")" "xdp: {coexist: libxdp}"
 equal "the fence that it had put up is gone again" "$(in_srv nft list ruleset)" "$before_tables"
 contains "the other program still runs" "$(in_srv ip link show host0)" "prog/xdp id $id"
 in_srv bpftool net detach xdpdrv dev host0
 rm "$D/bpf/other"
+
+say "beside other XDP programs"
+export LIBXDP_BPFFS=$D/bpf # where a kernel can, nothing of this is left on the host
+main '$ a xdp: {coexist: libxdp}'
+fails 1 "without the capabilities" "lacks CAP_SYS_ADMIN or CAP_DAC_OVERRIDE" in_srv setpriv --bounding-set=-sys_admin \
+	--inh-caps=-all "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker "$WORKER"
+contains "the hint is the unit's drop-in" "$(cat "$D/out")" coexist.conf
+main '$ a xdp: {coexist: libxdp}'
+# Programs that extend others are what the dispatcher is made of; a kernel in lockdown has none.
+if bpftool feature probe kernel | grep 'program_type ext is available' >/dev/null; then
+	start
+	contains "this kernel can" "$(bpftool prog show)" "name xdp_dispatcher"
+	stop
+	check "and it goes again" daemon_command --remove
+	equal "from the interface too" "$(in_srv ip link show host0 | grep xdp || true)" ""
+	rm -rf "${D:?}/etc"
+	cp -a "$D/etc.good" "$D/etc"
+else
+	fails 1 "a kernel that cannot" "this kernel does not let XDP programs share an interface"
+	contains "the hint says what it takes" "$(cat "$D/out")" "Linux 5.10 or later, not in lockdown"
+	contains "and how to do without" "$(cat "$D/out")" "xdp: {coexist: none}"
+fi
+unset LIBXDP_BPFFS
 
 say "native mode only, unless generic is allowed"
 # A tun device has native XDP, a bridge has none.

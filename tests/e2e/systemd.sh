@@ -54,8 +54,8 @@ say "systemd $(inside systemctl --version | head -1 | cut -d' ' -f2) runs as PID
 
 say "install, enroll, start"
 inside cp -a /opt/stage/usr/. /usr/
-# PID 1 of a machine mounts it; that of a container may not.
-inside mountpoint -q /sys/fs/bpf || inside mount -t bpf bpf /sys/fs/bpf
+# PID 1 of a machine mounts it, like this; that of a container may not.
+inside mountpoint -q /sys/fs/bpf || inside mount -t bpf -o mode=700 bpf /sys/fs/bpf
 inside systemd-sysusers
 inside systemd-tmpfiles --create /usr/lib/tmpfiles.d/xknock.conf
 inside mkdir -p /etc/xknock
@@ -173,4 +173,26 @@ refuse "and the way in is shut" can_connect "$STR" 198.51.100.1 22
 check "--remove needs no good configuration" inside /usr/sbin/xknockd --remove
 check "and the way in is open" can_connect "$STR" 198.51.100.1 22
 equal "nothing is left" "$(in_srv nft list tables)$(inside ls -A /sys/fs/bpf/xknock)" ""
+
+say "beside other XDP programs"
+inside sh -c 'printf "%s\n" "interfaces: [host0, host1]" "services: {ssh: tcp/22}" "xdp: {coexist: libxdp}" \
+	>/etc/xknock/xknock.yaml'
+refuse "it does not start by the unit alone" inside systemctl start xknockd
+inside systemctl stop xknockd
+contains "for want of capabilities" "$(journal | tail -8)" "lacks CAP_SYS_ADMIN or CAP_DAC_OVERRIDE"
+# As the hint says.
+inside sh -c "$(sed -n 's/^# *\(install -D .*\)/\1/p' "$TOP/systemd/coexist.conf")"
+inside systemctl daemon-reload
+if inside bpftool feature probe kernel | grep 'program_type ext is available' >/dev/null; then
+	check "with the drop-in it does" inside systemctl start xknockd
+	contains "in libxdp's dispatcher" "$(inside bpftool prog show)" "name xdp_dispatcher"
+	has "and the capabilities are not in effect" "$(show MainPID)" "CapEff: 000000c000001000"
+	inside systemctl stop xknockd
+else
+	refuse "nor with the drop-in, on this kernel" inside systemctl start xknockd
+	inside systemctl stop xknockd
+	contains "which says so" "$(journal | tail -8)" "this kernel does not let XDP programs share an interface"
+fi
+check "and goes again" inside /usr/sbin/xknockd --remove
+equal "without a trace" "$(in_srv nft list tables)$(inside ls -A /sys/fs/bpf/xknock)" ""
 pass

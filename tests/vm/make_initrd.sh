@@ -16,7 +16,8 @@ VERSION=$(cat "$KERNEL/version")
 # Of these only veth and the disk's are loaded by the guest script; the rest is here for the kernel to load by itself,
 # as on any server, when xknockd installs the fence.
 MODULES="veth virtio_blk virtio_pci nf_tables nft_ct nft_counter nft_fib_inet nf_conntrack"
-PROGRAMS="/bin/dash /sbin/ip /usr/sbin/nft /sbin/modprobe /usr/bin/socat"
+PROGRAMS="/bin/dash /sbin/ip /usr/sbin/nft /sbin/modprobe /usr/bin/socat /usr/bin/setpriv /usr/sbin/xdp-loader
+	/usr/sbin/xdp-filter"
 PRODUCT="daemon/xknockd daemon/xknock-worker client/knock-client tools/knockctl"
 TOOLS="tests/tool/xk-packet tests/vm/xk-old-kernel"
 
@@ -50,6 +51,12 @@ add() {
 for program in $PROGRAMS; do add "$program"; done
 for program in $PRODUCT $TOOLS; do add "$XK_BUILD/$program" strip; done
 ln -s dash "$R/bin/sh"
+
+# What libxdp and its tools load, from where they look for it.
+for object in /usr/lib/*/bpf; do
+	mkdir -p "$R$object"
+	cp "$object"/xdp-dispatcher.o "$object"/xdpfilt_*.o "$R$object/"
+done
 
 mkdir -p "$R/lib/modules/$VERSION"
 for module in $MODULES; do

@@ -8,6 +8,7 @@
 #     floor       the same on the oldest kernel that we support (5.10)
 #     backports   the same on 6.12
 #     clock       the wall clock is set back and forth
+#     coexist     beside other XDP programs, through libxdp's dispatcher; coexist_floor: on the oldest kernel
 #     reboot      power cuts and clean stops
 #     old_kernel  a kernel that is too old. XK_VM_OLD_KERNEL=/DIR names one below 5.8, as fetch_kernels.sh lays it
 #                 out; without it the floor's kernel plays the part.
@@ -114,6 +115,14 @@ case_clock() {
 	boot "xk.case=clock" -rtc "$(rtc "$(tomorrow)")"
 }
 
+coexist() {
+	kernel "$1"
+	local WATCHDOG=240 # it starts the daemon many times
+	boot "xk.case=coexist"
+}
+case_coexist() { coexist debian12; }
+case_coexist_floor() { coexist floor; }
+
 case_reboot() {
 	local disks=() disk n
 	kernel debian12
@@ -141,9 +150,9 @@ case_old_kernel() {
 	fi
 }
 
-[ $# -gt 0 ] || { sed -n '6,14s/^# \?//p' "$0" >&2 && exit 2; }
+[ $# -gt 0 ] || { sed -n '6,15s/^# \?//p' "$0" >&2 && exit 2; }
 PATH=$PATH:/usr/sbin:/sbin
-for tool in qemu-system-x86_64 busybox cpio modprobe depmod ip socat nft mke2fs dash strip; do
+for tool in qemu-system-x86_64 busybox cpio modprobe depmod ip socat nft mke2fs dash strip setpriv xdp-loader xdp-filter; do
 	command -v "$tool" >/dev/null || skip "there is no $tool"
 done
 D=$(mktemp -d /tmp/xk-vm.XXXXXX)

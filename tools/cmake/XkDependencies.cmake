@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Everything outside the project, all of it Debian packages. docs/dependencies.md says why each.
 find_package(PkgConfig REQUIRED)
-foreach(module libbpf libsodium libnftnl libmnl libnetfilter_conntrack liboath libqrencode libseccomp libcap-ng)
+foreach(module libbpf libxdp libsodium libnftnl libmnl libnetfilter_conntrack liboath libqrencode libseccomp libcap-ng)
   string(REPLACE "-" "_" id ${module})
   pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${module})
 endforeach()

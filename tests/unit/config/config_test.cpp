@@ -94,7 +94,8 @@ TEST_CASE("a whole configuration is read") {
     const Etc etc;
     etc.write("xknock.yaml", std::string(Etc::kMain) +
                                  "port: 4242\nstealth: closed\nclock_skew: 45s\n"
-                                 "xdp: {allow_generic: true, answers_per_second: 7, local_addresses: [192.0.2.1]}\n"
+                                 "xdp: {allow_generic: true, answers_per_second: 7, local_addresses: [192.0.2.1],\n"
+                                 "      coexist: libxdp, priority: 9}\n"
                                  "gate: {allow: [198.51.100.0/24, 2001:db8::1], max_grants: 5}\n"
                                  "control: {admin_group: 0, read_group: 1}\n"
                                  "paths: {run: /r, state: /s, bpf: /b}\n");
@@ -104,6 +105,8 @@ TEST_CASE("a whole configuration is read") {
     CHECK(c.answer_as_closed);
     CHECK(c.answers_per_second == 7);
     CHECK(c.allow_generic);
+    CHECK(c.coexist);
+    CHECK(c.run_priority == 9);
     CHECK(c.local_addresses == std::set<Address>{Address::v4(192, 0, 2, 1)});
     CHECK(c.policy.settings.skew == 45s);
     CHECK(to_hex(c.policy.settings.server) == "000102030405060708090a0b0c0d0e0f");
@@ -191,7 +194,7 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
         }
         whole += line + "\n";
     }
-    CHECK(revived == 16);
+    CHECK(revived == 18);
     etc.write("xknock.yaml", whole);
     const Config all = etc.good();
     CHECK(all.port == sample.port);
@@ -201,6 +204,8 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
     CHECK(all.gate_owned == sample.gate_owned);
     CHECK(all.max_grants == sample.max_grants);
     CHECK(all.allow_generic == sample.allow_generic);
+    CHECK(all.coexist == sample.coexist);
+    CHECK(all.run_priority == sample.run_priority);
     CHECK(all.answers_per_second == sample.answers_per_second);
     CHECK(all.run_directory == sample.run_directory);
     CHECK(all.state_directory == sample.state_directory);
@@ -238,6 +243,8 @@ TEST_CASE("each fault of the main file is named") {
     CHECK(has(etc.bad_added("clock_skew: 91s\n"), "xknock.yaml:6:13: a clock skew must be from 1s to 90s"));
     CHECK(has(etc.bad_added("xdp: {allow_generik: true}\n"), "did you mean \"allow_generic\"?"));
     CHECK(has(etc.bad_added("xdp: {allow_generic: yes}\n"), "\"yes\" is neither true nor false"));
+    CHECK(has(etc.bad_added("xdp: {coexist: yes}\n"), "\"yes\" is neither none nor libxdp"));
+    CHECK(has(etc.bad_added("xdp: {priority: 65536}\n"), "\"65536\" is not a number from 0 to 65535"));
     CHECK(has(etc.bad_added("xdp: {local_addresses: [eth0]}\n"), "\"eth0\" is not an IP address"));
     CHECK(has(etc.bad_added("xdp: {local_addresses: [\"a\\e[2Jb\"]}\n"), "\"a\\x1b[2Jb\" is not an IP address"));
     CHECK(has(etc.bad_added("gate: {allow: [192.0.2.1/24]}\n"), "did you mean 192.0.2.0/24?"));
