@@ -26,7 +26,7 @@ expires() { ctl grants --json | sed -n 's/.*"expires_in_s": \([0-9]*\).*/\1/p' |
 
 say "a grant survives"
 make user1-key --address 192.0.2.2 --mode 1
-sed -i 's/^lifetime:.*/lifetime: 1h/' "$D"/etc/users/*.yaml
+sed -i 's/^# lifetime:.*/lifetime: 1h/' "$D"/etc/users/*.yaml
 check "an hour's lifetime" ctl reload
 send
 eventually 5 granted || fail "the knock does not open"

@@ -228,6 +228,27 @@ listen() {
 }
 listening() { in_srv ss -Hltn "sport = :$1" | grep -q .; }
 
+# session NAME NS ADDRESS PORT: a connection that stays, to something that echoes. talks NAME: what is said comes back.
+session() {
+	local address=$3
+	case $address in *:*) address="[$address]" ;; esac
+	mkfifo "$D/$1.in"
+	nsenter --net="/run/netns/$2" socat -t 1 - "TCP:$address:$4,connect-timeout=2" <"$D/$1.in" >"$D/$1.out" 2>/dev/null &
+	eval "PID_$1=$!"
+	exec {fd}>"$D/$1.in"
+	eval "IN_$1=$fd"
+	eventually 3 talks "$1" || fail "session $1 does not come up"
+}
+hang_up() { # the input alone would not do: later sessions have it too
+	local pid=PID_$1
+	kill "${!pid}"
+}
+talks() {
+	local fd=IN_$1 line="$RANDOM$RANDOM"
+	echo "$line" >&"${!fd}"
+	eventually 1 grep -q "$line" "$D/$1.out"
+}
+
 # A real sshd for root with a key of its own; $SSH is the client's command line.
 start_sshd() {
 	mkdir -p /run/sshd "$D/ssh"

@@ -8,7 +8,7 @@ begin main-job
 configure
 ENROLL_HOST=192.0.2.1 enroll anna laptop --factor totp
 ENROLL_HOST=2001:db8::1 enroll anna robot --factor hmac
-sed -i 's/^lifetime:.*/lifetime: 4s/' "$D/etc/users/anna.yaml"
+sed -i 's/^# lifetime:.*/lifetime: 4s/' "$D/etc/users/anna.yaml"
 start_sshd
 # The admin's own ruleset drops what it does not know, as on a server at a provider; ssh it lets in.
 in_srv nft -f - <<-N

@@ -25,26 +25,6 @@ for port in 22 2001 2002 2003 2004 2005 2006 6000 6005 6010 6011; do
 	background "$SRV" socat "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" EXEC:cat 2>/dev/null
 	eventually 5 listening "$port"
 done
-# session NAME NS ADDRESS PORT: a connection that stays; talks NAME: what is said there comes back.
-session() {
-	local address=$3
-	case $address in *:*) address="[$address]" ;; esac
-	mkfifo "$D/$1.in"
-	nsenter --net="/run/netns/$2" socat -t 1 - "TCP:$address:$4,connect-timeout=2" <"$D/$1.in" >"$D/$1.out" 2>/dev/null &
-	eval "PID_$1=$!"
-	exec {fd}>"$D/$1.in"
-	eval "IN_$1=$fd"
-	eventually 3 talks "$1" || fail "session $1 does not come up"
-}
-hang_up() { # the input alone would not do: later sessions have it too
-	local pid=PID_$1
-	kill "${!pid}"
-}
-talks() {
-	local fd=IN_$1 line="$RANDOM$RANDOM"
-	echo "$line" >&"${!fd}"
-	eventually 1 grep -q "$line" "$D/$1.out"
-}
 open_only() { in_cli "$CLIENT" open "$1" --profile "$(profile anna-robot)" --no-wait "${@:2}" 2>/dev/null; }
 has_grants() { [ "$(grants)" = "$1" ]; }
 left() {

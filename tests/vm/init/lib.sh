@@ -104,7 +104,7 @@ enroll() {
 	enroll_device laptop --factor totp --host 192.0.2.1
 	enroll_device robot --factor hmac --host 2001:db8::1
 	echo "otp_secret: \"$(cat /etc/xknock/credentials/anna.laptop.otp)\"" >>"$PROFILES/laptop.yaml"
-	sed -i 's/^lifetime:.*/lifetime: 10m/' /etc/xknock/users/anna.yaml
+	sed -i 's/^# lifetime:.*/lifetime: 10m/' /etc/xknock/users/anna.yaml
 }
 
 DAEMON=
