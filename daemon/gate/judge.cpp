@@ -264,8 +264,9 @@ std::optional<Refused> Judge::check_rights(Case& c) const {
         return refuse(Reject::delegation);
     if (!c.address.is_grantable() || c.address == c.candidate.destination)
         return refuse(Reject::own_address);
-    if (!may_open_for(credential, c.address))
-        return refuse(mode == AddressMode::delegated ? Reject::delegation : Reject::network);
+    const NetworkList& others = credential.explicit_networks;
+    if (c.address != c.candidate.source && others.count != 0 && !others.has(c.address))
+        return refuse(Reject::delegation);
     if (!needs_service(c.request.action))
         return std::nullopt;
     const Wish wish{c.request.service, {c.address, c.request.target, c.request.endpoint}};

@@ -182,8 +182,8 @@ struct Target {
 // address; none where it may not.
 std::vector<Target> find_targets(const Policy& policy, const Credential& credential, const Wish& wish);
 
-// Whether a door for this address is within the user's networks: his own, or with Binding::explicit_ those that he may
-// open for.
+// Whether anybody of this user could get a door for this address: one of his own networks, or with Binding::explicit_ one
+// that he may open for. Whoever knows where the knock came from can say more.
 bool may_open_for(const Credential& credential, const Address& address);
 
 // The lifetime that a request for `asked` seconds (0: the default) gets: the user's default before the service's, and no
