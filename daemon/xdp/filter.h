@@ -8,7 +8,7 @@
 //   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters
 //   DIR/link-INTERFACE   one for each interface; it holds the program
 //
-// Every bpf(2) call is made here or in maps.cpp.
+// Every bpf(2) call is made here, in maps.cpp or in presence.cpp.
 #pragma once
 
 #include "bpf/abi.h"
