@@ -35,10 +35,10 @@ grant() { # NS SERVICE: over both families
 }
 
 # What each firewall of a host allows here: 22 and 2222 to all, 443 to the stranger's networks only, 80 to nobody.
-# guarded NAME RELOAD...: with that firewall up and answering.
+# guarded NAME HINT RELOAD...: with that firewall up and answering; HINT is how the doctor says to open 80.
 guarded() {
-	local name=$1 before
-	shift
+	local name=$1 hint=$2 before
+	shift 2
 	check "$name loads its rules" "$@" # ufw's first reload adds a few of its own
 	check "$name alone: 22 is open" open_to "$CLI" 22
 	check "$name alone: 443 is open to one network" open_to "$STR" 443
@@ -49,6 +49,7 @@ guarded() {
 	check "$name: without a grant 22 is shut" shut_to "$CLI" 22
 	check "$name: and 443, to whom the firewall allows it" shut_to "$STR" 443
 	check "$name: a port that is not protected is as before" open_to "$CLI" 2222
+	doctor_knows "$name" "$hint"
 	for service in ssh web; do grant "$CLI" $service; done
 	check "$name: a grant opens 22" open_to "$CLI" 22
 	check "$name: to nobody else" shut_to "$STR" 22
@@ -65,6 +66,19 @@ guarded() {
 	check "$name: without the grants all is shut again" shut_to "$CLI" 22
 	leave "$name" "$before"
 	check "$name alone again: 22 is open" open_to "$CLI" 22
+}
+# The doctor says of each port what the firewall does to it: nothing of 22, of 443 that it depends, of 80 that it is shut.
+doctor_knows() {
+	in_srv "$KNOCKCTL" --socket "$D/run/control.sock" doctor -c "$D/etc/xknock.yaml" >"$D/found" 2>&1 || true
+	lacks "$1: the doctor has nothing against 22" "$(grep '  *firewall:' "$D/found")" "tcp/22 "
+	check "$1: it says that 80 is shut" grep 'problem *firewall: tcp/80 (web) is dropped all the same' "$D/found"
+	check "$1: and that 443 depends" grep 'advice *firewall: tcp/443 (web) may be dropped' "$D/found"
+	check "$1: and says what to do in its words" grep "hint: $2" "$D/found"
+	local ways
+	ways=$(grep 'firewall: tcp/80' "$D/found")
+	contains "$1: over IPv4" "$ways" IPv4
+	contains "$1: over IPv6" "$ways" IPv6
+	check "$1: the fence is well" grep "ok *fence" "$D/found"
 }
 # leave NAME RULESET: xknock goes, and the ruleset is that one.
 leave() {
@@ -97,7 +111,7 @@ for rule in '22/tcp' '2222/tcp' 'from 198.51.100.0/24 to any port 443 proto tcp'
 	ufw_here allow $rule >/dev/null
 done
 contains "and is active" "$(ufw_here status verbose)" "Default: deny (incoming)"
-guarded ufw ufw_here reload
+guarded ufw 'ufw allow 80/tcp' ufw_here reload
 ufw_here --force disable >/dev/null
 in_srv nft flush ruleset
 equal "the machine's own ufw is untouched" "$(ours_of_ufw)" "$machine"
@@ -130,7 +144,7 @@ for net in 'ipv4" source address="198.51.100.0/24' 'ipv6" source address="2001:d
 done
 check "firewalld takes its rules" firewall-cmd --reload
 contains "in an active zone" "$(firewall-cmd --get-active-zones)" "interfaces: host0 host1"
-guarded firewalld firewall-cmd --complete-reload
+guarded firewalld 'firewall-cmd --permanent --add-port=80/tcp' firewall-cmd --complete-reload
 kill "$FIREWALLD"
 wait "$FIREWALLD" 2>/dev/null || true
 kill "$BUS"
@@ -155,7 +169,7 @@ cat >"$D/nftables.conf" <<-'N'
 	}
 N
 in_srv nft -f "$D/nftables.conf"
-guarded nftables in_srv nft -f "$D/nftables.conf"
+guarded nftables 'let tcp dport 80 pass' in_srv nft -f "$D/nftables.conf"
 in_srv nft flush ruleset
 
 say "published ports, with the rules that Docker writes"
@@ -209,6 +223,8 @@ check "one that is no service's is as before" open_to "$STR" 8088
 background "$STR" socat TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0 SYSTEM:'echo world' 2>/dev/null
 eventually 5 can_connect "$STR" 127.0.0.1 80 || fail "the world does not listen"
 equal "the container reaches such a port elsewhere" "$(words "$CTR" 198.51.100.66) $(words "$CTR" '[2001:db8:66::66]')" "world world"
+in_srv "$KNOCKCTL" --socket "$D/run/control.sock" doctor -c "$D/etc/xknock.yaml" >"$D/found" 2>&1 || true
+lacks "the doctor has nothing against a published port" "$(grep -E 'firewall:|listeners:' "$D/found")" tcp/80
 grant "$STR" web
 equal "a grant leads to the container" "$(words "$STR" 198.51.100.1) $(words "$STR" '[2001:db8:66::1]')" "container container"
 check "nobody else gets there" shut_to "$CLI" 80
