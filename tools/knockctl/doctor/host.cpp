@@ -150,7 +150,7 @@ void check_legacy_tables(Findings& findings) {
         if (first_line("/proc/self/net/" + names).empty())
             continue;
         // The names stay when the rules are gone.
-        const auto rules = output_of({"/usr/sbin/" + std::string(tool) + "-legacy-save"});
+        const auto rules = output_of({std::string(tool) + "-legacy-save"});
         if (rules && rules->find("\n-A ") == rules->npos && rules->find(" DROP [") == rules->npos)
             continue;
         findings.push_back({Severity::advice, "firewall",

@@ -105,7 +105,7 @@ bool names(const json& value, const std::string& set) {
 
 Result<Ruleset> Ruleset::read() {
     const auto list = [](std::vector<std::string> options) {
-        options.insert(options.begin(), "/usr/sbin/nft");
+        options.insert(options.begin(), "nft");
         options.insert(options.end(), {"list", "ruleset"});
         return output_of(std::move(options));
     };
