@@ -197,6 +197,9 @@ printf '%s\n' '#include <linux/bpf.h>' '#define SEC(x) __attribute__((section(x)
 	'SEC("xdp") int somebody_else(struct xdp_md *c) { return XDP_PASS; }' 'char l[] SEC("license") = "GPL";' >"$D/other.c"
 clang-14 -O2 -target bpf -I"/usr/include/$(uname -m)-linux-gnu" -c "$D/other.c" -o "$D/other.o"
 bpftool prog load "$D/other.o" "$D/bpf/other"
+start
+stop
+bpftool link detach pinned "$D/bpf/xknock/link-host0" # its pin stays
 in_srv bpftool net attach xdpdrv pinned "$D/bpf/other" dev host0
 finds problem 'host0: XDP program "somebody_else"'
 in_srv bpftool net detach xdpdrv dev host0
