@@ -102,11 +102,12 @@ ours_of_ufw() { find /etc/ufw /etc/default/ufw /lib/ufw -type f -exec sha256sum 
 machine=$(ours_of_ufw)
 # shellcheck disable=SC2016  # for the other shell
 ufw_here() {
-	in_srv unshare -m --propagation private sh -c 'mount --bind "$0/etc" /etc/ufw && mount --bind "$0/default" /etc/default/ufw &&
-		mount --bind "$0/lib" /lib/ufw && mount --bind "$0/run" /run && exec ufw "$@"' "$D/ufw" "$@"
+	in_srv unshare -m --propagation private sh -c 'mount --bind "$0/etc" /etc/ufw &&
+		mount --bind "$0/default" /etc/default/ufw && mount --bind "$0/lib" /lib/ufw && mount --bind "$0/run" /run && exec ufw "$@"' "$D/ufw" "$@"
 }
 check "ufw comes up" ufw_here --force enable
-for rule in '22/tcp' '2222/tcp' 'from 198.51.100.0/24 to any port 443 proto tcp' 'from 2001:db8:66::/64 to any port 443 proto tcp'; do
+for rule in '22/tcp' '2222/tcp' 'from 198.51.100.0/24 to any port 443 proto tcp' \
+	'from 2001:db8:66::/64 to any port 443 proto tcp'; do
 	# shellcheck disable=SC2086  # words
 	ufw_here allow $rule >/dev/null
 done
@@ -194,7 +195,9 @@ publish() {
 	case $container in *:*) to="[$container]" ;; esac
 	in_srv "$ipt" -t nat -N DOCKER
 	in_srv "$ipt" -t nat -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
-	for port in "$@"; do in_srv "$ipt" -t nat -A DOCKER ! -i br0 -p tcp --dport "$port" -j DNAT --to-destination "$to:8080"; done
+	for port in "$@"; do
+		in_srv "$ipt" -t nat -A DOCKER ! -i br0 -p tcp --dport "$port" -j DNAT --to-destination "$to:8080"
+	done
 	in_srv "$ipt" -P FORWARD DROP
 	in_srv "$ipt" -N DOCKER
 	in_srv "$ipt" -A FORWARD -o br0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
@@ -213,7 +216,8 @@ eventually 5 can_connect "$CTR" 2001:db8:c::2 22 || fail "the container does not
 # A new bridge's own neighbours need a moment.
 eventually 10 can_connect "$SRV" 2001:db8:c::2 8080 || fail "the bridge does not carry IPv6"
 words() { nsenter --net="/run/netns/$1" socat -u "TCP:$2:80,connect-timeout=2" -; }
-equal "the published port leads to the container" "$(words "$STR" 198.51.100.1) $(words "$STR" '[2001:db8:66::1]')" "container container"
+equal "the published port leads to the container" \
+	"$(words "$STR" 198.51.100.1) $(words "$STR" '[2001:db8:66::1]')" "container container"
 check "on every published port" open_to "$STR" 8088
 check "as far as the forward chain accepts" shut_to "$STR" 443
 before=$(ruleset 2>/dev/null) # nft warns of what iptables made
@@ -222,7 +226,8 @@ check "without a grant the published port of a service is shut" shut_to "$STR" 8
 check "one that is no service's is as before" open_to "$STR" 8088
 background "$STR" socat TCP6-LISTEN:80,fork,reuseaddr,ipv6only=0 SYSTEM:'echo world' 2>/dev/null
 eventually 5 can_connect "$STR" 127.0.0.1 80 || fail "the world does not listen"
-equal "the container reaches such a port elsewhere" "$(words "$CTR" 198.51.100.66) $(words "$CTR" '[2001:db8:66::66]')" "world world"
+equal "the container reaches such a port elsewhere" \
+	"$(words "$CTR" 198.51.100.66) $(words "$CTR" '[2001:db8:66::66]')" "world world"
 in_srv "$KNOCKCTL" --socket "$D/run/control.sock" doctor -c "$D/etc/xknock.yaml" >"$D/found" 2>&1 || true
 lacks "the doctor has nothing against a published port" "$(grep -E 'firewall:|listeners:' "$D/found")" tcp/80
 grant "$STR" web

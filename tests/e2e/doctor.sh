@@ -14,6 +14,7 @@ mkdir "$D/home"
 CLOCK=0 MOUNTS=:
 doctor() {
 	# shellcheck disable=SC2016  # for the other shell
+	# (A leak check and strace exclude each other.)
 	ASAN_OPTIONS=detect_leaks=0 in_srv unshare -m --propagation private sh -c 'd=$1 clock=$2 && eval "$3" && shift 3 &&
 		mount -t tmpfs none /root && if [ -d /home ]; then mount --bind "$d/home" /home; fi && cd / &&
 		exec strace -qq -o /dev/null -e trace=clock_adjtime,adjtimex -e inject=clock_adjtime,adjtimex:retval="$clock" "$@"' \

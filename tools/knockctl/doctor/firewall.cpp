@@ -15,7 +15,9 @@ namespace {
 constexpr const char* kOurFamily = "inet";
 constexpr const char* kOurChain = "prerouting";
 
-bool is_ours(const Chain& chain) { return chain.family == kOurFamily && chain.table == nft::kTable; }
+bool is_ours(const Chain& chain) {
+    return chain.family == kOurFamily && chain.table == nft::kTable;
+}
 
 // "tcp/22 (ssh)"
 std::string label(const config::Config& config, const Endpoint& endpoint) {
@@ -25,7 +27,9 @@ std::string label(const config::Config& config, const Endpoint& endpoint) {
     return endpoint.text();
 }
 
-std::string set_key(const std::string& table, const std::string& set) { return "inet " + table + " " + set; }
+std::string set_key(const std::string& table, const std::string& set) {
+    return "inet " + table + " " + set;
+}
 
 enum class Source { granted, stranger };
 
@@ -61,7 +65,9 @@ struct Passage {
     std::optional<Place> sent_by;
 };
 
-void add(std::vector<Place>& to, const std::vector<Place>& from) { to.insert(to.end(), from.begin(), from.end()); }
+void add(std::vector<Place>& to, const std::vector<Place>& from) {
+    to.insert(to.end(), from.begin(), from.end());
+}
 
 Passage pass(const Firewall& f, Packet packet) {
     Passage passage;
@@ -136,11 +142,13 @@ void for_all_ways(const Firewall& f, const Endpoint& endpoint, Source source, Ea
 std::string remedy(const Ruleset& ruleset, const Place& place, const Endpoint& endpoint) {
     const std::string protocol(name_of(endpoint.protocol)), port = std::to_string(endpoint.port);
     const std::string why = "; strangers stay outside all the same";
-    const auto of_table = [&](std::string_view table) { return place.chain.find(" " + std::string(table)) != std::string::npos; };
+    const auto of_table = [&](std::string_view table) {
+        return place.chain.find(" " + std::string(table)) != std::string::npos;
+    };
     if (of_table("inet firewalld"))
         return "firewall-cmd --permanent --add-port=" + port + "/" + protocol + "; firewall-cmd --reload" + why;
-    for (const auto& [family, tool, ufw] : {std::tuple("ip", "iptables", "ufw-user-input"),
-                                            std::tuple("ip6", "ip6tables", "ufw6-user-input")}) {
+    for (const auto& [family, tool, ufw] :
+         {std::tuple("ip", "iptables", "ufw-user-input"), std::tuple("ip6", "ip6tables", "ufw6-user-input")}) {
         if (!place.chain.ends_with(std::string(" of table ") + family + " filter"))
             continue;
         if (ruleset.find(family, "filter", ufw) != nullptr)
@@ -170,12 +178,12 @@ void check_port(const Firewall& f, const Chain& fence, const Endpoint& endpoint,
         if (fate.dropped() == Truth::yes)
             return;
         if (!fate.accepts.empty())
-            said.add(what + text_of(fate.accepts) + " lets strangers pass",
-                     "restart xknockd: it makes its table anew", Severity::problem, packet);
+            said.add(what + text_of(fate.accepts) + " lets strangers pass", "restart xknockd: it makes its table anew",
+                     Severity::problem, packet);
         else
             said.add(what + "no rule of table inet xknock drops it",
-                     "knockctl reload, or a restart of xknockd: it takes the configuration as it is now", Severity::problem,
-                     packet);
+                     "knockctl reload, or a restart of xknockd: it takes the configuration as it is now",
+                     Severity::problem, packet);
     });
 }
 
@@ -201,9 +209,10 @@ void check_external(const Firewall& f, Findings& findings) {
     const auto before = findings.size();
     for (const std::string& set : {external.set4, external.set6})
         if (!f.ruleset.uses("inet", external.table, set))
-            findings.push_back({Severity::problem, "fence",
-                                "no rule of table inet " + external.table + " uses set " + set + ": a grant opens nothing",
-                                "a rule like: ip saddr . meta l4proto . th dport @" + set + " accept"});
+            findings.push_back(
+                {Severity::problem, "fence",
+                 "no rule of table inet " + external.table + " uses set " + set + ": a grant opens nothing",
+                 "a rule like: ip saddr . meta l4proto . th dport @" + set + " accept"});
     Gathering said;
     for (const Endpoint& endpoint : f.config.protected_endpoints())
         for_all_ways(f, endpoint, Source::stranger, [&](const Packet& packet) {
@@ -213,7 +222,8 @@ void check_external(const Firewall& f, Findings& findings) {
             const std::string what = label(f.config, endpoint);
             if (passage.leaves != Truth::no)
                 said.add("whether strangers reach " + what + " cannot be told: " + text_of({*passage.sent_by}) +
-                             " sends it elsewhere", "look at the rules of hook forward", Severity::advice, packet);
+                             " sends it elsewhere",
+                         "look at the rules of hook forward", Severity::advice, packet);
             else if (passage.dropped == Truth::no)
                 said.add(what + " is not protected: none of your rules drops it without a grant",
                          "in mode external your own rules shut the ports", Severity::problem, packet);
@@ -245,12 +255,14 @@ void check_others(const Firewall& f, Findings& findings) {
                 return;
             const std::string hint = remedy(f.ruleset, passage.drops.front(), endpoint);
             if (passage.dropped == Truth::yes)
-                said.add(label(f.config, endpoint) + " is dropped all the same, whoever has a grant: " +
-                             text_of(passage.drops), hint, Severity::problem, packet);
+                said.add(label(f.config, endpoint) +
+                             " is dropped all the same, whoever has a grant: " + text_of(passage.drops),
+                         hint, Severity::problem, packet);
             else
-                said.add(label(f.config, endpoint) + " may be dropped, whoever has a grant: " + text_of(passage.drops) +
-                             (passage.accepts.empty() ? "" : "; it passes where this holds: " + text_of(passage.accepts)),
-                         hint, Severity::advice, packet);
+                said.add(
+                    label(f.config, endpoint) + " may be dropped, whoever has a grant: " + text_of(passage.drops) +
+                        (passage.accepts.empty() ? "" : "; it passes where this holds: " + text_of(passage.accepts)),
+                    hint, Severity::advice, packet);
         });
     said.report("firewall", findings);
     if (said.empty())
@@ -261,7 +273,9 @@ void check_others(const Firewall& f, Findings& findings) {
 
 namespace {
 
-bool is_local(const Address& address) { return address.is_loopback(); }
+bool is_local(const Address& address) {
+    return address.is_loopback();
+}
 bool is_any(const Address& address) {
     return address == Address{} || address == Address::v4(0, 0, 0, 0);
 }
@@ -294,8 +308,8 @@ void check_services(const Firewall& f, const std::vector<Listener>& listeners, F
             continue;
         const bool inside = std::ranges::any_of(listeners, listens);
         findings.push_back({Severity::advice, "listeners",
-                            label(f.config, endpoint) + (inside ? ": it is listened on at loopback addresses only"
-                                                                : ": nobody listens on it"),
+                            label(f.config, endpoint) +
+                                (inside ? ": it is listened on at loopback addresses only" : ": nobody listens on it"),
                             inside ? "a grant opens nothing; let the service listen on the address that clients use"
                                    : "start the service, or take the port out of the configuration"});
     }
@@ -315,12 +329,14 @@ void check_listeners(const Firewall& f, const std::vector<Listener>& listeners, 
         const std::string program = listener.program.empty() ? "something" : printable(listener.program);
         if (!said.insert(listener.endpoint.text() + program).second)
             continue;
-        findings.push_back({Severity::advice, "listeners",
-                            program + " listens on " + listener.endpoint.text() + ", which is no service's port: strangers reach it",
-                            "fine where it is meant for everybody; else make it a service, or let it listen on loopback"});
+        findings.push_back(
+            {Severity::advice, "listeners",
+             program + " listens on " + listener.endpoint.text() + ", which is no service's port: strangers reach it",
+             "fine where it is meant for everybody; else make it a service, or let it listen on loopback"});
     }
     if (findings.size() == before)
-        findings.push_back({Severity::ok, "listeners", "every service's port is listened on, and no other faces the world", {}});
+        findings.push_back(
+            {Severity::ok, "listeners", "every service's port is listened on, and no other faces the world", {}});
 }
 
 } // namespace xk::tools

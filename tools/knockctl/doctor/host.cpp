@@ -19,10 +19,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kCost = "generic mode works behind the driver and copies each large TCP packet into one piece: all "
-                              "traffic of the interface becomes slower";
+constexpr const char* kCost =
+    "generic mode works behind the driver and copies each large TCP packet into one piece: all "
+    "traffic of the interface becomes slower";
 
-void check_filter(const config::Config& config, const std::string& interface, const LinkState& link, Findings& findings) {
+void check_filter(const config::Config& config, const std::string& interface, const LinkState& link,
+                  Findings& findings) {
     const auto say = [&](Severity severity, const std::string& message, const std::string& hint) {
         findings.push_back({severity, "interface", interface + ": " + message, hint});
     };
@@ -37,8 +39,10 @@ void check_filter(const config::Config& config, const std::string& interface, co
     const bool native = presence->mode == xdp::Mode::native;
     if (link.native_xdp == false && !native)
         say(config.allow_generic ? Severity::advice : Severity::problem,
-            "its driver has no native XDP" + std::string(config.allow_generic ? "" : ": xknockd does not start with it"),
-            config.allow_generic ? kCost : std::string("\"xdp: {allow_generic: true}\" takes the generic mode; ") + kCost);
+            "its driver has no native XDP" +
+                std::string(config.allow_generic ? "" : ": xknockd does not start with it"),
+            config.allow_generic ? kCost
+                                 : std::string("\"xdp: {allow_generic: true}\" takes the generic mode; ") + kCost);
     else if (presence->mode == xdp::Mode::generic)
         say(Severity::advice, "the filter works in generic mode", kCost);
     if (!native && (link.lro || link.gro_hw))
@@ -82,9 +86,9 @@ bool is_profile(const fs::path& path) {
 void check_profiles(const fs::path& directory, Findings& findings) {
     std::error_code code;
     for (const auto& entry : fs::directory_iterator(directory, code)) {
-        struct stat info{};
-        if (entry.path().extension() != ".yaml" || ::lstat(entry.path().c_str(), &info) != 0 || !S_ISREG(info.st_mode) ||
-            (info.st_mode & 077) == 0 || !is_profile(entry.path()))
+        struct stat info {};
+        if (entry.path().extension() != ".yaml" || ::lstat(entry.path().c_str(), &info) != 0 ||
+            !S_ISREG(info.st_mode) || (info.st_mode & 077) == 0 || !is_profile(entry.path()))
             continue;
         findings.push_back({Severity::problem, "files",
                             in_quotes(entry.path().string()) + " is a profile with its key, and others can read it",
@@ -103,10 +107,11 @@ void check_interfaces(const config::Config& config, Findings& findings) {
             continue;
         }
         if (link->in_vrf)
-            findings.push_back({Severity::problem, "interface",
-                                interface + " belongs to a VRF: its IPv4 addresses are not taken for this host's own, and "
-                                            "services there are open to everybody",
-                                "drop the services' ports on that interface by a rule of your own, or take it out of the VRF"});
+            findings.push_back(
+                {Severity::problem, "interface",
+                 interface + " belongs to a VRF: its IPv4 addresses are not taken for this host's own, and "
+                             "services there are open to everybody",
+                 "drop the services' ports on that interface by a rule of your own, or take it out of the VRF"});
         check_filter(config, interface, *link, findings);
     }
 }
@@ -125,14 +130,16 @@ void check_clock(Findings& findings) {
 void check_kernel(bool fenced, Findings& findings) {
     const auto before = findings.size();
     if (number_in("/proc/sys/net/core/bpf_jit_enable") == 0u)
-        findings.push_back({Severity::advice, "kernel", "the kernel interprets BPF: the filter costs several times as much",
+        findings.push_back({Severity::advice, "kernel",
+                            "the kernel interprets BPF: the filter costs several times as much",
                             "sysctl -w net.core.bpf_jit_enable=1"});
     const std::string netfilter = "/proc/sys/net/netfilter/nf_conntrack_";
     if (!fenced && number_in(netfilter + "tcp_loose") == 0u)
-        findings.push_back({Severity::advice, "kernel",
-                            "nf_conntrack_tcp_loose is 0: sessions that stand when the fence comes up for the first time may "
-                            "hang, this one too",
-                            "sysctl -w net.netfilter.nf_conntrack_tcp_loose=1 until xknockd has started"});
+        findings.push_back(
+            {Severity::advice, "kernel",
+             "nf_conntrack_tcp_loose is 0: sessions that stand when the fence comes up for the first time may "
+             "hang, this one too",
+             "sysctl -w net.netfilter.nf_conntrack_tcp_loose=1 until xknockd has started"});
     const auto count = number_in(netfilter + "count"), max = number_in(netfilter + "max");
     if (count && max && *max > 0 && *count >= *max / 10 * 9)
         findings.push_back({Severity::problem, "kernel",

@@ -22,10 +22,10 @@ namespace xk::tools {
 namespace {
 
 // linux/netdev.h is newer than Debian 12's headers.
-constexpr std::uint8_t kNetdevGet = 1;        // NETDEV_CMD_DEV_GET
-constexpr std::uint16_t kNetdevIfindex = 1;   // NETDEV_A_DEV_IFINDEX
-constexpr std::uint16_t kNetdevFeatures = 3;  // NETDEV_A_DEV_XDP_FEATURES
-constexpr std::uint64_t kNetdevXdpBasic = 1;  // NETDEV_XDP_ACT_BASIC
+constexpr std::uint8_t kNetdevGet = 1;       // NETDEV_CMD_DEV_GET
+constexpr std::uint16_t kNetdevIfindex = 1;  // NETDEV_A_DEV_IFINDEX
+constexpr std::uint16_t kNetdevFeatures = 3; // NETDEV_A_DEV_XDP_FEATURES
+constexpr std::uint64_t kNetdevXdpBasic = 1; // NETDEV_XDP_ACT_BASIC
 
 using Each = std::function<void(const nlattr*)>;
 int call(const nlattr* attribute, void* each) {

@@ -13,8 +13,8 @@ namespace xk::tools {
 
 struct Listener {
     Endpoint endpoint;
-    Address address; // unspecified: every address; "::" takes IPv4 too unless the socket says otherwise
-    bool v4 = true;  // the socket's own family
+    Address address;     // unspecified: every address; "::" takes IPv4 too unless the socket says otherwise
+    bool v4 = true;      // the socket's own family
     std::string program; // who holds it; empty where nobody does (the kernel) or it cannot be seen
 };
 

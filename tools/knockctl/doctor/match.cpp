@@ -19,8 +19,12 @@ struct Field {
 };
 using Kind = Field::Kind;
 
-Field known(std::uint64_t number) { return {Kind::known, number}; }
-Field known(Strings words) { return {Kind::known, {}, std::move(words)}; }
+Field known(std::uint64_t number) {
+    return {Kind::known, number};
+}
+Field known(Strings words) {
+    return {Kind::known, {}, std::move(words)};
+}
 
 Strings names_of_flag(std::uint64_t flag) {
     static constexpr const char* kNames[] = {"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"};
@@ -179,9 +183,8 @@ Truth scalar_is(const Field& field, const json& value, const Packet& packet) {
         return truth(*field.number >= range[0].get<std::uint64_t>() && *field.number <= range[1].get<std::uint64_t>());
     }
     if (value.is_string())
-        return truth(std::ranges::any_of(field.words, [&](const std::string& word) {
-            return word_is(word, value.get<std::string>());
-        }));
+        return truth(std::ranges::any_of(
+            field.words, [&](const std::string& word) { return word_is(word, value.get<std::string>()); }));
     const auto number = number_of(value);
     return number && field.number ? truth(*number == *field.number) : Truth::maybe;
 }
@@ -279,7 +282,8 @@ class Comparison {
     const Packet& packet_;
 };
 
-// What stands behind `word` in the text of a rule of iptables, up to the next blank or in braces; `negated` for "!=" and
+// What stands behind `word` in the text of a rule of iptables, up to the next blank or in braces; `negated` for "!="
+// and
 // "!" before it. Empty where the word is not there.
 std::string behind(const std::string& text, const std::string& word, bool& negated) {
     auto at = text.find(word + " ");
@@ -372,8 +376,9 @@ Truth holds(const Ruleset& ruleset, const Chain& chain, const Rule& rule, const 
     }
     if (kind == "xt" && what.is_object() && what.value("type", "") == "match")
         return module_holds(what.value("name", ""), rule.text, packet);
-    static constexpr std::string_view kHarmless[] = {"counter", "log",     "mangle",     "notrack", "ct helper", "flow",
-                                                     "ct timeout", "ct expectation", "comment", "dup", "secmark"};
+    static constexpr std::string_view kHarmless[] = {"counter",   "log",  "mangle",     "notrack",
+                                                     "ct helper", "flow", "ct timeout", "ct expectation",
+                                                     "comment",   "dup",  "secmark"};
     if (std::ranges::find(kHarmless, kind) != std::end(kHarmless))
         return Truth::yes;
     // Putting the source into a set is none, unless it counts there.
@@ -383,7 +388,8 @@ Truth holds(const Ruleset& ruleset, const Chain& chain, const Rule& rule, const 
 }
 
 Truth key_is(const Ruleset& ruleset, const Chain& chain, const json& key, const json& element, const Packet& packet) {
-    return for_each_destination(packet, [&](const Packet& p) { return Comparison(ruleset, chain, p).equal(key, element); });
+    return for_each_destination(packet,
+                                [&](const Packet& p) { return Comparison(ruleset, chain, p).equal(key, element); });
 }
 
 } // namespace xk::tools

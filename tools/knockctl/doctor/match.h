@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether a condition of a rule holds for the first packet of an ordinary connection: a TCP SYN or a UDP packet to a port
-// of this host that comes in at an interface from a source to which the way back is the same. What cannot be known from
-// the rule alone (the source, marks, limits, counters, what a module of iptables compares) is "maybe".
+// Whether a condition of a rule holds for the first packet of an ordinary connection: a TCP SYN or a UDP packet to a
+// port of this host that comes in at an interface from a source to which the way back is the same. What cannot be known
+// from the rule alone (the source, marks, limits, counters, what a module of iptables compares) is "maybe".
 #pragma once
 
 #include "protocol/base/address.h"
@@ -17,9 +17,15 @@
 namespace xk::tools {
 
 enum class Truth { no, maybe, yes };
-inline Truth both(Truth a, Truth b) { return a < b ? a : b; }
-inline Truth either(Truth a, Truth b) { return a < b ? b : a; }
-inline Truth opposite(Truth a) { return a == Truth::maybe ? a : a == Truth::yes ? Truth::no : Truth::yes; }
+inline Truth both(Truth a, Truth b) {
+    return a < b ? a : b;
+}
+inline Truth either(Truth a, Truth b) {
+    return a < b ? b : a;
+}
+inline Truth opposite(Truth a) {
+    return a == Truth::maybe ? a : a == Truth::yes ? Truth::no : Truth::yes;
+}
 
 struct Packet {
     bool v4 = true;

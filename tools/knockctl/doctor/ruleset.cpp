@@ -17,7 +17,9 @@ std::string key_of(const json& object, const char* name_field) {
     return object.value("family", "") + " " + object.value("table", "") + " " + object.value(name_field, "");
 }
 
-bool begins(const std::string& line, std::string_view with) { return line.rfind(with, 0) == 0; }
+bool begins(const std::string& line, std::string_view with) {
+    return line.rfind(with, 0) == 0;
+}
 
 // The number behind the last " # handle " of a line, which is cut off there.
 std::string cut_handle(std::string& line) {
@@ -54,7 +56,8 @@ std::map<std::string, std::string> texts_of(const std::string& listing) {
             chain = line.substr(0, line.find(" {"));
         if (begins(line, "type ") && line.find(" hook ") != line.npos)
             texts[table + chain] = std::exchange(line, {});
-        if (begins(line, "chain ") || begins(line, "set ") || begins(line, "map ") || begins(line, "}") || line.empty()) {
+        if (begins(line, "chain ") || begins(line, "set ") || begins(line, "map ") || begins(line, "}") ||
+            line.empty()) {
             text.clear();
             continue;
         }
@@ -162,8 +165,8 @@ std::vector<const Chain*> Ruleset::on_the_way_in() const {
     };
     std::vector<const Chain*> chains;
     for (const auto& [key, chain] : chains_)
-        if (position(&chain) < std::ssize(kHooks) && (chain.family == "ip" || chain.family == "ip6" ||
-                                                      chain.family == "inet" || chain.family == "netdev"))
+        if (position(&chain) < std::ssize(kHooks) &&
+            (chain.family == "ip" || chain.family == "ip6" || chain.family == "inet" || chain.family == "netdev"))
             chains.push_back(&chain);
     std::ranges::stable_sort(chains, [&](const Chain* a, const Chain* b) {
         return std::pair(position(a), a->priority) < std::pair(position(b), b->priority);

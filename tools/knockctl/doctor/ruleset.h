@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The whole ruleset of nftables as nft(8) prints it: as JSON, and beside each rule its text. What iptables-nft made is in
-// there too, but the JSON of such a rule may lack what its extensions compare ("xt"); the text then has it.
+// The whole ruleset of nftables as nft(8) prints it: as JSON, and beside each rule its text. What iptables-nft made is
+// in there too, but the JSON of such a rule may lack what its extensions compare ("xt"); the text then has it.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -21,8 +21,8 @@ struct Rule {
 
 struct Chain {
     std::string family, table, name;
-    std::string hook; // empty: no base chain
-    std::string type; // "filter", "nat", "route"
+    std::string hook;                 // empty: no base chain
+    std::string type;                 // "filter", "nat", "route"
     std::vector<std::string> devices; // of an ingress chain
     int priority = 0;
     bool drops_at_end = false; // policy drop

@@ -19,11 +19,11 @@ enum class Verdict { none, accept, drop, jump, go_to, back, dnat, redirect, unce
 
 Verdict verdict_of(const std::string& word) {
     static const std::map<std::string_view, Verdict> kVerdicts = {
-        {"accept", Verdict::accept},   {"drop", Verdict::drop},         {"reject", Verdict::drop},
-        {"jump", Verdict::jump},       {"goto", Verdict::go_to},        {"return", Verdict::back},
-        {"dnat", Verdict::dnat},       {"redirect", Verdict::redirect}, {"queue", Verdict::uncertain},
-        {"tproxy", Verdict::uncertain}, {"synproxy", Verdict::accept},  {"fwd", Verdict::dnat},
-        {"snat", Verdict::accept},     {"masquerade", Verdict::accept}};
+        {"accept", Verdict::accept},    {"drop", Verdict::drop},         {"reject", Verdict::drop},
+        {"jump", Verdict::jump},        {"goto", Verdict::go_to},        {"return", Verdict::back},
+        {"dnat", Verdict::dnat},        {"redirect", Verdict::redirect}, {"queue", Verdict::uncertain},
+        {"tproxy", Verdict::uncertain}, {"synproxy", Verdict::accept},   {"fwd", Verdict::dnat},
+        {"snat", Verdict::accept},      {"masquerade", Verdict::accept}};
     const auto found = kVerdicts.find(word);
     return found == kVerdicts.end() ? Verdict::none : found->second;
 }
@@ -31,9 +31,9 @@ Verdict verdict_of(const std::string& word) {
 // Targets of iptables that nft knows by name only.
 Verdict verdict_of_target(const std::string& name) {
     static const std::map<std::string_view, Verdict> kVerdicts = {
-        {"REJECT", Verdict::drop},      {"DNAT", Verdict::dnat},         {"REDIRECT", Verdict::redirect},
+        {"REJECT", Verdict::drop},       {"DNAT", Verdict::dnat},        {"REDIRECT", Verdict::redirect},
         {"NFQUEUE", Verdict::uncertain}, {"TPROXY", Verdict::uncertain}, {"SYNPROXY", Verdict::accept},
-        {"TARPIT", Verdict::drop},      {"NETMAP", Verdict::dnat}};
+        {"TARPIT", Verdict::drop},       {"NETMAP", Verdict::dnat}};
     const auto found = kVerdicts.find(name);
     return found == kVerdicts.end() ? Verdict::none : found->second; // LOG, MARK, CT, ...
 }
@@ -127,8 +127,8 @@ class Walk {
                 continue;
             const Truth is = both(holding, key_is(ruleset_, chain, vmap.value("key", json()), element[0], packet_));
             if (is != Truth::no)
-                act(chain, rule, verdict_of(element[1].begin().key()), element[1].begin().value(), is, reached, returned,
-                    depth);
+                act(chain, rule, verdict_of(element[1].begin().key()), element[1].begin().value(), is, reached,
+                    returned, depth);
         }
     }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The way of one packet through one base chain and the chains that it jumps to: what may become of it, and by which rules.
+// The way of one packet through one base chain and the chains that it jumps to: what may become of it, and by which
+// rules.
 #pragma once
 
 #include "tools/knockctl/doctor/match.h"
@@ -19,9 +20,9 @@ struct Place {
 };
 
 struct Fate {
-    std::vector<Place> drops; // that may end it
-    bool passes = false;      // may get to the end of the base chain, or be accepted
-    std::vector<Place> accepts; // rules by which it may pass
+    std::vector<Place> drops;            // that may end it
+    bool passes = false;                 // may get to the end of the base chain, or be accepted
+    std::vector<Place> accepts;          // rules by which it may pass
     std::optional<Place> sent_elsewhere; // a DNAT that may catch it
     Truth leaves = Truth::no;            // whether it does
     bool port_changed = false;           // a redirect: `port` is the new one, where the rule says it
