@@ -10,7 +10,7 @@
 //   DIR/share-INTERFACE  or, a mere directory: there the program is in libxdp's dispatcher (dispatcher.h), which has
 //                        pins of its own
 //
-// Every bpf(2) call is made here or in maps.cpp.
+// Every bpf(2) call is made here, in maps.cpp or in presence.cpp.
 #pragma once
 
 #include "bpf/abi.h"

@@ -10,6 +10,7 @@
 #     clock       the wall clock is set back and forth
 #     coexist     beside other XDP programs, through libxdp's dispatcher; coexist_floor: on the oldest kernel
 #     reboot      power cuts and clean stops
+#     doctor      what "knockctl doctor" finds only with another kernel, other network cards and a clock of its own
 #     old_kernel  a kernel that is too old. XK_VM_OLD_KERNEL=/DIR names one below 5.8, as fetch_kernels.sh lays it
 #                 out; without it the floor's kernel plays the part.
 #
@@ -66,6 +67,8 @@ kernel() {
 	"$HERE/make_initrd.sh" "$K" "$INITRD"
 }
 
+# Words before qemu's command.
+AROUND=()
 # boot WORDS [qemu options]: one life of a machine, until it tells its result; then the power is cut. NOW is the guest's
 # wall clock at that moment.
 boot() {
@@ -73,7 +76,7 @@ boot() {
 	shift
 	mkfifo "$D/report"
 	# Without cx16: qemu 7.2 gets it wrong, and a kernel's allocator is what finds out.
-	timeout -k 1 $((WATCHDOG + 30)) qemu-system-x86_64 -accel tcg -cpu qemu64,-cx16 -m 512 -smp 1 -nodefaults \
+	timeout -k 1 $((WATCHDOG + 30)) "${AROUND[@]}" qemu-system-x86_64 -accel tcg -cpu qemu64,-cx16 -m 512 -smp 1 -nodefaults \
 		-display none -no-reboot -kernel "$K/vmlinuz" -initrd "$INITRD" -serial "file:$D/console" -serial stdio "$@" \
 		-append "console=ttyS0 quiet panic=-1 mitigations=off xk.watchdog=$WATCHDOG $words" \
 		</dev/null >"$D/report" 2>"$D/qemu" &
@@ -140,6 +143,16 @@ case_reboot() {
 	boot "xk.case=reboot xk.boot=4 xk.clock=$((NOW + 5))" -rtc "$(rtc 978307200)" "${disks[@]}"
 }
 
+case_doctor() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	kernel debian12
+	# A tap hands over large packets as they are, so that the card has hardware GRO; it is in a namespace that ends with qemu.
+	AROUND=(unshare --net)
+	boot "xk.case=doctor" -netdev tap,id=tap,ifname=tap0,script=no,downscript=no -device virtio-net-pci,netdev=tap \
+		-netdev hubport,id=hub,hubid=0 -device vmxnet3,netdev=hub
+	AROUND=()
+}
+
 case_old_kernel() {
 	if [ -n "${XK_VM_OLD_KERNEL:-}" ]; then
 		kernel "$XK_VM_OLD_KERNEL"
@@ -152,7 +165,8 @@ case_old_kernel() {
 
 [ $# -gt 0 ] || { sed -n '6,15s/^# \?//p' "$0" >&2 && exit 2; }
 PATH=$PATH:/usr/sbin:/sbin
-for tool in qemu-system-x86_64 busybox cpio modprobe depmod ip socat nft mke2fs dash strip setpriv xdp-loader xdp-filter; do
+for tool in qemu-system-x86_64 busybox cpio ethtool modprobe depmod ip socat nft mke2fs dash strip setpriv xdp-loader \
+	xdp-filter; do
 	command -v "$tool" >/dev/null || skip "there is no $tool"
 done
 D=$(mktemp -d /tmp/xk-vm.XXXXXX)

@@ -4,6 +4,7 @@
 #include "daemon/control/frame.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
+#include "tools/knockctl/doctor.h"
 #include "tools/knockctl/keygen.h"
 #include "tools/knockctl/show.h"
 
@@ -159,6 +160,14 @@ int run_check(const std::string& file, bool as_json) {
     return 0;
 }
 
+int run_doctor(const std::string& file, const Control& control) {
+    if (::geteuid() != 0)
+        return fail(Error{"the doctor looks at what only root sees", "sudo knockctl doctor"});
+    const tools::Findings findings = tools::examine(file, [&] { return control.ask({{"verb", "status"}}); });
+    std::cout << (control.as_json ? text_of(tools::findings_json(findings), 2) + "\n" : tools::show_findings(findings));
+    return tools::has_problem(findings) ? static_cast<int>(Exit::failed) : 0;
+}
+
 int run_keygen(const tools::KeygenOptions& options, bool as_json, bool no_qr) {
     ::umask(077);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -303,6 +312,10 @@ int main(int argc, char** argv) {
     add_json(sub);
     sub = add("check", "read a configuration and say every fault of it", [&] { return run_check(file, control.as_json); });
     sub->add_option("file", file, "configuration file")->capture_default_str();
+    add_json(sub);
+
+    sub = add("doctor", "look at this host and say what is wrong", [&] { return run_doctor(file, control); });
+    sub->add_option("-c,--config", file, "configuration file")->capture_default_str();
     add_json(sub);
 
     sub = add("keygen", "enroll a device: its files here and the profile for the client", [&]() -> int {

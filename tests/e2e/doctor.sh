@@ -1,0 +1,250 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# knockctl doctor: every fault is made for real and found, and nothing is found where there is none. What only another
+# kernel or another machine's clock and tables show is in vm.doctor; rules of nftables are in e2e.doctor_rules.
+. "$(dirname "$0")/lib.sh"
+begin doctor
+configure
+enroll anna robot --factor hmac
+cp "$KNOCKCTL" "$D/knockctl" # homes are covered up below, and the build may be in one
+mkdir "$D/home"
+
+# The doctor as root on the server, in a private mount namespace: $D/home is everybody's home, and $MOUNTS may put more in
+# its way. The machine's clock may be synchronised or not: what adjtimex(2) returns is $CLOCK (5: TIME_ERROR).
+CLOCK=0 MOUNTS=:
+doctor() {
+	# shellcheck disable=SC2016  # for the other shell
+	# (A leak check and strace exclude each other.)
+	ASAN_OPTIONS=detect_leaks=0 in_srv unshare -m --propagation private sh -c 'd=$1 clock=$2 && eval "$3" && shift 3 &&
+		mount -t tmpfs none /root && if [ -d /home ]; then mount --bind "$d/home" /home; fi && cd / &&
+		exec strace -qq -o /dev/null -e trace=clock_adjtime,adjtimex -e inject=clock_adjtime,adjtimex:retval="$clock" "$@"' \
+		_ "$D" "$CLOCK" "$MOUNTS" "$D/knockctl" --socket "$D/run/control.sock" doctor -c "${CONFIG:-$D/etc/xknock.yaml}" "$@"
+}
+# finds SEVERITY WHAT: a line of the doctor's says so, and its exit code fits.
+finds() {
+	local code=0
+	doctor >"$D/found" 2>&1 || code=$?
+	grep -F -- "$2" "$D/found" | grep "^$1" >/dev/null || fail "not found: $1 ... $2: $(cat "$D/found")"
+	[ "$1" != problem ] || [ $code = 1 ] || fail "exit code $code with a problem"
+	say "$1: $2"
+}
+# well: no problem, no advice, and exit code 0.
+well() {
+	doctor >"$D/found" 2>&1 || fail "$1: exit code $?: $(cat "$D/found")"
+	! grep -E '^(problem|advice)' "$D/found" || fail "$1"
+	[ "$(grep -c '^ok' "$D/found")" -ge 8 ] || fail "$1: too little was looked at: $(cat "$D/found")"
+	say "well: $1"
+}
+
+say "nobody but root"
+refuse "others are told to be root" setpriv --reuid=65534 --regid=65534 --clear-groups "$D/knockctl" doctor
+contains "in so many words" "$(cat "$D/out")" "only root sees"
+check "other verbs want no root" setpriv --reuid=65534 --regid=65534 --clear-groups "$D/knockctl" --version
+
+say "before the first start"
+listen 22 80 443
+background "$SRV" socat -u UDP6-RECV:51820,ipv6only=0 "OPEN:$D/heard,creat"
+udp_listens() { in_srv ss -Hlun 'sport = :51820' | grep .; }
+eventually 5 udp_listens || fail "nobody listens on udp/51820"
+finds problem "connecting to"
+finds problem "host0: no filter is attached"
+finds problem "there is no table inet xknock: every service is open"
+in_srv sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0
+finds advice "nf_conntrack_tcp_loose is 0"
+start
+well "a daemon that runs (and loose tracking does not matter any more)"
+in_srv sysctl -qw net.netfilter.nf_conntrack_tcp_loose=1
+doctor --json >"$D/json"
+check "the JSON is some" python3 -c 'import json,sys; l = json.load(open(sys.argv[1]))["findings"]
+assert len(l) >= 8 and all(set(f) == {"severity", "check", "message", "hint"} and f["severity"] == "ok" for f in l)' "$D/json"
+
+say "the daemon"
+cp -r "$D/etc" "$D/other"
+CONFIG=$D/other/xknock.yaml finds advice "runs with another configuration, \"$D/etc/xknock.yaml\""
+rm -r "$D/other"
+stop
+finds problem "connecting to"
+finds ok "every service's port is shut to strangers"
+finds ok "host0: the filter is attached, in native mode"
+start
+
+say "files"
+chmod 666 "$D/etc/xknock.yaml"
+finds problem "xknock.yaml"
+chmod 644 "$D/etc/xknock.yaml"
+sed -i 's/^interfaces:/intrefaces:/' "$D/etc/xknock.yaml"
+finds problem "unknown key \"intrefaces\""
+sed -i 's/^intrefaces:/interfaces:/' "$D/etc/xknock.yaml"
+chmod o+r "$D/etc/credentials/anna.robot.key"
+finds problem "anna.robot.key"
+chmod o-r "$D/etc/credentials/anna.robot.key"
+if [ -d /home ]; then
+	mkdir -p "$D/home/anna/.config/xknock"
+	install -m 644 "$(profile anna-robot)" "$D/home/anna/.config/xknock/server.yaml"
+	finds problem '/home/anna/.config/xknock/server.yaml" is a profile with its key, and others can read it'
+	rm -r "$D/home/anna"
+fi
+install -m 640 "$(profile anna-robot)" "$D/etc/xknock-anna-robot.yaml"
+finds problem 'xknock-anna-robot.yaml" is a profile with its key, and others can read it'
+chmod 600 "$D/etc/xknock-anna-robot.yaml"
+well "a profile that nobody else can read"
+rm "$D/etc/xknock-anna-robot.yaml"
+
+say "the clock"
+CLOCK=5 finds problem "the clock is not synchronised"
+
+say "who listens"
+background "$SRV" socat TCP6-LISTEN:2222,fork,reuseaddr,ipv6only=0 - 2>/dev/null
+other=$BACKGROUND
+eventually 5 listening 2222
+finds advice "socat listens on tcp/2222, which is no service's port: strangers reach it"
+in_srv nft 'table inet admin { chain input { type filter hook input priority 0; tcp dport 2222 drop; }; }'
+well "one that another rule shuts"
+in_srv nft delete table inet admin
+kill "$other"
+not_listening() { ! listening 2222; }
+eventually 5 not_listening || fail "it still listens"
+background "$SRV" socat TCP4-LISTEN:2222,fork,reuseaddr,bind=127.0.0.1 - 2>/dev/null
+eventually 5 listening 2222
+well "one that listens on loopback only"
+kill "$BACKGROUND"
+sed -i 's/web: \[tcp.80, tcp.443\]/web: [tcp\/80, tcp\/443, tcp\/8443]/' "$D/etc/xknock.yaml"
+finds problem "tcp/8443 (web) is not protected: no rule of table inet xknock drops it"
+ctl reload >/dev/null
+finds advice "tcp/8443 (web): nobody listens on it"
+background "$SRV" socat TCP4-LISTEN:8443,fork,reuseaddr,bind=127.0.0.1 - 2>/dev/null
+eventually 5 listening 8443
+finds advice "tcp/8443 (web): it is listened on at loopback addresses only"
+sed -i 's/, tcp.8443\]/]/' "$D/etc/xknock.yaml"
+ctl reload >/dev/null
+well "the services as they were"
+
+say "the fence"
+stop
+echo 'gate: {owned: false}' >>"$D/etc/xknock.yaml"
+daemon_command --remove 2>/dev/null
+start
+stop # a daemon that runs would put back at once what follows
+rule() { in_srv nft -a list chain inet xknock prerouting | sed -n "s/.*$1.* # handle \\([0-9]*\\)$/\\1/p" | head -n 1; }
+in_srv nft insert rule inet xknock prerouting ip6 saddr 2001:db8:66::/64 accept
+finds problem 'tcp/22 (ssh) is not protected: "ip6 saddr 2001:db8:66::/64 accept" in chain prerouting of table inet xknock lets strangers pass (IPv6, host0, host1)'
+in_srv nft delete rule inet xknock prerouting handle "$(rule 'saddr 2001:db8:66::.64')"
+in_srv nft delete element inet xknock protected '{ tcp . 80 }'
+finds problem "tcp/80 (web) is not protected: no rule of table inet xknock drops it"
+in_srv nft delete rule inet xknock prerouting handle "$(rule '@protected')"
+finds problem "tcp/22 (ssh) is not protected: no rule of table inet xknock drops it (IPv4 and IPv6, host0, host1)"
+in_srv nft flush chain inet xknock prerouting
+in_srv nft delete chain inet xknock prerouting
+finds problem "there is no table inet xknock"
+start
+in_srv nft 'table inet early { chain pre { type nat hook prerouting priority -170; iifname host1 tcp dport 80 redirect to :8080; }; }'
+finds problem "tcp/80 (web) is not protected: chain pre of table inet early changes its address or port before xknock sees it (IPv4 and IPv6, host1)"
+in_srv nft delete table inet early
+well "the fence as it was"
+
+say "gate mode external"
+stop
+daemon_command --remove 2>/dev/null
+sed -i '/^gate:/d' "$D/etc/xknock.yaml"
+echo 'gate: {mode: external, external: {table: mine, set4: knock4, set6: knock6}}' >>"$D/etc/xknock.yaml"
+mine() {
+	in_srv nft -f - <<-N
+		table inet mine
+		delete table inet mine
+		table inet mine {
+		 set knock4 { type ipv4_addr . inet_proto . inet_service; flags timeout; }
+		 set knock6 { type ipv6_addr . inet_proto . inet_service; flags timeout; }
+		 chain input { type filter hook input priority 0; policy accept;
+		  iif lo accept
+		  ct state established,related accept
+		  ${1:-}
+		 }
+		}
+	N
+}
+USE4='ip saddr . meta l4proto . th dport @knock4 accept' USE6='ip6 saddr . meta l4proto . th dport @knock6 accept'
+CLOSE='meta l4proto . th dport { tcp . 22, tcp . 80, tcp . 443, udp . 51820 } drop'
+mine
+start
+finds problem "no rule of table inet mine uses set knock4: a grant opens nothing"
+finds problem "tcp/22 (ssh) is not protected: none of your rules drops it without a grant (IPv4 and IPv6, host0, host1)"
+mine "$USE4
+$USE6
+tcp dport { 80, 443 } drop"
+finds problem "tcp/22 (ssh) is not protected: none of your rules drops it without a grant (IPv4 and IPv6, host0, host1)"
+mine "$USE4
+$CLOSE"
+finds problem "no rule of table inet mine uses set knock6"
+finds problem 'tcp/22 (ssh) is dropped all the same, whoever has a grant'
+mine "$USE4
+$USE6
+$CLOSE"
+well "rules that use both sets and shut the ports"
+mine "$USE4
+$USE6
+ip saddr 203.0.113.0/24 accept
+$CLOSE"
+finds advice 'strangers may reach tcp/22 (ssh): it depends on "ip saddr 203.0.113.0/24 accept"'
+stop
+daemon_command --remove 2>/dev/null
+in_srv nft delete table inet mine
+sed -i '/^gate:/d' "$D/etc/xknock.yaml"
+
+say "interfaces"
+sed -i 's/^interfaces:.*/interfaces: [host0, host7]/' "$D/etc/xknock.yaml"
+finds problem "host7: there is no such interface"
+sed -i 's/^interfaces:.*/interfaces: [host0, host1]/' "$D/etc/xknock.yaml"
+printf '%s\n' '#include <linux/bpf.h>' '#define SEC(x) __attribute__((section(x), used))' \
+	'SEC("xdp") int somebody_else(struct xdp_md *c) { return XDP_PASS; }' 'char l[] SEC("license") = "GPL";' >"$D/other.c"
+clang-14 -O2 -target bpf -I"/usr/include/$(uname -m)-linux-gnu" -c "$D/other.c" -o "$D/other.o"
+bpftool prog load "$D/other.o" "$D/bpf/other"
+start
+stop
+bpftool link detach pinned "$D/bpf/xknock/link-host0" # its pin stays
+in_srv bpftool net attach xdpdrv pinned "$D/bpf/other" dev host0
+finds problem 'host0: XDP program "somebody_else"'
+in_srv bpftool net detach xdpdrv dev host0
+start
+finds ok "host0: the filter is attached, in native mode"
+bpftool link detach pinned "$D/bpf/xknock/link-host1" && kill -STOP "$DAEMON" # it would attach it again
+CLOCK=0 doctor >"$D/found" 2>&1 || true
+contains "a filter that was detached is missed" "$(cat "$D/found")" "host1: no filter is attached"
+kill -CONT "$DAEMON"
+attached() { in_srv ip link show host1 | grep xdp; }
+eventually 10 attached || fail "the filter does not come back"
+well "the filter is back"
+stop
+daemon_command --remove 2>/dev/null
+# A bridge has no native XDP.
+ip -n "$SRV" link add br0 type bridge
+ip -n "$SRV" link set br0 up
+sed -i 's/^interfaces:.*/interfaces: [host0, br0]/' "$D/etc/xknock.yaml"
+finds problem "br0: its driver has no native XDP: xknockd does not start with it"
+echo 'xdp: {allow_generic: true}' >>"$D/etc/xknock.yaml"
+start
+finds advice "br0: its driver has no native XDP"
+stop
+daemon_command --remove 2>/dev/null
+# And this one has, but not with such large packets.
+sed -i 's/^interfaces:.*/interfaces: [host0, host1]/' "$D/etc/xknock.yaml"
+ip -n "$STR" link set str0 mtu 9000
+start
+finds advice "host1: the filter works in generic mode"
+finds ok "host0: the filter is attached, in native mode"
+stop
+daemon_command --remove 2>/dev/null
+sed -i '/^xdp:/d' "$D/etc/xknock.yaml"
+ip -n "$STR" link set str0 mtu 1500
+start
+
+say "the kernel"
+mkdir "$D/core"
+echo 0 >"$D/core/bpf_jit_enable"
+# The switch is the whole machine's, and not to be seen in this network namespace: a copy of it that says 0.
+MOUNTS="mount --bind '$D/core' /proc/sys/net/core" finds advice "the kernel interprets BPF"
+in_srv iptables-legacy -A INPUT -p tcp --dport 22 -j DROP
+finds advice "rules of the old iptables are in force"
+in_srv iptables-legacy -F INPUT
+well "in the end"
+stop
+pass

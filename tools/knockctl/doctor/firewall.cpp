@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: MIT
+#include "tools/knockctl/doctor/firewall.h"
+
+#include "daemon/nft/fence_rules.h"
+#include "protocol/base/quote.h"
+#include "tools/knockctl/doctor/walk.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+namespace xk::tools {
+namespace {
+
+constexpr const char* kOurFamily = "inet";
+constexpr const char* kOurChain = "prerouting";
+
+bool is_ours(const Chain& chain) {
+    return chain.family == kOurFamily && chain.table == nft::kTable;
+}
+
+// The service of this host, or that is entered by it, that has this port.
+const gate::Service* service_at(const config::Config& config, const Endpoint& endpoint) {
+    const auto has = [&](const gate::Service& service) {
+        return service.entrance == endpoint ||
+               (!service.is_behind() && std::ranges::any_of(service.all_ports(), [&](const PortRange& ports) {
+                   return ports.has(endpoint);
+               }));
+    };
+    const auto found = std::ranges::find_if(config.policy.services, has);
+    return found == config.policy.services.end() ? nullptr : &*found;
+}
+
+// The ports that are shut on this host; of a range its first and its last.
+std::set<Endpoint> local_endpoints(const config::Config& config) {
+    std::set<Endpoint> endpoints;
+    for (const gate::Service& service : config.policy.services) {
+        if (service.entrance.port != 0)
+            endpoints.insert(service.entrance);
+        for (const PortRange& ports : service.all_ports())
+            if (!service.is_behind()) {
+                endpoints.insert(ports.begin());
+                endpoints.insert({ports.protocol, ports.last});
+            }
+    }
+    return endpoints;
+}
+
+// "tcp/22 (ssh)"
+std::string label(const config::Config& config, const Endpoint& endpoint) {
+    const gate::Service* const service = service_at(config, endpoint);
+    return endpoint.text() + (service != nullptr ? " (" + std::string(service->name.view()) + ")" : "");
+}
+
+std::string set_key(const std::string& table, const std::string& set) {
+    return "inet " + table + " " + set;
+}
+
+enum class Source { granted, stranger };
+
+Packet packet_of(const Firewall& f, const Endpoint& endpoint, bool v4, const std::string& interface, Source source) {
+    Packet packet;
+    packet.v4 = v4;
+    packet.protocol = endpoint.protocol;
+    packet.port = endpoint.port;
+    packet.interface = interface;
+    for (const Address& address : f.own_addresses)
+        if (address.is_v4() == v4 && address.is_grantable()) // those that others reach
+            packet.destinations.insert(address);
+    const bool granted = source == Source::granted;
+    if (f.config.gate_mode == config::GateMode::external) {
+        packet.known_sets[set_key(f.config.external.table, f.config.external.set4)] = granted && v4;
+        packet.known_sets[set_key(f.config.external.table, f.config.external.set6)] = granted && !v4;
+    }
+    for (const nft::DoorSet& set : nft::door_sets(f.config.ranges(), f.config.has_targets()))
+        packet.known_sets[set_key(nft::kTable, set.name.set)] =
+            granted && set.v4 == v4 && !set.forward && !set.once && (!set.range || set.range->has(endpoint));
+    for (const bool set_v4 : {true, false}) {
+        packet.known_sets[set_key(nft::kTable, nft::protected_targets_set(set_v4).set)] = false; // hosts behind this one
+        packet.known_sets[set_key(nft::kTable, nft::banned_set(set_v4).set)] = false;
+        packet.known_sets[set_key(nft::kTable, nft::banned_networks_set(set_v4).set)] = false;
+    }
+    if (!granted)
+        packet.never_from = f.config.allow;
+    return packet;
+}
+
+// All that the chains of others do to it, one behind the other.
+struct Passage {
+    Truth dropped = Truth::no;
+    std::vector<Place> drops, accepts;
+    Truth leaves = Truth::no; // to another host or container
+    std::optional<Place> sent_by;
+};
+
+void add(std::vector<Place>& to, const std::vector<Place>& from) {
+    to.insert(to.end(), from.begin(), from.end());
+}
+
+Passage pass(const Firewall& f, Packet packet) {
+    Passage passage;
+    for (const Chain* chain : f.ruleset.on_the_way_in()) {
+        if (is_ours(*chain) || !meets(*chain, packet) || (chain->hook == "input" && passage.leaves == Truth::yes))
+            continue;
+        const Fate fate = walk(f.ruleset, *chain, packet);
+        if (fate.dropped() == Truth::yes && !(chain->hook == "input" && passage.leaves == Truth::maybe))
+            return {Truth::yes, fate.drops, {}, passage.leaves, passage.sent_by};
+        if (fate.dropped() != Truth::no) {
+            passage.dropped = Truth::maybe;
+            add(passage.drops, fate.drops);
+            add(passage.accepts, fate.accepts);
+        }
+        if (fate.sent_elsewhere && passage.leaves != Truth::yes) {
+            passage.leaves = fate.leaves;
+            passage.sent_by = fate.sent_elsewhere;
+        }
+        if (fate.port_changed)
+            packet.port = fate.port;
+    }
+    return passage;
+}
+
+std::string text_of(const std::vector<Place>& places) {
+    constexpr std::size_t kShown = 3;
+    std::string text;
+    for (std::size_t i = 0; i < places.size() && i < kShown; ++i)
+        text += (i == 0 ? "" : ", ") + in_quotes(places[i].rule, 160) + " in " + printable(places[i].chain);
+    return places.size() > kShown ? text + " and " + std::to_string(places.size() - kShown) + " more" : text;
+}
+
+// The same for several families and interfaces is said once.
+class Gathering {
+  public:
+    void add(const std::string& message, const std::string& hint, Severity severity, const Packet& packet) {
+        Where& where = said_[{message, hint, severity}];
+        where.families.insert(packet.v4 ? "IPv4" : "IPv6");
+        where.interfaces.insert(packet.interface);
+    }
+    bool empty() const { return said_.empty(); }
+    void report(const std::string& check, Findings& findings) const {
+        for (const auto& [what, where] : said_)
+            findings.push_back({std::get<2>(what), check,
+                                std::get<0>(what) + " (" + joined(where.families, " and ") + ", " +
+                                    joined(where.interfaces, ", ") + ")",
+                                std::get<1>(what)});
+    }
+
+  private:
+    struct Where {
+        std::set<std::string> families, interfaces;
+    };
+    static std::string joined(const std::set<std::string>& words, const char* between) {
+        std::string text;
+        for (const std::string& word : words)
+            text += (text.empty() ? "" : between) + word;
+        return text;
+    }
+    std::map<std::tuple<std::string, std::string, Severity>, Where> said_;
+};
+
+// Calls `each` with every family and interface.
+template <typename Each>
+void for_all_ways(const Firewall& f, const Endpoint& endpoint, Source source, Each each) {
+    for (const std::string& interface : f.config.interfaces)
+        for (const bool v4 : {true, false})
+            each(packet_of(f, endpoint, v4, interface, source));
+}
+
+// How to let the port in where this chain shuts it, in the words of whoever made the chain.
+std::string remedy(const Ruleset& ruleset, const Place& place, const Endpoint& endpoint) {
+    const std::string protocol(name_of(endpoint.protocol)), port = std::to_string(endpoint.port);
+    const std::string why = "; strangers stay outside all the same";
+    const auto of_table = [&](std::string_view table) {
+        return place.chain.find(" " + std::string(table)) != std::string::npos;
+    };
+    if (of_table("inet firewalld"))
+        return "firewall-cmd --permanent --add-port=" + port + "/" + protocol + "; firewall-cmd --reload" + why;
+    for (const auto& [family, tool, ufw] :
+         {std::tuple("ip", "iptables", "ufw-user-input"), std::tuple("ip6", "ip6tables", "ufw6-user-input")}) {
+        if (!place.chain.ends_with(std::string(" of table ") + family + " filter"))
+            continue;
+        if (ruleset.find(family, "filter", ufw) != nullptr)
+            return "ufw allow " + port + "/" + protocol + why;
+        if (ruleset.find(family, "filter", "INPUT") != nullptr)
+            return std::string(tool) + " -I INPUT -p " + protocol + " --dport " + port + " -j ACCEPT" + why;
+    }
+    return "let " + protocol + " dport " + port + " pass there" + why;
+}
+
+// ---- the fence
+
+void check_port(const Firewall& f, const Chain& fence, const Endpoint& endpoint, Gathering& said) {
+    for_all_ways(f, endpoint, Source::stranger, [&](const Packet& packet) {
+        const std::string what = label(f.config, endpoint) + " is not protected: ";
+        for (const Chain* chain : f.ruleset.on_the_way_in()) {
+            if (chain == &fence)
+                break;
+            if (is_ours(*chain) || !meets(*chain, packet))
+                continue;
+            const Fate fate = walk(f.ruleset, *chain, packet);
+            if (fate.port_changed || fate.leaves != Truth::no)
+                said.add(what + printable(chain->label()) + " changes its address or port before xknock sees it",
+                         "give that chain a priority above -150", Severity::problem, packet);
+        }
+        const Fate fate = walk(f.ruleset, fence, packet);
+        if (fate.dropped() == Truth::yes)
+            return;
+        if (!fate.accepts.empty())
+            said.add(what + text_of(fate.accepts) + " lets strangers pass", "restart xknockd: it makes its table anew",
+                     Severity::problem, packet);
+        else
+            said.add(what + "no rule of table inet xknock drops it",
+                     "knockctl reload, or a restart of xknockd: it takes the configuration as it is now",
+                     Severity::problem, packet);
+    });
+}
+
+void check_table(const Firewall& f, Findings& findings) {
+    const Chain* const fence = f.ruleset.find(kOurFamily, nft::kTable, kOurChain);
+    if (fence == nullptr || fence->hook != "prerouting") {
+        findings.push_back({Severity::problem, "fence",
+                            fence == nullptr ? "there is no table inet xknock: every service is open to everybody"
+                                             : "the chain of table inet xknock is not where packets pass",
+                            "start xknockd: it makes its table"});
+        return;
+    }
+    Gathering said;
+    for (const Endpoint& endpoint : local_endpoints(f.config))
+        check_port(f, *fence, endpoint, said);
+    said.report("fence", findings);
+    if (said.empty())
+        findings.push_back({Severity::ok, "fence", "every service's port is shut to strangers", {}});
+}
+
+void check_external(const Firewall& f, Findings& findings) {
+    const config::External& external = f.config.external;
+    const auto before = findings.size();
+    for (const std::string& set : {external.set4, external.set6})
+        if (!f.ruleset.uses("inet", external.table, set))
+            findings.push_back(
+                {Severity::problem, "fence",
+                 "no rule of table inet " + external.table + " uses set " + set + ": a grant opens nothing",
+                 "a rule like: ip saddr . meta l4proto . th dport @" + set + " accept"});
+    Gathering said;
+    for (const Endpoint& endpoint : local_endpoints(f.config))
+        for_all_ways(f, endpoint, Source::stranger, [&](const Packet& packet) {
+            const Passage passage = pass(f, packet);
+            if (passage.dropped == Truth::yes)
+                return;
+            const std::string what = label(f.config, endpoint);
+            if (passage.leaves != Truth::no)
+                said.add("whether strangers reach " + what + " cannot be told: " + text_of({*passage.sent_by}) +
+                             " sends it elsewhere",
+                         "look at the rules of hook forward", Severity::advice, packet);
+            else if (passage.dropped == Truth::no)
+                said.add(what + " is not protected: none of your rules drops it without a grant",
+                         "in mode external your own rules shut the ports", Severity::problem, packet);
+            else
+                said.add("strangers may reach " + what + ": it depends on " +
+                             text_of(passage.accepts.empty() ? passage.drops : passage.accepts),
+                         "in mode external your own rules shut the ports", Severity::advice, packet);
+        });
+    said.report("fence", findings);
+    if (findings.size() == before)
+        findings.push_back({Severity::ok, "fence", "your own rules shut every service's port to strangers", {}});
+}
+
+} // namespace
+
+void check_fence(const Firewall& firewall, Findings& findings) {
+    if (firewall.config.gate_mode == config::GateMode::table)
+        check_table(firewall, findings);
+    else
+        check_external(firewall, findings);
+}
+
+void check_others(const Firewall& f, Findings& findings) {
+    Gathering said;
+    for (const Endpoint& endpoint : local_endpoints(f.config))
+        for_all_ways(f, endpoint, Source::granted, [&](const Packet& packet) {
+            const Passage passage = pass(f, packet);
+            if (passage.dropped == Truth::no)
+                return;
+            const std::string hint = remedy(f.ruleset, passage.drops.front(), endpoint);
+            if (passage.dropped == Truth::yes)
+                said.add(label(f.config, endpoint) +
+                             " is dropped all the same, whoever has a grant: " + text_of(passage.drops),
+                         hint, Severity::problem, packet);
+            else
+                said.add(
+                    label(f.config, endpoint) + " may be dropped, whoever has a grant: " + text_of(passage.drops) +
+                        (passage.accepts.empty() ? "" : "; it passes where this holds: " + text_of(passage.accepts)),
+                    hint, Severity::advice, packet);
+        });
+    said.report("firewall", findings);
+    if (said.empty())
+        findings.push_back({Severity::ok, "firewall", "nobody else's rules shut a service's port", {}});
+}
+
+// ---- who listens
+
+namespace {
+
+bool is_local(const Address& address) {
+    return address.is_loopback();
+}
+bool is_any(const Address& address) {
+    return address == Address{} || address == Address::v4(0, 0, 0, 0);
+}
+
+// Whether some packet of a stranger gets to the listener.
+bool faces_world(const Firewall& f, const Listener& listener) {
+    if (is_local(listener.address))
+        return false;
+    bool reached = false;
+    for_all_ways(f, listener.endpoint, Source::stranger, [&](const Packet& packet) {
+        const bool both_families = is_any(listener.address) && !listener.v4;
+        if (!both_families && packet.v4 != listener.address.is_v4())
+            return;
+        const Passage passage = pass(f, packet);
+        reached = reached || (passage.dropped != Truth::yes && passage.leaves != Truth::yes);
+    });
+    return reached;
+}
+
+void check_services(const Firewall& f, const std::vector<Listener>& listeners, Findings& findings) {
+    for (const Endpoint& endpoint : local_endpoints(f.config)) {
+        const gate::Service* const service = service_at(f.config, endpoint);
+        // Of a range one port or another is in use, and what leads to a host behind this one is listened on there.
+        if ((endpoint.protocol != IpProtocol::tcp && endpoint.protocol != IpProtocol::udp) ||
+            service->entrance == endpoint || !service->can_be_single())
+            continue;
+        bool sent_elsewhere = false; // a container's port
+        for_all_ways(f, endpoint, Source::granted,
+                     [&](const Packet& packet) { sent_elsewhere |= pass(f, packet).leaves != Truth::no; });
+        const auto listens = [&](const Listener& l) { return l.endpoint == endpoint; };
+        const auto outside = [&](const Listener& l) { return listens(l) && !is_local(l.address); };
+        if (sent_elsewhere || std::ranges::any_of(listeners, outside))
+            continue;
+        const bool inside = std::ranges::any_of(listeners, listens);
+        findings.push_back({Severity::advice, "listeners",
+                            label(f.config, endpoint) +
+                                (inside ? ": it is listened on at loopback addresses only" : ": nobody listens on it"),
+                            inside ? "a grant opens nothing; let the service listen on the address that clients use"
+                                   : "start the service, or take the port out of the configuration"});
+    }
+}
+
+} // namespace
+
+void check_listeners(const Firewall& f, const std::vector<Listener>& listeners, Findings& findings) {
+    const auto before = findings.size();
+    check_services(f, listeners, findings);
+    std::set<std::string> said;
+    for (const Listener& listener : listeners) {
+        if (listener.endpoint.protocol != IpProtocol::tcp ||
+            service_at(f.config, listener.endpoint) != nullptr || !faces_world(f, listener))
+            continue;
+        const std::string program = listener.program.empty() ? "something" : printable(listener.program);
+        if (!said.insert(listener.endpoint.text() + program).second)
+            continue;
+        findings.push_back(
+            {Severity::advice, "listeners",
+             program + " listens on " + listener.endpoint.text() + ", which is no service's port: strangers reach it",
+             "fine where it is meant for everybody; else make it a service, or let it listen on loopback"});
+    }
+    if (findings.size() == before)
+        findings.push_back(
+            {Severity::ok, "listeners", "every service's port is listened on, and no other faces the world", {}});
+}
+
+} // namespace xk::tools

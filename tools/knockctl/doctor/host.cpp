@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+#include "tools/knockctl/doctor/host.h"
+
+#include "daemon/xdp/presence.h"
+#include "protocol/base/quote.h"
+#include "tools/knockctl/doctor/command.h"
+#include "tools/knockctl/doctor/link.h"
+
+#include <sys/stat.h>
+#include <sys/timex.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <set>
+
+namespace xk::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kCost =
+    "generic mode works behind the driver and copies each large TCP packet into one piece: all "
+    "traffic of the interface becomes slower";
+
+void check_filter(const config::Config& config, const std::string& interface, const LinkState& link,
+                  Findings& findings) {
+    const auto say = [&](Severity severity, const std::string& message, const std::string& hint) {
+        findings.push_back({severity, "interface", interface + ": " + message, hint});
+    };
+    auto presence = xdp::look(interface, config.pin_directory);
+    if (!presence)
+        return say(Severity::problem, presence.error().message, presence.error().hint);
+    if (presence->program != 0 && !presence->ours)
+        return say(Severity::problem,
+                   "XDP program " + in_quotes(presence->name) + " (id " + std::to_string(presence->program) +
+                       ") is attached, and it is not xknock's: no knock is heard there",
+                   "bpftool net show dev " + interface + " says more; take it away, then restart xknockd");
+    const bool native = presence->mode == xdp::Mode::native;
+    if (link.native_xdp == false && !native)
+        say(config.allow_generic ? Severity::advice : Severity::problem,
+            "its driver has no native XDP" +
+                std::string(config.allow_generic ? "" : ": xknockd does not start with it"),
+            config.allow_generic ? kCost
+                                 : std::string("\"xdp: {allow_generic: true}\" takes the generic mode; ") + kCost);
+    else if (presence->mode == xdp::Mode::generic)
+        say(Severity::advice, "the filter works in generic mode", kCost);
+    if (!native && (link.lro || link.gro_hw))
+        say(Severity::advice,
+            std::string(link.lro ? "LRO" : "hardware GRO") + " is on, with which many drivers refuse native XDP",
+            "ethtool -K " + interface + (link.lro ? " lro off" : " rx-gro-hw off") + "; then restart xknockd");
+    if (presence->program == 0)
+        say(Severity::problem, "no filter is attached: knocks are not heard there", "start xknockd");
+    if (native)
+        say(Severity::ok, "the filter is attached, in native mode", {});
+}
+
+std::string first_line(const std::string& path) {
+    std::string line;
+    std::ifstream in(path);
+    std::getline(in, line);
+    return line;
+}
+
+std::optional<unsigned long long> number_in(const std::string& path) {
+    try {
+        return std::stoull(first_line(path));
+    } catch (const std::exception&) { // not there, or no number
+        return std::nullopt;
+    }
+}
+
+// Whether it is a client's profile with its key in it.
+bool is_profile(const fs::path& path) {
+    constexpr int kLines = 40;
+    std::ifstream in(path);
+    std::string line;
+    bool credential = false, key = false;
+    for (int i = 0; i < kLines && std::getline(in, line); ++i) {
+        credential |= line.rfind("credential:", 0) == 0;
+        key |= line.rfind("key:", 0) == 0;
+    }
+    return credential && key;
+}
+
+void check_profiles(const fs::path& directory, Findings& findings) {
+    std::error_code code;
+    for (const auto& entry : fs::directory_iterator(directory, code)) {
+        struct stat info {};
+        if (entry.path().extension() != ".yaml" || ::lstat(entry.path().c_str(), &info) != 0 ||
+            !S_ISREG(info.st_mode) || (info.st_mode & 077) == 0 || !is_profile(entry.path()))
+            continue;
+        findings.push_back({Severity::problem, "files",
+                            in_quotes(entry.path().string()) + " is a profile with its key, and others can read it",
+                            "chmod 600; whoever read it can knock, so enroll that device anew"});
+    }
+}
+
+} // namespace
+
+void check_interfaces(const config::Config& config, Findings& findings) {
+    for (const std::string& interface : config.interfaces) {
+        const auto link = link_state(interface);
+        if (!link) {
+            findings.push_back({Severity::problem, "interface", interface + ": there is no such interface",
+                                "ip link shows those that are; \"interfaces\" names those on which knocks come in"});
+            continue;
+        }
+        if (link->in_vrf)
+            findings.push_back(
+                {Severity::problem, "interface",
+                 interface + " belongs to a VRF: its IPv4 addresses are not taken for this host's own, and "
+                             "services there are open to everybody",
+                 "drop the services' ports on that interface by a rule of your own, or take it out of the VRF"});
+        check_filter(config, interface, *link, findings);
+    }
+}
+
+void check_clock(Findings& findings) {
+    timex clock{};
+    const int state = ::adjtimex(&clock);
+    if (state == TIME_ERROR)
+        findings.push_back({Severity::problem, "clock",
+                            "the clock is not synchronised: knocks are refused when it is off by more than clock_skew",
+                            "timedatectl set-ntp true, or chrony; \"timedatectl\" says whether it worked"});
+    else if (state >= 0)
+        findings.push_back({Severity::ok, "clock", "the clock is synchronised", {}});
+}
+
+void check_kernel(bool fenced, Findings& findings) {
+    const auto before = findings.size();
+    if (number_in("/proc/sys/net/core/bpf_jit_enable") == 0u)
+        findings.push_back({Severity::advice, "kernel",
+                            "the kernel interprets BPF: the filter costs several times as much",
+                            "sysctl -w net.core.bpf_jit_enable=1"});
+    const std::string netfilter = "/proc/sys/net/netfilter/nf_conntrack_";
+    if (!fenced && number_in(netfilter + "tcp_loose") == 0u)
+        findings.push_back(
+            {Severity::advice, "kernel",
+             "nf_conntrack_tcp_loose is 0: sessions that stand when the fence comes up for the first time may "
+             "hang, this one too",
+             "sysctl -w net.netfilter.nf_conntrack_tcp_loose=1 until xknockd has started"});
+    const auto count = number_in(netfilter + "count"), max = number_in(netfilter + "max");
+    if (count && max && *max > 0 && *count >= *max / 10 * 9)
+        findings.push_back({Severity::problem, "kernel",
+                            "the table of connections is nearly full (" + std::to_string(*count) + " of " +
+                                std::to_string(*max) + "): when it is, new ones are dropped, granted or not",
+                            "sysctl -w net.netfilter.nf_conntrack_max=" + std::to_string(*max * 2) +
+                                "; conntrack -L says whose they are"});
+    if (findings.size() == before)
+        findings.push_back({Severity::ok, "kernel", "nothing of its switches and tables is in the way", {}});
+}
+
+void check_legacy_tables(Findings& findings) {
+    for (const char* tool : {"iptables", "ip6tables"}) {
+        const std::string names = tool == std::string_view("iptables") ? "ip_tables_names" : "ip6_tables_names";
+        if (first_line("/proc/self/net/" + names).empty())
+            continue;
+        // The names stay when the rules are gone.
+        const auto rules = output_of({std::string(tool) + "-legacy-save"});
+        if (rules && rules->find("\n-A ") == rules->npos && rules->find(" DROP [") == rules->npos)
+            continue;
+        findings.push_back({Severity::advice, "firewall",
+                            std::string("rules of the old ") + tool +
+                                " are in force, and nft does not show them: what they do is not looked at here",
+                            std::string(tool) + "-legacy-save shows them"});
+    }
+}
+
+void check_files(const config::Config& config, Findings& findings) {
+    const auto before = findings.size();
+    for (const std::string& warning : config.warnings)
+        findings.push_back({Severity::advice, "config", warning, {}});
+    for (std::size_t i = 0; i < config.secrets.size(); ++i)
+        if (auto opened = config::open_secrets(config, i); !opened)
+            findings.push_back({Severity::problem, "files", opened.error().message, opened.error().hint});
+    std::error_code code;
+    std::set<fs::path> directories = {fs::absolute(config.file, code).parent_path(), fs::current_path(code), "/root"};
+    for (const auto& home : fs::directory_iterator("/home", code))
+        directories.insert(home.path());
+    for (const fs::path& directory : std::set(directories))
+        directories.insert(directory / ".config/xknock");
+    for (const fs::path& directory : directories)
+        check_profiles(directory, findings);
+    if (findings.size() == before)
+        findings.push_back({Severity::ok, "files", "configuration and keys are readable for nobody else", {}});
+}
+
+} // namespace xk::tools

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+//
+// What a network interface says of itself, as far as it matters to the filter and the fence.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace xk::tools {
+
+struct LinkState {
+    bool in_vrf = false;
+    std::optional<bool> native_xdp;   // unknown before Linux 6.3
+    bool lro = false, gro_hw = false; // offloads that keep drivers from native XDP
+};
+
+// Nothing where there is no such interface.
+std::optional<LinkState> link_state(const std::string& interface);
+
+} // namespace xk::tools
