@@ -17,6 +17,7 @@ CLIENT=$XK_BUILD/client/knock-client
 KNOCKCTL=$XK_BUILD/tools/knockctl
 PACKET=$XK_BUILD/tests/tool/xk-packet
 PROBE=$XK_BUILD/tests/tool/xk-probe
+STREAM=$XK_BUILD/tests/tool/xk-stream
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$E2E/../.." && pwd)
 
@@ -95,6 +96,8 @@ finish() {
 	set +e
 	# Children that still run, and nobody else: the number of one that ended may be somebody's by now.
 	for pid in $(jobs -pr); do kill -KILL "$pid" 2>/dev/null; done
+	# What runs until its input ends is waited for too.
+	exec 8>&- 9>&-
 	wait 2>/dev/null
 	for ns in $SRV $CLI $STR ${MORE_NS:-}; do ip netns del "$ns" 2>/dev/null; done
 	umount "$D/bpf" 2>/dev/null
