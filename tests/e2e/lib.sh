@@ -94,13 +94,14 @@ finish() {
 	local code=$?
 	trap - EXIT INT TERM HUP
 	set +e
+	local pid ns directory
 	# Children that still run, and nobody else: the number of one that ended may be somebody's by now.
 	for pid in $(jobs -pr); do kill -KILL "$pid" 2>/dev/null; done
 	# What runs until its input ends is waited for too.
 	exec 8>&- 9>&-
 	wait 2>/dev/null
 	for ns in $SRV $CLI $STR ${MORE_NS:-}; do ip netns del "$ns" 2>/dev/null; done
-	umount "$D/bpf" 2>/dev/null
+	for directory in bpf run state; do while umount "$D/$directory" 2>/dev/null; do :; done; done
 	if [ -n "${XK_KEEP:-}" ] && [ $code -ne 0 ]; then
 		printf '%s\n' "kept: $D" >&2
 	else
