@@ -441,8 +441,10 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
     } else if (done.answer == Answer::refused || done.answer == Answer::failed) {
         // The judge should have refused it: a reload in between, or a worker that is not ours any more.
         if (refusal_log_.allow(static_cast<unsigned>(done.answer), request.address, now.boot))
-            spdlog::error("the worker asked for a door that is not allowed: {} from {}{}", who, where,
-                          done.error ? ": " + done.error->message : "");
+            spdlog::error("{}: {} from {}{}",
+                          done.answer == Answer::failed ? "a door could not be opened or closed"
+                                                        : "the worker asked for a door that is not allowed",
+                          who, where, done.error ? ": " + done.error->message : "");
     }
     return sent;
 }
@@ -520,9 +522,13 @@ void Daemon::repair(const nft::Change& change) {
     const std::string table = config().gate_mode == config::GateMode::table ? nft::kTable : config().external.table;
     const std::string what =
         "table inet " + table + " was changed by " + (change.by.empty() ? "somebody" : change.by);
-    if (!done)
-        log::error(std::move(done).error().within(what + " and cannot be repaired"));
-    else if (!change.lost)
+    if (!done) {
+        ruleset_unknown_ = true; // again on the next tick, until it is done
+        if (!std::exchange(unrepaired_, true))
+            log::error(std::move(done).error().within(what + " and cannot be repaired"));
+        return;
+    }
+    if (std::exchange(unrepaired_, false) || !change.lost)
         spdlog::warn("{}; it is as it was again, with {} grants and {} bans", what, doors_.book().doors(),
                      banning_.list().all().size());
 }
@@ -568,7 +574,10 @@ void Daemon::on_tick() {
     tags_.expire(now.boot);
     if (std::exchange(ruleset_unknown_, false)) {
         repair({.objects = false, .elements = false, .lost = true, .by = {}});
-        (void)parts_.ruleset.update(); // ours
+        // What did not fit this time was our own; what somebody else did meanwhile is seen to.
+        const auto more = parts_.ruleset.update();
+        if (more && *more && ((*more)->objects || (*more)->elements))
+            repair(**more);
     }
     look_after_links();
     control_->drop_idle(now.boot);

@@ -118,6 +118,7 @@ class Daemon {
     std::uint32_t ping_ = 0, pong_ = 0; // the last ones
     std::chrono::nanoseconds slept_{0};
     bool ruleset_unknown_ = false; // changes of it were lost
+    bool unrepaired_ = false;      // somebody changed the table, and to make it anew failed
     bool fence_was_there_ = false;
     bool replacing_tags_ = false, first_tags_ = false;
     std::uint32_t generation_ = 0; // of the configuration that counts
