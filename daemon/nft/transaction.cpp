@@ -68,9 +68,10 @@ Result<Socket> Socket::open() {
     Socket socket(raw);
     if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0)
         return os_error("binding a netfilter netlink socket");
-    // Rebuilding a table with many grants is one large message, which must fit.
+    // Rebuilding a table with all the grants and bans that there may be is one message, of some 70 MiB with the longest
+    // comments, and must fit. The kernel doubles the number, and takes memory only for what is sent.
     const int fd = mnl_socket_get_fd(raw);
-    const int size = 16 * 1024 * 1024;
+    const int size = 64 * 1024 * 1024;
     if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0 ||
         ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
         return os_error("enlarging netlink buffers", kRights);

@@ -186,7 +186,7 @@ start() {
 	before=$(grep -c 'ready:' "$D/log" || true)
 	background "$SRV" "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" >>"$D/log" 2>&1
 	DAEMON=$BACKGROUND
-	eventually 20 ready_again "$before" || fail "the daemon does not come up"
+	eventually "${START_TIME:-20}" ready_again "$before" || fail "the daemon does not come up"
 }
 ready_again() {
 	kill -0 "$DAEMON" 2>/dev/null || fail "the daemon ended at start"
