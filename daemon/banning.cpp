@@ -65,7 +65,7 @@ void Banning::write(nft::Transaction& transaction, const Now& now) const {
     nft::clear_bans(transaction);
     for (const auto& [prefix, ban] : list_.all())
         if (prefix.is_single())
-            nft::put_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
+            nft::add_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
     write_networks(transaction);
 }
 
@@ -102,6 +102,18 @@ Result<void> Banning::may_ban(const Prefix& prefix, const std::set<Address>& own
     return {};
 }
 
+Result<void> Banning::has_room(const Prefix& prefix) const {
+    if (list_.all().count(prefix) != 0)
+        return {};
+    if (prefix.is_single() && list_.addresses() >= xdp::kMaxBannedAddresses)
+        return Error{"no more than " + std::to_string(xdp::kMaxBannedAddresses) + " addresses can be banned",
+                     "ban networks, or unban some: knockctl bans"};
+    if (!prefix.is_single() && list_.networks() >= xdp::kMaxBannedNetworks)
+        return Error{"no more than " + std::to_string(xdp::kMaxBannedNetworks) + " networks can be banned",
+                     "ban larger ones, or unban some: knockctl bans"};
+    return {};
+}
+
 Result<std::vector<Banning::Refusal>> Banning::ban(const std::vector<Prefix>& prefixes,
                                                    std::optional<std::chrono::seconds> time, const std::string& reason,
                                                    const std::set<Address>& own_addresses,
@@ -126,7 +138,10 @@ Result<std::vector<Banning::Refusal>> Banning::ban(const std::vector<Prefix>& pr
     nft::Transaction transaction;
     bool networks = false;
     for (const Prefix& prefix : prefixes) {
-        if (auto may = may_ban(prefix, own_addresses); !may) {
+        auto may = may_ban(prefix, own_addresses);
+        if (may)
+            may = has_room(prefix);
+        if (!may) {
             refused.push_back({prefix, may.error()});
             continue;
         }

@@ -58,6 +58,7 @@ class Banning {
     const gate::BanList& list() const { return list_; }
 
   private:
+    Result<void> has_room(const Prefix& prefix) const;
     Result<void> may_ban(const Prefix& prefix, const std::set<Address>& own_addresses) const;
     bool in_nftables() const { return config_->gate_mode == config::GateMode::table; }
     void write_networks(nft::Transaction& transaction) const;

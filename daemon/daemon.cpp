@@ -250,8 +250,10 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
     } else if (done.answer == Answer::refused || done.answer == Answer::failed) {
         // The judge should have refused it: a reload in between, or a worker that is not ours any more.
         if (refusal_log_.allow(static_cast<unsigned>(done.answer), request.address, now.boot))
-            spdlog::error("the worker asked for a door that is not allowed: {} from {}{}", who, where,
-                          done.error ? ": " + done.error->message : "");
+            spdlog::error("{}: {} from {}{}",
+                          done.answer == Answer::failed ? "a door could not be opened or closed"
+                                                        : "the worker asked for a door that is not allowed",
+                          who, where, done.error ? ": " + done.error->message : "");
     }
     return sent;
 }
@@ -316,7 +318,10 @@ void Daemon::on_tick() {
     tags_.expire(now.boot);
     if (std::exchange(ruleset_unknown_, false)) {
         repair({.objects = false, .elements = false, .lost = true, .by = {}});
-        (void)parts_.ruleset.update(); // ours
+        // What did not fit this time was our own; what somebody else did meanwhile is seen to.
+        const auto more = parts_.ruleset.update();
+        if (more && *more && ((*more)->objects || (*more)->elements))
+            repair(**more);
     }
     look_after_links();
     look_after_sessions(now);

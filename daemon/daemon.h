@@ -131,6 +131,7 @@ class Daemon {
     std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
     bool in_panic_ = false;
     bool ruleset_unknown_ = false; // changes of it were lost
+    bool unrepaired_ = false;      // somebody changed the table, and to make it anew failed
     bool fence_was_there_ = false;
     bool replacing_tags_ = false, first_tags_ = false;
     std::uint32_t generation_ = 0; // of the configuration that counts

@@ -61,6 +61,17 @@ Result<void> end_leftover_worker(const Fd& state) {
     return {};
 }
 
+// All of its room at once: a page that the file system has none for later would end whoever touches it (SIGBUS).
+Result<void> make_room(const Fd& state, const std::string& path) {
+    int failure = ::ftruncate(state.get(), gate::kStateSize) == 0 ? 0 : errno;
+    if (failure == 0)
+        failure = ::posix_fallocate(state.get(), 0, gate::kStateSize);
+    if (failure == 0)
+        return {};
+    return os_error_of(failure, "making room for " + in_quotes(path),
+                       std::to_string((gate::kStateSize + 1023) / 1024) + " KiB are wanted there");
+}
+
 bool is_of_this_boot(const gate::StateImage& image, const Bytes<16>& boot_id) {
     return image.header.magic == gate::kStateMagic && image.header.boot_id == boot_id;
 }
@@ -123,18 +134,20 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     files.state_ = *std::move(opened);
     if (auto done = end_leftover_worker(files.state_); !done)
         return done.error();
-    if (::ftruncate(files.state_.get(), gate::kStateSize) != 0)
-        return os_error("sizing " + in_quotes(path));
+    if (auto done = make_room(files.state_, path); !done)
+        return done.error();
     void* const memory =
         ::mmap(nullptr, gate::kStateSize, PROT_READ, MAP_SHARED, files.state_.get(), 0);
     if (memory == MAP_FAILED)
         return os_error("mapping " + in_quotes(path));
     files.image_.reset(static_cast<const gate::StateImage*>(memory));
     // Of another boot or layout, or new: the worker begins in memory that is all zero.
-    if (!is_of_this_boot(*files.image_, boot_id) &&
-        (::ftruncate(files.state_.get(), 0) != 0 ||
-         ::ftruncate(files.state_.get(), gate::kStateSize) != 0))
-        return os_error("clearing " + in_quotes(path));
+    if (!is_of_this_boot(*files.image_, boot_id)) {
+        if (::ftruncate(files.state_.get(), 0) != 0)
+            return os_error("clearing " + in_quotes(path));
+        if (auto done = make_room(files.state_, path); !done)
+            return done.error();
+    }
 
     files.copy_path_ = state + "/state";
     files.copy_.reset(::open(files.copy_path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));

@@ -66,11 +66,16 @@ void Daemon::repair(const nft::Change& change) {
         });
     const std::string what = "table inet " + (external ? config().external.table : std::string(nft::kTable)) +
                              " was changed by " + (change.by.empty() ? "somebody" : change.by);
-    if (!done)
-        log::error(std::move(done).error().within(what + " and cannot be repaired"));
-    else if (!change.lost && external)
+    if (!done) {
+        ruleset_unknown_ = true; // again on the next tick, until it is done
+        if (!std::exchange(unrepaired_, true))
+            log::error(std::move(done).error().within(what + " and cannot be repaired"));
+        return;
+    }
+    const bool told = std::exchange(unrepaired_, false) || !change.lost;
+    if (told && external)
         spdlog::info("{}; the {} grants are in its sets", what, doors_.book().doors());
-    else if (!change.lost)
+    else if (told)
         spdlog::warn("{}; it is as it was again, with {} grants and {} bans", what, doors_.book().doors(),
                      banning_.list().all().size());
 }

@@ -16,15 +16,24 @@ std::optional<Address> behind(const Prefix& prefix) {
     return std::nullopt;
 }
 
-} // namespace
-
-void put_banned_address(Transaction& transaction, const Address& address,
-                        std::optional<std::chrono::milliseconds> time, const std::string& reason) {
+Element element_of(const Address& address, std::optional<std::chrono::milliseconds> time, const std::string& reason) {
     Element element;
     element.key = address_key(address);
     element.timeout = time;
     element.comment = reason;
-    put_element(transaction, banned_set(address.is_v4()), element);
+    return element;
+}
+
+} // namespace
+
+void put_banned_address(Transaction& transaction, const Address& address,
+                        std::optional<std::chrono::milliseconds> time, const std::string& reason) {
+    put_element(transaction, banned_set(address.is_v4()), element_of(address, time, reason));
+}
+
+void add_banned_address(Transaction& transaction, const Address& address,
+                        std::optional<std::chrono::milliseconds> time, const std::string& reason) {
+    add_element(transaction, banned_set(address.is_v4()), element_of(address, time, reason));
 }
 
 void remove_banned_address(Transaction& transaction, const Address& address) {

@@ -18,6 +18,9 @@ namespace xk::nft {
 // No time: for ever.
 void put_banned_address(Transaction& transaction, const Address& address,
                         std::optional<std::chrono::milliseconds> time, const std::string& reason);
+// Into sets that clear_bans() has emptied: a third of the size, which counts where there are a hundred thousand.
+void add_banned_address(Transaction& transaction, const Address& address,
+                        std::optional<std::chrono::milliseconds> time, const std::string& reason);
 void remove_banned_address(Transaction& transaction, const Address& address);
 
 struct BannedNetwork {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/element.h"
 
+#include <arpa/inet.h>
+#include <endian.h>
 #include <libnftnl/set.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
@@ -29,18 +31,22 @@ Set set_of(const SetName& name) {
     return set;
 }
 
-void set_user_data(nftnl_set_elem* to, const Element& element) {
-    if (element.comment.empty() && element.data.empty())
-        return;
-    const Handle<nftnl_udata_buf, nftnl_udata_buf_free> buffer(nftnl_udata_buf_alloc(256));
-    if (!element.comment.empty())
-        nftnl_udata_put_strz(buffer.get(), NFTNL_UDATA_SET_ELEM_COMMENT,
-                             element.comment.substr(0, kMaxComment).c_str());
+// What nft(8) calls a comment, and our own data: attributes of a type, a length and as many bytes.
+std::vector<std::uint8_t> user_data(const Element& element) {
+    std::vector<std::uint8_t> out;
+    const auto put = [&](std::uint8_t type, const auto& value, std::size_t size) {
+        out.push_back(type);
+        out.push_back(static_cast<std::uint8_t>(size));
+        out.insert(out.end(), value.data(), value.data() + size);
+    };
+    if (!element.comment.empty()) {
+        put(NFTNL_UDATA_SET_ELEM_COMMENT, element.comment, std::min(element.comment.size(), kMaxComment));
+        out.push_back(0);
+        ++out[1];
+    }
     if (!element.data.empty() && element.data.size() <= kMaxData)
-        nftnl_udata_put(buffer.get(), kPrivateData, static_cast<std::uint32_t>(element.data.size()),
-                        element.data.data());
-    nftnl_set_elem_set(to, NFTNL_SET_ELEM_USERDATA, nftnl_udata_buf_data(buffer.get()),
-                       nftnl_udata_buf_len(buffer.get()));
+        put(kPrivateData, element.data, element.data.size());
+    return out;
 }
 
 int take_user_data(const nftnl_udata* attribute, void* to) {
@@ -74,25 +80,26 @@ Element element_of(nftnl_set_elem* from) {
     return element;
 }
 
+// Written straight: libnftnl's objects for it cost as much as the kernel's work.
 void message(Transaction& transaction, std::uint16_t type, std::uint16_t flags, const SetName& name,
              const Element& element, bool whole) {
-    const Set set = set_of(name);
-    nftnl_set_elem* const e = nftnl_set_elem_alloc();
-    if (e == nullptr)
-        std::abort(); // out of memory
-    nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, element.key.data(),
-                       static_cast<std::uint32_t>(element.key.size()));
-    if (element.interval_end)
-        nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
-    if (whole) {
-        if (element.timeout)
-            nftnl_set_elem_set_u64(e, NFTNL_SET_ELEM_TIMEOUT,
-                                   static_cast<std::uint64_t>(element.timeout->count()));
-        set_user_data(e, element);
-    }
-    nftnl_set_elem_add(set.get(), e);
-    transaction.add(type, flags,
-                    [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, set.get()); });
+    transaction.add(type, flags, [&](nlmsghdr* h) {
+        mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, name.table.c_str());
+        mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, name.set.c_str());
+        nlattr* const list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+        nlattr* const one = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+        if (element.interval_end)
+            mnl_attr_put_u32(h, NFTA_SET_ELEM_FLAGS, htonl(NFT_SET_ELEM_INTERVAL_END));
+        if (whole && element.timeout)
+            mnl_attr_put_u64(h, NFTA_SET_ELEM_TIMEOUT, htobe64(static_cast<std::uint64_t>(element.timeout->count())));
+        nlattr* const key = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
+        mnl_attr_put(h, NFTA_DATA_VALUE, element.key.size(), element.key.data());
+        mnl_attr_nest_end(h, key);
+        if (const auto data = whole ? user_data(element) : std::vector<std::uint8_t>(); !data.empty())
+            mnl_attr_put(h, NFTA_SET_ELEM_USERDATA, data.size(), data.data());
+        mnl_attr_nest_end(h, one);
+        mnl_attr_nest_end(h, list);
+    });
 }
 
 // A time-out for elements that exist only inside a transaction: a set without default time-out would

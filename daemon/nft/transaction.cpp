@@ -26,15 +26,18 @@ constexpr const char* kRights = "xknockd needs CAP_NET_ADMIN and a kernel with n
 } // namespace
 
 Transaction::Transaction() {
-    buffer_.resize(4096 + kRoom);
     next(NFNL_MSG_BATCH_BEGIN, AF_UNSPEC, 0);
     messages_ = 0;
 }
 
 nlmsghdr* Transaction::next(std::uint16_t type, std::uint16_t family, std::uint16_t flags) {
-    if (buffer_.size() - used_ < kRoom)
-        buffer_.resize(2 * buffer_.size() + kRoom);
-    char* const at = buffer_.data() + used_;
+    if (size_ - used_ < kRoom) {
+        size_ = 2 * (size_ + kRoom);
+        auto larger = std::make_unique_for_overwrite<char[]>(size_);
+        std::copy_n(buffer_.get(), used_, larger.get());
+        buffer_ = std::move(larger);
+    }
+    char* const at = buffer_.get() + used_;
     nlmsghdr* header = nullptr;
     if (type == NFNL_MSG_BATCH_BEGIN)
         header = nftnl_batch_begin(at, sequence_++);
@@ -57,7 +60,7 @@ void Transaction::add(std::uint16_t type, std::uint16_t flags,
 
 void Transaction::finish() {
     // Only the last message asks for an answer; a message that fails answers by itself.
-    reinterpret_cast<nlmsghdr*>(buffer_.data() + last_)->nlmsg_flags |= NLM_F_ACK;
+    reinterpret_cast<nlmsghdr*>(buffer_.get() + last_)->nlmsg_flags |= NLM_F_ACK;
     next(NFNL_MSG_BATCH_END, AF_UNSPEC, 0);
 }
 
@@ -68,9 +71,10 @@ Result<Socket> Socket::open() {
     Socket socket(raw);
     if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0)
         return os_error("binding a netfilter netlink socket");
-    // Rebuilding a table with many grants is one large message, which must fit.
+    // Rebuilding a table with all the grants and bans that there may be is one message, of some 70 MiB with the longest
+    // comments, and must fit. The kernel doubles the number, and takes memory only for what is sent.
     const int fd = mnl_socket_get_fd(raw);
-    const int size = 16 * 1024 * 1024;
+    const int size = 64 * 1024 * 1024;
     if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0 ||
         ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
         return os_error("enlarging netlink buffers", kRights);
@@ -106,11 +110,11 @@ Result<void> Socket::commit(Transaction&& transaction) {
     if (transaction.empty())
         return {};
     transaction.finish();
-    const auto* const first = reinterpret_cast<const nlmsghdr*>(transaction.buffer_.data());
+    const auto* const first = reinterpret_cast<const nlmsghdr*>(transaction.buffer_.get());
     const auto* const last =
-        reinterpret_cast<const nlmsghdr*>(transaction.buffer_.data() + transaction.last_);
+        reinterpret_cast<const nlmsghdr*>(transaction.buffer_.get() + transaction.last_);
     const std::uint32_t final_sequence = last->nlmsg_seq - 1;
-    if (auto sent = send(transaction.buffer_.data(), transaction.used_); !sent)
+    if (auto sent = send(transaction.buffer_.get(), transaction.used_); !sent)
         return sent;
 
     int failure = 0;

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -37,7 +38,8 @@ class Transaction {
     nlmsghdr* next(std::uint16_t type, std::uint16_t family, std::uint16_t flags);
     void finish();
 
-    std::vector<char> buffer_;
+    std::unique_ptr<char[]> buffer_; // not cleared: what is written is written whole
+    std::size_t size_ = 0;
     std::size_t used_ = 0;
     std::size_t last_ = 0; // offset of the last message
     std::uint32_t sequence_ = 1;

@@ -59,6 +59,10 @@ Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled);
 // Makes the map of our own addresses equal to the set.
 Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addresses);
 
+// As many as the maps hold.
+inline constexpr std::size_t kMaxBannedAddresses = XK_MAX_BANNED_ADDRESSES;
+inline constexpr std::size_t kMaxBannedNetworks = XK_MAX_BANNED_NETWORKS;
+
 // Writes one ban, or takes it away; set_ban_counts() switches the look-ups on and off. A daemon
 // that takes over calls replace_bans() before the new program runs.
 Result<void> put_ban(Filter& filter, const Prefix& prefix, const gate::Ban& ban);

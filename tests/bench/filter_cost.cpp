@@ -20,6 +20,7 @@
 #include <linux/bpf.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <iostream>
 #include <memory>
@@ -32,6 +33,7 @@ namespace {
 
 constexpr Slot kSlot = 56666666;
 constexpr unsigned kManyTags = 40000; // 10,000 credentials
+constexpr unsigned kManyBans = 100000;
 constexpr int kNoCounter = -1;
 
 using Filter = std::unique_ptr<knock_bpf, decltype(&knock_bpf::destroy)>;
@@ -103,6 +105,23 @@ Result<Filter> load_filter(unsigned tags) {
     return filter;
 }
 
+// Addresses of 10.0.0.0/8 in the map of bans; `counted` of them are told to the program. None of them is the knocker's but,
+// where the program is told of none, his own: so that a look-up would show.
+Result<void> ban(const Filter& filter, unsigned count) {
+    for (unsigned i = 0; i < std::max(count, 1u); ++i) {
+        Address banned = FrameSpec{}.source;
+        if (count > 0)
+            banned = Address::v4(10, static_cast<std::uint8_t>(i >> 16), static_cast<std::uint8_t>(i >> 8),
+                                 static_cast<std::uint8_t>(i));
+        xk_address key;
+        std::memcpy(key.bytes, banned.bytes.data(), sizeof key.bytes);
+        if (auto done = put(filter->maps.banned_addresses, key, ~std::uint64_t{0}); !done)
+            return done;
+    }
+    filter->bss->bans.addresses = count;
+    return {};
+}
+
 Result<int> load_pass() {
     const bpf_insn pass[] = {{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, XDP_PASS},
                              {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
@@ -159,7 +178,23 @@ Frame knock_frame(const std::function<void(FrameSpec&)>& change = {}) {
     return test::build(spec);
 }
 
-std::vector<Row> rows(const Filter& empty, const Filter& full, const Generator& generator, int pass) {
+// By how many are banned: none, one, many.
+using Banning = std::array<Filter, 3>;
+
+Result<Banning> load_banning() {
+    auto none = load_filter(0), one = load_filter(0), many = load_filter(0);
+    if (!none || !one || !many)
+        return none ? one ? many.error() : one.error() : none.error();
+    Banning all = {*std::move(none), *std::move(one), *std::move(many)};
+    const unsigned counts[] = {0, 1, kManyBans};
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (auto done = ban(all[i], counts[i]); !done)
+            return done.error();
+    return all;
+}
+
+std::vector<Row> rows(const Filter& empty, const Filter& full, const Banning& banning, const Generator& generator,
+                      int pass) {
     const int few = bpf_program__fd(empty->progs.xknock);
     const int many = bpf_program__fd(full->progs.xknock);
     const int vary = bpf_program__fd(generator->progs.vary);
@@ -178,6 +213,14 @@ std::vector<Row> rows(const Filter& empty, const Filter& full, const Generator& 
     rows.push_back({"wrong tag, 40,000 tags, the same again", many, tag, XDP_DROP, XK_TAG, full.get()});
     rows.push_back({"right tag, wrong MAC", many, mac, XDP_DROP, XK_MAC, full.get()});
     rows.push_back({"replay", many, genuine, XDP_DROP, XK_SEEN, full.get()});
+    const char* const names[] = {"other port, nobody banned", "other port, 1 address banned",
+                                 "other port, 100,000 addresses banned"};
+    for (std::size_t i = 0; i < banning.size(); ++i)
+        rows.push_back({names[i], bpf_program__fd(banning[i]->progs.xknock), other, XDP_PASS, kNoCounter,
+                        banning[i].get()});
+    Frame banned = knock_frame([](FrameSpec& s) { s.source = Address::v4(10, 0, 1, 7); });
+    rows.push_back({"banned, one of 100,000", bpf_program__fd(banning[2]->progs.xknock), banned, XDP_DROP, XK_BANNED,
+                    banning[2].get()});
     // What the variation costs is in its own floor.
     const std::size_t floor = rows.size();
     rows.push_back({"floor: another tag, return XDP_PASS", vary, tag, XDP_PASS, kNoCounter, nullptr, floor, pass});
@@ -208,7 +251,10 @@ Result<void> run(unsigned rounds, unsigned repeat) {
     if (!generator)
         return os_error("loading the generator");
 
-    auto table = rows(*empty, *full, generator, *pass);
+    auto banning = load_banning();
+    if (!banning)
+        return banning.error();
+    auto table = rows(*empty, *full, *banning, generator, *pass);
     // The knock that is replayed is let in once.
     Row first = *std::find_if(table.begin(), table.end(), [](const Row& row) { return row.counter == XK_SEEN; });
     first.counter = XK_CANDIDATE;

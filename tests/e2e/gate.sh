@@ -11,13 +11,27 @@ in_srv sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 ip -n "$STR" addr add 198.51.100.200/24 dev str0
 ip -n "$STR" addr add 2001:db8:66::200/64 dev str0 nodad
 
-syn() { in_str "$PROBE" syn --from "${3:-2001:db8:66::66}" --to 2001:db8:66::1 --port "$1" --headers "$2"; }
+syn() { in_str "$PROBE" syn --from "${3:-2001:db8:66::66}" --to 2001:db8:66::1 --port "$1" --headers "$2" "${@:4}"; }
 CHAINS="dst hop route frag dst,frag hop,dst,route,frag hop,route,dst frag,dst"
 for chain in "" $CHAINS; do
 	equal "before: a SYN behind [$chain] is answered" "$(syn 22 "$chain")" syn-ack
 done
 equal "before: a SYN behind IPv4 options is answered" \
 	"$(in_str "$PROBE" syn --from 198.51.100.66 --to 198.51.100.1)" syn-ack
+# In two fragments. The first one of IPv4 has the ports and not the flags; IPv6 wants all of TCP's header in it.
+split4() { in_str "$PROBE" syn --from 198.51.100.66 --to 198.51.100.1 --port "$1" --split "${@:2}"; }
+split6() { syn "$1" "$2" 2001:db8:66::66 "${@:3}"; }
+# each_fragmented DESCRIPTION PORT ANSWER CHAIN...: also with the second fragment before the first.
+each_fragmented() {
+	local order chain
+	for order in '' --last-first; do
+		equal "$1: a SYN in fragments of IPv4 $order" "$(split4 "$2" 8 $order)" "$3"
+		for chain in "${@:4}"; do
+			equal "$1: a SYN in fragments of IPv6 behind [$chain] $order" "$(split6 "$2" "$chain" --split 24 $order)" "$3"
+		done
+	done
+}
+each_fragmented before 22 syn-ack "" dst hop,dst,route
 # A UDP service hears what is sent to the router's anycast address (RFC 4291 2.6.1) and to the broadcast address.
 background "$SRV" socat -u UDP6-RECV:51820,ipv6only=0 "OPEN:$D/heard,creat,append"
 hearer=$BACKGROUND
@@ -51,6 +65,8 @@ for chain in "" $CHAINS; do
 done
 equal "a SYN behind IPv4 options meets the fence" \
 	"$(in_str "$PROBE" syn --from 198.51.100.66 --to 198.51.100.1)" silence
+each_fragmented "behind the fence" 22 silence "" dst hop,dst,route
+each_fragmented "another port, behind the fence" 2222 syn-ack ""
 # Not with a fragment header behind another one: that the kernel's own connection tracking discards, on every port.
 for chain in dst hop route frag hop,route,dst frag,dst; do
 	equal "another port answers as before, behind [$chain] too" "$(syn 2222 "$chain")" syn-ack

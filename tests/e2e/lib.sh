@@ -17,6 +17,7 @@ CLIENT=$XK_BUILD/client/knock-client
 KNOCKCTL=$XK_BUILD/tools/knockctl
 PACKET=$XK_BUILD/tests/tool/xk-packet
 PROBE=$XK_BUILD/tests/tool/xk-probe
+STREAM=$XK_BUILD/tests/tool/xk-stream
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$E2E/../.." && pwd)
 
@@ -93,11 +94,14 @@ finish() {
 	local code=$?
 	trap - EXIT INT TERM HUP
 	set +e
+	local pid ns directory
 	# Children that still run, and nobody else: the number of one that ended may be somebody's by now.
 	for pid in $(jobs -pr); do kill -KILL "$pid" 2>/dev/null; done
+	# What runs until its input ends is waited for too.
+	exec 8>&- 9>&-
 	wait 2>/dev/null
 	for ns in $SRV $CLI $STR ${MORE_NS:-}; do ip netns del "$ns" 2>/dev/null; done
-	umount "$D/bpf" 2>/dev/null
+	for directory in bpf run state; do while umount "$D/$directory" 2>/dev/null; do :; done; done
 	if [ -n "${XK_KEEP:-}" ] && [ $code -ne 0 ]; then
 		printf '%s\n' "kept: $D" >&2
 	else
@@ -182,7 +186,7 @@ start() {
 	before=$(grep -c 'ready:' "$D/log" || true)
 	background "$SRV" "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" >>"$D/log" 2>&1
 	DAEMON=$BACKGROUND
-	eventually 20 ready_again "$before" || fail "the daemon does not come up"
+	eventually "${START_TIME:-20}" ready_again "$before" || fail "the daemon does not come up"
 }
 ready_again() {
 	kill -0 "$DAEMON" 2>/dev/null || fail "the daemon ended at start"

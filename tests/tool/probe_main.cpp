@@ -3,7 +3,8 @@
 // xk-probe: tries ports as an attacker would. For the end-to-end tests only.
 //   storm  begins a TCP connection every millisecond until standard input closes; prints how many it tried and how many
 //          stood
-//   syn    sends one SYN with IPv6 extension headers, or IPv4 options, before TCP; prints "syn-ack", "rst" or "silence"
+//   syn    sends one SYN with IPv6 extension headers, or IPv4 options, before TCP, or in two fragments; prints "syn-ack",
+//          "rst" or "silence"
 #include "protocol/base/address.h"
 #include "protocol/base/fd.h"
 
@@ -32,6 +33,8 @@ struct Options {
     std::string to, source, headers;
     std::uint16_t port = 22;
     unsigned interval_us = 1000;
+    std::size_t split = 0; // not 0: so many bytes in the first fragment, the rest in a second
+    bool last_first = false;
 };
 
 void close_hard(int fd) {
@@ -101,13 +104,14 @@ std::uint16_t checksum(const std::vector<std::uint8_t>& bytes) {
     return static_cast<std::uint16_t>(~sum);
 }
 
-// A SYN with its checksum over the pseudo header of the family.
+// A SYN with its checksum over the pseudo header of the family, and sixteen bytes of data for a second fragment.
 std::vector<std::uint8_t> syn_of(const Address& from, const Address& to, std::uint16_t source_port,
                                  std::uint16_t port) {
     std::vector<std::uint8_t> tcp;
     put16(tcp, source_port);
     put16(tcp, port);
     tcp.insert(tcp.end(), {1, 2, 3, 4, 0, 0, 0, 0, 0x50, 0x02, 0xff, 0xff, 0, 0, 0, 0});
+    tcp.resize(tcp.size() + 16, 'x');
     std::vector<std::uint8_t> sum;
     const std::ptrdiff_t begin = to.is_v4() ? 12 : 0;
     for (const Address& a : {from, to})
@@ -121,11 +125,27 @@ std::vector<std::uint8_t> syn_of(const Address& from, const Address& to, std::ui
     return tcp;
 }
 
-// The headers, comma-separated: hop, dst, route, frag. Each is eight bytes.
-std::vector<std::uint8_t> ipv6_packet(const Options& o, const Address& from, const Address& to,
-                                      const std::vector<std::uint8_t>& tcp) {
+// A part of what is behind the IP header: where it begins, and whether more follows.
+struct Part {
+    std::vector<std::uint8_t> bytes;
+    std::size_t offset = 0;
+    bool more = false;
+};
+
+std::vector<Part> parts_of(const Options& o, const std::vector<std::uint8_t>& tcp) {
+    if (o.split == 0)
+        return {{tcp}};
+    const auto middle = tcp.begin() + static_cast<std::ptrdiff_t>(o.split);
+    std::vector<Part> parts = {{{tcp.begin(), middle}, 0, true}, {{middle, tcp.end()}, o.split, false}};
+    if (o.last_first)
+        std::swap(parts[0], parts[1]);
+    return parts;
+}
+
+// The headers, comma-separated: hop, dst, route, frag. Each is eight bytes. A part has "frag" as the last of them.
+std::vector<std::uint8_t> ipv6_packet(const Options& o, const Address& from, const Address& to, const Part& part) {
     std::vector<std::string> names;
-    std::string rest = o.headers;
+    std::string rest = o.headers + (o.split == 0 ? "" : o.headers.empty() ? "frag" : ",frag");
     while (!rest.empty()) {
         const auto comma = rest.find(',');
         names.push_back(rest.substr(0, comma));
@@ -135,32 +155,37 @@ std::vector<std::uint8_t> ipv6_packet(const Options& o, const Address& from, con
         return name == "hop" ? 0 : name == "dst" ? 60 : name == "route" ? 43 : 44;
     };
     std::vector<std::uint8_t> packet = {0x60, 0, 0, 0};
-    put16(packet, static_cast<unsigned>(8 * names.size() + tcp.size()));
+    put16(packet, static_cast<unsigned>(8 * names.size() + part.bytes.size()));
     packet.push_back(names.empty() ? std::uint8_t{IPPROTO_TCP} : number(names[0]));
     packet.push_back(64);
     for (const Address& a : {from, to})
         packet.insert(packet.end(), a.bytes.begin(), a.bytes.end());
     for (std::size_t i = 0; i < names.size(); ++i) {
         packet.push_back(i + 1 < names.size() ? number(names[i + 1]) : std::uint8_t{IPPROTO_TCP});
-        if (names[i] == "frag") // atomic: offset 0, no more (RFC 6946)
-            packet.insert(packet.end(), {0, 0, 0, 1, 2, 3, 4});
-        else if (names[i] == "route") // type 0 with no segments left: skipped by every receiver (RFC 8200 4.4)
+        if (names[i] == "frag") { // alone it is atomic: offset 0, no more (RFC 6946)
+            packet.push_back(0);
+            put16(packet, static_cast<unsigned>(part.offset | (part.more ? 1 : 0)));
+            packet.insert(packet.end(), {1, 2, 3, 4});
+        } else if (names[i] == "route") { // type 0 with no segments left: skipped by every receiver (RFC 8200 4.4)
             packet.insert(packet.end(), {0, 0, 0, 0, 0, 0, 0});
-        else // PadN of four bytes
+        } else { // PadN of four bytes
             packet.insert(packet.end(), {0, 1, 4, 0, 0, 0, 0});
+        }
     }
-    packet.insert(packet.end(), tcp.begin(), tcp.end());
+    packet.insert(packet.end(), part.bytes.begin(), part.bytes.end());
     return packet;
 }
 
-std::vector<std::uint8_t> ipv4_packet(const Address& from, const Address& to, const std::vector<std::uint8_t>& tcp) {
+std::vector<std::uint8_t> ipv4_packet(const Address& from, const Address& to, const Part& part) {
     std::vector<std::uint8_t> packet = {0x46, 0}; // one word of options
-    put16(packet, static_cast<unsigned>(24 + tcp.size()));
-    packet.insert(packet.end(), {0, 1, 0, 0, 64, IPPROTO_TCP, 0, 0});
+    put16(packet, static_cast<unsigned>(24 + part.bytes.size()));
+    put16(packet, 0x1234);
+    put16(packet, static_cast<unsigned>(part.offset / 8 | (part.more ? 0x2000 : 0)));
+    packet.insert(packet.end(), {64, IPPROTO_TCP, 0, 0});
     for (const Address& a : {from, to})
         packet.insert(packet.end(), a.bytes.begin() + 12, a.bytes.end());
     packet.insert(packet.end(), {1, 1, 1, 1}); // NOP
-    packet.insert(packet.end(), tcp.begin(), tcp.end());
+    packet.insert(packet.end(), part.bytes.begin(), part.bytes.end());
     return packet; // the kernel fills in the checksum
 }
 
@@ -176,12 +201,14 @@ int syn(const Options& o) {
         ::setsockopt(out.get(), IPPROTO_IPV6, IPV6_HDRINCL, &on, sizeof on);
     const auto port = static_cast<std::uint16_t>(40000 + std::random_device{}() % 20000);
     const auto tcp = syn_of(from, to, port, o.port);
-    const auto packet = to.is_v4() ? ipv4_packet(from, to, tcp) : ipv6_packet(o, from, to, tcp);
     sockaddr_storage address;
     const auto size = to.to_sockaddr(address, 0);
-    if (::sendto(out.get(), packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&address), size) < 0) {
-        std::perror("xk-probe: sendto");
-        return 1;
+    for (const Part& part : parts_of(o, tcp)) {
+        const auto packet = to.is_v4() ? ipv4_packet(from, to, part) : ipv6_packet(o, from, to, part);
+        if (::sendto(out.get(), packet.data(), packet.size(), 0, reinterpret_cast<sockaddr*>(&address), size) < 0) {
+            std::perror("xk-probe: sendto");
+            return 1;
+        }
     }
     const auto deadline = Clock::now() + std::chrono::milliseconds(400);
     for (;;) {
@@ -217,6 +244,8 @@ int main(int argc, char** argv) {
     CLI::App* const syn_app = app.add_subcommand("syn");
     syn_app->add_option("--from", o.source)->required();
     syn_app->add_option("--headers", o.headers, "hop,dst,route,frag (IPv6)");
+    syn_app->add_option("--split", o.split, "bytes in the first of two fragments: 8, 16, 24 or 32");
+    syn_app->add_flag("--last-first", o.last_first, "the second fragment before the first");
     syn_app->callback([&] { run = syn; });
     for (CLI::App* sub : {storm_app, syn_app}) {
         sub->add_option("--to", o.to)->required();

@@ -98,4 +98,26 @@ say "after $waited s a machine's knock opens the port"
 close_all
 jump 30 # the fence's own codes may count as used
 check "and a person's code, although he used one an hour ahead" knock 192.0.2.1 laptop
+close_all
+
+# A door of forty seconds is open for forty seconds of the machine's time, whatever the clock says meanwhile.
+check "a door for forty seconds" knock 192.0.2.1 robot --lifetime 40s
+opened=$(uptime)
+left() { knockctl grants --json | sed -n 's/.*"expires_in_s": \([0-9]*\).*/\1/p' | head -n 1; }
+for by in 3600 -7200 3600; do
+	jump $by
+	check "it stands with the clock set by $by s" granted
+	[ "$(left)" -le $((41 - ($(uptime) - opened) / 100)) ] || fail "with the clock set by $by s it has $(left) s left"
+done
+jump -3600
+kill_both
+start
+check "and when the next daemon takes it over by another clock" granted
+[ "$(left)" -le $((41 - ($(uptime) - opened) / 100)) ] || fail "the next daemon gives it $(left) s"
+shut() { ! granted; }
+eventually 60 shut || fail "it does not end"
+lived=$((($(uptime) - opened) / 100))
+[ $lived -ge 38 ] || fail "it ended after $lived s"
+[ $lived -le 45 ] || fail "it ended after $lived s only"
+say "it ended after $lived s"
 stop

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+//
+// xk-stream: knocks without a pause, each for an address of its own, until standard input closes or --count is reached.
+// The profiles take turns (no totp: nobody would type so many codes). No knock is sent twice. Prints how many went out.
+#include "client/knock.h"
+#include "client/profile.h"
+#include "protocol/base/address.h"
+
+#include <CLI/CLI.hpp>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <limits>
+#include <thread>
+#include <vector>
+
+using namespace xk;
+using Clock = std::chrono::steady_clock;
+
+namespace {
+
+struct Options {
+    std::vector<std::string> profiles;
+    std::string to, first = "2001:db8:7::", service, endpoint = "tcp/22";
+    unsigned long count = std::numeric_limits<unsigned long>::max(), addresses = 1ul << 32;
+    unsigned interval_us = 10'000;
+};
+
+int fail(const Error& error) {
+    std::cerr << "xk-stream: " << error.message << "\n";
+    return 1;
+}
+
+// The n-th address behind the first: its last 32 bits count up.
+Address nth(Address address, std::uint32_t n) {
+    for (std::size_t i = 0; i < 4; ++i)
+        address.bytes[15 - i] = static_cast<std::uint8_t>(n >> (8 * i));
+    return address;
+}
+
+bool is_over() {
+    pollfd in{STDIN_FILENO, POLLIN, 0};
+    char byte;
+    return ::poll(&in, 1, 0) > 0 && ::read(STDIN_FILENO, &byte, 1) <= 0;
+}
+
+Result<void> knock(const client::Profile& profile, const Options& o, const Address& server, unsigned long n) {
+    client::Wish wish;
+    if (o.service.empty())
+        wish.endpoint = Endpoint::parse(o.endpoint).value();
+    else
+        wish.service = service_id(o.service);
+    wish.for_address = nth(Address::parse(o.first).value(), static_cast<std::uint32_t>(n % o.addresses));
+    auto made = client::Knock::prepare(profile, wish, server);
+    return made ? made->send({}) : made.error();
+}
+
+int run(const Options& o) {
+    std::vector<client::Profile> profiles;
+    for (const std::string& file : o.profiles) {
+        auto loaded = client::load_profile(file);
+        if (!loaded)
+            return fail(loaded.error());
+        profiles.push_back(*std::move(loaded));
+    }
+    const Address server = Address::parse(o.to).value();
+    unsigned long sent = 0;
+    for (auto next = Clock::now(); sent < o.count && !is_over(); ++sent) {
+        if (auto done = knock(profiles[sent % profiles.size()], o, server, sent); !done)
+            return fail(done.error());
+        next = std::max(next + std::chrono::microseconds(o.interval_us), Clock::now());
+        std::this_thread::sleep_until(next);
+    }
+    std::printf("%lu\n", sent);
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("xk-stream");
+    Options o;
+    app.add_option("--profile", o.profiles)->required();
+    app.add_option("--to", o.to)->required();
+    app.add_option("--first", o.first, "the first address to open for");
+    app.add_option("--addresses", o.addresses, "how many, then from the first again")->check(CLI::PositiveNumber);
+    app.add_option("--service", o.service);
+    app.add_option("--endpoint", o.endpoint);
+    app.add_option("--count", o.count);
+    app.add_option("--interval-us", o.interval_us);
+    CLI11_PARSE(app, argc, argv);
+    return run(o);
+}
