@@ -125,13 +125,13 @@ echo 'gate: {owned: false}' >>"$D/etc/xknock.yaml"
 daemon_command --remove 2>/dev/null
 start
 stop # a daemon that runs would put back at once what follows
-rule() { in_srv nft -a list chain inet xknock prerouting | sed -n "s/.*$1.* # handle \\([0-9]*\\)$/\\1/p" | head -n 1; }
+rule() { in_srv nft -a list chain inet xknock "$1" | sed -n "s/.*$2.* # handle \\([0-9]*\\)$/\\1/p" | head -n 1; }
 in_srv nft insert rule inet xknock prerouting ip6 saddr 2001:db8:66::/64 accept
 finds problem 'tcp/22 (ssh) is not protected: "ip6 saddr 2001:db8:66::/64 accept" in chain prerouting of table inet xknock lets strangers pass (IPv6, host0, host1)'
-in_srv nft delete rule inet xknock prerouting handle "$(rule 'saddr 2001:db8:66::.64')"
+in_srv nft delete rule inet xknock prerouting handle "$(rule prerouting 'saddr 2001:db8:66::.64')"
 in_srv nft delete element inet xknock protected '{ tcp . 80 }'
 finds problem "tcp/80 (web) is not protected: no rule of table inet xknock drops it"
-in_srv nft delete rule inet xknock prerouting handle "$(rule '@protected')"
+in_srv nft delete rule inet xknock gate handle "$(rule gate '@protected')"
 finds problem "tcp/22 (ssh) is not protected: no rule of table inet xknock drops it (IPv4 and IPv6, host0, host1)"
 in_srv nft flush chain inet xknock prerouting
 in_srv nft delete chain inet xknock prerouting

@@ -13,7 +13,7 @@ for i in $(seq $DEVICES); do
 	if [ $((i % 2)) = 0 ]; then factor=hmac; else factor=none; fi
 	enroll "user$i" key --factor $factor
 	sed -i '/^lifetime:/d' "$D/etc/users/user$i.yaml"
-	printf 'delegate: true\nlifetime: 1h\n' >>"$D/etc/users/user$i.yaml"
+	printf 'binding: explicit\nlifetime: 1h\n' >>"$D/etc/users/user$i.yaml"
 	PROFILES+=(--profile "$(profile "user$i-key")")
 done
 start

@@ -208,7 +208,7 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
                                  "services: " + yaml_list(services) + "\n" +
                                  "# lifetime: 30s      # of a grant, when the client asks for none, instead of the service's own\n"
                                  "# max_lifetime: 1h\n"
-                                 "binding: any         # the packet's source may stand for a client behind NAT\n";
+                                 "# binding: any       # the packet's source may stand for a client behind NAT\n";
         if (auto done = files.write(directory + "/users/" + options.user + ".yaml", user, 0644); !done)
             return done.error();
     }
