@@ -308,6 +308,7 @@ Reply open(Daemon& d, const json& request) {
     const Doors::Done done = d.doors().open_by_operator(wish, d.banning().list(), d.own_addresses(), now);
     switch (done.answer) {
     case gate::Answer::done:
+    case gate::Answer::waiting:
         break;
     case gate::Answer::banned:
         return Error{address->text() + " is banned", "knockctl bans"};

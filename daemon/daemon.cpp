@@ -66,7 +66,8 @@ Result<void> Daemon::watch_everything() {
     ticks_.reset(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
     const timespec second{kTick.count(), 0};
     const itimerspec every{second, second};
-    if (!signals_ || !ticks_ || ::timerfd_settime(ticks_.get(), 0, &every, nullptr) != 0)
+    settle_.reset(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (!signals_ || !ticks_ || !settle_ || ::timerfd_settime(ticks_.get(), 0, &every, nullptr) != 0)
         return os_error("setting up signals and timers");
 
     const std::pair<int, void (Daemon::*)()> sources[] = {
@@ -75,10 +76,17 @@ Result<void> Daemon::watch_everything() {
         {parts_.own_addresses.poll_fd(), &Daemon::on_addresses},
         {parts_.ruleset.poll_fd(), &Daemon::on_ruleset},
         {control_->listen_fd(), &Daemon::on_control},
+        {settle_.get(), &Daemon::on_settle},
         {ticks_.get(), &Daemon::on_tick}};
     for (const auto& [fd, reaction] : sources)
         if (auto done = loop_->watch(fd, [this, react = reaction](std::uint32_t) { (this->*react)(); }); !done)
             return done;
+    doors_.on_done([this](bool done) {
+        DoorDone message;
+        for (const std::uint32_t sequence : std::exchange(undone_, {}))
+            if (message.sequence = sequence; done)
+                (void)send(worker(), message);
+    });
     notice_sleep(Now::read());
     return {};
 }
@@ -97,6 +105,7 @@ Result<void> Daemon::run() {
     notify("READY=1\nSTATUS=judging knocks on " + interfaces);
     auto ended = loop_->run();
     notify("STOPPING=1");
+    doors_.settle(Now::read());
     if (failure_)
         return *failure_;
     if (!ended)
@@ -230,6 +239,8 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
     reply.sequence = message.sequence;
     reply.answer = done.answer;
     auto sent = send(worker(), reply);
+    if (done.answer == Answer::waiting)
+        settle_later(message.sequence);
     save_state_lazily(now);
 
     const std::string who = index ? config().policy.credentials[*index].label() : "an unknown credential";
@@ -237,7 +248,7 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
     std::string texts;
     for (const gate::Door& door : done.doors)
         texts += (texts.empty() ? "" : ", ") + doors_.text_of(door);
-    if (done.answer == Answer::done) {
+    if (done.answer == Answer::done || done.answer == Answer::waiting) {
         if (!door_log_.allow(0, request.address, now.boot))
             return sent;
         if (message.verb == DoorVerb::open)
@@ -256,6 +267,20 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
                           who, where, done.error ? ": " + done.error->message : "");
     }
     return sent;
+}
+
+void Daemon::settle_later(std::uint32_t sequence) {
+    undone_.push_back(sequence);
+    const auto due = doors_.due().time_since_epoch();
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(due);
+    const itimerspec once{{}, {seconds.count(), (due - seconds).count()}};
+    ::timerfd_settime(settle_.get(), TFD_TIMER_ABSTIME, &once, nullptr);
+}
+
+void Daemon::on_settle() {
+    std::uint64_t count;
+    (void)!::read(settle_.get(), &count, sizeof count);
+    doors_.settle(Now::read());
 }
 
 void Daemon::handle_notice(const Notice& message) {

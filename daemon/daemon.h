@@ -104,6 +104,8 @@ class Daemon {
     void repair(const nft::Change& change);
     void look_after_links();
     void on_control();
+    void on_settle();
+    void settle_later(std::uint32_t sequence);
     void on_tick();
     void save_state_lazily(const Now& now);
     void look_after_sessions(const Now& now);
@@ -121,6 +123,8 @@ class Daemon {
     std::optional<Loop> loop_;
     Fd signals_;
     Fd ticks_;
+    Fd settle_;                           // rings when the doors that wait are due
+    std::vector<std::uint32_t> undone_;   // questions of the worker whose doors wait
     std::vector<xdp::Attachment> attachments_;
     gate::LogBudget door_log_{600, std::chrono::seconds(0)};
     gate::LogBudget refusal_log_;

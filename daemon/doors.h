@@ -11,6 +11,7 @@
 #include "daemon/nft/door_sets.h"
 #include "daemon/nft/transaction.h"
 
+#include <functional>
 #include <map>
 #include <set>
 
@@ -25,6 +26,14 @@ class Doors {
 
     // Reads back what a daemon before us granted.
     Result<void> adopt(const Now& now);
+
+    // Somebody else who lists large sets begins again whenever they change, and never ends where they always do. So doors
+    // of many are opened together, as many times in a second as leave room for a listing; until then they wait here.
+    // `on_done` is told of each transaction that had such doors whether it was done; those of one that was not are shut.
+    void on_done(std::function<void(bool)> told) { on_done_ = std::move(told); }
+    bool any_waiting() const { return !waiting_.empty(); }
+    BootTime due() const { return last_ + pause(); }
+    void settle(const Now& now);
 
     // By request of the worker; everything is checked again. What was done is for the log.
     struct Done {
@@ -78,6 +87,10 @@ class Doors {
     std::string comment_of(const std::vector<gate::Holder>& holders) const;
     Result<void> apply(const std::vector<gate::DoorChange>& changes, const Now& now);
     void write(nft::Transaction& transaction, const std::vector<gate::DoorChange>& changes, const Now& now) const;
+    std::chrono::nanoseconds pause() const;
+    // What the kernel holds: the book, but for the doors that wait.
+    const std::vector<gate::Holder>* in_kernel(const gate::Door& door) const;
+    void forget_waiting(bool done);
     std::string names_of(const gate::Permit& permit) const;
     Done carry_out(const gate::Permit& permit, const wire::CredentialId& credential, const Now& now);
     Done apply_closing(const std::vector<gate::DoorChange>& changes, const Now& now);
@@ -85,6 +98,9 @@ class Doors {
     nft::Socket& socket_;
     const config::Config* config_;
     gate::GrantBook book_;
+    std::map<gate::Door, std::vector<gate::Holder>> waiting_; // not in the kernel yet, and who holds them there
+    BootTime last_{};                                         // transaction
+    std::function<void(bool)> on_done_ = [](bool) {};
 };
 
 } // namespace xk

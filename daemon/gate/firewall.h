@@ -24,6 +24,7 @@ struct DoorRequest {
 
 enum class Answer : std::uint8_t {
     done = 0,
+    waiting,     // it will be done in a moment, together with others; whoever asked is told
     banned,      // the address is banned
     own_address, // an address of this host
     limit,       // too many grants

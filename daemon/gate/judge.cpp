@@ -39,6 +39,7 @@ Reject reject_of(Answer answer) {
         return Reject::firewall;
     case Answer::refused:
     case Answer::done:
+    case Answer::waiting:
         break;
     }
     return Reject::refused;
@@ -303,10 +304,14 @@ Judge::Result Judge::carry_out(Case& c, Firewall& firewall) {
         answer = firewall.close(door);
     else if (c.request.action == Action::close_all)
         answer = firewall.close_all(c.index);
-    state_.finish_request(credential.id, c.request.id);
-    if (answer != Answer::done)
-        return refuse(reject_of(answer));
     Accepted accepted;
+    // Until it is done the request may come again, and is done again: nothing is lost by a process that ends meanwhile.
+    if (answer == Answer::waiting)
+        accepted.waiting = {credential.id, c.request.id};
+    else
+        state_.finish_request(credential.id, c.request.id);
+    if (answer != Answer::done && answer != Answer::waiting)
+        return refuse(reject_of(answer));
     accepted.action = c.request.action;
     accepted.address = c.address;
     accepted.what = c.what;

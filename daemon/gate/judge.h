@@ -17,6 +17,7 @@
 
 #include <chrono>
 #include <optional>
+#include <utility>
 #include <variant>
 
 namespace xk::gate {
@@ -47,6 +48,8 @@ struct Accepted {
     bool retry = false; // the same request again: nothing was done
     Address address;
     std::string what; // the services' names; empty for probe and close-all
+    // Of one that is not done yet (Answer::waiting): for State::finish_request() when it is.
+    std::optional<std::pair<wire::CredentialId, wire::RequestId>> waiting;
 };
 
 struct Refused {

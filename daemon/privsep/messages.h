@@ -11,7 +11,7 @@
 //   Prepare    the configuration is whole
 //   Activate   judge by it from now on     Tags        what the filter is to let through
 //   Ban, Unban                             DoorAsk     open, close, close all
-//   DoorAnswer
+//   DoorAnswer, DoorDone
 //   Unlock, AcceptClock                    Notice      something that the operator is to know
 //   Ping                                   Pong
 #pragma once
@@ -37,6 +37,7 @@ enum class Type : std::uint32_t {
     unlock,
     accept_clock,
     ping,
+    door_done,
     // from the worker
     ready = 101,
     prepared,
@@ -104,6 +105,13 @@ struct DoorAnswer {
     Type type = kType;
     std::uint32_t sequence = 0;
     gate::Answer answer = gate::Answer::failed;
+};
+
+// What a DoorAnswer called waiting has come about. Where it has not, nothing is said.
+struct DoorDone {
+    static constexpr Type kType = Type::door_done;
+    Type type = kType;
+    std::uint32_t sequence = 0;
 };
 
 // Forget a credential's wrong codes.

@@ -67,6 +67,11 @@ class Worker::Doors : public gate::Firewall {
 
 namespace {
 
+constexpr std::size_t kMostUndone = 65536;
+// Candidates that are judged before xknockd is listened to again: when more come than can be judged, it would else take
+// us for dead.
+constexpr unsigned kTurn = 32;
+
 Result<std::string> read_copy(const Fd& fd) {
     std::string copy;
     char chunk[64 * 1024];
@@ -204,7 +209,7 @@ Result<void> Worker::run() {
                 return done;
         }
         if (fds[2].revents != 0) {
-            ring_.consume([this](const gate::Candidate& candidate) { judge(candidate); });
+            ring_.consume([this](const gate::Candidate& candidate) { judge(candidate); }, kTurn);
             if (broken_)
                 return *broken_;
         }
@@ -263,6 +268,13 @@ Result<void> Worker::handle(Received received) {
         break;
     case Type::door_answer: // to a question that was given up
         return {};
+    case Type::door_done:
+        if (const auto message = as<DoorDone>(received)) {
+            if (const auto request = undone_.extract(message->sequence))
+                state_.finish_request(request.mapped().first, request.mapped().second);
+            return {};
+        }
+        break;
     default:
         break;
     }
@@ -345,6 +357,11 @@ void Worker::judge(const gate::Candidate& candidate) {
     Doors doors(*this);
     const gate::Outcome outcome = judge_->judge(candidate, now, doors);
     log_outcome(outcome, now);
+    if (const gate::Accepted* accepted = outcome.accepted(); accepted != nullptr && accepted->waiting) {
+        undone_[sequence_] = *accepted->waiting;
+        if (undone_.size() > kMostUndone) // the first of them failed
+            undone_.erase(undone_.begin());
+    }
     const gate::Refused* refused = outcome.refused();
     if (refused != nullptr && refused->reason == gate::Reject::wrong_code && refused->locked_for_good) {
         Notice notice;

@@ -15,6 +15,7 @@
 #include "protocol/base/result.h"
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -82,6 +83,8 @@ class Worker {
     WallTime earliest_{};
     gate::LogBudget log_budget_;
     std::uint32_t sequence_ = 0;
+    // Accepted and not done yet, by the sequence of their question.
+    std::map<std::uint32_t, std::pair<wire::CredentialId, wire::RequestId>> undone_;
     std::uint64_t malformed_told_ = 0;
     std::deque<privsep::Received> waiting_; // came while we waited
     std::optional<Error> broken_;           // the channel failed in the middle of a judgement

@@ -5,6 +5,7 @@
 
 #include <bpf/libbpf.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace xk::xdp {
@@ -28,6 +29,7 @@ struct Ring::State {
     Fd map;
     ring_buffer* ring = nullptr;
     const Handler* handler = nullptr;
+    unsigned left = 0; // records to hand over before the next turn
     std::uint64_t malformed = 0;
 
     ~State() { ring_buffer__free(ring); }
@@ -37,11 +39,12 @@ struct Ring::State {
         xk_candidate copy;
         if (size != sizeof copy) {
             ++state->malformed;
-            return 0;
+        } else {
+            std::memcpy(&copy, data, sizeof copy);
+            (*state->handler)(candidate_of(copy));
         }
-        std::memcpy(&copy, data, sizeof copy);
-        (*state->handler)(candidate_of(copy));
-        return 0;
+        // The record is done with either way; an error only ends the turn.
+        return --state->left == 0 ? -ECANCELED : 0;
     }
 };
 
@@ -61,8 +64,9 @@ Result<Ring> Ring::open(Fd map) {
 
 int Ring::poll_fd() const { return ring_buffer__epoll_fd(state_->ring); }
 
-void Ring::consume(const Handler& handler) {
+void Ring::consume(const Handler& handler, unsigned most) {
     state_->handler = &handler;
+    state_->left = most;
     ring_buffer__consume(state_->ring);
     state_->handler = nullptr;
 }

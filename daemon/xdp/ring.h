@@ -31,8 +31,8 @@ class Ring {
     // Readable when there are records.
     int poll_fd() const;
 
-    // Hands over every record that is there. Records of another size are skipped and counted.
-    void consume(const Handler& handler);
+    // Hands over the records that are there, `most` of them (at least one). Those of another size are skipped and counted.
+    void consume(const Handler& handler, unsigned most);
     std::uint64_t malformed() const;
 
   private:

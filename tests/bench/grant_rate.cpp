@@ -143,7 +143,7 @@ int main() {
             mine.push_back(rate(at_once, [&](unsigned first, unsigned count) {
                 nft::Transaction transaction;
                 for (unsigned i = 0; i < count; ++i)
-                    nft::put_element(transaction, nft::grants_set(true), grant(first + i));
+                    nft::put_element(transaction, nft::SetName{nft::kTable, "grants4"}, grant(first + i));
                 return static_cast<bool>(ours->commit(std::move(transaction)));
             }));
             limit.push_back(rate(at_once, [&](unsigned first, unsigned count) {

@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Ten thousand open doors while knocks go on: somebody else's listing of the ruleset still ends, because doors of many are
+# opened together; none is lost, however the processes end.
+. "$(dirname "$0")/lib.sh"
+begin crowd
+DEVICES=210
+configure 'gate: {max_grants: 65536}'
+sed -i "s#^services:.*#services: {ssh: tcp/22, many: [$(seq -s, -f 'tcp/%g' 8001 8016)]}#" "$D/etc/xknock.yaml"
+PROFILES=()
+for i in $(seq $DEVICES); do
+	enroll "user$i" key --factor none
+	printf 'binding: explicit\nlifetime: 1h\n' >>"$D/etc/users/user$i.yaml"
+	PROFILES+=(--profile "$(profile "user$i-key")")
+done
+start
+stream() { in_cli "$STREAM" --to 192.0.2.1 "${PROFILES[@]}" "$@" </dev/zero >"$D/sent"; }
+accepted() { [ "$(stat accepted open)" -ge "$1" ]; }
+# Three knocks of each device, for sixteen ports.
+stream --service many --count $((3 * DEVICES)) --interval-us 8000
+eventually 60 accepted $((3 * DEVICES)) || fail "$(stat accepted open) of $((3 * DEVICES)) knocks are accepted"
+equal "so many doors are open" "$(grants)" $((48 * DEVICES))
+in_kernel() { in_srv nft -j list ruleset | grep -o '"concat"' | wc -l; }
+before=$(in_kernel)
+
+say "knocks go on, about a hundred in a second"
+exec 8> >(exec nsenter --net="/run/netns/$CLI" "$STREAM" --to 192.0.2.1 "${PROFILES[@]}" \
+	--addresses $((3 * DEVICES)) --endpoint tcp/8001 --interval-us 10000 >"$D/sent")
+for _ in 1 2 3; do
+	check "nft list ruleset ends meanwhile" timeout 60 nsenter --net="/run/netns/$SRV" nft list ruleset
+done
+exec 8>&-
+eventually 5 test -s "$D/sent" || fail "the knocks do not end"
+sent=$(cat "$D/sent")
+[ "$sent" -gt 20 ] || fail "only $sent knocks were sent meanwhile"
+eventually 30 accepted $((3 * DEVICES + sent)) || fail "$(stat accepted open) accepted, not $((3 * DEVICES + sent))"
+say "all $sent are accepted"
+equal "no door was lost by it" "$(in_kernel)" "$before"
+
+say "a door that waits for its transaction when the daemon is killed"
+ctl close 192.0.2.2 >/dev/null
+kill -STOP "$(worker_pid)"
+for i in 1 2 3; do
+	in_cli "$CLIENT" open 192.0.2.1 ssh --profile "$(profile "user$i-key")" --no-wait 2>/dev/null
+done
+kill -CONT "$(worker_pid)"
+kill -KILL "$DAEMON"
+wait "$DAEMON" 2>/dev/null || true
+start
+listen 22
+check "is opened by the client's next packet at the latest" knock 192.0.2.1 user1-key ssh
+stop
+start
+equal "and a clean stop waits for none" "$(ctl grants --json | grep -c '"tcp/22"')" 1
+stop
+pass
