@@ -89,16 +89,16 @@ Result<void> Banning::may_ban(const Prefix& prefix, const std::set<Address>& own
         if (prefix.contains(allowed) || allowed.contains(prefix))
             return Error{prefix.text() + " is allowed by gate.allow (" + allowed.text() + ")",
                          "take it out of the configuration first"};
-    for (const Prefix& spared : config_->never_ban)
-        if (prefix.contains(spared) || spared.contains(prefix))
-            return Error{prefix.text() + " is spared by gate.never_ban (" + spared.text() + ")",
-                         "take it out of the configuration first"};
     for (const Address& own : own_addresses)
         if (prefix.contains(own))
             return Error{own.text() + " is an address of this host", {}};
     if (prefix.address.is_loopback() || prefix.contains(Address::v4(127, 0, 0, 1)) ||
         prefix.contains(Address::parse("::1").value()))
         return Error{prefix.text() + " holds loopback addresses", {}};
+    for (const Prefix& spared : config_->never_ban)
+        if (prefix.contains(spared) || spared.contains(prefix))
+            return Error{prefix.text() + " is spared by gate.never_ban (" + spared.text() + ")",
+                         "take it out of the configuration first"};
     return {};
 }
 

@@ -134,7 +134,9 @@ int main() {
         return fail("no netlink socket");
     const int size = 4 * 1024 * 1024;
     (void)::setsockopt(mnl_socket_get_fd(own.get()), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
-    if (auto done = nft::install_fence(*ours, {{{IpProtocol::tcp, 22}}, {}, {}}); !done)
+    nft::FenceSpec fence;
+    fence.guards.emplace_back().ports = PortRange::of({IpProtocol::tcp, 22});
+    if (auto done = nft::install_fence(*ours, fence); !done)
         return fail(done.error().message);
     Raw raw(own.get());
     for (const unsigned at_once : {1u, kAtOnce}) {

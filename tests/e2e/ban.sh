@@ -4,7 +4,7 @@
 # in nftables, at the NIC and with the judge, closes grants, cuts sessions, and ends when it is to end.
 . "$(dirname "$0")/lib.sh"
 begin ban
-configure 'gate: {allow: [192.0.2.128/25]}'
+configure 'gate: {allow: [192.0.2.128/25], never_ban: [203.0.113.0/28, 2001:db8:5::/48]}'
 enroll_everybody
 SSHD_PASSWORDS=yes start_sshd
 start
@@ -35,6 +35,19 @@ start
 contains "a new daemon knows it, with what is left of its time" "$(ctl bans | tr -s ' ')" "198.51.100.66 2h"
 check "unban" ctl unban 198.51.100.66
 check "and everything is as it was" can_connect "$STR" 198.51.100.1 8022
+
+say "sessions"
+background "$SRV" socat TCP-LISTEN:8023,fork,reuseaddr EXEC:cat
+eventually 5 listening 8023
+session stranger "$STR" 198.51.100.1 8023
+tracked() { in_srv cat /proc/net/nf_conntrack | grep 'src=198.51.100.66 .*dport=8023' >/dev/null; }
+check "connection tracking knows one of his" tracked
+ctl ban 198.51.100.66 --for 1h >/dev/null
+refuse "a ban ends it" talks stranger
+untracked() { ! tracked; }
+eventually 5 untracked || fail "connection tracking still knows it"
+say "and connection tracking forgets it"
+ctl unban 198.51.100.66 >/dev/null
 contains "unban of somebody who is not banned is no error" "$(ctl unban 198.51.100.66)" "was not banned"
 
 check "a network" ctl ban 198.51.100.64/26 --for 1d --reason network
@@ -57,6 +70,9 @@ say "what must not be banned"
 for prefix in 192.0.2.200 192.0.2.0/24 0.0.0.0/0; do
 	refuse "$prefix" ctl ban $prefix
 done
+refuse "what is spared" ctl ban 203.0.113.5
+contains "is told" "$(cat "$D/out")" "is spared by gate.never_ban (203.0.113.0/28)"
+refuse "nor a network around it" ctl ban 2001:db8::/32
 contains "because it is allowed" "$(ctl ban 192.0.2.200 2>&1 || true)" "is allowed by gate.allow (192.0.2.128/25)"
 contains "our own address" "$(ctl ban 198.51.100.1 2>&1 || true)" "is an address of this host"
 contains "everybody" "$(ctl ban ::/0 2>&1 || true)" "address"
