@@ -56,6 +56,7 @@ class Doors {
     // Prolongs the doors that are still open: their sessions live.
     Result<void> prolong(const std::vector<gate::Door>& doors, BootTime until, const Now& now);
     const gate::GrantBook& book() const { return book_; }
+    std::vector<gate::GrantBook::Began> take_began() { return book_.take_began(); }
     std::vector<gate::GrantBook::Ended> take_ended() { return book_.take_ended(); }
 
     // The service that a door belongs to, by the present configuration; null where there is none any more.
