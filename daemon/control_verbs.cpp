@@ -32,6 +32,15 @@ json text_or_null(std::int64_t wall_us) {
     return log::utc(WallTime(std::chrono::microseconds(wall_us)));
 }
 
+json hooks_of(const HookCalls& calls) {
+    if (!calls.was_started())
+        return nullptr;
+    return {{"running", calls.fd() >= 0},
+            {"done", calls.counts().done},
+            {"failed", calls.counts().failed},
+            {"dropped", calls.counts().dropped}};
+}
+
 // Each verb gets the request and gives the reply; an Error becomes {"error": ...}.
 using Reply = Result<json>;
 
@@ -61,6 +70,7 @@ Reply status(Daemon& d, const json&) {
                 {"tags", d.tag_count()},
                 {"grants", d.doors().book().doors()},
                 {"bans", d.banning().list().all().size()},
+                {"hooks", hooks_of(d.hook_calls())},
                 {"memory", d.gate_begin()},
                 {"clock", d.clock_is_wrong() ? "wrong" : "ok"}};
 }

@@ -37,7 +37,10 @@ Daemon::Daemon(Parts parts)
     : parts_(std::move(parts)), doors_(parts_.nft, *parts_.config),
       banning_(parts_.nft, *parts_.filter, doors_, *parts_.config),
       lifetimes_(std::move(parts_.sessions), doors_), tags_(*parts_.filter),
-      started_(BootClock::now()) {}
+      hook_calls_(std::move(parts_.hooks), *parts_.config), grant_events_(doors_), started_(BootClock::now()) {
+    grant_events_.add(lifetimes_);
+    grant_events_.add(hook_calls_);
+}
 
 Daemon::~Daemon() = default;
 
@@ -52,7 +55,11 @@ Result<void> Daemon::watch_everything() {
     loop_.emplace(*std::move(loop));
     auto control = control::Server::open(
         config().run_directory + "/control.sock", {config().admin_group, config().read_group},
-        [this](control::Role role, const std::string& request) { return answer(*this, role, request); });
+        [this](control::Role role, const std::string& request) {
+            std::string reply = answer(*this, role, request);
+            after_doors(BootClock::now());
+            return reply;
+        });
     if (!control)
         return control.error();
     control_.emplace(*std::move(control));
@@ -80,6 +87,9 @@ Result<void> Daemon::watch_everything() {
         {ticks_.get(), &Daemon::on_tick}};
     for (const auto& [fd, reaction] : sources)
         if (auto done = loop_->watch(fd, [this, react = reaction](std::uint32_t) { (this->*react)(); }); !done)
+            return done;
+    if (hook_calls_.fd() >= 0)
+        if (auto done = loop_->watch(hook_calls_.fd(), [this](std::uint32_t) { on_hooks(); }); !done)
             return done;
     doors_.on_done([this](bool done) {
         DoorDone message;
@@ -111,6 +121,7 @@ Result<void> Daemon::run() {
     if (!ended)
         return ended;
 
+    hook_calls_.stop();
     // The worker first, so that nothing is accepted after the copy was written.
     parts_.worker.channel.release();
     int status = 0;
@@ -241,6 +252,7 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
     auto sent = send(worker(), reply);
     if (done.answer == Answer::waiting)
         settle_later(message.sequence);
+    after_doors(now.boot);
     save_state_lazily(now);
 
     const std::string who = index ? config().policy.credentials[*index].label() : "an unknown credential";
@@ -302,6 +314,16 @@ void Daemon::handle_notice(const Notice& message) {
     }
 }
 
+void Daemon::after_doors(BootTime now) {
+    grant_events_.tell(config().policy, now);
+}
+
+void Daemon::on_hooks() {
+    const int fd = hook_calls_.fd();
+    if (!hook_calls_.receive())
+        loop_->forget(fd);
+}
+
 void Daemon::on_signal() {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
@@ -312,6 +334,7 @@ void Daemon::on_signal() {
                 log::error(done.error());
             continue;
         }
+        hook_calls_.on_child();
         int status = 0;
         if (::waitpid(parts_.worker.pid, &status, WNOHANG) == parts_.worker.pid)
             return fail(worker_error(WIFSIGNALED(status)
@@ -340,6 +363,8 @@ void Daemon::on_tick() {
     notice_sleep(now);
     doors_.expire(now.boot);
     banning_.expire(now, worker());
+    after_doors(now.boot);
+    hook_calls_.on_tick(now.boot);
     tags_.expire(now.boot);
     if (std::exchange(ruleset_unknown_, false)) {
         repair({.objects = false, .elements = false, .lost = true, .by = {}});

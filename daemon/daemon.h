@@ -10,6 +10,8 @@
 #include "daemon/control/server.h"
 #include "daemon/doors.h"
 #include "daemon/gate/log_budget.h"
+#include "daemon/grant_events.h"
+#include "daemon/hook_calls.h"
 #include "daemon/lifetimes.h"
 #include "daemon/loop.h"
 #include "daemon/nft/transaction.h"
@@ -31,6 +33,7 @@ struct Parts {
     std::unique_ptr<config::Config> config;
     StateFiles state_files;
     privsep::Worker worker;
+    std::optional<privsep::Worker> hooks; // where some service has a hook
     nft::Socket nft;
     nft::Watch ruleset; // listens from before the fence stands
     nft::Sessions sessions;
@@ -74,6 +77,7 @@ class Daemon {
     // taken up again. How many sessions they were.
     Result<std::size_t> panic();
     bool in_panic() const { return in_panic_; }
+    const HookCalls& hook_calls() const { return hook_calls_; }
     xdp::Filter& filter() { return *parts_.filter; }
     const privsep::Channel& worker() const { return parts_.worker.channel; }
     pid_t worker_pid() const { return parts_.worker.pid; }
@@ -97,7 +101,11 @@ class Daemon {
     Result<void> handle_door_ask(const privsep::DoorAsk& message);
     void handle_notice(const privsep::Notice& message);
 
+    // To be called after whatever may have opened or closed doors.
+    void after_doors(BootTime now);
+
     void on_worker();
+    void on_hooks();
     void on_signal();
     void on_addresses();
     void on_ruleset();
@@ -119,6 +127,8 @@ class Daemon {
     Banning banning_;
     Lifetimes lifetimes_;
     xdp::Tags tags_;
+    HookCalls hook_calls_;
+    GrantEvents grant_events_;
     std::optional<control::Server> control_;
     std::optional<Loop> loop_;
     Fd signals_;

@@ -69,6 +69,7 @@ class Doors {
     // Those that are still open are to be so for this long from now on, if that is longer.
     Result<void> prolong(const std::map<gate::Door, std::chrono::seconds>& doors, const Now& now);
     const gate::GrantBook& book() const { return book_; }
+    std::vector<gate::GrantBook::Began> take_began() { return book_.take_began(); }
     std::vector<gate::GrantBook::Ended> take_ended() { return book_.take_ended(); }
 
     // The door of the present configuration that this port is, or is of.

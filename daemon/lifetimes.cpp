@@ -29,7 +29,7 @@ std::optional<Door> Lifetimes::door_of(const Session& session, const std::set<Ad
     return doors_.door_like({session.source, own.contains(session.asked) ? Address{} : session.asked, session.endpoint});
 }
 
-void Lifetimes::on_ended(const gate::GrantBook::Ended& ended) {
+void Lifetimes::door_ended(const gate::GrantBook::Ended& ended) {
     const gate::Service* const service = doors_.service_of(ended.door);
     // Of a service that is gone from the configuration nobody knows any more what was wanted.
     cut_ = cut_ || (ended.last && service != nullptr && service->after == After::cut);

@@ -8,18 +8,18 @@
 #include "daemon/config/config.h"
 #include "daemon/doors.h"
 #include "daemon/gate/bans.h"
+#include "daemon/grant_events.h"
 #include "daemon/nft/sessions.h"
 
 #include <set>
 
 namespace xk {
 
-class Lifetimes {
+class Lifetimes : public GrantListener {
   public:
     Lifetimes(nft::Sessions sessions, Doors& doors) : sessions_(std::move(sessions)), doors_(doors) {}
 
-    // Somebody has ceased to hold this door.
-    void on_ended(const gate::GrantBook::Ended& ended);
+    void door_ended(const gate::GrantBook::Ended& ended) override;
     // Something was banned: what it has goes on the next tick.
     void on_ban() { cut_banned_ = true; }
 

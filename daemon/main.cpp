@@ -25,10 +25,11 @@ int finish(const Result<void>& result) {
 
 int main(int argc, char** argv) {
     CLI::App app("xknockd: keeps ports shut until an authenticated knock opens them for one address");
-    Options options{"/etc/xknock/xknock.yaml", XK_WORKER_EXECUTABLE};
+    Options options{"/etc/xknock/xknock.yaml", XK_WORKER_EXECUTABLE, XK_HOOKS_EXECUTABLE};
     bool verbose = false, check = false, remove = false;
     app.add_option("-c,--config", options.config_file, "configuration file")->capture_default_str();
     app.add_option("--worker", options.worker_executable, "the worker's executable")->capture_default_str();
+    app.add_option("--hooks", options.hooks_executable, "the executable that runs hooks")->capture_default_str();
     app.add_flag("-v,--verbose", verbose, "log retries too");
     app.add_flag("--check", check, "read the configuration, say what is wrong, change nothing");
     app.add_flag("--remove", remove, "take away fence, filter and files in /run: the ports are open then");
@@ -42,7 +43,7 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more
     log::begin("xknockd", verbose);
     if (verbose)
-        ::setenv("XKNOCK_VERBOSE", "1", 1); // for the worker
+        ::setenv("XKNOCK_VERBOSE", "1", 1); // for the worker, and xknock-hooks
     if (check) {
         const auto config = config::load_config(options.config_file);
         for (const std::string& warning : config ? config->warnings : std::vector<std::string>{})

@@ -85,6 +85,7 @@ Result<void> Daemon::put_up() {
         return done;
     if (auto done = doors_.adopt(now); !done)
         return done;
+    grant_events_.adopt(config().policy);
     if (auto done = banning_.adopt(now); !done)
         return done;
     if (auto done = doors_.reconfigure(config()); !done)
@@ -247,6 +248,10 @@ Result<void> Daemon::reload() {
                      "only",
                      "systemctl restart xknockd", Exit::configuration};
 
+    if (!hook_calls_.can_run(next->hooks))
+        return Error{"the first hook, and another user for hooks, take effect with a restart only",
+                     "systemctl restart xknockd", Exit::configuration};
+
     // Everything that can fail, before anything counts. The worker reads the new keys but judges by the old ones.
     if (auto done = hand_over(*next, generation_ + 1); !done)
         return done;
@@ -276,6 +281,8 @@ Result<void> Daemon::reload() {
     banning_.reconfigure(config(), worker());
     if (auto done = doors_.reconfigure(config()); !done)
         log::error(done.error());
+    after_doors(BootClock::now()); // what this closes has the hooks that it was opened with
+    hook_calls_.reconfigure(config());
     if (auto done = write_disabled(config()); !done)
         log::error(done.error());
     if (auto done = xdp::set_local_addresses(*parts_.filter, own_addresses()); !done)

@@ -126,10 +126,17 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
         return files.error();
     const bool links_were_there = xdp::Filter::has_links(first->pin_directory);
 
-    // The worker needs CAP_SETUID for its own user; nobody needs it after this.
+    // The worker needs CAP_SETUID for its own user, and so do the hooks; nobody needs it after this.
     auto worker = privsep::spawn_worker(options.worker_executable);
     if (!worker)
         return worker.error();
+    std::optional<privsep::Worker> hooks;
+    if (first->hooks.any()) {
+        auto started = HookCalls::start(options.hooks_executable);
+        if (!started)
+            return started.error();
+        hooks = *std::move(started);
+    }
     if (auto done = privsep::keep_capabilities(first->account.uid, first->account.gid,
                                               first->coexist || xdp::Filter::has_shares(first->pin_directory));
         !done)
@@ -169,10 +176,16 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
             (void)xdp::Filter::remove_pins(config->pin_directory);
         return begin.error();
     }
+    if (hooks)
+        if (auto done = HookCalls::set_up(*hooks, first->hooks.account); !done) {
+            if (!links_were_there)
+                (void)xdp::Filter::remove_pins(config->pin_directory);
+            return done.error();
+        }
     spdlog::info("judgement begins with {}", *begin);
     return std::make_unique<Daemon>(Parts{std::make_unique<config::Config>(*std::move(config)),
-                                          *std::move(files), *std::move(worker), *std::move(nft), *std::move(ruleset),
-                                          *std::move(sessions),
+                                          *std::move(files), *std::move(worker), std::move(hooks), *std::move(nft),
+                                          *std::move(ruleset), *std::move(sessions),
                                           *std::move(own_addresses), *std::move(filter), owned, *begin,
                                           links_were_there});
 }

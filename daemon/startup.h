@@ -14,6 +14,7 @@ namespace xk {
 struct Options {
     std::string config_file;
     std::string worker_executable;
+    std::string hooks_executable;
 };
 
 Result<std::unique_ptr<Daemon>> start_up(const Options& options);

@@ -96,8 +96,6 @@ void Daemon::look_after_links() {
 }
 
 void Daemon::look_after_sessions(const Now& now) {
-    for (const auto& ended : doors_.take_ended())
-        lifetimes_.on_ended(ended);
     if (auto done = lifetimes_.tick(config(), banning_.list(), own_addresses(), now); !done)
         log::error(done.error());
 }

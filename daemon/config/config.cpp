@@ -195,12 +195,15 @@ void Loader::read_main() {
                 faults_.add(skew->place, "a clock skew must be from " + duration_text(kMinSkew) +
                                              " to " + duration_text(kMaxSkew));
         }
-    config_.policy.services = read_services(*main, config_.port);
+    auto [services, hooks] = read_services(*main, config_.port);
+    config_.policy.services = std::move(services);
+    config_.hooks.services = std::move(hooks);
     read_xdp(*main);
     read_gate(*main);
     read_control(*main);
     read_process(*main);
     read_paths(*main);
+    read_hooks(*main, config_);
     main->finish();
 }
 

@@ -11,6 +11,7 @@
 // text. The errors are many lines, each with file, line and column.
 #pragma once
 
+#include "daemon/config/hooks.h"
 #include "daemon/gate/policy.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
@@ -49,6 +50,13 @@ struct Account {
     gid_t gid = 0;
 };
 
+struct Hooks {
+    Account account; // known where there is a hook
+    std::chrono::seconds time_limit{10};
+    std::vector<ServiceHooks> services; // same index as in Policy::services
+    bool any() const;
+};
+
 struct Config {
     std::string file;
     std::vector<std::string> interfaces;
@@ -66,6 +74,7 @@ struct Config {
     bool gate_owned = true; // where the kernel can: nobody else may change the table
     std::size_t max_grants = 4096;
     Account account, worker_account;
+    Hooks hooks;
     std::optional<gid_t> admin_group, read_group; // of the control socket
     std::string run_directory = "/run/xknock";
     std::string state_directory = "/var/lib/xknock";

@@ -54,12 +54,12 @@ class Services {
     Services(Section& section, std::uint16_t knock_port)
         : section_(section), faults_(section.faults()), knock_port_(knock_port) {}
 
-    std::vector<Service> read() {
+    ServiceTable read() {
         for (const Scalar& name : section_.keys())
             read_service(name);
         if (ranges_ > kMaxRanges)
             faults_.add(section_.place(), "there are more than " + std::to_string(kMaxRanges) + " ranges of ports");
-        return std::move(services_);
+        return {std::move(services_), std::move(hooks_)};
     }
 
   private:
@@ -75,6 +75,7 @@ class Services {
     std::uint16_t knock_port_;
     std::size_t ranges_ = 0;
     std::vector<Service> services_;
+    std::vector<ServiceHooks> hooks_;
     std::map<ServiceId, std::string> ids_;
     struct Claim {
         Address target;
@@ -128,19 +129,23 @@ void Services::read_service(const Scalar& name) {
         faults_.add(name.place, "services " + in_quotes(name.value) + " and " + in_quotes(known->second) +
                                     " have the same id on the wire",
                     "rename one of them");
+    ServiceHooks hooks;
     if (!section_.is_mapping(name.value)) {
         add_ports(service, section_.scalars(name.value).value_or(std::vector<Scalar>{}));
     } else if (auto rules = section_.section(name.value)) {
         read_target(service, *rules);
         add_ports(service, rules->scalars("ports").value_or(std::vector<Scalar>{}));
         read_rules(service, *rules);
+        hooks = read_service_hooks(*rules);
         rules->finish();
     }
     check(service, name.place);
-    if (services_.size() == gate::kMaxServices)
+    if (services_.size() == gate::kMaxServices) {
         faults_.add(name.place, "there are more than " + std::to_string(gate::kMaxServices) + " services");
-    else
-        services_.push_back(service);
+        return;
+    }
+    services_.push_back(service);
+    hooks_.push_back(std::move(hooks));
 }
 
 void Services::read_target(Service& service, Section& rules) {
@@ -213,7 +218,7 @@ void Services::check(const Service& service, const Place& place) {
 
 } // namespace
 
-std::vector<Service> read_services(Section& main, std::uint16_t knock_port) {
+ServiceTable read_services(Section& main, std::uint16_t knock_port) {
     main.require("services");
     auto section = main.section("services");
     if (!section)

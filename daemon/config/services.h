@@ -3,6 +3,7 @@
 // "services" of the main file: what is shut, and how it opens (docs/configuration.md).
 #pragma once
 
+#include "daemon/config/hooks.h"
 #include "daemon/gate/policy.h"
 #include "protocol/yaml/document.h"
 
@@ -10,8 +11,13 @@
 
 namespace xk::config {
 
+struct ServiceTable {
+    std::vector<gate::Service> services;
+    std::vector<ServiceHooks> hooks; // same index
+};
+
 // Faults go to the section's own. `knock_port`: no service may have it.
-std::vector<gate::Service> read_services(yaml::Section& main, std::uint16_t knock_port);
+ServiceTable read_services(yaml::Section& main, std::uint16_t knock_port);
 
 // Whether the service needs rules that only our own table has.
 bool needs_own_table(const gate::Service& service);

@@ -85,17 +85,23 @@ std::vector<DoorChange> GrantBook::plan_keep(const Policy& keep) const {
     return changes;
 }
 
-void GrantBook::note_ended(const Door& door, const std::vector<Holder>& before, const std::vector<Holder>& after) {
+void GrantBook::note_change(const Door& door, const std::vector<Holder>& before, const std::vector<Holder>& after) {
+    const auto has = [](const std::vector<Holder>& holders, const Holder& holder) {
+        return std::any_of(holders.begin(), holders.end(),
+                           [&](const Holder& h) { return h.credential == holder.credential; });
+    };
     for (const Holder& was : before)
-        if (std::none_of(after.begin(), after.end(), [&](const Holder& h) { return h.credential == was.credential; }))
+        if (!has(after, was))
             ended_.push_back({door, was.credential, after.empty()});
+    for (const Holder& is : after)
+        if (!has(before, is))
+            began_.push_back({door, is.credential});
 }
 
 void GrantBook::enter(const std::vector<DoorChange>& changes) {
     for (const DoorChange& change : changes) {
         const auto known = doors_.find(change.door);
-        if (known != doors_.end())
-            note_ended(change.door, known->second, change.holders);
+        note_change(change.door, known != doors_.end() ? known->second : std::vector<Holder>(), change.holders);
         if (!change.holders.empty())
             doors_[change.door] = change.holders;
         else if (known != doors_.end())
@@ -109,7 +115,7 @@ void GrantBook::expire(BootTime now) {
         std::copy_if(door->second.begin(), door->second.end(), std::back_inserter(left),
                      [&](const Holder& h) { return h.until > now; });
         if (left.size() != door->second.size()) {
-            note_ended(door->first, door->second, left);
+            note_change(door->first, door->second, left);
             door->second = std::move(left);
         }
         door = door->second.empty() ? doors_.erase(door) : std::next(door);

@@ -69,6 +69,12 @@ class GrantBook {
         wire::CredentialId credential;
         bool last; // nobody holds the door any more
     };
+    // Who has come to hold what, likewise; not who holds it longer. He may have ceased to since.
+    struct Began {
+        Door door;
+        wire::CredentialId credential;
+    };
+    std::vector<Began> take_began() { return std::exchange(began_, {}); }
     std::vector<Ended> take_ended() { return std::exchange(ended_, {}); }
 
     std::size_t doors() const { return doors_.size(); }
@@ -79,10 +85,11 @@ class GrantBook {
     const std::map<Door, std::vector<Holder>>& all() const { return doors_; }
 
   private:
-    void note_ended(const Door& door, const std::vector<Holder>& before, const std::vector<Holder>& after);
+    void note_change(const Door& door, const std::vector<Holder>& before, const std::vector<Holder>& after);
 
     std::map<Door, std::vector<Holder>> doors_;
     std::vector<Ended> ended_;
+    std::vector<Began> began_;
 };
 
 // The privileged process's own judgement of a request for doors, by the configuration that it read itself: a worker

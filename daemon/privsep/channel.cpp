@@ -62,6 +62,14 @@ Result<void> Channel::send(ByteView bytes, std::span<const int> fds) const {
     return {};
 }
 
+Result<bool> Channel::try_send(ByteView bytes) const {
+    if (::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+        return true;
+    if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM)
+        return false;
+    return os_error("sending between two of our processes");
+}
+
 Result<std::optional<Received>> Channel::receive(bool wait) const {
     Received received;
     received.bytes.resize(kMaxMessage);

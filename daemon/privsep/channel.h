@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Channel: one end of the SOCK_SEQPACKET pair between xknockd and xknock-worker. A message is one fixed-size
+// Channel: one end of a SOCK_SEQPACKET pair between xknockd and xknock-worker, or xknockd and xknock-hooks. A message is one fixed-size
 // struct and at most kMaxFds descriptors; whatever has another size than its type demands is an error of the
 // other side, and the connection is over.
 #pragma once
@@ -41,6 +41,9 @@ class Channel {
     // Waits while the peer does not read; where the descriptor is non-blocking, for kPatience at most. xknockd may wait
     // for the worker, because the worker goes on to read whatever it waits for itself.
     Result<void> send(ByteView bytes, std::span<const int> fds = {}) const;
+
+    // For a peer that nobody waits for: false where there is no room for the message now.
+    Result<bool> try_send(ByteView bytes) const;
 
     // Nothing at the end of the connection, and, where `wait` is false, when no message is there.
     // A message with more bytes or descriptors than allowed is an error; its descriptors are closed.

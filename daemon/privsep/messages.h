@@ -215,10 +215,12 @@ inline Type type_of(const Received& received) {
 template <typename M>
 std::optional<M> as(const Received& received) {
     static_assert(std::is_trivially_copyable_v<M>);
-    if (type_of(received) != M::kType || received.bytes.size() != sizeof(M))
+    if (received.bytes.size() != sizeof(M))
         return std::nullopt;
     M message;
     std::memcpy(static_cast<void*>(&message), received.bytes.data(), sizeof message);
+    if (message.type != M::kType)
+        return std::nullopt;
     return message;
 }
 

@@ -10,7 +10,7 @@
 
 namespace xk::privsep {
 
-Result<Worker> spawn_worker(const std::string& executable) {
+Result<Worker> spawn_worker(const std::string& executable, const std::string& name) {
     auto ends = Channel::pair();
     if (!ends)
         return ends.error();
@@ -30,8 +30,7 @@ Result<Worker> spawn_worker(const std::string& executable) {
     ::posix_spawnattr_setsigmask(&attributes, &none);
     ::posix_spawnattr_setsigdefault(&attributes, &all);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    char name[] = "xknock-worker";
-    char* arguments[] = {name, nullptr};
+    char* arguments[] = {const_cast<char*>(name.c_str()), nullptr};
     pid_t pid = -1;
     const int failure =
         ::posix_spawn(&pid, executable.c_str(), &files, &attributes, arguments, environ);
@@ -41,7 +40,7 @@ Result<Worker> spawn_worker(const std::string& executable) {
         return os_error_of(failure, "starting " + in_quotes(executable));
     // A worker that does not read must not hold us.
     if (::fcntl(ours.fd(), F_SETFL, O_NONBLOCK) != 0)
-        return os_error("setting up the channel to the worker");
+        return os_error("setting up the channel to " + name);
     return Worker{pid, std::move(ours)};
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Starting the worker: another executable, so that nothing of this process is in it.
+// Starting the worker, or xknock-hooks: other executables, so that nothing of this process is in them.
 #pragma once
 
 #include "daemon/privsep/channel.h"
@@ -12,7 +12,7 @@
 
 namespace xk::privsep {
 
-// The descriptor on which the worker finds its end of the channel.
+// The descriptor on which it finds its end of the channel.
 inline constexpr int kWorkerChannel = 3;
 
 struct Worker {
@@ -20,8 +20,8 @@ struct Worker {
     Channel channel; // our end, non-blocking
 };
 
-// Runs `executable` with standard error as ours, standard input and output on /dev/null, the channel, and no other
+// Runs `executable` under this name, with standard error as ours, standard input and output on /dev/null, the channel, and no other
 // descriptor; signals are as at a program's start.
-Result<Worker> spawn_worker(const std::string& executable);
+Result<Worker> spawn_worker(const std::string& executable, const std::string& name = "xknock-worker");
 
 } // namespace xk::privsep

@@ -13,6 +13,7 @@ set -euo pipefail
 : "${XK_BUILD:?the build directory}"
 XKNOCKD=$XK_BUILD/daemon/xknockd
 WORKER=$XK_BUILD/daemon/xknock-worker
+HOOKS=$XK_BUILD/daemon/xknock-hooks
 CLIENT=$XK_BUILD/client/knock-client
 KNOCKCTL=$XK_BUILD/tools/knockctl
 PACKET=$XK_BUILD/tests/tool/xk-packet
@@ -24,6 +25,7 @@ TOP=$(cd "$E2E/../.." && pwd)
 # Users that exist nowhere, so that nothing on the host is theirs.
 UID_DAEMON=2000062201
 UID_WORKER=2000062202
+UID_HOOKS=2000062203
 
 say() { printf '%s\n' "-- $*"; }
 fail() {
@@ -178,13 +180,13 @@ enroll_everybody() {
 	enroll bob phone --factor none --service ssh
 }
 
-daemon_command() { in_srv "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" "$@"; }
+daemon_command() { in_srv "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" --hooks "$HOOKS" "$@"; }
 
 start() {
 	: >>"$D/log"
 	local before
 	before=$(grep -c 'ready:' "$D/log" || true)
-	background "$SRV" "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" >>"$D/log" 2>&1
+	background "$SRV" "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" --hooks "$HOOKS" >>"$D/log" 2>&1
 	DAEMON=$BACKGROUND
 	eventually "${START_TIME:-20}" ready_again "$before" || fail "the daemon does not come up"
 }

@@ -113,6 +113,31 @@ contains "with its priority" "$(journal json | tail -1)" '"PRIORITY":"6"'
 check "knockctl works where the operator is" inside knockctl status
 check "and so does systemctl reload" inside systemctl reload xknockd
 
+say "hooks"
+# What it says on standard error is in the journal, because it fails. The unit lets it write nowhere.
+# shellcheck disable=SC2016  # for the other shell
+inside sh -c 'printf "%s\n" "#!/bin/sh" "[ -w /etc ] || [ -w /run/xknock ] || echo \"\$(id -un) may write nowhere\" >&2" \
+	"exit 1" >/usr/local/sbin/hook && chmod 755 /usr/local/sbin/hook'
+inside sed -i 's|^  ssh: .*|  ssh: {ports: tcp/22, on_open: /usr/local/sbin/hook, on_close: [/bin/sleep, "1000"]}|' \
+	/etc/xknock/xknock.yaml
+refuse "the first hook needs a restart" inside systemctl reload xknockd
+check "restart" inside systemctl restart xknockd
+hooks=$(inside pgrep -P "$(show MainPID)" -x xknock-hooks)
+has "what runs them has no capability" "$hooks" "CapPrm: 0000000000000000"
+equal "and is nobody" "$(uid "$hooks")" "$(inside id -u nobody)"
+equal "and among the first to go where memory runs out" "$(inside cat "/proc/$hooks/oom_score_adj")" 500
+inside knockctl open 203.0.113.1 ssh --for 10m >/dev/null
+said() { journal | grep -F "for operator from 203.0.113.1 ended with code 1: nobody may write nowhere"; }
+eventually 10 said || fail "the hook does not run: $(journal | tail -4)"
+say "a hook runs as nobody"
+inside knockctl close 203.0.113.1 >/dev/null
+sleeps() { inside pgrep -u nobody -x sleep; }
+eventually 10 sleeps || fail "the hook of closing does not run"
+check "a stop" inside systemctl stop xknockd
+refuse "ends what runs" inside pgrep -u nobody
+inside sed -i 's|^  ssh: .*|  ssh: tcp/22|' /etc/xknock/xknock.yaml
+check "start" inside systemctl start xknockd
+
 restarted() { [ "$(show NRestarts)" -gt "$1" ] && [ "$(show ActiveState)" = active ]; }
 for what in "xknockd" "its worker"; do
 	before=$(show NRestarts)

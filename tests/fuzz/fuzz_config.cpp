@@ -5,6 +5,7 @@
 //
 // The input is up to five files, each ended by a line "---8<---": main, user, user, credential, credential.
 #include "daemon/config/config.h"
+#include "daemon/config/services.h"
 #include "directory.h"
 #include "protocol/otp.h"
 #include "protocol/yaml/document.h"
@@ -104,6 +105,33 @@ void check_credentials(const config::Config& config) {
     }
 }
 
+void check_arguments(const std::vector<std::string>& arguments) {
+    FUZZ_CHECK(arguments.size() <= config::kMaxHookArguments);
+    FUZZ_CHECK(arguments.empty() || arguments.front().starts_with('/'));
+    std::size_t bytes = 0;
+    for (const std::string& argument : arguments) {
+        FUZZ_CHECK(argument.find('\0') == argument.npos);
+        bytes += argument.size() + 1;
+    }
+    FUZZ_CHECK(bytes <= config::kMaxHookBytes);
+}
+
+void check_hooks(const config::Config& config) {
+    const config::Hooks& hooks = config.hooks;
+    FUZZ_CHECK(hooks.services.size() == config.policy.services.size());
+    FUZZ_CHECK(hooks.time_limit >= 1s && hooks.time_limit <= 300s);
+    for (const config::ServiceHooks& service : hooks.services) {
+        check_arguments(service.on_open);
+        check_arguments(service.on_close);
+    }
+    if (!hooks.any())
+        return;
+    const config::Account& account = hooks.account;
+    FUZZ_CHECK(account.uid != 0 && account.gid != 0 && account.uid != static_cast<uid_t>(-1));
+    FUZZ_CHECK(account.uid != config.account.uid && account.uid != config.worker_account.uid);
+    FUZZ_CHECK(account.gid != config.account.gid && config.admin_group != account.gid);
+}
+
 void check_accepted(const config::Config& config) {
     FUZZ_CHECK(!config.interfaces.empty() && config.port != 0);
     const auto skew = config.policy.settings.skew;
@@ -126,6 +154,7 @@ void check_accepted(const config::Config& config) {
     for (const std::string& warning : config.warnings)
         FUZZ_CHECK(is_printable(warning));
     check_services(config);
+    check_hooks(config);
     check_credentials(config);
 }
 

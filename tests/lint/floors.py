@@ -19,8 +19,9 @@ MAY = {
     "daemon/config": ["daemon/gate", "protocol", "protocol/base", "protocol/yaml"],
     "daemon/worker": ["daemon/gate", "daemon/privsep", "daemon/xdp", "daemon/config", "daemon/log.h", "protocol",
                       "protocol/base"],
-    "daemon": ["daemon/gate", "daemon/nft", "daemon/xdp", "daemon/privsep", "daemon/control", "daemon/config", "protocol",
-               "protocol/base"],
+    "daemon/hooks": ["daemon/gate", "daemon/privsep", "daemon/log.h", "protocol", "protocol/base"],
+    "daemon": ["daemon/gate", "daemon/nft", "daemon/xdp", "daemon/privsep", "daemon/control", "daemon/config",
+               "daemon/hooks", "protocol", "protocol/base"],
     "client": ["protocol", "protocol/base", "protocol/yaml"],
     "tools/knockctl": ["daemon/config", "daemon/control", "daemon/gate", "daemon/nft", "daemon/xdp", "protocol", "protocol/base"],
 }

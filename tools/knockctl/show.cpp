@@ -61,6 +61,14 @@ std::string joined(const json& list) {
     return out.empty() ? "-" : out;
 }
 
+std::string hooks_text(const json& hooks) {
+    if (hooks.is_null())
+        return "none";
+    const std::string counts = text(hooks.at("done")) + " done, " + text(hooks.at("failed")) + " failed, " +
+                               text(hooks.at("dropped")) + " dropped";
+    return hooks.at("running") == true ? counts : "GONE until a restart of xknockd; " + counts;
+}
+
 } // namespace
 
 std::string show_status(const json& r) {
@@ -79,6 +87,7 @@ std::string show_status(const json& r) {
         {"grants", text(r.at("grants"))},
         {"bans", text(r.at("bans"))},
         {"clock", r.at("clock") == "ok" ? "ok" : "WRONG: no knock is let in (knockctl clock accept)"},
+        {"hooks", hooks_text(r.at("hooks"))},
         {"memory", "begun with " + text(r.at("memory"))}};
     std::string out;
     for (const auto& [name, value] : lines)

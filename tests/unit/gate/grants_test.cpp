@@ -31,6 +31,30 @@ TEST_CASE("a second knock extends, never shortens, never duplicates") {
     CHECK(book.all().at(kSsh).size() == 1);
 }
 
+TEST_CASE("the book tells who has come to hold a door, and who has ceased to, each once") {
+    Book book;
+    book.open(kSsh, kAnna, kNow + 30s);
+    book.open(kSsh, kAnna, kNow + 60s); // longer is no beginning
+    book.open(kSsh, kBob, kNow + 30s);
+    const auto began = book.take_began();
+    REQUIRE(began.size() == 2);
+    CHECK(began[0].credential == kAnna);
+    CHECK(began[1].credential == kBob);
+    CHECK(began[1].door == kSsh);
+    CHECK(book.take_began().empty());
+    CHECK(book.take_ended().empty());
+    book.expire(kNow + 45s);
+    book.enter(book.plan_close(kSsh, kAnna));
+    const auto ended = book.take_ended();
+    REQUIRE(ended.size() == 2);
+    CHECK(ended[0].credential == kBob);
+    CHECK_FALSE(ended[0].last);
+    CHECK(ended[1].credential == kAnna);
+    CHECK(ended[1].last);
+    CHECK(book.take_ended().empty());
+    CHECK(book.take_began().empty());
+}
+
 TEST_CASE("a plan changes nothing until it is entered") {
     const Book book;
     book.plan_open(kSsh, {kAnna, kNow});

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+//
+// What xknockd and xknock-hooks say to each other: fixed structs, as with the worker (daemon/privsep/messages.h). A
+// request brings all that a hook needs, so that xknock-hooks reads no configuration. It is not trusted by xknockd: what
+// it reports is counted and logged, and nothing else.
+#pragma once
+
+#include "daemon/gate/policy.h"
+#include "daemon/privsep/messages.h"
+#include "protocol/base/address.h"
+
+#include <cstdint>
+#include <type_traits>
+
+namespace xk::hooks {
+
+enum class Type : std::uint32_t {
+    setup = 1,
+    run,
+    // from xknock-hooks
+    ready = 101,
+    report,
+};
+
+struct Setup {
+    static constexpr Type kType = Type::setup;
+    Type type = kType;
+    std::uint32_t uid = 0;
+    std::uint32_t gid = 0;
+};
+
+enum class Event : std::uint32_t { open = 1, close };
+
+// Who came from where for what.
+struct Subject {
+    gate::Name user;
+    gate::Name device; // empty: the operator
+    gate::Name service;
+    Address source;
+};
+static_assert(std::has_unique_object_representations_v<Subject>); // compared byte by byte
+
+inline constexpr std::size_t kMaxArguments = 16;
+inline constexpr std::size_t kMaxBytes = 1024;
+struct Run {
+    static constexpr Type kType = Type::run;
+    Type type = kType;
+    Event event = Event::open;
+    std::uint32_t lifetime = 0;   // seconds
+    std::uint32_t time_limit = 0; // seconds
+    Subject subject;
+    std::uint32_t arguments = 0;
+    char text[kMaxBytes] = {}; // the arguments, each with a zero behind it
+};
+
+// User and limits are as they are to be; hooks run from now on.
+struct Ready {
+    static constexpr Type kType = Type::ready;
+    Type type = kType;
+};
+
+enum class Outcome : std::uint32_t {
+    done = 1,
+    failed,    // `code` is what it ended with
+    killed,    // `code` is the signal
+    overdue,   // killed at its time limit
+    dropped,   // too many wait; it never ran
+    restarted, // the runner itself ended by the signal `code`, with all that ran or waited
+};
+
+inline constexpr std::size_t kMaxSays = 200;
+struct Report {
+    static constexpr Type kType = Type::report;
+    Type type = kType;
+    Outcome outcome = Outcome::done;
+    Event event = Event::open;
+    std::int32_t code = 0;
+    Subject subject;
+    char says[kMaxSays] = {}; // the beginning of its first line on standard error
+};
+
+} // namespace xk::hooks
