@@ -7,6 +7,7 @@
 //
 //   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters
 //   DIR/link-INTERFACE   one for each interface; it holds the program
+//   DIR/dry-run          such a directory of a dry run, which knows nothing of the pins above it
 //
 // Every bpf(2) call is made here or in maps.cpp.
 #pragma once
@@ -29,6 +30,7 @@ namespace xk::xdp {
 
 struct FilterSettings {
     std::uint16_t knock_port = 0;
+    bool dry_run = false;                 // nothing is dropped
     bool answer_as_closed = false;        // stealth "closed"
     std::uint32_t answers_per_second = 0; // of one CPU
     std::chrono::nanoseconds knock_interval{std::chrono::milliseconds(500)}; // each credential's bucket
@@ -68,8 +70,11 @@ class Filter {
     // Whether links are pinned there: a filter of ours is, or was, attached.
     static bool has_links(const std::string& pins);
 
-    // Takes away every pin below the directory, and with it filter and maps.
+    static std::string pins_of_dry_run(const std::string& pins) { return pins + "/dry-run"; }
+
+    // Takes away every pin below the directory, and with it filter and maps; those of a dry run too.
     static void remove_pins(const std::string& pins);
+    static void remove_dry_run(const std::string& pins);
 
     knock_bpf& skeleton() { return *skeleton_; }
     int map_fd(const bpf_map* map) const;

@@ -22,7 +22,7 @@ MAY = {
     "daemon": ["daemon/gate", "daemon/nft", "daemon/xdp", "daemon/privsep", "daemon/control", "daemon/config", "protocol",
                "protocol/base"],
     "client": ["protocol", "protocol/base", "protocol/yaml"],
-    "tools/knockctl": ["daemon/config", "daemon/control", "daemon/gate", "protocol", "protocol/base"],
+    "tools/knockctl": ["daemon/config", "daemon/control", "daemon/gate", "daemon/trial.h", "protocol", "protocol/base"],
 }
 SKELETONS = {"knock.skel.h": "daemon/xdp"}
 
