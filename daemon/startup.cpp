@@ -194,6 +194,9 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept) {
     if (options.trial)
         if (auto done = trial.begin(*options.trial, BootClock::now()); !done)
             return done.error();
+    if (trial.is_on() && !options.trial && !options.dry_run)
+        if (auto done = trial.keep(); !done) // a disk that is full does not end it
+            log::error(done.error());
     Result<nft::Socket> nft = options.dry_run ? nft::Socket::dry() : open_nft(duplicate(kept));
     if (!nft)
         return nft.error();

@@ -25,10 +25,13 @@ std::string this_boot() {
     return id;
 }
 
+// In place of a boot's id: the present one.
+constexpr const char* kAnyBoot = "-";
+
 // "BOOT_ID NANOSECONDS\n"; nothing where it is of another boot, or makes no sense.
 std::optional<BootTime> parse(const std::string& content) {
-    const std::string boot = this_boot();
-    if (boot.empty() || content.rfind(boot + " ", 0) != 0)
+    const std::string boot = content.substr(0, content.find(' '));
+    if (boot.empty() || boot.size() == content.size() || (boot != kAnyBoot && boot != this_boot()))
         return std::nullopt;
     std::int64_t end = 0;
     const char* const last = content.data() + content.size();
@@ -52,11 +55,13 @@ Trial Trial::read(const std::string& directory, uid_t owner) {
     return trial;
 }
 
-Result<void> Trial::begin(std::chrono::seconds time, BootTime now) {
-    const std::string boot = this_boot();
+Result<void> Trial::begin(std::chrono::seconds time, BootTime now) { return write(this_boot(), now + time); }
+Result<void> Trial::begin_for_daemon(std::chrono::seconds time, BootTime now) { return write(kAnyBoot, now + time); }
+Result<void> Trial::keep() { return write(this_boot(), *end_); }
+
+Result<void> Trial::write(const std::string& boot, BootTime end) {
     if (boot.empty())
         return os_error("reading this boot's id", "/proc must show it");
-    const BootTime end = now + time;
     const std::string content = boot + " " + std::to_string(end.time_since_epoch().count()) + "\n";
     if (auto done = write_file(file_, content, 0644, true); !done)
         return done;

@@ -25,8 +25,12 @@ class Trial {
     static Trial read(const std::string& directory, uid_t owner);
     static std::string file_in(const std::string& directory) { return directory + "/trial"; }
 
-    // Begins one, or gives it another end. The file is on the disk then.
+    // Begins one, or gives it another end. The file is on the disk then. For a daemon that is to start it says nothing of
+    // the boot: in a container knockctl may see another boot's id than a unit with a /proc of its own does.
     Result<void> begin(std::chrono::seconds time, BootTime now);
+    Result<void> begin_for_daemon(std::chrono::seconds time, BootTime now);
+    // By the daemon that found itself on it: it is of this boot.
+    Result<void> keep();
     // Confirmed, or over and everything taken away: after a reboot too.
     Result<void> forget();
 
@@ -36,6 +40,7 @@ class Trial {
 
   private:
     explicit Trial(std::string file) : file_(std::move(file)) {}
+    Result<void> write(const std::string& boot, BootTime end);
 
     std::string file_;
     std::optional<BootTime> end_;

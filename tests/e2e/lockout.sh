@@ -24,16 +24,16 @@ ended() {
 	equal "it ends with $1" "$code" "$1"
 }
 left() { ctl status --json | sed -n 's/.*"trial_ends_in_s": \([a-z0-9]*\).*/\1/p'; }
-# once COMMAND...: a daemon that is to end by itself at its start, in $D/once.
+# once: a daemon that is to end by itself at its start, in $D/once.
 once() {
 	local code=0
 	: >"$D/once"
-	daemon_command "$@" >"$D/once" 2>&1 || code=$?
+	daemon_command >"$D/once" 2>&1 || code=$?
 	CODE=$code
 }
 
 say "a trial that nobody confirms"
-start --try 10s
+start_with --try 10s
 refuse "the gate stands" open_to_all
 contains "status says it" "$(ctl status)" 'unless "knockctl confirm" comes before'
 check "a knock opens" knock 192.0.2.1 anna-robot ssh
@@ -63,7 +63,7 @@ stop
 refuse "a stop leaves it standing, as ever" open_to_all
 
 say "kill -9, and the time goes on"
-start --try 1h
+start_with --try 1h
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 refuse "nobody lives, and the gate stands" open_to_all
@@ -81,7 +81,7 @@ contains "and says why" "$(cat "$D/once")" "the trial is over"
 nothing_stands
 
 say "sleep counts: boot time goes on, and no other clock"
-start --try 1h
+start_with --try 1h
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 CODE=0
@@ -90,14 +90,14 @@ equal "an hour later it is over" "$CODE" 79
 nothing_stands
 
 say "a reboot is no confirmation"
-start --try 1h
+start_with --try 1h
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 sed -i 's/^[0-9a-f]*/00000000/' "$D/state/trial"
 once
 equal "a trial of another boot is over" "$CODE" 79
 nothing_stands
-start --try 1h
+start_with --try 1h
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 echo nonsense >"$D/state/trial"
@@ -106,7 +106,7 @@ equal "and so is one that cannot be read" "$CODE" 79
 nothing_stands
 
 say "nobody there to take it away: then it does not stand"
-start --try 1h
+start_with --try 1h
 stop
 contains "a stop says so" "$(tail -n 3 "$D/log")" "stopped while on trial"
 nothing_stands
@@ -159,14 +159,14 @@ N
 in_srv nft 'add element inet mine knock4 { 203.0.113.5 . tcp . 22 timeout 1h comment "his" }'
 before=$(ruleset)
 echo 'gate: {mode: external, external: {table: mine, set4: knock4, set6: knock6}}' >>"$D/etc/xknock.yaml"
-start --try 1h
+start_with --try 1h
 check "a door" ctl open 192.0.2.2 ssh --for 1h
 check "doors of IPv6" ctl open 2001:db8::2 web --for 1h
 contains "are in them" "$(ruleset)" "192.0.2.2 . tcp . 22"
 check "the time comes" ctl try 1s
 ended 79
 equal "his is left, ours are not" "$(ruleset)" "$before"
-start --try 1h
+start_with --try 1h
 check "a door" ctl open 192.0.2.2 ssh --for 1h
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true

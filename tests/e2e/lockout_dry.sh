@@ -23,7 +23,7 @@ scanned=$(scan)
 contains "the knock port is a closed one" "$scanned" "62201/udp closed"
 
 say "knocks are judged, and nothing opens or shuts"
-start --dry-run
+start_with --dry-run
 contains "the log says what it is" "$(cat "$D/log")" "a dry run: knocks are judged and logged, and nothing is shut or opened"
 contains "and so does status" "$(ctl status)" "dry run      knocks are judged and logged"
 contains "in JSON too" "$(ctl status --json)" '"dry_run": true'
@@ -70,7 +70,7 @@ nothing_is_left() {
 say "it ends"
 nothing_is_left
 "$PACKET" make --profile "$(profile anna-robot)" >"$D/packet"
-start --dry-run
+start_with --dry-run
 in_cli "$PACKET" send "$D/packet" --to 192.0.2.1
 reaches accepted open 4
 kill -INT "$DAEMON"
@@ -79,7 +79,7 @@ nothing_is_left
 
 say "in gate mode external without the sets"
 echo 'gate: {mode: external, external: {table: none, set4: a, set6: b}}' >>"$D/etc/xknock.yaml"
-start --dry-run
+start_with --dry-run
 knock_only 192.0.2.1 anna-robot ssh
 eventually 5 logs 'would grant anna/robot ssh' || fail "no grant is logged"
 stop
@@ -88,7 +88,7 @@ nothing_is_left
 sed -i "/mode: external/d" "$D/etc/xknock.yaml"
 
 say "beside the real one, and after it"
-start --dry-run
+start_with --dry-run
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 start
@@ -107,18 +107,18 @@ daemon_command --remove >"$D/out" 2>&1
 
 
 say "a killed one, and one that fails"
-start --dry-run
+start_with --dry-run
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 check "killed: everybody gets in" open_to_all
 check "--remove" daemon_command --remove
 nothing_is_left
-start --dry-run
+start_with --dry-run
 worker=$(worker_pid)
 kill -KILL "$worker"
 wait "$DAEMON" && fail "it lives without its worker"
 nothing_is_left
-start --dry-run
+start_with --dry-run
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 chmod 644 "$D/etc/credentials/anna.robot.otp"

@@ -77,7 +77,7 @@ background "$SRV" socat TCP6-LISTEN:8080,fork,reuseaddr,ipv6only=0 PIPE
 for port in 80 8080; do eventually 5 listening $port; done
 for end in "$CLI 192.0.2.1:80" "$CLI 192.0.2.1:80" "$CLI [2001:db8::1]:80" "$STR 198.51.100.1:8080" "$SRV 127.0.0.1:80" \
 	"$SRV 192.0.2.1:80"; do
-	background "${end% *}" socat "TCP:${end#* }" EXEC:'sleep 600'
+	background "${end% *}" socat -u "TCP:${end#* }" OPEN:/dev/null
 done
 sessions() { [ "$(in_srv ss -Htn state established 'sport = :80 or sport = :8080' | wc -l)" -ge 6 ]; }
 eventually 10 sessions || fail "there are not six sessions: $(in_srv ss -tn)"
@@ -94,7 +94,7 @@ stop
 daemon_command --remove >/dev/null 2>&1
 for n in $(seq 10 29); do
 	ip -n "$CLI" addr add "192.0.2.$n/24" dev cli0
-	background "$CLI" socat "TCP:192.0.2.1:80,bind=192.0.2.$n" EXEC:'sleep 600'
+	background "$CLI" socat -u "TCP:192.0.2.1:80,bind=192.0.2.$n" OPEN:/dev/null
 done
 many() { [ "$(in_srv ss -Htn state established 'sport = :80' | wc -l)" -ge 25 ]; }
 eventually 10 many || fail "there are not so many sessions"

@@ -49,7 +49,7 @@ Result<void> start_on_trial(const config::Config& config, std::chrono::seconds t
     if (auto done = make_state_directory(config); !done)
         return done;
     Trial trial = Trial::read(config.state_directory, config.account.uid);
-    if (auto done = trial.begin(time, BootClock::now()); !done)
+    if (auto done = trial.begin_for_daemon(time, BootClock::now()); !done)
         return done;
     auto started = systemctl("start");
     if (started)
