@@ -193,7 +193,8 @@ Reply ban(Daemon& d, const json& request) {
     for (const Banning::Refusal& r : *not_banned)
         refused.push_back({{"prefix", r.prefix.text()}, {"error", r.error.message}});
     const std::size_t number = prefixes.size() - not_banned->size();
-    spdlog::info("{} {} {}{}", d.is_dry_run() ? "would ban" : "banned", many ? std::to_string(number) + " addresses and networks" : prefixes.front().text(),
+    spdlog::info("{} {} {}{}", d.is_dry_run() ? "would ban" : "banned",
+                 many ? std::to_string(number) + " addresses and networks" : prefixes.front().text(),
                  *time ? "for " + duration_text(**time) : "for ever", reason.empty() ? "" : ": " + printable(reason));
     if (!many)
         return json{{"banned", prefixes.front().text()}};

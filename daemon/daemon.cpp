@@ -254,11 +254,12 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
         if (!door_log_.allow(0, request.address, now.boot))
             return sent;
         if (message.verb == DoorVerb::open)
-            spdlog::info("{} {} {} from {} ({}) for {}", parts_.dry_run ? "would grant" : "granted", who, done.service, where, texts,
+            spdlog::info("{} {} {} from {} ({}) for {}", parts_.dry_run ? "would grant" : "granted", who,
+                         done.service, where, texts,
                          until_text(now, done.lifetime));
         else if (message.verb == DoorVerb::close)
-            spdlog::info("{} {} {} from {} by {}", parts_.dry_run ? "would close" : "closed", done.service, texts, where,
-                         who);
+            spdlog::info("{} {} {} from {} by {}", parts_.dry_run ? "would close" : "closed", done.service, texts,
+                         where, who);
         else
             spdlog::info("{} all doors of {}: {}", parts_.dry_run ? "would close" : "closed", who, done.doors.size());
     } else if (done.answer == Answer::refused || done.answer == Answer::failed) {

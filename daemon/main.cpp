@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     auto* const remove_flag =
         app.add_flag("--remove", remove, "take away fence, filter and files in /run: the ports are open then");
     auto* const try_option = app.add_option(
-        "--try", trial, "start on trial: after this time (5m) all is taken away, unless \"knockctl confirm\" comes before");
+        "--try", trial, "on trial: after this time (5m) all is taken away, unless \"knockctl confirm\" comes before");
     app.add_flag("--dry-run", options.dry_run, "judge knocks and log them, but shut, open and drop nothing")
         ->excludes(try_option)
         ->excludes(remove_flag);

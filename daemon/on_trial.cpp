@@ -42,7 +42,7 @@ Result<void> Daemon::end_of_trial() {
         return {};
     if (parts_.trial.is_over(BootClock::now()))
         return forget_trial(config(), parts_.trial);
-    spdlog::warn("stopped while on trial: fence and filter are gone, the ports are open; the trial goes on with a start");
+    spdlog::warn("stopped while on trial: fence and filter are gone, the ports are open; a start goes on with it");
     return {};
 }
 

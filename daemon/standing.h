@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether a device may knock, apart from what it asks for: for "knockctl users", and for the log at start and on reload,
-// where it is said of those who may not, or soon may not.
+// Whether a device may knock, whatever it asks for: for "knockctl users", and for the log at start and on reload, where
+// it is said of those who may not, or soon may not.
 #pragma once
 
 #include "daemon/gate/policy.h"

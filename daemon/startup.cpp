@@ -256,7 +256,8 @@ Error forget_trial(const config::Config& config, Trial& trial) {
     const bool external = config.gate_mode == config::GateMode::external;
     spdlog::critical("the trial is over and nobody confirmed it: fence, filter and grants were taken away, {}",
                      external ? "your own rules stay as they are" : "the ports are open");
-    return Error{"a trial that was not confirmed is over", "\"systemctl start xknockd\" starts as ever; \"knockctl try 5m\" on trial",
+    return Error{"a trial that was not confirmed is over",
+                 "\"systemctl start xknockd\" starts as ever; \"knockctl try 5m\" on trial",
                  Exit::trial_over};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A trial: the gate stands until a moment of this boot, unless somebody says before then that he still gets in. The file
-// is beside the copy of judgement's memory, where it outlives daemon, restart and reboot: a trial that nobody confirmed
+// A trial: the gate stands until a moment of this boot, unless somebody says before then that he still gets in. The
+// file is beside the copy of judgement's memory, where it outlives daemon, restart and reboot: a trial that nobody confirmed
 // before a reboot is over, and so is one whose file cannot be read. Who is root writes it before the first start;
 // afterwards the daemon does.
 #pragma once
@@ -25,8 +25,8 @@ class Trial {
     static Trial read(const std::string& directory, uid_t owner);
     static std::string file_in(const std::string& directory) { return directory + "/trial"; }
 
-    // Begins one, or gives it another end. The file is on the disk then. For a daemon that is to start it says nothing of
-    // the boot: in a container knockctl may see another boot's id than a unit with a /proc of its own does.
+    // Begins one, or gives it another end. The file is on the disk then. For a daemon that is to start it says nothing
+    // of the boot: in a container knockctl may see another boot's id than a unit with a /proc of its own does.
     Result<void> begin(std::chrono::seconds time, BootTime now);
     Result<void> begin_for_daemon(std::chrono::seconds time, BootTime now);
     // By the daemon that found itself on it: it is of this boot.

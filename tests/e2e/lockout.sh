@@ -28,7 +28,7 @@ left() { ctl status --json | sed -n 's/.*"trial_ends_in_s": \([a-z0-9]*\).*/\1/p
 once() {
 	local code=0
 	: >"$D/once"
-	daemon_command >"$D/once" 2>&1 || code=$?
+	in_srv timeout -s KILL 30 "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker "$WORKER" >"$D/once" 2>&1 || code=$?
 	CODE=$code
 }
 
@@ -85,7 +85,7 @@ start_with --try 1h
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 CODE=0
-in_srv unshare --time --boottime 3700 --fork "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker "$WORKER" >"$D/once" 2>&1 || CODE=$?
+in_srv timeout -s KILL 30 unshare --time --boottime 3700 --fork --kill-child "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker "$WORKER" >"$D/once" 2>&1 || CODE=$?
 equal "an hour later it is over" "$CODE" 79
 nothing_stands
 

@@ -322,7 +322,8 @@ int main(int argc, char** argv) {
     sub->add_option("-c,--config", file, "configuration of a daemon that does not run yet")->capture_default_str();
     add_json(sub);
     sub = add("confirm", "end the trial: the gate stays", [&] {
-        return control.ask({{"verb", "confirm"}}, [](const json&) { return std::string("confirmed: the gate stays\n"); });
+        return control.ask({{"verb", "confirm"}},
+                           [](const json&) { return std::string("confirmed: the gate stays\n"); });
     });
     add_json(sub);
     sub = add("check", "read a configuration and say every fault of it", [&] { return run_check(file, control.as_json); });
