@@ -8,7 +8,8 @@ configure
 enroll_everybody
 start_sshd
 before=$(in_srv nft list ruleset)
-RUN="$XKNOCKD -v -c $D/etc/xknock.yaml --worker $WORKER"
+# A daemon that comes up although it should not is ended, however the test ends.
+RUN="/usr/bin/timeout -s KILL 60 $XKNOCKD -v -c $D/etc/xknock.yaml --worker $WORKER"
 # session HOST COMMAND: in an ssh session from the client. The shell does not become the command.
 session() {
 	local code=0
