@@ -96,6 +96,7 @@ enum xk_counter {
 enum xk_stealth {
 	XK_STEALTH_DROP = 0,	/* the knock port swallows everything */
 	XK_STEALTH_CLOSED = 1,	/* the stack answers for it, as for any closed port */
+	XK_STEALTH_DRY = 2,	/* a dry run: everything is counted and judged, and nothing dropped, not even who is banned */
 };
 
 /* Read-only data of the program; the loader fills it before the verifier sees it. */

@@ -384,7 +384,10 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 	return XK_CANDIDATE;
 }
 
-/* The end of every knock-port packet: nothing, or under "closed" what the stack says of a closed port. */
+/*
+ * The end of every knock-port packet: nothing, under "closed" what the stack says of a closed port, and in a dry run
+ * what it would have been without us.
+ */
 static __always_inline int finish(enum xk_counter why)
 {
 	struct answer_budget *budget;
@@ -392,6 +395,8 @@ static __always_inline int finish(enum xk_counter why)
 	__u32 zero = 0;
 
 	count(why);
+	if (settings.stealth == XK_STEALTH_DRY)
+		return XDP_PASS;
 	if (settings.stealth != XK_STEALTH_CLOSED)
 		return XDP_DROP;
 	budget = bpf_map_lookup_elem(&answer_budgets, &zero);
@@ -418,7 +423,7 @@ int xknock(struct xdp_md *ctx)
 
 	if (banned) {
 		count(XK_BANNED);
-		return XDP_DROP;
+		return settings.stealth == XK_STEALTH_DRY ? XDP_PASS : XDP_DROP;
 	}
 	if (shape == NOT_OURS || p.udp->dest != settings.knock_port)
 		return XDP_PASS;

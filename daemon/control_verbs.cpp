@@ -4,6 +4,7 @@
 #include "daemon/daemon.h"
 #include "daemon/gate/lockout.h"
 #include "daemon/log.h"
+#include "daemon/standing.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 #include "protocol/encoding.h"
@@ -54,7 +55,10 @@ Reply status(Daemon& d, const json&) {
         const auto* record = gate::find_record(d.state(), c.id);
         locked += record != nullptr && gate::is_locked(*record, now.boot);
     }
+    const Trial& trial = d.trial();
     return json{{"version", XK_VERSION},
+                {"dry_run", d.is_dry_run()},
+                {"trial_ends_in_s", trial.is_on() ? json(trial.left(now.boot).count()) : json()},
                 {"pid", ::getpid()},
                 {"worker_pid", d.worker_pid()},
                 {"uptime_s", std::chrono::duration_cast<std::chrono::seconds>(now.boot - d.started()).count()},
@@ -110,17 +114,10 @@ Reply users(Daemon& d, const json&) {
                 services.push_back(std::string(policy.services[i].name.view()));
         const auto* record = gate::find_record(d.state(), c.id);
         const gate::CredentialState state = record != nullptr ? *record : gate::CredentialState{};
-        std::string standing = "ok";
-        if (!c.enabled)
-            standing = "disabled";
-        else if (now.wall < c.valid_from)
-            standing = "not yet valid";
-        else if (now.wall >= c.valid_until)
-            standing = "expired";
-        else if (gate::is_locked(state, now.boot))
-            standing = gate::is_locked_for_good(state)
-                           ? "locked"
-                           : "locked for " + duration_text(gate::locked_for(state, now.boot));
+        const Standing kind = standing_of(c, state, now);
+        std::string standing(name_of(kind));
+        if (kind == Standing::locked_for_a_while)
+            standing = "locked for " + duration_text(gate::locked_for(state, now.boot));
         list.push_back({{"user", std::string(c.user.view())},
                         {"device", std::string(c.device.view())},
                         {"id", to_hex(c.id)},
@@ -208,7 +205,8 @@ Reply ban(Daemon& d, const json& request) {
     for (const Banning::Refusal& r : *not_banned)
         refused.push_back({{"prefix", r.prefix.text()}, {"error", r.error.message}});
     const std::size_t number = prefixes.size() - not_banned->size();
-    spdlog::info("banned {} {}{}", many ? std::to_string(number) + " addresses and networks" : prefixes.front().text(),
+    spdlog::info("{} {} {}{}", d.is_dry_run() ? "would ban" : "banned",
+                 many ? std::to_string(number) + " addresses and networks" : prefixes.front().text(),
                  *time ? "for " + duration_text(**time) : "for ever", reason.empty() ? "" : ": " + printable(reason));
     if (!many)
         return json{{"banned", prefixes.front().text()}};
@@ -332,8 +330,26 @@ Reply open(Daemon& d, const json& request) {
         return Error{"there is no service " + in_quotes(service) + ", or no door is opened for " + address->text(),
                      "services are named in " + d.config().file};
     }
-    spdlog::info("granted {} for {} by the operator, for {}", done.service, address->text(), duration_text(done.lifetime));
+    spdlog::info("{} {} for {} by the operator, for {}", d.is_dry_run() ? "would grant" : "granted", done.service,
+                 address->text(), duration_text(done.lifetime));
     return json{{"address", address->text()}, {"service", done.service}, {"expires_in_s", done.lifetime.count()}};
+}
+
+Reply try_for(Daemon& d, const json& request) {
+    const auto time = seconds_of(request);
+    if (!time)
+        return time.error();
+    if (!*time || **time > Trial::kLongest)
+        return Error{"a trial lasts from 1s to " + duration_text(Trial::kLongest), {}, Exit::usage};
+    if (auto done = d.put_on_trial(**time); !done)
+        return done.error();
+    return json{{"trial_ends_in_s", (*time)->count()}};
+}
+
+Reply confirm(Daemon& d, const json&) {
+    if (auto done = d.confirm(); !done)
+        return done.error();
+    return json{{"confirmed", true}};
 }
 
 struct Verb {
@@ -348,6 +364,7 @@ constexpr Verb kVerbs[] = {
     {"unban", Role::admin, unban},      {"close", Role::admin, close},    {"reload", Role::admin, reload},
     {"panic", Role::admin, panic},
     {"open", Role::admin, open},        {"unlock", Role::admin, unlock},    {"clock-accept", Role::admin, clock_accept},
+    {"try", Role::admin, try_for},      {"confirm", Role::admin, confirm},
 };
 
 Reply run(Daemon& daemon, Role role, const json& request) {

@@ -4,6 +4,8 @@
 #include "daemon/control_verbs.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/ssh_session.h"
+#include "daemon/standing.h"
 #include "protocol/base/duration.h"
 
 #include <poll.h>
@@ -112,10 +114,21 @@ Result<void> Daemon::run() {
     // Kept by systemd, so that the table has its owner also while nobody of us lives.
     if (parts_.owned)
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", parts_.nft.fd());
+    log_standing(config().policy, state(), Now::read());
+    if (!parts_.dry_run && !fence_was_there_)
+        log_sessions(config(), own_addresses());
+    if (parts_.trial.is_on())
+        spdlog::warn("on trial: everything is taken away in {} unless \"knockctl confirm\" comes before",
+                     duration_text(parts_.trial.left(BootClock::now())));
+    if (parts_.dry_run)
+        spdlog::warn("a dry run: knocks are judged and logged, and nothing is shut or opened");
     notify("READY=1\nSTATUS=judging knocks on " + interfaces);
     auto ended = loop_->run();
     notify("STOPPING=1");
     doors_.settle(Now::read());
+    // First of all: who is locked out waits for it.
+    if (auto gone = stays() ? Result<void>() : take_away(); !gone)
+        return gone;
     if (failure_)
         return *failure_;
     if (!ended)
@@ -129,8 +142,9 @@ Result<void> Daemon::run() {
         ::poll(nullptr, 0, 10);
     if (auto saved = parts_.state_files.save(Now::read(), true, true); !saved)
         log::error(saved.error());
-    spdlog::info("stopped; the fence, the filter and {} grants stay", doors_.book().doors());
-    return {};
+    if (stays())
+        spdlog::info("stopped; the fence, the filter and {} grants stay", doors_.book().doors());
+    return end_of_trial();
 }
 
 void Daemon::fail(Error error) {
@@ -264,12 +278,14 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
         if (!door_log_.allow(0, request.address, now.boot))
             return sent;
         if (message.verb == DoorVerb::open)
-            spdlog::info("granted {} {} from {} ({}) for {}", who, done.service, where, texts,
+            spdlog::info("{} {} {} from {} ({}) for {}", parts_.dry_run ? "would grant" : "granted", who,
+                         done.service, where, texts,
                          until_text(now, done.lifetime));
         else if (message.verb == DoorVerb::close)
-            spdlog::info("closed {} {} from {} by {}", done.service, texts, where, who);
+            spdlog::info("{} {} {} from {} by {}", parts_.dry_run ? "would close" : "closed", done.service, texts,
+                         where, who);
         else
-            spdlog::info("closed all doors of {}: {}", who, done.doors.size());
+            spdlog::info("{} all doors of {}: {}", parts_.dry_run ? "would close" : "closed", who, done.doors.size());
     } else if (done.answer == Answer::refused || done.answer == Answer::failed) {
         // The judge should have refused it: a reload in between, or a worker that is not ours any more.
         if (refusal_log_.allow(static_cast<unsigned>(done.answer), request.address, now.boot))
@@ -360,6 +376,8 @@ void Daemon::on_tick() {
     std::uint64_t count;
     (void)!::read(ticks_.get(), &count, sizeof count);
     const Now now = Now::read();
+    if (parts_.trial.is_over(now.boot))
+        return loop_->stop();
     notice_sleep(now);
     doors_.expire(now.boot);
     banning_.expire(now, worker());

@@ -19,6 +19,7 @@
 #include "daemon/privsep/messages.h"
 #include "daemon/privsep/spawn.h"
 #include "daemon/state_files.h"
+#include "daemon/trial.h"
 #include "daemon/xdp/filter.h"
 #include "daemon/xdp/maps.h"
 #include "daemon/xdp/own_addresses.h"
@@ -42,6 +43,8 @@ struct Parts {
     bool owned = false;     // the table belongs to our netlink socket
     std::string gate_begin; // how judgement's memory began, for the log and for status
     bool links_were_there = false; // the filter of a daemon before us is attached
+    Trial trial;
+    bool dry_run = false; // nothing changes on the network
 };
 
 // The worker's fault; the daemon ends with it.
@@ -60,7 +63,7 @@ class Daemon {
     Result<void> run();
 
     // The filter as the configuration wants it; nothing is attached.
-    static Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config);
+    static Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run);
 
     // For the control socket (control_verbs.cpp).
     Result<void> reload();
@@ -84,6 +87,10 @@ class Daemon {
     std::size_t tag_count() const { return tags_.count(); }
     bool clock_is_wrong() const { return clock_is_wrong_; }
     BootTime started() const { return started_; }
+    bool is_dry_run() const { return parts_.dry_run; }
+    const Trial& trial() const { return parts_.trial; }
+    Result<void> put_on_trial(std::chrono::seconds time);
+    Result<void> confirm();
 
   private:
     Result<void> put_up();
@@ -118,6 +125,10 @@ class Daemon {
     void save_state_lazily(const Now& now);
     void look_after_sessions(const Now& now);
     void notice_sleep(const Now& now);
+    // Whether fence, filter and grants are to outlive us.
+    bool stays() const { return !parts_.dry_run && !parts_.trial.is_on(); }
+    Result<void> take_away();
+    Result<void> end_of_trial();
     void fail(Error error);
     Result<void> watch_everything();
     void watch_client(int fd);

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
+#include <iostream>
 
 namespace {
 
@@ -25,19 +26,35 @@ int finish(const Result<void>& result) {
 
 int main(int argc, char** argv) {
     CLI::App app("xknockd: keeps ports shut until an authenticated knock opens them for one address");
-    Options options{"/etc/xknock/xknock.yaml", XK_WORKER_EXECUTABLE, XK_HOOKS_EXECUTABLE};
+    Options options{"/etc/xknock/xknock.yaml", XK_WORKER_EXECUTABLE, XK_HOOKS_EXECUTABLE, {}, false, false};
     bool verbose = false, check = false, remove = false;
+    std::string trial;
     app.add_option("-c,--config", options.config_file, "configuration file")->capture_default_str();
     app.add_option("--worker", options.worker_executable, "the worker's executable")->capture_default_str();
     app.add_option("--hooks", options.hooks_executable, "the executable that runs hooks")->capture_default_str();
     app.add_flag("-v,--verbose", verbose, "log retries too");
     app.add_flag("--check", check, "read the configuration, say what is wrong, change nothing");
-    app.add_flag("--remove", remove, "take away fence, filter and files in /run: the ports are open then");
+    auto* const remove_flag =
+        app.add_flag("--remove", remove, "take away fence, filter and files in /run: the ports are open then");
+    auto* const try_option = app.add_option(
+        "--try", trial, "on trial: after this time (5m) all is taken away, unless \"knockctl confirm\" comes before");
+    app.add_flag("--dry-run", options.dry_run, "judge knocks and log them, but shut, open and drop nothing")
+        ->excludes(try_option)
+        ->excludes(remove_flag);
+    app.add_flag("--force", options.force, "start although the ssh session that starts it has to knock next time");
     app.set_version_flag("--version", "xknockd " XK_VERSION);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+    }
+    if (!trial.empty()) {
+        auto time = parse_trial_time(trial);
+        if (!time) {
+            std::cerr << "--try: " << time.error().message << "\n";
+            return static_cast<int>(Exit::usage);
+        }
+        options.trial = *time;
     }
     ::tzset(); // for users' hours
     std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more

@@ -5,6 +5,7 @@
 #include "daemon/log.h"
 #include "daemon/nft/fence.h"
 #include "daemon/notify.h"
+#include "daemon/standing.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -73,6 +74,8 @@ Result<void> Daemon::begin() {
         done = watch_everything();
     if (!done)
         take_down();
+    if (!done && !stays())
+        (void)take_away();
     return done;
 }
 
@@ -115,7 +118,7 @@ void Daemon::take_down() {
     // Only what this start brought: the fence and the pins of a daemon before us go on guarding.
     if (!fence_was_there_ && config().gate_mode == config::GateMode::table)
         (void)nft::remove_fence(parts_.nft);
-    if (!parts_.links_were_there)
+    if (!parts_.links_were_there && !parts_.dry_run)
         if (auto done = xdp::Filter::remove_pins(config().pin_directory); !done)
             log::error(done.error());
 }
@@ -167,6 +170,8 @@ Result<void> Daemon::hand_over(const config::Config& config, std::uint32_t gener
 
 Result<void> Daemon::install_fence(const config::Config& config,
                                    const std::function<void(nft::Transaction&)>& more) {
+    if (parts_.dry_run)
+        return {};
     if (config.gate_mode == config::GateMode::external) {
         for (const bool v4 : {true, false}) {
             const std::string& set = v4 ? config.external.set4 : config.external.set6;
@@ -213,15 +218,16 @@ Result<void> Daemon::attach(xdp::Filter& filter, const config::Config& config) {
     return {};
 }
 
-Result<std::unique_ptr<xdp::Filter>> Daemon::load_filter(const config::Config& config) {
+Result<std::unique_ptr<xdp::Filter>> Daemon::load_filter(const config::Config& config, bool dry_run) {
     xdp::FilterSettings settings;
     settings.knock_port = config.port;
+    settings.dry_run = dry_run;
     settings.answer_as_closed = config.answer_as_closed;
     settings.answers_per_second = config.answers_per_second;
     settings.share = config.coexist;
     settings.run_priority = config.run_priority;
-    auto filter = xdp::Filter::load(settings, config.pin_directory,
-                                    [](const std::string& note) { spdlog::warn("{}", note); });
+    const std::string pins = dry_run ? xdp::Filter::pins_of_dry_run(config.pin_directory) : config.pin_directory;
+    auto filter = xdp::Filter::load(settings, pins, [](const std::string& note) { spdlog::warn("{}", note); });
     if (!filter)
         return filter.error();
     return std::make_unique<xdp::Filter>(*std::move(filter));
@@ -255,7 +261,7 @@ Result<void> Daemon::reload() {
     // Everything that can fail, before anything counts. The worker reads the new keys but judges by the old ones.
     if (auto done = hand_over(*next, generation_ + 1); !done)
         return done;
-    auto filter = load_filter(*next);
+    auto filter = load_filter(*next, parts_.dry_run);
     if (!filter)
         return filter.error();
     banning_.use(**filter);
@@ -293,6 +299,7 @@ Result<void> Daemon::reload() {
     for (const std::string& warning : config().warnings)
         spdlog::warn("{}", warning);
     spdlog::info("reloaded {}: {} credentials", config().file, config().policy.credentials.size());
+    log_standing(config().policy, state(), Now::read());
     return {};
 }
 

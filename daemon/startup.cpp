@@ -5,9 +5,11 @@
 #include "daemon/nft/fence.h"
 #include "daemon/notify.h"
 #include "daemon/privsep/privileges.h"
+#include "daemon/ssh_session.h"
 #include "daemon/xdp/dispatcher.h"
 #include "protocol/base/quote.h"
 
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -95,10 +97,50 @@ Result<nft::Socket> open_nft(Fd kept) {
     return nft::Socket::open();
 }
 
+Fd duplicate(const Fd& fd) { return Fd(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1); }
+
+// A trial whose time ended while no daemon lived: the gate goes, and does not come.
+Result<void> check_trial(const Options& options, const config::Config& config, const Fd& kept) {
+    Trial trial = Trial::read(config.state_directory, config.account.uid);
+    if (options.dry_run || options.trial || !trial.is_over(BootClock::now()) ||
+        StateFiles::is_held(config.run_directory))
+        return {};
+    auto nft = open_nft(duplicate(kept));
+    if (!nft)
+        return nft.error();
+    if (auto done = take_gate_away(config, *nft); !done)
+        return done;
+    return forget_trial(config, trial);
+}
+
+// Nobody may be there to take it away later: a start that fails for its configuration is not tried again.
+void abandon_trial(const Options& options, const Fd& kept) {
+    config::Config standard;
+    auto config = config::load_config(options.config_file);
+    const config::Config& c = config ? *config : standard;
+    if (!Trial::read(c.state_directory, c.account.uid).is_on() || StateFiles::is_held(c.run_directory))
+        return;
+    auto nft = open_nft(duplicate(kept));
+    if (auto done = nft ? take_gate_away(c, *nft) : nft.error(); !done)
+        return log::error(done.error());
+    spdlog::warn("on trial, and it does not start: fence and filter are gone, the ports are open");
+}
+
+Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept);
+
 } // namespace
 
 Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
-    Fd kept = kept_descriptor("nft"); // before anything else is opened or started
+    const Fd kept = kept_descriptor("nft"); // before anything else is opened or started
+    auto daemon = start(options, kept);
+    if (!daemon && daemon.error().exit != Exit::trial_over && !options.dry_run)
+        abandon_trial(options, kept);
+    return daemon;
+}
+
+namespace {
+
+Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept) {
     // As whoever started us: root, or our own user with the capabilities of the unit.
     auto first = config::load_config(options.config_file);
     if (!first)
@@ -108,8 +150,13 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     if (first->coexist)
         if (auto done = xdp::check_dispatcher(); !done)
             return done.error();
+    if (auto done = check_trial(options, *first, kept); !done)
+        return done.error();
     if (auto done = check_interfaces(*first); !done)
         return done.error();
+    if (!options.dry_run && !options.force)
+        if (auto done = check_session(*first, options.trial.has_value()); !done)
+            return done.error();
     if (auto done = prepare_directories(*first); !done)
         return done.error();
     auto boot_id = read_boot_id();
@@ -125,6 +172,11 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     if (!files)
         return files.error();
     const bool links_were_there = xdp::Filter::has_links(first->pin_directory);
+    if (options.dry_run && links_were_there)
+        return Error{"the filter of an xknockd that was stopped is attached",
+                     "\"xknockd --remove\" takes it away, and opens the ports"};
+    xdp::Filter::remove_dry_run(first->pin_directory); // of one that was killed
+    Trial trial = Trial::read(first->state_directory, first->account.uid);
 
     // The worker needs CAP_SETUID for its own user, and so do the hooks; nobody needs it after this.
     auto worker = privsep::spawn_worker(options.worker_executable);
@@ -152,13 +204,22 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     }
     for (const std::string& warning : config->warnings)
         spdlog::warn("{}", warning);
-    auto nft = open_nft(std::move(kept));
+    if (options.trial)
+        if (auto done = trial.begin(*options.trial, BootClock::now()); !done)
+            return done.error();
+    if (trial.is_on() && !options.trial && !options.dry_run)
+        if (auto done = trial.keep(); !done) // a disk that is full does not end it
+            log::error(done.error());
+    Result<nft::Socket> nft = options.dry_run ? nft::Socket::dry() : open_nft(duplicate(kept));
     if (!nft)
         return nft.error();
-    const bool owned =
-        config->gate_mode == config::GateMode::table && config->gate_owned && nft::can_own(*nft);
-    auto ruleset = nft::Watch::open(
-        config->gate_mode == config::GateMode::table ? nft::kTable : config->external.table, nft->port());
+    const bool owned = !options.dry_run && config->gate_mode == config::GateMode::table && config->gate_owned &&
+                       nft::can_own(*nft);
+    // A dry run has no table, and no name that one could have.
+    auto ruleset = nft::Watch::open(options.dry_run                                   ? ""
+                                    : config->gate_mode == config::GateMode::table ? nft::kTable
+                                                                                   : config->external.table,
+                                    nft->port());
     if (!ruleset)
         return ruleset.error();
     auto sessions = nft::Sessions::open();
@@ -167,12 +228,12 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
     auto own_addresses = xdp::OwnAddresses::open();
     if (!own_addresses)
         return own_addresses.error();
-    auto filter = Daemon::load_filter(*config);
+    auto filter = Daemon::load_filter(*config, options.dry_run);
     if (!filter)
         return filter.error();
     auto begin = set_up_worker(*worker, *config, (*filter)->ring_fd(), *files, *boot_id);
     if (!begin) {
-        if (!links_were_there) // the pins are of this start
+        if (!links_were_there) // the pins are of this start; in a dry run all of them are
             (void)xdp::Filter::remove_pins(config->pin_directory);
         return begin.error();
     }
@@ -187,7 +248,41 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
                                           *std::move(files), *std::move(worker), std::move(hooks), *std::move(nft),
                                           *std::move(ruleset), *std::move(sessions),
                                           *std::move(own_addresses), *std::move(filter), owned, *begin,
-                                          links_were_there});
+                                          links_were_there, std::move(trial), options.dry_run});
+}
+
+} // namespace
+
+Result<void> take_gate_away(const config::Config& config, nft::Socket& nft) {
+    Result<void> done;
+    const bool external = config.gate_mode == config::GateMode::external;
+    if (external) {
+        const Now now = Now::read();
+        Doors doors(nft, config);
+        done = doors.adopt(now);
+        for (const bool v4 : {true, false})
+            if (auto closed = doors.close_prefix(Prefix::parse(v4 ? "0.0.0.0/0" : "::/0").value(), now); !closed)
+                done = closed.error();
+    }
+    // Also where the mode is another one by now; but never a table that is the administrator's own.
+    if (!external || config.external.table != nft::kTable)
+        if (auto removed = nft::remove_fence(nft); !removed)
+            done = removed;
+    if (auto removed = xdp::Filter::remove_pins(config.pin_directory); !removed)
+        done = removed;
+    return done;
+}
+
+Error forget_trial(const config::Config& config, Trial& trial) {
+    // A file that stays ends the next start, which is better than a gate that nobody confirmed.
+    if (auto done = trial.forget(); !done)
+        log::error(done.error());
+    const bool external = config.gate_mode == config::GateMode::external;
+    spdlog::critical("the trial is over and nobody confirmed it: fence, filter and grants were taken away, {}",
+                     external ? "your own rules stay as they are" : "the ports are open");
+    return Error{"a trial that was not confirmed is over",
+                 "\"systemctl start xknockd\" starts as ever; \"knockctl try 5m\" on trial",
+                 Exit::trial_over};
 }
 
 Result<void> remove_traces(const std::string& config_file) {
@@ -205,15 +300,13 @@ Result<void> remove_traces(const std::string& config_file) {
     auto nft = nft::Socket::open();
     if (!nft)
         return nft.error();
-    // Also where the mode is another one by now; but never a table that is the administrator's own.
-    if (c.gate_mode == config::GateMode::table || c.external.table != nft::kTable)
-        if (auto done = nft::remove_fence(*nft); !done)
-            return done;
-    auto removed = xdp::Filter::remove_pins(c.pin_directory);
+    if (auto done = take_gate_away(c, *nft); !done)
+        return done;
     std::error_code code;
     for (const char* name : {"state", "lock", "control.sock"})
         std::filesystem::remove(std::filesystem::path(c.run_directory) / name, code);
-    return removed;
+    Trial trial = Trial::read(c.state_directory, c.account.uid);
+    return trial.is_on() ? trial.forget() : Result<void>();
 }
 
 } // namespace xk

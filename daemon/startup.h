@@ -15,11 +15,20 @@ struct Options {
     std::string config_file;
     std::string worker_executable;
     std::string hooks_executable;
+    std::optional<std::chrono::seconds> trial; // --try
+    bool dry_run = false;
+    bool force = false; // although whoever starts us locks himself out
 };
 
 Result<std::unique_ptr<Daemon>> start_up(const Options& options);
 
 // xknockd --remove: takes away the fence, the pins and the files in /run.
 Result<void> remove_traces(const std::string& config_file);
+
+// Takes away the fence and the pins; of the administrator's own sets (mode "external") the elements that are ours.
+Result<void> take_gate_away(const config::Config& config, nft::Socket& nft);
+
+// The end of a trial that nobody confirmed, when the gate is gone: an error that says so, with the code for it.
+Error forget_trial(const config::Config& config, Trial& trial);
 
 } // namespace xk

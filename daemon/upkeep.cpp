@@ -96,11 +96,15 @@ void Daemon::look_after_links() {
 }
 
 void Daemon::look_after_sessions(const Now& now) {
+    if (parts_.dry_run)
+        return;
     if (auto done = lifetimes_.tick(config(), banning_.list(), own_addresses(), now); !done)
         log::error(done.error());
 }
 
 Result<std::size_t> Daemon::panic() {
+    if (parts_.dry_run)
+        return Error{"a dry run has nothing to close", {}};
     const Now now = Now::read();
     in_panic_ = true;
     for (const char* everybody : {"0.0.0.0/0", "::/0"})

@@ -107,7 +107,7 @@ Result<void> Socket::send(const void* data, std::size_t size) {
 }
 
 Result<void> Socket::commit(Transaction&& transaction) {
-    if (transaction.empty())
+    if (transaction.empty() || !socket_)
         return {};
     transaction.finish();
     const auto* const first = reinterpret_cast<const nlmsghdr*>(transaction.buffer_.get());
@@ -142,6 +142,8 @@ Result<void> Socket::commit(Transaction&& transaction) {
 
 Result<void> Socket::dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill,
                           const std::function<void(const nlmsghdr*)>& each) {
+    if (!socket_)
+        return {};
     for (int i = 0; i < kDumps; ++i) {
         std::vector<std::string> pieces;
         auto whole = dump_once(type, fill, pieces);

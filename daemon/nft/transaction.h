@@ -52,11 +52,13 @@ class Socket {
     static Result<Socket> open();
     // One that an earlier process of ours had; not a netfilter netlink socket: nothing.
     static std::optional<Socket> adopt(Fd fd);
+    // For a dry run: every commit succeeds and changes nothing, and there is nothing to dump. The kernel is not asked.
+    static Socket dry() { return Socket(nullptr); }
 
-    int fd() const { return mnl_socket_get_fd(socket_.get()); }
+    int fd() const { return socket_ ? mnl_socket_get_fd(socket_.get()) : -1; }
 
     // The netlink port that our changes come from.
-    std::uint32_t port() const { return mnl_socket_get_portid(socket_.get()); }
+    std::uint32_t port() const { return socket_ ? mnl_socket_get_portid(socket_.get()) : 0; }
 
     // Consumes the transaction. An empty one is done at once.
     Result<void> commit(Transaction&& transaction);

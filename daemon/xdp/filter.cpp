@@ -125,7 +125,7 @@ std::string maps_directory(const std::string& pins) {
 
 // Whether an entry of the directory has a name that we give: somebody may have put another one there.
 bool is_ours(const std::string& name) {
-    return name.rfind("link-", 0) == 0 ||
+    return name.rfind("link-", 0) == 0 || name == "dry-run" ||
            (name.rfind("maps", 0) == 0 && name.find_first_not_of("0123456789", 4) == name.npos);
 }
 
@@ -157,7 +157,9 @@ knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
         return nullptr;
     xk_settings values{};
     values.knock_port = __builtin_bswap16(settings.knock_port);
-    values.stealth = settings.answer_as_closed ? XK_STEALTH_CLOSED : XK_STEALTH_DROP;
+    values.stealth = settings.dry_run            ? XK_STEALTH_DRY
+                     : settings.answer_as_closed ? XK_STEALTH_CLOSED
+                                                 : XK_STEALTH_DROP;
     values.answers_per_second = settings.answers_per_second;
     values.knock_interval = static_cast<__u64>(settings.knock_interval.count());
     values.knock_burst = settings.knock_burst;
@@ -350,6 +352,11 @@ Result<void> Filter::remove_pins(const std::string& pins) {
         }
     }
     return done;
+}
+
+void Filter::remove_dry_run(const std::string& pins) {
+    std::error_code code;
+    fs::remove_all(pins_of_dry_run(pins), code);
 }
 
 int Filter::map_fd(const bpf_map* map) const { return bpf_map__fd(map); }

@@ -9,6 +9,7 @@
 //   DIR/link-INTERFACE   one for each interface; it holds the program
 //   DIR/share-INTERFACE  or, a mere directory: there the program is in libxdp's dispatcher (dispatcher.h), which has
 //                        pins of its own
+//   DIR/dry-run          such a directory of a dry run, which knows nothing of the pins above it
 //
 // Every bpf(2) call is made here, in maps.cpp or in presence.cpp.
 #pragma once
@@ -33,6 +34,7 @@ class Component;
 
 struct FilterSettings {
     std::uint16_t knock_port = 0;
+    bool dry_run = false;                 // nothing is dropped
     bool answer_as_closed = false;        // stealth "closed"
     std::uint32_t answers_per_second = 0; // of one CPU
     std::chrono::nanoseconds knock_interval{std::chrono::milliseconds(500)}; // each credential's bucket
@@ -75,9 +77,13 @@ class Filter {
     static bool has_links(const std::string& pins);
     static bool has_shares(const std::string& pins);
 
-    // Takes the filter out of dispatchers, and away every pin below the directory, and with it filter and maps. An error
-    // is of a dispatcher and says that the filter is in it still; everything else is gone all the same.
+    static std::string pins_of_dry_run(const std::string& pins) { return pins + "/dry-run"; }
+
+    // Takes the filter out of dispatchers, and away every pin below the directory, those of a dry run too, and with it
+    // filter and maps. An error is of a dispatcher and says that the filter is in it still; everything else is gone all
+    // the same.
     static Result<void> remove_pins(const std::string& pins);
+    static void remove_dry_run(const std::string& pins);
 
     knock_bpf& skeleton() { return *skeleton_; }
     int map_fd(const bpf_map* map) const;

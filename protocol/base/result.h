@@ -25,6 +25,7 @@ enum class Exit : int {
     bug = 70,           // EX_SOFTWARE
     busy = 75,          // EX_TEMPFAIL: another daemon holds the lock
     configuration = 78, // EX_CONFIG: systemd must not restart on it
+    trial_over = 79,    // nobody confirmed: everything was taken away; systemd must not restart on it
 };
 
 struct Error {

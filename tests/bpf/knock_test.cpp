@@ -393,3 +393,21 @@ TEST_CASE("under stealth \"closed\" every knock-port packet is passed on, within
     });
     expect_dropped(mean, junk, XK_LENGTH);
 }
+
+TEST_CASE("in a dry run everything is judged and passed on, without a budget, and whoever is banned too") {
+    Filter filter([](xk_settings& s) {
+        s.stealth = XK_STEALTH_DRY;
+        s.answers_per_second = 0;
+    });
+    const FrameSpec spec = knock();
+    const auto genuine = filter.run(spec);
+    CHECK(genuine.action == XDP_PASS);
+    CHECK(genuine.counters == std::vector<int>{XK_CANDIDATE});
+    CHECK(genuine.record.has_value());
+    expect(filter, spec, XDP_PASS, {XK_SEEN});
+    FrameSpec junk = knock();
+    junk.payload.assign(10, 0);
+    expect(filter, junk, XDP_PASS, {XK_LENGTH});
+    filter.ban("192.0.2.0/24");
+    expect(filter, knock(), XDP_PASS, {XK_BANNED});
+}

@@ -182,11 +182,13 @@ enroll_everybody() {
 
 daemon_command() { in_srv "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" --hooks "$HOOKS" "$@"; }
 
-start() {
+# start; start_with OPTIONS
+start() { start_with -v; }
+start_with() {
 	: >>"$D/log"
 	local before
 	before=$(grep -c 'ready:' "$D/log" || true)
-	background "$SRV" "$XKNOCKD" -v -c "$D/etc/xknock.yaml" --worker "$WORKER" --hooks "$HOOKS" >>"$D/log" 2>&1
+	background "$SRV" "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker "$WORKER" --hooks "$HOOKS" "$@" >>"$D/log" 2>&1
 	DAEMON=$BACKGROUND
 	eventually "${START_TIME:-20}" ready_again "$before" || fail "the daemon does not come up"
 }

@@ -191,6 +191,47 @@ inside systemctl stop xknockd
 check "--remove takes everything away" inside /usr/sbin/xknockd --remove
 equal "no table" "$(in_srv nft list tables)" ""
 equal "no pins" "$(inside ls -A /sys/fs/bpf/xknock)" ""
+say "on trial"
+open_to_all() { can_connect "$STR" 198.51.100.1 22; }
+gone() { [ "$(show ActiveState)" = failed ]; }
+inside mv /etc/xknock/server_id /root/
+refuse "not with a bad configuration" inside knockctl try 1h
+inside mv /root/server_id /etc/xknock/
+inside knockctl try 1h || fail "knockctl try: $(journal | tail -8)"
+say "knockctl try starts it"
+equal "it runs" "$(show ActiveState)" active
+contains "on trial from its start on" "$(journal)" "on trial: everything is taken away in"
+refuse "the gate stands" open_to_all
+contains "status says it" "$(inside knockctl status)" 'unless "knockctl confirm" comes before'
+before=$(show NRestarts)
+inside kill -KILL "$(show MainPID)"
+eventually 10 restarted "$before" || fail "no restart"
+contains "after kill -9 too" "$(inside knockctl status)" 'unless "knockctl confirm" comes before'
+check "a restart" inside systemctl restart xknockd
+contains "does not end it" "$(inside knockctl status)" 'unless "knockctl confirm" comes before'
+refuse "and the gate stands" open_to_all
+check "its end comes" inside knockctl try 2s
+eventually 20 gone || fail "it is $(show ActiveState) after the trial"
+equal "with the exit code of a trial" "$(show ExecMainStatus)" 79
+sleep 2 # four times RestartSec
+equal "systemd does not start it again" "$(show ActiveState)" failed
+equal "no table, no pins" "$(in_srv nft list tables)$(inside ls -A /sys/fs/bpf/xknock)" ""
+check "the way in is open" open_to_all
+check "another start" inside systemctl start xknockd
+lacks "is none on trial" "$(inside knockctl status)" trial
+inside knockctl try 1h >/dev/null
+inside sh -c 'cp /etc/xknock/xknock.yaml /root/ && echo "inter faces: [" >/etc/xknock/xknock.yaml'
+inside kill -KILL "$(show MainPID)"
+eventually 20 gone || fail "it is $(show ActiveState) with a bad configuration"
+equal "a configuration that became bad while on trial" "$(show ExecMainStatus)" 78
+check "does not shut anybody out" open_to_all
+inside cp /root/xknock.yaml /etc/xknock/
+check "knockctl try goes on" inside knockctl try 1h
+check "confirm" inside knockctl confirm
+check "a restart" inside systemctl restart xknockd
+lacks "is none on trial" "$(inside knockctl status)" trial
+inside systemctl stop xknockd
+refuse "the fence stays" open_to_all
 inside systemctl start xknockd
 inside sh -c 'echo "inter faces: [" >/etc/xknock/xknock.yaml'
 refuse "a typing error, a restart" inside systemctl restart xknockd

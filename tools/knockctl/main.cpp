@@ -2,11 +2,13 @@
 #include "daemon/config/config.h"
 #include "daemon/config/secret_file.h"
 #include "daemon/control/frame.h"
+#include "daemon/trial.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor.h"
 #include "tools/knockctl/keygen.h"
 #include "tools/knockctl/show.h"
+#include "tools/knockctl/trial.h"
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -64,6 +66,8 @@ class Control {
     std::string socket = kSocket;
     bool as_json = false;
 
+    bool somebody_answers() const { return control::ask(socket, text_of({{"verb", "status"}})).has_value(); }
+
     // The reply; what it says of an error is one.
     Result<json> ask(const json& request) const {
         auto reply = control::ask(socket, text_of(request));
@@ -120,6 +124,25 @@ int ban_all(const Control& control, json request) {
         std::cerr << "knockctl: " << printable(each.at("prefix").get<std::string>()) << ": "
                   << printable(each.at("error").get<std::string>(), 500) << "\n";
     return refused.empty() ? 0 : static_cast<int>(Exit::failed);
+}
+
+int run_try(const Control& control, const std::string& file, const std::string& text) {
+    const auto time = parse_trial_time(text);
+    if (!time)
+        return fail(time.error());
+    if (!control.somebody_answers()) {
+        const auto config = config::load_config(file);
+        if (!config)
+            return fail(config.error());
+        if (auto done = tools::start_on_trial(*config, *time); !done)
+            return fail(done.error());
+    }
+    // Also of one that was just started: another start may have been under way, without the trial.
+    return control.ask({{"verb", "try"}, {"seconds", time->count()}}, [](const json& r) {
+        return "on trial for " + duration_text(std::chrono::seconds(r.value("trial_ends_in_s", 0))) +
+               ": everything is taken away then, unless you get in from a second terminal and say\n"
+               "knockctl confirm\n";
+    });
 }
 
 int run_check(const std::string& file, bool as_json) {
@@ -308,6 +331,16 @@ int main(int argc, char** argv) {
                 out += "warning: " + printable(warning.get<std::string>(), 2000) + "\n";
             return out + "reloaded " + r.value("reloaded", "") + "\n";
         });
+    });
+    add_json(sub);
+    sub = add("try", "the gate on trial: taken away after this time, unless \"confirm\" comes before",
+              [&] { return run_try(control, file, time); });
+    sub->add_option("time", time, "how long: 5m")->required();
+    sub->add_option("-c,--config", file, "configuration of a daemon that does not run yet")->capture_default_str();
+    add_json(sub);
+    sub = add("confirm", "end the trial: the gate stays", [&] {
+        return control.ask({{"verb", "confirm"}},
+                           [](const json&) { return std::string("confirmed: the gate stays\n"); });
     });
     add_json(sub);
     sub = add("check", "read a configuration and say every fault of it", [&] { return run_check(file, control.as_json); });

@@ -75,7 +75,11 @@ std::string show_status(const json& r) {
     std::string interfaces;
     for (const json& i : r.at("interfaces"))
         interfaces += (interfaces.empty() ? "" : ", ") + text(i.at("name")) + " (" + text(i.at("mode")) + ")";
+    const json& trial = r.at("trial_ends_in_s");
+    const bool dry_run = r.at("dry_run");
     const std::pair<const char*, std::string> lines[] = {
+        {"dry run", dry_run ? "knocks are judged and logged; nothing is shut or opened" : ""},
+        {"trial", trial.is_null() ? "" : "taken away in " + time_left(trial) + " unless \"knockctl confirm\" comes before"},
         {"xknockd", text(r.at("version")) + ", pid " + text(r.at("pid")) + ", worker " + text(r.at("worker_pid")) +
                         ", up " + time_left(r.at("uptime_s"))},
         {"config", text(r.at("config"))},
@@ -91,7 +95,8 @@ std::string show_status(const json& r) {
         {"memory", "begun with " + text(r.at("memory"))}};
     std::string out;
     for (const auto& [name, value] : lines)
-        out += std::string(name) + std::string(13 - std::string_view(name).size(), ' ') + value + "\n";
+        if (!value.empty())
+            out += std::string(name) + std::string(13 - std::string_view(name).size(), ' ') + value + "\n";
     return out;
 }
 

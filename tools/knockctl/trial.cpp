@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#include "tools/knockctl/trial.h"
+
+#include "daemon/trial.h"
+#include "protocol/base/quote.h"
+
+#include <spawn.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace xk::tools {
+namespace {
+
+constexpr const char* kUnit = "xknockd.service";
+
+Result<void> systemctl(const char* verb) {
+    std::string name = "systemctl", word = verb, unit = kUnit;
+    char* arguments[] = {name.data(), word.data(), unit.data(), nullptr};
+    pid_t pid = -1;
+    if (const int failure = ::posix_spawnp(&pid, name.c_str(), nullptr, nullptr, arguments, environ); failure != 0)
+        return os_error_of(failure, "running systemctl",
+                           "without systemd: xknockd --try 5m");
+    int status = 0;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return Error{"systemctl " + word + " " + unit + " failed", "journalctl -u xknockd"};
+    return {};
+}
+
+// systemd makes it too, but later.
+Result<void> make_state_directory(const config::Config& config) {
+    const std::string& path = config.state_directory;
+    if (::mkdir(path.c_str(), 0700) != 0)
+        return errno == EEXIST ? Result<void>() : os_error("making directory " + in_quotes(path));
+    if (::lchown(path.c_str(), config.account.uid, config.account.gid) != 0)
+        return os_error("giving " + in_quotes(path) + " to user " + config.account.name);
+    return {};
+}
+
+} // namespace
+
+Result<void> start_on_trial(const config::Config& config, std::chrono::seconds time) {
+    if (::geteuid() != 0)
+        return Error{"only root can start xknockd on trial", "sudo knockctl try"};
+    if (auto done = make_state_directory(config); !done)
+        return done;
+    Trial trial = Trial::read(config.state_directory, config.account.uid);
+    if (auto done = trial.begin_for_daemon(time, BootClock::now()); !done)
+        return done;
+    auto started = systemctl("start");
+    if (started)
+        return started;
+    // systemd may go on trying; without the file it would stand for good then.
+    (void)systemctl("stop");
+    if (auto done = trial.forget(); !done)
+        return done;
+    return started;
+}
+
+} // namespace xk::tools
