@@ -54,7 +54,7 @@ enum class Reject : std::uint8_t {
     firewall,       // 9: the kernel refused
     crashed,        // judging it ended the worker several times
     hours,          // 5: not one of the user's hours
-    network,        // 5 and 7: not one of the user's networks
+    network,        // 5: not one of the user's networks
     count_,
 };
 

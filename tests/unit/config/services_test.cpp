@@ -118,6 +118,7 @@ TEST_CASE("each fault of a port or a name is named, where it stands") {
     CHECK(has(fault_of("udp/62201"), "f:2:6: udp/62201 is the knock port"));
     CHECK(has(fault_of("udp/62000-63000"), "f:2:6: udp/62000-63000 holds the knock port"));
     CHECK(fault_of("tcp/62201").empty());
+    CHECK(fault_of("{target: 198.51.100.7, ports: udp/62201}").empty()); // it is heard here, not there
     CHECK(has(Reading("services:\n  all: tcp/22\n").faults, "f:2:3: \"all\" stands for all services"));
     CHECK(has(Reading("services:\n  all: {ports: tcp/22}\n").faults, "f:2:3: \"all\" stands for all services"));
     CHECK(has(Reading("services:\n  -a: tcp/22\n").faults, "f:2:3: \"-a\" is not a name"));
