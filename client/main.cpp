@@ -177,12 +177,12 @@ int run_open(const Arguments& a) {
     if (!endpoints)
         return fail(endpoints.error());
     // That one port answers says nothing of the others, and not for how long.
-    if (endpoints->size() > 1 || wish->lifetime != 0 || wish->single)
+    if (endpoints->size() > 1 || wish->lifetime != 0)
         profile->probe = {};
     const std::string host = host_of(a, *profile);
-    // Only a TCP port of our own address says whether it is open.
-    const bool can_try =
-        !a.no_wait && !endpoints->empty() && endpoints->front().protocol == IpProtocol::tcp && !wish->for_address;
+    // Only a TCP port of our own address says whether it is open; the one connection of --single is not ours to use up.
+    const bool can_try = !a.no_wait && !wish->single && !endpoints->empty() &&
+                         endpoints->front().protocol == IpProtocol::tcp && !wish->for_address;
     if (can_try) {
         auto connected =
             knock_and_connect(*profile, *wish, host, endpoints->front().port, codes_for(*profile, a.otp));

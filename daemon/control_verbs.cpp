@@ -327,7 +327,8 @@ Reply open(Daemon& d, const json& request) {
     case gate::Answer::failed:
         return done.error.value_or(Error{"nf_tables refused", {}});
     case gate::Answer::refused:
-        return Error{"there is no service " + in_quotes(service) + ", or no door is opened for " + address->text(),
+        return Error{"there is no service " + in_quotes(service) + ", or no door is opened for " + address->text() +
+                         (wish.single ? ", or it is not for one connection (a range, or after: cut)" : ""),
                      "services are named in " + d.config().file};
     }
     spdlog::info("{} {} for {} by the operator, for {}", d.is_dry_run() ? "would grant" : "granted", done.service,

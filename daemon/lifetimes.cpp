@@ -16,6 +16,7 @@ using std::chrono::seconds;
 // How often sessions are looked for, in parts of the time that a grant outlives its last one.
 constexpr int kLooks = 4;
 constexpr seconds kRarest{30};
+constexpr seconds kSoon{2}; // before the look after the next one
 
 bool is_spared(const config::Config& config, const Address& source) {
     return source.is_loopback() ||
@@ -64,12 +65,14 @@ Result<void> Lifetimes::end_orphans(const config::Config& config, const gate::Ba
 Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& now) {
     std::map<Door, seconds> idle; // doors that are open, and how long they outlive their last session
     seconds shortest = kRarest * kLooks;
+    bool ending = false; // one of them, before the next look: a grant is often shorter than what it outlives a session by
     for (const auto& [door, holders] : doors_.book().all())
         if (const gate::Service* const service = doors_.service_of(door); service && service->after == After::idle) {
             idle[door] = service->idle;
             shortest = std::min(shortest, service->idle);
+            ending = ending || holders.front().until < now.boot + kSoon;
         }
-    if (idle.empty() || now.boot < last_look_ + std::min(shortest / kLooks, kRarest))
+    if (idle.empty() || (!ending && now.boot < last_look_ + std::min(shortest / kLooks, kRarest)))
         return {};
     last_look_ = now.boot;
     std::map<Door, seconds> alive;

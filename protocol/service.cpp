@@ -88,6 +88,8 @@ Result<ServiceWish> parse_service_wish(std::string_view text) {
     auto target = Address::parse(text.substr(at + 1));
     if (!target)
         return target.error();
+    if (!target->is_grantable())
+        return Error{target->text() + " is not the address of a host behind the server", {}};
     wish.target = *target;
     return wish;
 }

@@ -378,6 +378,8 @@ void Loader::read_credential(const std::string& path) {
     const auto enabled = section->boolean("enabled");
     const auto valid_from = section->parsed("valid_from", parse_date);
     const auto valid_until = section->parsed("valid_until", parse_date);
+    if (valid_from && valid_until && *valid_from >= *valid_until)
+        faults_.add(section->place(), "valid_until is not after valid_from");
     section->finish();
     if (!user_name || !device || !id || !factor)
         return;

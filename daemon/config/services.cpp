@@ -161,7 +161,7 @@ void Services::read_target(Service& service, Section& rules) {
             add_ports(service, {{"tcp/" + std::to_string(*target->port), text.place}});
         else if (target->port && service.ports[0].first != *target->port)
             faults_.add(text.place, "both targets have the same port");
-        else if (target->port)
+        else if (service.port_count != 0) // of the first target
             claim(service, target->address, service.ports[0], text.place);
     }
     if (const auto entrance = rules.parsed("public", Endpoint::parse)) {
@@ -195,16 +195,15 @@ void Services::read_rules(Service& service, Section& rules) {
     if (const auto number = rules.number("max_connections", 1, 65535))
         service.max_connections = static_cast<std::uint32_t>(*number);
     service.single = rules.boolean("single").value_or(false);
-    if (service.single && service.after == gate::After::idle)
-        faults_.add(rules.place(), "\"single\" ends a grant with its first connection: \"after: idle\" makes no sense");
+    if (service.single && service.after != gate::After::keep)
+        faults_.add(rules.place(), "\"single\" ends a grant with its first connection: \"after\" can only be keep");
 }
 
 void Services::check(const Service& service, const Place& place) {
     const std::string name = "service " + in_quotes(service.name.view());
     if (service.port_count == 0)
         faults_.add(place, name + " has no port");
-    const bool ranges = !service.can_be_single();
-    if (ranges && (service.is_behind() || service.max_connections != 0 || service.single))
+    if (service.has_ranges() && (service.is_behind() || service.max_connections != 0 || service.single))
         faults_.add(place, name + " has a range of ports, which goes with neither target, max_connections nor single");
     if (service.entrance.port == 0)
         return;
@@ -229,7 +228,7 @@ ServiceTable read_services(Section& main, std::uint16_t knock_port) {
 }
 
 bool needs_own_table(const Service& service) {
-    return service.is_behind() || !service.can_be_single() || service.max_connections != 0 || service.single ||
+    return service.is_behind() || service.has_ranges() || service.max_connections != 0 || service.single ||
            service.after == gate::After::cut;
 }
 

@@ -74,7 +74,8 @@ std::vector<DoorChange> GrantBook::plan_keep(const Policy& keep) const {
             return false;
         const Credential& credential = index ? keep.credentials[*index] : operators;
         const auto targets = find_targets(keep, credential, {0, door});
-        return credential.enabled && !targets.empty() && targets.front().doors.front() == door;
+        return credential.enabled && may_open_for(credential, door.address) && !targets.empty() &&
+               targets.front().doors.front() == door;
     };
     std::vector<DoorChange> changes;
     for (const auto& [door, holders] : doors_) {

@@ -66,10 +66,12 @@ struct Service {
 
     bool is_behind() const { return target4 != Address{} || target6 != Address{}; }
     const Address& target_for(const Address& source) const { return source.is_v4() ? target4 : target6; }
-    // Doors of ranges have no way to end with a connection.
-    bool can_be_single() const {
-        return std::all_of(ports, ports + port_count, [](const PortRange& p) { return p.is_single(); });
+    bool has_ranges() const {
+        return std::any_of(ports, ports + port_count, [](const PortRange& p) { return !p.is_single(); });
     }
+    // Doors of ranges have no way to end with a connection; and where sessions end with their grant, the one that ends the
+    // grant would end itself.
+    bool can_be_single() const { return !has_ranges() && after != After::cut; }
     std::span<const PortRange> all_ports() const { return {ports, port_count}; }
     // The doors of the whole service for this source; none where no target is of its family.
     std::vector<Door> doors(const Address& source) const;

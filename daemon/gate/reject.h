@@ -48,13 +48,13 @@ enum class Reject : std::uint8_t {
     delegation,     // 7: opening for another address is not this user's right
     own_address,    // 7: an address of this host, or one that no door is opened for
     service,        // 7: unknown, or not this user's
-    unsupported,    // 7: asks for something that this release does not do: single use of a range of ports
+    unsupported,    // 7: asks for something that this release does not do: single use of a range of ports, or with after: cut
     limit,          // 9: the credential or the host has too many grants
     refused,        // 9: the privileged process refuses; it says why
     firewall,       // 9: the kernel refused
     crashed,        // judging it ended the worker several times
     hours,          // 5: not one of the user's hours
-    network,        // 5 and 7: not one of the user's networks
+    network,        // 5: not one of the user's networks
     count_,
 };
 

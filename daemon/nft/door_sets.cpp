@@ -44,7 +44,7 @@ std::vector<std::uint8_t> key_of(const DoorSet& set, const gate::Door& door) {
 std::optional<gate::Door> door_of(const DoorSet& set, const std::vector<std::uint8_t>& key) {
     if (set.range) {
         const auto address = parse_address_key(key);
-        return address ? std::optional(gate::Door{*address, {}, set.range->begin()}) : std::nullopt;
+        return address && key.size() == (set.v4 ? 4u : 16u) ? std::optional(gate::Door{*address, {}, set.range->begin()}) : std::nullopt;
     }
     const auto parsed = parse_grant_key(key, set.v4, set.forward);
     return parsed ? std::optional(gate::Door{parsed->source, parsed->target, parsed->endpoint}) : std::nullopt;

@@ -15,13 +15,14 @@ sed -i '/^services:/r /dev/stdin' "$D/etc/xknock.yaml" <<-C
 	  once: {ports: tcp/2004, single: true}
 	  short: {ports: tcp/2005, lifetime: 7s, max_lifetime: 20s}
 	  other: tcp/2006
+	  long: {ports: tcp/2007, after: idle, idle: 10m, lifetime: 4s}
 C
 sed -i 's/^	//' "$D/etc/xknock.yaml"
 enroll anna robot --factor hmac
 enroll bob phone --factor none --service ssh --service games --service once
 start
 
-for port in 22 2001 2002 2003 2004 2005 2006 6000 6005 6010 6011; do
+for port in 22 2001 2002 2003 2004 2005 2006 2007 6000 6005 6010 6011; do
 	background "$SRV" socat "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" EXEC:cat 2>/dev/null
 	eventually 5 listening "$port"
 done
@@ -58,10 +59,10 @@ lacks "takes the sets of the old one away" "$(in_srv nft list ruleset)" 6010
 
 say "all"
 check "open all" open_only 192.0.2.1 all
-eventually 5 has_grants 8 || fail "all are $(grants) grants, not 8"
+eventually 5 has_grants 9 || fail "all are $(grants) grants, not 9"
 check "opens the first" can_connect "$CLI" 192.0.2.1 22
 check "and the last" can_connect "$CLI" 192.0.2.1 2006
-contains "the log names them" "$(grep granted "$D/log" | tail -n 1)" "ssh, games, cut, idle, few, once, short, other"
+contains "the log names them" "$(grep granted "$D/log" | tail -n 1)" "ssh, games, cut, idle, few, once, short, other, long"
 check "close all" in_cli "$CLIENT" close 192.0.2.1 all --profile "$(profile anna-robot)"
 eventually 5 has_grants 0 || fail "all does not close all"
 in_cli "$CLIENT" open 192.0.2.1 all --profile "$(profile bob-phone)" --no-wait 2>/dev/null
@@ -121,6 +122,16 @@ eventually 15 has_grants 0 || fail "the grant outlives its last session"
 say "and ends after the last one"
 refuse "then it is shut" can_connect "$CLI" 192.0.2.1 2002
 
+open_only 192.0.2.1 long
+eventually 5 has_grants 1
+sleep 1.5 # it was looked at, and in half a minute will be again
+session long "$CLI" 192.0.2.1 2007
+more_than_a_minute() { [ "$(left tcp/2007)" -gt 60 ]; }
+eventually 10 more_than_a_minute || fail "a session did not keep a grant that ends before the next look"
+say "a short grant is kept by its session, however seldom a long one is looked for"
+hang_up long
+ctl close anna >/dev/null
+
 say "max_connections"
 open_only 192.0.2.1 few --lifetime 1m
 eventually 5 has_grants 1
@@ -159,6 +170,10 @@ check "a wish for one connection, of any service" open_only 192.0.2.1 other --si
 eventually 5 has_grants 1
 check "lets one in" can_connect "$CLI" 192.0.2.1 2006
 refuse "and no second" can_connect "$CLI" 192.0.2.1 2006
+check "open --single does not use it up by trying the port" knock 192.0.2.1 anna-robot ssh --single
+eventually 5 has_grants 1
+check "it is for who comes then" can_connect "$CLI" 192.0.2.1 22
+refuse "and for him alone" can_connect "$CLI" 192.0.2.1 22
 check "the operator's likewise" ctl open 192.0.2.2 other --for 1m --single
 check "one" can_connect "$CLI" 192.0.2.1 2006
 refuse "no second" can_connect "$CLI" 192.0.2.1 2006

@@ -126,7 +126,8 @@ def request(r):
     head = struct.pack(
         ">BBBBBBHLLQ16s16s16s",
         1, r["action"], r["factor"], r["mode"], r["protocol"], r["flags"], r["port"], r["lifetime"],
-        r["service"], r["clock"], address16(r["address"]) if r["address"] else bytes(16), r["id"], bytes(16),
+        r["service"], r["clock"], address16(r["address"]) if r["address"] else bytes(16), r["id"],
+        address16(r["target"]) if r["target"] else bytes(16),
     )
     return head, r["proof"].ljust(64, b"\0")
 
@@ -162,7 +163,7 @@ def print_keys():
         tag, mac_key = gate(keys["gate"], slot)
         show(slot=slot, tag=tag, mac_key=mac_key, box_key=kdf(32, slot, b"xk1_seal", keys["seal"]))
     print("# Names of services -> their ids on the wire.")
-    for name in ("ssh", "web", "a", "x2345678901234567890123456789012"):
+    for name in ("ssh", "web", "a", "all", "x2345678901234567890123456789012"):
         show(service=name, service_id=service_id(name))
 
 
@@ -182,7 +183,8 @@ def print_packets():
     hmac_key = bytes(range(0x40, 0x60))
     base = dict(
         action=1, factor=0, mode=0, protocol=6, flags=0, port=22, lifetime=0, service=0,
-        clock=1700000000123456, address="", id=bytes(range(0xC0, 0xD0)), proof=b"",
+        clock=1700000000123456, address="", id=bytes(range(0xC0, 0xD0)),
+        target="", proof=b"",
     )
     cases = [
         dict(base),
@@ -192,6 +194,9 @@ def print_packets():
         dict(base, action=2, factor=2, protocol=17, port=51820),
         dict(base, action=3, clock=0),
         dict(base, action=4, protocol=132, port=65535, lifetime=2**32 - 1),
+        dict(base, factor=2, mode=1, address="192.0.2.7", target="198.51.100.7", flags=1),
+        dict(base, action=2, protocol=17, port=53, mode=1, address="2001:db8::7", target="2001:db8:7::7"),
+        dict(base, protocol=0, port=0, service=service_id("all")),
     ]
     for number, case in enumerate(cases):
         slot = case["clock"] // 30_000_000

@@ -171,6 +171,13 @@ TEST_CASE("after a reload only those hold doors who still may") {
     const auto changes = book.plan_keep(policy);
     REQUIRE(changes.size() == 1);
     CHECK(changes[0].door == web);
+    // Nor where he may not be any more, unless he may open for others there.
+    NetworkList& networks = policy.credentials[kPlain].networks;
+    networks.count = 1;
+    networks.networks[0] = Prefix::parse("203.0.113.0/24").value();
+    CHECK(book.plan_keep(policy).size() == 2);
+    policy.credentials[kPlain].binding = Binding::explicit_;
+    CHECK(book.plan_keep(policy).size() == 1);
     policy.credentials[kPlain].enabled = false;
     CHECK(book.plan_keep(policy).size() == 2);
     policy.credentials.clear();

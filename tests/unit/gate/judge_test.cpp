@@ -545,6 +545,13 @@ TEST_CASE("single use goes on to the firewall, and is refused for a range of por
     r = court.request(kPlain);
     r.single_use = true;
     CHECK(is_refused(court.knock(kPlain, r), Reject::unsupported));
+    // The connection that ends the grant would end itself.
+    court.policy.services[0].ports[0].last = court.policy.services[0].ports[0].first;
+    court.policy.services[0].after = After::cut;
+    court.restart();
+    r = court.request(kPlain);
+    r.single_use = true;
+    CHECK(is_refused(court.knock(kPlain, r), Reject::unsupported));
 }
 
 TEST_CASE("a user knocks from his networks only, and opens for no others") {

@@ -328,7 +328,7 @@ void check_services(const Firewall& f, const std::vector<Listener>& listeners, F
         const gate::Service* const service = service_at(f.config, endpoint);
         // Of a range one port or another is in use, and what leads to a host behind this one is listened on there.
         if ((endpoint.protocol != IpProtocol::tcp && endpoint.protocol != IpProtocol::udp) ||
-            service->entrance == endpoint || !service->can_be_single())
+            service->entrance == endpoint || service->has_ranges())
             continue;
         bool sent_elsewhere = false; // a container's port
         for_all_ways(f, endpoint, Source::granted,
