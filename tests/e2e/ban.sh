@@ -201,6 +201,7 @@ try_passwords() {
 	done
 }
 banned() { ctl bans | grep -q 198.51.100.66; }
+banned_77() { ctl bans | grep -q 203.0.113.77; }
 try_passwords
 eventually 20 banned || fail "fail2ban does not ban: $(tail -qn 5 "$F/log" "$F/auth.log")"
 contains "fail2ban bans him, with the jail's name" "$(ctl bans)" "fail2ban ssh"
@@ -220,7 +221,16 @@ check "a ban by hand" f2b set ssh banip 2001:db8:66::66
 eventually 5 sh -c "'$KNOCKCTL' --socket '$D/run/control.sock' bans | grep -q 2001:db8:66::66" || fail "banip does nothing"
 check "unban by hand" f2b set ssh unbanip 2001:db8:66::66
 eventually 5 free || fail "unbanip does nothing"
+for address in 203.0.113.77 2001:db8:66::77; do f2b set ssh banip $address >/dev/null; done
+two() { [ "$(ctl bans --json | grep -c prefix)" = 2 ]; }
+eventually 5 two || fail "two bans by hand are $(ctl bans)"
+check "flush" f2b unban --all
+eventually 5 free || fail "unban --all leaves $(ctl bans)"
+f2b set ssh banip 203.0.113.77 >/dev/null
+eventually 5 banned_77 || fail "banip does nothing"
+check "stop" f2b stop
+eventually 10 free || fail "fail2ban's stop leaves $(ctl bans)"
+say "what fail2ban banned ends with it"
 lacks "the action had no error" "$(cat "$F/log")" ERROR
-f2b stop >/dev/null
 stop
 pass

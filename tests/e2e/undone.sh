@@ -123,6 +123,21 @@ check "also when its pin was removed" attached host0
 ip -n "$SRV" link set host0 down
 ip -n "$SRV" link set host0 up
 check "an interface that goes down and up keeps it" attached host0
+rename() { # FROM TO; its addresses of IPv6 go when it is down
+	ip -n "$SRV" link set "$1" down
+	ip -n "$SRV" link set "$1" name "$2"
+	ip -n "$SRV" link set "$2" up
+	ip -n "$SRV" addr replace 2001:db8::1/64 dev "$2" nodad
+}
+rename host0 lan0
+renamed() { ctl status | grep 'host0 (not attached)' >/dev/null; }
+eventually 10 renamed || fail "status does not say that an interface has another name"
+check "it is said, and under its new name it goes on dropping" attached lan0
+rename lan0 host0
+back() { ctl status | grep 'host0 (native)' >/dev/null; }
+eventually 10 back || fail "an interface that has its name again is not taken up"
+ctl close anna >/dev/null
+check "with its old name knocks are heard again" knock 192.0.2.1 anna-robot ssh
 ip -n "$SRV" link del host0
 gone() { ctl status | grep -q 'host0 (not attached)'; }
 eventually 10 gone || fail "status does not say that the interface is gone"

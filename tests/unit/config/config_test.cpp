@@ -166,7 +166,7 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
         }
         whole += line + "\n";
     }
-    CHECK(revived == 21);
+    CHECK(revived == 22);
     etc.write("xknock.yaml", whole);
     const Config all = etc.good();
     CHECK(all.port == sample.port);
