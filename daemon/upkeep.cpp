@@ -83,7 +83,7 @@ void Daemon::repair(const nft::Change& change) {
 // A filter that was detached, or whose interface went and came back under its name, hears no knock any more.
 void Daemon::look_after_links() {
     for (xdp::Attachment& a : attachments_) {
-        if (filter().is_attached(a))
+        if (a.mode != xdp::Mode::none && filter().is_attached(a))
             continue;
         auto again = filter().attach(a.interface, config().allow_generic);
         if (again) {
