@@ -102,7 +102,11 @@ finish() {
 	# What runs until its input ends is waited for too.
 	exec 8>&- 9>&-
 	wait 2>/dev/null
-	for ns in $SRV $CLI $STR ${MORE_NS:-}; do ip netns del "$ns" 2>/dev/null; done
+	# What a listener forked for a session that was cut hears of no end any more, and would keep our output open.
+	for ns in $SRV $CLI $STR ${MORE_NS:-}; do
+		for pid in $(ip netns pids "$ns" 2>/dev/null); do kill -KILL "$pid" 2>/dev/null; done
+		ip netns del "$ns" 2>/dev/null
+	done
 	for directory in bpf run state; do while umount "$D/$directory" 2>/dev/null; do :; done; done
 	if [ -n "${XK_KEEP:-}" ] && [ $code -ne 0 ]; then
 		printf '%s\n' "kept: $D" >&2
