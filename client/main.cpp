@@ -125,7 +125,7 @@ Result<std::vector<Endpoint>> choose_service(const Arguments& a, const Profile& 
         std::vector<Endpoint> all;
         for (const auto& [service, endpoints] : profile.services)
             all.insert(all.end(), endpoints.begin(), endpoints.end());
-        std::ranges::stable_partition(all, [](const Endpoint& e) { return e.protocol == IpProtocol::tcp; });
+        std::stable_partition(all.begin(), all.end(), [](const Endpoint& e) { return e.protocol == IpProtocol::tcp; });
         return all;
     }
     const auto known = profile.services.find(name);

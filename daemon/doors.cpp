@@ -229,11 +229,12 @@ void Doors::forget_waiting(bool done) {
 // Those that wait go with any other.
 Result<void> Doors::apply(const std::vector<DoorChange>& changes, const Now& now) {
     std::vector<DoorChange> all = changes, back;
-    for (const auto& [door, holders] : waiting_) {
+    for (const auto& waiting : waiting_) {
+        const gate::Door& door = waiting.first;
         const auto known = book_.all().find(door);
         if (std::ranges::none_of(changes, [&](const DoorChange& c) { return c.door == door; }))
             all.push_back({door, known == book_.all().end() ? std::vector<Holder>() : known->second});
-        back.push_back({door, holders});
+        back.push_back({door, waiting.second});
     }
     if (all.empty())
         return {};

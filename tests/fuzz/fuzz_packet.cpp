@@ -85,7 +85,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
         const Outcome outcome = house.judge(candidate);
         if (is_genuine && is_new) {
-            const bool may = candidate.source.is_grantable() && candidate.source != own_address();
+            FUZZ_CHECK(outcome.credential.has_value());
+            const auto& networks = house.policy.credentials[*outcome.credential].networks;
+            const bool may = candidate.source.is_grantable() && candidate.source != own_address() &&
+                             (networks.count == 0 || networks.has(candidate.source));
             FUZZ_CHECK((outcome.accepted() != nullptr) == may);
         } else if (is_genuine) {
             FUZZ_CHECK(outcome.refused() != nullptr && outcome.refused()->reason == Reject::replay);

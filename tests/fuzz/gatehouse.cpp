@@ -54,7 +54,7 @@ Policy make_policy() {
     };
     add("anna", "laptop", FactorKind::totp);
     auto& ci = add("anna", "ci", FactorKind::hmac);
-    for (const std::size_t more : {1, 3, 4, 5})
+    for (const std::size_t more : std::initializer_list<std::size_t>{1, 3, 4, 5})
         ci.services.set(more);
     auto& phone = add("bob", "phone", FactorKind::none);
     phone.max_lifetime = 60s;
