@@ -234,7 +234,8 @@ granted() { can_connect "$CLI" 192.0.2.1 "${1:-22}"; }
 listen() {
 	local port
 	for port in "$@"; do
-		background "$SRV" socat "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" SYSTEM:'echo hello' 2>/dev/null
+		# -t: a client that has nothing to say gets its answer, however long the shell takes to begin.
+		background "$SRV" socat -t 10 "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" SYSTEM:'echo hello' 2>/dev/null
 		eventually 5 listening "$port"
 	done
 }

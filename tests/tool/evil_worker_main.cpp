@@ -18,7 +18,7 @@ using namespace xk::privsep;
 
 namespace {
 
-constexpr const char* kAnswers[] = {"done", "banned", "own-address", "limit", "refused", "failed"};
+constexpr const char* kAnswers[] = {"done", "waiting", "banned", "own-address", "limit", "refused", "failed"};
 
 class Evil {
   public:
