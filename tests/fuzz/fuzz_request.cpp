@@ -29,7 +29,8 @@ void check_rules(const Request& r, const RequestBytes& bytes) {
     // Room for the arithmetic with skews, slots and both clocks.
     FUZZ_CHECK(r.clock.time_since_epoch().count() >= 0);
     FUZZ_CHECK(r.clock < WallTime(std::chrono::microseconds(std::int64_t{1} << 62)));
-    FUZZ_CHECK(all_zero(ByteView(bytes).subspan(56, 16)));
+    FUZZ_CHECK(all_zero(r.target.bytes) == all_zero(ByteView(bytes).subspan(56, 16)));
+    FUZZ_CHECK(r.target == Address{} || (r.service == 0 && r.target.is_grantable()));
 }
 
 // A request as a client fills it in is understood as it was meant.
@@ -47,11 +48,15 @@ void check_way_back(Input in) {
     r.clock = WallTime(std::chrono::microseconds(in.number<std::uint64_t>() >> 2));
     if (r.address_mode != AddressMode::source)
         r.address.bytes = in.bytes<16>();
+    if (in.flag())
+        r.target.bytes = in.bytes<16>();
     r.id = in.bytes<wire::kRequestIdSize>();
     r.proof = in.bytes<wire::kProofSize>();
     const auto back = decode(encode(r));
     if (r.address_mode != AddressMode::source && !r.address.is_grantable())
         FUZZ_CHECK(std::get<RequestFault>(back) == RequestFault::address);
+    else if (r.target != Address{} && (r.service != 0 || !r.target.is_grantable()))
+        FUZZ_CHECK(std::get<RequestFault>(back) == RequestFault::target);
     else
         FUZZ_CHECK(std::get<Request>(back) == r);
 }
