@@ -105,10 +105,9 @@ Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
             used.insert(*door);
         return Fate::lives_on;
     });
-    if (!looked)
-        return looked.error();
-    doors_.forget(used);
-    return {};
+    // Where that cannot be known none of them is opened again.
+    doors_.forget(looked ? used : single);
+    return looked ? Result<void>() : Result<void>(looked.error());
 }
 
 } // namespace xk

@@ -57,8 +57,9 @@ void Daemon::repair(const nft::Change& change) {
         else if (external)
             return;
     }
-    if (done)
-        done = lifetimes_.forget_used(own_addresses());
+    // The fence has to stand, whatever connection tracking says.
+    if (auto used = lifetimes_.forget_used(own_addresses()); !used)
+        log::error(used.error());
     if (done)
         done = install_fence(config(), [&](nft::Transaction& transaction) {
             doors_.write(transaction, now);
