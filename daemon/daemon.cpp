@@ -108,9 +108,6 @@ Result<void> Daemon::run() {
     for (const xdp::Attachment& a : attachments_)
         interfaces += (interfaces.empty() ? "" : ", ") + a.interface +
                       " (" + std::string(xdp::name_of(a.mode)) + ")";
-    spdlog::info("ready: {} credentials, knock port {}, interfaces {}, {} grants, {} bans",
-                 config().policy.credentials.size(), config().port, interfaces, doors_.book().doors(),
-                 banning_.list().all().size());
     // Kept by systemd, so that the table has its owner also while nobody of us lives.
     if (parts_.owned)
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", parts_.nft.fd());
@@ -122,6 +119,9 @@ Result<void> Daemon::run() {
                      duration_text(parts_.trial.left(BootClock::now())));
     if (parts_.dry_run)
         spdlog::warn("a dry run: knocks are judged and logged, and nothing is shut or opened");
+    spdlog::info("ready: {} credentials, knock port {}, interfaces {}, {} grants, {} bans",
+                 config().policy.credentials.size(), config().port, interfaces, doors_.book().doors(),
+                 banning_.list().all().size());
     notify("READY=1\nSTATUS=judging knocks on " + interfaces);
     auto ended = loop_->run();
     notify("STOPPING=1");

@@ -86,13 +86,10 @@ eventually 10 sessions || fail "there are not six sessions: $(in_srv ss -tn)"
 start
 living() { grep -o 'session from .*' "$D/log" | sort; }
 wanted=$(printf 'session from %s to tcp/80 lives on, but %s has to knock next time\n' 192.0.2.2 192.0.2.2 2001:db8::2 2001:db8::2)
-all_named() { [ "$(living)" = "$wanted" ]; }
-eventually 10 all_named || fail "not one line for each address: $(living)"
-say "one line for each address"
+equal "one line for each address" "$(living)" "$wanted"
 stop
 : >"$D/log"
 start
-sleep 1
 equal "but not where the fence stood: they have knocked" "$(living)" ""
 stop
 daemon_command --remove >/dev/null 2>&1
@@ -104,7 +101,6 @@ many() { [ "$(in_srv ss -Htn state established 'sport = :80' | wc -l)" -ge 25 ];
 eventually 10 many || fail "there are not so many sessions"
 : >"$D/log"
 start
-eventually 10 grep 'and sessions from' "$D/log" || fail "the others are not counted"
 equal "not more than sixteen lines" "$(living | wc -l)" 16
 contains "the others are counted" "$(cat "$D/log")" "and sessions from 6 more addresses"
 stop
@@ -112,7 +108,6 @@ daemon_command --remove >/dev/null 2>&1
 echo 'gate: {allow: [192.0.2.0/24, "2001:db8::/32"]}' >>"$D/etc/xknock.yaml"
 : >"$D/log"
 start
-sleep 1
 equal "nobody whom gate.allow has" "$(living)" ""
 stop
 pass
