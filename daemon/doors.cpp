@@ -189,7 +189,7 @@ Result<std::size_t> Doors::forget_missing() {
 Result<void> Doors::forget_taken() {
     std::set<gate::Door> single;
     for (const auto& [door, holders] : book_.all())
-        if (DoorChange{door, holders}.single())
+        if (gate::is_for_one(holders))
             single.insert(door);
     if (single.empty())
         return {};
@@ -255,7 +255,7 @@ void Doors::settle(const Now& now) {
 void Doors::write(nft::Transaction& transaction, const std::vector<DoorChange>& changes, const Now& now) const {
     for (const DoorChange& change : changes) {
         const std::vector<Holder>* const known = in_kernel(change.door);
-        const bool was_single = known != nullptr && DoorChange{change.door, *known}.single();
+        const bool was_single = known != nullptr && gate::is_for_one(*known);
         const bool single = change.holders.empty() ? was_single : change.single();
         const nft::DoorSet set = set_of(change.door, single);
         nft::Element element;

@@ -43,6 +43,9 @@ Result<void> Lifetimes::tick(const config::Config& config, const gate::BanList& 
             return done;
     if (auto gone = doors_.forget_taken(); !gone)
         return gone.error();
+    // With many doors it takes a while to ask of each what its service is.
+    if (std::ranges::none_of(config.policy.services, [](const gate::Service& s) { return s.after == After::idle; }))
+        return {};
     return prolong_idle(own, now);
 }
 
@@ -96,7 +99,7 @@ Result<std::size_t> Lifetimes::end_all(const config::Config& config, const std::
 Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
     std::set<Door> single, used;
     for (const auto& [door, holders] : doors_.book().all())
-        if (gate::DoorChange{door, holders}.single())
+        if (gate::is_for_one(holders))
             single.insert(door);
     if (single.empty())
         return {};

@@ -31,16 +31,18 @@ struct Holder {
 // first; the door stays open for the longest all the same.
 inline constexpr std::size_t kMaxHolders = 8;
 
+// The door ends with its first connection: all who hold it want that.
+inline bool is_for_one(const std::vector<Holder>& holders) {
+    return std::all_of(holders.begin(), holders.end(), [](const Holder& h) { return h.single; });
+}
+
 // What one door is to become. No holders: closed.
 struct DoorChange {
     Door door;
     std::vector<Holder> holders; // the one with the longest time first
 
     BootTime until() const { return holders.front().until; }
-    // The door ends with its first connection: all who hold it want that.
-    bool single() const {
-        return std::all_of(holders.begin(), holders.end(), [](const Holder& h) { return h.single; });
-    }
+    bool single() const { return is_for_one(holders); }
 };
 
 // No credential holds more doors than this, whatever the configuration says.
