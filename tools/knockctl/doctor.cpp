@@ -9,6 +9,7 @@
 #include "tools/knockctl/doctor/host.h"
 #include "tools/knockctl/doctor/listeners.h"
 #include "tools/knockctl/doctor/ruleset.h"
+#include "tools/knockctl/doctor/ways.h"
 
 #include <nlohmann/json.hpp>
 
@@ -52,6 +53,7 @@ void check_rules(const config::Config& config, Findings& findings) {
     const Firewall firewall{config, *ruleset, addresses ? addresses->all() : std::set<Address>()};
     check_fence(firewall, findings);
     check_others(firewall, findings);
+    check_ways(firewall, read_ways(*ruleset), findings);
     check_listeners(firewall, list_listeners(), findings);
     check_kernel(ruleset->find("inet", nft::kTable, "prerouting") != nullptr, findings);
 }

@@ -3,6 +3,7 @@
 
 #include "daemon/nft/fence_rules.h"
 #include "protocol/base/quote.h"
+#include "tools/knockctl/doctor/guarded.h"
 #include "tools/knockctl/doctor/walk.h"
 
 #include <algorithm>
@@ -14,76 +15,6 @@ namespace {
 
 constexpr const char* kOurFamily = "inet";
 constexpr const char* kOurChain = "prerouting";
-
-bool is_ours(const Chain& chain) {
-    return chain.family == kOurFamily && chain.table == nft::kTable;
-}
-
-// The service of this host, or that is entered by it, that has this port.
-const gate::Service* service_at(const config::Config& config, const Endpoint& endpoint) {
-    const auto has = [&](const gate::Service& service) {
-        return service.entrance == endpoint ||
-               (!service.is_behind() && std::ranges::any_of(service.all_ports(), [&](const PortRange& ports) {
-                   return ports.has(endpoint);
-               }));
-    };
-    const auto found = std::ranges::find_if(config.policy.services, has);
-    return found == config.policy.services.end() ? nullptr : &*found;
-}
-
-// The ports that are shut on this host; of a range its first and its last.
-std::set<Endpoint> local_endpoints(const config::Config& config) {
-    std::set<Endpoint> endpoints;
-    for (const gate::Service& service : config.policy.services) {
-        if (service.entrance.port != 0)
-            endpoints.insert(service.entrance);
-        for (const PortRange& ports : service.all_ports())
-            if (!service.is_behind()) {
-                endpoints.insert(ports.begin());
-                endpoints.insert({ports.protocol, ports.last});
-            }
-    }
-    return endpoints;
-}
-
-// "tcp/22 (ssh)"
-std::string label(const config::Config& config, const Endpoint& endpoint) {
-    const gate::Service* const service = service_at(config, endpoint);
-    return endpoint.text() + (service != nullptr ? " (" + std::string(service->name.view()) + ")" : "");
-}
-
-std::string set_key(const std::string& table, const std::string& set) {
-    return "inet " + table + " " + set;
-}
-
-enum class Source { granted, stranger };
-
-Packet packet_of(const Firewall& f, const Endpoint& endpoint, bool v4, const std::string& interface, Source source) {
-    Packet packet;
-    packet.v4 = v4;
-    packet.protocol = endpoint.protocol;
-    packet.port = endpoint.port;
-    packet.interface = interface;
-    for (const Address& address : f.own_addresses)
-        if (address.is_v4() == v4 && address.is_grantable()) // those that others reach
-            packet.destinations.insert(address);
-    const bool granted = source == Source::granted;
-    if (f.config.gate_mode == config::GateMode::external) {
-        packet.known_sets[set_key(f.config.external.table, f.config.external.set4)] = granted && v4;
-        packet.known_sets[set_key(f.config.external.table, f.config.external.set6)] = granted && !v4;
-    }
-    for (const nft::DoorSet& set : nft::door_sets(f.config.ranges(), f.config.has_targets()))
-        packet.known_sets[set_key(nft::kTable, set.name.set)] =
-            granted && set.v4 == v4 && !set.forward && !set.once && (!set.range || set.range->has(endpoint));
-    for (const bool set_v4 : {true, false}) {
-        packet.known_sets[set_key(nft::kTable, nft::protected_targets_set(set_v4).set)] = false; // hosts behind this one
-        packet.known_sets[set_key(nft::kTable, nft::banned_set(set_v4).set)] = false;
-        packet.known_sets[set_key(nft::kTable, nft::banned_networks_set(set_v4).set)] = false;
-    }
-    if (!granted)
-        packet.never_from = f.config.allow;
-    return packet;
-}
 
 // All that the chains of others do to it, one behind the other.
 struct Passage {
@@ -118,52 +49,6 @@ Passage pass(const Firewall& f, Packet packet) {
             packet.port = fate.port;
     }
     return passage;
-}
-
-std::string text_of(const std::vector<Place>& places) {
-    constexpr std::size_t kShown = 3;
-    std::string text;
-    for (std::size_t i = 0; i < places.size() && i < kShown; ++i)
-        text += (i == 0 ? "" : ", ") + in_quotes(places[i].rule, 160) + " in " + printable(places[i].chain);
-    return places.size() > kShown ? text + " and " + std::to_string(places.size() - kShown) + " more" : text;
-}
-
-// The same for several families and interfaces is said once.
-class Gathering {
-  public:
-    void add(const std::string& message, const std::string& hint, Severity severity, const Packet& packet) {
-        Where& where = said_[{message, hint, severity}];
-        where.families.insert(packet.v4 ? "IPv4" : "IPv6");
-        where.interfaces.insert(packet.interface);
-    }
-    bool empty() const { return said_.empty(); }
-    void report(const std::string& check, Findings& findings) const {
-        for (const auto& [what, where] : said_)
-            findings.push_back({std::get<2>(what), check,
-                                std::get<0>(what) + " (" + joined(where.families, " and ") + ", " +
-                                    joined(where.interfaces, ", ") + ")",
-                                std::get<1>(what)});
-    }
-
-  private:
-    struct Where {
-        std::set<std::string> families, interfaces;
-    };
-    static std::string joined(const std::set<std::string>& words, const char* between) {
-        std::string text;
-        for (const std::string& word : words)
-            text += (text.empty() ? "" : between) + word;
-        return text;
-    }
-    std::map<std::tuple<std::string, std::string, Severity>, Where> said_;
-};
-
-// Calls `each` with every family and interface.
-template <typename Each>
-void for_all_ways(const Firewall& f, const Endpoint& endpoint, Source source, Each each) {
-    for (const std::string& interface : f.config.interfaces)
-        for (const bool v4 : {true, false})
-            each(packet_of(f, endpoint, v4, interface, source));
 }
 
 // How to let the port in where this chain shuts it, in the words of whoever made the chain.

@@ -106,12 +106,6 @@ void check_interfaces(const config::Config& config, Findings& findings) {
                                 "ip link shows those that are; \"interfaces\" names those on which knocks come in"});
             continue;
         }
-        if (link->in_vrf)
-            findings.push_back(
-                {Severity::problem, "interface",
-                 interface + " belongs to a VRF: its IPv4 addresses are not taken for this host's own, and "
-                             "services there are open to everybody",
-                 "drop the services' ports on that interface by a rule of your own, or take it out of the VRF"});
         check_filter(config, interface, *link, findings);
     }
 }

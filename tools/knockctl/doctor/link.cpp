@@ -7,8 +7,6 @@
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
 #include <linux/genetlink.h>
-#include <linux/if_link.h>
-#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -52,28 +50,6 @@ void ask(int bus, const std::function<void(nlmsghdr*)>& fill, std::size_t header
     if (!mnl_nlmsg_ok(answer, static_cast<int>(n)) || answer->nlmsg_type == NLMSG_ERROR)
         return;
     mnl_attr_parse(answer, static_cast<unsigned>(header), call, const_cast<Each*>(&each));
-}
-
-bool is_vrf_slave(unsigned ifindex) {
-    bool found = false;
-    ask(
-        NETLINK_ROUTE,
-        [&](nlmsghdr* h) {
-            h->nlmsg_type = RTM_GETLINK;
-            static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(h, sizeof(ifinfomsg)))->ifi_index =
-                static_cast<int>(ifindex);
-        },
-        sizeof(ifinfomsg),
-        [&](const nlattr* attribute) {
-            if (mnl_attr_get_type(attribute) != IFLA_LINKINFO)
-                return;
-            Each inner = [&](const nlattr* part) {
-                if (mnl_attr_get_type(part) == IFLA_INFO_SLAVE_KIND)
-                    found = std::strcmp(mnl_attr_get_str(part), "vrf") == 0;
-            };
-            mnl_attr_parse_nested(attribute, call, &inner);
-        });
-    return found;
 }
 
 void generic_request(nlmsghdr* h, std::uint16_t family, std::uint8_t command) {
@@ -163,7 +139,6 @@ std::optional<LinkState> link_state(const std::string& interface) {
     if (ifindex == 0)
         return std::nullopt;
     LinkState state;
-    state.in_vrf = is_vrf_slave(ifindex);
     state.native_xdp = has_native_xdp(ifindex);
     state.lro = has_lro(interface);
     state.gro_hw = has_feature(interface, "rx-gro-hw");

@@ -9,7 +9,6 @@
 namespace xk::tools {
 
 struct LinkState {
-    bool in_vrf = false;
     std::optional<bool> native_xdp;   // unknown before Linux 6.3
     bool lro = false, gro_hw = false; // offloads that keep drivers from native XDP
 };

@@ -35,7 +35,7 @@ Strings names_of_flag(std::uint64_t flag) {
     return names;
 }
 
-constexpr std::uint64_t kSyn = 2;
+constexpr std::uint64_t kSyn = 2, kDnat = 32; // TCP flags; IPS_DST_NAT
 
 Field payload_field(const json& payload, const Packet& packet) {
     const std::string protocol = payload.value("protocol", ""), field = payload.value("field", "");
@@ -71,7 +71,7 @@ Field meta_field(const std::string& key, const Packet& packet) {
     if (key == "iif" || key == "iifname")
         return known({packet.interface});
     if (key == "oif" || key == "oifname") // of a packet that comes in: none yet
-        return {Kind::absent};
+        return {packet.forwarded ? Kind::unknown : Kind::absent};
     if (key == "pkttype")
         return known({"host", "unicast"});
     return {};
@@ -94,15 +94,15 @@ Field field_of(const json& left, const Packet& packet) {
             return {Kind::known, 8, {"new"}};
         if (key == "direction")
             return known({"original"});
-        if (key == "status") // neither its address nor its port was changed
-            return {Kind::known, 0, {}};
+        if (key == "status")
+            return packet.translated ? Field{Kind::known, kDnat, {"dnat"}} : Field{Kind::known, 0, {}};
         return {};
     }
     if (kind == "fib") {
         const json flags = what.value("flags", json::array());
         const bool of_source = flags == "saddr" || std::ranges::find(flags, "saddr") != flags.end();
         if (what.value("result", "") == "type")
-            return known({of_source ? "unicast" : "local"});
+            return known({of_source || packet.elsewhere || packet.forwarded ? "unicast" : "local"});
         return of_source ? Field{Kind::known, 1, {packet.interface}} : Field{};
     }
     return {};

@@ -36,6 +36,9 @@ struct Packet {
     // Sets ("family table name") of which it is known whether the packet's source is in.
     std::map<std::string, bool> known_sets;
     std::vector<Prefix> never_from; // it comes from none of these networks
+    bool translated = false;        // its address or port is not what it was sent to
+    bool elsewhere = false;         // the table of local addresses does not have the one that it is for
+    bool forwarded = false;         // it is for a host behind this one
 };
 
 // Whether the condition holds: a statement of the rule that is no verdict, and that may end it.

@@ -145,7 +145,8 @@ Result<Ruleset> Ruleset::parse(const std::string& as_json, const std::string& as
             const auto text = texts.find(rule->value("family", "") + " " + rule->value("table", "") + " " +
                                          std::to_string(rule->value("handle", 0)));
             ruleset.chains_[key_of(*rule, "chain")].rules.push_back(
-                {rule->value("expr", json::array()), text == texts.end() ? "?" : text->second});
+                {rule->value("expr", json::array()), text == texts.end() ? "?" : text->second,
+                 rule->value("handle", 0u)});
         }
     } catch (const json::exception&) { // of a release of nft that we do not know
         return Error{"what nft says of the ruleset makes no sense", {}};
@@ -158,14 +159,21 @@ const Chain* Ruleset::find(const std::string& family, const std::string& table, 
     return found == chains_.end() ? nullptr : &found->second;
 }
 
-std::vector<const Chain*> Ruleset::on_the_way_in() const {
-    static const std::string kHooks[] = {"ingress", "prerouting", "input"};
-    const auto position = [](const Chain* chain) {
-        return std::find(std::begin(kHooks), std::end(kHooks), chain->hook) - std::begin(kHooks);
+std::vector<const Chain*> Ruleset::all() const {
+    std::vector<const Chain*> chains;
+    for (const auto& [key, chain] : chains_)
+        chains.push_back(&chain);
+    return chains;
+}
+
+std::vector<const Chain*> Ruleset::on_the_way_in(bool forwarded) const {
+    const std::string hooks[] = {"ingress", "prerouting", forwarded ? "forward" : "input"};
+    const auto position = [&](const Chain* chain) {
+        return std::find(std::begin(hooks), std::end(hooks), chain->hook) - std::begin(hooks);
     };
     std::vector<const Chain*> chains;
     for (const auto& [key, chain] : chains_)
-        if (position(&chain) < std::ssize(kHooks) &&
+        if (position(&chain) < std::ssize(hooks) &&
             (chain.family == "ip" || chain.family == "ip6" || chain.family == "inet" || chain.family == "netdev"))
             chains.push_back(&chain);
     std::ranges::stable_sort(chains, [&](const Chain* a, const Chain* b) {
@@ -177,6 +185,15 @@ std::vector<const Chain*> Ruleset::on_the_way_in() const {
 const json* Ruleset::elements(const std::string& family, const std::string& table, const std::string& set) const {
     const auto found = sets_.find(family + " " + table + " " + set);
     return found == sets_.end() ? nullptr : &found->second;
+}
+
+std::vector<std::string> Ruleset::sets_of(const std::string& family, const std::string& table) const {
+    const std::string prefix = family + " " + table + " ";
+    std::vector<std::string> found;
+    for (const auto& [key, elements] : sets_)
+        if (key.starts_with(prefix))
+            found.push_back(key.substr(prefix.size()));
+    return found;
 }
 
 bool Ruleset::uses(const std::string& family, const std::string& table, const std::string& set) const {

@@ -17,6 +17,7 @@ namespace xk::tools {
 struct Rule {
     nlohmann::json statements;
     std::string text;
+    unsigned handle = 0;
 };
 
 struct Chain {
@@ -40,11 +41,15 @@ class Ruleset {
 
     const Chain* find(const std::string& family, const std::string& table, const std::string& chain) const;
 
-    // Base chains that a packet for this host meets, in the order in which it does.
-    std::vector<const Chain*> on_the_way_in() const;
+    // Base chains that a packet for this host meets, in the order in which it does; or one that is forwarded.
+    std::vector<const Chain*> on_the_way_in(bool forwarded = false) const;
+    std::vector<const Chain*> all() const;
 
     // The elements of a named set or map; null where there is none of this name.
     const nlohmann::json* elements(const std::string& family, const std::string& table, const std::string& set) const;
+
+    // The names of a table's sets and maps.
+    std::vector<std::string> sets_of(const std::string& family, const std::string& table) const;
 
     // Whether a rule of the table names the set.
     bool uses(const std::string& family, const std::string& table, const std::string& set) const;

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+//
+// Ways that end at a protected port without beginning there: rules that translate, published ports, addresses that other
+// routing tables deliver here, VRFs, IPVS, programs that choose the socket. Each is named, with whether it is shut to
+// who has no grant.
+#pragma once
+
+#include "tools/knockctl/doctor/firewall.h"
+#include "tools/knockctl/doctor/redirection.h"
+#include "tools/knockctl/doctor/routes.h"
+
+#include <string>
+#include <vector>
+
+namespace xk::tools {
+
+// What the kernel has of them beside nftables.
+struct Ways {
+    std::vector<Redirection> redirections;
+    Routes routes;
+    std::vector<std::string> socket_programs; // "somebody_else (link 7)"
+    bool complete = true;                     // nothing was left out
+};
+
+// Reads all of it from the kernel.
+Ways read_ways(const Ruleset& ruleset);
+
+// /proc/net/ip_vs: virtual services and where they lead.
+std::vector<Redirection> parse_ipvs(const std::string& text);
+
+void check_ways(const Firewall& firewall, const Ways& ways, Findings& findings);
+
+} // namespace xk::tools
