@@ -13,6 +13,8 @@
 namespace xk::tools {
 namespace {
 
+constexpr std::size_t kMostOutput = 256 * 1024 * 1024;
+
 // Where root's programs are, whatever the caller's PATH says.
 std::string find_program(const std::string& name) {
     for (const char* directory : {"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/", "/usr/local/sbin/"})
@@ -51,11 +53,15 @@ Result<std::string> output_of(std::vector<std::string> words) {
     std::string output;
     std::array<char, 65536> buffer;
     ssize_t n = 0;
-    while ((n = ::read(read_end.get(), buffer.data(), buffer.size())) > 0 || (n < 0 && errno == EINTR))
+    while (output.size() <= kMostOutput &&
+           ((n = ::read(read_end.get(), buffer.data(), buffer.size())) > 0 || (n < 0 && errno == EINTR)))
         output.append(buffer.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+    read_end.reset(); // what has more to say ends by SIGPIPE
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
+    if (output.size() > kMostOutput)
+        return Error{words[0] + " prints more than can be looked at", {}};
     if (status != 0)
         return Error{"running " + words[0] + " failed", {}};
     return output;

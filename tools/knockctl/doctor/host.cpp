@@ -3,16 +3,17 @@
 
 #include "daemon/xdp/presence.h"
 #include "protocol/base/quote.h"
+#include "tools/knockctl/doctor/bounded.h"
 #include "tools/knockctl/doctor/command.h"
 #include "tools/knockctl/doctor/link.h"
 
-#include <sys/stat.h>
 #include <sys/timex.h>
 
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <set>
+#include <sstream>
 
 namespace xk::tools {
 namespace {
@@ -70,30 +71,29 @@ std::optional<unsigned long long> number_in(const std::string& path) {
     }
 }
 
-// Whether it is a client's profile with its key in it.
-bool is_profile(const fs::path& path) {
+// Whether a file that begins so is a client's profile with its key in it.
+bool is_profile(const std::string& text) {
     constexpr int kLines = 40;
-    std::ifstream in(path);
+    std::istringstream in(text);
     std::string line;
     bool credential = false, key = false;
     for (int i = 0; i < kLines && std::getline(in, line); ++i) {
-        credential |= line.rfind("credential:", 0) == 0;
-        key |= line.rfind("key:", 0) == 0;
+        credential |= line.starts_with("credential:");
+        key |= line.starts_with("key:");
     }
     return credential && key;
 }
 
-void check_profiles(const fs::path& directory, Findings& findings) {
-    std::error_code code;
-    for (const auto& entry : fs::directory_iterator(directory, code)) {
-        struct stat info {};
-        if (entry.path().extension() != ".yaml" || ::lstat(entry.path().c_str(), &info) != 0 ||
-            !S_ISREG(info.st_mode) || (info.st_mode & 077) == 0 || !is_profile(entry.path()))
-            continue;
-        findings.push_back({Severity::problem, "files",
-                            in_quotes(entry.path().string()) + " is a profile with its key, and others can read it",
-                            "chmod 600; whoever read it can knock, so enroll that device anew"});
-    }
+// Of the path, the last `below` parts are somebody's who is not root, perhaps.
+void check_profiles(const fs::path& directory, int below, Findings& findings) {
+    constexpr std::size_t kMost = 16 * 1024; // a profile has less than one
+    each_beginning(directory, below, ".yaml", kMost, [&](const Beginning& file) {
+        if (file.open_to_others && is_profile(file.text))
+            findings.push_back({Severity::problem, "files",
+                                in_quotes((directory / file.name).string()) +
+                                    " is a profile with its key, and others can read it",
+                                "chmod 600; whoever read it can knock, so enroll that device anew"});
+    });
 }
 
 } // namespace
@@ -172,10 +172,10 @@ void check_files(const config::Config& config, Findings& findings) {
     std::set<fs::path> directories = {fs::absolute(config.file, code).parent_path(), fs::current_path(code), "/root"};
     for (const auto& home : fs::directory_iterator("/home", code))
         directories.insert(home.path());
-    for (const fs::path& directory : std::set(directories))
-        directories.insert(directory / ".config/xknock");
-    for (const fs::path& directory : directories)
-        check_profiles(directory, findings);
+    for (const fs::path& directory : directories) {
+        check_profiles(directory, 0, findings);
+        check_profiles(directory / ".config/xknock", 2, findings);
+    }
     if (findings.size() == before)
         findings.push_back({Severity::ok, "files", "configuration and keys are readable for nobody else", {}});
 }
