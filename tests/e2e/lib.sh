@@ -295,8 +295,8 @@ start_sshd() {
 }
 
 # What the packet path remembers (sets begun and flows) is left out of a listing: it comes and goes with packets.
-without_memory() {
+without_remembered() {
 	awk '/^\tset/ {memory = /set (begun|flows)[46] /} memory && /elements =/ {inside = 1} !inside {print} /}$/ {inside = 0}'
 }
 # ruleset: the server's whole ruleset without counters and remaining times, for comparing.
-ruleset() { in_srv nft -s list ruleset | without_memory | sed -E 's/ expires [0-9a-z]+//g'; }
+ruleset() { in_srv nft -s list ruleset | without_remembered | sed -E 's/ expires [0-9a-z]+//g'; }

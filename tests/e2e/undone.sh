@@ -48,7 +48,7 @@ check "a grant" knock 192.0.2.1 anna-robot ssh --lifetime 20m
 ctl ban 203.0.113.9 --for 1h --reason 'to stay' >/dev/null
 ctl ban 203.0.113.128/25 >/dev/null
 # Without the times of elements, which go on.
-ruleset() { in_srv nft -s list ruleset | without_memory | sed -E 's/ (timeout|expires) [0-9a-z]+//g'; }
+ruleset() { in_srv nft -s list ruleset | without_remembered | sed -E 's/ (timeout|expires) [0-9a-z]+//g'; }
 before=$(ruleset)
 # What was made anew stands behind what was not.
 as_before() { [ "$(ruleset | grep . | sort)" = "$(printf '%s\n' "$before" | grep . | sort)" ]; }
