@@ -3,6 +3,7 @@
 
 #include "daemon/log.h"
 #include "daemon/nft/fence.h"
+#include "protocol/base/quote.h"
 
 #include <algorithm>
 
@@ -48,6 +49,8 @@ std::vector<Holder> decode(const std::vector<std::uint8_t>& data) {
     return holders;
 }
 
+constexpr milliseconds kEnding{1000};
+
 // Below this many doors a listing is so short that it ends between any two knocks.
 constexpr std::size_t kManyDoors = 1000;
 // Twice the time that nft(8) takes to list a door (10,000 in 0.1 s; tests/bench/listing).
@@ -58,8 +61,11 @@ constexpr std::chrono::microseconds kListingOfADoor{20};
 Doors::Doors(nft::Socket& socket, const config::Config& config) : socket_(socket), config_(&config) {}
 
 Result<void> Doors::reconfigure(const config::Config& config) {
+    const Now now = Now::read();
     config_ = &config;
-    return apply(book_.plan_keep(config.policy), Now::read());
+    if (auto done = apply(book_.plan_keep(config.policy), now); !done)
+        return done;
+    return expel_strangers();
 }
 
 std::optional<gate::Door> Doors::door_like(const gate::Door& like) const {
@@ -153,8 +159,50 @@ void Doors::write(nft::Transaction& transaction, const Now& now) {
     forget_waiting(true); // they are among them; where it is not done, it is done again
 }
 
-Result<void> Doors::restore(const Now& now) {
+Result<std::vector<Doors::Stranger>> Doors::strangers() const {
+    std::vector<Stranger> found;
+    if (external())
+        return found;
+    for (const nft::DoorSet& set : sets()) {
+        auto elements = nft::list_elements(socket_, set.name);
+        if (!elements)
+            return elements.error();
+        for (nft::Element& element : *elements) {
+            const auto door = nft::door_of(set, element.key);
+            // Of ours, and over in the book: the kernel is a moment behind.
+            const bool ending = !decode(element.data).empty() && element.expires < kEnding;
+            if (ending || (door && in_kernel(*door) != nullptr))
+                continue;
+            const std::string who = door ? door->address.text() + " to " + text_of(*door) : "an element";
+            const std::string comment = element.comment.empty() ? "" : " (" + printable(element.comment, nft::kMaxComment) + ")";
+            found.push_back({set.name, std::move(element.key), who + comment + " in set " + set.name.set});
+        }
+    }
+    return found;
+}
+
+void Doors::expel(nft::Transaction& transaction, const std::vector<Stranger>& strangers) {
+    for (const Stranger& stranger : strangers) {
+        nft::remove_element(transaction, stranger.set, stranger.key);
+        spdlog::warn("{}: nobody was granted that; it is taken out", stranger.text);
+    }
+}
+
+Result<void> Doors::expel_strangers() {
+    const auto found = strangers();
+    if (!found)
+        return found.error();
     nft::Transaction transaction;
+    expel(transaction, *found);
+    return socket_.commit(std::move(transaction));
+}
+
+Result<void> Doors::restore(const Now& now) {
+    const auto found = strangers();
+    if (!found)
+        return found.error();
+    nft::Transaction transaction;
+    expel(transaction, *found);
     write(transaction, now);
     return socket_.commit(std::move(transaction));
 }
@@ -392,6 +440,8 @@ Result<std::size_t> Doors::close_prefix(const Prefix& prefix, const Now& now) {
     const auto changes = book_.plan_close(prefix);
     if (auto applied = apply(changes, now); !applied)
         return applied.error();
+    if (auto done = expel_strangers(); !done)
+        return done.error();
     return changes.size();
 }
 
@@ -416,6 +466,8 @@ Result<std::size_t> Doors::close_credentials(const std::vector<wire::CredentialI
             return applied.error();
         closed += changes.size();
     }
+    if (auto done = expel_strangers(); !done)
+        return done.error();
     return closed;
 }
 

@@ -60,7 +60,18 @@ class Doors {
     // All of them as they are to be, as a part of a transaction: with the time that is left by our clock. After the
     // machine slept (the time-outs of elements stood still, ours did not), or where the sets were lost.
     void write(nft::Transaction& transaction, const Now& now);
-    Result<void> restore(const Now& now);
+    Result<void> restore(const Now& now); // and without strangers
+    // Elements of our sets that are in nobody's book: loaded from a ruleset that was saved, say, or put in by hand.
+    // expel() takes them out, and says so in the log. In mode "external" the sets are the administrator's,
+    // and so is what else is in them: there are none.
+    struct Stranger {
+        nft::SetName set;
+        std::vector<std::uint8_t> key;
+        std::string text; // for the log
+    };
+    Result<std::vector<Stranger>> strangers() const;
+    static void expel(nft::Transaction& transaction, const std::vector<Stranger>& strangers);
+    Result<void> expel_strangers();
     // Forgets those that the kernel does not have: somebody took them away by hand. How many they were.
     Result<std::size_t> forget_missing();
     // Forgets doors for one connection that the kernel has let one in by.

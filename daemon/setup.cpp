@@ -188,6 +188,7 @@ Result<void> Daemon::install_fence(const config::Config& config,
     for (nft::Guard& guard : spec.guards)
         guard.cut = guard.cut || in_panic_;
     spec.allow = config.allow;
+    spec.closed = config.gate_closed;
     if (!config.answer_as_closed)
         spec.silent_port = config.port;
     spec.owned = parts_.owned;

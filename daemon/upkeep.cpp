@@ -60,8 +60,12 @@ void Daemon::repair(const nft::Change& change) {
     // The fence has to stand, whatever connection tracking says.
     if (auto used = lifetimes_.forget_used(own_addresses()); !used)
         log::error(used.error());
+    const auto strangers = doors_.strangers();
+    if (!strangers)
+        done = strangers.error();
     if (done)
         done = install_fence(config(), [&](nft::Transaction& transaction) {
+            Doors::expel(transaction, *strangers);
             doors_.write(transaction, now);
             banning_.write(transaction, now);
         });

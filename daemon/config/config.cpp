@@ -115,6 +115,7 @@ class Loader {
     void read_main();
     void read_xdp(Section& main);
     void read_gate(Section& main);
+    bool read_stealth(Section& section);
     void read_control(Section& main);
     void read_process(Section& main);
     void read_paths(Section& main);
@@ -183,11 +184,7 @@ void Loader::read_main() {
             config_.interfaces.push_back(name.value);
     }
     set(config_.port, main->number("port", 1, 65535));
-    if (const auto stealth = main->scalar("stealth")) {
-        config_.answer_as_closed = stealth->value == "closed";
-        if (stealth->value != "closed" && stealth->value != "drop")
-            faults_.add(stealth->place, in_quotes(stealth->value) + " is neither drop nor closed");
-    }
+    config_.answer_as_closed = read_stealth(*main);
     if (const auto skew = main->scalar("clock_skew"))
         if (const auto value = main->parse_at(*skew, parse_duration)) {
             config_.policy.settings.skew = *value;
@@ -228,6 +225,14 @@ void Loader::read_xdp(Section& main) {
     xdp->finish();
 }
 
+// Whether a port is to answer as a closed one does.
+bool Loader::read_stealth(Section& section) {
+    const auto stealth = section.scalar("stealth");
+    if (stealth && stealth->value != "closed" && stealth->value != "drop")
+        faults_.add(stealth->place, in_quotes(stealth->value) + " is neither drop nor closed");
+    return stealth && stealth->value == "closed";
+}
+
 void Loader::read_gate(Section& main) {
     auto gate = main.section("gate");
     if (!gate)
@@ -238,6 +243,7 @@ void Loader::read_gate(Section& main) {
         else if (mode->value != "table")
             faults_.add(mode->place, in_quotes(mode->value) + " is neither table nor external");
     }
+    config_.gate_closed = read_stealth(*gate);
     config_.allow = read_networks(*gate, "allow", kMaxAllow);
     for (const Prefix& prefix : config_.allow)
         if (prefix.length == 0 || (prefix.is_v4() && prefix.length == 96))
@@ -260,6 +266,9 @@ void Loader::read_gate(Section& main) {
         faults_.add(gate->place(), "gate mode \"external\" needs \"external\" with table, set4 and set6");
     if (config_.gate_mode == GateMode::table && external)
         faults_.add(gate->place(), "\"external\" is for gate mode \"external\" only");
+    if (config_.gate_mode == GateMode::external && config_.gate_closed)
+        faults_.add(gate->place_of_key("stealth"), "\"stealth\" of the gate is for gate mode \"table\" only",
+                    "in mode \"external\" your own rules answer");
     if (config_.gate_mode == GateMode::external && !config_.allow.empty())
         faults_.add(gate->place(), "\"allow\" is for gate mode \"table\" only",
                     "in mode \"external\" your own rules decide");

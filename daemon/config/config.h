@@ -69,6 +69,7 @@ struct Config {
     std::optional<std::set<Address>> local_addresses; // none: this host's own, kept current
     GateMode gate_mode = GateMode::table;
     External external;
+    bool gate_closed = false; // gate.stealth: closed; protected ports of this host answer as closed ones
     std::vector<Prefix> allow;
     std::vector<Prefix> never_ban; // besides those of `allow`
     bool gate_owned = true; // where the kernel can: nobody else may change the table

@@ -17,9 +17,6 @@
 namespace xk::nft {
 namespace {
 
-constexpr std::int32_t kFilterPriority = -150; // NF_IP_PRI_MANGLE: after conntrack (-200), before DNAT
-constexpr std::int32_t kEntrancePriority = -100; // NF_IP_PRI_NAT_DST
-
 // nft's own numbers for data types (include/datatype.h), six bits each in a concatenation; the kernel
 // only keeps them so that nft can list the set.
 constexpr std::uint32_t kIpv4 = 7, kIpv6 = 8, kInetProto = 12, kInetService = 13;
@@ -47,13 +44,15 @@ SetSpec spec_of(const DoorSet& set) {
     if (set.range)
         return {set.name.set, ip, size, NFT_SET_TIMEOUT, true};
     const std::uint32_t most = set.once ? kMostElements : 0;
+    const std::uint32_t flags = NFT_SET_TIMEOUT | (set.once ? static_cast<std::uint32_t>(NFT_SET_EVAL) : 0u);
     if (set.forward)
-        return {set.name.set, concat(ip, ip, kInetProto, kInetService), 2 * size + 8, NFT_SET_TIMEOUT, true, most};
-    return {set.name.set, concat(ip, kInetProto, kInetService), size + 8, NFT_SET_TIMEOUT, true, most};
+        return {set.name.set, concat(ip, ip, kInetProto, kInetService), 2 * size + 8, flags, true, most};
+    return {set.name.set, concat(ip, kInetProto, kInetService), size + 8, flags, true, most};
 }
 
 std::vector<SetSpec> sets_of(const FenceSpec& spec) {
     std::vector<SetSpec> sets;
+    constexpr std::uint32_t kRemembers = NFT_SET_EVAL | NFT_SET_TIMEOUT; // what the packet path enters
     const auto ranges = spec.ranges();
     for (const DoorSet& set : door_sets(ranges, spec.has_targets()))
         sets.push_back(spec_of(set));
@@ -62,6 +61,9 @@ std::vector<SetSpec> sets_of(const FenceSpec& spec) {
         sets.push_back({banned_set(v4).set, ip, size, NFT_SET_TIMEOUT, true});
         // Small, and written as a whole; no time-outs, which interval sets of older kernels handle badly.
         sets.push_back({banned_networks_set(v4).set, ip, size, NFT_SET_INTERVAL, true});
+        sets.push_back({begun_set(v4).set, ip, size, kRemembers, false, kMostElements});
+        sets.push_back({flows_set(v4).set, concat(ip, kInetProto, kInetService, kInetService), size + 12, kRemembers, true,
+                        kMostElements});
         if (spec.has_targets())
             sets.push_back({protected_targets_set(v4).set, concat(ip, kInetProto, kInetService), size + 8, 0, false});
         for (const bool forward : {false, true}) {
@@ -139,17 +141,21 @@ Chain our_chain(const char* name) {
     return chain;
 }
 
-// A regular chain without type.
-void add_chain(Transaction& transaction, const char* name, const char* type, std::int32_t priority) {
-    const Chain chain = our_chain(name);
-    if (type != nullptr) {
-        nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TYPE, type);
-        nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_HOOKNUM, NF_INET_PRE_ROUTING);
-        nftnl_chain_set_s32(chain.get(), NFTNL_CHAIN_PRIO, priority);
+void add_chain(Transaction& transaction, const ChainSpec& spec) {
+    const Chain chain = our_chain(spec.name);
+    if (spec.type != nullptr) {
+        nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TYPE, spec.type);
+        nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_HOOKNUM, spec.hook);
+        nftnl_chain_set_s32(chain.get(), NFTNL_CHAIN_PRIO, spec.priority);
         nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_POLICY, NF_ACCEPT);
     }
     transaction.add(NFT_MSG_NEWCHAIN, NLM_F_CREATE,
                     [&](nlmsghdr* h) { nftnl_chain_nlmsg_build_payload(h, chain.get()); });
+}
+
+void delete_chain(Transaction& transaction, const std::string& name) {
+    const Chain chain = our_chain(name.c_str());
+    transaction.add(NFT_MSG_DELCHAIN, 0, [&](nlmsghdr* h) { nftnl_chain_nlmsg_build_payload(h, chain.get()); });
 }
 
 void flush_chain(Transaction& transaction, const char* name) {
@@ -178,8 +184,7 @@ void fill_protected(Transaction& transaction, const FenceSpec& spec) {
 
 // What the table holds that another configuration brought and this one does not have.
 struct Leftover {
-    std::vector<std::string> sets;
-    bool entrances = false;
+    std::vector<std::string> sets, chains;
 };
 
 // Everything from the (new or old) table to its rules. Elements of the lasting sets stay.
@@ -188,14 +193,13 @@ void build(Transaction& transaction, const FenceSpec& spec, const Leftover& left
     std::uint32_t id = 0;
     for (const SetSpec& set : sets_of(spec))
         add_set(transaction, set, ++id);
-    add_chain(transaction, kGateChain, nullptr, 0);
-    add_chain(transaction, kFirstChain, "filter", kFilterPriority);
-    flush_chain(transaction, kFirstChain);
-    flush_chain(transaction, kGateChain);
-    if (spec.has_entrances() || leftover.entrances) {
-        add_chain(transaction, kEntranceChain, "nat", kEntrancePriority);
-        flush_chain(transaction, kEntranceChain);
-    }
+    const auto chains = chains_of(spec);
+    for (const ChainSpec& chain : chains)
+        add_chain(transaction, chain);
+    for (const ChainSpec& chain : chains)
+        flush_chain(transaction, chain.name);
+    for (const std::string& name : leftover.chains)
+        flush_chain(transaction, name.c_str());
     flush_set(transaction, protected_set());
     for (const bool v4 : {true, false})
         if (spec.has_targets())
@@ -204,10 +208,8 @@ void build(Transaction& transaction, const FenceSpec& spec, const Leftover& left
     add_rules(transaction, spec);
     for (const std::string& name : leftover.sets)
         delete_set(transaction, name);
-    if (leftover.entrances && !spec.has_entrances()) {
-        const Chain chain = our_chain(kEntranceChain);
-        transaction.add(NFT_MSG_DELCHAIN, 0, [&](nlmsghdr* h) { nftnl_chain_nlmsg_build_payload(h, chain.get()); });
-    }
+    for (const std::string& name : leftover.chains)
+        delete_chain(transaction, name);
 }
 
 // Another shape than ours has the name: one transaction takes it away and puts ours there, with the
@@ -226,7 +228,7 @@ Result<void> replace(Socket& socket, const FenceSpec& spec) {
         for (Element& element : *elements) {
             if (element.key.size() != set.key_size)
                 continue;
-            const bool timed = set.flags == NFT_SET_TIMEOUT && element.timeout;
+            const bool timed = (set.flags & NFT_SET_TIMEOUT) != 0 && element.timeout;
             // 0 would be none to the kernel: for ever.
             element.timeout = timed ? std::optional(std::max(element.expires, std::chrono::milliseconds(1))) : std::nullopt;
             add_element(transaction, {kTable, set.name}, element);
@@ -264,14 +266,13 @@ Result<std::vector<FoundSet>> list_sets(Socket& socket, const std::string& table
     return found;
 }
 
-Result<bool> has_entrances(Socket& socket) {
-    bool found = false;
+Result<std::vector<std::string>> list_chains(Socket& socket) {
+    std::vector<std::string> found;
     auto done = socket.dump(NFT_MSG_GETCHAIN, {}, [&](const nlmsghdr* h) {
         const Chain chain(nftnl_chain_alloc());
         if (chain && nftnl_chain_nlmsg_parse(h, chain.get()) >= 0 &&
-            std::string_view(nftnl_chain_get_str(chain.get(), NFTNL_CHAIN_TABLE)) == kTable &&
-            std::string_view(nftnl_chain_get_str(chain.get(), NFTNL_CHAIN_NAME)) == kEntranceChain)
-            found = true;
+            std::string_view(nftnl_chain_get_str(chain.get(), NFTNL_CHAIN_TABLE)) == kTable)
+            found.emplace_back(nftnl_chain_get_str(chain.get(), NFTNL_CHAIN_NAME));
     });
     if (!done)
         return done.error();
@@ -282,14 +283,18 @@ Result<Leftover> find_leftover(Socket& socket, const FenceSpec& spec) {
     auto sets = list_sets(socket, kTable);
     if (!sets)
         return sets.error();
-    auto entrances = has_entrances(socket);
-    if (!entrances)
-        return entrances.error();
-    Leftover leftover{{}, *entrances};
-    const auto wanted = sets_of(spec);
+    auto chains = list_chains(socket);
+    if (!chains)
+        return chains.error();
+    Leftover leftover;
+    const auto wanted_sets = sets_of(spec);
     for (const FoundSet& set : *sets)
-        if (std::ranges::none_of(wanted, [&](const SetSpec& w) { return w.name == set.name; }))
+        if (std::ranges::none_of(wanted_sets, [&](const SetSpec& w) { return w.name == set.name; }))
             leftover.sets.push_back(set.name);
+    const auto wanted_chains = chains_of(spec);
+    for (const std::string& chain : *chains)
+        if (std::ranges::none_of(wanted_chains, [&](const ChainSpec& w) { return w.name == chain; }))
+            leftover.chains.push_back(chain);
     return leftover;
 }
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// The fence: table "inet xknock". Its chain at prerouting, priority -150 (behind connection tracking, before DNAT), covers
-// published container ports too, and only ever drops: an accept ends only this chain, so it never opens what the admin's
-// own rules close.
+// The fence: table "inet xknock". It only ever drops: an accept ends only its own chain, so it never opens what the
+// admin's own rules close. A packet is decided about where it arrives (prerouting, before DNAT: published container ports
+// too) and once more where it is delivered (input) or goes on (forward): there a redirect, a tunnel, a VRF or another
+// routing table has done what it does, and what comes to a protected port has to have a grant for it, or for the port that
+// it addressed first.
 //
-//   loopback passes; a banned source drops; sessions that exist pass; then chain "gate": allowed networks pass; a grant
-//   passes; a packet to a protected port of this host, or of a host behind it, drops; with `silent_port` so does one to
-//   the knock port, in whatever shape it came past the filter at the NIC.
+//   loopback passes; a banned source drops; sessions that exist pass; allowed networks pass; a grant passes; a packet to
+//   a protected port of this host, or of a host behind it, drops; with `silent_port` so does one to the knock port, in
+//   whatever shape it came past the filter at the NIC. fence_rules.h names the chains.
 //
-// Grants and bans are timed elements: the kernel ends them, daemon or no daemon. A second chain ("entrances", nat) is
-// there only where a service is translated to a host behind this one.
+// Grants and bans are timed elements: the kernel ends them, daemon or no daemon.
 #pragma once
 
 #include "daemon/nft/door_sets.h"
@@ -43,6 +44,7 @@ struct FenceSpec {
     std::vector<Guard> guards;
     std::vector<Prefix> allow;
     std::optional<std::uint16_t> silent_port; // UDP
+    bool closed = false; // protected ports of this host answer as closed ones do, instead of keeping silent
     bool owned = false; // nobody else may change or flush it, and it outlives its owner: see can_own()
 
     std::vector<PortRange> ranges() const; // of more than one port

@@ -3,15 +3,26 @@
 
 #include "daemon/nft/rule.h"
 
+#include <linux/netfilter.h>
+
 #include <algorithm>
 
 namespace xk::nft {
 namespace {
 
 constexpr Family kFamilies[] = {Family::v4, Family::v6};
+constexpr IpProtocol kProtocols[] = {IpProtocol::tcp, IpProtocol::udp};
 
-Rule first() { return Rule(kTable, kFirstChain); }
-Rule gate() { return Rule(kTable, kGateChain); }
+// Priorities (linux/netfilter_ipv4.h): connection tracking is at -200, NF_IP_PRI_NAT_DST at -100.
+constexpr std::int32_t kRaw = -300, kMangle = -150, kDestinationNat = -100;
+
+// A SYN that nobody answers is said again for 127 seconds (tcp_syn_retries of 6, the kernel's default).
+constexpr std::chrono::milliseconds kSaidAgain = std::chrono::seconds(130);
+// As long as connection tracking keeps an idle session (nf_conntrack_tcp_timeout_established).
+constexpr std::chrono::milliseconds kIdleFlow = std::chrono::days(5);
+
+Rule in(const char* chain) { return Rule(kTable, chain); }
+bool is_v4(Family family) { return family == Family::v4; }
 
 // Calls for each host that the guard's ports are of: none (this host), or its targets.
 template <typename Do>
@@ -23,27 +34,117 @@ void each_target(const Guard& guard, Do act) {
             act(std::optional(target));
 }
 
-void add_first(Transaction& transaction, const FenceSpec& spec) {
-    first().input_is_loopback().accept(transaction, "loopback");
-    for (const Family family : kFamilies) {
-        const bool v4 = family == Family::v4;
-        for (const SetName& set : {banned_set(v4), banned_networks_set(v4)})
-            first().in_set(family, Key::source, set.set).counter().drop(transaction, "banned");
-    }
-    for (const Guard& guard : spec.guards) {
-        if (!guard.cut)
-            continue;
-        each_target(guard, [&](const std::optional<Address>& target) {
-            Rule rule = first();
-            if (target)
-                rule.target_is(*target);
-            rule.to_ports(guard.ports).answers_ours().go_to(transaction, kGateChain, "after: cut");
+// A rule for the ports of this guard.
+template <typename Do>
+void each_cut(const FenceSpec& spec, const char* chain, Do finish) {
+    for (const Guard& guard : spec.guards)
+        if (guard.cut)
+            each_target(guard, [&](const std::optional<Address>& target) {
+                Rule rule = in(chain);
+                if (target)
+                    rule.target_is(*target);
+                finish(rule.to_ports(guard.ports));
+            });
+}
+
+template <typename Do>
+void each_door_set(const FenceSpec& spec, bool forward, bool once, Do act) {
+    for (const DoorSet& set : door_sets(spec.ranges(), spec.has_targets()))
+        if (set.forward == forward && set.once == once)
+            act(set, set.v4 ? Family::v4 : Family::v6,
+                set.range ? Key::source : forward ? Key::source_target_port : Key::source_port);
+}
+
+// Grants by the packet's own port.
+void add_grants(Transaction& transaction, const FenceSpec& spec, const char* chain, bool forward) {
+    each_door_set(spec, forward, false, [&](const DoorSet& set, Family family, Key key) {
+        Rule rule = in(chain);
+        if (set.range)
+            rule.to_ports(*set.range);
+        rule.in_set(family, key, set.name.set).go_to(transaction, "granted", "granted");
+    });
+}
+
+enum class Use { looks, takes };
+
+// Grants of one connection. On the way in they are only looked at: where it is delivered, or goes on, the packet takes the
+// element out, so that nothing on the way between can lose it.
+void add_once(Transaction& transaction, const FenceSpec& spec, const char* chain, bool forward, Use use) {
+    each_door_set(spec, forward, true, [&](const DoorSet& set, Family family, Key key) {
+        Rule rule = in(chain);
+        rule.is_new().in_set(family, key, set.name.set);
+        if (use == Use::takes)
+            rule.take_out(family, key, set.name.set);
+        rule.go_to(transaction, "granted", "granted once");
+    });
+}
+
+// A connection may be translated on its way (redirect, DNAT). Who has a grant for what they addressed gets there.
+void add_asked(Transaction& transaction, const FenceSpec& spec) {
+    for (const bool once : {false, true})
+        each_door_set(spec, false, once, [&](const DoorSet& set, Family family, Key) {
+            for (const IpProtocol protocol : kProtocols) {
+                if (set.range && set.range->protocol != protocol)
+                    continue;
+                Rule rule = in("asked");
+                if (once)
+                    rule.is_new();
+                if (set.range)
+                    rule.asked_ports(*set.range).in_set(family, Key::source, set.name.set);
+                else
+                    rule.to_protocol(protocol).in_set(family, Key::source_asked, set.name.set);
+                if (once)
+                    rule.take_out(family, Key::source_asked, set.name.set);
+                rule.go_to(transaction, "granted", once ? "granted once" : "granted");
+            }
         });
+}
+
+// What connection tracking does not follow is remembered here, or the session would end with its grant.
+void add_granted(Transaction& transaction) {
+    for (const Family family : kFamilies)
+        in("granted").is(family).remember(family, Key::source, begun_set(is_v4(family)).set, kSaidAgain)
+            .go_on(transaction, "SYNs said again");
+    for (const Family family : kFamilies)
+        in("granted").without_entry().is(family)
+            .remember(family, Key::flow, flows_set(is_v4(family)).set, kIdleFlow).go_on(transaction, "notrack");
+    in("granted").accept(transaction, "granted");
+}
+
+// Packets of no entry, and no SYN: of a flow that was granted, unless sessions are to end with their grant.
+void add_flows(Transaction& transaction, const FenceSpec& spec, const char* chain, const char* next) {
+    each_cut(spec, chain, [&](Rule& rule) { rule.without_entry().go_to(transaction, next, "after: cut"); });
+    for (const Family family : kFamilies) {
+        const std::string flows = flows_set(is_v4(family)).set;
+        in(chain).without_entry().in_set(family, Key::flow, flows).remember(family, Key::flow, flows, kIdleFlow)
+            .accept(transaction, "notrack");
     }
-    first().established_or_related().accept(transaction, "sessions that exist");
-    // A connection whose first packet was let in says it again until it is answered.
-    first().begun().accept(transaction, "connections that began");
-    first().go_to(transaction, kGateChain, "all else");
+    in(chain).go_to(transaction, next, "all else");
+}
+
+// A SYN belongs to no session, whatever old entry it meets (its socket may be gone), but to the handshake that it began.
+void add_begin(Transaction& transaction, const char* chain, const char* next) {
+    in(chain).begun().accept(transaction, "a handshake that began");
+    in(chain).go_to(transaction, next, "all else");
+}
+
+void add_allow(Transaction& transaction, const FenceSpec& spec) {
+    in("allow").input_is_loopback().accept(transaction, "loopback");
+    for (const Prefix& prefix : spec.allow)
+        in("allow").source_in(prefix).accept(transaction, "gate.allow");
+}
+
+void add_prerouting(Transaction& transaction, const FenceSpec& spec) {
+    in("prerouting").input_is_loopback().accept(transaction, "loopback");
+    for (const Family family : kFamilies)
+        for (const SetName& set : {banned_set(is_v4(family)), banned_networks_set(is_v4(family))})
+            in("prerouting").in_set(family, Key::source, set.set).counter().drop(transaction, "banned");
+    each_cut(spec, "prerouting", [&](Rule& rule) { rule.answers_ours().go_to(transaction, "gate", "after: cut"); });
+    in("prerouting").begins().go_to(transaction, "begin", "SYN");
+    in("prerouting").established().accept(transaction, "sessions that exist");
+    in("prerouting").go_to(transaction, "gate", "all else");
+    add_begin(transaction, "begin", "decide");
+    add_flows(transaction, spec, "gate", "decide");
 }
 
 void add_connection_limits(Transaction& transaction, const FenceSpec& spec) {
@@ -52,67 +153,154 @@ void add_connection_limits(Transaction& transaction, const FenceSpec& spec) {
             continue;
         for (const Family family : kFamilies)
             each_target(guard, [&](const std::optional<Address>& target) {
-                const bool v4 = family == Family::v4;
-                if (target && target->is_v4() != v4)
+                if (target && target->is_v4() != is_v4(family))
                     return;
                 const Key key = target ? Key::source_target_port : Key::source_port;
-                const std::string grants = std::string(target ? "forward" : "grants") + (v4 ? "4" : "6");
-                Rule rule = gate();
+                const std::string grants = std::string(target ? "forward" : "grants") + (is_v4(family) ? "4" : "6");
+                Rule rule = in("decide");
                 if (target)
                     rule.target_is(*target);
                 // Only of those who have a grant: others would fill the set.
                 rule.to_ports(guard.ports)
                     .in_set(family, key, grants)
                     .more_connections_than(guard.max_connections, family, key,
-                                           connections_set(v4, target.has_value()).set)
+                                           connections_set(is_v4(family), target.has_value()).set)
                     .counter()
                     .drop(transaction, "max_connections");
             });
     }
 }
 
-void add_grants(Transaction& transaction, const FenceSpec& spec) {
-    const auto ranges = spec.ranges();
-    for (const DoorSet& set : door_sets(ranges, spec.has_targets())) {
-        const Family family = set.v4 ? Family::v4 : Family::v6;
-        const Key key = set.range     ? Key::source
-                        : set.forward ? Key::source_target_port
-                                      : Key::source_port;
-        Rule rule = gate();
-        if (set.range)
-            rule.to_ports(*set.range);
-        if (set.once)
-            rule.is_new();
-        rule.in_set(family, key, set.name.set);
-        if (set.once)
-            rule.take_out(family, key, set.name.set);
-        rule.accept(transaction, set.once ? "granted once" : "granted");
+// For each way to name a protected port of this host.
+template <typename Do>
+void each_protected(const FenceSpec& spec, const char* chain, Do finish) {
+    finish(in(chain).in_set(Family::v4, Key::port, protected_set().set));
+    for (const PortRange& range : spec.ranges())
+        finish(in(chain).to_ports(range));
+}
+
+// A host behind this one has grants of its own: that for the same port of this host is none.
+void to_targets(Transaction& transaction, const FenceSpec& spec, const char* from, const char* to) {
+    for (const Family family : kFamilies)
+        if (spec.has_targets())
+            in(from).in_set(family, Key::target_port, protected_targets_set(is_v4(family)).set)
+                .go_to(transaction, to, "hosts behind");
+}
+
+void add_decide(Transaction& transaction, const FenceSpec& spec) {
+    in("decide").jump_to(transaction, "allow", "gate.allow");
+    add_connection_limits(transaction, spec);
+    to_targets(transaction, spec, "decide", "targets");
+    in("decide").jump_to(transaction, "grants", "grants");
+    add_once(transaction, spec, "decide", false, Use::looks);
+    each_protected(spec, "decide", [&](Rule& rule) { rule.go_to(transaction, "shut", "protected"); });
+    if (spec.silent_port)
+        in("decide").to_ports({IpProtocol::udp, *spec.silent_port, *spec.silent_port}).for_this_host().counter()
+            .drop(transaction, "knock port");
+}
+
+void add_targets(Transaction& transaction, const FenceSpec& spec, const char* chain, Use use) {
+    in(chain).jump_to(transaction, "forward_grants", "grants");
+    add_once(transaction, spec, chain, true, use);
+    in(chain).counter().drop(transaction, "protected");
+}
+
+// On the way in, only what is addressed to this host. In a VRF its addresses stand in another table.
+void add_shut(Transaction& transaction, const FenceSpec& spec) {
+    for (const bool everywhere : {true, false}) {
+        Rule rule = in("shut");
+        if (everywhere)
+            rule.for_this_host();
+        else
+            rule.for_this_interface();
+        if (spec.closed)
+            rule.go_to(transaction, "refuse", "protected");
+        else
+            rule.counter().drop(transaction, "protected");
+    }
+    if (!spec.closed)
+        return;
+    // The stack itself is to answer: "closed" below sends the packet to a port that nothing can listen on.
+    in("refuse").to_protocol(IpProtocol::tcp).is_new().accept(transaction, "the stack says that it is closed");
+    in("refuse").to_protocol(IpProtocol::tcp).counter().reset(transaction, "protected");
+    in("refuse").counter().say_unreachable(transaction, "protected");
+    in("closed").jump_to(transaction, "allow", "gate.allow");
+    in("closed").jump_to(transaction, "grants", "grants");
+    add_once(transaction, spec, "closed", false, Use::looks);
+    each_protected(spec, "closed", [&](Rule& rule) {
+        // Of ports that are UDP's this matches nothing.
+        rule.to_protocol(IpProtocol::tcp).for_this_host().counter().redirect_to(transaction, 0, "protected");
+    });
+}
+
+// Everything here is for this host, whatever translated, unpacked or routed it: VRF, tunnels, other tables, broadcast.
+void add_input(Transaction& transaction, const FenceSpec& spec) {
+    in("input").begins().go_to(transaction, "input_begin", "SYN");
+    in("input").established().accept(transaction, "sessions that exist");
+    in("input").go_to(transaction, "input_gate", "all else");
+    add_begin(transaction, "input_begin", "delivered");
+    add_flows(transaction, spec, "input_gate", "delivered");
+
+    in("delivered").jump_to(transaction, "allow", "gate.allow");
+    add_once(transaction, spec, "delivered", false, Use::takes);
+    in("delivered").jump_to(transaction, "grants", "grants");
+    in("delivered").translated().jump_to(transaction, "asked", "what was addressed");
+    each_protected(spec, "delivered", [&](Rule& rule) {
+        if (spec.closed)
+            rule.go_to(transaction, "refuse_delivered", "protected");
+        else
+            rule.counter().drop(transaction, "protected");
+    });
+    if (spec.silent_port)
+        in("delivered").to_ports({IpProtocol::udp, *spec.silent_port, *spec.silent_port}).counter()
+            .drop(transaction, "knock port");
+    if (spec.closed) {
+        in("refuse_delivered").to_protocol(IpProtocol::tcp).counter().reset(transaction, "protected");
+        in("refuse_delivered").counter().say_unreachable(transaction, "protected");
     }
 }
 
-void add_drops(Transaction& transaction, const FenceSpec& spec) {
-    gate().for_this_host().in_set(Family::v4, Key::port, protected_set().set).counter().drop(transaction, "protected");
-    for (const PortRange& range : spec.ranges())
-        gate().to_ports(range).for_this_host().counter().drop(transaction, "protected");
+void add_forward(Transaction& transaction, const FenceSpec& spec) {
+    in("forward").begins().go_to(transaction, "forward_begin", "SYN");
+    in("forward").established().accept(transaction, "sessions that exist");
+    in("forward").go_to(transaction, "forward_gate", "all else");
+    add_begin(transaction, "forward_begin", "forwarded");
+    add_flows(transaction, spec, "forward_gate", "forwarded");
+    in("forwarded").jump_to(transaction, "allow", "gate.allow");
+    in("forwarded").translated().jump_to(transaction, "asked", "what was addressed");
+    to_targets(transaction, spec, "forwarded", "forwarded_targets");
+}
+
+// A flood of SYNs dies before connection tracking makes an entry of each. Whatever is more than plain is decided later.
+void add_early(Transaction& transaction, const FenceSpec& spec) {
+    in("early").begins().go_to(transaction, "early_begin", "SYN");
+    in("early_begin").jump_to(transaction, "allow", "gate.allow");
     for (const Family family : kFamilies)
-        if (spec.has_targets())
-            gate()
-                .in_set(family, Key::target_port, protected_targets_set(family == Family::v4).set)
-                .counter()
-                .drop(transaction, "protected");
-    if (spec.silent_port)
-        gate()
-            .to_ports({IpProtocol::udp, *spec.silent_port, *spec.silent_port})
-            .for_this_host()
-            .counter()
-            .drop(transaction, "knock port");
+        in("early_begin").in_set(family, Key::source, begun_set(is_v4(family)).set).accept(transaction, "said again");
+    const auto pass = [&](const char* chain, bool forward) {
+        for (const bool once : {false, true})
+            each_door_set(spec, forward, once, [&](const DoorSet& set, Family family, Key key) {
+                Rule rule = in(chain);
+                if (set.range)
+                    rule.to_ports(*set.range);
+                rule.in_set(family, key, set.name.set).accept(transaction, "granted");
+            });
+    };
+    to_targets(transaction, spec, "early_begin", "early_targets");
+    pass("early_begin", false);
+    each_protected(spec, "early_begin",
+                   [&](Rule& rule) { rule.for_this_host().counter().drop(transaction, "protected"); });
+    if (spec.has_targets()) {
+        pass("early_targets", true);
+        in("early_targets").counter().drop(transaction, "protected");
+    }
 }
 
 void add_entrances(Transaction& transaction, const FenceSpec& spec) {
     for (const Guard& guard : spec.guards)
         for (const Address& to : {guard.to4, guard.to6})
             if (to != Address{})
-                Rule(kTable, kEntranceChain)
+                in("entrances")
                     .for_this_host()
                     .is(to.is_v4() ? Family::v4 : Family::v6)
                     .to_ports(guard.ports)
@@ -141,13 +329,51 @@ bool FenceSpec::has_entrances() const {
     return std::ranges::any_of(guards, [](const Guard& g) { return g.to_port != 0; });
 }
 
+std::vector<ChainSpec> chains_of(const FenceSpec& spec) {
+    std::vector<ChainSpec> chains;
+    for (const char* name : {"allow", "grants", "asked", "granted", "shut", "decide", "gate", "begin", "delivered", "input_gate",
+                             "input_begin", "forwarded", "forward_gate", "forward_begin"})
+        chains.push_back({name});
+    if (spec.has_targets())
+        for (const char* name : {"forward_grants", "targets", "forwarded_targets"})
+            chains.push_back({name});
+    if (spec.closed)
+        for (const char* name : {"refuse", "refuse_delivered"})
+            chains.push_back({name});
+    else
+        chains.push_back({"early_begin"});
+    if (!spec.closed && spec.has_targets())
+        chains.push_back({"early_targets"});
+    if (!spec.closed)
+        chains.push_back({"early", "filter", NF_INET_PRE_ROUTING, kRaw});
+    chains.push_back({"prerouting", "filter", NF_INET_PRE_ROUTING, kMangle});
+    // Before everybody's translations: who is shut out is to meet none.
+    if (spec.closed)
+        chains.push_back({"closed", "nat", NF_INET_PRE_ROUTING, kDestinationNat - 1});
+    if (spec.has_entrances())
+        chains.push_back({"entrances", "nat", NF_INET_PRE_ROUTING, kDestinationNat});
+    chains.push_back({"input", "filter", NF_INET_LOCAL_IN, kMangle});
+    chains.push_back({"forward", "filter", NF_INET_FORWARD, kMangle});
+    return chains;
+}
+
 void add_rules(Transaction& transaction, const FenceSpec& spec) {
-    add_first(transaction, spec);
-    for (const Prefix& prefix : spec.allow)
-        gate().source_in(prefix).accept(transaction, "gate.allow");
-    add_connection_limits(transaction, spec);
-    add_grants(transaction, spec);
-    add_drops(transaction, spec);
+    add_allow(transaction, spec);
+    add_grants(transaction, spec, "grants", false);
+    add_asked(transaction, spec);
+    add_granted(transaction);
+    if (spec.has_targets()) {
+        add_grants(transaction, spec, "forward_grants", true);
+        add_targets(transaction, spec, "targets", Use::looks);
+        add_targets(transaction, spec, "forwarded_targets", Use::takes);
+    }
+    add_shut(transaction, spec);
+    if (!spec.closed)
+        add_early(transaction, spec);
+    add_prerouting(transaction, spec);
+    add_decide(transaction, spec);
+    add_input(transaction, spec);
+    add_forward(transaction, spec);
     if (spec.has_entrances())
         add_entrances(transaction, spec);
 }

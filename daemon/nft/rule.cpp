@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <netinet/in.h> // before the kernel's own <linux/in.h>
+#include <netinet/tcp.h>
 
 #include "daemon/nft/rule.h"
 
@@ -25,7 +26,8 @@ constexpr std::uint32_t kFirst = word(0);
 
 constexpr std::uint32_t kV4Source = 12, kV6Source = 8; // offsets in the network header
 constexpr std::uint32_t kV4Target = 16, kV6Target = 24;
-constexpr std::uint32_t kPort = 2;                     // destination port in the transport header
+constexpr std::uint32_t kSourcePort = 0, kPort = 2;    // in the transport header; the destination's
+constexpr std::uint32_t kTcpFlags = 13;
 
 nftnl_expr* expression(nftnl_rule* rule, const char* kind) {
     nftnl_expr* const e = nftnl_expr_alloc(kind);
@@ -57,6 +59,8 @@ void compare(nftnl_rule* rule, std::uint32_t operation, const void* data, std::u
     nftnl_expr_set_data(e, NFTNL_EXPR_CMP_DATA, data, size);
 }
 
+void compare8(nftnl_rule* rule, std::uint8_t value) { compare(rule, NFT_CMP_EQ, &value, sizeof value); }
+
 void mask(nftnl_rule* rule, const void* bits, const void* zero, std::uint32_t size) {
     nftnl_expr* const e = expression(rule, "bitwise");
     nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, kFirst);
@@ -64,6 +68,14 @@ void mask(nftnl_rule* rule, const void* bits, const void* zero, std::uint32_t si
     nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, size);
     nftnl_expr_set_data(e, NFTNL_EXPR_BITWISE_MASK, bits, size);
     nftnl_expr_set_data(e, NFTNL_EXPR_BITWISE_XOR, zero, size);
+}
+
+// The port that a connection's first packet was sent to, before any translation.
+void asked_port(nftnl_rule* rule, std::uint32_t to) {
+    nftnl_expr* const e = expression(rule, "ct");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_PROTO_DST);
+    nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, to);
 }
 
 } // namespace
@@ -83,47 +95,73 @@ Rule& Rule::input_is_loopback() {
     return *this;
 }
 
-void Rule::state(std::uint32_t key, std::uint32_t bits) {
-    const std::uint32_t zero = 0;
+void Rule::connection(std::uint32_t key) {
     nftnl_expr* const e = expression(rule_.get(), "ct");
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, key);
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, kFirst);
+}
+
+void Rule::any_of(std::uint32_t key, std::uint32_t bits) {
+    const std::uint32_t zero = 0;
+    connection(key);
     mask(rule_.get(), &bits, &zero, sizeof bits);
     compare(rule_.get(), NFT_CMP_NEQ, &zero, sizeof zero);
 }
 
-Rule& Rule::established_or_related() {
-    state(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
+Rule& Rule::established() {
+    any_of(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED));
     return *this;
 }
 
 Rule& Rule::is_new() {
-    state(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
+    any_of(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
+    return *this;
+}
+
+Rule& Rule::without_entry() {
+    any_of(NFT_CT_STATE, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
+    return *this;
+}
+
+Rule& Rule::translated() {
+    any_of(NFT_CT_STATUS, IPS_DST_NAT);
+    return *this;
+}
+
+Rule& Rule::begins() {
+    const std::uint8_t flags = TH_SYN | TH_ACK, zero = 0;
+    to_protocol(IpProtocol::tcp);
+    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kTcpFlags, 1, kFirst);
+    mask(rule_.get(), &flags, &zero, sizeof flags);
+    compare8(rule_.get(), TH_SYN);
     return *this;
 }
 
 Rule& Rule::begun() {
-    const std::uint8_t tcp = IPPROTO_TCP;
-    meta(rule_.get(), NFT_META_L4PROTO, kFirst);
-    compare(rule_.get(), NFT_CMP_EQ, &tcp, sizeof tcp);
-    is_new();
-    state(NFT_CT_STATUS, IPS_CONFIRMED);
+    const std::uint32_t bits = IPS_CONFIRMED | IPS_ASSURED, confirmed = IPS_CONFIRMED, zero = 0;
+    connection(NFT_CT_DIRECTION);
+    compare8(rule_.get(), IP_CT_DIR_ORIGINAL);
+    connection(NFT_CT_STATUS);
+    mask(rule_.get(), &bits, &zero, sizeof bits);
+    compare(rule_.get(), NFT_CMP_EQ, &confirmed, sizeof confirmed);
     return *this;
 }
 
 Rule& Rule::answers_ours() {
-    const std::uint8_t reply = IP_CT_DIR_REPLY;
-    nftnl_expr* const e = expression(rule_.get(), "ct");
-    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_DIRECTION);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, kFirst);
-    compare(rule_.get(), NFT_CMP_EQ, &reply, sizeof reply);
+    connection(NFT_CT_DIRECTION);
+    compare8(rule_.get(), IP_CT_DIR_REPLY);
     return *this;
 }
 
 Rule& Rule::is(Family family) {
-    const auto value = static_cast<std::uint8_t>(family);
     meta(rule_.get(), NFT_META_NFPROTO, kFirst);
-    compare(rule_.get(), NFT_CMP_EQ, &value, sizeof value);
+    compare8(rule_.get(), static_cast<std::uint8_t>(family));
+    return *this;
+}
+
+Rule& Rule::to_protocol(IpProtocol protocol) {
+    meta(rule_.get(), NFT_META_L4PROTO, kFirst);
+    compare8(rule_.get(), static_cast<std::uint8_t>(protocol));
     return *this;
 }
 
@@ -151,18 +189,27 @@ Rule& Rule::target_is(const Address& address) {
     return *this;
 }
 
-Rule& Rule::to_ports(const PortRange& ports) {
-    const auto protocol = static_cast<std::uint8_t>(ports.protocol);
+void Rule::port_in(const PortRange& ports) {
     const std::uint16_t first = htons(ports.first), last = htons(ports.last);
-    meta(rule_.get(), NFT_META_L4PROTO, kFirst);
-    compare(rule_.get(), NFT_CMP_EQ, &protocol, sizeof protocol);
-    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, kFirst);
     if (ports.is_single()) {
         compare(rule_.get(), NFT_CMP_EQ, &first, sizeof first);
     } else {
         compare(rule_.get(), NFT_CMP_GTE, &first, sizeof first);
         compare(rule_.get(), NFT_CMP_LTE, &last, sizeof last);
     }
+}
+
+Rule& Rule::to_ports(const PortRange& ports) {
+    to_protocol(ports.protocol);
+    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, kFirst);
+    port_in(ports);
+    return *this;
+}
+
+Rule& Rule::asked_ports(const PortRange& ports) {
+    to_protocol(ports.protocol);
+    asked_port(rule_.get(), kFirst);
+    port_in(ports);
     return *this;
 }
 
@@ -173,14 +220,18 @@ void Rule::load(Family family, Key key) {
         payload(rule_.get(), NFT_PAYLOAD_NETWORK_HEADER, offset, v4 ? 4 : 16, word(at));
         at += v4 ? 1 : 4;
     };
-    if (key == Key::source || key == Key::source_port || key == Key::source_target_port)
+    if (key != Key::port && key != Key::target_port)
         address(v4 ? kV4Source : kV6Source);
     if (key == Key::target_port || key == Key::source_target_port)
         address(v4 ? kV4Target : kV6Target);
     if (key == Key::source)
         return;
-    meta(rule_.get(), NFT_META_L4PROTO, word(at));
-    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, word(at + 1));
+    meta(rule_.get(), NFT_META_L4PROTO, word(at++));
+    if (key == Key::source_asked)
+        return asked_port(rule_.get(), word(at));
+    if (key == Key::flow)
+        payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kSourcePort, 2, word(at++));
+    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, word(at));
 }
 
 Rule& Rule::in_set(Family family, Key key, const std::string& set) {
@@ -193,39 +244,53 @@ Rule& Rule::in_set(Family family, Key key, const std::string& set) {
     return *this;
 }
 
-Rule& Rule::take_out(Family family, Key key, const std::string& set) {
+nftnl_expr* Rule::dynset(Family family, Key key, const std::string& set, std::uint32_t operation) {
     load(family, key);
     nftnl_expr* const e = expression(rule_.get(), "dynset");
     nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, kFirst);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_DELETE);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, operation);
     nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set.c_str());
+    return e;
+}
+
+Rule& Rule::take_out(Family family, Key key, const std::string& set) {
+    dynset(family, key, set, NFT_DYNSET_OP_DELETE);
+    return *this;
+}
+
+Rule& Rule::remember(Family family, Key key, const std::string& set, std::chrono::milliseconds time) {
+    nftnl_expr_set_u64(dynset(family, key, set, NFT_DYNSET_OP_UPDATE), NFTNL_EXPR_DYNSET_TIMEOUT,
+                       static_cast<std::uint64_t>(time.count()));
     return *this;
 }
 
 Rule& Rule::more_connections_than(std::uint32_t number, Family family, Key key, const std::string& set) {
-    load(family, key);
     nftnl_expr* const count = nftnl_expr_alloc("connlimit");
     if (count == nullptr)
         std::abort(); // out of memory
     nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_COUNT, number);
     nftnl_expr_set_u32(count, NFTNL_EXPR_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
-    nftnl_expr* const e = expression(rule_.get(), "dynset");
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, kFirst);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
-    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set.c_str());
-    nftnl_expr_set(e, NFTNL_EXPR_DYNSET_EXPR, count, 0); // belongs to the rule from here on
+    // The count belongs to the rule from here on.
+    nftnl_expr_set(dynset(family, key, set, NFT_DYNSET_OP_ADD), NFTNL_EXPR_DYNSET_EXPR, count, 0);
     return *this;
 }
 
-Rule& Rule::for_this_host() {
-    // Not "local": that leaves out the anycast addresses that a router answers for (RFC 4291 2.6.1),
-    // broadcast and multicast. What is transit has a unicast route.
-    const std::uint32_t unicast = RTN_UNICAST;
+void Rule::fib_is_local(std::uint32_t flags) {
+    const std::uint32_t local = RTN_LOCAL;
     nftnl_expr* const e = expression(rule_.get(), "fib");
     nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, flags);
     nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, kFirst);
-    compare(rule_.get(), NFT_CMP_NEQ, &unicast, sizeof unicast);
+    compare(rule_.get(), NFT_CMP_EQ, &local, sizeof local);
+}
+
+Rule& Rule::for_this_host() {
+    fib_is_local(NFTA_FIB_F_DADDR);
+    return *this;
+}
+
+Rule& Rule::for_this_interface() {
+    fib_is_local(NFTA_FIB_F_DADDR | NFTA_FIB_F_IIF);
     return *this;
 }
 
@@ -263,6 +328,38 @@ void Rule::drop(Transaction& transaction, const std::string& comment) {
 
 void Rule::go_to(Transaction& transaction, const std::string& chain, const std::string& comment) {
     verdict(transaction, static_cast<std::uint32_t>(NFT_GOTO), comment, chain);
+}
+
+void Rule::jump_to(Transaction& transaction, const std::string& chain, const std::string& comment) {
+    verdict(transaction, static_cast<std::uint32_t>(NFT_JUMP), comment, chain);
+}
+
+void Rule::go_on(Transaction& transaction, const std::string& comment) { append(transaction, comment); }
+
+void Rule::reject(Transaction& transaction, std::uint32_t type, std::uint8_t code, const std::string& comment) {
+    nftnl_expr* const e = expression(rule_.get(), "reject");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, type);
+    nftnl_expr_set_u8(e, NFTNL_EXPR_REJECT_CODE, code);
+    append(transaction, comment);
+}
+
+void Rule::reset(Transaction& transaction, const std::string& comment) {
+    reject(transaction, NFT_REJECT_TCP_RST, 0, comment);
+}
+
+void Rule::say_unreachable(Transaction& transaction, const std::string& comment) {
+    reject(transaction, NFT_REJECT_ICMPX_UNREACH, NFT_REJECT_ICMPX_PORT_UNREACH, comment);
+}
+
+void Rule::redirect_to(Transaction& transaction, std::uint16_t port, const std::string& comment) {
+    const std::uint16_t network = htons(port);
+    nftnl_expr* const value = expression(rule_.get(), "immediate");
+    nftnl_expr_set_u32(value, NFTNL_EXPR_IMM_DREG, NFT_REG_1);
+    nftnl_expr_set_data(value, NFTNL_EXPR_IMM_DATA, &network, sizeof network);
+    nftnl_expr* const e = expression(rule_.get(), "redir");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_REG_PROTO_MIN, NFT_REG_1);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_REDIR_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
+    append(transaction, comment);
 }
 
 void Rule::translate_to(Transaction& transaction, const Address& target, std::uint16_t port,

@@ -122,7 +122,7 @@ eventually 5 ask_vpn || fail "a grant does not open a UDP port"
 say "and open after a knock"
 
 say "knocks in a shape that the filter does not take meet the fence too"
-dropped() { in_srv nft list chain inet xknock gate | sed -n 's/.*62201.*packets \([0-9]*\) .*/\1/p'; }
+dropped() { in_srv nft list chain inet xknock decide | sed -n 's/.*62201.*packets \([0-9]*\) .*/\1/p'; }
 count=$(dropped)
 # IPv4 options: the filter passes it, the fence drops it, and no ICMP says that the port differs from others.
 in_cli socat -u - UDP:192.0.2.1:62201,ipoptions=x01010101 <<<junk

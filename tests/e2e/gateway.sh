@@ -138,7 +138,7 @@ say "without gateways again"
 sed -i '/^  nas:/d; /^  second:/d; /^  inside:/d; /^  once:/d' "$D/etc/xknock.yaml"
 sed -i 's/^services: .*/services: [ssh]/' "$D/etc/users/anna.yaml"
 check "a reload" ctl reload
-lacks "leaves nothing of them" "$(in_srv nft list ruleset)" "forward"
+lacks "leaves nothing of them" "$(in_srv nft list ruleset)" "forward4"
 lacks "nor a chain of nat" "$(in_srv nft list ruleset)" "nat hook"
 check "and what was shut behind is not any more" can_connect "$CLI" 203.0.113.7 22
 stop

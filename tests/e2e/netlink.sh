@@ -12,7 +12,7 @@ start
 listen 22
 check "a grant" knock 192.0.2.1 anna-robot ssh --lifetime 20m
 ctl ban 203.0.113.9 --for 1h --reason 'to stay' >/dev/null
-ruleset() { in_srv nft -s list table inet xknock | sed -E 's/ (timeout|expires) [0-9a-z]+//g' | sort; }
+ruleset() { in_srv nft -s list table inet xknock | without_remembered | sed -E 's/ (timeout|expires) [0-9a-z]+//g' | sort; }
 before=$(ruleset)
 as_before() { [ "$(ruleset)" = "$before" ]; }
 

@@ -48,7 +48,7 @@ check "a grant" knock 192.0.2.1 anna-robot ssh --lifetime 20m
 ctl ban 203.0.113.9 --for 1h --reason 'to stay' >/dev/null
 ctl ban 203.0.113.128/25 >/dev/null
 # Without the times of elements, which go on.
-ruleset() { in_srv nft -s list ruleset | sed -E 's/ (timeout|expires) [0-9a-z]+//g'; }
+ruleset() { in_srv nft -s list ruleset | without_remembered | sed -E 's/ (timeout|expires) [0-9a-z]+//g'; }
 before=$(ruleset)
 # What was made anew stands behind what was not.
 as_before() { [ "$(ruleset | grep . | sort)" = "$(printf '%s\n' "$before" | grep . | sort)" ]; }
@@ -69,13 +69,13 @@ contains "the log names the culprit" "$(grep 'as it was again' "$D/log")" "table
 contains "and says what was saved" "$(grep 'as it was again' "$D/log")" "with 1 grants and 2 bans"
 undone "delete table" nft delete table inet xknock
 undone "flush table" nft flush table inet xknock
-undone "flush chain" nft flush chain inet xknock gate
-handle() { in_srv nft -a list chain inet xknock gate | sed -n "s/.*$1.*handle \\([0-9]*\\)$/\\1/p" | head -n 1; }
-undone "delete rule" nft delete rule inet xknock gate handle "$(handle protected)"
+undone "flush chain" nft flush chain inet xknock decide
+handle() { in_srv nft -a list chain inet xknock decide | sed -n "s/.*$1.*handle \\([0-9]*\\)$/\\1/p" | head -n 1; }
+undone "delete rule" nft delete rule inet xknock decide handle "$(handle protected)"
 undone "a rule that lets everybody in" nft insert rule inet xknock prerouting accept
 undone "a port is taken out" nft delete element inet xknock protected '{ tcp . 22 }'
 undone "a ban is taken out" nft flush set inet xknock banned4
-undone "the chain and a set go" nft 'flush chain inet xknock gate; flush chain inet xknock prerouting; delete chain inet xknock prerouting; delete set inet xknock grants4'
+undone "the chain and a set go" nft 'flush table inet xknock; delete chain inet xknock prerouting; delete set inet xknock grants4'
 printf '#!/usr/sbin/nft -f\nflush ruleset\ntable inet filter { chain input { type filter hook input priority 0; policy accept; }; }\n' >"$D/nftables.conf"
 before=$before$'\n'$(printf 'table inet filter {\n\tchain input {\n\t\ttype filter hook input priority filter; policy accept;\n\t}\n}')
 undone "what \"systemctl restart nftables\" does" nft -f "$D/nftables.conf"

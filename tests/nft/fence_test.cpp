@@ -103,13 +103,13 @@ TEST_CASE("the fence reads as a person would have written it") {
 	set once4 {
 		type ipv4_addr . inet_proto . inet_service
 		size 65535
-		flags timeout
+		flags dynamic,timeout
 	}
 
 	set once6 {
 		type ipv6_addr . inet_proto . inet_service
 		size 65535
-		flags timeout
+		flags dynamic,timeout
 	}
 
 	set banned4 {
@@ -122,6 +122,18 @@ TEST_CASE("the fence reads as a person would have written it") {
 		flags interval
 	}
 
+	set begun4 {
+		type ipv4_addr
+		size 65535
+		flags dynamic,timeout
+	}
+
+	set flows4 {
+		type ipv4_addr . inet_proto . inet_service . inet_service
+		size 65535
+		flags dynamic,timeout
+	}
+
 	set banned6 {
 		type ipv6_addr
 		flags timeout
@@ -132,21 +144,130 @@ TEST_CASE("the fence reads as a person would have written it") {
 		flags interval
 	}
 
+	set begun6 {
+		type ipv6_addr
+		size 65535
+		flags dynamic,timeout
+	}
+
+	set flows6 {
+		type ipv6_addr . inet_proto . inet_service . inet_service
+		size 65535
+		flags dynamic,timeout
+	}
+
 	set protected {
 		type inet_proto . inet_service
 		elements = { tcp . 22,
 			     udp . 51820 }
 	}
 
-	chain gate {
+	chain allow {
+		iif "lo" accept comment "loopback"
 		ip saddr 198.51.100.0/25 accept comment "gate.allow"
 		ip6 saddr 2001:db8:a::/47 accept comment "gate.allow"
+	}
+
+	chain grants {
+		ip saddr . meta l4proto . th dport @grants4 goto granted comment "granted"
+		ip6 saddr . meta l4proto . th dport @grants6 goto granted comment "granted"
+	}
+
+	chain asked {
+		meta l4proto tcp ip saddr . meta l4proto . ct original proto-dst @grants4 goto granted comment "granted"
+		meta l4proto udp ip saddr . meta l4proto . ct original proto-dst @grants4 goto granted comment "granted"
+		meta l4proto tcp ip6 saddr . meta l4proto . ct original proto-dst @grants6 goto granted comment "granted"
+		meta l4proto udp ip6 saddr . meta l4proto . ct original proto-dst @grants6 goto granted comment "granted"
+		ct state new meta l4proto tcp ip saddr . meta l4proto . ct original proto-dst @once4 delete @once4 { ip saddr . meta l4proto . ct original proto-dst } goto granted comment "granted once"
+		ct state new meta l4proto udp ip saddr . meta l4proto . ct original proto-dst @once4 delete @once4 { ip saddr . meta l4proto . ct original proto-dst } goto granted comment "granted once"
+		ct state new meta l4proto tcp ip6 saddr . meta l4proto . ct original proto-dst @once6 delete @once6 { ip6 saddr . meta l4proto . ct original proto-dst } goto granted comment "granted once"
+		ct state new meta l4proto udp ip6 saddr . meta l4proto . ct original proto-dst @once6 delete @once6 { ip6 saddr . meta l4proto . ct original proto-dst } goto granted comment "granted once"
+	}
+
+	chain granted {
+		update @begun4 { ip saddr timeout 2m10s } comment "SYNs said again"
+		update @begun6 { ip6 saddr timeout 2m10s } comment "SYNs said again"
+		ct state invalid,untracked update @flows4 { ip saddr . meta l4proto . th sport . th dport timeout 5d } comment "notrack"
+		ct state invalid,untracked update @flows6 { ip6 saddr . meta l4proto . th sport . th dport timeout 5d } comment "notrack"
+		accept comment "granted"
+	}
+
+	chain shut {
+		fib daddr type local counter packets 0 bytes 0 drop comment "protected"
+		fib daddr . iif type local counter packets 0 bytes 0 drop comment "protected"
+	}
+
+	chain decide {
+		jump allow comment "gate.allow"
+		jump grants comment "grants"
+		ct state new ip saddr . meta l4proto . th dport @once4 goto granted comment "granted once"
+		ct state new ip6 saddr . meta l4proto . th dport @once6 goto granted comment "granted once"
+		meta l4proto . th dport @protected goto shut comment "protected"
+		udp dport 62201 fib daddr type local counter packets 0 bytes 0 drop comment "knock port"
+	}
+
+	chain gate {
+		ct state invalid,untracked ip saddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip6 saddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		goto decide comment "all else"
+	}
+
+	chain begin {
+		ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
+		goto decide comment "all else"
+	}
+
+	chain delivered {
+		jump allow comment "gate.allow"
+		ct state new ip saddr . meta l4proto . th dport @once4 delete @once4 { ip saddr . meta l4proto . th dport } goto granted comment "granted once"
+		ct state new ip6 saddr . meta l4proto . th dport @once6 delete @once6 { ip6 saddr . meta l4proto . th dport } goto granted comment "granted once"
+		jump grants comment "grants"
+		ct status dnat jump asked comment "what was addressed"
+		meta l4proto . th dport @protected counter packets 0 bytes 0 drop comment "protected"
+		udp dport 62201 counter packets 0 bytes 0 drop comment "knock port"
+	}
+
+	chain input_gate {
+		ct state invalid,untracked ip saddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip6 saddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		goto delivered comment "all else"
+	}
+
+	chain input_begin {
+		ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
+		goto delivered comment "all else"
+	}
+
+	chain forwarded {
+		jump allow comment "gate.allow"
+		ct status dnat jump asked comment "what was addressed"
+	}
+
+	chain forward_gate {
+		ct state invalid,untracked ip saddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip6 saddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		goto forwarded comment "all else"
+	}
+
+	chain forward_begin {
+		ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
+		goto forwarded comment "all else"
+	}
+
+	chain early_begin {
+		jump allow comment "gate.allow"
+		ip saddr @begun4 accept comment "said again"
+		ip6 saddr @begun6 accept comment "said again"
 		ip saddr . meta l4proto . th dport @grants4 accept comment "granted"
 		ip6 saddr . meta l4proto . th dport @grants6 accept comment "granted"
-		ct state new ip saddr . meta l4proto . th dport @once4 delete @once4 { ip saddr . meta l4proto . th dport } accept comment "granted once"
-		ct state new ip6 saddr . meta l4proto . th dport @once6 delete @once6 { ip6 saddr . meta l4proto . th dport } accept comment "granted once"
-		fib daddr type != unicast meta l4proto . th dport @protected counter packets 0 bytes 0 drop comment "protected"
-		udp dport 62201 fib daddr type != unicast counter packets 0 bytes 0 drop comment "knock port"
+		ip saddr . meta l4proto . th dport @once4 accept comment "granted"
+		ip6 saddr . meta l4proto . th dport @once6 accept comment "granted"
+		meta l4proto . th dport @protected fib daddr type local counter packets 0 bytes 0 drop comment "protected"
+	}
+
+	chain early {
+		type filter hook prerouting priority raw; policy accept;
+		tcp flags syn / syn,ack goto early_begin comment "SYN"
 	}
 
 	chain prerouting {
@@ -156,9 +277,23 @@ TEST_CASE("the fence reads as a person would have written it") {
 		ip saddr @banned_networks4 counter packets 0 bytes 0 drop comment "banned"
 		ip6 saddr @banned6 counter packets 0 bytes 0 drop comment "banned"
 		ip6 saddr @banned_networks6 counter packets 0 bytes 0 drop comment "banned"
-		ct state established,related accept comment "sessions that exist"
-		meta l4proto tcp ct state new ct status confirmed accept comment "connections that began"
+		tcp flags syn / syn,ack goto begin comment "SYN"
+		ct state established accept comment "sessions that exist"
 		goto gate comment "all else"
+	}
+
+	chain input {
+		type filter hook input priority mangle; policy accept;
+		tcp flags syn / syn,ack goto input_begin comment "SYN"
+		ct state established accept comment "sessions that exist"
+		goto input_gate comment "all else"
+	}
+
+	chain forward {
+		type filter hook forward priority mangle; policy accept;
+		tcp flags syn / syn,ack goto forward_begin comment "SYN"
+		ct state established accept comment "sessions that exist"
+		goto forward_gate comment "all else"
 	}
 }
 )");
@@ -188,14 +323,14 @@ TEST_CASE("ranges, hosts behind this one, limits and entrances have rules and se
     more.guards.push_back(entrance);
     for (int i = 0; i < 2; ++i) // again is as once
         REQUIRE(install_fence(socket, more));
-    const std::string rules = run_nft("list chain inet xknock gate") + run_nft("list chain inet xknock prerouting") +
-                              run_nft("list chain inet xknock entrances") + run_nft("list set inet xknock protected") +
-                              run_nft("list set inet xknock protected_targets6");
+    const std::string rules = run_nft("list table inet xknock");
     for (const char* line :
-         {"tcp dport 6000-6100 ip saddr @grants4_tcp_6000_6100 accept comment \"granted\"",
-          "tcp dport 6000-6100 fib daddr type != unicast counter packets 0 bytes 0 drop comment \"protected\"",
-          "ip saddr . ip daddr . meta l4proto . th dport @forward4 accept comment \"granted\"",
-          "ip6 daddr . meta l4proto . th dport @protected_targets6 counter packets 0 bytes 0 drop comment \"protected\"",
+         {"tcp dport 6000-6100 ip saddr @grants4_tcp_6000_6100 goto granted comment \"granted\"",
+          "tcp dport 6000-6100 goto shut comment \"protected\"",
+          "meta l4proto tcp ct original proto-dst 6000-6100 ip saddr @grants4_tcp_6000_6100 goto granted",
+          "ip saddr . ip daddr . meta l4proto . th dport @forward4 goto granted comment \"granted\"",
+          "ip6 daddr . meta l4proto . th dport @protected_targets6 goto targets comment \"hosts behind\"",
+          "ip6 daddr . meta l4proto . th dport @protected_targets6 goto forwarded_targets comment \"hosts behind\"",
           "tcp dport 22 ip saddr . meta l4proto . tcp dport @grants4 add @connections4 { ip saddr . meta l4proto . tcp "
           "dport ct count over 3 } counter packets 0 bytes 0 drop comment \"max_connections\"",
           "ip6 daddr 2001:db8:7::7 tcp dport 22",
@@ -208,6 +343,50 @@ TEST_CASE("ranges, hosts behind this one, limits and entrances have rules and se
         CHECK_MESSAGE(rules.find(line) != std::string::npos, line << "\n" << rules);
     REQUIRE(install_fence(socket, spec()));
     CHECK(run_nft("list ruleset") == before);
+}
+
+TEST_CASE("nft reads back what it shows, or a saved ruleset would keep a host's whole firewall from loading") {
+    Socket socket = socket_in_new_namespace();
+    FenceSpec all = spec();
+    all.guards[0].cut = true;
+    all.guards[1].max_connections = 2;
+    all.guards.push_back(guard("tcp/6000-6100"));
+    all.guards.push_back(guard("udp/7000-7001"));
+    Guard behind = guard("tcp/22");
+    behind.target4 = address("198.51.100.7");
+    behind.target6 = address("2001:db8:7::7");
+    all.guards.push_back(behind);
+    Guard entrance = guard("tcp/2222");
+    entrance.to4 = behind.target4;
+    entrance.to6 = behind.target6;
+    entrance.to_port = 22;
+    all.guards.push_back(entrance);
+    for (const bool closed : {false, true}) {
+        all.closed = closed;
+        REQUIRE(install_fence(socket, all));
+        const std::string shown = run_nft("list ruleset");
+        run_nft("list ruleset > /dev/shm/xk-fence-test && nft flush ruleset && nft -f /dev/shm/xk-fence-test; "
+                "rm -f /dev/shm/xk-fence-test");
+        CHECK(run_nft("list ruleset") == shown);
+    }
+}
+
+TEST_CASE("closed: TCP is answered by the stack, at a port that nothing listens on, and the rest is refused") {
+    Socket socket = socket_in_new_namespace();
+    FenceSpec closed = spec();
+    closed.closed = true;
+    closed.silent_port.reset();
+    REQUIRE(install_fence(socket, closed));
+    const std::string rules = run_nft("list table inet xknock");
+    for (const char* line :
+         {"type nat hook prerouting priority dstnat - 1; policy accept;",
+          "meta l4proto . th dport @protected meta l4proto tcp fib daddr type local counter packets 0 bytes 0 redirect to :0",
+          "fib daddr type local goto refuse comment \"protected\"", "reject with tcp reset comment \"protected\""})
+        CHECK_MESSAGE(rules.find(line) != std::string::npos, line << "\n" << rules);
+    CHECK(rules.find("drop comment \"protected\"") == std::string::npos);
+    CHECK(rules.find("chain early") == std::string::npos);
+    REQUIRE(install_fence(socket, spec()));
+    CHECK(run_nft("list table inet xknock").find("closed") == std::string::npos);
 }
 
 TEST_CASE("installing again keeps grants and bans and takes over the new rules") {
@@ -224,7 +403,7 @@ TEST_CASE("installing again keeps grants and bans and takes over the new rules")
     const std::string after = run_nft("list ruleset");
     CHECK(after.find("2222") != std::string::npos);
     CHECK(after.find("51820") == std::string::npos);
-    CHECK(after.find("gate.allow") == std::string::npos);
+    CHECK(after.find("accept comment \"gate.allow\"") == std::string::npos);
     CHECK(after.find("62201") == std::string::npos);
     REQUIRE(install_fence(socket, spec()));
     run_nft("flush set inet xknock grants4");
