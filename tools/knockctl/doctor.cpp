@@ -9,6 +9,7 @@
 #include "tools/knockctl/doctor/host.h"
 #include "tools/knockctl/doctor/listeners.h"
 #include "tools/knockctl/doctor/ruleset.h"
+#include "tools/knockctl/doctor/saved.h"
 #include "tools/knockctl/doctor/ways.h"
 
 #include <nlohmann/json.hpp>
@@ -79,6 +80,7 @@ Findings examine(const std::string& config_file, const std::function<Result<json
         check_kernel(true, findings);
     }
     check_legacy_tables(findings);
+    check_saved_rulesets(findings);
     check_clock(findings);
     std::ranges::stable_sort(findings, [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
     return findings;

@@ -74,24 +74,25 @@ std::string remedy(const Ruleset& ruleset, const Place& place, const Endpoint& e
 
 // ---- the fence
 
-void check_port(const Firewall& f, const Chain& fence, const Endpoint& endpoint, Gathering& said) {
+void check_port(const Firewall& f, const Endpoint& endpoint, Gathering& said) {
     for_all_ways(f, endpoint, Source::stranger, [&](const Packet& packet) {
         const std::string what = label(f.config, endpoint) + " is not protected: ";
+        std::vector<Place> accepts;
         for (const Chain* chain : f.ruleset.on_the_way_in()) {
-            if (chain == &fence)
-                break;
-            if (is_ours(*chain) || !meets(*chain, packet))
+            if (!meets(*chain, packet))
                 continue;
             const Fate fate = walk(f.ruleset, *chain, packet);
-            if (fate.port_changed || fate.leaves != Truth::no)
-                said.add(what + printable(chain->label()) + " changes its address or port before xknock sees it",
-                         "give that chain a priority above -150", Severity::problem, packet);
+            if (is_ours(*chain) && shuts(fate))
+                return;
+            if (is_ours(*chain) && chain->type != "nat")
+                accepts = fate.accepts; // of the last one, which lets it go
+            if (!is_ours(*chain) && (fate.port_changed || fate.leaves != Truth::no))
+                return said.add(what + printable(chain->label()) +
+                                    " changes its address or port before xknock sees it",
+                                "give that chain a priority above -150", Severity::problem, packet);
         }
-        const Fate fate = walk(f.ruleset, fence, packet);
-        if (fate.dropped() == Truth::yes)
-            return;
-        if (!fate.accepts.empty())
-            said.add(what + text_of(fate.accepts) + " lets strangers pass", "restart xknockd: it makes its table anew",
+        if (!accepts.empty())
+            said.add(what + text_of(accepts) + " lets strangers pass", "restart xknockd: it makes its table anew",
                      Severity::problem, packet);
         else
             said.add(what + "no rule of table inet xknock drops it",
@@ -111,7 +112,7 @@ void check_table(const Firewall& f, Findings& findings) {
     }
     Gathering said;
     for (const Endpoint& endpoint : local_endpoints(f.config))
-        check_port(f, *fence, endpoint, said);
+        check_port(f, endpoint, said);
     said.report("fence", findings);
     if (said.empty())
         findings.push_back({Severity::ok, "fence", "every service's port is shut to strangers", {}});

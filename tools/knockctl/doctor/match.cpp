@@ -108,6 +108,17 @@ Field field_of(const json& left, const Packet& packet) {
     return {};
 }
 
+// Of TCP, or the status of a connection (linux/netfilter/nf_conntrack_common.h): no word is in both.
+std::optional<std::uint64_t> flag_called(const std::string& word) {
+    static const std::map<std::string_view, std::uint64_t> kStatus = {
+        {"expected", 1}, {"seen-reply", 2}, {"assured", 4}, {"confirmed", 8}, {"snat", 16}, {"dnat", kDnat}, {"dying", 512}};
+    for (std::uint64_t flag = 1; flag < 256; flag <<= 1)
+        if (names_of_flag(flag) == Strings{word})
+            return flag;
+    const auto status = kStatus.find(word);
+    return status == kStatus.end() ? std::nullopt : std::optional(status->second);
+}
+
 // Flags are written as one word, a list of them, or a number.
 std::optional<std::uint64_t> number_of(const json& value) {
     if (value.is_number_unsigned() || value.is_number_integer())
@@ -118,12 +129,10 @@ std::optional<std::uint64_t> number_of(const json& value) {
         return number_of(value.at("|"));
     std::uint64_t sum = 0;
     for (const json& word : value.is_array() ? value : json::array({value})) {
-        std::uint64_t flag = 1;
-        while (flag < 256 && (!word.is_string() || names_of_flag(flag) != Strings{word.get<std::string>()}))
-            flag <<= 1;
-        if (flag == 256)
+        const auto flag = word.is_string() ? flag_called(word.get<std::string>()) : std::nullopt;
+        if (!flag)
             return std::nullopt;
-        sum |= flag;
+        sum |= *flag;
     }
     return sum;
 }

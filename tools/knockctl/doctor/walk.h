@@ -32,6 +32,11 @@ struct Fate {
     Truth dropped() const { return drops.empty() ? Truth::no : passes ? Truth::maybe : Truth::yes; }
 };
 
+// Whether a chain of ours ends the packet for certain: dropped, refused, or sent to port 0, where nothing can listen.
+inline bool shuts(const Fate& fate) {
+    return fate.dropped() == Truth::yes || (fate.port_changed && fate.port == std::optional<std::uint16_t>(0));
+}
+
 Fate walk(const Ruleset& ruleset, const Chain& base, const Packet& packet);
 
 // Whether the packet's family and interface meet this chain at all.

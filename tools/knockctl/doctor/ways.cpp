@@ -35,11 +35,11 @@ Judgement judge(const Firewall& f, const Packet& packet, Station from, Station u
     Judgement judgement;
     for (const Chain* chain : f.ruleset.on_the_way_in(packet.forwarded)) {
         const Station here = station_of(chain->hook, chain->priority);
-        if (here <= from || here >= until || chain->type == "nat" || !meets(*chain, packet))
+        if (here <= from || here >= until || !meets(*chain, packet) || (chain->type == "nat" && !is_ours(*chain)))
             continue;
         const Fate fate = walk(f.ruleset, *chain, packet);
         judgement.shut = either(judgement.shut, fate.dropped());
-        if (fate.dropped() == Truth::yes)
+        if (shuts(fate))
             return {Truth::yes, {}};
         if (fate.dropped() == Truth::maybe)
             for (const auto* places : {&fate.accepts, &fate.drops})
