@@ -49,21 +49,34 @@ no_way() {
 	lists ok "no rule, route or table leads to a service's port from elsewhere"
 }
 reaches_through() { nsenter --net="/run/netns/$STR" socat -u "TCP:$1,connect-timeout=0.5" - 2>/dev/null | grep -E 'hello|inside' >/dev/null; }
-# The way is there: without the fence a stranger gets through it (so that "shut" below is no fault of the test).
-leads() { eventually 3 reaches_through "$1" || fail "the way by $1 leads nowhere, fence or no fence"; }
-# way_is_shut WHAT ADDRESS:PORT: with the fence they do not.
-way_is_shut() { ! reaches_through "$2" || fail "$1: a stranger gets in by $2"; }
-
-# way TEXT ADDRESS:PORT... : of the ruleset that is loaded now: listed as shut, and shut; both halves for each address.
-declare -a TO_PROVE=()
-way() {
-	local text=$1 address
-	shift
-	lists ok "$text" "shut without a grant"
-	for address in "$@"; do
-		way_is_shut "$text" "$address"
-		TO_PROVE+=("$address")
+# ways_are_shut: with the fence strangers get through none of them. All at once: each waits for an answer that does not come.
+ways_are_shut() {
+	local address pids=() i=0
+	for address in "${TO_PROVE[@]}"; do
+		reaches_through "$address" &
+		pids+=($!)
 	done
+	for address in "${TO_PROVE[@]}"; do
+		! wait "${pids[i]}" || fail "a stranger gets in by $address"
+		i=$((i + 1))
+	done
+	say "and strangers get through none of them: ${TO_PROVE[*]}"
+}
+# way TEXT ADDRESS:PORT... : of the ruleset that is loaded now: listed as shut; the addresses are to be tried.
+TO_PROVE=()
+way() {
+	lists ok "$1" "shut without a grant"
+	TO_PROVE+=("${@:2}")
+}
+# Without the fence each of them is a way, or that it is shut with it would say nothing.
+they_lead() {
+	local address
+	stop
+	daemon_command --remove 2>/dev/null
+	for address in "${TO_PROVE[@]}"; do
+		eventually 3 reaches_through "$address" || fail "the way by $address leads nowhere, fence or no fence"
+	done
+	say "without the fence strangers get through each of them"
 }
 
 say "no way at first"
@@ -117,10 +130,8 @@ way 'tcp/2223 leads to tcp/22 (ssh), by "tcp dport 2223 redirect to :22" in chai
 ! grep -E 'ways: tcp/(7001|7002|3007) ' "$D/found" || fail "a way to no service's port"
 check "and that one is open" reaches_through 198.51.100.1:7002
 
-say "each of them is a way: without the fence strangers get through"
-stop
-daemon_command --remove 2>/dev/null
-for address in "${TO_PROVE[@]}"; do leads "$address"; done
+ways_are_shut
+they_lead
 doctor
 lists problem "tcp/2222 leads to tcp/22 (ssh)" "open to strangers"
 start
@@ -161,9 +172,8 @@ for kind in nft legacy; do
 		lists ok "tcp/4001 leads to tcp/22 of 203.0.113.7 (nas)" "in chain WEB of the old iptables, table nat"
 	fi
 	lists advice "tcp/2004 (once) is not tracked"
-	stop
-	daemon_command --remove 2>/dev/null
-	for address in "${TO_PROVE[@]}"; do leads "$address"; done
+	ways_are_shut
+	they_lead
 	TO_PROVE=()
 	start
 	for table in nat raw; do in_srv iptables-$kind -t $table -F && in_srv iptables-$kind -t $table -X; done
@@ -181,6 +191,8 @@ background "$IN" socat TCP6-LISTEN:8080,fork,reuseaddr,ipv6only=0 SYSTEM:'echo i
 doctor
 way 'tcp/443 (web) is published, and leads to 203.0.113.7 port 8080, by "-A DOCKER' 198.51.100.1:443
 way 'tcp/5000 leads to tcp/22 of 203.0.113.7 (nas)' 198.51.100.1:5000
+ways_are_shut
+TO_PROVE=()
 ! grep 'ways: .*5001' "$D/found" || fail "a container's port that is no service's"
 eventually 5 reaches_through 198.51.100.1:5001 || fail "which is open"
 in_srv iptables -t nat -F
@@ -199,6 +211,8 @@ way "what is for 203.0.113.200, which routing table 100 (ip rule: from 198.51.10
 	203.0.113.200:22
 way "what is for 2001:db8:200::/64, which routing table 101 (ip rule: iif host1) delivers here" \
 	'[2001:db8:200::5]:22'
+ways_are_shut
+TO_PROVE=()
 check "and a port of no service is open there" reaches_through 203.0.113.200:7000
 check "over IPv6 too" reaches_through '[2001:db8:200::5]:7000'
 ip -n "$SRV" rule del from 198.51.100.0/24 lookup 100
@@ -215,6 +229,8 @@ ip -n "$STR" -6 route add 2001:db8:5e6::1 via 2001:db8:66::1
 ip -n "$STR" -6 route add 2001:db8::1 encap seg6 mode encap segs 2001:db8:5e6::1 dev str0
 doctor
 way "what a route unpacks behind prerouting (seg6local, 2001:db8:5e6::1) leads to tcp/22 (ssh)" '[2001:db8::1]:22'
+ways_are_shut
+TO_PROVE=()
 check "and a port of no service is open there" reaches_through '[2001:db8::1]:7000'
 ip -n "$SRV" -6 route del 2001:db8:5e6::1
 ip -n "$STR" -6 route del 2001:db8::1
