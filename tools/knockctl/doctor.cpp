@@ -10,6 +10,7 @@
 #include "tools/knockctl/doctor/listeners.h"
 #include "tools/knockctl/doctor/ruleset.h"
 #include "tools/knockctl/doctor/saved.h"
+#include "tools/knockctl/doctor/stealth.h"
 #include "tools/knockctl/doctor/ways.h"
 
 #include <nlohmann/json.hpp>
@@ -55,7 +56,9 @@ void check_rules(const config::Config& config, Findings& findings) {
     check_fence(firewall, findings);
     check_others(firewall, findings);
     check_ways(firewall, read_ways(*ruleset), findings);
-    check_listeners(firewall, list_listeners(), findings);
+    const auto listeners = list_listeners();
+    check_listeners(firewall, listeners, findings);
+    check_stealth(firewall, listeners, findings);
     check_kernel(ruleset->find("inet", nft::kTable, "prerouting") != nullptr, findings);
 }
 

@@ -15,11 +15,11 @@ constexpr int kDepth = 16;            // of jumps, as in the kernel (NFT_JUMP_ST
 constexpr unsigned kMaxRules = 50000; // looked at; a ruleset that jumps in circles of breadth would not end
 
 // What a verdict does to the packet.
-enum class Verdict { none, accept, drop, jump, go_to, back, dnat, redirect, uncertain };
+enum class Verdict { none, accept, drop, reject, jump, go_to, back, dnat, redirect, uncertain };
 
 Verdict verdict_of(const std::string& word) {
     static const std::map<std::string_view, Verdict> kVerdicts = {
-        {"accept", Verdict::accept},    {"drop", Verdict::drop},         {"reject", Verdict::drop},
+        {"accept", Verdict::accept},    {"drop", Verdict::drop},         {"reject", Verdict::reject},
         {"jump", Verdict::jump},        {"goto", Verdict::go_to},        {"return", Verdict::back},
         {"dnat", Verdict::dnat},        {"redirect", Verdict::redirect}, {"queue", Verdict::uncertain},
         {"tproxy", Verdict::uncertain}, {"synproxy", Verdict::accept},   {"fwd", Verdict::dnat},
@@ -31,7 +31,7 @@ Verdict verdict_of(const std::string& word) {
 // Targets of iptables that nft knows by name only.
 Verdict verdict_of_target(const std::string& name) {
     static const std::map<std::string_view, Verdict> kVerdicts = {
-        {"REJECT", Verdict::drop},       {"DNAT", Verdict::dnat},        {"REDIRECT", Verdict::redirect},
+        {"REJECT", Verdict::reject},       {"DNAT", Verdict::dnat},        {"REDIRECT", Verdict::redirect},
         {"NFQUEUE", Verdict::uncertain}, {"TPROXY", Verdict::uncertain}, {"SYNPROXY", Verdict::accept},
         {"TARPIT", Verdict::drop},       {"NETMAP", Verdict::dnat}};
     const auto found = kVerdicts.find(name);
@@ -70,9 +70,11 @@ class Walk {
             if (std::ranges::find(places, place) == places.end())
                 places.push_back(place);
         };
-        if (verdict == Verdict::drop || verdict == Verdict::uncertain)
+        if (verdict == Verdict::drop || verdict == Verdict::reject || verdict == Verdict::uncertain)
             add(fate_.drops);
         if (verdict == Verdict::drop)
+            fate_.silent = true;
+        if (verdict == Verdict::drop || verdict == Verdict::reject)
             return;
         fate_.passes = true;
         if (verdict == Verdict::accept || verdict == Verdict::uncertain)
@@ -156,7 +158,23 @@ class Walk {
             end(chain, rule.text, verdict, hit);
         if (verdict == Verdict::redirect && hit != Truth::no)
             redirect(rule, what, hit);
+        if (verdict == Verdict::reject && hit != Truth::no)
+            (refuses_as_closed(rule, what) ? fate_.refused_as_closed : fate_.refused_otherwise) = true;
         reached = missed;
+    }
+
+    // By default a rule refuses with ICMP port unreachable, which is what a closed UDP port says, and no TCP port.
+    bool refuses_as_closed(const Rule& rule, const json& what) const {
+        const bool target = what.is_object() && what.contains("name"); // of iptables: only the text says more
+        const std::string type = !what.is_object() || target ? "" : what.value("type", ""),
+                          reason = !what.is_object() || target ? "" : what.value("expr", "");
+        const bool reset = type == "tcp reset" || (target && rule.text.find("tcp reset") != std::string::npos);
+        if (packet_.protocol == IpProtocol::tcp)
+            return reset;
+        static constexpr std::string_view kOthers[] = {"prohibited", "host-unreachable", "net-unreachable", "no-route"};
+        return !reset && std::ranges::none_of(kOthers, [&](std::string_view other) {
+            return (target ? rule.text : reason).find(other) != std::string::npos;
+        });
     }
 
     void redirect(const Rule& rule, const json& what, Truth hit) {

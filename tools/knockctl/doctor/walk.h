@@ -21,6 +21,8 @@ struct Place {
 
 struct Fate {
     std::vector<Place> drops;            // that may end it
+    // How those end it that may: without a word, as a closed port would (TCP reset, ICMP port unreachable), otherwise.
+    bool silent = false, refused_as_closed = false, refused_otherwise = false;
     bool passes = false;                 // may get to the end of the base chain, or be accepted
     std::vector<Place> accepts;          // rules by which it may pass
     std::optional<Place> sent_elsewhere; // a DNAT that may catch it
