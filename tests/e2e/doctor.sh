@@ -56,7 +56,7 @@ well "a daemon that runs (and loose tracking does not matter any more)"
 in_srv sysctl -qw net.netfilter.nf_conntrack_tcp_loose=1
 doctor --json >"$D/json"
 check "the JSON is some" python3 -c 'import json,sys; l = json.load(open(sys.argv[1]))["findings"]
-assert len(l) >= 8 and all(set(f) == {"severity", "check", "message", "hint"} and f["severity"] == "ok" for f in l)' "$D/json"
+assert len(l) >= 8 and all(set(f) == {"severity", "check", "message", "hint"} and (f["severity"] == "ok" or f["check"] == "stealth") for f in l)' "$D/json"
 
 say "the daemon"
 cp -r "$D/etc" "$D/other"
@@ -192,10 +192,59 @@ in_srv nft delete rule inet xknock delivered handle "$(rule delivered '@protecte
 finds problem "tcp/22 (ssh) is not protected: no rule of table inet xknock drops it (IPv4 and IPv6, host0, host1)"
 in_srv nft delete table inet xknock
 finds problem "there is no table inet xknock"
+# Who is to answer as closed lets packets as far as the translation.
+sed -i 's/^gate:.*/gate: {owned: false, stealth: closed}/' "$D/etc/xknock.yaml"
 start
-in_srv nft 'table inet early { chain pre { type filter hook prerouting priority -310; iifname host1 tcp dport 80 fwd to host0; }; }'
+finds ok "every service's port is shut to strangers"
+in_srv nft 'table inet early { chain pre { type nat hook prerouting priority -170; iifname host1 tcp dport 80 redirect to :8080; }; }'
 finds problem "tcp/80 (web) is not protected: chain pre of table inet early changes its address or port before xknock sees it (IPv4 and IPv6, host1)"
 in_srv nft delete table inet early
+in_srv nft 'table inet early { chain pre { type filter hook prerouting priority -310; iifname host0 tcp dport 80 tcp dport set 8080; }; }'
+finds problem "tcp/80 (web) is not protected: chain pre of table inet early changes its address or port before xknock sees it (IPv4 and IPv6, host0)"
+in_srv nft delete table inet early
+
+say "which answer fits, beside what the host's closed ports do"
+# silent ADDRESS PORT / refused ADDRESS PORT: what a stranger hears.
+hears() { nsenter --net="/run/netns/$STR" socat -u OPEN:/dev/null "TCP:$1:$2,connect-timeout=0.5" 2>&1 || true; }
+refused() { grep 'Connection refused' <<<"$(hears "$1" "$2")" >/dev/null || fail "port $2 of $1 does not answer"; }
+silent() { grep 'Connection timed out' <<<"$(hears "$1" "$2")" >/dev/null || fail "port $2 of $1 is not silent"; }
+for address in 198.51.100.1 '[2001:db8:66::1]'; do refused $address 97 && refused $address 22; done
+finds ok "a protected port answers as this host's other closed tcp ports do: gate: {stealth: closed} fits"
+finds advice "the knock port is silent, and this host's other closed udp ports answer: it stands out"
+contains "with what to write" "$(grep -A 1 'the knock port' "$D/found")" "hint: stealth: closed"
+sed -i 's/^gate:.*/gate: {owned: false}/; $a stealth: closed' "$D/etc/xknock.yaml"
+ctl reload >/dev/null
+refused 198.51.100.1 97 && silent 198.51.100.1 22
+finds advice "a protected port is silent, and this host's other closed tcp ports answer: it stands out"
+contains "likewise" "$(grep -A 1 'a protected port' "$D/found")" "hint: gate: {stealth: closed}"
+finds ok "the knock port answers as this host's other closed udp ports do: stealth: closed fits"
+others() { in_srv nft "table inet others { chain input { type filter hook input priority 0; ct state established accept; $1; }; }"; }
+others 'tcp dport { 22, 80, 443 } accept; ip saddr 192.0.2.2 udp dport 1 accept; drop'
+silent 198.51.100.1 97 && silent 198.51.100.1 22
+finds ok "a protected port is silent, as this host's other closed tcp ports are: gate: {stealth: drop} fits"
+finds advice "the knock port answers as closed, and this host's rules drop what comes to other closed udp ports: it stands out"
+in_srv nft delete table inet others
+others 'meta l4proto tcp reject with tcp reset; reject'
+refused 198.51.100.1 97
+finds advice "a protected port is silent, and this host's other closed tcp ports answer: it stands out"
+finds ok "the knock port answers as this host's other closed udp ports do"
+in_srv nft delete table inet others
+others 'tcp dport 22 accept; reject with icmpx admin-prohibited'
+finds ok "a protected port: this host's rules refuse other closed tcp ports in a way of their own"
+finds ok "the knock port: this host's rules refuse other closed udp ports in a way of their own"
+in_srv nft delete table inet others
+others 'th dport < 1024 drop'
+silent 198.51.100.1 97 && refused 198.51.100.1 9111
+finds ok "a protected port: some of this host's other closed tcp ports answer, some do not"
+in_srv nft delete table inet others
+in_srv iptables -A INPUT -p tcp -j REJECT --reject-with tcp-reset
+in_srv ip6tables -P INPUT DROP
+finds ok "a protected port: some of this host's other closed tcp ports answer, some do not"
+in_srv ip6tables -P INPUT ACCEPT
+finds advice "a protected port is silent, and this host's other closed tcp ports answer: it stands out"
+in_srv iptables -F INPUT
+sed -i '/^stealth:/d' "$D/etc/xknock.yaml"
+ctl reload >/dev/null
 well "the fence as it was"
 
 say "gate mode external"

@@ -156,7 +156,7 @@ void check_legacy_tables(Findings& findings) {
             continue;
         findings.push_back({Severity::advice, "firewall",
                             std::string("rules of the old ") + tool +
-                                " are in force, and nft does not show them: what they do is not looked at here",
+                                " are in force, and nft does not show them: what they drop is not looked at here",
                             std::string(tool) + "-legacy-save shows them"});
     }
 }

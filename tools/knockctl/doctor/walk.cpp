@@ -109,6 +109,8 @@ class Walk {
                 act(chain, rule, verdict, what, holding, reached, returned, depth);
                 return;
             }
+            if (word == "mangle" && what.is_object() && holding != Truth::no)
+                rewrite(what, both(reached, holding));
             if (!target && word != "continue")
                 holding = both(holding, holds(ruleset_, chain, rule, statement, packet_));
         }
@@ -161,6 +163,16 @@ class Walk {
         if (verdict == Verdict::reject && hit != Truth::no)
             (refuses_as_closed(rule, what) ? fate_.refused_as_closed : fate_.refused_otherwise) = true;
         reached = missed;
+    }
+
+    // "tcp dport set 22": the packet goes on with another port.
+    void rewrite(const json& what, Truth hit) {
+        const json key = what.value("key", json()), value = what.value("value", json());
+        if (!key.is_object() || !key.contains("payload") || key["payload"].value("field", "") != "dport")
+            return;
+        fate_.port_changed = true;
+        if (hit == Truth::yes && value.is_number_unsigned() && value.get<std::uint64_t>() <= 65535)
+            fate_.port = value.get<std::uint16_t>();
     }
 
     // By default a rule refuses with ICMP port unreachable, which is what a closed UDP port says, and no TCP port.
