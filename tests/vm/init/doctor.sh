@@ -48,8 +48,8 @@ ip link add vrf1 type vrf table 10
 ip link set vrf1 up
 ip link set host1 master vrf1
 sysctl -q -w net.ipv4.tcp_l3mdev_accept=1
-finds problem "host1 belongs to a VRF"
-check "and so it is: a stranger gets in there" can_connect str 198.51.100.1 22
+finds ok "host1 belongs to a VRF (vrf1), whose addresses are in a table of its own: it leads to tcp/22 (ssh)"
+refuse "nor there" can_connect str 198.51.100.1 22
 ip link set host1 nomaster
 ip addr add 2001:db8:66::1/64 dev host1 nodad 2>/dev/null
 lacks "VRF"
