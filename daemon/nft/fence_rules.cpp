@@ -15,6 +15,8 @@ constexpr IpProtocol kProtocols[] = {IpProtocol::tcp, IpProtocol::udp};
 
 // Priorities (linux/netfilter_ipv4.h): connection tracking is at -200, NF_IP_PRI_NAT_DST at -100.
 constexpr std::int32_t kRaw = -300, kMangle = -150, kDestinationNat = -100;
+// IPVS rewrites what is for a virtual service at 98 and 99 of the input hook (NF_IP_PRI_NAT_SRC - 2 and - 1).
+constexpr std::int32_t kBehindIpvs = 101;
 
 // A SYN that nobody answers is said again for 127 seconds (tcp_syn_retries of 6, the kernel's default).
 constexpr std::chrono::milliseconds kSaidAgain = std::chrono::seconds(130);
@@ -358,7 +360,7 @@ std::vector<ChainSpec> chains_of(const FenceSpec& spec) {
         chains.push_back({"closed", "nat", NF_INET_PRE_ROUTING, kDestinationNat - 1});
     if (spec.has_entrances())
         chains.push_back({"entrances", "nat", NF_INET_PRE_ROUTING, kDestinationNat});
-    chains.push_back({"input", "filter", NF_INET_LOCAL_IN, kMangle});
+    chains.push_back({"input", "filter", NF_INET_LOCAL_IN, kBehindIpvs});
     chains.push_back({"forward", "filter", NF_INET_FORWARD, kMangle});
     return chains;
 }

@@ -283,7 +283,7 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain input {
-		type filter hook input priority mangle; policy accept;
+		type filter hook input priority 101; policy accept;
 		tcp flags syn / syn,ack goto input_begin comment "SYN"
 		ct protocol tcp ct state established accept comment "sessions that exist"
 		ct protocol udp ct state established accept comment "sessions that exist"
