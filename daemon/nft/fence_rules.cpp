@@ -15,6 +15,8 @@ constexpr IpProtocol kProtocols[] = {IpProtocol::tcp, IpProtocol::udp};
 
 // Priorities (linux/netfilter_ipv4.h): connection tracking is at -200, NF_IP_PRI_NAT_DST at -100.
 constexpr std::int32_t kRaw = -300, kMangle = -150, kDestinationNat = -100;
+// IPVS rewrites what is for a virtual service at 98 and 99 of the input hook (NF_IP_PRI_NAT_SRC - 2 and - 1).
+constexpr std::int32_t kBehindIpvs = 101;
 
 // A SYN that nobody answers is said again for 127 seconds (tcp_syn_retries of 6, the kernel's default).
 constexpr std::chrono::milliseconds kSaidAgain = std::chrono::seconds(130);
@@ -124,7 +126,7 @@ void add_flows(Transaction& transaction, const FenceSpec& spec, const char* chai
 
 // A SYN belongs to no session, whatever old entry it meets (its socket may be gone), but to the handshake that it began.
 void add_begin(Transaction& transaction, const char* chain, const char* next) {
-    in(chain).begun().accept(transaction, "a handshake that began");
+    in(chain).entry_is_of(IpProtocol::tcp).begun().accept(transaction, "a handshake that began");
     in(chain).go_to(transaction, next, "all else");
 }
 
@@ -233,11 +235,19 @@ void add_shut(Transaction& transaction, const FenceSpec& spec) {
     });
 }
 
+// Behind routing the entry may be that of another packet: segment routing (RFC 8986) unpacks there and leaves the entry of
+// the packet around, which is IP's and no TCP's or UDP's. All other protocols have no ports to protect.
+void add_second_look(Transaction& transaction, const char* chain, const char* begin, const char* gate) {
+    in(chain).begins().go_to(transaction, begin, "SYN");
+    for (const IpProtocol protocol : kProtocols)
+        in(chain).entry_is_of(protocol).established().accept(transaction, "sessions that exist");
+    for (const IpProtocol protocol : kProtocols)
+        in(chain).to_protocol(protocol).go_to(transaction, gate, "all else");
+}
+
 // Everything here is for this host, whatever translated, unpacked or routed it: VRF, tunnels, other tables, broadcast.
 void add_input(Transaction& transaction, const FenceSpec& spec) {
-    in("input").begins().go_to(transaction, "input_begin", "SYN");
-    in("input").established().accept(transaction, "sessions that exist");
-    in("input").go_to(transaction, "input_gate", "all else");
+    add_second_look(transaction, "input", "input_begin", "input_gate");
     add_begin(transaction, "input_begin", "delivered");
     add_flows(transaction, spec, "input_gate", "delivered");
 
@@ -261,9 +271,7 @@ void add_input(Transaction& transaction, const FenceSpec& spec) {
 }
 
 void add_forward(Transaction& transaction, const FenceSpec& spec) {
-    in("forward").begins().go_to(transaction, "forward_begin", "SYN");
-    in("forward").established().accept(transaction, "sessions that exist");
-    in("forward").go_to(transaction, "forward_gate", "all else");
+    add_second_look(transaction, "forward", "forward_begin", "forward_gate");
     add_begin(transaction, "forward_begin", "forwarded");
     add_flows(transaction, spec, "forward_gate", "forwarded");
     in("forwarded").jump_to(transaction, "allow", "gate.allow");
@@ -352,7 +360,7 @@ std::vector<ChainSpec> chains_of(const FenceSpec& spec) {
         chains.push_back({"closed", "nat", NF_INET_PRE_ROUTING, kDestinationNat - 1});
     if (spec.has_entrances())
         chains.push_back({"entrances", "nat", NF_INET_PRE_ROUTING, kDestinationNat});
-    chains.push_back({"input", "filter", NF_INET_LOCAL_IN, kMangle});
+    chains.push_back({"input", "filter", NF_INET_LOCAL_IN, kBehindIpvs});
     chains.push_back({"forward", "filter", NF_INET_FORWARD, kMangle});
     return chains;
 }

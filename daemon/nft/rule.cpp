@@ -137,6 +137,16 @@ Rule& Rule::begins() {
     return *this;
 }
 
+Rule& Rule::entry_is_of(IpProtocol protocol) {
+    const auto value = static_cast<std::uint8_t>(protocol);
+    nftnl_expr* const e = expression(rule_.get(), "ct");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_PROTOCOL);
+    nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, kFirst);
+    compare8(rule_.get(), value);
+    return *this;
+}
+
 Rule& Rule::begun() {
     const std::uint32_t bits = IPS_CONFIRMED | IPS_ASSURED, confirmed = IPS_CONFIRMED, zero = 0;
     connection(NFT_CT_DIRECTION);

@@ -40,6 +40,8 @@ class Rule {
     Rule& translated();                      // ct status dnat
     Rule& answers_ours();                    // ct direction reply
     Rule& begins();                          // tcp flags syn / syn,ack
+    // ct original protocol tcp: what a light-weight tunnel unpacks still has the entry of what it came in.
+    Rule& entry_is_of(IpProtocol protocol);
     // A connection of theirs whose handshake is not over: ct direction original ct status confirmed / assured,confirmed
     Rule& begun();
     Rule& source_in(const Prefix& prefix);   // ip saddr 192.0.2.0/24

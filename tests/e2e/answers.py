@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-# answers.py INTERFACE GATEWAY_MAC SOURCE TARGET PORT [count N]: what a host answers to packets that a scanner sends to one
+# answers.py INTERFACE GATEWAY_MAC SOURCE TARGET PORT [count N | syn SOURCE_PORT]: what a host answers to packets that a scanner sends to one
 # port, byte for byte. What must differ between two ports (the ports, checksums, IP's identification where it counts) is left
 # out, so that the output for two ports can be compared. "count N" sends N datagrams at once and prints how many ICMP
-# errors come back.
+# errors come back; "syn" sends one SYN from that port and prints "syn-ack", "other" or "silence".
 import ipaddress, os, select, socket, struct, sys, time
 interface, gateway, source, target, port = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])
 v6 = ":" in target
@@ -69,6 +69,11 @@ if sys.argv[6:7] == ["count"]:
     print(len(replies(30000, 0.6)))
     sys.exit()
 SYN, ACK, FIN, RST, PSH, URG = 2, 16, 1, 4, 8, 32
+if sys.argv[6:7] == ["syn"]:
+    send(tcp(int(sys.argv[7]), SYN))
+    answer = replies(int(sys.argv[7]), 0.6)
+    print("silence" if not answer else "syn-ack" if any(a.split("tcp ")[1][18:20] == "12" for a in answer) else "other")
+    sys.exit()
 mss = bytes.fromhex("020405b4")
 probes = [("syn", tcp, (SYN,), dict(options=mss)), ("syn without options", tcp, (SYN,), {}), ("syn with data", tcp, (SYN, b"hello"), {}),
     ("ecn", tcp, (SYN | 0xc0,), dict(options=mss)), ("syn of a class", tcp, (SYN,), dict(tos=0x48)), ("syn with a flow label", tcp, (SYN,), dict(label=0x12345)),

@@ -213,7 +213,7 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain begin {
-		ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
+		ct protocol tcp ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
 		goto decide comment "all else"
 	}
 
@@ -234,7 +234,7 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain input_begin {
-		ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
+		ct protocol tcp ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
 		goto delivered comment "all else"
 	}
 
@@ -250,7 +250,7 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain forward_begin {
-		ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
+		ct protocol tcp ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
 		goto forwarded comment "all else"
 	}
 
@@ -283,17 +283,21 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain input {
-		type filter hook input priority mangle; policy accept;
+		type filter hook input priority 101; policy accept;
 		tcp flags syn / syn,ack goto input_begin comment "SYN"
-		ct state established accept comment "sessions that exist"
-		goto input_gate comment "all else"
+		ct protocol tcp ct state established accept comment "sessions that exist"
+		ct protocol udp ct state established accept comment "sessions that exist"
+		meta l4proto tcp goto input_gate comment "all else"
+		meta l4proto udp goto input_gate comment "all else"
 	}
 
 	chain forward {
 		type filter hook forward priority mangle; policy accept;
 		tcp flags syn / syn,ack goto forward_begin comment "SYN"
-		ct state established accept comment "sessions that exist"
-		goto forward_gate comment "all else"
+		ct protocol tcp ct state established accept comment "sessions that exist"
+		ct protocol udp ct state established accept comment "sessions that exist"
+		meta l4proto tcp goto forward_gate comment "all else"
+		meta l4proto udp goto forward_gate comment "all else"
 	}
 }
 )");

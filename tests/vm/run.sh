@@ -11,6 +11,7 @@
 #     coexist     beside other XDP programs, through libxdp's dispatcher; coexist_floor: on the oldest kernel
 #     reboot      power cuts and clean stops
 #     doctor      what "knockctl doctor" finds only with another kernel, other network cards and a clock of its own
+#     ways        ways past the rules that need a VRF or IPVS; ways_floor: on the oldest kernel
 #     old_kernel  a kernel that is too old. XK_VM_OLD_KERNEL=/DIR names one below 5.8, as fetch_kernels.sh lays it
 #                 out; without it the floor's kernel plays the part.
 #
@@ -153,6 +154,15 @@ case_doctor() {
 	AROUND=()
 }
 
+case_ways() {
+	kernel debian12
+	boot "xk.case=ways"
+}
+case_ways_floor() {
+	kernel floor
+	boot "xk.case=ways"
+}
+
 case_old_kernel() {
 	if [ -n "${XK_VM_OLD_KERNEL:-}" ]; then
 		kernel "$XK_VM_OLD_KERNEL"
@@ -166,7 +176,7 @@ case_old_kernel() {
 [ $# -gt 0 ] || { sed -n '6,15s/^# \?//p' "$0" >&2 && exit 2; }
 PATH=$PATH:/usr/sbin:/sbin
 for tool in qemu-system-x86_64 busybox cpio ethtool modprobe depmod ip socat nft mke2fs dash strip setpriv xdp-loader \
-	xdp-filter; do
+	xdp-filter ipvsadm; do
 	command -v "$tool" >/dev/null || skip "there is no $tool"
 done
 D=$(mktemp -d /tmp/xk-vm.XXXXXX)

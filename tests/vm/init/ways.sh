@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=dash
+# Ways past rules that look only where packets arrive, which need what a container's kernel may not have: a VRF, and IPVS.
+# Also here: "stealth: closed", whose rules ask more of a kernel than the others do.
+say "kernel $(uname -r)"
+network
+configure
+sed -i 's|services:.*|services: {ssh: tcp/22, alt: tcp/8022}|' "$CONFIG"
+enroll
+listen 22
+sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+
+# A VRF: its addresses stand in a routing table of its own, where "fib daddr type" does not look.
+modprobe vrf || fail "this kernel has no vrf"
+ip link add red type vrf table 10
+ip link set red up
+ip link set host1 master red
+ip addr add 2001:db8:66::1/64 dev host1 nodad # the move took it away
+sysctl -q -w net.ipv4.tcp_l3mdev_accept=1
+
+# IPVS: a virtual service whose real server is this host's own protected port (masquerading).
+modprobe ip_vs || fail "this kernel has no ip_vs"
+ipvsadm -A -t 192.0.2.1:8080 -s rr || fail "no virtual service"
+ipvsadm -a -t 192.0.2.1:8080 -r 192.0.2.1:22 -m || fail "no real server"
+
+check "before the start: a VRF" eventually 5 can_connect str 198.51.100.1 22
+check "over IPv6" eventually 5 can_connect str 2001:db8:66::1 22
+check "IPVS" can_connect cli 192.0.2.1 8080
+start
+refuse "with it: the VRF" can_connect str 198.51.100.1 22
+refuse "over IPv6" can_connect str 2001:db8:66::1 22
+refuse "IPVS" can_connect cli 192.0.2.1 8080
+dropped() { nft list chain inet xknock shut | sed -n 's/.*iif type local.*packets \([0-9]*\) .*/\1/p'; }
+[ "$(dropped)" -gt 0 ] || fail "the VRF's addresses are not known where the packets arrive"
+say "in a VRF packets are dropped where they arrive"
+knockctl open 198.51.100.66 ssh --for 10m >"$OUT" || fail "open"
+check "a grant serves in the VRF" can_connect str 198.51.100.1 22
+knockctl close 198.51.100.66 >"$OUT"
+knockctl open 192.0.2.2 ssh --for 10m >"$OUT" || fail "open"
+check "and through IPVS, for where it comes out" can_connect cli 192.0.2.1 8080
+knockctl close 192.0.2.2 >"$OUT"
+ipvsadm -C
+
+echo 'gate: {stealth: closed}' >>"$CONFIG"
+knockctl reload >"$OUT" || fail "reload: $(cat "$OUT")"
+connect() { ip netns exec "$1" socat -u OPEN:/dev/null "TCP:$2,connect-timeout=2" 2>&1; }
+contains "stealth: closed answers" "$(connect cli 192.0.2.1:22)" "Connection refused"
+contains "over IPv6" "$(connect cli '[2001:db8::1]:22')" "Connection refused"
+contains "in a VRF" "$(connect str 198.51.100.1:22)" "Connection refused"
+knockctl open 192.0.2.2 ssh --for 10m >"$OUT" || fail "open"
+check "and a grant opens" granted
+stop
