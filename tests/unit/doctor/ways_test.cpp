@@ -279,6 +279,20 @@ TEST_CASE("IPVS, which works at hook input, is past a chain of a lower priority"
     CHECK(has(host.findings(fence(), ways), "ok tcp/22 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)", "shut"));
 }
 
+TEST_CASE("in mode external the admin's own rules are what shuts a way") {
+    Host host;
+    host.config.gate_mode = config::GateMode::external;
+    host.config.external = {"mine", "knock4", "knock6"};
+    const std::string granted = match(R"({"payload":{"protocol":"ip","field":"saddr"}})", "\"@knock4\"") + R"(,{"accept":null})";
+    const auto mine = [&](const std::string& hook) {
+        return R"(,{"set":{"family":"inet","table":"mine","name":"knock4","type":"ipv4_addr"}})" +
+               base("mine", "c", "filter", hook, hook == "input" ? 0 : -300) + rule(granted, "c", "mine") +
+               rule(dport("22") + R"(,{"drop":null})", "c", "mine");
+    };
+    CHECK(has(host.findings(kTranslation + mine("prerouting")), "problem tcp/2222 leads to tcp/22 (ssh)", "open to strangers"));
+    CHECK(has(host.findings(kTranslation + mine("input")), "ok tcp/2222 leads to tcp/22 (ssh)", "shut without a grant"));
+}
+
 TEST_CASE("a VRF and another routing table are ways") {
     const Host host;
     Ways ways;

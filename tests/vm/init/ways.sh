@@ -30,6 +30,11 @@ start
 refuse "with it: the VRF" can_connect str 198.51.100.1 22
 refuse "over IPv6" can_connect str 2001:db8:66::1 22
 refuse "IPVS" can_connect cli 192.0.2.1 8080
+knockctl doctor >"$OUT" 2>&1
+for way in 'host1 belongs to a VRF (red)' 'tcp/8080 at 192.0.2.1 leads to tcp/22 (ssh), by "TCP C0000201:1F90 rr" in IPVS'; do
+	grep "^ok" "$OUT" | grep -F "$way" | grep "shut without a grant" >/dev/null || fail "doctor: $way: $(cat "$OUT")"
+done
+say "and the doctor says so of both"
 dropped() { nft list chain inet xknock shut | sed -n 's/.*iif type local.*packets \([0-9]*\) .*/\1/p'; }
 [ "$(dropped)" -gt 0 ] || fail "the VRF's addresses are not known where the packets arrive"
 say "in a VRF packets are dropped where they arrive"

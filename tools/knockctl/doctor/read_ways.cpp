@@ -121,7 +121,9 @@ std::vector<Redirection> parse_ipvs(const std::string& text) {
         std::string word, endpoint, method;
         fields >> word >> endpoint;
         if (word == "TCP" || word == "UDP" || word == "SCTP" || word == "FWM") {
-            service = line.substr(0, line.find_last_not_of(' ') + 1);
+            std::string scheduler;
+            fields >> scheduler;
+            service = word + " " + endpoint + " " + scheduler;
             from = {};
             if (word != "FWM") // by mark: who knows which
                 from.protocols = {word == "TCP" ? IpProtocol::tcp : word == "UDP" ? IpProtocol::udp : IpProtocol::sctp};
