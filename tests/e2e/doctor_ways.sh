@@ -193,6 +193,16 @@ way 'tcp/443 (web) is published, and leads to 203.0.113.7 port 8080, by "-A DOCK
 way 'tcp/5000 leads to tcp/22 of 203.0.113.7 (nas)' 198.51.100.1:5000
 ways_are_shut
 TO_PROVE=()
+# Where protected ports answer, they do so before they are translated.
+echo 'gate: {stealth: closed}' >>"$D/etc/xknock.yaml"
+ctl reload >/dev/null
+doctor
+way 'tcp/443 (web) is published, and leads to 203.0.113.7 port 8080' 198.51.100.1:443
+way 'tcp/5000 leads to tcp/22 of 203.0.113.7 (nas)' 198.51.100.1:5000
+ways_are_shut
+TO_PROVE=()
+sed -i '/^gate:/d' "$D/etc/xknock.yaml"
+ctl reload >/dev/null
 ! grep 'ways: .*5001' "$D/found" || fail "a container's port that is no service's"
 eventually 5 reaches_through 198.51.100.1:5001 || fail "which is open"
 in_srv iptables -t nat -F

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Reading files of others as root: never more than so much, nothing but regular files, and no link that leads elsewhere.
+// Reading files of others as root: never more than so much, nothing but regular files, and no link
+// that leads elsewhere.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -11,8 +12,9 @@
 
 namespace xk::tools {
 
-// The content of a file of root's, which may be behind a link. The error's message is empty where it is not there, or no
-// regular file; it says so where somebody else could write it, or it is larger than `most` bytes.
+// The content of a file of root's, which may be behind a link. The error's message is empty where
+// it is not there, or no regular file; it says so where somebody else could write it, or it is
+// larger than `most` bytes.
 Result<std::string> read_of_root(const std::string& path, std::size_t most);
 
 // What begins a file that anybody may have made.
@@ -21,9 +23,9 @@ struct Beginning {
     bool open_to_others; // for reading or writing
 };
 
-// Calls `act` with the first `most` bytes of each regular file in the directory whose name ends in `suffix`. Neither the
-// last `below` parts of the path nor the files may be links: whoever owns them would choose what root reads. Of a
-// directory with very many files some are left out.
+// Calls `act` with the first `most` bytes of each regular file in the directory whose name ends in
+// `suffix`. Neither the last `below` parts of the path nor the files may be links: whoever owns
+// them would choose what root reads. Of a directory with very many files some are left out.
 void each_beginning(const std::string& directory, int below, const std::string& suffix, std::size_t most,
                     const std::function<void(const Beginning&)>& act);
 

@@ -8,6 +8,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kMaxValues = 2000; // of a set; a larger one narrows nothing
 constexpr IpProtocol kProtocols[] = {IpProtocol::tcp, IpProtocol::udp, IpProtocol::sctp};
 
 std::set<IpProtocol> protocols_called(const json& value) {
@@ -30,7 +31,8 @@ Condition nothing() {
     return condition;
 }
 
-// One value of the field that `left` names. `understood` says whether it is one of those that narrow.
+// One value of the field that `left` names. `understood` says whether it is one of those that
+// narrow.
 Condition of_payload(const json& payload, const json& value, bool& understood) {
     Condition condition;
     const std::string protocol = payload.value("protocol", ""), field = payload.value("field", "");
@@ -62,9 +64,9 @@ Condition of_meta(const std::string& key, const json& value, bool& understood) {
     if (key == "l4proto")
         condition.protocols = protocols_called(value);
     else if (key == "nfproto" || key == "protocol")
-        condition = value == "ipv4" || value == "ip" || value == 2       ? of_family(true)
+        condition = value == "ipv4" || value == "ip" || value == 2     ? of_family(true)
                     : value == "ipv6" || value == "ip6" || value == 10 ? of_family(false)
-                                                                        : condition;
+                                                                       : condition;
     else if ((key == "iif" || key == "iifname") && value.is_string())
         condition.interface = value.get<std::string>();
     else
@@ -252,15 +254,17 @@ Condition condition_of(const Ruleset& ruleset, const Chain& chain, const std::st
             return field;
         const auto n = static_cast<std::uint32_t>(std::min<std::uint64_t>(right.get<std::uint64_t>(), 65535));
         const PortSet below = n == 0 ? PortSet() : PortSet::range(0, n - 1), from = PortSet::range(n, 65535);
-        const PortSet ports = op == "<" ? below : op == ">=" ? from : op == ">" ? from & ~PortSet::range(n, n)
-                                                                                 : below | PortSet::range(n, n);
+        const PortSet ports = op == "<"    ? below
+                              : op == ">=" ? from
+                              : op == ">"  ? from & ~PortSet::range(n, n)
+                                           : below | PortSet::range(n, n);
         Condition condition = field;
         if (left.is_object() && left.contains("payload") && left["payload"].value("field", "") == "dport")
             condition.ports = ports;
         return condition;
     }
     const auto values = values_of(ruleset, chain, right);
-    if (!values)
+    if (!values || values->size() > kMaxValues)
         return field;
     Condition some = nothing();
     bool all_understood = true;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What the first packet of a connection must be for a rule to take it, as far as the rule says it in a way that we know.
-// A condition is rather too wide than too narrow: what is not understood narrows nothing, so that no way is missed.
+// What the first packet of a connection must be for a rule to take it, as far as the rule says it
+// in a way that we know. A condition is rather too wide than too narrow: what is not understood
+// narrows nothing, so that no way is missed.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -48,7 +49,8 @@ struct Condition {
     Condition operator|(const Condition& other) const;
     bool goes_to(const Address& address) const;
 
-    // Of the packets that may be for this address (or any), with these ports: "tcp/2222 at 192.0.2.1".
+    // Of the packets that may be for this address (or any), with these ports: "tcp/2222 at
+    // 192.0.2.1".
     std::string text(const PortSet& of) const;
 };
 

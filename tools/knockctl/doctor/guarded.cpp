@@ -29,9 +29,8 @@ bool is_ours(const Chain& chain) {
 const gate::Service* service_at(const config::Config& config, const Endpoint& endpoint) {
     const auto has = [&](const gate::Service& service) {
         return service.entrance == endpoint ||
-               (!service.is_behind() && std::ranges::any_of(service.all_ports(), [&](const PortRange& ports) {
-                   return ports.has(endpoint);
-               }));
+               (!service.is_behind() &&
+                std::ranges::any_of(service.all_ports(), [&](const PortRange& ports) { return ports.has(endpoint); }));
     };
     const auto found = std::ranges::find_if(config.policy.services, has);
     return found == config.policy.services.end() ? nullptr : &*found;
@@ -70,7 +69,8 @@ Packet packet_of(const Firewall& f, const Endpoint& endpoint, bool v4, const std
         packet.known_sets[set_key(f.config.external.table, f.config.external.set4)] = granted && v4;
         packet.known_sets[set_key(f.config.external.table, f.config.external.set6)] = granted && !v4;
     }
-    // What a set of ours has of others is nothing to this packet; what says which ports are shut is looked at.
+    // What a set of ours has of others is nothing to this packet; what says which ports are shut is
+    // looked at.
     for (const std::string& set : f.ruleset.sets_of("inet", nft::kTable))
         if (!set.starts_with("protected"))
             packet.known_sets[set_key(nft::kTable, set)] = false;
@@ -78,7 +78,8 @@ Packet packet_of(const Firewall& f, const Endpoint& endpoint, bool v4, const std
         packet.known_sets[set_key(nft::kTable, set.name.set)] =
             granted && set.v4 == v4 && !set.forward && !set.once && (!set.range || set.range->has(endpoint));
     for (const bool set_v4 : {true, false}) {
-        packet.known_sets[set_key(nft::kTable, nft::protected_targets_set(set_v4).set)] = false; // hosts behind this one
+        packet.known_sets[set_key(nft::kTable, nft::protected_targets_set(set_v4).set)] =
+            false; // hosts behind this one
         packet.known_sets[set_key(nft::kTable, nft::banned_set(set_v4).set)] = false;
         packet.known_sets[set_key(nft::kTable, nft::banned_networks_set(set_v4).set)] = false;
     }
@@ -123,10 +124,10 @@ void Gathering::add(const std::string& message, const std::string& hint, Severit
 
 void Gathering::report(const std::string& check, Findings& findings) const {
     for (const auto& [what, where] : said_)
-        findings.push_back({std::get<2>(what), check,
-                            std::get<0>(what) + " (" + joined(where.families, " and ") + ", " +
-                                joined(where.interfaces, ", ") + ")",
-                            std::get<1>(what)});
+        findings.push_back(
+            {std::get<2>(what), check,
+             std::get<0>(what) + " (" + joined(where.families, " and ") + ", " + joined(where.interfaces, ", ") + ")",
+             std::get<1>(what)});
 }
 
 } // namespace xk::tools

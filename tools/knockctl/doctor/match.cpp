@@ -110,13 +110,11 @@ Field field_of(const json& left, const Packet& packet) {
 
 // Of TCP, or the status of a connection (linux/netfilter/nf_conntrack_common.h): no word is in both.
 std::optional<std::uint64_t> flag_called(const std::string& word) {
-    static const std::map<std::string_view, std::uint64_t> kStatus = {
-        {"expected", 1}, {"seen-reply", 2}, {"assured", 4}, {"confirmed", 8}, {"snat", 16}, {"dnat", kDnat}, {"dying", 512}};
-    for (std::uint64_t flag = 1; flag < 256; flag <<= 1)
-        if (names_of_flag(flag) == Strings{word})
-            return flag;
-    const auto status = kStatus.find(word);
-    return status == kStatus.end() ? std::nullopt : std::optional(status->second);
+    static constexpr std::string_view kStatus[] = {"expected", "seen-reply", "assured", "confirmed", "snat", "dnat"};
+    for (unsigned bit = 0; bit < 8; ++bit)
+        if (names_of_flag(1u << bit) == Strings{word} || (bit < std::size(kStatus) && kStatus[bit] == word))
+            return 1u << bit;
+    return std::nullopt;
 }
 
 // Flags are written as one word, a list of them, or a number.

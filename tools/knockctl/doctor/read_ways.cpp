@@ -33,7 +33,8 @@ bool has_modules(const Ruleset& ruleset) {
     });
 }
 
-// Those of today are in nft's ruleset too, but their targets and modules are no more than names there.
+// Those of today are in nft's ruleset too, but their targets and modules are no more than names
+// there.
 IptablesRules read_iptables() {
     IptablesRules rules;
     for (const bool v4 : {true, false}) {
@@ -144,8 +145,8 @@ std::vector<Redirection> parse_ipvs(const std::string& text) {
 
 Ways read_ways(const Ruleset& ruleset) {
     Ways ways;
-    ways.redirections = follow(course_of(ruleset, has_modules(ruleset) ? read_iptables() : IptablesRules()),
-                               ways.complete);
+    ways.redirections =
+        follow(course_of(ruleset, has_modules(ruleset) ? read_iptables() : IptablesRules()), ways.complete);
     for (Redirection& more : follow(course_of(read_legacy_iptables()), ways.complete))
         ways.redirections.push_back(std::move(more));
     std::ifstream ipvs("/proc/self/net/ip_vs");

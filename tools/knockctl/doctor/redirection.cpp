@@ -11,15 +11,17 @@ namespace {
 using nlohmann::json;
 using Kind = Landing::Kind;
 
-constexpr int kDepth = 16;             // of jumps, as in the kernel (NFT_JUMP_STACK_SIZE)
-constexpr unsigned kMaxHops = 500'000; // looked at; chains that jump to each other in breadth would not end
+constexpr int kDepth = 16;                   // of jumps, as in the kernel (NFT_JUMP_STACK_SIZE)
+constexpr std::size_t kMaxElements = 70'000; // of one map: each port once, and some
+constexpr unsigned kMaxHops = 500'000;       // looked at; chains that jump to each other in breadth would not end
 
 // ---- one rule of nft -j
 
 class RuleReader {
   public:
-    RuleReader(const Ruleset& ruleset, const Chain& chain, const Rule& rule, std::vector<Hop>& hops)
-        : ruleset_(ruleset), chain_(chain), rule_(rule), hops_(hops) {
+    RuleReader(const Ruleset& ruleset, const Chain& chain, const Rule& rule, Course& course)
+        : ruleset_(ruleset), chain_(chain), rule_(rule), course_(course),
+          hops_(course.hops[chain.family + " " + chain.table + " " + chain.name]) {
         if (chain.family == "ip" || chain.family == "ip6")
             (chain.family == "ip" ? condition_.v6 : condition_.v4) = false;
     }
@@ -38,8 +40,8 @@ class RuleReader {
     // False where the rule ends.
     bool one(const std::string& word, const json& what, Landing& rewritten) {
         if (word == "match") {
-            condition_ = condition_ & condition_of(ruleset_, chain_, what.value("op", "=="),
-                                                   what.value("left", json()), what.value("right", json()));
+            condition_ = condition_ & condition_of(ruleset_, chain_, what.value("op", "=="), what.value("left", json()),
+                                                   what.value("right", json()));
         } else if (word == "jump" || word == "goto") {
             jump(condition_, what.value("target", ""));
         } else if (word == "vmap") {
@@ -68,7 +70,8 @@ class RuleReader {
     }
     std::string place() const { return chain_.label() + " (handle " + std::to_string(rule_.handle) + ")"; }
 
-    // Calls `act` with each of a map's elements: the condition under which it is chosen, and what stands for the key.
+    // Calls `act` with each of a map's elements: the condition under which it is chosen, and what
+    // stands for the key.
     template <typename Act>
     void each_of_map(const json& map, Act act) {
         const json data = map.value("data", json());
@@ -79,6 +82,10 @@ class RuleReader {
             elements = &data["set"];
         if (elements == nullptr || !elements->is_array())
             return;
+        if (elements->size() > kMaxElements) {
+            course_.complete = false;
+            return;
+        }
         const json key = map.value("key", json());
         for (const json& element : *elements)
             if (element.is_array() && element.size() == 2)
@@ -102,9 +109,8 @@ class RuleReader {
     void expand(const Landing& landing, const json& value, const Condition& condition, Done done) {
         if (!value.is_object() || !value.contains("map"))
             return done(with(landing, value), condition);
-        each_of_map(value["map"], [&](const Condition& chosen, const json& data) {
-            done(with(landing, data), condition & chosen);
-        });
+        each_of_map(value["map"],
+                    [&](const Condition& chosen, const json& data) { done(with(landing, data), condition & chosen); });
     }
 
     // Takes in an address, a port, or a pair of them.
@@ -134,7 +140,8 @@ class RuleReader {
             rewritten = with(rewritten, value);
     }
 
-    // A target of iptables that iptables-save said nothing about: nft(8) has a text for the most common ones.
+    // A target of iptables that iptables-save said nothing about: nft(8) has a text for the most
+    // common ones.
     void module(const std::string& name) {
         static const std::map<std::string, Kind> kKinds = {
             {"REDIRECT", Kind::redirect}, {"DNAT", Kind::dnat}, {"NETMAP", Kind::dnat}, {"TPROXY", Kind::tproxy}};
@@ -147,6 +154,7 @@ class RuleReader {
     const Ruleset& ruleset_;
     const Chain& chain_;
     const Rule& rule_;
+    Course& course_;
     std::vector<Hop>& hops_;
     Condition condition_;
 };
@@ -205,7 +213,7 @@ Course course_of(const Ruleset& ruleset, const IptablesRules& iptables) {
                 hop.place = chain->label() + " (handle " + std::to_string(rule.handle) + ")";
                 hops.push_back(std::move(hop));
             } else {
-                RuleReader(ruleset, *chain, rule, hops).read();
+                RuleReader(ruleset, *chain, rule, course).read();
             }
         }
     }
@@ -218,7 +226,7 @@ std::vector<Redirection> follow(const Course& course, bool& complete) {
         following.base = &base;
         following.through(base.chain, {}, 0);
     }
-    complete = complete && following.complete;
+    complete = complete && following.complete && course.complete;
     return std::move(following.found);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Rules that send packets elsewhere than they were addressed to, or past connection tracking: of nftables, and of iptables
-// whichever kind it is (nft -j shows no more of its targets than their name; iptables-save has the rest).
+// Rules that send packets elsewhere than they were addressed to, or past connection tracking: of
+// nftables, and of iptables whichever kind it is (nft -j shows no more of its targets than their
+// name; iptables-save has the rest).
 #pragma once
 
 #include "tools/knockctl/doctor/condition.h"
@@ -16,10 +17,10 @@ namespace xk::tools {
 // Where a rule sends what it takes.
 struct Landing {
     enum class Kind { redirect, dnat, rewrite, tproxy, notrack } kind = Kind::redirect;
-    bool here = false;                   // an address of this host's, whichever
+    bool here = false;                        // an address of this host's, whichever
     std::optional<AddressRange> address = {}; // none, and not here: as it was
     std::optional<PortSet> ports = {};        // none: as it was
-    bool unknown = false;                // the rule does not say it in a way that we can read
+    bool unknown = false;                     // the rule does not say it in a way that we can read
 };
 
 struct Redirection {
@@ -42,6 +43,7 @@ struct Course {
         std::string chain, hook;
         int priority = 0;
     };
+    bool complete = true; // no map was too large
     std::vector<Base> bases;
     std::map<std::string, std::vector<Hop>> hops;
 };
@@ -50,14 +52,16 @@ struct Course {
 using IptablesRules = std::map<std::string, std::vector<std::string>>;
 IptablesRules parse_iptables(const std::string& saved, bool v4);
 
-// One line of it, "-A PREROUTING ...". Also in redirection_iptables.cpp: all of the old iptables, which nft does not list.
+// One line of it, "-A PREROUTING ...". Also in redirection_iptables.cpp: all of the old iptables,
+// which nft does not list.
 Hop iptables_hop(const std::string& line, const std::string& table, bool v4);
 Course course_of(const IptablesRules& legacy);
 
 // The rules of nftables. Where one is of iptables, `iptables` (those of today) says what it does.
 Course course_of(const Ruleset& ruleset, const IptablesRules& iptables);
 
-// All that a packet from outside may meet; false at the end of `complete` where there are too many rules to look at.
+// All that a packet from outside may meet; false at the end of `complete` where there are too many
+// rules to look at.
 std::vector<Redirection> follow(const Course& course, bool& complete);
 
 } // namespace xk::tools

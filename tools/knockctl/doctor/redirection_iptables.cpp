@@ -64,7 +64,9 @@ std::set<IpProtocol> protocols_called(const std::string& word) {
 
 // A word that narrows what the rule takes, with what follows it.
 void narrow(Condition& condition, const std::string& option, const std::string& value, bool negated) {
-    const auto ports = [&](PortSet& of) { of = of & (negated ? ~PortSet::parse(value, ':') : PortSet::parse(value, ':')); };
+    const auto ports = [&](PortSet& of) {
+        of = of & (negated ? ~PortSet::parse(value, ':') : PortSet::parse(value, ':'));
+    };
     if (option == "--dport" || option == "--dports") {
         ports(condition.ports);
     } else if (option == "--sport" || option == "--sports") {

@@ -86,8 +86,8 @@ AddressRange range_of(const Attributes& attributes, std::uint16_t type, std::uin
         if (mnl_attr_get_payload_len(found->second) >= size)
             std::memcpy(address.bytes.data() + (16 - size), mnl_attr_get_payload(found->second), size);
     }
-    const auto bits = static_cast<std::uint8_t>(family == AF_INET ? std::min<int>(length, 32) + 96
-                                                                  : std::min<int>(length, 128));
+    const auto bits =
+        static_cast<std::uint8_t>(family == AF_INET ? std::min<int>(length, 32) + 96 : std::min<int>(length, 128));
     return AddressRange::of({address, bits});
 }
 
@@ -135,17 +135,23 @@ Result<std::vector<RouteRule>> read_rules() {
 
 // ---- routes
 
-// What a lightweight tunnel does behind prerouting; nothing for those that only add a header on the way out.
+// What a lightweight tunnel does behind prerouting; nothing for those that only add a header on the
+// way out.
 const char* unpacking(std::uint16_t encapsulation) {
     switch (encapsulation) {
-    case LWTUNNEL_ENCAP_ILA: return "ila";
-    case LWTUNNEL_ENCAP_BPF: return "bpf";
-    case LWTUNNEL_ENCAP_SEG6_LOCAL: return "seg6local";
-    default: return nullptr;
+    case LWTUNNEL_ENCAP_ILA:
+        return "ila";
+    case LWTUNNEL_ENCAP_BPF:
+        return "bpf";
+    case LWTUNNEL_ENCAP_SEG6_LOCAL:
+        return "seg6local";
+    default:
+        return nullptr;
     }
 }
 
-// Routes that the kernel keeps beside each other for one destination have their nexthops' attributes inside.
+// Routes that the kernel keeps beside each other for one destination have their nexthops'
+// attributes inside.
 void add_unpacked(const nlmsghdr* message, Routes& routes) {
     const auto* const header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
     const Attributes attributes = attributes_of(message, sizeof *header);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Routes that deliver packets to this host outside the table of local addresses, and interfaces in VRFs.
+// Routes that deliver packets to this host outside the table of local addresses, and interfaces in
+// VRFs.
 #pragma once
 
 #include "protocol/base/result.h"

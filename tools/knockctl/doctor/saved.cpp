@@ -16,9 +16,9 @@ namespace {
 
 // What boot scripts of the distributions load, and what their packages save to.
 constexpr const char* kLoaded[] = {
-    "/etc/nftables.conf",           "/etc/nftables.nft",          "/etc/nftables.d/*",
-    "/etc/nftables/*.nft",          "/etc/nftables/*.conf",       "/etc/nftables/rules-save",
-    "/etc/sysconfig/nftables*",     "/etc/sysconfig/nftables/*",  "/etc/iptables/rules.v*",
+    "/etc/nftables.conf",           "/etc/nftables.nft",         "/etc/nftables.d/*",
+    "/etc/nftables/*.nft",          "/etc/nftables/*.conf",      "/etc/nftables/rules-save",
+    "/etc/sysconfig/nftables*",     "/etc/sysconfig/nftables/*", "/etc/iptables/rules.v*",
     "/var/lib/nftables/rules-save", "/var/lib/nftables/*.nft"};
 constexpr std::size_t kMaxFile = 16 * 1024 * 1024; // a ruleset with a hundred thousand bans
 constexpr std::size_t kMaxAll = 4 * kMaxFile, kMaxFiles = 1000;
@@ -133,14 +133,17 @@ class Search {
         if (mention.adds)
             say(Severity::problem,
                 where + in_quotes(mention.text) +
-                    " is in a ruleset that is loaded at boot: each load brings back the grants and rules of the day on "
+                    " is in a ruleset that is loaded at boot: each load brings back the grants and "
+                    "rules of the day on "
                     "which it was saved",
-                "take what is of table inet xknock out of that file; \"nft list ruleset\" saved everything, and xknockd "
+                "take what is of table inet xknock out of that file; \"nft list ruleset\" saved "
+                "everything, and xknockd "
                 "makes its table itself");
         else
             say(Severity::advice,
-                where + in_quotes(mention.text) + " takes xknock's table away at each load: the ports are open until "
-                                                  "xknockd has put it back",
+                where + in_quotes(mention.text) +
+                    " takes xknock's table away at each load: the ports are open until "
+                    "xknockd has put it back",
                 "take that line out");
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Rulesets that are loaded at boot. One that was saved whole has our table in it, with the grants, bans and ports of that
-// day: loading it opens yesterday's doors.
+// Rulesets that are loaded at boot. One that was saved whole has our table in it, with the grants,
+// bans and ports of that day: loading it opens yesterday's doors.
 #pragma once
 
 #include "tools/knockctl/doctor/finding.h"
@@ -13,7 +13,8 @@ namespace xk::tools {
 
 void check_saved_rulesets(Findings& findings);
 
-// Where a file of nft(8) names table "inet xknock": the line, and whether it puts something into it or takes it away.
+// Where a file of nft(8) names table "inet xknock": the line, and whether it puts something into it
+// or takes it away.
 struct Mention {
     unsigned line;
     bool adds;

@@ -8,7 +8,8 @@
 namespace xk::tools {
 namespace {
 
-// Low, middle and high ones: rules may let in all above 1023, and drop the rest. Scanners ask for such too.
+// Low, middle and high ones: rules may let in all above 1023, and drop the rest. Scanners ask for
+// such too.
 constexpr std::uint16_t kCandidates[] = {6, 97, 271, 1019, 4999, 9111, 27123, 47013, 61321};
 
 void follow(const Firewall& f, const Packet& packet, Answers& answers) {
@@ -32,7 +33,7 @@ void follow(const Firewall& f, const Packet& packet, Answers& answers) {
 struct Question {
     const char* subject; // what is compared, and what it does now
     const char* key;
-    bool closed;         // what it is set to
+    bool closed; // what it is set to
     IpProtocol protocol;
 };
 
@@ -44,24 +45,30 @@ Finding judge(const Question& q, const Answers& answers) {
     };
     if (answers == Answers{.none = true})
         return q.closed ? Finding{Severity::advice, "stealth",
-                                  what + " answers as closed, and this host's rules drop what comes to other closed " +
+                                  what +
+                                      " answers as closed, and this host's rules drop what comes "
+                                      "to other closed " +
                                       ports + ": it stands out",
                                   setting("drop")}
-                        : Finding{Severity::ok, "stealth",
-                                  what + " is silent, as this host's other closed " + ports + " are: " + setting("drop") +
-                                      " fits",
+                        : Finding{Severity::ok,
+                                  "stealth",
+                                  what + " is silent, as this host's other closed " + ports +
+                                      " are: " + setting("drop") + " fits",
                                   {}};
     if (answers == Answers{.closed = true})
-        return q.closed ? Finding{Severity::ok, "stealth",
+        return q.closed ? Finding{Severity::ok,
+                                  "stealth",
                                   what + " answers as this host's other closed " + ports + " do: " + setting("closed") +
                                       " fits",
                                   {}}
                         : Finding{Severity::advice, "stealth",
                                   what + " is silent, and this host's other closed " + ports + " answer: it stands out",
                                   setting("closed")};
-    const std::string others = answers.another ? "this host's rules refuse other closed " + ports + " in a way of their own"
-                                               : "some of this host's other closed " + ports + " answer, some do not";
-    return {Severity::ok, "stealth", what + ": " + others + ", so neither value of " + q.key + " hides it everywhere", {}};
+    const std::string others = answers.another
+                                   ? "this host's rules refuse other closed " + ports + " in a way of their own"
+                                   : "some of this host's other closed " + ports + " answer, some do not";
+    return {
+        Severity::ok, "stealth", what + ": " + others + ", so neither value of " + q.key + " hides it everywhere", {}};
 }
 
 } // namespace

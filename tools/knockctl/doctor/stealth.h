@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What this host's other closed ports say to strangers, and whether the ports that xknock shuts say the same.
+// What this host's other closed ports say to strangers, and whether the ports that xknock shuts say
+// the same.
 #pragma once
 
 #include "tools/knockctl/doctor/firewall.h"

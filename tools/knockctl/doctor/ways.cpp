@@ -63,7 +63,8 @@ Packet packet_to(const Firewall& f, const Guarded& what, std::uint16_t port, boo
     packet.destinations = {what.target};
     packet.forwarded = true;
     // Which hosts are protected is what matters here.
-    std::erase_if(packet.known_sets, [](const auto& set) { return set.first.find(" protected_") != std::string::npos; });
+    std::erase_if(packet.known_sets,
+                  [](const auto& set) { return set.first.find(" protected_") != std::string::npos; });
     return packet;
 }
 
@@ -107,26 +108,24 @@ bool is_published(const Firewall& f, const Redirection& r, const Guarded& what) 
     return what.is_local() && r.to.kind == Kind::dnat && r.to.address && !is_here(f, *r.to.address) &&
            r.from.protocols.contains(what.ports.protocol) &&
            !(r.from.ports & PortSet::range(what.ports.first, what.ports.last)).empty() &&
-           (!r.from.destinations || std::ranges::any_of(*r.from.destinations,
-                                                        [&](const AddressRange& range) { return is_here(f, range); }));
+           (!r.from.destinations ||
+            std::ranges::any_of(*r.from.destinations, [&](const AddressRange& range) { return is_here(f, range); }));
 }
 
 class Report {
   public:
     Report(const Firewall& f, Findings& findings) : f_(f), findings_(findings) {}
-    ~Report() {
-        said_.report("ways", findings_);
-    }
+    ~Report() { said_.report("ways", findings_); }
     bool empty() const { return said_.empty(); }
 
     // `way`: "tcp/2222 leads to tcp/22 (ssh), by ..."
     void add(const std::string& way, const std::string& port, const Judgement& judgement, const Packet& packet) {
         const bool external = f_.config.gate_mode == config::GateMode::external;
-        const std::string remedy =
-            external ? "in mode external your own rules shut the ports: let one drop " + port +
-                           " without a grant where it is delivered, at hook input or forward"
-                     : "take that away; or restart xknockd, if its table is older than it: it looks where packets are "
-                       "delivered too";
+        const std::string remedy = external ? "in mode external your own rules shut the ports: let one drop " + port +
+                                                  " without a grant where it is delivered, at hook input or forward"
+                                            : "take that away; or restart xknockd, if its table is older than it: it "
+                                              "looks where packets are "
+                                              "delivered too";
         if (judgement.shut == Truth::yes)
             said_.add(way + ": shut without a grant", {}, Severity::ok, packet);
         else if (judgement.shut == Truth::maybe)
@@ -190,8 +189,9 @@ void say_translated(const Firewall& f, const Redirection& r, const Guarded& what
             const Judgement judgement = judge(f, before, kStart, kEnd);
             if (judgement.shut == Truth::yes)
                 return report.add(way, what.ports.text(), judgement, before);
-            return report.doubt(way, "no rule can see that, and it is open where its program takes transparent "
-                                     "connections (IP_TRANSPARENT)",
+            return report.doubt(way,
+                                "no rule can see that, and it is open where its program takes transparent "
+                                "connections (IP_TRANSPARENT)",
                                 "let the rule not lead there", before);
         }
         // What IPVS sends to another host does not pass the hook forward.
@@ -278,8 +278,9 @@ void check_untracked(const Firewall& f, const Ways& ways, Findings& findings) {
                 findings.push_back({Severity::ok, "ways", message + ": its sessions are let in packet by packet", {}});
             else
                 findings.push_back({Severity::advice, "ways",
-                                    message + ": the service has " + reasons + ", which asks connection tracking and "
-                                                                                "finds nothing",
+                                    message + ": the service has " + reasons +
+                                        ", which asks connection tracking and "
+                                        "finds nothing",
                                     "take the notrack rule away, or " + reasons});
         }
     }
@@ -313,8 +314,9 @@ void check_routes(const Firewall& f, const Routes& routes, Report& report) {
     for (const Routes::Local& local : routes.locals)
         for (const std::string& interface : f.config.interfaces)
             say_delivered(
-                f, "what is for " + local.to.text() + ", which routing table " + std::to_string(local.table) +
-                       (local.rule.empty() ? "" : " (ip rule: " + printable(local.rule) + ")") + " delivers here, leads",
+                f,
+                "what is for " + local.to.text() + ", which routing table " + std::to_string(local.table) +
+                    (local.rule.empty() ? "" : " (ip rule: " + printable(local.rule) + ")") + " delivers here, leads",
                 local.to.first.is_v4(), interface, kStart,
                 [&](Packet& packet) {
                     packet.destinations.clear();
@@ -330,7 +332,8 @@ void check_routes(const Firewall& f, const Routes& routes, Report& report) {
                 std::nullopt, interface, kRouted, [](Packet&) {}, report);
     for (const Routes::Vrf& vrf : routes.vrfs)
         say_delivered(
-            f, vrf.interface + " belongs to a VRF (" + vrf.name + "), whose addresses are in a table of its own: it leads",
+            f,
+            vrf.interface + " belongs to a VRF (" + vrf.name + "), whose addresses are in a table of its own: it leads",
             std::nullopt, vrf.interface, kStart, [](Packet& packet) { packet.elsewhere = packet.v4; }, report);
 }
 
@@ -347,11 +350,13 @@ void check_ways(const Firewall& f, const Ways& ways, Findings& findings) {
     for (const std::string& program : ways.socket_programs)
         findings.push_back({Severity::advice, "ways",
                             "BPF program " + printable(program) +
-                                " decides which socket a connection gets: where it leads to a protected port, no rule "
+                                " decides which socket a connection gets: where it leads to a protected port, no "
+                                "rule "
                                 "sees it",
                             "bpftool link says more; whoever made it must not lead strangers there"});
     if (findings.size() == before)
-        findings.push_back({Severity::ok, "ways", "no rule, route or table leads to a service's port from elsewhere", {}});
+        findings.push_back(
+            {Severity::ok, "ways", "no rule, route or table leads to a service's port from elsewhere", {}});
 }
 
 } // namespace xk::tools

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Ways that end at a protected port without beginning there: rules that translate, published ports, addresses that other
-// routing tables deliver here, VRFs, IPVS, programs that choose the socket. Each is named, with whether it is shut to
-// who has no grant.
+// Ways that end at a protected port without beginning there: rules that translate, published ports,
+// addresses that other routing tables deliver here, VRFs, IPVS, programs that choose the socket.
+// Each is named, with whether it is shut to who has no grant.
 #pragma once
 
 #include "tools/knockctl/doctor/firewall.h"
