@@ -20,7 +20,7 @@ sed -i '/^services:/r /dev/stdin' "$D/etc/xknock.yaml" <<'C'
   other: tcp/2022
   one: {ports: tcp/2023, single: true}
   cut: {ports: tcp/2024, after: cut}
-  stale: tcp/2026
+  stale: [tcp/2026, tcp/2027]
   range: tcp/6000-6010
   nas: {target: [203.0.113.7, "2001:db8:7::7"], ports: tcp/22}
 C
@@ -31,7 +31,7 @@ for port in 2024 2025 2026; do
 	background "$SRV" socat "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" EXEC:cat 2>/dev/null
 	eventually 5 listening "$port"
 done
-background "$IN" socat TCP6-LISTEN:22,fork,reuseaddr,ipv6only=0 EXEC:cat 2>/dev/null
+for port in 22 2027; do background "$IN" socat "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" EXEC:cat 2>/dev/null; done
 mac=$(ip -n "$SRV" -o link show host1 | sed 's/.*link\/ether \([0-9a-f:]*\).*/\1/')
 
 say "the administrator's own translations"
@@ -123,22 +123,32 @@ refuse "related, and shut" go 198.51.100.1:22
 contains "what tells of errors passes" "$(in_srv sh -c '(echo x; sleep 0.3; echo x) | socat -t 0.3 - UDP:192.0.2.2:9 2>&1')" refused
 in_srv nft delete table inet helper
 
-say "an old entry of connection tracking, whose socket is gone"
-check "a grant of a moment" open_for stale --lifetime 2s
-syn() { in_str python3 "$E2E/answers.py" str0 "$mac" 198.51.100.66 198.51.100.1 2026 syn "$1"; }
-eventually 3 sh -c "'$KNOCKCTL' --socket '$D/run/control.sock' grants | grep -q tcp/2026" || fail "no grant"
+say "an old entry of connection tracking, whose socket is gone: of this host, and behind a published port"
+in_srv nft 'table inet own { chain pre { type nat hook prerouting priority dstnat; tcp dport 2027 dnat ip to 203.0.113.7:2027; }; }'
 in_srv nft 'table inet lose { chain out { type filter hook output priority raw; tcp flags & rst == rst notrack; }; }'
-background "$STR" socat -u TCP:198.51.100.1:2026,sourceport=40022,reuseaddr /dev/null 2>/dev/null
-entry() { in_srv grep -q 'ESTABLISHED.*sport=40022 dport=2026 .*ASSURED' /proc/net/nf_conntrack; }
-eventually 3 entry || fail "no session"
-in_srv ss -HtnK 'sport = :2026' >/dev/null
+ip netns exec "$IN" nft 'table inet lose { chain out { type filter hook output priority 0; tcp flags & rst == rst drop; }; }'
 gone() { [ "$(grants)" = 0 ]; }
+syn() { in_str python3 "$E2E/answers.py" str0 "$mac" 198.51.100.66 198.51.100.1 "$1" syn 40022; }
+entry() { in_srv grep -q "ESTABLISHED.*sport=40022 dport=$1 .*ASSURED" /proc/net/nf_conntrack; }
+check "a grant of a moment" open_for stale --lifetime 2s
+eventually 3 sh -c "'$KNOCKCTL' --socket '$D/run/control.sock' grants | grep -q tcp/2027" || fail "no grant"
+for port in 2026 2027; do
+	background "$STR" socat -u "TCP:198.51.100.1:$port,sourceport=40022,reuseaddr" /dev/null 2>/dev/null
+	eventually 3 entry "$port" || fail "no session at $port"
+done
+in_srv ss -HtnK 'sport = :2026' >/dev/null
+ip netns exec "$IN" ss -HtnK 'sport = :2027' >/dev/null
 eventually 5 gone || fail "the grant does not end"
-check "the entry is still there" entry
-equal "a SYN with its ports begins nothing" "$(syn 40022)" silence
-in_srv nft delete table inet lose
+for port in 2026 2027; do
+	check "the entry of $port is still there" entry "$port"
+	equal "a SYN with its ports begins nothing" "$(syn "$port")" silence
+done
+in_srv nft 'delete table inet lose; delete table inet own'
+ip netns exec "$IN" nft delete table inet lose
 
 say "a SYN is said again when its answer is lost, after the grant's end too"
+# Nor does the server say its answer again: it has to be the SYN.
+in_srv sysctl -qw net.ipv4.tcp_synack_retries=0
 for single in '' --single; do
 	ip netns exec "$STR" nft 'table inet lose { chain in { type filter hook input priority 0; tcp flags & (syn | ack) == syn | ack drop; }; }'
 	check "a grant of a moment $single" open_for ssh --lifetime 2s $single
@@ -154,11 +164,12 @@ done
 
 say "before connection tracking"
 early() { in_srv nft list chain inet xknock early_begin | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p' | head -n 1; }
-before=$(early)
+late() { in_srv nft list chain inet xknock shut | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p' | paste -sd' '; }
+before=$(early) before_late=$(late)
 # With IPv4 options it passes the filter at the NIC in any case.
 equal "a SYN that nothing grants is not answered" "$(in_cli "$PROBE" syn --from 192.0.2.2 --to 192.0.2.1)" silence
-[ "$(early)" -gt "$before" ] || fail "it was not dropped before connection tracking"
-say "and dies before connection tracking"
+[ "$(early)" -gt "$before" ] || fail "it was not seen before connection tracking"
+equal "and dies before connection tracking" "$(late)" "$before_late"
 
 say "notrack: connection tracking is told to look away"
 in_srv nft 'table inet blind { chain pre { type filter hook prerouting priority raw; tcp dport { 22, 2024 } notrack; };
