@@ -104,16 +104,16 @@ fi
 
 say "saved rulesets"
 # A few files more in /etc.
-mkdir "$D/boot" "$D/boot/nftables.d" "$D/boot/iptables" "$D/boot/more"
-BOOT="mount -t overlay -o lowerdir=$D/boot:/etc none /etc"
+mkdir "$D/loaded" "$D/loaded/nftables.d" "$D/loaded/iptables" "$D/loaded/more"
+BOOT="mount -t overlay -o lowerdir=$D/loaded:/etc none /etc"
 ctl ban 203.0.113.9 --for 1h >/dev/null
 in_srv nft list ruleset >"$D/saved"
 ctl unban 203.0.113.9 >/dev/null
 line=$(($(grep -n '^table inet xknock' "$D/saved" | cut -d: -f1) + 1))
-{ echo 'flush ruleset' && cat "$D/saved"; } >"$D/boot/nftables.conf"
+{ echo 'flush ruleset' && cat "$D/saved"; } >"$D/loaded/nftables.conf"
 MOUNTS=$BOOT finds problem "saved: /etc/nftables.conf:$line: \"table inet xknock\" is in a ruleset that is loaded at boot"
 contains "with the way out" "$(cat "$D/found")" "take what is of table inet xknock out of that file"
-cat >"$D/boot/nftables.conf" <<-'N'
+cat >"$D/loaded/nftables.conf" <<-'N'
 	# table inet xknock { }
 	flush ruleset
 	define ours = xknock
@@ -123,22 +123,23 @@ cat >"$D/boot/nftables.conf" <<-'N'
 	table inet xknock
 	delete table inet xknock
 N
-printf 'add element inet mine a { 1 }; \\\n add element inet xknock grants4 { 192.0.2.9 . tcp . 22 timeout 1h }\n' >"$D/boot/more/a.nft"
-printf '# Nothing but:\ntable inet $ours { chain x { }; }\n' >"$D/boot/nftables.d/b.conf"
-sed -i '1i define ours = xknock' "$D/boot/nftables.d/b.conf"
+printf 'add element inet mine a { 1 }; \\\n add element inet xknock grants4 { 192.0.2.9 . tcp . 22 timeout 1h }\n' >"$D/loaded/more/a.nft"
+# shellcheck disable=SC2016  # nft's own variable
+printf '# Nothing but:\ntable inet $ours { chain x { }; }\n' >"$D/loaded/nftables.d/b.conf"
+sed -i '1i define ours = xknock' "$D/loaded/nftables.d/b.conf"
 MOUNTS=$BOOT finds problem 'saved: /etc/more/a.nft:2: "element inet xknock"'
 contains "in another" "$(cat "$D/found")" 'problem  saved: /etc/nftables.d/b.conf:3: "table inet xknock"'
 contains "and what takes it away" "$(cat "$D/found")" 'advice   saved: /etc/nftables.conf:8: "delete table inet xknock"'
 [ "$(grep -c ' saved: ' "$D/found")" = 3 ] || fail "more is found than there is: $(grep ' saved: ' "$D/found")"
-rm "$D/boot/more/a.nft" "$D/boot/nftables.d/b.conf"
-printf 'flush ruleset\ninclude "more/mallory.nft"\ninclude "more/pipe"\ninclude "more/large"\n' >"$D/boot/nftables.conf"
-echo 'table inet xknock { }' >"$D/boot/more/mallory.nft"
-chown 65534 "$D/boot/more/mallory.nft"
-mkfifo "$D/boot/more/pipe"
-truncate -s 64G "$D/boot/more/large"
+rm "$D/loaded/more/a.nft" "$D/loaded/nftables.d/b.conf"
+printf 'flush ruleset\ninclude "more/mallory.nft"\ninclude "more/pipe"\ninclude "more/large"\n' >"$D/loaded/nftables.conf"
+echo 'table inet xknock { }' >"$D/loaded/more/mallory.nft"
+chown 65534 "$D/loaded/more/mallory.nft"
+mkfifo "$D/loaded/more/pipe"
+truncate -s 64G "$D/loaded/more/large"
 MOUNTS="ulimit -v 2000000 && $BOOT" finds advice 'saved: "/etc/more/mallory.nft" is loaded as root and can be written by others'
 contains "and a large one is left out" "$(cat "$D/found")" '"/etc/more/large" is larger than'
-rm -r "$D/boot"
+rm -r "$D/loaded"
 well "the host as it was"
 
 say "the clock"
@@ -208,7 +209,7 @@ say "which answer fits, beside what the host's closed ports do"
 hears() { nsenter --net="/run/netns/$STR" socat -u OPEN:/dev/null "TCP:$1:$2,connect-timeout=0.5" 2>&1 || true; }
 refused() { grep 'Connection refused' <<<"$(hears "$1" "$2")" >/dev/null || fail "port $2 of $1 does not answer"; }
 silent() { grep 'Connection timed out' <<<"$(hears "$1" "$2")" >/dev/null || fail "port $2 of $1 is not silent"; }
-for address in 198.51.100.1 '[2001:db8:66::1]'; do refused $address 97 && refused $address 22; done
+for address in 198.51.100.1 '[2001:db8:66::1]'; do refused "$address" 97 && refused "$address" 22; done
 finds ok "a protected port answers as this host's other closed tcp ports do: gate: {stealth: closed} fits"
 finds advice "the knock port is silent, and this host's other closed udp ports answer: it stands out"
 contains "with what to write" "$(grep -A 1 'the knock port' "$D/found")" "hint: stealth: closed"

@@ -289,9 +289,8 @@ class Comparison {
     const Packet& packet_;
 };
 
-// What stands behind `word` in the text of a rule of iptables, up to the next blank or in braces; `negated` for "!="
-// and
-// "!" before it. Empty where the word is not there.
+// What stands behind `word` in the text of a rule of iptables, up to the next blank or in braces; empty where the word is
+// not there. `negated`: "!=" and "!" were before it.
 std::string behind(const std::string& text, const std::string& word, bool& negated) {
     auto at = text.find(word + " ");
     if (at == text.npos)
