@@ -382,9 +382,8 @@ Truth holds(const Ruleset& ruleset, const Chain& chain, const Rule& rule, const 
     }
     if (kind == "xt" && what.is_object() && what.value("type", "") == "match")
         return module_holds(what.value("name", ""), rule.text, packet);
-    static constexpr std::string_view kHarmless[] = {"counter",   "log",  "mangle",     "notrack",
-                                                     "ct helper", "flow", "ct timeout", "ct expectation",
-                                                     "comment",   "dup",  "secmark"};
+    static constexpr std::string_view kHarmless[] = {"counter", "log",        "mangle",         "notrack", "ct helper", "flow",
+                                                     "comment", "ct timeout", "ct expectation", "dup",     "secmark"};
     if (std::ranges::find(kHarmless, kind) != std::end(kHarmless))
         return Truth::yes;
     // Putting the source into a set is none, unless it counts there.
@@ -394,8 +393,8 @@ Truth holds(const Ruleset& ruleset, const Chain& chain, const Rule& rule, const 
 }
 
 Truth key_is(const Ruleset& ruleset, const Chain& chain, const json& key, const json& element, const Packet& packet) {
-    return for_each_destination(packet,
-                                [&](const Packet& p) { return Comparison(ruleset, chain, p).equal(key, element); });
+    const auto is = [&](const Packet& p) { return Comparison(ruleset, chain, p).equal(key, element); };
+    return for_each_destination(packet, is);
 }
 
 } // namespace xk::tools

@@ -79,7 +79,6 @@ std::string value_of(const Word& word, const Definitions& definitions) {
     return found == definitions.end() ? word.text : found->second;
 }
 
-// Files that nft finds: relative ones below /etc, its include path.
 std::vector<std::string> files_like(const std::string& pattern) {
     glob_t found{};
     std::vector<std::string> files;
@@ -124,8 +123,9 @@ class Search {
         const SavedRuleset saved = read_saved_ruleset(*text);
         for (const Mention& mention : saved.mentions)
             say_mention(file, mention);
+        // Relative ones are below nft's include path; with a dot, where it runs: the services of boot run in "/".
         for (const std::string& include : saved.includes)
-            look(include.starts_with('/') ? include : "/etc/" + include);
+            look(include.starts_with('/') ? include : (include.starts_with('.') ? "/" : "/etc/") + include);
     }
 
     void say_mention(const std::string& file, const Mention& mention) {
