@@ -289,8 +289,8 @@ class Comparison {
     const Packet& packet_;
 };
 
-// What stands behind `word` in the text of a rule of iptables, up to the next blank or in braces; empty where the word is
-// not there. `negated`: "!=" and "!" were before it.
+// What stands behind `word` in the text of a rule of iptables, up to the next blank or in braces; empty where the word
+// is not there. `negated`: "!=" and "!" were before it.
 std::string behind(const std::string& text, const std::string& word, bool& negated) {
     auto at = text.find(word + " ");
     if (at == text.npos)
@@ -382,8 +382,8 @@ Truth holds(const Ruleset& ruleset, const Chain& chain, const Rule& rule, const 
     }
     if (kind == "xt" && what.is_object() && what.value("type", "") == "match")
         return module_holds(what.value("name", ""), rule.text, packet);
-    static constexpr std::string_view kHarmless[] = {"counter", "log",        "mangle",         "notrack", "ct helper", "flow",
-                                                     "comment", "ct timeout", "ct expectation", "dup",     "secmark"};
+    static constexpr std::string_view kHarmless[] = {"counter", "log", "mangle", "notrack", "ct helper", "flow",
+                                                     "comment", "ct timeout", "ct expectation", "dup", "secmark"};
     if (std::ranges::find(kHarmless, kind) != std::end(kHarmless))
         return Truth::yes;
     // Putting the source into a set is none, unless it counts there.
