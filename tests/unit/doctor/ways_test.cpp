@@ -294,6 +294,10 @@ TEST_CASE("IPVS, which works at hook input, is past a chain of a lower priority"
     // It sends to other hosts by hook output.
     CHECK(has(host.findings(fence(200), ways), "problem tcp/2222 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)",
               "open"));
+    const std::string output = base("xknock", "output", "filter", "output", 0) +
+                               rule(dport("22") + R"(,{"drop":null})", "output", "xknock");
+    CHECK(has(host.findings(output, ways),
+              "ok tcp/2222 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)", "shut without a grant"));
     ways.redirections = parse_ipvs("TCP  C6336401:0016 wlc\n  -> CB007107:0016      Masq    1      0          0\n");
     CHECK(has(host.findings(fence(), ways), "ok tcp/22 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)", "shut"));
 }

@@ -166,8 +166,8 @@ std::vector<const Chain*> Ruleset::all() const {
     return chains;
 }
 
-std::vector<const Chain*> Ruleset::on_the_way_in(bool forwarded) const {
-    const std::string hooks[] = {"ingress", "prerouting", forwarded ? "forward" : "input"};
+std::vector<const Chain*> Ruleset::on_the_way_in(const std::string& last_hook) const {
+    const std::string hooks[] = {"ingress", "prerouting", last_hook};
     const auto position = [&](const Chain* chain) {
         return std::find(std::begin(hooks), std::end(hooks), chain->hook) - std::begin(hooks);
     };

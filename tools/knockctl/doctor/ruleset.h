@@ -41,8 +41,9 @@ class Ruleset {
 
     const Chain* find(const std::string& family, const std::string& table, const std::string& chain) const;
 
-    // Base chains that a packet for this host meets, in the order in which it does; or one that is forwarded.
-    std::vector<const Chain*> on_the_way_in(bool forwarded = false) const;
+    // Base chains that a packet for this host meets, in the order in which it does. What goes on to another host has
+    // "forward" as its last hook, or from IPVS "output".
+    std::vector<const Chain*> on_the_way_in(const std::string& last_hook = "input") const;
     std::vector<const Chain*> all() const;
 
     // The elements of a named set or map; null where there is none of this name.

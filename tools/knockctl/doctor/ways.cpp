@@ -30,10 +30,10 @@ struct Judgement {
     std::vector<Place> doubts; // rules on which it depends
 };
 
-// Whether the packet is dropped between the two.
-Judgement judge(const Firewall& f, const Packet& packet, Station from, Station until) {
+// Whether the packet is dropped between the two, on its way to this hook.
+Judgement judge(const Firewall& f, const Packet& packet, Station from, Station until, const std::string& last_hook) {
     Judgement judgement;
-    for (const Chain* chain : f.ruleset.on_the_way_in(packet.forwarded)) {
+    for (const Chain* chain : f.ruleset.on_the_way_in(last_hook)) {
         const Station here = station_of(chain->hook, chain->priority);
         if (here <= from || here >= until || !meets(*chain, packet) || (chain->type == "nat" && !is_ours(*chain)))
             continue;
@@ -46,6 +46,10 @@ Judgement judge(const Firewall& f, const Packet& packet, Station from, Station u
                 judgement.doubts.insert(judgement.doubts.end(), places->begin(), places->end());
     }
     return judgement;
+}
+
+Judgement judge(const Firewall& f, const Packet& packet, Station from, Station until) {
+    return judge(f, packet, from, until, packet.forwarded ? "forward" : "input");
 }
 
 Judgement worse(const Judgement& a, const Judgement& b) {
@@ -194,9 +198,10 @@ void say_translated(const Firewall& f, const Redirection& r, const Guarded& what
                                 "connections (IP_TRANSPARENT)",
                                 "let the rule not lead there", before);
         }
-        // What IPVS sends to another host does not pass the hook forward.
-        const Station until = what.is_local() || r.hook != "input" ? kEnd : at;
-        report.add(way, what.ports.text(), better(judge(f, before, kStart, at), judge(f, behind, at, until)), before);
+        // What IPVS takes at hook input and sends to another host does not pass the hook forward.
+        const bool by_output = !what.is_local() && r.hook == "input";
+        const Judgement there = by_output ? judge(f, behind, kRouted, kEnd, "output") : judge(f, behind, at, kEnd);
+        report.add(way, what.ports.text(), better(judge(f, before, kStart, at), there), before);
     });
 }
 
