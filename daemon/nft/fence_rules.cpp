@@ -6,6 +6,7 @@
 #include <linux/netfilter.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace xk::nft {
 namespace {
@@ -15,8 +16,10 @@ constexpr IpProtocol kProtocols[] = {IpProtocol::tcp, IpProtocol::udp};
 
 // Priorities (linux/netfilter_ipv4.h): connection tracking is at -200, NF_IP_PRI_NAT_DST at -100.
 constexpr std::int32_t kRaw = -300, kMangle = -150, kDestinationNat = -100;
-// IPVS rewrites what is for a virtual service at 98 and 99 of the input hook (NF_IP_PRI_NAT_SRC - 2 and - 1).
-constexpr std::int32_t kBehindIpvs = 101;
+// Behind whatever rewrites a packet at its last hook: IPVS (98 and 99 of input), "tcp dport set" in a chain of the
+// administrator's. Only connection tracking confirms later: at the highest number for IPv4 and at the one below for IPv6
+// (net/netfilter/nf_conntrack_proto.c). Behind that each SYN would look like a handshake that began.
+constexpr std::int32_t kLast = std::numeric_limits<std::int32_t>::max() - 2;
 
 // A SYN that nobody answers is said again for 127 seconds (tcp_syn_retries of 6, the kernel's default).
 constexpr std::chrono::milliseconds kSaidAgain = std::chrono::seconds(130);
@@ -360,8 +363,8 @@ std::vector<ChainSpec> chains_of(const FenceSpec& spec) {
         chains.push_back({"closed", "nat", NF_INET_PRE_ROUTING, kDestinationNat - 1});
     if (spec.has_entrances())
         chains.push_back({"entrances", "nat", NF_INET_PRE_ROUTING, kDestinationNat});
-    chains.push_back({"input", "filter", NF_INET_LOCAL_IN, kBehindIpvs});
-    chains.push_back({"forward", "filter", NF_INET_FORWARD, kMangle});
+    chains.push_back({"input", "filter", NF_INET_LOCAL_IN, kLast});
+    chains.push_back({"forward", "filter", NF_INET_FORWARD, kLast});
     return chains;
 }
 

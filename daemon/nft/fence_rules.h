@@ -6,8 +6,8 @@
 //   prerouting   mangle: where it arrives          -> begin (SYNs), gate (the rest of what is no session) -> decide
 //   entrances    nat: public ports of hosts behind this one
 //   closed       nat: "stealth: closed"
-//   input        behind IPVS: where it is delivered    -> input_begin, input_gate -> delivered
-//   forward      mangle: where it goes on          -> forward_begin, forward_gate -> forwarded
+//   input        last: where it is delivered          -> input_begin, input_gate -> delivered
+//   forward      last: where it goes on            -> forward_begin, forward_gate -> forwarded
 //
 // What they share: "allow" (gate.allow), "grants" and "forward_grants" (by the packet's own port), "asked" (by the port that
 // was addressed before any translation), "granted" (what there is to remember of it), "shut" and "refuse" (no grant).

@@ -48,6 +48,10 @@ in_srv nft -f - <<-'N'
 	 }
 	}
 N
+say "a rewrite without connection tracking, at the packet's last hook"
+ip -n "$SRV" addr add 198.51.100.4/24 dev host1
+in_srv nft 'table inet late { chain in { type filter hook input priority 300; ip daddr 198.51.100.4 tcp dport 2228 tcp dport set 22; };
+	chain out { type filter hook output priority raw; ip saddr 198.51.100.4 tcp sport 22 tcp sport set 2228; }; }'
 say "an address of another routing table (of IPv4 the stack answers for none there)"
 in_srv ip -6 route add local 2001:db8:99::9 dev lo table 100
 in_srv ip -6 rule add to 2001:db8:99::9 lookup 100 pref 10
@@ -63,7 +67,7 @@ ip -n "$STR" route add 198.51.100.3/32 encap seg6 mode encap segs 2001:db8:5::4 
 ip -n "$STR" -6 route add 2001:db8:66::3/128 encap seg6 mode encap segs 2001:db8:5::6 dev str0
 
 WAYS="198.51.100.1:2222 2001:db8:66::1:2222 198.51.100.1:2223 198.51.100.1:2224 2001:db8:66::1:2224 198.51.100.1:2225
-	2001:db8:66::1:2225 2001:db8:99::9:22 198.51.100.3:22 2001:db8:66::3:22"
+	2001:db8:66::1:2225 2001:db8:99::9:22 198.51.100.3:22 2001:db8:66::3:22 198.51.100.4:2228"
 go() { can_connect "$STR" "${1%:*}" "${1##*:}"; }
 for way in $WAYS; do eventually 5 go "$way" || fail "$way is not open before the start"; done
 say "all of them are open before the start"
@@ -74,7 +78,7 @@ reached() { eventually 5 go "$1" || fail "$1 is not reached"; }
 
 say "a grant for where it comes out serves"
 check "knock" open_for ssh
-for way in 198.51.100.1:22 198.51.100.1:2222 198.51.100.1:2224 198.51.100.3:22; do
+for way in 198.51.100.1:22 198.51.100.1:2222 198.51.100.1:2224 198.51.100.3:22 198.51.100.4:2228; do
 	reached "$way"
 	say "$way"
 done
@@ -94,7 +98,7 @@ refuse "serves for one" go 198.51.100.1:2023
 check "the host behind has grants of its own" in_str "$CLIENT" open 198.51.100.1 nas --profile "$(profile anna-robot)" --no-wait
 reached 198.51.100.1:2225
 ctl close anna >/dev/null
-in_srv nft delete table inet own
+in_srv nft 'delete table inet own; delete table inet late'
 
 say "an expectation of a helper opens nothing (ftp: the host's own client is led to name its port 22)"
 in_srv nft -f - <<-'N'

@@ -283,7 +283,7 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain input {
-		type filter hook input priority 101; policy accept;
+		type filter hook input priority 2147483645; policy accept;
 		tcp flags syn / syn,ack goto input_begin comment "SYN"
 		ct protocol tcp ct state established accept comment "sessions that exist"
 		ct protocol udp ct state established accept comment "sessions that exist"
@@ -292,7 +292,7 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain forward {
-		type filter hook forward priority mangle; policy accept;
+		type filter hook forward priority 2147483645; policy accept;
 		tcp flags syn / syn,ack goto forward_begin comment "SYN"
 		ct protocol tcp ct state established accept comment "sessions that exist"
 		ct protocol udp ct state established accept comment "sessions that exist"

@@ -166,13 +166,14 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
         }
         whole += line + "\n";
     }
-    CHECK(revived == 22);
+    CHECK(revived == 23);
     etc.write("xknock.yaml", whole);
     const Config all = etc.good();
     CHECK(all.port == sample.port);
     CHECK(all.answer_as_closed == sample.answer_as_closed);
     CHECK(all.policy.settings.skew == sample.policy.settings.skew);
     CHECK(all.gate_mode == sample.gate_mode);
+    CHECK(all.gate_closed == sample.gate_closed);
     CHECK(all.gate_owned == sample.gate_owned);
     CHECK(all.max_grants == sample.max_grants);
     CHECK(all.never_ban == sample.never_ban);
