@@ -245,8 +245,14 @@ check "and a port of no service is open there" reaches_through '[2001:db8::1]:70
 ip -n "$SRV" -6 route del 2001:db8:5e6::1
 ip -n "$STR" -6 route del 2001:db8::1
 
-say "what no rule can shut is no secret: translated without connection tracking, by transparent sockets, by BPF"
+say "translated without connection tracking, at the last hook"
 in_srv nft 'table inet admin { chain late { type filter hook input priority 300; tcp dport 2222 tcp dport set 22; }; }'
+doctor
+lists ok 'tcp/2222 leads to tcp/22 (ssh), by "tcp dport 2222 tcp dport set 22"' "shut without a grant"
+lacks "what is delivered goes to no host behind" "$(cat "$D/found")" "leads to tcp/22 of"
+in_srv nft delete table inet admin
+say "what no rule can shut is no secret: later than the last look, by transparent sockets, by BPF"
+in_srv nft 'table inet admin { chain late { type filter hook input priority 2147483647; tcp dport 2222 tcp dport set 22; }; }'
 doctor
 lists problem 'tcp/2222 leads to tcp/22 (ssh), by "tcp dport 2222 tcp dport set 22"' "open to strangers"
 in_srv nft delete table inet admin

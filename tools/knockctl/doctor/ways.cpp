@@ -230,6 +230,9 @@ void check_redirections(const Firewall& f, const Ways& ways, Report& report, Fin
         if (r.to.kind == Kind::notrack || r.hook == "output")
             continue;
         for (const Guarded& what : guarded(f.config)) {
+            // What a rule changes at hook input goes nowhere else any more; IPVS alone sends it on (as DNAT).
+            if (r.hook == "input" && r.to.kind == Kind::rewrite && !what.is_local())
+                continue;
             const auto ports = ends_at(f, r, what) ? crossing(r, what) : std::nullopt;
             if (!ports && !is_published(f, r, what))
                 continue;
