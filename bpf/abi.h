@@ -110,7 +110,7 @@ struct xk_settings {
 	__u64 knock_burst;	/* token bucket: knocks at once */
 };
 
-/* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss. */
+/* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss, which is pinned as "ban_counts". */
 struct xk_bans {
 	__u32 addresses;
 	__u32 networks;

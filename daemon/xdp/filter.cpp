@@ -186,6 +186,8 @@ knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
         if (is_pinned(bpf_map__name(map)))
             bpf_map__set_pin_path(map, (maps + "/" + bpf_map__name(map)).c_str());
     }
+    // Pinned, it is the same memory for a program that libxdp loads by itself. Its own name has a dot, which no pin may.
+    bpf_map__set_pin_path(skeleton->maps.bss, (maps + "/ban_counts").c_str());
     return skeleton;
 }
 

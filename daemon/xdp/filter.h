@@ -5,8 +5,8 @@
 // next daemon takes over without a gap: it fills the same maps and exchanges the program behind the same link
 // (bpf_link_update, kernel 5.9), which no packet notices.
 //
-//   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters, and those of
-//                        syn_guard.h
+//   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters, ban_counts,
+//                        and those of syn_guard.h
 //   DIR/link-INTERFACE   one for each interface; it holds the program
 //   DIR/share-INTERFACE  or, a mere directory: there the program is in libxdp's dispatcher (dispatcher.h), which has
 //                        pins of its own

@@ -208,13 +208,24 @@ is_left "opens nothing: nftables says no" stranger $V4 80
 check "the next knock does" in_str "$CLIENT" open $V4 web --profile "$(profile anna-robot)"
 is_let "and every SYN goes through" stranger $V4 80
 
-say "panic, trial, dry run, and the end"
+say "panic, gate mode external, dry run, trial, and the end"
 check "panic" ctl panic
 dies "closes for strangers" unknown 22
 stop
 refuse "the fence stays when it stops" unknown 22
 check "xknockd --remove" daemon_command --remove
 check "opens everything" unknown 22
+in_srv nft 'add table inet mine
+	add set inet mine set4 { type ipv4_addr . inet_proto . inet_service; flags timeout; }
+	add set inet mine set6 { type ipv6_addr . inet_proto . inet_service; flags timeout; }'
+cp "$D/etc/xknock.yaml" "$D/good.yaml"
+sed -i '/games:/d; /once:/d; /front:/d; s/^gate:.*/gate: {mode: external, external: {table: mine, set4: set4, set6: set6}}/' \
+	"$D/etc/xknock.yaml"
+start
+check "in gate mode external it is the administrator's rules that decide, and there are none" unknown 22
+stop
+daemon_command --remove >/dev/null
+cp "$D/good.yaml" "$D/etc/xknock.yaml"
 start_with --dry-run
 check "a dry run drops nothing" unknown 22
 stop
