@@ -175,15 +175,26 @@ while_dead() {
 restart while_dead
 is_let "after it too" stranger $V4 22
 dies "and nobody else" unknown 22
+# known_for: seconds from now on for which the filter knows the stranger.
+known_for() {
+	# shellcheck disable=SC2086
+	bpftool -j map lookup pinned "$D/bpf/xknock/maps1/known_sources" key hex $KEY | python3 -c '
+import json, sys
+until = int.from_bytes(bytes(int(b, 16) for b in json.load(sys.stdin)["value"]), "little")
+print(int(until / 1e9 - float(open("/proc/uptime").read().split()[0])))'
+}
+KEY='00 00 00 00 00 00 00 00 00 00 ff ff c6 33 64 42'
+[ "$(known_for)" -gt 300 ] || fail "a grant of five minutes is known for $(known_for) s"
 check "the grant is closed" ctl close 198.51.100.66
+shorter() { [ "$(known_for)" -le 131 ] && [ "$(known_for)" -gt 100 ]; }
+eventually 5 shorter || fail "a grant that was closed is known for $(known_for) s"
+say "its source is known for as long as a SYN may come again, and no longer"
 restart true
 is_left "who had a grant is known to the next daemon" stranger $V4 22
 # As if that had been long ago.
 long_ago() {
-	local key
-	key=$(printf '00 00 00 00 00 00 00 00 00 00 ff ff c6 33 64 42')
 	# shellcheck disable=SC2086
-	bpftool map update pinned "$D/bpf/xknock/maps1/known_sources" key hex $key value hex 01 00 00 00 00 00 00 00 ||
+	bpftool map update pinned "$D/bpf/xknock/maps1/known_sources" key hex $KEY value hex 01 00 00 00 00 00 00 00 ||
 		fail "the source is not in the map"
 }
 restart long_ago
@@ -219,7 +230,7 @@ in_srv nft 'add table inet mine
 	add set inet mine set4 { type ipv4_addr . inet_proto . inet_service; flags timeout; }
 	add set inet mine set6 { type ipv6_addr . inet_proto . inet_service; flags timeout; }'
 cp "$D/etc/xknock.yaml" "$D/good.yaml"
-sed -i '/games:/d; /once:/d; /front:/d; s/^gate:.*/gate: {mode: external, external: {table: mine, set4: set4, set6: set6}}/' \
+sed -i 's/-27030//; s/once:.*/once: tcp\/2004/; s/front:.*/front: tcp\/8443/; s/^gate:.*/gate: {mode: external, external: {table: mine, set4: set4, set6: set6}}/' \
 	"$D/etc/xknock.yaml"
 start
 check "in gate mode external it is the administrator's rules that decide, and there are none" unknown 22
