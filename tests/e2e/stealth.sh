@@ -207,14 +207,14 @@ cat >"$D/answers.py" <<-'P'
 	    print(port, answers(one), answers(other))
 P
 for host in {140..179}; do
-	ip -n "$STR" addr add 198.51.100.$host/24 dev str0
-	ip -n "$STR" addr add "$(printf '2001:db8:66::%x' $host)/64" dev str0 nodad
+	ip -n "$STR" addr add "198.51.100.$host/24" dev str0
+	ip -n "$STR" addr add "$(printf '2001:db8:66::%x' "$host")/64" dev str0 nodad
 done
 for address in $V4 $V6; do
 	host=140
 	for size in 20 192; do
 		for count in 3 300; do
-			in_str python3 "$D/answers.py" $address $host $count $size 62199 62200 62201 62202 62203 >"$D/answers" ||
+			in_str python3 "$D/answers.py" "$address" $host $count $size 62199 62200 62201 62202 62203 >"$D/answers" ||
 				fail "asking $address"
 			host=$((host + 10))
 			numbers=$(cut -d' ' -f2- "$D/answers" | sort -u)

@@ -63,10 +63,12 @@ listen 22 80 443 2004 27020 8443 9000
 say "without a grant"
 for address in $V4 $V6; do
 	for port in 22 80 443 2004 27015 27030 8443; do
-		dies "a stranger's SYN to tcp/$port of $address dies at the network card" stranger $address $port
+		dies "a stranger's SYN to tcp/$port of $address dies at the network card" stranger "$address" $port
 	done
-	is_let "an unprotected port is open" stranger $address 9000
-	refuse "nor is one next to a range the filter's" stranger $address 27031
+	is_let "an unprotected port is open" stranger "$address" 9000
+	syns=$(stat filter syn)
+	refuse "nobody listens next to a range" stranger "$address" 27031
+	equal "and that is not for the filter to say" "$(stat filter syn)" "$syns"
 done
 in_srv sysctl -qw net.ipv4.tcp_ecn=1
 in_str sysctl -qw net.ipv4.tcp_ecn=1
