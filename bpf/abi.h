@@ -27,6 +27,8 @@
 #define XK_MAX_LOCAL 4096
 #define XK_MAX_BANNED_ADDRESSES 131072
 #define XK_MAX_BANNED_NETWORKS 16384
+#define XK_MAX_KNOWN_SOURCES 131072
+#define XK_MAX_ALLOWED_NETWORKS 512
 #define XK_RING_SIZE (1u << 20)	/* bytes: about 3,900 records */
 
 struct xk_address {
@@ -89,13 +91,13 @@ enum xk_counter {
 	XK_RATE,		/* credential's bucket empty: dropped */
 	XK_RING_FULL,		/* no room in the ring: dropped, and not remembered as seen */
 	XK_CANDIDATE,		/* pushed to the ring: dropped */
-	XK_ANSWERED,		/* stealth "closed": passed on to the stack after one of the above */
+	XK_SYN,			/* begins a connection to a protected TCP port without a grant: dropped */
 	XK_COUNTERS
 };
 
 enum xk_stealth {
 	XK_STEALTH_DROP = 0,	/* the knock port swallows everything */
-	XK_STEALTH_CLOSED = 1,	/* the stack answers for it, as for any closed port */
+	XK_STEALTH_CLOSED = 1,	/* the stack answers for it, as for any closed port, and limits its answers itself */
 	XK_STEALTH_DRY = 2,	/* a dry run: everything is counted and judged, and nothing dropped, not even who is banned */
 };
 
@@ -103,17 +105,40 @@ enum xk_stealth {
 struct xk_settings {
 	__u16 knock_port;	/* network order */
 	__u8 stealth;		/* enum xk_stealth */
-	__u8 pad;
-	__u32 answers_per_second;	/* stealth "closed": budget of one CPU */
+	__u8 pad[5];
 	__u64 knock_interval;	/* token bucket: ns for each knock of a credential */
 	__u64 knock_burst;	/* token bucket: knocks at once */
 };
 
-/* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss. */
+/* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss, which is pinned as "ban_counts". */
 struct xk_bans {
 	__u32 addresses;
 	__u32 networks;
 };
+
+/*
+ * Map "syn_guard" (array of one, mapped into the daemon's memory): which SYNs may be dropped. All of it is coarse in one
+ * direction: a bit or an address that is not there passes the packet on to nftables, which decides.
+ */
+#define XK_BITMAP_WORDS 1024	/* 65,536 bits */
+#define XK_GUARD_SLOTS 256
+struct xk_syn_guard {
+	__u32 on;		/* zero: nothing is dropped and nothing else looked at */
+	__u32 allowed;		/* there are allowed networks */
+	__u64 ports[XK_BITMAP_WORDS];		/* by TCP port (host order): protected */
+	__u64 known[XK_BITMAP_WORDS];		/* by xk_known_bit(): "known_sources" may hold it */
+	__u64 allowed4[XK_BITMAP_WORDS];	/* by the first 16 bits of the address: "allowed_networks" */
+	__u64 allowed6[XK_BITMAP_WORDS];	/* may hold it */
+	struct xk_address local[XK_GUARD_SLOTS];	/* addresses of this host, each in one of its two slots */
+};
+
+/* Both halves of an address as they stand in memory. Multiplicative hashing (Knuth, 6.4). */
+static inline __u64 xk_address_hash(__u64 first, __u64 last)
+{
+	return (first * 0xff51afd7ed558ccdULL ^ last) * 0x9e3779b97f4a7c15ULL;
+}
+static inline __u32 xk_known_bit(__u64 hash) { return (__u32)(hash >> 48); }
+static inline __u32 xk_guard_slot(__u64 hash, int second) { return (__u32)(hash >> (second ? 48 : 56)) & (XK_GUARD_SLOTS - 1); }
 
 #ifdef __cplusplus
 #define XK_ASSERT static_assert
@@ -132,5 +157,6 @@ XK_ASSERT(sizeof(struct xk_seen) == 16, "abi");
 XK_ASSERT(sizeof(struct xk_candidate) == 256, "abi");
 XK_ASSERT(XK_OFFSET(xk_candidate, arrived) == 32 && XK_OFFSET(xk_candidate, packet) == 64, "abi");
 XK_ASSERT(sizeof(struct xk_settings) == 24, "abi");
+XK_ASSERT(XK_OFFSET(xk_syn_guard, ports) == 8 && XK_OFFSET(xk_syn_guard, local) == 32776, "abi");
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The filter at the NIC. It decides about packets to the knock port and about banned sources, and about
- * nothing else: whatever it does not understand it passes on, and the fence around the protected ports is
- * nftables' work (daemon/nft). The order of the checks is that of docs/protocol.md, "The filter"; none
+ * The filter at the NIC. It decides about packets to the knock port, about banned sources, and about SYNs to protected
+ * ports of which it is certain that nftables would drop them. Whatever it does not understand it passes on, and the
+ * fence around the protected ports is nftables' work (daemon/nft). The order of the checks is that of docs/protocol.md, "The filter"; none
  * of them keeps state that an unauthenticated packet could fill.
  *
  * Built from UAPI headers alone, so that one object loads on every kernel from 5.10 on.
@@ -13,6 +13,7 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/tcp.h>
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -92,30 +93,47 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Stealth "closed": second and number of answers of this CPU. */
-struct answer_budget {
-	__u64 second;
-	__u64 given;
-};
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct answer_budget);
-} answer_budgets SEC(".maps");
+	__type(value, struct xk_syn_guard);
+} syn_guard SEC(".maps");
 
-/* What parse() found out; the UDP header lies within the packet. */
+/* Who has a grant, or had one a moment ago: until when its SYNs pass, boot time, ns. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_KNOWN_SOURCES);
+	__type(key, struct xk_address);
+	__type(value, __u64);
+} known_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_ALLOWED_NETWORKS);
+	__type(key, struct xk_prefix);
+	__type(value, __u32);
+} allowed_networks SEC(".maps");
+
+/* What parse() found out; the UDP or TCP header lies within the packet. */
 struct packet {
 	struct xk_address source;
 	struct xk_address destination;
-	const struct udphdr *udp;
+	union {
+		const struct udphdr *udp;
+		const struct tcphdr *tcp;
+	};
 	__u32 ip_payload;	/* bytes that the IP header announces behind itself */
 	__u32 ipv6;
 };
 
 enum parsed {
-	NOT_OURS,	/* no UDP that we can see: a shape that only the stack needs to understand */
+	NOT_OURS,	/* neither of those below: a shape that only the stack needs to understand */
 	DATAGRAM,
+	SYN,		/* begins a TCP connection */
 };
 
 static __always_inline void count(__u32 counter)
@@ -126,14 +144,33 @@ static __always_inline void count(__u32 counter)
 		(*value)++;
 }
 
+/*
+ * Two words of a packet as one that lies like them in memory. Addresses are written by eight bytes because they are read
+ * like that: a processor waits where a load wants what two stores have written.
+ */
+static __always_inline __u64 join(__be32 first, __be32 second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u64)second << 32 | first;
+#else
+	return (__u64)first << 32 | second;
+#endif
+}
+
 static __always_inline void set_v4(struct xk_address *to, const __be32 *from)
 {
-	__u32 *words = (__u32 *)to->bytes;
+	__u64 *halves = (__u64 *)to->bytes;
 
-	words[0] = 0;
-	words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	words[3] = *from;
+	halves[0] = 0;
+	halves[1] = join(bpf_htonl(0xffff), *from);
+}
+
+static __always_inline void set_v6(struct xk_address *to, const struct in6_addr *from)
+{
+	__u64 *halves = (__u64 *)to->bytes;
+
+	halves[0] = join(from->s6_addr32[0], from->s6_addr32[1]);
+	halves[1] = join(from->s6_addr32[2], from->s6_addr32[3]);
 }
 
 static __always_inline int is_banned(const struct xk_address *source)
@@ -155,9 +192,27 @@ static __always_inline int is_banned(const struct xk_address *source)
 	return 0;
 }
 
+/* What lies behind an IP header that is whole and plain. The packets of connections that stand go no further than this. */
+static __always_inline enum parsed parse_transport(struct packet *p, __u8 protocol, const void *header, const void *end)
+{
+	const struct udphdr *udp = header;
+	const struct tcphdr *tcp = header;
+
+	if (protocol == IPPROTO_UDP && (void *)(udp + 1) <= end) {
+		p->udp = udp;
+		return DATAGRAM;
+	}
+	/* FIN, SYN, RST and ACK; with ECN a SYN also carries ECE and CWR (RFC 3168). */
+	if (protocol == IPPROTO_TCP && (void *)(tcp + 1) <= end && (((const __u8 *)tcp)[13] & 0x17) == 0x02) {
+		p->tcp = tcp;
+		return SYN;
+	}
+	return NOT_OURS;
+}
+
 /*
  * Ethernet, up to two VLAN tags (802.1Q, 802.1ad), IPv4 without options or IPv6 without extension
- * headers, UDP. *banned tells whether the source is banned; it is looked up as soon as there is a source,
+ * headers, UDP or a SYN of TCP. *banned tells whether the source is banned; it is looked up as soon as there is a source,
  * so that a ban covers every IP packet, whatever follows.
  */
 static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p, int *banned)
@@ -165,6 +220,7 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p, i
 	const void *end = (void *)(long)ctx->data_end;
 	const struct ethhdr *eth = (void *)(long)ctx->data;
 	const void *next = eth + 1;
+	enum parsed shape;
 	__be16 protocol;
 
 	*banned = 0;
@@ -185,41 +241,39 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p, i
 
 	if (protocol == bpf_htons(ETH_P_IP)) {
 		const struct iphdr *ip = next;
-		const struct udphdr *udp = (void *)(ip + 1);
 
 		if ((void *)(ip + 1) > end || ip->version != 4)
 			return NOT_OURS;
 		set_v4(&p->source, &ip->saddr);
 		*banned = is_banned(&p->source);
-		if (ip->ihl != 5 || ip->protocol != IPPROTO_UDP || (void *)(udp + 1) > end)
+		if (ip->ihl != 5)
 			return NOT_OURS;
+		shape = parse_transport(p, ip->protocol, ip + 1, end);
 		/*
 		 * MF and offset. A knock is never in parts, and a first part that is dropped here would tell: any other
 		 * port says "reassembly time exceeded" when the rest does not come.
 		 */
-		if (ip->frag_off & bpf_htons(0x3fff))
+		if (shape == NOT_OURS || ip->frag_off & bpf_htons(0x3fff))
 			return NOT_OURS;
 		set_v4(&p->destination, &ip->daddr);
-		p->udp = udp;
 		p->ipv6 = 0;
 		p->ip_payload = (__u32)bpf_ntohs(ip->tot_len) - sizeof(*ip);
-		return DATAGRAM;
+		return shape;
 	}
 	if (protocol == bpf_htons(ETH_P_IPV6)) {
 		const struct ipv6hdr *ip = next;
-		const struct udphdr *udp = (void *)(ip + 1);
 
 		if ((void *)(ip + 1) > end || ip->version != 6)
 			return NOT_OURS;
-		__builtin_memcpy(&p->source, &ip->saddr, sizeof(p->source));
+		set_v6(&p->source, &ip->saddr);
 		*banned = is_banned(&p->source);
-		if (ip->nexthdr != IPPROTO_UDP || (void *)(udp + 1) > end)
+		shape = parse_transport(p, ip->nexthdr, ip + 1, end);
+		if (shape == NOT_OURS)
 			return NOT_OURS;
-		__builtin_memcpy(&p->destination, &ip->daddr, sizeof(p->destination));
-		p->udp = udp;
+		set_v6(&p->destination, &ip->daddr);
 		p->ipv6 = 1;
 		p->ip_payload = bpf_ntohs(ip->payload_len);
-		return DATAGRAM;
+		return shape;
 	}
 	return NOT_OURS;
 }
@@ -384,34 +438,84 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 	return XK_CANDIDATE;
 }
 
+static __always_inline __u64 hash_of(const struct xk_address *address)
+{
+	const __u64 *halves = (const __u64 *)address->bytes;
+
+	return xk_address_hash(halves[0], halves[1]);
+}
+
+static __always_inline int has_bit(const volatile __u64 *bitmap, __u16 bit)
+{
+	return bitmap[bit / 64] >> (bit % 64) & 1;
+}
+
+static __always_inline int is_known(const struct xk_syn_guard *guard, const struct xk_address *source)
+{
+	__u64 *until;
+
+	if (!has_bit(guard->known, xk_known_bit(hash_of(source))))
+		return 0;
+	until = bpf_map_lookup_elem(&known_sources, source);
+	return until && *until > bpf_ktime_get_boot_ns();
+}
+
+static __always_inline int is_allowed(const struct xk_syn_guard *guard, const struct packet *p)
+{
+	struct xk_prefix key = { .length = 128, .address = p->source };
+	const __u16 *parts = (const __u16 *)p->source.bytes;
+
+	if (!guard->allowed)
+		return 0;
+	if (!has_bit(p->ipv6 ? guard->allowed6 : guard->allowed4, bpf_ntohs(parts[p->ipv6 ? 0 : 6])))
+		return 0;
+	return bpf_map_lookup_elem(&allowed_networks, &key) != NULL;
+}
+
+static __always_inline int is_in_slot(const struct xk_syn_guard *guard, const struct xk_address *address, __u32 slot)
+{
+	const volatile __u64 *in = (const volatile __u64 *)guard->local[slot].bytes;
+	const __u64 *halves = (const __u64 *)address->bytes;
+
+	return in[0] == halves[0] && in[1] == halves[1];
+}
+
+/* An address of this host that the daemon found a slot for: not so for another host's, and for few of ours. */
+static __always_inline int is_local(const struct xk_syn_guard *guard, const struct xk_address *address)
+{
+	const __u64 hash = hash_of(address);
+
+	return is_in_slot(guard, address, xk_guard_slot(hash, 0)) || is_in_slot(guard, address, xk_guard_slot(hash, 1));
+}
+
+/*
+ * Whether nftables would drop this SYN for certain: to a protected port of this host, from somebody who has no grant,
+ * had none a moment ago, and is in no allowed network. The cheapest question first; those that a flood is asked are
+ * answered from a few cache lines.
+ */
+static __always_inline int is_unwanted(const struct packet *p)
+{
+	const __u32 zero = 0;
+	const struct xk_syn_guard *guard = bpf_map_lookup_elem(&syn_guard, &zero);
+
+	if (!guard || !*(const volatile __u32 *)&guard->on)
+		return 0;
+	/* No room for a TCP header, or an IPv4 length below its own header's: not a plain shape. */
+	if (p->ip_payload - (__u32)sizeof(*p->tcp) > 0xffff)
+		return 0;
+	return has_bit(guard->ports, bpf_ntohs(p->tcp->dest)) && is_local(guard, &p->destination) &&
+	       !is_known(guard, &p->source) && !is_allowed(guard, p);
+}
+
 /*
  * The end of every knock-port packet: nothing, under "closed" what the stack says of a closed port, and in a dry run
- * what it would have been without us.
+ * what it would have been without us. How often the stack answers is its own affair (icmp_ratelimit and icmp_msgs_per_sec):
+ * whatever was kept from it here would be missing beside the answers of other ports.
  */
 static __always_inline int finish(enum xk_counter why)
 {
-	struct answer_budget *budget;
-	__u64 second;
-	__u32 zero = 0;
-
 	count(why);
-	if (settings.stealth == XK_STEALTH_DRY)
-		return XDP_PASS;
-	if (settings.stealth != XK_STEALTH_CLOSED)
-		return XDP_DROP;
-	budget = bpf_map_lookup_elem(&answer_budgets, &zero);
-	if (!budget)
-		return XDP_DROP;
-	second = bpf_ktime_get_boot_ns() / 1000000000;
-	if (budget->second != second) {
-		budget->second = second;
-		budget->given = 0;
-	}
-	if (budget->given >= settings.answers_per_second)
-		return XDP_DROP;
-	budget->given++;
-	count(XK_ANSWERED);
-	return XDP_PASS;
+	return settings.stealth == XK_STEALTH_DROP ? XDP_DROP : XDP_PASS;
 }
 
 SEC("xdp")
@@ -424,6 +528,12 @@ int xknock(struct xdp_md *ctx)
 	if (banned) {
 		count(XK_BANNED);
 		return settings.stealth == XK_STEALTH_DRY ? XDP_PASS : XDP_DROP;
+	}
+	if (shape == SYN) {
+		if (settings.stealth == XK_STEALTH_DRY || !is_unwanted(&p))
+			return XDP_PASS;
+		count(XK_SYN);
+		return XDP_DROP;
 	}
 	if (shape == NOT_OURS || p.udp->dest != settings.knock_port)
 		return XDP_PASS;

@@ -38,8 +38,9 @@ Error worker_error(const std::string& what) {
 Daemon::Daemon(Parts parts)
     : parts_(std::move(parts)), doors_(parts_.nft, *parts_.config),
       banning_(parts_.nft, *parts_.filter, doors_, *parts_.config),
-      lifetimes_(std::move(parts_.sessions), doors_), tags_(*parts_.filter),
+      guarding_(*parts_.filter, doors_), lifetimes_(std::move(parts_.sessions), doors_), tags_(*parts_.filter),
       hook_calls_(std::move(parts_.hooks), *parts_.config), grant_events_(doors_), started_(BootClock::now()) {
+    grant_events_.add(guarding_);
     grant_events_.add(lifetimes_);
     grant_events_.add(hook_calls_);
 }
@@ -126,6 +127,7 @@ Result<void> Daemon::run() {
     auto ended = loop_->run();
     notify("STOPPING=1");
     doors_.settle(Now::read());
+    guarding_.off(); // nobody tells the filter any more which addresses are this host's
     // First of all: who is locked out waits for it.
     if (auto gone = stays() ? Result<void>() : take_away(); !gone)
         return gone;
@@ -382,6 +384,7 @@ void Daemon::on_tick() {
     doors_.expire(now.boot);
     banning_.expire(now, worker());
     after_doors(now.boot);
+    guarding_.tick(now.boot);
     hook_calls_.on_tick(now.boot);
     tags_.expire(now.boot);
     if (std::exchange(ruleset_unknown_, false)) {

@@ -11,6 +11,7 @@
 #include "daemon/doors.h"
 #include "daemon/gate/log_budget.h"
 #include "daemon/grant_events.h"
+#include "daemon/guarding.h"
 #include "daemon/hook_calls.h"
 #include "daemon/lifetimes.h"
 #include "daemon/loop.h"
@@ -100,6 +101,8 @@ class Daemon {
                                const std::function<void(nft::Transaction&)>& more = [](nft::Transaction&) {});
     Result<void> attach(xdp::Filter& filter, const config::Config& config);
     Result<void> write_disabled(const config::Config& config);
+    // After fence and filter are those of our configuration.
+    void guard_syns();
 
     // Handles what the worker says until a message of this type came.
     Result<privsep::Received> wait_for(privsep::Type type);
@@ -136,6 +139,7 @@ class Daemon {
     Parts parts_;
     Doors doors_;
     Banning banning_;
+    Guarding guarding_;
     Lifetimes lifetimes_;
     xdp::Tags tags_;
     HookCalls hook_calls_;

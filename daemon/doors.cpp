@@ -314,6 +314,8 @@ void Doors::write(nft::Transaction& transaction, const std::vector<DoorChange>& 
             nft::remove_element(transaction, set.name, element.key);
             continue;
         }
+        if (guard_ != nullptr)
+            guard_->admit(change.door.address, change.until());
         const auto left = std::chrono::ceil<milliseconds>(change.until() - now.boot);
         element.timeout = std::max(left, milliseconds(1));
         element.comment = comment_of(change.holders);

@@ -10,6 +10,7 @@
 #include "daemon/gate/grants.h"
 #include "daemon/nft/door_sets.h"
 #include "daemon/nft/transaction.h"
+#include "daemon/xdp/syn_guard.h"
 
 #include <functional>
 #include <map>
@@ -20,6 +21,9 @@ namespace xk {
 class Doors {
   public:
     Doors(nft::Socket& socket, const config::Config& config);
+
+    // Is told of every grant before the kernel is.
+    void set_guard(xdp::SynGuard& guard) { guard_ = &guard; }
 
     // Another configuration counts from now on. Grants that it does not allow are closed.
     Result<void> reconfigure(const config::Config& config);
@@ -109,6 +113,7 @@ class Doors {
 
     nft::Socket& socket_;
     const config::Config* config_;
+    xdp::SynGuard* guard_ = nullptr;
     gate::GrantBook book_;
     std::map<gate::Door, std::vector<gate::Holder>> waiting_; // not in the kernel yet, and who holds them there
     BootTime last_{};                                         // transaction

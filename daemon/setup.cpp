@@ -86,6 +86,8 @@ Result<void> Daemon::put_up() {
         return done;
     if (auto done = hand_over(config(), generation_); !done)
         return done;
+    if (auto done = guarding_.begin(now.boot); !done)
+        return done;
     if (auto done = doors_.adopt(now); !done)
         return done;
     grant_events_.adopt(config().policy);
@@ -111,7 +113,15 @@ Result<void> Daemon::put_up() {
         if (!received)
             return received.error();
     }
-    return attach(*parts_.filter, config());
+    if (auto done = attach(*parts_.filter, config()); !done)
+        return done;
+    guard_syns();
+    return {};
+}
+
+void Daemon::guard_syns() {
+    if (!parts_.dry_run)
+        guarding_.on(config(), parts_.own_addresses.all(), BootClock::now());
 }
 
 void Daemon::take_down() {
@@ -224,7 +234,6 @@ Result<std::unique_ptr<xdp::Filter>> Daemon::load_filter(const config::Config& c
     settings.knock_port = config.port;
     settings.dry_run = dry_run;
     settings.answer_as_closed = config.answer_as_closed;
-    settings.answers_per_second = config.answers_per_second;
     settings.share = config.coexist;
     settings.run_priority = config.run_priority;
     const std::string pins = dry_run ? xdp::Filter::pins_of_dry_run(config.pin_directory) : config.pin_directory;
@@ -270,10 +279,12 @@ Result<void> Daemon::reload() {
         banning_.use(*parts_.filter);
         if (auto done = attach(*parts_.filter, old); !done)
             log::error(done.error());
+        guard_syns();
         return error;
     };
     if (auto done = attach(**filter, *next); !done)
         return back(done.error());
+    guarding_.off();
     const bool was_in_panic = std::exchange(in_panic_, false);
     if (auto done = install_fence(*next); !done) {
         in_panic_ = was_in_panic;
@@ -285,6 +296,7 @@ Result<void> Daemon::reload() {
     std::swap(parts_.filter, *filter);
     ++generation_;
     tags_.use(*parts_.filter);
+    guarding_.use(*parts_.filter);
     banning_.reconfigure(config(), worker());
     if (auto done = doors_.reconfigure(config()); !done)
         log::error(done.error());
@@ -294,6 +306,7 @@ Result<void> Daemon::reload() {
         log::error(done.error());
     if (auto done = xdp::set_local_addresses(*parts_.filter, own_addresses()); !done)
         log::error(done.error());
+    guard_syns();
     control_->set_groups({config().admin_group, config().read_group});
     if (auto sent = send(worker(), Activate{}); !sent)
         return sent;

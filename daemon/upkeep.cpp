@@ -29,6 +29,7 @@ void Daemon::on_addresses() {
         return fail(changed.error());
     if (!*changed)
         return;
+    guarding_.on_addresses(parts_.own_addresses.all());
     if (auto done = xdp::set_local_addresses(filter(), own_addresses()); !done)
         log::error(done.error());
 }

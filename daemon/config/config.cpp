@@ -215,7 +215,7 @@ void Loader::read_xdp(Section& main) {
             faults_.add(coexist->place, in_quotes(coexist->value) + " is neither none nor libxdp");
     }
     set(config_.run_priority, xdp->number("priority", 0, 65535));
-    set(config_.answers_per_second, xdp->number("answers_per_second", 0, 1'000'000));
+    set(config_.drop_syn, xdp->boolean("drop_syn"));
     if (const auto addresses = xdp->scalars("local_addresses")) {
         config_.local_addresses.emplace();
         for (const Scalar& text : *addresses)

@@ -62,10 +62,10 @@ struct Config {
     std::vector<std::string> interfaces;
     std::uint16_t port = wire::kDefaultPort;
     bool answer_as_closed = false; // stealth: closed
-    std::uint32_t answers_per_second = 100;
     bool allow_generic = false;
     bool coexist = false; // xdp.coexist: libxdp; with other XDP programs, through libxdp's dispatcher
     std::uint32_t run_priority = 5;
+    bool drop_syn = true; // xdp.drop_syn: SYNs without a grant die at the NIC, where it is certain
     std::optional<std::set<Address>> local_addresses; // none: this host's own, kept current
     GateMode gate_mode = GateMode::table;
     External external;

@@ -114,8 +114,9 @@ std::string known_interfaces() {
 // The maps that outlive the daemon, by the name that the filter gives them.
 bool is_pinned(const char* name) {
     static constexpr std::string_view kPinned[] = {
-        "tags",             "credentials",     "seen",       "local_addresses",
-        "banned_addresses", "banned_networks", "candidates", "counters"};
+        "tags",             "credentials",     "seen",       "local_addresses", "banned_addresses",
+        "banned_networks",  "candidates",      "counters",   "syn_guard",       "known_sources",
+        "allowed_networks"};
     return std::find(std::begin(kPinned), std::end(kPinned), name) != std::end(kPinned);
 }
 
@@ -151,6 +152,21 @@ Result<void> end_share(const fs::path& share) {
     return done;
 }
 
+// A filter that stays, in a dispatcher or for the moment, must not drop what nobody forbids any more.
+void switch_guards_off(const std::string& pins) {
+    std::error_code code;
+    for (const auto& entry : fs::directory_iterator(pins, code)) {
+        const Fd map(bpf_obj_get((entry.path().string() + "/syn_guard").c_str()));
+        bpf_map_info info{};
+        __u32 size = sizeof info;
+        if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0)
+            continue;
+        const std::vector<char> nothing(info.value_size);
+        const __u32 zero = 0;
+        (void)bpf_map_update_elem(map.get(), &zero, nothing.data(), BPF_ANY);
+    }
+}
+
 knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
     knock_bpf* const skeleton = knock_bpf__open();
     if (skeleton == nullptr)
@@ -160,7 +176,6 @@ knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
     values.stealth = settings.dry_run            ? XK_STEALTH_DRY
                      : settings.answer_as_closed ? XK_STEALTH_CLOSED
                                                  : XK_STEALTH_DROP;
-    values.answers_per_second = settings.answers_per_second;
     values.knock_interval = static_cast<__u64>(settings.knock_interval.count());
     values.knock_burst = settings.knock_burst;
     std::memcpy(const_cast<xk_settings*>(
@@ -171,6 +186,8 @@ knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
         if (is_pinned(bpf_map__name(map)))
             bpf_map__set_pin_path(map, (maps + "/" + bpf_map__name(map)).c_str());
     }
+    // Pinned, it is the same memory for a program that libxdp loads by itself. Its own name has a dot, which no pin may.
+    bpf_map__set_pin_path(skeleton->maps.bss, (maps + "/ban_counts").c_str());
     return skeleton;
 }
 
@@ -341,6 +358,7 @@ bool Filter::has_shares(const std::string& pins) { return has_entry(pins, "share
 
 Result<void> Filter::remove_pins(const std::string& pins) {
     libbpf_set_print(listen);
+    switch_guards_off(pins);
     Result<void> done;
     std::error_code code;
     for (const auto& entry : fs::directory_iterator(pins, code)) {

@@ -5,13 +5,14 @@
 // next daemon takes over without a gap: it fills the same maps and exchanges the program behind the same link
 // (bpf_link_update, kernel 5.9), which no packet notices.
 //
-//   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters
+//   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters, ban_counts,
+//                        and those of syn_guard.h
 //   DIR/link-INTERFACE   one for each interface; it holds the program
 //   DIR/share-INTERFACE  or, a mere directory: there the program is in libxdp's dispatcher (dispatcher.h), which has
 //                        pins of its own
 //   DIR/dry-run          such a directory of a dry run, which knows nothing of the pins above it
 //
-// Every bpf(2) call is made here, in maps.cpp or in presence.cpp.
+// Every bpf(2) call is made here, in maps.cpp, in syn_guard.cpp or in presence.cpp.
 #pragma once
 
 #include "bpf/abi.h"
@@ -34,9 +35,8 @@ class Component;
 
 struct FilterSettings {
     std::uint16_t knock_port = 0;
-    bool dry_run = false;                 // nothing is dropped
-    bool answer_as_closed = false;        // stealth "closed"
-    std::uint32_t answers_per_second = 0; // of one CPU
+    bool dry_run = false;          // nothing is dropped
+    bool answer_as_closed = false; // stealth "closed"
     std::chrono::nanoseconds knock_interval{std::chrono::milliseconds(500)}; // each credential's bucket
     std::uint64_t knock_burst = 32;
     bool share = false;        // the interface with other XDP programs, through libxdp's dispatcher

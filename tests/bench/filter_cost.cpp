@@ -48,7 +48,7 @@ struct Row {
     int counter = kNoCounter; // of `filter`, which moves by one for each run
     knock_bpf* filter = nullptr;
     std::size_t floor = 0;
-    int varied = -1; // what "vary" goes on to
+    int varied = -1; // what "vary" or "vary_source" goes on to
     std::vector<std::uint32_t> times{};
 };
 
@@ -120,6 +120,33 @@ Result<void> ban(const Filter& filter, unsigned count) {
     }
     filter->bss->bans.addresses = count;
     return {};
+}
+
+// The guard of SYNs as xknockd writes it: tcp/22, this host, one allowed network, and `known` sources that have grants.
+Result<void> guard_syns(const Filter& filter, unsigned known) {
+    auto guard = std::make_unique<xk_syn_guard>();
+    std::memset(guard.get(), 0, sizeof *guard);
+    const auto hash_of = [](const Address& address) {
+        std::uint64_t halves[2];
+        std::memcpy(halves, address.bytes.data(), sizeof halves);
+        return xk_address_hash(halves[0], halves[1]);
+    };
+    const auto set = [](auto& bitmap, unsigned bit) { bitmap[bit / 64] |= std::uint64_t{1} << bit % 64; };
+    const Address server = FrameSpec{}.destination;
+    set(guard->ports, 22);
+    std::memcpy(&guard->local[xk_guard_slot(hash_of(server), 0)], server.bytes.data(), server.bytes.size());
+    set(guard->allowed4, 198 << 8 | 51);
+    guard->allowed = guard->on = 1;
+    for (unsigned i = 0; i < known; ++i) {
+        const Address source = Address::v4(203, static_cast<std::uint8_t>(i >> 16), static_cast<std::uint8_t>(i >> 8),
+                                           static_cast<std::uint8_t>(i));
+        xk_address key;
+        std::memcpy(key.bytes, source.bytes.data(), sizeof key.bytes);
+        if (auto done = put(filter->maps.known_sources, key, ~std::uint64_t{0}); !done)
+            return done;
+        set(guard->known, xk_known_bit(hash_of(source)));
+    }
+    return put(filter->maps.syn_guard, std::uint32_t{0}, *guard);
 }
 
 Result<int> load_pass() {
@@ -201,12 +228,12 @@ std::vector<Row> rows(const Filter& empty, const Filter& full, const Banning& ba
     const Frame genuine = knock_frame();
     const Frame tag = knock_frame([](FrameSpec& s) { s.payload[wire::kTagOffset] ^= 1; });
     const Frame mac = knock_frame([](FrameSpec& s) { s.payload[wire::kMacOffset] ^= 1; });
-    const Frame tcp = knock_frame([](FrameSpec& s) { s.protocol = 6; });
+    const Frame tcp = test::build(test::tcp({}, test::kAck));
     const Frame other = knock_frame([](FrameSpec& s) { s.destination_port = 53; });
     const Frame longer = knock_frame([](FrameSpec& s) { s.payload.push_back(0); });
     std::vector<Row> rows;
     rows.push_back({"floor: return XDP_PASS", pass, genuine});
-    rows.push_back({"not UDP", many, tcp, XDP_PASS, kNoCounter, full.get()});
+    rows.push_back({"TCP of a connection", many, tcp, XDP_PASS, kNoCounter, full.get()});
     rows.push_back({"other port", many, other, XDP_PASS, kNoCounter, full.get()});
     rows.push_back({"wrong length", many, longer, XDP_DROP, XK_LENGTH, full.get()});
     rows.push_back({"wrong tag, no tags", few, tag, XDP_DROP, XK_TAG, empty.get()});
@@ -227,6 +254,38 @@ std::vector<Row> rows(const Filter& empty, const Filter& full, const Banning& ba
     rows.push_back({"wrong tag, no tags, always another", vary, tag, XDP_DROP, XK_TAG, empty.get(), floor, few});
     rows.push_back({"wrong tag, 40,000 tags, always another", vary, tag, XDP_DROP, XK_TAG, full.get(), floor, many});
     return rows;
+}
+
+// By how many sources have grants: none, as many as may by default.
+using Guarded = std::array<Filter, 2>;
+constexpr unsigned kManyKnown = 4096;
+
+Result<Guarded> load_guarded() {
+    auto none = load_filter(0), many = load_filter(0);
+    if (!none || !many)
+        return none ? many.error() : none.error();
+    Guarded both = {*std::move(none), *std::move(many)};
+    for (std::size_t i = 0; i < both.size(); ++i)
+        if (auto done = guard_syns(both[i], i == 0 ? 0 : kManyKnown); !done)
+            return done.error();
+    return both;
+}
+
+// SYNs to a protected port, beside a program that drops them and does nothing else.
+void add_syn_rows(std::vector<Row>& rows, const Guarded& guarded, const Generator& generator) {
+    const Frame syn = test::build(test::tcp({}, test::kSyn));
+    const Frame ack = test::build(test::tcp({}, test::kAck));
+    const int bare = bpf_program__fd(generator->progs.bare);
+    const int vary = bpf_program__fd(generator->progs.vary_source);
+    const auto of = [&](std::size_t i) { return bpf_program__fd(guarded[i]->progs.xknock); };
+    rows.push_back({"TCP of a connection, SYNs guarded", of(1), ack, XDP_PASS, kNoCounter, guarded[1].get()});
+    const std::size_t floor = rows.size();
+    rows.push_back({"floor: a bare program drops the SYN", bare, syn, XDP_DROP, kNoCounter, nullptr, floor});
+    rows.push_back({"SYN without a grant, nobody has one", of(0), syn, XDP_DROP, XK_SYN, guarded[0].get(), floor});
+    rows.push_back({"SYN without a grant, 4,096 have one", of(1), syn, XDP_DROP, XK_SYN, guarded[1].get(), floor});
+    const std::size_t varied = rows.size();
+    rows.push_back({"floor: bare, always another source", vary, syn, XDP_DROP, kNoCounter, nullptr, varied, bare});
+    rows.push_back({"without a grant, always another", vary, syn, XDP_DROP, kNoCounter, nullptr, varied, of(1)});
 }
 
 std::uint32_t median(std::vector<std::uint32_t> values) {
@@ -254,7 +313,11 @@ Result<void> run(unsigned rounds, unsigned repeat) {
     auto banning = load_banning();
     if (!banning)
         return banning.error();
+    auto guarded = load_guarded();
+    if (!guarded)
+        return guarded.error();
     auto table = rows(*empty, *full, *banning, generator, *pass);
+    add_syn_rows(table, *guarded, generator);
     // The knock that is replayed is let in once.
     Row first = *std::find_if(table.begin(), table.end(), [](const Row& row) { return row.counter == XK_SEEN; });
     first.counter = XK_CANDIDATE;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// xk-bench-flood: junk UDP of a knock's length, content and source at random, as fast as the kernel can make it
+// xk-bench-flood: junk UDP of a knock's length, content and source at random, or SYNs, as fast as the kernel can make it
 // (BPF_PROG_TEST_RUN with live frames) or at a given rate. For a namespace of a test's own: it refuses to run outside
 // of a named one ("ip netns add") and every destination that is no documentation address, and it ends after ten seconds
 // at the latest. SIGTERM ends it before. Prints packets and seconds.
@@ -19,6 +19,7 @@
 #include <net/if.h>
 #include <netinet/ether.h>
 #include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -51,14 +52,25 @@ struct Options {
     double seconds = 1;
     unsigned rate = 0; // packets a second; 0: as fast as it goes
     bool base64 = false;
+    bool syn = false;
 };
+
+struct Datagram {
+    udphdr udp;
+    std::uint8_t payload[XK_PACKET_SIZE];
+} __attribute__((packed));
 
 struct Frame {
     ether_header eth;
     iphdr ip;
-    udphdr udp;
-    std::uint8_t payload[XK_PACKET_SIZE];
+    union {
+        Datagram datagram;
+        tcphdr tcp;
+    };
 } __attribute__((packed));
+
+constexpr std::size_t kSynSize = sizeof(ether_header) + sizeof(iphdr) + sizeof(tcphdr);
+std::size_t size_of(const Options& o) { return o.syn ? kSynSize : sizeof(Frame); }
 
 using Generator = std::unique_ptr<generator_bpf, decltype(&generator_bpf::destroy)>;
 
@@ -92,13 +104,20 @@ Result<Frame> make_frame(const Options& o) {
     f.eth.ether_type = htons(ETHERTYPE_IP);
     f.ip.version = 4;
     f.ip.ihl = 5;
-    f.ip.tot_len = htons(sizeof f - sizeof f.eth);
+    f.ip.tot_len = htons(static_cast<std::uint16_t>(size_of(o) - sizeof f.eth));
     f.ip.ttl = 64;
-    f.ip.protocol = IPPROTO_UDP;
+    f.ip.protocol = o.syn ? IPPROTO_TCP : IPPROTO_UDP;
     const auto to = Address::parse(o.to).value().v4_bytes();
     std::memcpy(&f.ip.daddr, to.data(), to.size());
-    f.udp.dest = htons(o.port);
-    f.udp.len = htons(sizeof f.udp + sizeof f.payload);
+    if (o.syn) {
+        f.tcp.th_dport = htons(o.port);
+        f.tcp.th_off = sizeof f.tcp / 4;
+        f.tcp.th_flags = TH_SYN;
+        f.tcp.th_win = htons(65535);
+        return f;
+    }
+    f.datagram.udp.dest = htons(o.port);
+    f.datagram.udp.len = htons(sizeof f.datagram);
     return f;
 }
 
@@ -122,13 +141,13 @@ struct Sent {
 };
 
 // All that the kernel can. One system call costs some 20 ms beside its packets, so it makes many.
-Result<Sent> flood(Frame frame, int program) {
-    constexpr unsigned kAtOnce = 500'000;
+Result<Sent> flood(const Options& o, Frame frame, int program) {
+    constexpr unsigned kAtOnce = 100'000;
     xdp_md context{};
-    context.data_end = sizeof frame;
+    context.data_end = static_cast<__u32>(size_of(o));
     Sent sent;
     while (stopped == 0) {
-        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &frame, .data_size_in = sizeof frame,
+        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &frame, .data_size_in = context.data_end,
                     .ctx_in = &context, .ctx_size_in = sizeof context, .repeat = kAtOnce,
                     .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
         const int failure = ::bpf_prog_test_run_opts(program, &options);
@@ -181,12 +200,12 @@ Result<void> run(const Options& o) {
     auto generator = load(o);
     if (!generator)
         return generator.error();
-    const int program = bpf_program__fd((*generator)->progs.flood);
+    const int program = bpf_program__fd(o.syn ? (*generator)->progs.syn_flood : (*generator)->progs.flood);
     const double seconds = std::min(o.seconds, kLongest);
     const itimerval end{{}, {static_cast<time_t>(seconds), static_cast<suseconds_t>(std::fmod(seconds, 1) * 1e6)}};
     ::setitimer(ITIMER_REAL, &end, nullptr);
     const auto begin = Clock::now();
-    auto sent = o.rate == 0 ? flood(*frame, program) : trickle(o, *frame, program);
+    auto sent = o.rate == 0 ? flood(o, *frame, program) : trickle(o, *frame, program);
     if (!sent)
         return sent.error();
     std::cout << sent->packets << " " << std::chrono::duration<double>(sent->until - begin).count() << "\n";
@@ -203,7 +222,8 @@ int main(int argc, char** argv) {
     app.add_option("--mac", o.mac, "of the next hop")->required();
     app.add_option("--port", o.port);
     app.add_option("--seconds", o.seconds)->check(CLI::Range(0.1, kLongest));
-    app.add_option("--rate", o.rate, "packets a second; 0 for all that it can");
+    auto* const rate = app.add_option("--rate", o.rate, "packets a second; 0 for all that it can");
+    app.add_flag("--syn", o.syn, "SYNs of 198.18.0.0/15 instead of UDP; without --rate")->excludes(rate);
     app.add_flag("--base64", o.base64, "the payload is valid base64");
     CLI11_PARSE(app, argc, argv);
     for (const int signal : {SIGTERM, SIGALRM})

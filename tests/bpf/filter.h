@@ -43,7 +43,6 @@ class Filter {
         settings->knock_port = __builtin_bswap16(62201);
         settings->knock_interval = 500'000'000;
         settings->knock_burst = 32;
-        settings->answers_per_second = 100;
         if (change)
             change(*settings);
         REQUIRE_MESSAGE(knock_bpf__load(skeleton_) == 0, "loading the filter (root?)");
@@ -105,6 +104,19 @@ class Filter {
             update(skeleton_->maps.banned_networks, xk_prefix{prefix.length, abi(prefix.address)}, until);
             skeleton_->bss->bans.networks = skeleton_->bss->bans.networks + 1;
         }
+    }
+    // SYNs to tcp/22 of both addresses, from everybody. What the daemon itself writes: syn_guard_test.cpp.
+    void guard_ssh() {
+        xk_syn_guard guard;
+        std::memset(&guard, 0, sizeof guard);
+        guard.on = 1;
+        guard.ports[0] = 1u << 22;
+        for (const char* text : {"192.0.2.1", "2001:db8::1"}) {
+            std::uint64_t halves[2];
+            std::memcpy(halves, address(text).bytes.data(), sizeof halves);
+            guard.local[xk_guard_slot(xk_address_hash(halves[0], halves[1]), 0)] = abi(address(text));
+        }
+        update(skeleton_->maps.syn_guard, std::uint32_t{0}, guard);
     }
     void disable(std::uint32_t credential) {
         update(skeleton_->maps.credentials, credential, xk_credential{0, 1, 0});

@@ -25,12 +25,24 @@ struct FrameSpec {
     std::uint16_t fragment = 0;             // IPv4 flags and offset
     std::uint16_t source_port = 40000;
     std::uint16_t destination_port = 62201;
+    std::optional<std::uint8_t> tcp_flags;   // a TCP header of 20 bytes instead of the UDP one
     std::vector<std::uint8_t> payload;
     std::optional<std::uint16_t> udp_length; // else what is true
     std::optional<std::uint16_t> ip_length;  // IPv4 total, IPv6 payload length
     std::uint8_t version = 0;                // else what is true
     std::size_t trailer = 0;                 // bytes behind the IP packet
 };
+
+constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kPsh = 8, kAck = 16, kUrg = 32, kEce = 64, kCwr = 128;
+
+// The same with TCP.
+inline FrameSpec tcp(FrameSpec spec, std::uint8_t flags, std::uint16_t port = 22) {
+    spec.protocol = spec.ipv6_first = 6;
+    spec.tcp_flags = flags;
+    spec.destination_port = port;
+    spec.payload.clear();
+    return spec;
+}
 
 inline void put16(Frame& f, std::uint16_t v) {
     f.push_back(static_cast<std::uint8_t>(v >> 8));
@@ -44,7 +56,7 @@ inline Frame build(const FrameSpec& s) {
         put16(f, vlan);
         put16(f, 42);
     }
-    const auto udp = static_cast<std::uint16_t>(8 + s.payload.size());
+    const auto udp = static_cast<std::uint16_t>((s.tcp_flags ? 20 : 8) + s.payload.size());
     if (v4) {
         put16(f, 0x0800);
         const auto ihl = static_cast<std::uint8_t>(5 + s.ipv4_options.size() / 4);
@@ -72,8 +84,12 @@ inline Frame build(const FrameSpec& s) {
     }
     put16(f, s.source_port);
     put16(f, s.destination_port);
-    put16(f, s.udp_length.value_or(udp));
-    put16(f, 0);
+    if (s.tcp_flags) {
+        f.insert(f.end(), {0, 0, 0, 1, 0, 0, 0, 0, 5 << 4, *s.tcp_flags, 0x20, 0, 0, 0, 0, 0}); // sequence number 1
+    } else {
+        put16(f, s.udp_length.value_or(udp));
+        put16(f, 0);
+    }
     f.insert(f.end(), s.payload.begin(), s.payload.end());
     f.insert(f.end(), s.trailer, 0);
     return f;

@@ -374,31 +374,17 @@ TEST_CASE("an IPv4 network and an IPv6 network of the same bits are not mixed up
     expect_dropped(filter, knock6(), XK_CANDIDATE);
 }
 
-TEST_CASE("under stealth \"closed\" every knock-port packet is passed on, within the budget") {
-    Filter filter([](xk_settings& s) {
-        s.stealth = XK_STEALTH_CLOSED;
-        s.answers_per_second = 1'000'000;
-    });
-    const auto genuine = filter.run(knock());
-    CHECK(genuine.action == XDP_PASS);
-    CHECK(genuine.counters == std::vector<int>{XK_CANDIDATE, XK_ANSWERED});
-    CHECK(genuine.record.has_value());
+TEST_CASE("under stealth \"closed\" every knock-port packet is passed on, however many come") {
+    Filter filter([](xk_settings& s) { s.stealth = XK_STEALTH_CLOSED; });
+    expect(filter, knock(), XDP_PASS, {XK_CANDIDATE});
     FrameSpec junk = knock();
     junk.payload.assign(10, 0);
-    expect(filter, junk, XDP_PASS, {XK_LENGTH, XK_ANSWERED});
-
-    Filter mean([](xk_settings& s) {
-        s.stealth = XK_STEALTH_CLOSED;
-        s.answers_per_second = 0;
-    });
-    expect_dropped(mean, junk, XK_LENGTH);
+    for (int i = 0; i < 2000; ++i)
+        expect(filter, junk, XDP_PASS, {XK_LENGTH});
 }
 
-TEST_CASE("in a dry run everything is judged and passed on, without a budget, and whoever is banned too") {
-    Filter filter([](xk_settings& s) {
-        s.stealth = XK_STEALTH_DRY;
-        s.answers_per_second = 0;
-    });
+TEST_CASE("in a dry run everything is judged and passed on, and whoever is banned too") {
+    Filter filter([](xk_settings& s) { s.stealth = XK_STEALTH_DRY; });
     const FrameSpec spec = knock();
     const auto genuine = filter.run(spec);
     CHECK(genuine.action == XDP_PASS);

@@ -63,6 +63,12 @@ Expected judge_datagram(const Frame& frame, const Address& source, bool v6, std:
     return drop(XK_CANDIDATE);
 }
 
+// A SYN to tcp/22 of ours. `announced`: how long the IP header says that the TCP segment is.
+bool is_unwanted_syn(const Frame& frame, std::size_t tcp, int announced) {
+    const Reader in(frame);
+    return in.has(tcp, 20) && announced >= 20 && in.u16(tcp + 2) == 22 && (in.u8(tcp + 13) & 0x17) == 2;
+}
+
 Expected judge(const Frame& frame) {
     const Expected pass{XDP_PASS, std::nullopt};
     const Reader in(frame);
@@ -74,6 +80,17 @@ Expected judge(const Frame& frame) {
     }
     const unsigned type = in.u16(at);
     const std::size_t ip = at + 2;
+    const Expected syn{XDP_DROP, XK_SYN};
+    if (type == 0x0800 && in.has(ip, 40) && in.u8(ip) == 0x45 && in.u8(ip + 9) == 6)
+        return (in.u16(ip + 6) & 0x3fff) == 0 && in.v4(ip + 16) == kLocal4 &&
+                       is_unwanted_syn(frame, ip + 20, static_cast<int>(in.u16(ip + 2)) - 20)
+                   ? syn
+                   : pass;
+    if (type == 0x86dd && in.has(ip, 60) && in.u8(ip) >> 4 == 6 && in.u8(ip + 6) == 6)
+        return (in.v6(ip + 24) == kLocal6 || in.v6(ip + 24) == kLocal4) &&
+                       is_unwanted_syn(frame, ip + 40, static_cast<int>(in.u16(ip + 4)))
+                   ? syn
+                   : pass;
     if (type == 0x0800 && in.has(ip, 28) && in.u8(ip) == 0x45 && in.u8(ip + 9) == 17) {
         const unsigned fragment = in.u16(ip + 6) & 0x3fff;
         if (fragment != 0 || in.u16(ip + 22) != 62201)
@@ -97,6 +114,7 @@ Expected judge(const Frame& frame) {
 
 TEST_CASE("over damaged frames the filter and the second reading never disagree") {
     Filter filter([](xk_settings& s) { s.knock_burst = ~0ull >> 40; });
+    filter.guard_ssh();
     std::mt19937 random(20261121); // the same frames in every run
     const auto below = [&](std::size_t n) { return random() % n; };
     std::array<int, XK_COUNTERS> hit{};
@@ -110,12 +128,17 @@ TEST_CASE("over damaged frames the filter and the second reading never disagree"
         for (auto n = below(8) == 0 ? below(4) : 0; n > 0; --n)
             spec.vlans.push_back(below(2) ? 0x8100 : 0x88a8);
         spec.payload = Filter::sealed();
+        const std::size_t payload = spec.payload.size();
+        if (below(4) == 0) {
+            spec = test::tcp(spec, below(4) ? test::kSyn : static_cast<std::uint8_t>(random()));
+            spec.payload.resize(payload);
+        }
         Frame frame = build(spec);
         // Damage mostly where the decisions are: in the headers, by whole bytes or by lengths.
         for (auto n = below(3); n > 0; --n)
-            frame[12 + below(frame.size() - 192 - 12)] = static_cast<std::uint8_t>(random());
+            frame[12 + below(frame.size() - payload - 12)] = static_cast<std::uint8_t>(random());
         if (below(4) == 0)
-            frame[frame.size() - 1 - below(192)] ^= static_cast<std::uint8_t>(1u << below(8));
+            frame[frame.size() - 1 - below(payload)] ^= static_cast<std::uint8_t>(1u << below(8));
         if (below(8) == 0)
             frame.resize(14 + below(frame.size() - 13));
         const Expected expected = judge(frame);
@@ -131,6 +154,6 @@ TEST_CASE("over damaged frames the filter and the second reading never disagree"
         }
     }
     CHECK(passed > 1000);
-    for (const int counter : {XK_TRANSIT, XK_LENGTH, XK_SOURCE, XK_TAG, XK_MAC, XK_CANDIDATE})
+    for (const int counter : {XK_TRANSIT, XK_LENGTH, XK_SOURCE, XK_TAG, XK_MAC, XK_CANDIDATE, XK_SYN})
         CHECK_MESSAGE(hit[static_cast<std::size_t>(counter)] > 10, counter);
 }

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 begin crash
 configure
+leave_to_nftables
 for i in 1 2 3 4; do enroll "user$i" key --factor hmac; done
 start
 listen 22

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 begin gate
 configure 'gate: {allow: [198.51.100.200, "2001:db8:66::200"]}'
+leave_to_nftables
 enroll_everybody
 listen 22 2222
 in_srv sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1

@@ -18,6 +18,7 @@ ip -n "$IN" -6 route add default via 2001:db8:7::1
 in_srv sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 
 configure
+leave_to_nftables
 sed -i 's|^services:.*|services:|' "$D/etc/xknock.yaml"
 sed -i '/^services:/r /dev/stdin' "$D/etc/xknock.yaml" <<'C'
   ssh: tcp/22

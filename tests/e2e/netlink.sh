@@ -6,6 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 begin netlink
 configure 'gate: {owned: false}'
+leave_to_nftables
 enroll_everybody
 enroll carol pc --factor hmac
 start

@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 begin services
 configure
+leave_to_nftables
 sed -i 's|^services:.*|services:|' "$D/etc/xknock.yaml"
 sed -i '/^services:/r /dev/stdin' "$D/etc/xknock.yaml" <<-C
 	  ssh: tcp/22

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # To a stranger the server shows nothing: nmap cannot tell a protected port that listens from one that does not, nor from
 # the knock port, and sees the same before and after somebody knocks; whatever he sends to the knock port, not one packet
-# comes back. Nor does one to the client. Unprotected ports answer all the while: the scan and the ears work.
+# comes back. Nor does one to the client. Unprotected ports answer all the while: the scan and the ears work. Under
+# "stealth: closed" the knock port answers as often as any closed port does, whoever asks beside whom.
 . "$(dirname "$0")/lib.sh"
 begin stealth
 configure
@@ -179,6 +180,48 @@ for address in $V4 $V6; do
 	same scan 62201/udp 9/udp "nor to a third"
 	equal "protected ports are as before" "$(grep -E '^(22|80|443|51820|51821)/' "$D/scan")" \
 		"$(grep -E '^(22|80|443|51820|51821)/' <<<"${FIRST[$address]}")"
+done
+# The kernel's own limits again: so many answers for each host. Everybody asks from an address that has not asked before.
+in_srv sysctl -qw net.ipv4.icmp_ratelimit=1000 net.ipv6.icmp.ratelimit=1000
+cat >"$D/answers.py" <<-'P'
+	import select, socket, sys
+	to, host, count, size, ports = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]
+	six = ":" in to
+	def ask(port, host, count):
+	    s = socket.socket(socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM)
+	    s.setsockopt(41 if six else 0, 25 if six else 11, 1)  # IPV6_RECVERR, IP_RECVERR
+	    s.bind(("2001:db8:66::%x" % host if six else "198.51.100.%d" % host, 0))
+	    for _ in range(count):
+	        try: s.sendto(bytes(size), (to, port))
+	        except OSError: s.sendto(bytes(size), (to, port))  # it spoke of an answer to one before
+	    return s
+	def answers(s):
+	    n, poll = 0, select.poll()
+	    poll.register(s, 0)
+	    while poll.poll(100):
+	        s.recvmsg(1, 1, socket.MSG_ERRQUEUE)
+	        n += 1
+	    return n
+	for i, port in enumerate(map(int, ports)):
+	    one, other = ask(port, host + 2 * i, count), ask(port, host + 2 * i + 1, 1)
+	    print(port, answers(one), answers(other))
+P
+for host in {140..179}; do
+	ip -n "$STR" addr add "198.51.100.$host/24" dev str0
+	ip -n "$STR" addr add "$(printf '2001:db8:66::%x' "$host")/64" dev str0 nodad
+done
+for address in $V4 $V6; do
+	host=140
+	for size in 20 192; do
+		for count in 3 300; do
+			in_str python3 "$D/answers.py" "$address" $host $count $size 62199 62200 62201 62202 62203 >"$D/answers" ||
+				fail "asking $address"
+			host=$((host + 10))
+			numbers=$(cut -d' ' -f2- "$D/answers" | sort -u)
+			contains "of $address another source is answered after $count packets of $size bytes: $numbers" "$numbers" " 1"
+			equal "and by the number of answers nobody tells the knock port from others" "$(wc -l <<<"$numbers")" 1
+		done
+	done
 done
 stop
 pass

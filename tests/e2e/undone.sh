@@ -5,6 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 begin undone
 configure
+leave_to_nftables
 enroll_everybody
 listen 22 80
 

@@ -24,6 +24,7 @@ sed -i '/^services:/r /dev/stdin' "$D/etc/xknock.yaml" <<'C'
   range: tcp/6000-6010
   nas: {target: [203.0.113.7, "2001:db8:7::7"], ports: tcp/22}
 C
+leave_to_nftables
 enroll anna robot --factor hmac
 listen 22
 # Sessions that stay.

@@ -17,7 +17,7 @@ TEST_CASE("a whole configuration is read") {
     const Etc etc;
     etc.write("xknock.yaml", std::string(Etc::kMain) +
                                  "port: 4242\nstealth: closed\nclock_skew: 45s\n"
-                                 "xdp: {allow_generic: true, answers_per_second: 7, local_addresses: [192.0.2.1],\n"
+                                 "xdp: {allow_generic: true, drop_syn: false, local_addresses: [192.0.2.1],\n"
                                  "      coexist: libxdp, priority: 9}\n"
                                  "gate: {allow: [198.51.100.0/24, 2001:db8::1], max_grants: 5}\n"
                                  "control: {admin_group: 0, read_group: 1}\n"
@@ -26,7 +26,7 @@ TEST_CASE("a whole configuration is read") {
     CHECK(c.interfaces == std::vector<std::string>{"eth0", "eth1"});
     CHECK(c.port == 4242);
     CHECK(c.answer_as_closed);
-    CHECK(c.answers_per_second == 7);
+    CHECK_FALSE(c.drop_syn);
     CHECK(c.allow_generic);
     CHECK(c.coexist);
     CHECK(c.run_priority == 9);
@@ -181,7 +181,7 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
     CHECK(all.allow_generic == sample.allow_generic);
     CHECK(all.coexist == sample.coexist);
     CHECK(all.run_priority == sample.run_priority);
-    CHECK(all.answers_per_second == sample.answers_per_second);
+    CHECK(all.drop_syn == sample.drop_syn);
     CHECK(all.run_directory == sample.run_directory);
     CHECK(all.state_directory == sample.state_directory);
     CHECK(all.pin_directory == sample.pin_directory);

@@ -63,6 +63,22 @@ send_from_stranger
 check "ours hears knocks there as well" eventually 5 can_connect str 198.51.100.1 22
 knockctl close anna >/dev/null
 
+# by_filter COUNTER: a stranger's connection ends there, whichever program of ours runs. He never had a grant over IPv6.
+by_filter() {
+	local before
+	before=$(stat filter "$1")
+	refuse "a stranger does not get in" can_connect str 2001:db8:66::1 22
+	[ "$(stat filter "$1")" -gt "$before" ] || fail "the filter has not counted it: $1"
+}
+drops_strangers() {
+	by_filter syn
+	check "an address is banned" knockctl ban 2001:db8:66::66 --for 1h
+	by_filter banned
+	check "and not any more" knockctl unban 2001:db8:66::66
+}
+drops_strangers
+say "ours drops SYNs without a grant, and who is banned"
+
 status_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
 equal "xknockd keeps CAP_SYS_ADMIN and CAP_DAC_OVERRIDE, but not in effect" \
 	"$(status_of "$DAEMON" CapPrm) $(status_of "$DAEMON" CapEff)" "000000c000201002 000000c000001000"
@@ -95,6 +111,11 @@ knockctl reload >"$OUT" 2>&1 || fail "reload: $(cat "$OUT")"
 equal "and before it again" "$(order host0)" "$BOTH"
 more_junk
 equal "not one packet passed the filter meanwhile" "$(passed)" 0
+check "a ban stays banned" knockctl ban 2001:db8:66::66 --for 1h
+knockctl reload >"$OUT" 2>&1 || fail "reload: $(cat "$OUT")"
+by_filter banned
+check "until it is over" knockctl unban 2001:db8:66::66
+drops_strangers
 
 say "restart"
 before=$(ours_id host0)
