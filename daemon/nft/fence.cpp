@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/fence.h"
 
+#include "daemon/nft/ended.h"
 #include "daemon/nft/fence_rules.h"
 #include "protocol/base/quote.h"
 
@@ -62,6 +63,8 @@ std::vector<SetSpec> sets_of(const FenceSpec& spec) {
         sets.push_back({banned_set(v4).set, ip, size, NFT_SET_TIMEOUT, true});
         // Small, and written as a whole; no time-outs, which interval sets of older kernels handle badly.
         sets.push_back({banned_networks_set(v4).set, ip, size, NFT_SET_INTERVAL, true});
+        sets.push_back({ended_set(v4).set, concat(ip, ip, kInetProto, kInetService, kInetService), 2 * size + 12,
+                        NFT_SET_TIMEOUT, true, kMostElements});
         if (spec.has_targets())
             sets.push_back({protected_targets_set(v4).set, concat(ip, kInetProto, kInetService), size + 8, 0, false});
         for (const bool forward : {false, true}) {
@@ -192,6 +195,7 @@ void build(Transaction& transaction, const FenceSpec& spec, const Leftover& left
     add_chain(transaction, kFirstChain, "filter", kFilterPriority);
     flush_chain(transaction, kFirstChain);
     flush_chain(transaction, kGateChain);
+    add_ended_chains(transaction);
     if (spec.has_entrances() || leftover.entrances) {
         add_chain(transaction, kEntranceChain, "nat", kEntrancePriority);
         flush_chain(transaction, kEntranceChain);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/fence_rules.h"
 
+#include "daemon/nft/ended.h"
 #include "daemon/nft/rule.h"
 
 #include <algorithm>
@@ -31,7 +32,7 @@ void add_first(Transaction& transaction, const FenceSpec& spec) {
             first().in_set(family, Key::source, set.set).counter().drop(transaction, "banned");
     }
     for (const Guard& guard : spec.guards) {
-        if (!guard.cut)
+        if (!guard.cut || guard.ports.protocol == IpProtocol::tcp)
             continue;
         each_target(guard, [&](const std::optional<Address>& target) {
             Rule rule = first();
@@ -43,6 +44,7 @@ void add_first(Transaction& transaction, const FenceSpec& spec) {
     first().established_or_related().accept(transaction, "sessions that exist");
     // A connection whose first packet was let in says it again until it is answered.
     first().begun().accept(transaction, "connections that began");
+    first().jump_to(transaction, kEndedChain, "sessions that were ended");
     first().go_to(transaction, kGateChain, "all else");
 }
 
@@ -142,6 +144,7 @@ bool FenceSpec::has_entrances() const {
 }
 
 void add_rules(Transaction& transaction, const FenceSpec& spec) {
+    add_ended_rules(transaction, spec.resets);
     add_first(transaction, spec);
     for (const Prefix& prefix : spec.allow)
         gate().source_in(prefix).accept(transaction, "gate.allow");

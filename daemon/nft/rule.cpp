@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <netinet/in.h> // before the kernel's own <linux/in.h>
+#include <netinet/tcp.h>
 
 #include "daemon/nft/rule.h"
 
@@ -175,6 +176,8 @@ void Rule::load(Family family, Key key) {
     };
     if (key == Key::source || key == Key::source_port || key == Key::source_target_port)
         address(v4 ? kV4Source : kV6Source);
+    if (key == Key::both_ends)
+        return load_both_ends(family);
     if (key == Key::target_port || key == Key::source_target_port)
         address(v4 ? kV4Target : kV6Target);
     if (key == Key::source)
@@ -234,6 +237,49 @@ Rule& Rule::counter() {
     return *this;
 }
 
+// The tuple of the packet, each field padded to a word.
+void Rule::load_both_ends(Family family) {
+    const bool v4 = family == Family::v4;
+    const std::uint32_t size = v4 ? 4 : 16, words = v4 ? 1 : 4;
+    payload(rule_.get(), NFT_PAYLOAD_NETWORK_HEADER, v4 ? kV4Source : kV6Source, size, word(0));
+    payload(rule_.get(), NFT_PAYLOAD_NETWORK_HEADER, v4 ? kV4Target : kV6Target, size, word(words));
+    meta(rule_.get(), NFT_META_L4PROTO, word(2 * words));
+    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, word(2 * words + 1));
+    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, word(2 * words + 2));
+}
+
+Rule& Rule::is_no_session() {
+    state(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW) | NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
+    return *this;
+}
+
+Rule& Rule::is_tcp() {
+    const std::uint8_t tcp = IPPROTO_TCP;
+    meta(rule_.get(), NFT_META_L4PROTO, kFirst);
+    compare(rule_.get(), NFT_CMP_EQ, &tcp, sizeof tcp);
+    return *this;
+}
+
+Rule& Rule::begins_or_resets() {
+    constexpr std::uint32_t kFlags = 13; // in the TCP header
+    const std::uint8_t bits = TH_SYN | TH_RST, zero = 0;
+    is_tcp();
+    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kFlags, 1, kFirst);
+    mask(rule_.get(), &bits, &zero, sizeof bits);
+    compare(rule_.get(), NFT_CMP_NEQ, &zero, sizeof zero);
+    return *this;
+}
+
+Rule& Rule::renew(Family family, Key key, const std::string& set, std::chrono::milliseconds time) {
+    load(family, key);
+    nftnl_expr* const e = expression(rule_.get(), "dynset");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, kFirst);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+    nftnl_expr_set_u64(e, NFTNL_EXPR_DYNSET_TIMEOUT, static_cast<std::uint64_t>(time.count()));
+    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set.c_str());
+    return *this;
+}
+
 void Rule::append(Transaction& transaction, const std::string& comment) {
     const Handle<nftnl_udata_buf, nftnl_udata_buf_free> data(nftnl_udata_buf_alloc(256));
     nftnl_udata_put_strz(data.get(), NFTNL_UDATA_RULE_COMMENT, comment.c_str());
@@ -263,6 +309,20 @@ void Rule::drop(Transaction& transaction, const std::string& comment) {
 
 void Rule::go_to(Transaction& transaction, const std::string& chain, const std::string& comment) {
     verdict(transaction, static_cast<std::uint32_t>(NFT_GOTO), comment, chain);
+}
+
+void Rule::jump_to(Transaction& transaction, const std::string& chain, const std::string& comment) {
+    verdict(transaction, static_cast<std::uint32_t>(NFT_JUMP), comment, chain);
+}
+
+void Rule::go_back(Transaction& transaction, const std::string& comment) {
+    verdict(transaction, static_cast<std::uint32_t>(NFT_RETURN), comment);
+}
+
+void Rule::reset(Transaction& transaction, const std::string& comment) {
+    nftnl_expr* const e = expression(rule_.get(), "reject");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_REJECT_TYPE, NFT_REJECT_TCP_RST);
+    append(transaction, comment);
 }
 
 void Rule::translate_to(Transaction& transaction, const Address& target, std::uint16_t port,

@@ -11,6 +11,7 @@
 
 #include <libnftnl/rule.h>
 
+#include <chrono>
 #include <string>
 
 namespace xk::nft {
@@ -24,6 +25,7 @@ enum class Key {
     source_target_port, // ip saddr . ip daddr . meta l4proto . th dport
     port,               // meta l4proto . th dport
     target_port,        // ip daddr . meta l4proto . th dport
+    both_ends,          // ip saddr . ip daddr . meta l4proto . th sport . th dport
 };
 
 class Rule {
@@ -46,16 +48,25 @@ class Rule {
     Rule& more_connections_than(std::uint32_t number, Family family, Key key, const std::string& set);
     Rule& for_this_host();                   // fib daddr type != unicast
     Rule& counter();
+    // Of sessions that were ended (ended.h).
+    Rule& is_no_session();                   // ct state new,invalid,untracked
+    Rule& is_tcp();                          // meta l4proto tcp
+    Rule& begins_or_resets();                // tcp flags syn,rst
+    Rule& renew(Family family, Key key, const std::string& set, std::chrono::milliseconds time); // update @set { KEY }
 
     // Ends the rule and appends it to the chain.
     void accept(Transaction& transaction, const std::string& comment);
     void drop(Transaction& transaction, const std::string& comment);
     void go_to(Transaction& transaction, const std::string& chain, const std::string& comment);
+    void jump_to(Transaction& transaction, const std::string& chain, const std::string& comment);
+    void go_back(Transaction& transaction, const std::string& comment); // return
+    void reset(Transaction& transaction, const std::string& comment);   // reject with tcp reset
     void translate_to(Transaction& transaction, const Address& target, std::uint16_t port,
                       const std::string& comment); // dnat ip to 198.51.100.7:22
 
   private:
     void load(Family family, Key key);
+    void load_both_ends(Family family);
     void state(std::uint32_t key, std::uint32_t bits);
     void append(Transaction& transaction, const std::string& comment);
     void verdict(Transaction& transaction, std::uint32_t verdict, const std::string& comment,
