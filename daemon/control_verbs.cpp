@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/control_verbs.h"
 
+#include "daemon/closing_verbs.h"
 #include "daemon/daemon.h"
 #include "daemon/gate/lockout.h"
 #include "daemon/log.h"
@@ -67,7 +68,8 @@ Reply status(Daemon& d, const json&) {
                 {"stealth", d.config().answer_as_closed ? "closed" : "drop"},
                 {"gate", d.config().gate_mode == config::GateMode::table ? "table" : "external"},
                 {"owned", d.is_owned()},
-                {"panic", d.in_panic()},
+                {"panic", d.panic().is_on()},
+                {"panic_since", d.panic().since() ? json(log::utc(*d.panic().since())) : json()},
                 {"interfaces", interfaces},
                 {"credentials", d.config().policy.credentials.size()},
                 {"locked", locked},
@@ -199,7 +201,7 @@ Reply ban(Daemon& d, const json& request) {
     const auto not_banned = d.banning().ban(prefixes, *time, reason, d.own_addresses(), d.worker(), Now::read());
     if (!not_banned)
         return not_banned.error();
-    d.lifetimes().on_ban();
+    d.lifetimes().on_ban(BootClock::now());
     if (!many && !not_banned->empty())
         return not_banned->front().error;
     for (const Banning::Refusal& r : *not_banned)
@@ -223,35 +225,6 @@ Reply unban(Daemon& d, const json& request) {
     if (*done)
         spdlog::info("unbanned {}", prefix->text());
     return json{{"unbanned", *done ? 1 : 0}};
-}
-
-// "anna" or "anna/laptop"
-std::vector<std::size_t> credentials_of(const gate::Policy& policy, const std::string& who) {
-    std::vector<std::size_t> found;
-    for (std::size_t i = 0; i < policy.credentials.size(); ++i)
-        if (policy.credentials[i].user.view() == who || policy.credentials[i].label() == who)
-            found.push_back(i);
-    return found;
-}
-
-Reply close(Daemon& d, const json& request) {
-    const std::string what = request.value("what", "");
-    const Now now = Now::read();
-    Result<std::size_t> closed = std::size_t{0};
-    if (const auto prefix = Prefix::parse(what)) {
-        closed = d.doors().close_prefix(*prefix, now);
-    } else {
-        std::vector<wire::CredentialId> ids;
-        for (const std::size_t i : credentials_of(d.config().policy, what))
-            ids.push_back(d.config().policy.credentials[i].id);
-        if (ids.empty())
-            return Error{in_quotes(what) + " is neither an address nor a user", "knockctl users"};
-        closed = d.doors().close_credentials(ids, now);
-    }
-    if (!closed)
-        return closed.error();
-    spdlog::info("closed the doors of {} by the operator: {}", printable(what), *closed);
-    return json{{"closed", *closed}};
 }
 
 Reply reload(Daemon& d, const json&) {
@@ -282,16 +255,6 @@ Reply clock_accept(Daemon& d, const json&) {
         return sent.error();
     spdlog::warn("the wall clock was accepted by the operator");
     return json{{"accepted", log::utc(Now::read().wall)}};
-}
-
-Reply panic(Daemon& d, const json&) {
-    const std::size_t grants = d.doors().book().doors();
-    spdlog::warn("panic: everything is closed by the operator");
-    const auto ended = d.panic();
-    if (!ended)
-        return ended.error();
-    spdlog::warn("{} grants closed, {} sessions ended; none is taken up again until a reload or restart", grants, *ended);
-    return json{{"closed", grants}, {"ended", *ended}};
 }
 
 Reply open(Daemon& d, const json& request) {
@@ -327,6 +290,7 @@ Reply open(Daemon& d, const json& request) {
     case gate::Answer::failed:
         return done.error.value_or(Error{"nf_tables refused", {}});
     case gate::Answer::refused:
+    case gate::Answer::panic: // knocks are, the operator is not
         return Error{"there is no service " + in_quotes(service) + ", or no door is opened for " + address->text() +
                          (wish.single ? ", or it is not for one connection (a range, or after: cut)" : ""),
                      "services are named in " + d.config().file};

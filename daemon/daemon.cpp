@@ -38,9 +38,11 @@ Error worker_error(const std::string& what) {
 Daemon::Daemon(Parts parts)
     : parts_(std::move(parts)), doors_(parts_.nft, *parts_.config),
       banning_(parts_.nft, *parts_.filter, doors_, *parts_.config),
-      guarding_(*parts_.filter, doors_), lifetimes_(std::move(parts_.sessions), doors_), tags_(*parts_.filter),
+      guarding_(*parts_.filter, doors_), owners_(doors_),
+      lifetimes_({std::move(parts_.sessions), std::move(parts_.sockets), parts_.nft}, doors_, owners_), tags_(*parts_.filter),
       hook_calls_(std::move(parts_.hooks), *parts_.config), grant_events_(doors_), started_(BootClock::now()) {
     grant_events_.add(guarding_);
+    grant_events_.add(owners_);
     grant_events_.add(lifetimes_);
     grant_events_.add(hook_calls_);
 }
@@ -123,7 +125,8 @@ Result<void> Daemon::run() {
     spdlog::info("ready: {} credentials, knock port {}, interfaces {}, {} grants, {} bans",
                  config().policy.credentials.size(), config().port, interfaces, doors_.book().doors(),
                  banning_.list().all().size());
-    notify("READY=1\nSTATUS=judging knocks on " + interfaces);
+    notify("READY=1");
+    notify_status();
     auto ended = loop_->run();
     notify("STOPPING=1");
     doors_.settle(Now::read());
@@ -143,6 +146,8 @@ Result<void> Daemon::run() {
     for (int i = 0; i < 300 && ::waitpid(parts_.worker.pid, &status, WNOHANG) == 0; ++i)
         ::poll(nullptr, 0, 10);
     if (auto saved = parts_.state_files.save(Now::read(), true, true); !saved)
+        log::error(saved.error());
+    if (auto saved = owners_.save(); !saved)
         log::error(saved.error());
     if (stays())
         spdlog::info("stopped; the fence, the filter and {} grants stay", doors_.book().doors());
@@ -251,7 +256,10 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
     Doors::Done done;
     switch (message.verb) {
     case DoorVerb::open:
-        done = doors_.open(request, banning_.list(), own_addresses(), now);
+        if (parts_.panic.is_on())
+            done.answer = Answer::panic; // judged before the worker heard of it
+        else
+            done = doors_.open(request, banning_.list(), own_addresses(), now);
         break;
     case DoorVerb::close:
         done = doors_.close(request, now);
@@ -378,13 +386,18 @@ void Daemon::on_tick() {
     std::uint64_t count;
     (void)!::read(ticks_.get(), &count, sizeof count);
     const Now now = Now::read();
-    if (parts_.trial.is_over(now.boot))
+    // A panic outlasts a trial: the ports must not open while it lasts.
+    if (parts_.trial.is_over(now.boot) && !parts_.panic.is_on())
         return loop_->stop();
     notice_sleep(now);
     doors_.expire(now.boot);
-    banning_.expire(now, worker());
+    if (auto done = doors_.end_barred(now); !done)
+        log::error(done.error());
     after_doors(now.boot);
     guarding_.tick(now.boot);
+    look_after_sessions(now); // before bans are over: a short one ends sessions too
+    look_after_panic();
+    banning_.expire(now, worker());
     hook_calls_.on_tick(now.boot);
     tags_.expire(now.boot);
     if (std::exchange(ruleset_unknown_, false)) {
@@ -395,7 +408,6 @@ void Daemon::on_tick() {
             repair(**more);
     }
     look_after_links();
-    look_after_sessions(now);
     control_->drop_idle(now.boot);
     save_state_lazily(now);
 

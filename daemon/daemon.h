@@ -17,6 +17,8 @@
 #include "daemon/loop.h"
 #include "daemon/nft/transaction.h"
 #include "daemon/nft/watch.h"
+#include "daemon/owners.h"
+#include "daemon/panic.h"
 #include "daemon/privsep/messages.h"
 #include "daemon/privsep/spawn.h"
 #include "daemon/state_files.h"
@@ -39,12 +41,14 @@ struct Parts {
     nft::Socket nft;
     nft::Watch ruleset; // listens from before the fence stands
     nft::Sessions sessions;
+    std::unique_ptr<nft::Sockets> sockets; // null: the kernel cannot list them
     xdp::OwnAddresses own_addresses;
     std::unique_ptr<xdp::Filter> filter;
     bool owned = false;     // the table belongs to our netlink socket
     std::string gate_begin; // how judgement's memory began, for the log and for status
     bool links_were_there = false; // the filter of a daemon before us is attached
     Trial trial;
+    Panic panic;
     bool dry_run = false; // nothing changes on the network
 };
 
@@ -77,10 +81,15 @@ class Daemon {
     Doors& doors() { return doors_; }
     Banning& banning() { return banning_; }
     Lifetimes& lifetimes() { return lifetimes_; }
-    // Everything is closed, and every session of a service ends, but for gate.allow's; until a reload or a restart none is
-    // taken up again. How many sessions they were.
-    Result<std::size_t> panic();
-    bool in_panic() const { return in_panic_; }
+    // Everything is closed, and every session of a service ends, but for gate.allow's and the caller's; nobody is let in
+    // until it is over (on_panic.cpp).
+    struct PanicReport {
+        std::size_t grants = 0, sessions = 0;
+        bool outlives_us = true; // it is on the disk
+    };
+    Result<PanicReport> panic(const std::optional<TcpSession>& caller);
+    Result<bool> end_panic(); // false: there was none
+    const Panic& panic() const { return parts_.panic; }
     const HookCalls& hook_calls() const { return hook_calls_; }
     xdp::Filter& filter() { return *parts_.filter; }
     const privsep::Channel& worker() const { return parts_.worker.channel; }
@@ -96,6 +105,7 @@ class Daemon {
   private:
     Result<void> put_up();
     void take_down();
+    Result<void> look_after_old_sessions();
     Result<void> hand_over(const config::Config& config, std::uint32_t generation);
     Result<void> install_fence(const config::Config& config,
                                const std::function<void(nft::Transaction&)>& more = [](nft::Transaction&) {});
@@ -103,6 +113,11 @@ class Daemon {
     Result<void> write_disabled(const config::Config& config);
     // After fence and filter are those of our configuration.
     void guard_syns();
+    Result<void> tell_panic();
+    Result<std::size_t> carry_out_panic();
+    Result<void> go_on_in_panic();
+    void look_after_panic();
+    void notify_status() const;
 
     // Handles what the worker says until a message of this type came.
     Result<privsep::Received> wait_for(privsep::Type type);
@@ -129,7 +144,7 @@ class Daemon {
     void look_after_sessions(const Now& now);
     void notice_sleep(const Now& now);
     // Whether fence, filter and grants are to outlive us.
-    bool stays() const { return !parts_.dry_run && !parts_.trial.is_on(); }
+    bool stays() const { return !parts_.dry_run && (!parts_.trial.is_on() || parts_.panic.is_on()); }
     Result<void> take_away();
     Result<void> end_of_trial();
     void fail(Error error);
@@ -140,6 +155,7 @@ class Daemon {
     Doors doors_;
     Banning banning_;
     Guarding guarding_;
+    Owners owners_;
     Lifetimes lifetimes_;
     xdp::Tags tags_;
     HookCalls hook_calls_;
@@ -158,7 +174,7 @@ class Daemon {
     std::uint64_t saved_slot_ = 0;
     std::uint32_t ping_ = 0, pong_ = 0; // the last ones
     std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
-    bool in_panic_ = false;
+    bool resets_ = false; // see nft::can_reset()
     bool ruleset_unknown_ = false; // changes of it were lost
     bool unrepaired_ = false;      // somebody changed the table, and to make it anew failed
     bool fence_was_there_ = false;

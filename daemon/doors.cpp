@@ -58,14 +58,11 @@ constexpr std::chrono::microseconds kListingOfADoor{20};
 
 } // namespace
 
-Doors::Doors(nft::Socket& socket, const config::Config& config) : socket_(socket), config_(&config) {}
+Doors::Doors(nft::Socket& socket, const config::Config& config) : socket_(socket) { use(config); }
 
-Result<void> Doors::reconfigure(const config::Config& config) {
-    const Now now = Now::read();
-    config_ = &config;
-    if (auto done = apply(book_.plan_keep(config.policy), now); !done)
-        return done;
-    return expel_strangers();
+void Doors::on_open(Opening opening, std::function<void(const gate::Door&)> opened) {
+    opening_ = std::move(opening);
+    opened_ = std::move(opened);
 }
 
 std::optional<gate::Door> Doors::door_like(const gate::Door& like) const {
@@ -87,6 +84,17 @@ std::optional<PortRange> Doors::range_of(const gate::Door& door) const {
         if (door.is_local() && range.begin() == door.endpoint)
             return range;
     return std::nullopt;
+}
+
+PortRange Doors::ports_of(const gate::Door& door) const {
+    return range_of(door).value_or(PortRange::of(door.endpoint));
+}
+
+std::string Doors::label_of(const wire::CredentialId& credential) const {
+    const auto index = config_->policy.find_credential(credential);
+    std::string label = index ? config_->policy.credentials[*index].label()
+                              : std::string(gate::user_of(config_->policy, credential));
+    return label.empty() ? "unknown" : label;
 }
 
 std::string Doors::text_of(const gate::Door& door) const {
@@ -113,11 +121,7 @@ nft::DoorSet Doors::set_of(const gate::Door& door, bool once) const {
 std::string Doors::comment_of(const std::vector<Holder>& holders) const {
     std::string comment;
     for (const Holder& holder : holders) {
-        const auto index = config_->policy.find_credential(holder.credential);
-        std::string label = index ? config_->policy.credentials[*index].label()
-                                  : std::string(gate::user_of(config_->policy, holder.credential));
-        if (label.empty())
-            label = "unknown";
+        const std::string label = label_of(holder.credential);
         if (comment.size() + label.size() + 6 > nft::kMaxComment)
             return comment + ", ...";
         comment += (comment.empty() ? "" : ", ") + label;
@@ -155,6 +159,8 @@ void Doors::write(nft::Transaction& transaction, const Now& now) {
         changes.push_back(std::move(change));
     }
     write(transaction, changes, now);
+    for (const gate::Door& door : to_open_)
+        opening_(transaction, door);
     book_.expire(now.boot);
     forget_waiting(true); // they are among them; where it is not done, it is done again
 }
@@ -288,9 +294,14 @@ Result<void> Doors::apply(const std::vector<DoorChange>& changes, const Now& now
         return {};
     nft::Transaction transaction;
     write(transaction, all, now);
+    const auto to_open = std::exchange(to_open_, {});
+    for (const gate::Door& door : to_open)
+        opening_(transaction, door);
     last_ = now.boot;
     auto done = socket_.commit(std::move(transaction));
     book_.enter(done ? changes : back);
+    if (done)
+        std::ranges::for_each(to_open, opened_);
     forget_waiting(done.has_value());
     return done;
 }
@@ -322,20 +333,6 @@ void Doors::write(nft::Transaction& transaction, const std::vector<DoorChange>& 
         element.data = encode(change.holders);
         nft::put_element(transaction, set.name, element);
     }
-}
-
-Result<void> Doors::prolong(const std::map<gate::Door, std::chrono::seconds>& doors, const Now& now) {
-    std::vector<DoorChange> changes;
-    for (const auto& [door, time] : doors) {
-        const auto known = book_.all().find(door);
-        if (known == book_.all().end() || known->second.front().until >= now.boot + time)
-            continue;
-        DoorChange change{door, known->second};
-        for (Holder& holder : change.holders)
-            holder.until = std::max(holder.until, now.boot + time);
-        changes.push_back(std::move(change));
-    }
-    return apply(changes, now);
 }
 
 Doors::Done Doors::open(const gate::DoorRequest& request, const gate::BanList& bans,
@@ -385,6 +382,7 @@ Doors::Done Doors::carry_out(const gate::Permit& permit, const wire::CredentialI
         return done;
     std::vector<DoorChange> changes;
     for (const gate::Permit::One& one : permit.doors) {
+        to_open_.insert(one.door);
         changes.push_back(book_.plan_open(one.door, {credential, now.boot + one.lifetime, one.single}));
         done.lifetime = std::max(done.lifetime, one.lifetime);
     }

@@ -8,6 +8,7 @@
 #include "daemon/config/config.h"
 #include "daemon/gate/bans.h"
 #include "daemon/gate/grants.h"
+#include "daemon/gate/reject.h"
 #include "daemon/nft/door_sets.h"
 #include "daemon/nft/transaction.h"
 #include "daemon/xdp/syn_guard.h"
@@ -25,8 +26,10 @@ class Doors {
     // Is told of every grant before the kernel is.
     void set_guard(xdp::SynGuard& guard) { guard_ = &guard; }
 
-    // Another configuration counts from now on. Grants that it does not allow are closed.
+    // Another configuration counts from now on. Grants that it does not allow are closed, and none outlasts its user.
     Result<void> reconfigure(const config::Config& config);
+    // Closes what nobody may hold any more by now: dates and hours. To be called once a second.
+    Result<void> end_barred(const Now& now);
 
     // Reads back what a daemon before us granted.
     Result<void> adopt(const Now& now);
@@ -35,6 +38,9 @@ class Doors {
     // of many are opened together, as many times in a second as leave room for a listing; until then they wait here.
     // `on_done` is told of each transaction that had such doors whether it was done; those of one that was not are shut.
     void on_done(std::function<void(bool)> told) { on_done_ = std::move(told); }
+    // `opening` may add to the transaction that opens a door; `opened` is told when it is done.
+    using Opening = std::function<void(nft::Transaction&, const gate::Door&)>;
+    void on_open(Opening opening, std::function<void(const gate::Door&)> opened);
     bool any_waiting() const { return !waiting_.empty(); }
     BootTime due() const { return last_ + pause(); }
     void settle(const Now& now);
@@ -59,6 +65,8 @@ class Doors {
     Result<std::size_t> close_prefix(const Prefix& prefix, const Now& now);
     Result<std::size_t> close_banned(const gate::BanList& bans, const Now& now);
     Result<std::size_t> close_credentials(const std::vector<wire::CredentialId>& credentials, const Now& now);
+    // Of everybody but the operator.
+    Result<std::size_t> close_users(const Now& now);
 
     void expire(BootTime now) { book_.expire(now); }
     // All of them as they are to be, as a part of a transaction: with the time that is left by our clock. After the
@@ -81,7 +89,7 @@ class Doors {
     // Forgets doors for one connection that the kernel has let one in by.
     Result<void> forget_taken();
     void forget(const std::set<gate::Door>& doors);
-    // Those that are still open are to be so for this long from now on, if that is longer.
+    // Those that are still open are to be so for this long from now on, if that is longer, and for holders who still may.
     Result<void> prolong(const std::map<gate::Door, std::chrono::seconds>& doors, const Now& now);
     const gate::GrantBook& book() const { return book_; }
     std::vector<gate::GrantBook::Began> take_began() { return book_.take_began(); }
@@ -91,6 +99,10 @@ class Doors {
     std::optional<gate::Door> door_like(const gate::Door& like) const;
     // The service that a door belongs to, by the present configuration; null where there is none any more.
     const gate::Service* service_of(const gate::Door& door) const;
+    // The ports that it is of: one, or a range.
+    PortRange ports_of(const gate::Door& door) const;
+    // "anna/laptop", "operator"; of one whom nobody knows any more "unknown".
+    std::string label_of(const wire::CredentialId& credential) const;
     // "tcp/22", "tcp/27015-27030", "tcp/22 of 198.51.100.7"
     std::string text_of(const gate::Door& door) const;
 
@@ -102,6 +114,10 @@ class Doors {
     Result<std::set<gate::Door>> list_elements(bool once_only) const;
     std::string comment_of(const std::vector<gate::Holder>& holders) const;
     Result<void> apply(const std::vector<gate::DoorChange>& changes, const Now& now);
+    void use(const config::Config& config);
+    Result<void> end(const std::function<std::optional<gate::Reject>(const gate::Door&, const wire::CredentialId&)>& bar,
+                     const Now& now);
+    BootTime end_of(const wire::CredentialId& credential, BootTime wanted, const Now& now) const;
     void write(nft::Transaction& transaction, const std::vector<gate::DoorChange>& changes, const Now& now) const;
     std::chrono::nanoseconds pause() const;
     // What the kernel holds: the book, but for the doors that wait.
@@ -118,6 +134,10 @@ class Doors {
     std::map<gate::Door, std::vector<gate::Holder>> waiting_; // not in the kernel yet, and who holds them there
     BootTime last_{};                                         // transaction
     std::function<void(bool)> on_done_ = [](bool) {};
+    Opening opening_ = [](nft::Transaction&, const gate::Door&) {};
+    std::function<void(const gate::Door&)> opened_ = [](const gate::Door&) {};
+    std::set<gate::Door> to_open_; // asked for since the last transaction
+    std::map<wire::CredentialId, std::size_t> bound_; // credentials that have dates or hours, and their index
 };
 
 } // namespace xk

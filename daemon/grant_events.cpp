@@ -37,6 +37,11 @@ const Visit* GrantEvents::begin(const gate::GrantBook::Began& began, const gate:
     return &entry.visit;
 }
 
+void GrantEvents::tell_began(const gate::GrantBook::Began& began) {
+    for (GrantListener* const listener : listeners_)
+        listener->door_began(began);
+}
+
 void GrantEvents::end(const gate::GrantBook::Ended& ended) {
     for (GrantListener* const listener : listeners_)
         listener->door_ended(ended);
@@ -53,8 +58,10 @@ void GrantEvents::end(const gate::GrantBook::Ended& ended) {
 }
 
 void GrantEvents::adopt(const gate::Policy& policy) {
-    for (const gate::GrantBook::Began& began : doors_.take_began())
+    for (const gate::GrantBook::Began& began : doors_.take_began()) {
+        tell_began(began);
         (void)begin(began, policy);
+    }
 }
 
 // Ends first: what ended and began again since the last time is two visits.
@@ -62,6 +69,7 @@ void GrantEvents::tell(const gate::Policy& policy, BootTime now) {
     for (const gate::GrantBook::Ended& ended : doors_.take_ended())
         end(ended);
     for (const gate::GrantBook::Began& began : doors_.take_began()) {
+        tell_began(began);
         const auto until = end_of(doors_.book(), began.door, began.credential);
         if (!until) // it ended since, and nobody heard that it began
             continue;

@@ -29,6 +29,8 @@ struct Visit {
 class GrantListener {
   public:
     virtual ~GrantListener() = default;
+    // One holder has come to hold one door; also told of those that a daemon before us granted.
+    virtual void door_began(const gate::GrantBook::Began&) {}
     // One holder has ceased to hold one door, in whatever way.
     virtual void door_ended(const gate::GrantBook::Ended&) {}
     virtual void visit_began(const Visit&, std::chrono::seconds /*lifetime*/) {}
@@ -53,6 +55,7 @@ class GrantEvents {
     };
     using Held = std::pair<gate::Door, wire::CredentialId>;
 
+    void tell_began(const gate::GrantBook::Began& began);
     const Visit* begin(const gate::GrantBook::Began& began, const gate::Policy& policy);
     void end(const gate::GrantBook::Ended& ended);
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifetimes.h"
 
+#include "daemon/gate/rights.h"
+#include "daemon/log.h"
+
 #include <algorithm>
 #include <map>
 
@@ -9,7 +12,6 @@ namespace {
 
 using gate::After;
 using gate::Door;
-using nft::Fate;
 using nft::Session;
 using std::chrono::seconds;
 
@@ -17,52 +19,177 @@ using std::chrono::seconds;
 constexpr int kLooks = 4;
 constexpr seconds kRarest{30};
 constexpr seconds kSoon{2}; // before the look after the next one
+constexpr std::size_t kLines = 16; // in the log, of sessions that end together
 
 bool is_spared(const config::Config& config, const Address& source) {
     return source.is_loopback() ||
            std::ranges::any_of(config.allow, [&](const Prefix& allowed) { return allowed.contains(source); });
 }
 
+bool is_same(const Session& session, const TcpSession& other) {
+    const auto fits = [&](const Address& address, std::uint16_t port, std::uint16_t ours, std::uint16_t delivered) {
+        return address == other.remote && port == other.remote_port &&
+               (ours == other.local_port || delivered == other.local_port);
+    };
+    return session.there.protocol == IpProtocol::tcp &&
+           (fits(session.there.source, session.there.source_port, session.there.target_port, session.back.source_port) ||
+            fits(session.there.target, session.there.target_port, session.there.source_port, session.back.target_port));
+}
+
+bool is_same(const Session& session, const std::optional<TcpSession>& other) { return other && is_same(session, *other); }
+
+std::string joined(std::span<const std::string> names) {
+    std::string text;
+    for (const std::string& name : names)
+        text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
 } // namespace
 
-// What goes through this host to nobody of ours is nobody's door.
-std::optional<Door> Lifetimes::door_of(const Session& session, const std::set<Address>& own) const {
-    return doors_.door_like({session.source, own.contains(session.asked) ? Address{} : session.asked, session.endpoint});
+// As it was addressed, as it was delivered behind a redirection of the administrator's, and as the service would have
+// addressed it. What goes through this host to nobody of ours is nobody's door.
+std::vector<Lifetimes::Way> Lifetimes::ways_of(const Session& session, const std::set<Address>& own) const {
+    std::vector<Way> ways;
+    const auto add = [&](const Address& client, const Address& at, std::uint16_t port, bool reversed) {
+        const bool local = own.contains(at);
+        if (own.contains(client)) // it needs no grant
+            return;
+        const auto door =
+            doors_.door_like({client, local ? Address{} : at, {session.there.protocol, port}});
+        if (!door || std::ranges::any_of(ways, [&](const Way& way) { return way.door == *door; }))
+            return;
+        // A range of ports may hold those from which this host goes out.
+        if (local && session.there.protocol == IpProtocol::tcp && ended_.may_be_outgoing(port))
+            return;
+        ways.push_back({*door, reversed});
+    };
+    const nft::Tuple &there = session.there, &back = session.back;
+    add(there.source, there.target, there.target_port, false);
+    add(there.source, back.source, back.source_port, false);
+    add(there.target, there.source, there.source_port, true);
+    return ways;
+}
+
+std::string Lifetimes::text_of(const Session& session, const std::set<Address>& own) const {
+    const auto ways = ways_of(session, own);
+    const bool reversed = ways.empty() ? own.contains(session.there.source) : ways.front().reversed;
+    const nft::Tuple& there = session.there;
+    const std::string client = (reversed ? there.target : there.source).text() + " port " +
+                               std::to_string(reversed ? there.target_port : there.source_port);
+    if (ways.empty())
+        return client + " with " + Endpoint{there.protocol, reversed ? there.source_port : there.target_port}.text();
+    const gate::Service* const service = doors_.service_of(ways.front().door);
+    return client + " at " + doors_.text_of(ways.front().door) +
+           (service != nullptr ? " (" + std::string(service->name.view()) + ")" : "");
+}
+
+Result<std::size_t> Lifetimes::end(const EndedSessions::Wanted& wanted, const config::Config& config,
+                                   const std::set<Address>& own, const std::string& why, std::size_t lines) {
+    const auto ended = ended_.end(
+        wanted, [&](const Session& session) { return !ways_of(session, own).empty(); },
+        config.gate_mode == config::GateMode::table);
+    if (!ended)
+        return ended.error();
+    for (std::size_t i = 0; i < ended->size() && i < lines; ++i)
+        spdlog::info("ended {}: the session of {}", why, text_of((*ended)[i], own));
+    if (ended->size() > lines)
+        spdlog::info("ended {}: {} more sessions", why, ended->size() - lines);
+    return ended->size();
+}
+
+Result<void> Lifetimes::adopt(bool has_table, bool fence_was_there) {
+    cut_unknown_ = has_table ? fence_was_there : owners_.was_read();
+    return has_table ? ended_.adopt() : Result<void>();
+}
+
+void Lifetimes::opening(nft::Transaction& transaction, const Door& door, const std::set<Address>& own) const {
+    ended_.lift(transaction, [&](const nft::EndedSession& ended) {
+        return std::ranges::any_of(ways_of({ended.there, ended.back, false, false, {}}, own),
+                                   [&](const Way& way) { return way.door == door; });
+    });
+}
+
+void Lifetimes::opened(const Door& door, const std::set<Address>& own) {
+    ended_.forget([&](const nft::EndedSession& ended) {
+        return std::ranges::any_of(ways_of({ended.there, ended.back, false, false, {}}, own),
+                                   [&](const Way& way) { return way.door == door; });
+    });
 }
 
 void Lifetimes::door_ended(const gate::GrantBook::Ended& ended) {
     const gate::Service* const service = doors_.service_of(ended.door);
     // Of a service that is gone from the configuration nobody knows any more what was wanted.
-    cut_ = cut_ || (ended.last && service != nullptr && service->after == After::cut);
+    if (ended.last && service != nullptr && service->after == After::cut)
+        cut_.insert(ended.door);
 }
 
 Result<void> Lifetimes::tick(const config::Config& config, const gate::BanList& bans, const std::set<Address>& own,
                              const Now& now) {
-    if (cut_ || cut_banned_)
-        if (auto done = end_orphans(config, bans, own, now); !done)
+    if (!cut_.empty() || cut_unknown_ || banned_)
+        if (auto done = end_due(config, bans, own); !done)
+            return done;
+    if (disowned_)
+        if (auto done = end_disowned(config, own); !done)
             return done;
     if (auto gone = doors_.forget_taken(); !gone)
         return gone.error();
+    if (owners_.wants_look(now.boot))
+        if (auto done = look_whose(own, now); !done)
+            return done;
+    if (auto saved = owners_.save(); !saved)
+        return saved;
     // With many doors it takes a while to ask of each what its service is.
     if (std::ranges::none_of(config.policy.services, [](const gate::Service& s) { return s.after == After::idle; }))
         return {};
     return prolong_idle(own, now);
 }
 
-Result<void> Lifetimes::end_orphans(const config::Config& config, const gate::BanList& bans,
-                                    const std::set<Address>& own, const Now& now) {
-    const bool banned = std::exchange(cut_banned_, false), orphans = std::exchange(cut_, false);
-    const auto ended = sessions_.review([&](const Session& session) {
-        if (banned && bans.is_banned(session.source, now.boot))
-            return Fate::ends;
-        if (!orphans || is_spared(config, session.source))
-            return Fate::lives_on;
-        const auto door = door_of(session, own);
-        const gate::Service* const service = door ? doors_.service_of(*door) : nullptr;
-        const bool orphan = service != nullptr && service->after == After::cut && !doors_.book().all().contains(*door);
-        return orphan ? Fate::ends : Fate::lives_on;
+Result<void> Lifetimes::end_due(const config::Config& config, const gate::BanList& bans, const std::set<Address>& own) {
+    const auto banned = std::exchange(banned_, std::nullopt);
+    const auto cut = std::exchange(cut_, {});
+    const bool unknown = std::exchange(cut_unknown_, false);
+    const auto is_banned = [&](const Address& address) { return bans.is_banned(address, *banned); };
+    Result<std::size_t> done = std::size_t{0};
+    if (banned)
+        done = end([&](const Session& s) { return is_banned(s.there.source) || is_banned(s.back.source); }, config, own,
+                   "by a ban", kLines);
+    // Those whose grant is over, and no others: who was in before the gate came up never had one.
+    const auto is_over = [&](const Way& way) {
+        const gate::Service* const service = doors_.service_of(way.door);
+        return service != nullptr && service->after == After::cut && !is_spared(config, way.door.address) &&
+               (cut.contains(way.door) || (unknown && (owners_.knows(way.door) || !owners_.was_read())));
+    };
+    if (done && (!cut.empty() || unknown))
+        done = end(
+            [&](const Session& session) {
+                const auto ways = ways_of(session, own);
+                return std::ranges::any_of(ways, is_over) && std::ranges::none_of(ways, [&](const Way& way) {
+                           return doors_.book().all().contains(way.door);
+                       });
+            },
+            config, own, "with its grant", kLines);
+    if (done)
+        return {};
+    // Once more on the next tick.
+    banned_ = banned;
+    cut_ = cut;
+    cut_unknown_ = unknown;
+    return done.error();
+}
+
+Result<void> Lifetimes::look_whose(const std::set<Address>& own, const Now& now) {
+    std::set<Door> alive;
+    const auto looked = ended_.find([&](const Session& session) {
+        if (!session.over)
+            for (const Way& way : ways_of(session, own))
+                alive.insert(way.door);
+        return false;
     });
-    return ended ? Result<void>() : Result<void>(ended.error());
+    if (!looked)
+        return looked.error();
+    owners_.prune(alive, now.boot);
+    return {};
 }
 
 Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& now) {
@@ -79,21 +206,114 @@ Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& no
         return {};
     last_look_ = now.boot;
     std::map<Door, seconds> alive;
-    const auto looked = sessions_.review([&](const Session& session) {
-        if (session.alive && !session.reversed)
-            if (const auto door = door_of(session, own); door && idle.contains(*door))
-                alive[*door] = idle[*door];
-        return Fate::lives_on;
+    const auto looked = ended_.find([&](const Session& session) {
+        if (session.alive)
+            for (const Way& way : ways_of(session, own))
+                if (const auto open = idle.find(way.door); open != idle.end() && !way.reversed)
+                    alive.insert(*open);
+        return false;
     });
     if (!looked)
         return looked.error();
     return doors_.prolong(alive, now);
 }
 
-Result<std::size_t> Lifetimes::end_all(const config::Config& config, const std::set<Address>& own) {
-    return sessions_.review([&](const Session& session) {
-        return !is_spared(config, session.source) && door_of(session, own) ? Fate::ends : Fate::lives_on;
+Result<void> Lifetimes::end_disowned(const config::Config& config, const std::set<Address>& own) {
+    disowned_ = true; // until it is done
+    const auto records = owners_.all();
+    std::map<Door, Owners::Record> over;
+    std::map<Door, std::set<wire::CredentialId>> forgotten;
+    for (const auto& [door, record] : records) {
+        std::set<wire::CredentialId> gone;
+        std::vector<std::string> names;
+        for (const wire::CredentialId& id : record.holders)
+            if (!gate::is_entitled(config.policy, id, door)) {
+                gone.insert(id);
+                names.push_back(doors_.label_of(id));
+            }
+        if (gone.empty() || is_spared(config, door.address))
+            continue;
+        if (gone.size() == record.holders.size() && gone.size() < Owners::kMostHolders)
+            over[door] = record;
+        else
+            spdlog::warn("sessions from {} to {} may be those of {}, or of others who had a grant there: they live on",
+                         door.address.text(), doors_.text_of(door), joined(names));
+        forgotten[door] = std::move(gone);
+    }
+    // Ports that are open to everybody now, and addresses that are allowed by now, have no session that must stay ended.
+    auto lifted = ended_.lift([&](const nft::EndedSession& ended) {
+        const auto ways = ways_of({ended.there, ended.back, false, false, {}}, own);
+        return std::ranges::all_of(ways, [&](const Way& way) { return is_spared(config, way.door.address); });
     });
+    if (!lifted)
+        return lifted;
+    // By what was written down: the present configuration may not know the port any more.
+    const auto is_over = [&](const Address& client, const Address& at, const Endpoint& port) {
+        const Door door{client, own.contains(at) ? Address{} : at, port};
+        return std::ranges::any_of(over, [&](const auto& one) { return one.second.is_of(one.first, door); });
+    };
+    const auto done = over.empty() ? Result<std::size_t>(std::size_t{0}) : end(
+        [&](const Session& session) {
+            const nft::Tuple &there = session.there, &back = session.back;
+            return is_over(there.source, there.target, {there.protocol, there.target_port}) ||
+                   is_over(there.source, back.source, {there.protocol, back.source_port}) ||
+                   is_over(there.target, there.source, {there.protocol, there.source_port});
+        },
+        config, own, "with the right to it", kLines);
+    if (!done)
+        return done.error();
+    for (const auto& [door, gone] : forgotten)
+        owners_.forget(door, gone);
+    disowned_ = false;
+    return {};
+}
+
+Result<std::size_t> Lifetimes::end_all(const config::Config& config, const std::set<Address>& own,
+                                       const std::optional<TcpSession>& spared) {
+    return end(
+        [&](const Session& session) {
+            return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
+                return !is_spared(config, way.door.address);
+            });
+        },
+        config, own, "by the panic", SIZE_MAX);
+}
+
+Result<std::size_t> Lifetimes::end_of(const Prefix& prefix, const config::Config& config, const std::set<Address>& own,
+                                      const std::optional<TcpSession>& spared) {
+    return end(
+        [&](const Session& session) {
+            return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
+                return prefix.contains(way.door.address) && !is_spared(config, way.door.address);
+            });
+        },
+        config, own, "by the operator", SIZE_MAX);
+}
+
+Result<Lifetimes::OfUsers> Lifetimes::end_of(const std::set<wire::CredentialId>& users, const config::Config& config,
+                                             const std::set<Address>& own, const std::optional<TcpSession>& spared) {
+    OfUsers result;
+    std::set<Door> theirs;
+    for (const auto& [door, record] : owners_.all()) {
+        const auto count = std::ranges::count_if(record.holders,
+                                                 [&](const wire::CredentialId& id) { return users.contains(id); });
+        const auto all = static_cast<std::ptrdiff_t>(record.holders.size());
+        if (count > 0 && count == all && record.holders.size() < Owners::kMostHolders)
+            theirs.insert(door);
+        else if (count > 0)
+            ++result.shared;
+    }
+    const auto ended = end(
+        [&](const Session& session) {
+            return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
+                return theirs.contains(way.door) && !is_spared(config, way.door.address);
+            });
+        },
+        config, own, "by the operator", SIZE_MAX);
+    if (!ended)
+        return ended.error();
+    result.ended = *ended;
+    return result;
 }
 
 Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
@@ -103,10 +323,11 @@ Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
             single.insert(door);
     if (single.empty())
         return {};
-    const auto looked = sessions_.review([&](const Session& session) {
-        if (const auto door = door_of(session, own); door && single.contains(*door))
-            used.insert(*door);
-        return Fate::lives_on;
+    const auto looked = ended_.find([&](const Session& session) {
+        for (const Way& way : ways_of(session, own))
+            if (single.contains(way.door))
+                used.insert(way.door);
+        return false;
     });
     // Where that cannot be known none of them is opened again.
     doors_.forget(looked ? used : single);

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 //
 // Lifetimes: what becomes of sessions and grants by the rules of their services. Grants of "after: idle" are prolonged
-// while a session lives; sessions of "after: cut" end when their grant does; those of a banned address and of a panic end
-// at once. A grant for one connection is forgotten when the kernel has used it.
+// while a session lives; sessions of "after: cut" end when their grant does; those of a banned address, of a panic, of
+// "close --cut" and of users who are gone end for good. A grant for one connection is forgotten when the kernel has used it.
 #pragma once
 
 #include "daemon/config/config.h"
 #include "daemon/doors.h"
+#include "daemon/ended_sessions.h"
 #include "daemon/gate/bans.h"
 #include "daemon/grant_events.h"
-#include "daemon/nft/sessions.h"
+#include "daemon/owners.h"
+#include "daemon/ssh_caller.h"
 
 #include <set>
 
@@ -17,33 +19,67 @@ namespace xk {
 
 class Lifetimes : public GrantListener {
   public:
-    Lifetimes(nft::Sessions sessions, Doors& doors) : sessions_(std::move(sessions)), doors_(doors) {}
+    Lifetimes(EndedSessions ended, Doors& doors, Owners& owners)
+        : ended_(std::move(ended)), doors_(doors), owners_(owners) {}
+
+    // At the start, when the grants are known. Where the fence did not stand before, sessions are there that nobody could
+    // have had a grant for: they live on.
+    Result<void> adopt(bool has_table, bool fence_was_there);
+    // What the sets of ended sessions hold, where the table is made anew.
+    void write(nft::Transaction& transaction) const { ended_.write(transaction); }
 
     void door_ended(const gate::GrantBook::Ended& ended) override;
-    // Something was banned: what it has goes on the next tick.
-    void on_ban() { cut_banned_ = true; }
+    // Something was banned: what it has ends on the next tick, however short the ban is.
+    void on_ban(BootTime now) { banned_ = banned_.value_or(now); }
+    // A door opens: what ended without a connection that could be told apart (UDP) may begin again by it.
+    void opening(nft::Transaction& transaction, const gate::Door& door, const std::set<Address>& own) const;
+    void opened(const gate::Door& door, const std::set<Address>& own);
 
-    // What is due. Also right after the start: sessions whose grant ended while nobody was there.
+    // What is due. Also right after the start: sessions whose grant ended while nobody was there. Bans that are over must
+    // still be in the list.
     Result<void> tick(const config::Config& config, const gate::BanList& bans, const std::set<Address>& own,
                       const Now& now);
+    // Whoever came by a grant that this configuration gives nobody any more (the user, the device, the service or the right
+    // to it is gone) is out. At the start, and on a reload.
+    Result<void> end_disowned(const config::Config& config, const std::set<Address>& own);
 
-    // Ends all sessions of all services but those of gate.allow. How many they were.
-    Result<std::size_t> end_all(const config::Config& config, const std::set<Address>& own);
+    // By the operator. How many sessions ended; all of them are in the log.
+    // All of all services; not that of whoever calls.
+    Result<std::size_t> end_all(const config::Config& config, const std::set<Address>& own,
+                                const std::optional<TcpSession>& spared);
+    Result<std::size_t> end_of(const Prefix& prefix, const config::Config& config, const std::set<Address>& own,
+                               const std::optional<TcpSession>& spared);
+    struct OfUsers {
+        std::size_t ended = 0;
+        std::size_t shared = 0; // doors whose sessions may be somebody else's: those live on
+    };
+    Result<OfUsers> end_of(const std::set<wire::CredentialId>& users, const config::Config& config,
+                           const std::set<Address>& own, const std::optional<TcpSession>& spared);
 
     // Forgets the grants for one connection that have one: before all grants are written anew.
     Result<void> forget_used(const std::set<Address>& own);
 
   private:
-    Result<void> end_orphans(const config::Config& config, const gate::BanList& bans, const std::set<Address>& own,
-                             const Now& now);
-    // The door that a session came by, or would have.
-    std::optional<gate::Door> door_of(const nft::Session& session, const std::set<Address>& own) const;
+    // A door that a session came by, or would have.
+    struct Way {
+        gate::Door door;
+        bool reversed; // connection tracking saw the service's packet first
+    };
+    std::vector<Way> ways_of(const nft::Session& session, const std::set<Address>& own) const;
+    std::string text_of(const nft::Session& session, const std::set<Address>& own) const;
+    Result<std::size_t> end(const EndedSessions::Wanted& wanted, const config::Config& config, const std::set<Address>& own,
+                            const std::string& why, std::size_t lines);
+    Result<void> end_due(const config::Config& config, const gate::BanList& bans, const std::set<Address>& own);
     Result<void> prolong_idle(const std::set<Address>& own, const Now& now);
+    Result<void> look_whose(const std::set<Address>& own, const Now& now);
 
-    nft::Sessions sessions_;
+    EndedSessions ended_;
     Doors& doors_;
-    bool cut_ = true; // a door of "after: cut" has ended
-    bool cut_banned_ = false;
+    Owners& owners_;
+    std::set<gate::Door> cut_;       // doors of "after: cut" that have ended
+    bool cut_unknown_ = true;        // ... or may have, while no daemon was there
+    bool disowned_ = false;          // users who are gone may have sessions: it failed to end them
+    std::optional<BootTime> banned_; // the first ban since the last tick
     BootTime last_look_{};
 };
 

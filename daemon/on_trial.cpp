@@ -13,6 +13,8 @@ namespace xk {
 Result<void> Daemon::put_on_trial(std::chrono::seconds time) {
     if (parts_.dry_run)
         return Error{"a dry run has nothing that could be on trial", {}};
+    if (parts_.panic.is_on())
+        return Error{"in panic the gate does not go by itself", "knockctl panic --over"};
     if (auto done = parts_.trial.begin(time, BootClock::now()); !done)
         return done;
     spdlog::warn("on trial by the operator: everything is taken away in {} unless \"knockctl confirm\" comes before",
@@ -38,7 +40,7 @@ Result<void> Daemon::take_away() {
 }
 
 Result<void> Daemon::end_of_trial() {
-    if (!parts_.trial.is_on())
+    if (!parts_.trial.is_on() || parts_.panic.is_on())
         return {};
     if (parts_.trial.is_over(BootClock::now()))
         return forget_trial(config(), parts_.trial);

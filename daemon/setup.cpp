@@ -3,6 +3,7 @@
 #include "daemon/daemon.h"
 
 #include "daemon/log.h"
+#include "daemon/nft/ended.h"
 #include "daemon/nft/fence.h"
 #include "daemon/notify.h"
 #include "daemon/standing.h"
@@ -90,21 +91,32 @@ Result<void> Daemon::put_up() {
         return done;
     if (auto done = doors_.adopt(now); !done)
         return done;
+    if (!parts_.dry_run)
+        if (auto done = owners_.read(config().run_directory, config().account.uid); !done)
+            log::error(done.error());
     grant_events_.adopt(config().policy);
     if (auto done = banning_.adopt(now); !done)
         return done;
     if (auto done = doors_.reconfigure(config()); !done)
         return done;
+    doors_.on_open([this](nft::Transaction& transaction,
+                          const gate::Door& door) { lifetimes_.opening(transaction, door, own_addresses()); },
+                   [this](const gate::Door& door) { lifetimes_.opened(door, own_addresses()); });
     if (auto done = write_disabled(config()); !done)
         return done;
     if (auto done = xdp::set_local_addresses(*parts_.filter, own_addresses()); !done)
         return done;
+    resets_ = !parts_.dry_run && nft::can_reset(parts_.nft);
     if (auto done = install_fence(config()); !done)
+        return done;
+    if (auto done = look_after_old_sessions(); !done)
         return done;
     if (auto done = banning_.install(now); !done)
         return done;
     banning_.reconfigure(config(), worker());
     if (auto done = banning_.tell(worker()); !done)
+        return done;
+    if (auto done = tell_panic(); !done)
         return done;
     if (auto done = send(worker(), Activate{}); !done)
         return done;
@@ -122,6 +134,17 @@ Result<void> Daemon::put_up() {
 void Daemon::guard_syns() {
     if (!parts_.dry_run)
         guarding_.on(config(), parts_.own_addresses.all(), BootClock::now());
+}
+
+// What a daemon before us ended stays ended, who is gone since then is out, and a panic goes on.
+Result<void> Daemon::look_after_old_sessions() {
+    if (parts_.dry_run)
+        return {};
+    if (auto done = lifetimes_.adopt(config().gate_mode == config::GateMode::table, fence_was_there_); !done)
+        return done;
+    if (auto done = lifetimes_.end_disowned(config(), own_addresses()); !done)
+        log::error(done.error());
+    return go_on_in_panic();
 }
 
 void Daemon::take_down() {
@@ -196,12 +219,13 @@ Result<void> Daemon::install_fence(const config::Config& config,
     for (const gate::Service& service : config.policy.services)
         add_guards(spec, service);
     for (nft::Guard& guard : spec.guards)
-        guard.cut = guard.cut || in_panic_;
+        guard.cut = guard.cut || parts_.panic.is_on();
     spec.allow = config.allow;
     spec.closed = config.gate_closed;
     if (!config.answer_as_closed)
         spec.silent_port = config.port;
     spec.owned = parts_.owned;
+    spec.resets = resets_;
     return nft::install_fence(parts_.nft, spec, more);
 }
 
@@ -285,11 +309,8 @@ Result<void> Daemon::reload() {
     if (auto done = attach(**filter, *next); !done)
         return back(done.error());
     guarding_.off();
-    const bool was_in_panic = std::exchange(in_panic_, false);
-    if (auto done = install_fence(*next); !done) {
-        in_panic_ = was_in_panic;
+    if (auto done = install_fence(*next); !done)
         return back(done.error());
-    }
 
     // From here on the new configuration counts.
     std::swap(parts_.config, next); // `next` is now the old one, until the end of this function
@@ -301,6 +322,9 @@ Result<void> Daemon::reload() {
     if (auto done = doors_.reconfigure(config()); !done)
         log::error(done.error());
     after_doors(BootClock::now()); // what this closes has the hooks that it was opened with
+    if (!parts_.dry_run)
+        if (auto done = lifetimes_.end_disowned(config(), own_addresses()); !done)
+            log::error(done.error());
     hook_calls_.reconfigure(config());
     if (auto done = write_disabled(config()); !done)
         log::error(done.error());

@@ -8,17 +8,12 @@
 #include "protocol/base/address.h"
 #include "protocol/base/result.h"
 
-#include <optional>
 #include <set>
 
 namespace xk {
 
-// The client of the ssh session that started us, by the environment, or where sudo(8) took that away by our parents'
-// (which takes root). None where the session began in another network namespace: this gate does not shut that one.
-std::optional<Address> ssh_client();
-
-// Refuses, or with `only_warn` says so, where that client is in no network of gate.allow. The rules decide in mode
-// "external".
+// Refuses, or with `only_warn` says so, where the client of the ssh session that started us is in no network of
+// gate.allow. The rules decide in mode "external".
 Result<void> check_session(const config::Config& config, bool only_warn);
 
 // One line for each peer of a session at a protected port that no rule allows; after a few, their number.

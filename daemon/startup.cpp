@@ -97,12 +97,28 @@ Result<nft::Socket> open_nft(Fd kept) {
     return nft::Socket::open();
 }
 
+// Null: the kernel cannot list them.
+std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
+    if (dry_run)
+        return {};
+    auto sockets = nft::Sockets::open();
+    if (!sockets) {
+        log::error(std::move(sockets).error().within("sessions of this host end by its rules alone"));
+        return {};
+    }
+    if (!sockets->can_end())
+        spdlog::warn("this kernel cannot end sockets (CONFIG_INET_DIAG_DESTROY): sessions end by the rules alone, and "
+                     "programs hear of it with their next packet");
+    return std::make_unique<nft::Sockets>(*std::move(sockets));
+}
+
 Fd duplicate(const Fd& fd) { return Fd(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1); }
 
 // A trial whose time ended while no daemon lived: the gate goes, and does not come.
 Result<void> check_trial(const Options& options, const config::Config& config, const Fd& kept) {
     Trial trial = Trial::read(config.state_directory, config.account.uid);
     if (options.dry_run || options.trial || !trial.is_over(BootClock::now()) ||
+        Panic::read(config.state_directory, config.account.uid).is_on() || // which the ports outlast shut
         StateFiles::is_held(config.run_directory))
         return {};
     auto nft = open_nft(duplicate(kept));
@@ -118,7 +134,8 @@ void abandon_trial(const Options& options, const Fd& kept) {
     config::Config standard;
     auto config = config::load_config(options.config_file);
     const config::Config& c = config ? *config : standard;
-    if (!Trial::read(c.state_directory, c.account.uid).is_on() || StateFiles::is_held(c.run_directory))
+    if (!Trial::read(c.state_directory, c.account.uid).is_on() ||
+        Panic::read(c.state_directory, c.account.uid).is_on() || StateFiles::is_held(c.run_directory))
         return;
     auto nft = open_nft(duplicate(kept));
     if (auto done = nft ? take_gate_away(c, *nft) : nft.error(); !done)
@@ -177,6 +194,8 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept) {
                      "\"xknockd --remove\" takes it away, and opens the ports"};
     xdp::Filter::remove_dry_run(first->pin_directory); // of one that was killed
     Trial trial = Trial::read(first->state_directory, first->account.uid);
+    Panic panic = options.dry_run ? Panic::none(first->state_directory)
+                                  : Panic::read(first->state_directory, first->account.uid);
 
     // The worker needs CAP_SETUID for its own user, and so do the hooks; nobody needs it after this.
     auto worker = privsep::spawn_worker(options.worker_executable);
@@ -246,9 +265,9 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept) {
     spdlog::info("judgement begins with {}", *begin);
     return std::make_unique<Daemon>(Parts{std::make_unique<config::Config>(*std::move(config)),
                                           *std::move(files), *std::move(worker), std::move(hooks), *std::move(nft),
-                                          *std::move(ruleset), *std::move(sessions),
+                                          *std::move(ruleset), *std::move(sessions), open_sockets(options.dry_run),
                                           *std::move(own_addresses), *std::move(filter), owned, *begin,
-                                          links_were_there, std::move(trial), options.dry_run});
+                                          links_were_there, std::move(trial), std::move(panic), options.dry_run});
 }
 
 } // namespace
@@ -303,7 +322,7 @@ Result<void> remove_traces(const std::string& config_file) {
     if (auto done = take_gate_away(c, *nft); !done)
         return done;
     std::error_code code;
-    for (const char* name : {"state", "lock", "control.sock"})
+    for (const char* name : {"state", "lock", "owners", "control.sock"})
         std::filesystem::remove(std::filesystem::path(c.run_directory) / name, code);
     Trial trial = Trial::read(c.state_directory, c.account.uid);
     return trial.is_on() ? trial.forget() : Result<void>();

@@ -69,6 +69,8 @@ void Daemon::repair(const nft::Change& change) {
             Doors::expel(transaction, *strangers);
             doors_.write(transaction, now);
             banning_.write(transaction, now);
+            if (!external)
+                lifetimes_.write(transaction);
         });
     const std::string what = "table inet " + (external ? config().external.table : std::string(nft::kTable)) +
                              " was changed by " + (change.by.empty() ? "somebody" : change.by);
@@ -106,19 +108,6 @@ void Daemon::look_after_sessions(const Now& now) {
         return;
     if (auto done = lifetimes_.tick(config(), banning_.list(), own_addresses(), now); !done)
         log::error(done.error());
-}
-
-Result<std::size_t> Daemon::panic() {
-    if (parts_.dry_run)
-        return Error{"a dry run has nothing to close", {}};
-    const Now now = Now::read();
-    in_panic_ = true;
-    for (const char* everybody : {"0.0.0.0/0", "::/0"})
-        if (auto closed = doors_.close_prefix(Prefix::parse(everybody).value(), now); !closed)
-            return closed.error();
-    if (auto done = install_fence(config()); !done)
-        return done.error();
-    return lifetimes_.end_all(config(), own_addresses());
 }
 
 void Daemon::notice_sleep(const Now& now) {

@@ -30,6 +30,7 @@ enum class Answer : std::uint8_t {
     limit,       // too many grants
     refused,     // the configuration does not allow it: the judge should have known
     failed,      // the kernel refused
+    panic,       // nobody is let in: the operator's panic
 };
 
 class Firewall {

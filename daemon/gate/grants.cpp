@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/gate/grants.h"
 
+#include "daemon/gate/rights.h"
+
 #include <algorithm>
+#include <iterator>
 
 namespace xk::gate {
 namespace {
+
+bool erase(std::vector<Holder>& holders, const wire::CredentialId& credential) {
+    return std::erase_if(holders, [&](const Holder& h) { return h.credential == credential; }) != 0;
+}
+
+} // namespace
 
 void put_longest_first(std::vector<Holder>& holders) {
     std::stable_sort(holders.begin(), holders.end(),
@@ -12,12 +21,6 @@ void put_longest_first(std::vector<Holder>& holders) {
     if (holders.size() > kMaxHolders)
         holders.resize(kMaxHolders);
 }
-
-bool erase(std::vector<Holder>& holders, const wire::CredentialId& credential) {
-    return std::erase_if(holders, [&](const Holder& h) { return h.credential == credential; }) != 0;
-}
-
-} // namespace
 
 DoorChange GrantBook::plan_open(const Door& door, const Holder& holder) const {
     DoorChange change{door, {}};
@@ -66,22 +69,14 @@ std::vector<DoorChange> GrantBook::plan_close(const Prefix& prefix) const {
     return changes;
 }
 
-std::vector<DoorChange> GrantBook::plan_keep(const Policy& keep) const {
-    const Credential operators = operators_credential();
-    const auto may_hold = [&](const Holder& holder, const Door& door) {
-        const auto index = keep.find_credential(holder.credential);
-        if (!index && holder.credential != kOperator)
-            return false;
-        const Credential& credential = index ? keep.credentials[*index] : operators;
-        const auto targets = find_targets(keep, credential, {0, door});
-        return credential.enabled && may_open_for(credential, door.address) && !targets.empty() &&
-               targets.front().doors.front() == door;
-    };
+std::vector<DoorChange> GrantBook::plan_keep(const Bars& bars) const {
     std::vector<DoorChange> changes;
     for (const auto& [door, holders] : doors_) {
-        DoorChange change{door, holders};
-        if (std::erase_if(change.holders, [&](const Holder& h) { return !may_hold(h, change.door); }))
-            changes.push_back(std::move(change));
+        std::vector<Holder> left;
+        std::copy_if(holders.begin(), holders.end(), std::back_inserter(left),
+                     [&, &at = door](const Holder& h) { return !bars(at, h); });
+        if (left.size() != holders.size())
+            changes.push_back({door, std::move(left)});
     }
     return changes;
 }
@@ -167,17 +162,11 @@ Permit doors_for(const DoorRequest& request, const Policy& policy, const Credent
     return permit;
 }
 
-// In its dates, in its hours, for an address that it may open for. The worker asked the same of where the knock came from.
-bool stands(const Credential& credential, const Address& address, const Now& now) {
-    return credential.enabled && now.wall >= credential.valid_from && now.wall < credential.valid_until &&
-           credential.hours.has(now.wall) && may_open_for(credential, address);
-}
-
 Permit permit_for(const DoorRequest& request, const Ceiling& ceiling, const Credential& credential, const Now& now) {
     Permit permit = doors_for(request, ceiling.policy, credential);
     if (permit.answer != Answer::done)
         return permit;
-    if (!stands(credential, request.address, now))
+    if (barred(credential, request.address, now.wall))
         permit.answer = Answer::refused;
     else if (ceiling.own_addresses.count(request.address))
         permit.answer = Answer::own_address;
@@ -185,6 +174,8 @@ Permit permit_for(const DoorRequest& request, const Ceiling& ceiling, const Cred
         permit.answer = Answer::banned;
     else if (ceiling.book.would_exceed(permit.plain(), credential.id, ceiling.max_doors))
         permit.answer = Answer::limit;
+    for (Permit::One& one : permit.doors)
+        one.lifetime = until_its_end(one.lifetime, credential, now.wall);
     return permit;
 }
 

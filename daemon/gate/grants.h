@@ -13,6 +13,7 @@
 #include "protocol/base/clock.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 #include <utility>
@@ -36,6 +37,8 @@ inline bool is_for_one(const std::vector<Holder>& holders) {
     return std::all_of(holders.begin(), holders.end(), [](const Holder& h) { return h.single; });
 }
 
+void put_longest_first(std::vector<Holder>& holders);
+
 // What one door is to become. No holders: closed.
 struct DoorChange {
     Door door;
@@ -57,8 +60,9 @@ class GrantBook {
     std::vector<DoorChange> plan_close_all(const wire::CredentialId& credential) const;
     // Whoever holds them: by the operator, or because of a ban.
     std::vector<DoorChange> plan_close(const Prefix& prefix) const;
-    // Of all credentials that `keep` does not know: after a reload.
-    std::vector<DoorChange> plan_keep(const Policy& keep) const;
+    // Takes away the holders who may not hold their door any more.
+    using Bars = std::function<bool(const Door&, const Holder&)>;
+    std::vector<DoorChange> plan_keep(const Bars& bars) const;
 
     void enter(const std::vector<DoorChange>& changes);
 

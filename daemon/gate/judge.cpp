@@ -2,6 +2,7 @@
 #include "daemon/gate/judge.h"
 
 #include "daemon/gate/lockout.h"
+#include "daemon/gate/rights.h"
 
 #include <algorithm>
 
@@ -37,6 +38,8 @@ Reject reject_of(Answer answer) {
         return Reject::limit;
     case Answer::failed:
         return Reject::firewall;
+    case Answer::panic:
+        return Reject::panic;
     case Answer::refused:
     case Answer::done:
     case Answer::waiting:
@@ -179,19 +182,18 @@ std::optional<Judge::Result> Judge::check_new(Case& c) {
 }
 
 std::optional<Refused> Judge::check_standing(Case& c) const {
-    // 5. Enabled, not locked, in its dates; nobody banned.
+    // 5. No panic; enabled, not locked, in its dates and hours; nobody banned.
     const Credential& credential = policy_.credentials[c.index];
     const CredentialState* record = records_[c.index];
-    if (!credential.enabled || record == nullptr)
+    if (in_panic_)
+        return refuse(Reject::panic);
+    const auto bar = barred(credential, c.arrived);
+    if (bar == Reject::disabled || record == nullptr)
         return refuse(Reject::disabled);
     if (is_locked(*record, c.now.boot))
         return Refused{Reject::locked, locked_for(*record, c.now.boot), is_locked_for_good(*record)};
-    if (c.arrived < credential.valid_from)
-        return refuse(Reject::not_yet_valid);
-    if (c.arrived >= credential.valid_until)
-        return refuse(Reject::expired);
-    if (!credential.hours.has(c.arrived))
-        return refuse(Reject::hours);
+    if (bar)
+        return refuse(*bar);
     if (credential.networks.count != 0 && !credential.networks.has(c.candidate.source))
         return refuse(Reject::network);
     if (bans_.is_banned(c.candidate.source, c.now.boot) || bans_.is_banned(c.address, c.now.boot))

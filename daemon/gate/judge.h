@@ -82,6 +82,9 @@ class Judge {
     // The operator forgives a credential's wrong codes.
     void unlock(std::uint32_t credential);
 
+    // The operator's panic: while it lasts nobody is let in.
+    void set_panic(bool on) { in_panic_ = on; }
+
     const Policy& policy() const { return policy_; }
     const Secret<CredentialKeys>& keys() const { return keys_; }
 
@@ -102,6 +105,7 @@ class Judge {
     Secret<FactorSecret> factors_;
     State& state_;
     const BanList& bans_;
+    bool in_panic_ = false;
     TagTable tags_;
     std::vector<CredentialState*> records_; // by credential index
 };

@@ -11,7 +11,8 @@ constexpr std::string_view kNames[] = {
     "request-reused", "memory-full", "disabled", "locked",      "not-yet-valid", "expired",
     "banned",      "factor-kind", "proof-form", "wrong-code",   "code-used",   "binding",
     "source",      "delegation",  "own-address", "service",     "unsupported", "limit",
-    "refused",     "firewall",    "crashed",     "hours",       "network"};
+    "refused",     "firewall",    "crashed",     "hours",       "network",
+    "panic"};
 static_assert(std::size(kNames) == kRejects);
 
 } // namespace

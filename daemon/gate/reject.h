@@ -55,6 +55,7 @@ enum class Reject : std::uint8_t {
     crashed,        // judging it ended the worker several times
     hours,          // 5: not one of the user's hours
     network,        // 5: not one of the user's networks
+    panic,          // 5: the operator let nobody in any more ("knockctl panic")
     count_,
 };
 

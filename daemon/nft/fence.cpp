@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/fence.h"
 
+#include "daemon/nft/ended.h"
 #include "daemon/nft/fence_rules.h"
 #include "protocol/base/quote.h"
 
@@ -62,8 +63,9 @@ std::vector<SetSpec> sets_of(const FenceSpec& spec) {
         // Small, and written as a whole; no time-outs, which interval sets of older kernels handle badly.
         sets.push_back({banned_networks_set(v4).set, ip, size, NFT_SET_INTERVAL, true});
         sets.push_back({begun_set(v4).set, ip, size, kRemembers, false, kMostElements});
-        sets.push_back({flows_set(v4).set, concat(ip, kInetProto, kInetService, kInetService), size + 12, kRemembers, true,
-                        kMostElements});
+        for (const SetName& tuples : {flows_set(v4), ended_set(v4)})
+            sets.push_back({tuples.set, concat(ip, ip, kInetProto, kInetService, kInetService), 2 * size + 12, kRemembers,
+                            true, kMostElements});
         if (spec.has_targets())
             sets.push_back({protected_targets_set(v4).set, concat(ip, kInetProto, kInetService), size + 8, 0, false});
         for (const bool forward : {false, true}) {

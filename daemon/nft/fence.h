@@ -29,8 +29,9 @@ namespace xk::nft {
 struct Guard {
     PortRange ports;
     Address target4, target6;
-    // Sessions end with their grant: what answers a packet of ours is no session that exists. Connection tracking takes up
-    // a session again at the first packet of the host's own (nf_conntrack_tcp_loose).
+    // Sessions end with their grant: not only those that are there when it ends (ended.h), but, of UDP, also one that the
+    // service begins by itself from its own port afterwards, as WireGuard does: what answers a packet of ours is no session
+    // that exists.
     bool cut = false;
     std::uint32_t max_connections = 0; // from one source; 0: any number. Not of ranges
     // What comes to this host's port goes to these, at this port: 0 none.
@@ -45,6 +46,7 @@ struct FenceSpec {
     std::vector<Prefix> allow;
     std::optional<std::uint16_t> silent_port; // UDP
     bool closed = false; // protected ports of this host answer as closed ones do, instead of keeping silent
+    bool resets = false; // what an ended session goes on saying is reset: see can_reset() of ended.h
     bool owned = false; // nobody else may change or flush it, and it outlives its owner: see can_own()
 
     std::vector<PortRange> ranges() const; // of more than one port

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/fence_rules.h"
 
+#include "daemon/nft/ended.h"
 #include "daemon/nft/rule.h"
 
 #include <linux/netfilter.h>
@@ -39,11 +40,11 @@ void each_target(const Guard& guard, Do act) {
             act(std::optional(target));
 }
 
-// A rule for the ports of this guard.
+// A rule for the ports of each guard whose sessions end with their grant, of this protocol or of both.
 template <typename Do>
-void each_cut(const FenceSpec& spec, const char* chain, Do finish) {
+void each_cut(const FenceSpec& spec, const char* chain, std::optional<IpProtocol> protocol, Do finish) {
     for (const Guard& guard : spec.guards)
-        if (guard.cut)
+        if (guard.cut && guard.ports.protocol == protocol.value_or(guard.ports.protocol))
             each_target(guard, [&](const std::optional<Address>& target) {
                 Rule rule = in(chain);
                 if (target)
@@ -112,16 +113,16 @@ void add_granted(Transaction& transaction) {
             .go_on(transaction, "SYNs said again");
     for (const Family family : kFamilies)
         in("granted").without_entry().is(family)
-            .remember(family, Key::flow, flows_set(is_v4(family)).set, kIdleFlow).go_on(transaction, "notrack");
+            .remember(family, Key::both_ends, flows_set(is_v4(family)).set, kIdleFlow).go_on(transaction, "notrack");
     in("granted").accept(transaction, "granted");
 }
 
 // Packets of no entry, and no SYN: of a flow that was granted, unless sessions are to end with their grant.
 void add_flows(Transaction& transaction, const FenceSpec& spec, const char* chain, const char* next) {
-    each_cut(spec, chain, [&](Rule& rule) { rule.without_entry().go_to(transaction, next, "after: cut"); });
+    each_cut(spec, chain, {}, [&](Rule& rule) { rule.without_entry().go_to(transaction, next, "after: cut"); });
     for (const Family family : kFamilies) {
         const std::string flows = flows_set(is_v4(family)).set;
-        in(chain).without_entry().in_set(family, Key::flow, flows).remember(family, Key::flow, flows, kIdleFlow)
+        in(chain).without_entry().in_set(family, Key::both_ends, flows).remember(family, Key::both_ends, flows, kIdleFlow)
             .accept(transaction, "notrack");
     }
     in(chain).go_to(transaction, next, "all else");
@@ -144,9 +145,12 @@ void add_prerouting(Transaction& transaction, const FenceSpec& spec) {
     for (const Family family : kFamilies)
         for (const SetName& set : {banned_set(is_v4(family)), banned_networks_set(is_v4(family))})
             in("prerouting").in_set(family, Key::source, set.set).counter().drop(transaction, "banned");
-    each_cut(spec, "prerouting", [&](Rule& rule) { rule.answers_ours().go_to(transaction, "gate", "after: cut"); });
+    // TCP that was ended stays so ("ended"); a UDP service may begin again from its own port at any time.
+    each_cut(spec, "prerouting", IpProtocol::udp,
+             [&](Rule& rule) { rule.answers_ours().go_to(transaction, "gate", "after: cut"); });
     in("prerouting").begins().go_to(transaction, "begin", "SYN");
     in("prerouting").established().accept(transaction, "sessions that exist");
+    in("prerouting").jump_to(transaction, kEndedChain, "sessions that were ended");
     in("prerouting").go_to(transaction, "gate", "all else");
     add_begin(transaction, "begin", "decide");
     add_flows(transaction, spec, "gate", "decide");
@@ -282,6 +286,14 @@ void add_forward(Transaction& transaction, const FenceSpec& spec) {
     to_targets(transaction, spec, "forwarded", "forwarded_targets");
 }
 
+// IPVS sends what comes for a virtual service to a host behind as if it were this host's own.
+void add_sent_on(Transaction& transaction, const FenceSpec& spec) {
+    in(kOutputChain).is_no_session().from_elsewhere().go_to(transaction, "sent_on_gate", "IPVS");
+    add_flows(transaction, spec, "sent_on_gate", "sent_on");
+    in("sent_on").jump_to(transaction, "allow", "gate.allow");
+    to_targets(transaction, spec, "sent_on", "forwarded_targets");
+}
+
 // A flood of SYNs dies before connection tracking makes an entry of each. Whatever is more than plain is decided later.
 void add_early(Transaction& transaction, const FenceSpec& spec) {
     in("early").begins().go_to(transaction, "early_begin", "SYN");
@@ -345,8 +357,10 @@ std::vector<ChainSpec> chains_of(const FenceSpec& spec) {
     for (const char* name : {"allow", "grants", "asked", "granted", "shut", "decide", "gate", "begin", "delivered", "input_gate",
                              "input_begin", "forwarded", "forward_gate", "forward_begin"})
         chains.push_back({name});
+    for (const char* name : {kOverChain, kEndedChain})
+        chains.push_back({name});
     if (spec.has_targets())
-        for (const char* name : {"forward_grants", "targets", "forwarded_targets"})
+        for (const char* name : {"forward_grants", "targets", "forwarded_targets", "sent_on", "sent_on_gate"})
             chains.push_back({name});
     if (spec.closed)
         for (const char* name : {"refuse", "refuse_delivered"})
@@ -365,6 +379,7 @@ std::vector<ChainSpec> chains_of(const FenceSpec& spec) {
         chains.push_back({"entrances", "nat", NF_INET_PRE_ROUTING, kDestinationNat});
     chains.push_back({"input", "filter", NF_INET_LOCAL_IN, kLast});
     chains.push_back({"forward", "filter", NF_INET_FORWARD, kLast});
+    chains.push_back({kOutputChain, "filter", NF_INET_LOCAL_OUT, kMangle});
     return chains;
 }
 
@@ -385,6 +400,9 @@ void add_rules(Transaction& transaction, const FenceSpec& spec) {
     add_decide(transaction, spec);
     add_input(transaction, spec);
     add_forward(transaction, spec);
+    add_ended_rules(transaction, spec.resets);
+    if (spec.has_targets())
+        add_sent_on(transaction, spec);
     if (spec.has_entrances())
         add_entrances(transaction, spec);
 }

@@ -36,8 +36,6 @@ inline SetName connections_set(bool v4, bool forward) {
 
 // Sources that began something granted, for a while: their SYNs, said again, are no flood. The packet path fills it.
 inline SetName begun_set(bool v4) { return {kTable, v4 ? "begun4" : "begun6"}; }
-// Flows that were granted and that connection tracking does not follow (notrack). The packet path fills it.
-inline SetName flows_set(bool v4) { return {kTable, v4 ? "flows4" : "flows6"}; }
 
 // The chains are empty and the sets are there.
 void add_rules(Transaction& transaction, const FenceSpec& spec);

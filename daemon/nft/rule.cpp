@@ -113,6 +113,11 @@ Rule& Rule::established() {
     return *this;
 }
 
+Rule& Rule::is_no_session() {
+    any_of(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW) | NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
+    return *this;
+}
+
 Rule& Rule::is_new() {
     any_of(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_NEW));
     return *this;
@@ -134,6 +139,15 @@ Rule& Rule::begins() {
     payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kTcpFlags, 1, kFirst);
     mask(rule_.get(), &flags, &zero, sizeof flags);
     compare8(rule_.get(), TH_SYN);
+    return *this;
+}
+
+Rule& Rule::begins_or_resets() {
+    const std::uint8_t flags = TH_SYN | TH_RST, zero = 0;
+    to_protocol(IpProtocol::tcp);
+    payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kTcpFlags, 1, kFirst);
+    mask(rule_.get(), &flags, &zero, sizeof flags);
+    compare(rule_.get(), NFT_CMP_NEQ, &zero, sizeof zero);
     return *this;
 }
 
@@ -232,14 +246,14 @@ void Rule::load(Family family, Key key) {
     };
     if (key != Key::port && key != Key::target_port)
         address(v4 ? kV4Source : kV6Source);
-    if (key == Key::target_port || key == Key::source_target_port)
+    if (key == Key::target_port || key == Key::source_target_port || key == Key::both_ends)
         address(v4 ? kV4Target : kV6Target);
     if (key == Key::source)
         return;
     meta(rule_.get(), NFT_META_L4PROTO, word(at++));
     if (key == Key::source_asked)
         return asked_port(rule_.get(), word(at));
-    if (key == Key::flow)
+    if (key == Key::both_ends)
         payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kSourcePort, 2, word(at++));
     payload(rule_.get(), NFT_PAYLOAD_TRANSPORT_HEADER, kPort, 2, word(at));
 }
@@ -285,22 +299,26 @@ Rule& Rule::more_connections_than(std::uint32_t number, Family family, Key key, 
     return *this;
 }
 
-void Rule::fib_is_local(std::uint32_t flags) {
-    const std::uint32_t local = RTN_LOCAL;
+void Rule::fib_is(std::uint32_t flags, std::uint32_t operation, std::uint32_t type) {
     nftnl_expr* const e = expression(rule_.get(), "fib");
     nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
     nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, flags);
     nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, kFirst);
-    compare(rule_.get(), NFT_CMP_EQ, &local, sizeof local);
+    compare(rule_.get(), operation, &type, sizeof type);
 }
 
 Rule& Rule::for_this_host() {
-    fib_is_local(NFTA_FIB_F_DADDR);
+    fib_is(NFTA_FIB_F_DADDR, NFT_CMP_EQ, RTN_LOCAL);
     return *this;
 }
 
 Rule& Rule::for_this_interface() {
-    fib_is_local(NFTA_FIB_F_DADDR | NFTA_FIB_F_IIF);
+    fib_is(NFTA_FIB_F_DADDR | NFTA_FIB_F_IIF, NFT_CMP_EQ, RTN_LOCAL);
+    return *this;
+}
+
+Rule& Rule::from_elsewhere() {
+    fib_is(NFTA_FIB_F_SADDR, NFT_CMP_NEQ, RTN_LOCAL);
     return *this;
 }
 
@@ -342,6 +360,10 @@ void Rule::go_to(Transaction& transaction, const std::string& chain, const std::
 
 void Rule::jump_to(Transaction& transaction, const std::string& chain, const std::string& comment) {
     verdict(transaction, static_cast<std::uint32_t>(NFT_JUMP), comment, chain);
+}
+
+void Rule::go_back(Transaction& transaction, const std::string& comment) {
+    verdict(transaction, static_cast<std::uint32_t>(NFT_RETURN), comment);
 }
 
 void Rule::go_on(Transaction& transaction, const std::string& comment) { append(transaction, comment); }

@@ -25,8 +25,8 @@ enum class Key {
     source_target_port, // ip saddr . ip daddr . meta l4proto . th dport
     port,               // meta l4proto . th dport
     target_port,        // ip daddr . meta l4proto . th dport
-    flow,               // ip saddr . meta l4proto . th sport . th dport
     source_asked,       // ip saddr . meta l4proto . ct original proto-dst; nft wants to_protocol() before it
+    both_ends,          // ip saddr . ip daddr . meta l4proto . th sport . th dport
 };
 
 class Rule {
@@ -60,6 +60,10 @@ class Rule {
     Rule& for_this_host();                   // fib daddr type local
     Rule& for_this_interface();              // fib daddr . iif type local: in a VRF, its own table is asked
     Rule& counter();
+    // Of sessions that were ended (ended.h).
+    Rule& is_no_session();                   // ct state new,invalid,untracked
+    Rule& begins_or_resets();                // tcp flags syn,rst
+    Rule& from_elsewhere();                  // fib saddr type != local
 
     // Ends the rule and appends it to the chain.
     void accept(Transaction& transaction, const std::string& comment);
@@ -67,6 +71,7 @@ class Rule {
     void go_on(Transaction& transaction, const std::string& comment); // no verdict: the next rule decides
     void go_to(Transaction& transaction, const std::string& chain, const std::string& comment);
     void jump_to(Transaction& transaction, const std::string& chain, const std::string& comment);
+    void go_back(Transaction& transaction, const std::string& comment); // return
     void reset(Transaction& transaction, const std::string& comment);            // reject with tcp reset
     void say_unreachable(Transaction& transaction, const std::string& comment);  // reject with icmpx port-unreachable
     void redirect_to(Transaction& transaction, std::uint16_t port, const std::string& comment); // redirect to :0
@@ -79,7 +84,7 @@ class Rule {
     void connection(std::uint32_t key);
     void any_of(std::uint32_t key, std::uint32_t bits);
     void port_in(const PortRange& ports);
-    void fib_is_local(std::uint32_t flags);
+    void fib_is(std::uint32_t flags, std::uint32_t operation, std::uint32_t type);
     void reject(Transaction& transaction, std::uint32_t type, std::uint8_t code, const std::string& comment);
     void append(Transaction& transaction, const std::string& comment);
     void verdict(Transaction& transaction, std::uint32_t verdict, const std::string& comment,

@@ -7,13 +7,9 @@
 
 #include <cerrno>
 #include <cstring>
-#include <optional>
-#include <vector>
 
 namespace xk::nft {
 namespace {
-
-using Entry = Handle<nf_conntrack, nfct_destroy>;
 
 Address address_of(const nf_conntrack* entry, nf_conntrack_attr v4, nf_conntrack_attr v6) {
     Address address;
@@ -28,34 +24,38 @@ Address address_of(const nf_conntrack* entry, nf_conntrack_attr v4, nf_conntrack
     return address;
 }
 
-// Both ways to look at it.
-std::pair<Session, Session> sessions_of(const nf_conntrack* entry) {
-    Session there;
-    there.source = address_of(entry, ATTR_ORIG_IPV4_SRC, ATTR_ORIG_IPV6_SRC);
-    there.asked = address_of(entry, ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST);
-    const auto protocol = static_cast<IpProtocol>(nfct_get_attr_u8(entry, ATTR_ORIG_L4PROTO));
-    there.endpoint = {protocol, ntohs(nfct_get_attr_u16(entry, ATTR_ORIG_PORT_DST))};
-    there.alive = protocol == IpProtocol::tcp
-                      ? nfct_get_attr_u8(entry, ATTR_TCP_STATE) == TCP_CONNTRACK_ESTABLISHED
-                      : (nfct_get_attr_u32(entry, ATTR_STATUS) & IPS_SEEN_REPLY) != 0;
-    Session back = there;
-    std::swap(back.source, back.asked);
-    back.endpoint.port = ntohs(nfct_get_attr_u16(entry, ATTR_ORIG_PORT_SRC));
-    back.reversed = true;
-    return {there, back};
+Session session_of(const nf_conntrack* entry) {
+    const auto port = [&](nf_conntrack_attr attribute) { return ntohs(nfct_get_attr_u16(entry, attribute)); };
+    Session session;
+    session.there = {static_cast<IpProtocol>(nfct_get_attr_u8(entry, ATTR_ORIG_L4PROTO)),
+                     address_of(entry, ATTR_ORIG_IPV4_SRC, ATTR_ORIG_IPV6_SRC),
+                     address_of(entry, ATTR_ORIG_IPV4_DST, ATTR_ORIG_IPV6_DST), port(ATTR_ORIG_PORT_SRC),
+                     port(ATTR_ORIG_PORT_DST)};
+    session.back = {session.there.protocol, address_of(entry, ATTR_REPL_IPV4_SRC, ATTR_REPL_IPV6_SRC),
+                    address_of(entry, ATTR_REPL_IPV4_DST, ATTR_REPL_IPV6_DST), port(ATTR_REPL_PORT_SRC),
+                    port(ATTR_REPL_PORT_DST)};
+    if (session.there.protocol == IpProtocol::tcp) {
+        const std::uint8_t state = nfct_get_attr_u8(entry, ATTR_TCP_STATE);
+        session.alive = state == TCP_CONNTRACK_ESTABLISHED;
+        session.over = state == TCP_CONNTRACK_TIME_WAIT || state == TCP_CONNTRACK_CLOSE;
+    } else {
+        session.alive = (nfct_get_attr_u32(entry, ATTR_STATUS) & IPS_SEEN_REPLY) != 0;
+    }
+    return session;
 }
 
-struct Review {
-    const std::function<Fate(const Session&)>* fate;
-    std::vector<Entry> ending;
+struct Look {
+    const std::function<bool(const Session&)>* wanted;
+    std::vector<Session> found;
 };
 
 int take(nf_conntrack_msg_type, nf_conntrack* entry, void* to) {
-    auto* const review = static_cast<Review*>(to);
-    const auto [there, back] = sessions_of(entry);
-    if ((*review->fate)(there) == Fate::ends || (*review->fate)(back) == Fate::ends)
-        if (nf_conntrack* const copy = nfct_clone(entry))
-            review->ending.emplace_back(copy);
+    auto* const look = static_cast<Look*>(to);
+    Session session = session_of(entry);
+    if ((*look->wanted)(session)) {
+        session.entry.reset(nfct_clone(entry), [](nf_conntrack* copy) { nfct_destroy(copy); });
+        look->found.push_back(std::move(session));
+    }
     return NFCT_CB_CONTINUE;
 }
 
@@ -69,23 +69,31 @@ Result<Sessions> Sessions::open() {
     return Sessions(handle);
 }
 
-Result<std::size_t> Sessions::review(const std::function<Fate(const Session&)>& fate) {
-    Review review{&fate, {}};
+Result<std::vector<Session>> Sessions::find(const std::function<bool(const Session&)>& wanted) {
     const std::uint32_t both = AF_UNSPEC;
-    nfct_callback_register(handle_.get(), NFCT_T_ALL, take, &review);
-    int done = nfct_query(handle_.get(), NFCT_Q_DUMP, &both);
+    int done = -1;
+    Look look{&wanted, {}};
+    nfct_callback_register(handle_.get(), NFCT_T_ALL, take, &look);
     // Interrupted by a change: entries may be missing, so once more.
-    for (int again = 0; done < 0 && (errno == EINTR || errno == EILSEQ) && again < 3; ++again)
+    for (int again = 0; again < 4; ++again) {
+        look.found.clear();
         done = nfct_query(handle_.get(), NFCT_Q_DUMP, &both);
+        if (done >= 0 || (errno != EINTR && errno != EILSEQ))
+            break;
+    }
     const int failure = errno;
     nfct_callback_unregister(handle_.get());
     errno = failure;
     if (done < 0)
         return os_error("reading connection tracking", "xknockd needs CAP_NET_ADMIN");
-    for (const Entry& entry : review.ending)
-        if (nfct_query(handle_.get(), NFCT_Q_DESTROY, entry.get()) < 0 && errno != ENOENT)
+    return std::move(look.found);
+}
+
+Result<void> Sessions::forget(const std::vector<Session>& sessions) {
+    for (const Session& session : sessions)
+        if (session.entry && nfct_query(handle_.get(), NFCT_Q_DESTROY, session.entry.get()) < 0 && errno != ENOENT)
             return os_error("ending a session in connection tracking");
-    return review.ending.size();
+    return {};
 }
 
 } // namespace xk::nft

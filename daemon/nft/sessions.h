@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: MIT
 //
-// Sessions that the kernel's connection tracking knows (ctnetlink, through libnetfilter_conntrack), and their end: without
-// its entry a session has to ask the fence again. One review reads the whole table: a few milliseconds for ten thousand
-// entries, so whoever calls gathers what there is to ask.
+// Sessions that the kernel's connection tracking knows (ctnetlink, through libnetfilter_conntrack), and how it forgets
+// them: without its entry a session has to ask the fence again. One look reads the whole table: a few milliseconds for
+// ten thousand entries, so whoever calls gathers what there is to ask.
 #pragma once
 
-#include "protocol/base/address.h"
+#include "daemon/nft/tuple.h"
 #include "protocol/base/handle.h"
 #include "protocol/base/result.h"
-#include "protocol/service.h"
 
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 
 #include <functional>
+#include <memory>
+#include <vector>
 
 namespace xk::nft {
 
 struct Session {
-    Address source;    // who came
-    Address asked;     // the address that he addressed: of this host, or of one behind it
-    Endpoint endpoint; // and the port, before any translation
+    // As the first packet that was seen, before any translation. Of a session that was taken up in the middle, or that a
+    // service began from its own port, that packet may be the service's.
+    Tuple there;
+    Tuple back;         // as the packets that answer it, before any translation: from where it was delivered
     bool alive = false; // TCP: established; others: there was an answer
-    // Connection tracking saw the first packet of it from this side (a session that it took up in the middle, or one
-    // that a service began by itself from its own port). Then `source` is who was addressed.
-    bool reversed = false;
+    bool over = false;  // TCP: closed by either side, and the kernel waits for what is still on the way
+    std::shared_ptr<const nf_conntrack> entry; // none where connection tracking does not know it
 };
-
-enum class Fate { lives_on, ends };
 
 class Sessions {
   public:
-    // CAP_NET_ADMIN over the network namespace is needed for review().
+    // CAP_NET_ADMIN over the network namespace is needed for what follows.
     static Result<Sessions> open();
 
-    // Asks of every session, and ends those whose fate it is. How many they were. A session that ends by itself meanwhile
-    // is no error.
-    Result<std::size_t> review(const std::function<Fate(const Session&)>& fate);
+    // Those that are wanted.
+    Result<std::vector<Session>> find(const std::function<bool(const Session&)>& wanted);
+    // Makes connection tracking forget them. One that ended by itself meanwhile is no error.
+    Result<void> forget(const std::vector<Session>& sessions);
 
   private:
     explicit Sessions(nfct_handle* handle) : handle_(handle) {}

@@ -12,7 +12,7 @@
 //   Activate   judge by it from now on     Tags        what the filter is to let through
 //   Ban, Unban                             DoorAsk     open, close, close all
 //   DoorAnswer, DoorDone
-//   Unlock, AcceptClock                    Notice      something that the operator is to know
+//   Unlock, AcceptClock, Panic             Notice      something that the operator is to know
 //   Ping                                   Pong
 #pragma once
 
@@ -38,6 +38,7 @@ enum class Type : std::uint32_t {
     accept_clock,
     ping,
     door_done,
+    panic,
     // from the worker
     ready = 101,
     prepared,
@@ -125,6 +126,13 @@ struct Unlock {
 struct AcceptClock {
     static constexpr Type kType = Type::accept_clock;
     Type type = kType;
+};
+
+// The operator's panic: while it is on nobody is let in.
+struct Panic {
+    static constexpr Type kType = Type::panic;
+    Type type = kType;
+    std::uint32_t on = 0;
 };
 
 struct Ping {

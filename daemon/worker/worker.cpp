@@ -254,6 +254,14 @@ Result<void> Worker::handle(Received received) {
             return {};
         }
         break;
+    case Type::panic:
+        if (const auto message = as<privsep::Panic>(received)) {
+            in_panic_ = message->on != 0;
+            if (judge_)
+                judge_->set_panic(in_panic_);
+            return {};
+        }
+        break;
     case Type::accept_clock:
         state_.accept_clock(Now::read(), judge_ ? judge_->policy().settings.skew : wire::kDefaultSkew);
         earliest_ = WallTime::min();
@@ -345,6 +353,7 @@ Result<void> Worker::handle_activate() {
         return Error{"a configuration was not begun", {}, Exit::bug};
     judge_ = std::make_unique<gate::Judge>(std::move(pending_->policy), std::move(pending_->keys),
                                            std::move(pending_->factors), state_, bans_);
+    judge_->set_panic(in_panic_);
     generation_ = pending_->generation;
     pending_.reset();
     return follow_clock(true);

@@ -75,6 +75,7 @@ class Worker {
     gate::State state_;
     Fd timer_;
     gate::BanList bans_;
+    bool in_panic_ = false;
     std::unique_ptr<gate::Judge> judge_;
     std::optional<Pending> pending_;
     std::uint32_t generation_ = 0;

@@ -261,7 +261,8 @@ hang_up() { # the input alone would not do: later sessions have it too
 }
 talks() {
 	local fd=IN_$1 line="$RANDOM$RANDOM"
-	echo "$line" >&"${!fd}"
+	# Who has hung up reads no more.
+	(trap '' PIPE && echo "$line" >&"${!fd}") 2>/dev/null || return 1
 	eventually 1 grep -q "$line" "$D/$1.out"
 }
 

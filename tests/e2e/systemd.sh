@@ -101,6 +101,8 @@ locked() { status_of "$1" | sed -n 's/^VmLck:[^0-9]*\([0-9]*\).*/\1/p'; }
 [ "$(locked "$worker")" -gt 0 ] || fail "the worker's keys are not locked"
 say "the worker's keys are locked in memory"
 lacks "and nothing was to be complained of" "$(journal)" "could not be locked"
+lacks "the unit may end sockets" "$(journal)" "sessions end by the rules alone"
+lacks "and list them" "$(journal)" "sessions of this host end by its rules alone"
 
 say "the main job"
 background "$SRV" socat TCP6-LISTEN:22,fork,reuseaddr,ipv6only=0 SYSTEM:'echo hello' 2>/dev/null

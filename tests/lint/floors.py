@@ -23,8 +23,9 @@ MAY = {
     "daemon": ["daemon/gate", "daemon/nft", "daemon/xdp", "daemon/privsep", "daemon/control", "daemon/config",
                "daemon/hooks", "protocol", "protocol/base"],
     "client": ["protocol", "protocol/base", "protocol/yaml"],
-    "tools/knockctl": ["daemon/config", "daemon/control", "daemon/gate", "daemon/nft", "daemon/trial.h", "daemon/xdp",
-                       "protocol", "protocol/base"],
+    "tools/knockctl": ["daemon/config", "daemon/control", "daemon/gate", "daemon/nft", "daemon/ssh_caller.h", "daemon/trial.h",
+                       "daemon/xdp", "protocol",
+                       "protocol/base"],
 }
 SKELETONS = {"knock.skel.h": "daemon/xdp"}
 

@@ -56,6 +56,7 @@ FenceSpec spec() {
     s.guards = {guard("tcp/22"), guard("udp/51820")};
     s.allow = {Prefix::parse("198.51.100.0/25").value(), Prefix::parse("2001:db8:a::/47").value()};
     s.silent_port = 62201;
+    s.resets = true;
     return s;
 }
 
@@ -129,7 +130,13 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	set flows4 {
-		type ipv4_addr . inet_proto . inet_service . inet_service
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service
+		size 65535
+		flags dynamic,timeout
+	}
+
+	set ended4 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service
 		size 65535
 		flags dynamic,timeout
 	}
@@ -151,7 +158,13 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	set flows6 {
-		type ipv6_addr . inet_proto . inet_service . inet_service
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service
+		size 65535
+		flags dynamic,timeout
+	}
+
+	set ended6 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service
 		size 65535
 		flags dynamic,timeout
 	}
@@ -187,8 +200,8 @@ TEST_CASE("the fence reads as a person would have written it") {
 	chain granted {
 		update @begun4 { ip saddr timeout 2m10s } comment "SYNs said again"
 		update @begun6 { ip6 saddr timeout 2m10s } comment "SYNs said again"
-		ct state invalid,untracked update @flows4 { ip saddr . meta l4proto . th sport . th dport timeout 5d } comment "notrack"
-		ct state invalid,untracked update @flows6 { ip6 saddr . meta l4proto . th sport . th dport timeout 5d } comment "notrack"
+		ct state invalid,untracked update @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 5d } comment "notrack"
+		ct state invalid,untracked update @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 5d } comment "notrack"
 		accept comment "granted"
 	}
 
@@ -207,8 +220,8 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain gate {
-		ct state invalid,untracked ip saddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
-		ct state invalid,untracked ip6 saddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip saddr . ip daddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
 		goto decide comment "all else"
 	}
 
@@ -228,8 +241,8 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain input_gate {
-		ct state invalid,untracked ip saddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
-		ct state invalid,untracked ip6 saddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip saddr . ip daddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
 		goto delivered comment "all else"
 	}
 
@@ -244,14 +257,25 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain forward_gate {
-		ct state invalid,untracked ip saddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
-		ct state invalid,untracked ip6 saddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip saddr . ip daddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
 		goto forwarded comment "all else"
 	}
 
 	chain forward_begin {
 		ct protocol tcp ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
 		goto forwarded comment "all else"
+	}
+
+	chain over {
+		meta l4proto tcp ct state new reject with tcp reset comment "tells both ends"
+		drop comment "ended"
+	}
+
+	chain ended {
+		tcp flags syn,rst return comment "new connections, and ends"
+		ip saddr . ip daddr . meta l4proto . th sport . th dport @ended4 update @ended4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 7d } counter packets 0 bytes 0 goto over comment "sessions that were ended"
+		ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @ended6 update @ended6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 7d } counter packets 0 bytes 0 goto over comment "sessions that were ended"
 	}
 
 	chain early_begin {
@@ -279,6 +303,7 @@ TEST_CASE("the fence reads as a person would have written it") {
 		ip6 saddr @banned_networks6 counter packets 0 bytes 0 drop comment "banned"
 		tcp flags syn / syn,ack goto begin comment "SYN"
 		ct state established accept comment "sessions that exist"
+		jump ended comment "sessions that were ended"
 		goto gate comment "all else"
 	}
 
@@ -299,6 +324,11 @@ TEST_CASE("the fence reads as a person would have written it") {
 		meta l4proto tcp goto forward_gate comment "all else"
 		meta l4proto udp goto forward_gate comment "all else"
 	}
+
+	chain output {
+		type filter hook output priority mangle; policy accept;
+		ct state invalid,new,untracked jump ended comment "this host's own packets"
+	}
 }
 )");
     REQUIRE(remove_fence(socket));
@@ -311,15 +341,19 @@ TEST_CASE("ranges, hosts behind this one, limits and entrances have rules and se
     REQUIRE(install_fence(socket, spec()));
     const std::string before = run_nft("list ruleset");
     FenceSpec more = spec();
-    more.guards[0].cut = true;
+    more.guards[0].cut = more.guards[1].cut = true; // a rule for UDP only
     more.guards[0].max_connections = 3;
     more.guards.push_back(guard("tcp/6000-6100"));
     Guard behind = guard("tcp/22");
     behind.target4 = address("198.51.100.7");
     behind.target6 = address("2001:db8:7::7");
     behind.max_connections = 2;
-    behind.cut = true;
     more.guards.push_back(behind);
+    Guard spoken = behind;
+    spoken.ports = PortRange::parse("udp/22").value();
+    spoken.max_connections = 0;
+    spoken.cut = true;
+    more.guards.push_back(spoken);
     Guard entrance = guard("tcp/2222");
     entrance.to4 = behind.target4;
     entrance.to6 = behind.target6;
@@ -339,8 +373,8 @@ TEST_CASE("ranges, hosts behind this one, limits and entrances have rules and se
           "dport ct count over 3 } counter packets 0 bytes 0 drop comment \"max_connections\"",
           "ip6 daddr 2001:db8:7::7 tcp dport 22",
           "add @forward_connections6 { ip6 saddr . ip6 daddr . meta l4proto . tcp dport ct count over 2 }",
-          "tcp dport 22 ct direction reply goto gate comment \"after: cut\"",
-          "ip daddr 198.51.100.7 tcp dport 22 ct direction reply goto gate comment \"after: cut\"",
+          "udp dport 51820 ct direction reply goto gate comment \"after: cut\"",
+          "ip daddr 198.51.100.7 udp dport 22 ct direction reply goto gate comment \"after: cut\"",
           "type nat hook prerouting priority dstnat; policy accept;",
           "dnat ip to 198.51.100.7:22 comment \"entrance\"", "dnat ip6 to [2001:db8:7::7]:22 comment \"entrance\"",
           "tcp . 2222", "2001:db8:7::7 . tcp . 22"})

@@ -5,6 +5,7 @@
 #include "daemon/trial.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
+#include "tools/knockctl/closing.h"
 #include "tools/knockctl/doctor.h"
 #include "tools/knockctl/keygen.h"
 #include "tools/knockctl/show.h"
@@ -50,10 +51,6 @@ Result<std::optional<std::chrono::seconds>> parse_ban_time(const std::string& te
     if (!time)
         return time.error();
     return std::optional(*time);
-}
-
-std::string counted(unsigned number, const std::string& what) {
-    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
 }
 
 // Words of the command line and names of files need not be UTF-8; JSON has to be.
@@ -231,7 +228,7 @@ int main(int argc, char** argv) {
     std::function<int()> run;
     std::string what, file = kConfig, time, reason, service, factor = "totp";
     tools::KeygenOptions keygen;
-    bool no_qr = false, from_input = false, single = false;
+    bool no_qr = false, from_input = false, single = false, cut = false, over = false, yes = false;
 
     const auto add = [&](const char* name, const char* description, std::function<int()> function) {
         CLI::App* const sub = app.add_subcommand(name, description);
@@ -292,23 +289,23 @@ int main(int argc, char** argv) {
     sub->add_option("--for", time, "how long: 10m, 1d")->required();
     sub->add_flag("--single", single, "for one connection");
     add_json(sub);
-    sub = add("close", "close the doors of an address, network, user or user/device", [&] {
-        return control.ask({{"verb", "close"}, {"what", what}}, [](const json& r) {
-            return "closed " + counted(r.value("closed", 0u), "door") + "\n";
-        });
-    });
+    sub = add("close", "close the doors of an address, network, user or user/device",
+              [&] { return control.ask(tools::close_request(what, cut), tools::show_closed); });
     sub->add_option("what", what, "address, network, user or user/device")->required();
+    sub->add_flag("--cut", cut, "and end their sessions");
     add_json(sub);
-    sub = add("panic", "close everything and end every session but those of gate.allow", [&] {
-        return control.ask({{"verb", "panic"}}, [](const json& r) {
-            return "closed " + counted(r.value("closed", 0u), "grant") + " and ended " +
-                   counted(r.value("ended", 0u), "session") + "; knocks open again\n";
-        });
+    sub = add("panic", "close everything, end every session but those of gate.allow and yours, and let nobody in", [&]() -> int {
+        if (over)
+            return control.ask({{"verb", "panic"}, {"over", true}}, tools::show_panic_over);
+        const auto request = tools::panic_request(yes);
+        return request ? control.ask(*request, tools::show_panic) : fail(request.error());
     });
+    sub->add_flag("--over", over, "knocks are let in again");
+    sub->add_flag("--yes", yes, "also where your own ssh session cannot be told and may end");
     add_json(sub);
     sub = add("unlock", "forget the wrong codes of a user or user/device", [&] {
         return control.ask({{"verb", "unlock"}, {"what", what}}, [](const json& r) {
-            return "unlocked " + counted(r.value("unlocked", 0u), "device") + "\n";
+            return "unlocked " + tools::counted(r.value("unlocked", 0u), "device") + "\n";
         });
     });
     sub->add_option("user", what, "user or user/device")->required();

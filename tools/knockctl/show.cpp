@@ -69,6 +69,14 @@ std::string hooks_text(const json& hooks) {
     return hooks.at("running") == true ? counts : "GONE until a restart of xknockd; " + counts;
 }
 
+std::string panic_text(const json& r) {
+    if (r.at("panic") != true)
+        return "";
+    const json& since = r.at("panic_since");
+    return ", IN PANIC" + (since.is_null() ? "" : " since " + text(since)) +
+           ": nobody is let in until \"knockctl panic --over\"";
+}
+
 } // namespace
 
 std::string show_status(const json& r) {
@@ -85,7 +93,7 @@ std::string show_status(const json& r) {
         {"config", text(r.at("config"))},
         {"knock port", text(r.at("port")) + "/udp, stealth " + text(r.at("stealth"))},
         {"interfaces", interfaces},
-        {"gate", text(r.at("gate")) + (r.at("panic") == true ? ", in panic until a reload: no session is taken up again" : "")},
+        {"gate", text(r.at("gate")) + panic_text(r)},
         {"credentials", text(r.at("credentials")) + ", " + text(r.at("locked")) + " locked"},
         {"tags", text(r.at("tags"))},
         {"grants", text(r.at("grants"))},

@@ -2,6 +2,7 @@
 #include "court.h"
 
 #include "daemon/gate/grants.h"
+#include "daemon/gate/rights.h"
 
 using namespace xk;
 using namespace xk::test;
@@ -156,6 +157,16 @@ TEST_CASE("a door for one connection is that only while all who hold it want it 
     CHECK(book.plan_close(kSsh, kBob).at(0).single());
 }
 
+namespace {
+
+// What the book becomes by this policy, at a time.
+std::vector<DoorChange> kept(const Book& book, const Policy& policy, WallTime when = WallTime(1'700'000'000s)) {
+    return book.plan_keep(
+        [&](const Door& door, const Holder& holder) { return barred(policy, holder.credential, door, when).has_value(); });
+}
+
+} // namespace
+
 TEST_CASE("after a reload only those hold doors who still may") {
     Policy policy = Court::make_policy();
     Book book;
@@ -166,23 +177,59 @@ TEST_CASE("after a reload only those hold doors who still may") {
     book.open(kSsh, hmac, kNow + 60s);
     book.open(kSsh, plain, kNow + 60s);
     book.open(web, hmac, kNow + 60s);
-    CHECK(book.plan_keep(policy).empty());
+    const auto keep = [&] { return kept(book, policy); };
+    CHECK(keep().empty());
     policy.credentials[kHmac].services.reset(1); // no more web
-    const auto changes = book.plan_keep(policy);
+    const auto changes = keep();
     REQUIRE(changes.size() == 1);
     CHECK(changes[0].door == web);
     // Nor where he may not be any more, unless he may open for others there.
     NetworkList& networks = policy.credentials[kPlain].networks;
     networks.count = 1;
     networks.networks[0] = Prefix::parse("203.0.113.0/24").value();
-    CHECK(book.plan_keep(policy).size() == 2);
+    CHECK(keep().size() == 2);
     policy.credentials[kPlain].binding = Binding::explicit_;
-    CHECK(book.plan_keep(policy).size() == 1);
+    CHECK(keep().size() == 1);
     policy.credentials[kPlain].enabled = false;
-    CHECK(book.plan_keep(policy).size() == 2);
+    CHECK(keep().size() == 2);
     policy.credentials.clear();
-    for (const DoorChange& change : book.plan_keep(policy))
+    for (const DoorChange& change : keep())
         CHECK(change.holders.empty());
+}
+
+TEST_CASE("dates and hours end what is held, at the moment") {
+    Policy policy = Court::make_policy();
+    Book book;
+    book.open(kSsh, policy.credentials[kHmac].id, kNow + 60s);
+    Credential& c = policy.credentials[kHmac];
+    const WallTime noon(1'700'000'000s);
+    CHECK_FALSE(is_bound_in_time(c));
+    CHECK(kept(book, policy, noon).empty());
+    c.valid_until = noon;
+    CHECK(is_bound_in_time(c));
+    CHECK(kept(book, policy, noon - 1us).empty());
+    CHECK(kept(book, policy, noon).size() == 1);
+    CHECK(barred(c, noon) == Reject::expired);
+    c.valid_until = WallTime::max();
+    c.valid_from = noon;
+    CHECK(barred(c, noon - 1us) == Reject::not_yet_valid);
+    CHECK(kept(book, policy, noon).empty());
+    c.valid_from = WallTime::min();
+    const auto day = std::chrono::floor<std::chrono::days>(noon);
+    c.hours.count = 1;
+    c.hours.spans[0] = {0, 1}; // the first minute of Sunday
+    CHECK(is_bound_in_time(c));
+    CHECK(barred(c, WallTime(day + 12h)) == Reject::hours);
+    CHECK(kept(book, policy, WallTime(day + 12h)).size() == 1);
+    // The right to a door has no time.
+    CHECK(is_entitled(policy, c.id, kSsh));
+    c.services.reset(0);
+    CHECK_FALSE(is_entitled(policy, c.id, kSsh));
+    CHECK(is_entitled(policy, kOperator, kSsh));
+    c.services.set(0);
+    c.enabled = false;
+    CHECK_FALSE(is_entitled(policy, c.id, kSsh));
+    CHECK(barred(c, noon) == Reject::disabled);
 }
 
 namespace {
@@ -300,8 +347,17 @@ TEST_CASE("the operator opens every service, within the host's limits, and keeps
     c.bans.add(Prefix::of(wish.address), {});
     CHECK(permit_operator(wish, c.ceiling(), c.now).answer == Answer::banned);
 
+    // A grant ends with whoever has it, to the second.
+    c.policy.credentials[kHmac].valid_until = c.now.wall + 7s;
+    CHECK(c.open(c.good).doors[0].lifetime == 7s);
+    c.policy.credentials[kHmac].valid_until = c.now.wall + 300ms;
+    CHECK(c.open(c.good).doors[0].lifetime == 1s);
+    c.policy.credentials[kHmac].valid_until = c.now.wall;
+    CHECK(c.answer(c.good) == Answer::refused);
+    c.policy.credentials[kHmac].valid_until = WallTime::max();
+
     c.book.open(permit.doors.front().door, kOperator, kNow + 60s);
-    CHECK(c.book.plan_keep(c.policy).empty());
+    CHECK(kept(c.book, c.policy).empty());
     c.policy.services.clear();
-    CHECK(c.book.plan_keep(c.policy).size() == 1);
+    CHECK(kept(c.book, c.policy).size() == 1);
 }

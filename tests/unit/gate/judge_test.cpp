@@ -587,6 +587,17 @@ TEST_CASE("a user knocks in his hours only") {
     CHECK(is_refused(court.knock(kPlain), Reject::hours));
 }
 
+TEST_CASE("in panic nobody is let in, and no code is used up") {
+    Court court;
+    court.judge->set_panic(true);
+    CHECK(is_refused(court.knock(kTotp), Reject::panic));
+    CHECK(is_refused(court.knock(kHmac), Reject::panic));
+    CHECK(court.firewall.untouched());
+    court.judge->set_panic(false);
+    CHECK(is_accepted(court.knock(kTotp)));
+    CHECK(is_accepted(court.knock(kHmac)));
+}
+
 TEST_CASE("the throttle is the user's own") {
     Court court;
     court.policy.credentials[kTotp].lockout = {1, 10s, 20s, 3};

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include <netinet/in.h> // before the kernel's own <linux/in.h>
+#include <netinet/tcp.h>
+
+#include "daemon/nft/sockets.h"
+
+#include <linux/sock_diag.h>
+
+#include <cstring>
+
+namespace xk::nft {
+namespace {
+
+constexpr timeval kPatience{5, 0};
+// All but TIME_WAIT, in which nobody has the session any more, and CLOSE.
+constexpr std::uint32_t kStates = 0xfff & ~(1u << TCP_TIME_WAIT) & ~(1u << TCP_CLOSE);
+
+Address address_of(const __be32 (&words)[4], std::uint8_t family) {
+    Address address;
+    if (family == AF_INET6) {
+        std::memcpy(address.bytes.data(), words, address.bytes.size());
+        return address;
+    }
+    Bytes<4> bytes;
+    std::memcpy(bytes.data(), words, bytes.size());
+    return Address::v4(bytes);
+}
+
+inet_diag_req_v2 request_of(std::uint8_t family) {
+    inet_diag_req_v2 request{};
+    request.sdiag_family = family;
+    request.sdiag_protocol = IPPROTO_TCP;
+    request.idiag_states = kStates;
+    return request;
+}
+
+} // namespace
+
+Result<Sockets> Sockets::open() {
+    mnl_socket* const raw = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+    if (raw == nullptr)
+        return os_error("opening a sock_diag netlink socket", "the kernel needs inet_diag and tcp_diag");
+    Sockets sockets(raw);
+    if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0 ||
+        ::setsockopt(mnl_socket_get_fd(raw), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) != 0)
+        return os_error("binding a sock_diag netlink socket");
+    // A kernel without tcp_diag says "no such entry" too, so first it has to list.
+    if (auto listed = sockets.list(); !listed)
+        return listed.error();
+    inet_diag_req_v2 nobody = request_of(AF_INET);
+    nobody.id.idiag_cookie[0] = nobody.id.idiag_cookie[1] = 0; // and port 0, which no socket has
+    const auto code = sockets.ask(SOCK_DESTROY, NLM_F_ACK, nobody, {});
+    sockets.can_end_ = code && *code == ENOENT;
+    return sockets;
+}
+
+// 0, or the kernel's error.
+Result<int> Sockets::ask(std::uint16_t type, std::uint16_t flags, const inet_diag_req_v2& request,
+                         const std::function<void(const inet_diag_msg&)>& each) {
+    alignas(nlmsghdr) char buffer[64 * 1024];
+    nlmsghdr* const header = mnl_nlmsg_put_header(buffer);
+    header->nlmsg_type = type;
+    header->nlmsg_flags = static_cast<std::uint16_t>(NLM_F_REQUEST | flags);
+    header->nlmsg_seq = ++sequence_;
+    std::memcpy(mnl_nlmsg_put_extra_header(header, sizeof request), &request, sizeof request);
+    if (mnl_socket_sendto(socket_.get(), header, header->nlmsg_len) < 0)
+        return os_error("asking for sockets");
+    for (;;) {
+        const ssize_t received = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
+        if (received < 0)
+            return os_error("waiting for sockets");
+        int left = static_cast<int>(received);
+        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+            if (h->nlmsg_seq != sequence_)
+                continue;
+            if (h->nlmsg_type == NLMSG_DONE)
+                return 0;
+            if (h->nlmsg_type == NLMSG_ERROR)
+                return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h))->error;
+            if (each && mnl_nlmsg_get_payload_len(h) >= sizeof(inet_diag_msg))
+                each(*static_cast<const inet_diag_msg*>(mnl_nlmsg_get_payload(h)));
+        }
+    }
+}
+
+Result<void> Sockets::list(std::uint8_t family, List& to) {
+    const auto code = ask(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, request_of(family), [&](const inet_diag_msg& m) {
+        if (m.idiag_state == TCP_LISTEN) {
+            to.listening.insert(ntohs(m.id.idiag_sport));
+            return;
+        }
+        Socket socket{{}, m.id, m.idiag_family};
+        // An IPv6 socket of an IPv4 session has mapped addresses, which is how we write IPv4 anyway.
+        socket.session.back = {IpProtocol::tcp, address_of(m.id.idiag_src, m.idiag_family),
+                               address_of(m.id.idiag_dst, m.idiag_family), ntohs(m.id.idiag_sport),
+                               ntohs(m.id.idiag_dport)};
+        socket.session.there = socket.session.back.reversed();
+        socket.session.alive = m.idiag_state == TCP_ESTABLISHED;
+        to.sockets.push_back(std::move(socket));
+    });
+    if (!code)
+        return code.error();
+    if (*code != 0)
+        return os_error_of(*code, "listing sockets", "the kernel needs inet_diag and tcp_diag");
+    return {};
+}
+
+Result<Sockets::List> Sockets::list() {
+    List all;
+    for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
+        auto done = list(family, all);
+        // A kernel without IPv6 (ipv6.disable=1) has no such sockets.
+        if (!done && family == AF_INET)
+            return done.error();
+    }
+    return all;
+}
+
+Result<bool> Sockets::end(const Socket& socket) {
+    inet_diag_req_v2 request = request_of(socket.family);
+    request.id = socket.id;
+    const auto code = ask(SOCK_DESTROY, NLM_F_ACK, request, {});
+    if (!code)
+        return code.error();
+    if (*code != 0 && *code != ENOENT)
+        return os_error_of(*code, "ending a socket", "xknockd needs CAP_NET_ADMIN");
+    return *code == 0;
+}
+
+} // namespace xk::nft
