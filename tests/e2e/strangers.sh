@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The sets hold what the book holds. Elements that nobody was granted (loaded from a ruleset that was saved, or put in by
-# hand) are taken out and named at a start, a reload, a repair and a close; grants of ours stay.
+# hand) are taken out and named at a start, a reload, a repair, a close and a panic; grants of ours stay.
 . "$(dirname "$0")/lib.sh"
 begin strangers
 # Where the table is owned nobody else can put anything into it while the daemon lives.
@@ -61,6 +61,13 @@ put
 before=$(lines)
 start
 named "a start" "$before"
+before=$(lines)
+hidden
+ctl panic --yes >/dev/null
+eventually 5 none || fail "panic: elements of nobody's stay"
+equal "a panic: five are taken out and named" "$(tail -n "+$((before + 1))" "$D/log" | grep -c 'nobody was granted that')" 5
+ctl panic --over >/dev/null
+check "after it" knock 192.0.2.1 anna-robot ssh --lifetime 10m
 
 say "a ruleset that was saved, and is loaded at boot"
 in_srv nft list ruleset >"$D/saved"

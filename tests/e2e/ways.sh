@@ -194,6 +194,15 @@ refuse "but not where the service says so (after: cut)" talks ended
 refuse "and nobody begins one" go 198.51.100.1:2025
 hang_up kept
 hang_up ended
+in_srv nft 'add rule inet blind pre ip daddr 203.0.113.7 tcp dport 22 notrack; add rule inet blind pre ip saddr 203.0.113.7 tcp sport 22 notrack'
+check "a grant for the host behind" in_str "$CLIENT" open 198.51.100.1 nas --profile "$(profile anna-robot)" --no-wait
+eventually 5 can_connect "$STR" 203.0.113.7 22 || fail "the host behind is not reached"
+session forwarded "$STR" 203.0.113.7 22
+check "a ban" ctl ban 198.51.100.66
+refuse "ends a session that connection tracking does not follow" talks forwarded
+check "which is not taken up again" ctl unban 198.51.100.66
+refuse "when the ban is over" talks forwarded
+hang_up forwarded
 in_srv nft delete table inet blind
 
 say "what only crosses a bridge of this host is nobody's, whatever routes there are"

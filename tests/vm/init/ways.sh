@@ -5,7 +5,7 @@
 say "kernel $(uname -r)"
 network
 configure
-sed -i 's|services:.*|services: {ssh: tcp/22, alt: tcp/8022}|' "$CONFIG"
+sed -i 's|services:.*|services: {ssh: tcp/22, alt: tcp/8022, behind: {target: "192.0.2.2:2222"}}|' "$CONFIG"
 enroll
 listen 22
 sysctl -q -w net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
@@ -22,14 +22,21 @@ sysctl -q -w net.ipv4.tcp_l3mdev_accept=1
 modprobe ip_vs || fail "this kernel has no ip_vs"
 ipvsadm -A -t 192.0.2.1:8080 -s rr || fail "no virtual service"
 ipvsadm -a -t 192.0.2.1:8080 -r 192.0.2.1:22 -m || fail "no real server"
+# And one whose real server is a host behind: IPVS sends to it by the output hook.
+ipvsadm -A -t 198.51.100.1:8081 -s rr || fail "no virtual service"
+ipvsadm -a -t 198.51.100.1:8081 -r 192.0.2.2:2222 -m || fail "no real server"
+in_cli socat TCP6-LISTEN:2222,fork,reuseaddr,ipv6only=0 SYSTEM:'echo hello' &
+ip -n cli route add 198.51.100.0/24 via 192.0.2.1
 
 check "before the start: a VRF" eventually 5 can_connect str 198.51.100.1 22
 check "over IPv6" eventually 5 can_connect str 2001:db8:66::1 22
 check "IPVS" can_connect cli 192.0.2.1 8080
+check "IPVS, to a host behind" eventually 5 can_connect str 198.51.100.1 8081
 start
 refuse "with it: the VRF" can_connect str 198.51.100.1 22
 refuse "over IPv6" can_connect str 2001:db8:66::1 22
 refuse "IPVS" can_connect cli 192.0.2.1 8080
+refuse "IPVS, to a host behind" can_connect str 198.51.100.1 8081
 knockctl doctor >"$OUT" 2>&1
 for way in 'host1 belongs to a VRF (red)' 'tcp/8080 at 192.0.2.1 leads to tcp/22 (ssh), by "TCP C0000201:1F90 rr" in IPVS'; do
 	grep "^ok" "$OUT" | grep -F "$way" | grep "shut without a grant" >/dev/null || fail "doctor: $way: $(cat "$OUT")"
@@ -44,6 +51,9 @@ knockctl close 198.51.100.66 >"$OUT"
 knockctl open 192.0.2.2 ssh --for 10m >"$OUT" || fail "open"
 check "and through IPVS, for where it comes out" can_connect cli 192.0.2.1 8080
 knockctl close 192.0.2.2 >"$OUT"
+knockctl open 198.51.100.66 behind --for 10m >"$OUT" || fail "open"
+check "to the host behind, too" can_connect str 198.51.100.1 8081
+knockctl close 198.51.100.66 >"$OUT"
 ipvsadm -C
 
 echo 'gate: {stealth: closed}' >>"$CONFIG"
