@@ -6,6 +6,7 @@
 #include "daemon/nft/fence.h"
 #include "daemon/notify.h"
 #include "daemon/standing.h"
+#include "protocol/encoding.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -89,7 +90,10 @@ Result<void> Daemon::put_up() {
     if (auto done = doors_.adopt(now); !done)
         return done;
     grant_events_.adopt(config().policy);
-    if (auto done = banning_.adopt(now); !done)
+    auto boot_id = read_boot_id();
+    if (!boot_id)
+        return boot_id.error();
+    if (auto done = banning_.adopt(parts_.dry_run ? BanFile() : BanFile(config().run_directory, to_hex(*boot_id)), now); !done)
         return done;
     if (auto done = doors_.reconfigure(config()); !done)
         return done;
