@@ -130,11 +130,16 @@ again
 check "nor after a restart" nothing
 
 say "a hundred and twenty at once"
+# All of them in one moment: they come while it looks away.
+kill -STOP "$DAEMON"
 pids=()
 for i in $(seq 120); do
 	ctl ban "203.0.113.$((100 + i))" --for 1h --reason many >/dev/null 2>>"$D/many" &
 	pids+=($!)
 done
+queued() { [ "$(in_srv ss -Hxl src "$D/run/control.sock" | awk '{print $3}')" -ge 120 ]; }
+eventually 10 queued || fail "they do not come: $(in_srv ss -Hxl src "$D/run/control.sock")"
+kill -CONT "$DAEMON"
 lost=0
 for pid in "${pids[@]}"; do wait "$pid" || lost=$((lost + 1)); done
 equal "none is lost" "$lost $(cat "$D/many")" "0 "

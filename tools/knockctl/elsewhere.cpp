@@ -11,7 +11,7 @@ namespace {
 
 char** arguments = nullptr;
 
-// knockctl-host lies beside us (where both were built), or where libexec is, seen from sbin.
+// knockctl-host lies beside us (where both were built), where libexec is, seen from sbin, or where it is installed.
 int hand_over() {
     char self[PATH_MAX];
     const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
@@ -19,8 +19,9 @@ int hand_over() {
         return fail(os_error("looking for this program itself"));
     const std::string own(self, static_cast<std::size_t>(size));
     const std::string directory = own.substr(0, own.rfind('/') + 1);
-    const std::string installed = directory + XK_LIBEXEC_FROM_SBIN "/knockctl-host";
-    for (const std::string& path : {directory + "knockctl-host", installed})
+    const std::string installed = XK_LIBEXEC "/knockctl-host";
+    for (const std::string& path :
+         {directory + "knockctl-host", directory + XK_LIBEXEC_FROM_SBIN "/knockctl-host", installed})
         ::execv(path.c_str(), arguments);
     return fail(os_error("starting " + in_quotes(installed)));
 }

@@ -78,8 +78,6 @@ int run_check(const std::string& file, bool as_json) {
 }
 
 int run_doctor(const std::string& file, const Control& control) {
-    if (::geteuid() != 0)
-        return fail(Error{"the doctor looks at what only root sees", "sudo knockctl doctor"});
     const Findings findings = examine(file, [&] { return control.ask({{"verb", "status"}}); });
     std::cout << (control.as_json ? text_of(findings_json(findings), 2) + "\n" : show_findings(findings));
     return has_problem(findings) ? static_cast<int>(Exit::failed) : 0;

@@ -8,6 +8,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <unistd.h>
+
 #include <functional>
 
 namespace {
@@ -135,7 +137,11 @@ int main(int argc, char** argv) {
     sub->add_option("file", file, "configuration file")->capture_default_str();
     add_json(sub);
 
-    sub = add("doctor", "look at this host and say what is wrong", [&] { return tools::run_doctor(file, control); });
+    sub = add("doctor", "look at this host and say what is wrong", [&]() -> int {
+        if (::geteuid() != 0)
+            return fail(Error{"the doctor looks at what only root sees", "sudo knockctl doctor"});
+        return tools::run_doctor(file, control);
+    });
     sub->add_option("-c,--config", file, "configuration file")->capture_default_str();
     add_json(sub);
 
