@@ -37,9 +37,8 @@ Result<std::optional<gate::BanBook>> BanFile::read() const {
     auto text = read_checked(path_, {.secret = true, .group = {}, .owner = {}, .max_size = kMaxSize});
     if (!text)
         return text.error();
-    if (const std::string first = text->substr(0, text->find('\n') + 1);
-        first != gate::bans_head(boot_) && first.substr(0, first.rfind(' ')) == gate::bans_head("").substr(0, first.rfind(' ')))
-        return std::optional<gate::BanBook>(); // of another boot
+    if (gate::is_of_another_boot(*text, boot_))
+        return std::optional<gate::BanBook>();
     auto book = gate::read_bans_text(*text, boot_);
     if (!book)
         return Error{in_quotes(path_) + " makes no sense", {}};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The file in the run directory from which the next daemon knows whose bans there are and how long each owner's is. It is
-// written before the ban counts, and works in both gate modes, whatever the sets in the kernel can hold.
+// The file in the run directory from which the next daemon knows whose bans there are and how long each owner's is. It
+// is written before the ban counts, and works in both gate modes, whatever the sets in the kernel can hold.
 #pragma once
 
 #include "daemon/gate/ban_book.h"
@@ -27,8 +27,8 @@ class BanFile {
 
     // The file then holds exactly this. When it fails there is no file, so that no old one is believed.
     Result<void> replace(const gate::BanBook& book);
-    // Appends changes; `book` is what they lead to. Where the disk does not take them, the file goes, and comes again with
-    // the next change.
+    // Appends changes; `book` is what they lead to. Where the disk does not take them, the file goes, and comes again
+    // with the next change.
     Result<void> append(std::string_view lines, const gate::BanBook& book);
 
   private:

@@ -242,8 +242,8 @@ void Banning::reconfigure(const config::Config& config, const privsep::Channel& 
         spdlog::info("unbanned {}: gate.allow or gate.never_ban holds it now", prefix.text());
 }
 
-// The book comes first, then the file: from there on a daemon after us brings the changes about, if we do not. Bans stand
-// in the filter before nftables knows them, and leave it after.
+// The book comes first, then the file: from there on a daemon after us brings the changes about, if we do not. Bans
+// stand in the filter before nftables knows them, and leave it after.
 Result<void> Banning::apply(Changes changes, const privsep::Channel& worker, const Now& now) {
     Changes before;
     std::string lines;

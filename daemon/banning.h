@@ -58,9 +58,9 @@ class Banning {
         std::vector<Prefix> prefixes; // what is banned now for those that were asked for
         std::vector<Refusal> refused;
     };
-    // Bans those that may be banned, all of them in one transaction, and gives back the others, with the reason. Not to
-    // be banned is what gate.allow allows, our own addresses, and everybody at once. A ban that its owner has already is
-    // prolonged, and never shortened.
+    // Bans those that may be banned, all of them in one transaction, and gives back the others, with the reason. Not
+    // to be banned is what gate.allow allows, our own addresses, and everybody at once. A ban that its owner has
+    // already is prolonged, and never shortened.
     Result<Banned> ban(const Request& request, const std::set<Address>& own_addresses, const privsep::Channel& worker,
                        const Now& now);
 

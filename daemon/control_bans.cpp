@@ -112,7 +112,8 @@ Reply ban(Daemon& d, const json& request) {
         return ipv6_prefix.error();
     const std::string reason = request.value("reason", "");
     const Now now = Now::read();
-    const auto done = d.banning().ban({*std::move(prefixes), *time, reason, *ipv6_prefix}, d.own_addresses(), d.worker(), now);
+    const Banning::Request wish{*std::move(prefixes), *time, reason, *ipv6_prefix};
+    const auto done = d.banning().ban(wish, d.own_addresses(), d.worker(), now);
     if (!done)
         return done.error();
     d.lifetimes().on_ban();
@@ -120,8 +121,9 @@ Reply ban(Daemon& d, const json& request) {
         return done->refused.front().error;
     for (const Banning::Refusal& r : done->refused)
         refused.push_back({{"prefix", r.prefix.text()}, {"error", r.error.message}});
-    spdlog::info("{} {} {}{}", d.is_dry_run() ? "would ban" : "banned",
-                 many ? std::to_string(done->prefixes.size()) + " addresses and networks" : done->prefixes.front().text(),
+    const std::string whom =
+        many ? std::to_string(done->prefixes.size()) + " addresses and networks" : done->prefixes.front().text();
+    spdlog::info("{} {} {}{}", d.is_dry_run() ? "would ban" : "banned", whom,
                  *time ? "for " + duration_text(**time) : "for ever", by(reason));
     if (many)
         return json{{"banned", done->prefixes.size()}, {"refused", refused}};

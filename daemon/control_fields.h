@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the verbs of the control socket have in common: the form of a reply, and fields that several of them read or give.
+// What the verbs of the control socket have in common: the form of a reply, and fields that several of them read or
+// give.
 #pragma once
 
 #include "protocol/base/clock.h"

@@ -46,8 +46,8 @@ class Server {
     int listen_fd() const { return listen_.get(); }
     void set_groups(Groups groups) { groups_ = groups; }
 
-    // Takes what is there to accept, and gives places away; the callback lets the caller's loop watch the descriptor of a
-    // client that has one from now on.
+    // Takes what is there to accept, and gives places away; the callback lets the caller's loop watch the descriptor
+    // of a client that has one from now on.
     void accept(const std::function<void(int fd)>& watch);
     // After a client is gone: gives its place to one that waits.
     void admit(const std::function<void(int fd)>& watch);
@@ -57,8 +57,8 @@ class Server {
     bool serve(int fd);
     bool wants_write(int fd) const;
 
-    // Closes whoever has a place and took longer than kIdle to send his request, or to take the reply; their descriptors
-    // are gone then, and admit() is due.
+    // Closes whoever has a place and took longer than kIdle to send his request, or to take the reply; their
+    // descriptors are gone then, and admit() is due.
     void drop_idle(BootTime now);
 
   private:

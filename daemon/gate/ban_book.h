@@ -37,8 +37,8 @@ BanClaims with_claim(BanClaims claims, const BanClaim& claim);
 // What counts of them: the longest time, and whose it is. Nothing of none.
 std::optional<Ban> longest_of(const BanClaims& claims);
 
-// What is left of a prefix's claims when `asked` is unbanned by this owner, or by all: all claims are meant where it is the
-// prefix itself, else those that named it.
+// What is left of a prefix's claims when `asked` is unbanned by this owner, or by all: all claims are meant where it
+// is the prefix itself, else those that named it.
 BanClaims without_claims(BanClaims claims, const Prefix& prefix, const Prefix& asked,
                          const std::optional<std::string>& owner);
 
@@ -65,8 +65,8 @@ class BanBook {
     std::vector<Prefix> banned_for(const Prefix& asked) const;
     // Prefixes around `asked`, and itself, that are banned.
     std::vector<Prefix> around(const Prefix& asked) const;
-    // When the filter may let a banned prefix pass. Its map of networks answers with the innermost one only, so that each
-    // network carries the time of the longest around it.
+    // When the filter may let a banned prefix pass. Its map of networks answers with the innermost one only, so that
+    // each network carries the time of the longest around it.
     std::optional<BootTime> until_for_filter(const Prefix& banned) const;
     // Networks inside the prefix that are banned.
     std::vector<Prefix> networks_inside(const Prefix& prefix) const;

@@ -90,6 +90,10 @@ std::string bans_text(const BanBook& book) {
     return text;
 }
 
+bool is_of_another_boot(std::string_view text, std::string_view boot) {
+    return text.starts_with(kHead) && !text.starts_with(bans_head(boot));
+}
+
 std::optional<BanBook> read_bans_text(std::string_view text, std::string_view boot) {
     const std::string head = bans_head(boot);
     if (text.substr(0, head.size()) != head)

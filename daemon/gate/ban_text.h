@@ -25,8 +25,11 @@ std::string change_lines(const Prefix& prefix, const BanClaims& before, const Ba
 // The whole book, without its head.
 std::string bans_text(const BanBook& book);
 
-// Nothing where the text has another head or a line that makes no sense. A last line that has no end is one that was not
-// written to its end, and does not count.
+// Whether it is text of bans, whose times mean nothing in this boot.
+bool is_of_another_boot(std::string_view text, std::string_view boot);
+
+// Nothing where the text has another head or a line that makes no sense. A last line that has no end is one that was
+// not written to its end, and does not count.
 std::optional<BanBook> read_bans_text(std::string_view text, std::string_view boot);
 
 } // namespace xk::gate

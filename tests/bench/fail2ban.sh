@@ -58,5 +58,6 @@ fail2ban_phases() {
 	RESTORED=$(calculate '%.3f' "$EPOCHREALTIME - $t0")
 	fail2ban_stop
 	! grep ERROR "$F/log" >&2 || fail "the action had errors"
+	# shellcheck disable=SC2034  # for whoever calls
 	PHASES="$BY_HAND $BACK $FLUSHED $first $RESTORED"
 }

@@ -118,6 +118,7 @@ inside mkdir -p /run/sshd
 inside cp /opt/stage/etc/fail2ban/action.d/xknock.conf /etc/fail2ban/action.d/
 # The first block of that kind below the heading, as it is printed.
 document=/usr/share/doc/xknock/docs/control.md
+# shellcheck disable=SC2016  # no command in it
 inside awk '/^## fail2ban/ {on = 1} on && /^```ini/ {block = 1; next} block && /^```/ {exit} block' $document >"$D/jail.local"
 check "there is a jail in it" grep -q '^\[sshd\]' "$D/jail.local"
 inside tee /etc/fail2ban/jail.local <"$D/jail.local" >/dev/null

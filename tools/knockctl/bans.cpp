@@ -107,7 +107,8 @@ int run_unban(const Control& control, const BanOptions& options) {
     if (options.all) {
         request["all"] = true;
         request["family"] = options.family;
-        return control.ask(request, [](const json& r) { return "unbanned " + std::to_string(r.value("unbanned", 0u)) + "\n"; });
+        return control.ask(request,
+                           [](const json& r) { return "unbanned " + std::to_string(r.value("unbanned", 0u)) + "\n"; });
     }
     request["prefix"] = options.what;
     return control.ask(request, [&](const json& r) { return show_unbanned(r, options.what); });

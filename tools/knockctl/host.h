@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The verbs that look at this host, or write on it, rather than ask the daemon. They need a dozen libraries, whose loading
-// takes as long as all that "knockctl ban" does, which fail2ban starts once for every ban. So they are a program of their
-// own, knockctl-host, with the same command line: knockctl only hands it over (elsewhere.cpp).
+// The verbs that look at this host, or write on it, rather than ask the daemon. They need a dozen libraries, whose
+// loading takes as long as all that "knockctl ban" does, which fail2ban starts once for every ban. So they are a
+// program of their own, knockctl-host, with the same command line: knockctl only hands it over (elsewhere.cpp).
 #pragma once
 
 #include "tools/knockctl/control.h"

@@ -167,6 +167,9 @@ TEST_CASE("text of another boot, or that makes no sense, is not believed") {
     CHECK(read_bans_text(head, kBoot)->all().empty());
     CHECK_FALSE(read_bans_text("", kBoot));
     CHECK_FALSE(read_bans_text(head, "other"));
+    CHECK(is_of_another_boot(head, "other"));
+    CHECK_FALSE(is_of_another_boot(head, kBoot));
+    CHECK_FALSE(is_of_another_boot("senseless", kBoot));
     for (const char* line : {"\n", "+\n", "+ 192.0.2.1\n", "+ 192.0.2.1 192.0.2.1 x y\n", "* 192.0.2.1 192.0.2.1 - x\n",
                              "+ 192.0.2.1 192.0.2.2 - x\n", "+ 192.0.2.1/24 192.0.2.1 - x\n", "+ 192.0.2.1 192.0.2.1 -5 x\n",
                              "+ 192.0.2.1 192.0.2.1 99999999999999999999 x\n", "- 192.0.2.1 x\n"})
