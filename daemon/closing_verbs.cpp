@@ -46,7 +46,7 @@ Result<json> close(Daemon& d, const json& request) {
         return caller.error();
     const bool cut = request.value("cut", false) && !d.is_dry_run();
     const Now now = Now::read();
-    const auto prefix = Prefix::parse(what);
+    const auto prefix = Prefix::parse_logged(what);
     std::vector<wire::CredentialId> users;
     for (const std::size_t i : credentials_of(d.config().policy, what))
         users.push_back(d.config().policy.credentials[i].id);

@@ -2,6 +2,7 @@
 #include "daemon/control_verbs.h"
 
 #include "daemon/closing_verbs.h"
+#include "daemon/control_bans.h"
 #include "daemon/daemon.h"
 #include "daemon/gate/lockout.h"
 #include "daemon/log.h"
@@ -24,10 +25,6 @@ json error_of(const Error& error) {
     return {{"error", error.message}, {"hint", error.hint}, {"exit", static_cast<int>(error.exit)}};
 }
 
-std::int64_t seconds_left(BootTime until, BootTime now) {
-    return std::chrono::ceil<std::chrono::seconds>(until - now).count();
-}
-
 json text_or_null(std::int64_t wall_us) {
     if (wall_us == 0)
         return nullptr;
@@ -42,9 +39,6 @@ json hooks_of(const HookCalls& calls) {
             {"failed", calls.counts().failed},
             {"dropped", calls.counts().dropped}};
 }
-
-// Each verb gets the request and gives the reply; an Error becomes {"error": ...}.
-using Reply = Result<json>;
 
 Reply status(Daemon& d, const json&) {
     const Now now = Now::read();
@@ -149,84 +143,6 @@ Reply stats(Daemon& d, const json&) {
     return json{{"filter", filter}, {"refused", refused}, {"accepted", accepted}, {"retries", header.retries}};
 }
 
-Reply bans(Daemon& d, const json&) {
-    const Now now = Now::read();
-    json list = json::array();
-    for (const auto& [prefix, ban] : d.banning().list().all())
-        list.push_back({{"prefix", prefix.text()},
-                        {"expires_in_s", ban.until ? json(seconds_left(*ban.until, now.boot)) : json()},
-                        {"reason", ban.reason}});
-    return json{{"bans", list}};
-}
-
-Result<Prefix> prefix_of(const json& request) {
-    auto prefix = Prefix::parse(request.value("prefix", ""));
-    if (!prefix)
-        return Error{prefix.error().message, prefix.error().hint, Exit::usage};
-    return prefix;
-}
-
-// "seconds", where the request has it: more than none, and no more than a grant or a ban can be given.
-Result<std::optional<std::chrono::seconds>> seconds_of(const json& request) {
-    if (!request.contains("seconds"))
-        return std::optional<std::chrono::seconds>();
-    const json& seconds = request["seconds"];
-    if (!seconds.is_number_unsigned() || seconds == 0 || seconds > UINT32_MAX)
-        return Error{"\"seconds\" is not a number of seconds", {}, Exit::usage};
-    return std::optional(std::chrono::seconds(seconds.get<std::uint32_t>()));
-}
-
-// "prefix", or many of them as "prefixes": then those that are refused are part of the reply.
-Reply ban(Daemon& d, const json& request) {
-    std::vector<Prefix> prefixes;
-    json refused = json::array();
-    const bool many = request.contains("prefixes");
-    if (many) {
-        for (const json& text : request.at("prefixes")) {
-            if (auto prefix = Prefix::parse(text.get<std::string>()))
-                prefixes.push_back(*prefix);
-            else
-                refused.push_back({{"prefix", text}, {"error", prefix.error().message}});
-        }
-    } else {
-        const auto prefix = prefix_of(request);
-        if (!prefix)
-            return prefix.error();
-        prefixes.push_back(*prefix);
-    }
-    const auto time = seconds_of(request);
-    if (!time)
-        return time.error();
-    const std::string reason = request.value("reason", "");
-    const auto not_banned = d.banning().ban(prefixes, *time, reason, d.own_addresses(), d.worker(), Now::read());
-    if (!not_banned)
-        return not_banned.error();
-    d.lifetimes().on_ban(BootClock::now());
-    if (!many && !not_banned->empty())
-        return not_banned->front().error;
-    for (const Banning::Refusal& r : *not_banned)
-        refused.push_back({{"prefix", r.prefix.text()}, {"error", r.error.message}});
-    const std::size_t number = prefixes.size() - not_banned->size();
-    spdlog::info("{} {} {}{}", d.is_dry_run() ? "would ban" : "banned",
-                 many ? std::to_string(number) + " addresses and networks" : prefixes.front().text(),
-                 *time ? "for " + duration_text(**time) : "for ever", reason.empty() ? "" : ": " + printable(reason));
-    if (!many)
-        return json{{"banned", prefixes.front().text()}};
-    return json{{"banned", number}, {"refused", refused}};
-}
-
-Reply unban(Daemon& d, const json& request) {
-    const auto prefix = prefix_of(request);
-    if (!prefix)
-        return prefix.error();
-    auto done = d.banning().unban(*prefix, d.worker());
-    if (!done)
-        return done.error();
-    if (*done)
-        spdlog::info("unbanned {}", prefix->text());
-    return json{{"unbanned", *done ? 1 : 0}};
-}
-
 Reply reload(Daemon& d, const json&) {
     if (auto done = d.reload(); !done) {
         log::error(done.error());
@@ -258,7 +174,7 @@ Reply clock_accept(Daemon& d, const json&) {
 }
 
 Reply open(Daemon& d, const json& request) {
-    const auto address = Address::parse(request.value("address", ""));
+    const auto address = Address::parse_logged(request.value("address", ""));
     if (!address)
         return Error{address.error().message, address.error().hint, Exit::usage};
     const auto time = seconds_of(request);

@@ -375,8 +375,10 @@ void Daemon::on_control() {
 
 void Daemon::watch_client(int fd) {
     (void)loop_->watch(fd, [this, fd](std::uint32_t) {
-        if (!control_->serve(fd))
-            return loop_->forget(fd);
+        if (!control_->serve(fd)) {
+            loop_->forget(fd);
+            return control_->admit([this](int next) { watch_client(next); });
+        }
         // One or the other: input that nobody reads would wake us for ever.
         loop_->change(fd, control_->wants_write(fd) ? EPOLLOUT : EPOLLIN);
     });
@@ -409,6 +411,7 @@ void Daemon::on_tick() {
     }
     look_after_links();
     control_->drop_idle(now.boot);
+    control_->admit([this](int fd) { watch_client(fd); });
     save_state_lazily(now);
 
     if (const auto suppressed = door_log_.take_suppressed(now.boot); suppressed > 0)

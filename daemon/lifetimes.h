@@ -31,6 +31,8 @@ class Lifetimes : public GrantListener {
     void door_ended(const gate::GrantBook::Ended& ended) override;
     // Something was banned: what it has ends on the next tick, however short the ban is.
     void on_ban(BootTime now) { banned_ = banned_.value_or(now); }
+    // Whether there are some whose sessions have not ended yet.
+    bool any_banned() const { return banned_.has_value(); }
     // A door opens: what ended without a connection that could be told apart (UDP) may begin again by it.
     void opening(nft::Transaction& transaction, const gate::Door& door, const std::set<Address>& own) const;
     void opened(const gate::Door& door, const std::set<Address>& own);

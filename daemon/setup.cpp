@@ -7,6 +7,7 @@
 #include "daemon/nft/fence.h"
 #include "daemon/notify.h"
 #include "daemon/standing.h"
+#include "protocol/encoding.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -95,7 +96,10 @@ Result<void> Daemon::put_up() {
         if (auto done = owners_.read(config().run_directory, config().account.uid); !done)
             log::error(done.error());
     grant_events_.adopt(config().policy);
-    if (auto done = banning_.adopt(now); !done)
+    auto boot_id = read_boot_id();
+    if (!boot_id)
+        return boot_id.error();
+    if (auto done = banning_.adopt(parts_.dry_run ? BanFile() : BanFile(config().run_directory, to_hex(*boot_id)), now); !done)
         return done;
     if (auto done = doors_.reconfigure(config()); !done)
         return done;

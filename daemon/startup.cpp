@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/startup.h"
 
+#include "daemon/ban_file.h"
 #include "daemon/log.h"
 #include "daemon/nft/fence.h"
 #include "daemon/notify.h"
@@ -289,6 +290,8 @@ Result<void> take_gate_away(const config::Config& config, nft::Socket& nft) {
             done = removed;
     if (auto removed = xdp::Filter::remove_pins(config.pin_directory); !removed)
         done = removed;
+    std::error_code code; // bans go with the gate, and so do their owners
+    std::filesystem::remove(std::filesystem::path(config.run_directory) / BanFile::kName, code);
     return done;
 }
 

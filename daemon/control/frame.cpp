@@ -2,12 +2,16 @@
 #include "daemon/control/frame.h"
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/quote.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <chrono>
 #include <cstring>
+#include <random>
+#include <thread>
 
 namespace xk::control {
 namespace {
@@ -29,6 +33,41 @@ Result<Fd> connect_to(const std::string& path) {
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return os_error("connecting to " + in_quotes(path), "is xknockd running? systemctl status xknockd");
     return fd;
+}
+
+Result<std::string> ask_once(const std::string& socket_path, std::string_view json) {
+    auto fd = connect_to(socket_path);
+    if (!fd)
+        return fd.error();
+    const std::string out = frame(json);
+    for (std::string_view rest = out; !rest.empty();) {
+        const ssize_t n = ::send(fd->get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR)
+            continue;
+        // A daemon that refuses us may have closed already; what it said first can still be read.
+        if (n < 0 && errno == EPIPE)
+            break;
+        if (n < 0)
+            return os_error("asking xknockd");
+        rest.remove_prefix(static_cast<std::size_t>(n));
+    }
+    std::string buffer;
+    char chunk[64 * 1024];
+    for (;;) {
+        auto reply = take_frame(buffer, kMaxReply);
+        if (!reply)
+            return reply.error();
+        if (*reply)
+            return **std::move(reply);
+        const ssize_t n = ::recv(fd->get(), chunk, sizeof chunk, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return os_error("waiting for xknockd");
+        if (n == 0)
+            return Error{"xknockd closed the connection without an answer", "journalctl -u xknockd"};
+        buffer.append(chunk, static_cast<std::size_t>(n));
+    }
 }
 
 } // namespace
@@ -61,37 +100,13 @@ Result<std::optional<std::string>> take_frame(std::string& buffer, std::size_t l
 Result<std::string> ask(const std::string& socket_path, std::string_view json) {
     if (json.size() > kMaxRequest)
         return Error{"the request is longer than " + std::to_string(kMaxRequest) + " bytes", {}};
-    auto fd = connect_to(socket_path);
-    if (!fd)
-        return fd.error();
-    const std::string out = frame(json);
-    for (std::string_view rest = out; !rest.empty();) {
-        const ssize_t n = ::send(fd->get(), rest.data(), rest.size(), MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR)
-            continue;
-        // A daemon that refuses us may have closed already; what it said first can still be read.
-        if (n < 0 && errno == EPIPE)
-            break;
-        if (n < 0)
-            return os_error("asking xknockd");
-        rest.remove_prefix(static_cast<std::size_t>(n));
-    }
-    std::string buffer;
-    char chunk[64 * 1024];
+    const auto deadline = BootClock::now() + std::chrono::seconds(kPatience.tv_sec);
     for (;;) {
-        auto reply = take_frame(buffer, kMaxReply);
-        if (!reply)
-            return reply.error();
-        if (*reply)
-            return **std::move(reply);
-        const ssize_t n = ::recv(fd->get(), chunk, sizeof chunk, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return os_error("waiting for xknockd");
-        if (n == 0)
-            return Error{"xknockd closed the connection without an answer", "journalctl -u xknockd"};
-        buffer.append(chunk, static_cast<std::size_t>(n));
+        auto reply = ask_once(socket_path, json);
+        if (!reply || !reply->starts_with(kTooMany) || BootClock::now() >= deadline)
+            return reply;
+        // Each at a moment of its own, so that they do not all come again together.
+        std::this_thread::sleep_for(std::chrono::milliseconds(20 + std::random_device{}() % 80));
     }
 }
 

@@ -18,12 +18,16 @@ namespace xk::control {
 inline constexpr std::size_t kMaxRequest = 64 * 1024;
 inline constexpr std::size_t kMaxReply = 64 * 1024 * 1024;
 
+// The daemon's word where a client finds no place, not even to wait.
+inline constexpr std::string_view kTooMany = R"({"error":"too many clients at once","hint":"try again","exit":75})";
+
 std::string frame(std::string_view json);
 
 // Cuts the first frame off `buffer`. Nothing while it is not whole; an error when it is longer than allowed.
 Result<std::optional<std::string>> take_frame(std::string& buffer, std::size_t limit);
 
-// knockctl's side: connects, asks, waits for the reply (at most ten seconds).
+// knockctl's side: connects, asks, waits for the reply (at most ten seconds). Where the daemon has too many clients, it
+// asks again, ten seconds long.
 Result<std::string> ask(const std::string& socket_path, std::string_view json);
 
 } // namespace xk::control

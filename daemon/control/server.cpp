@@ -19,9 +19,9 @@ namespace {
 constexpr const char* kNoRole = R"({"error":"you may not talk to xknockd","hint":"be root, or a member of the )"
                                 R"(group in the configuration's control section","exit":1})";
 constexpr const char* kTooLong = R"({"error":"the request is too long","exit":1})";
-constexpr const char* kTooMany = R"({"error":"too many clients at once","exit":1})";
+constexpr int kBacklog = 512; // connect() waits while it is full
 
-void say(int fd, const char* json) {
+void say(int fd, std::string_view json) {
     const std::string out = frame(json);
     (void)!::send(fd, out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -73,29 +73,46 @@ Result<Server> Server::open(const std::string& path, Groups groups, Handler hand
     ::unlink(path.c_str()); // of a daemon before us: the lock says that it is gone
     if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return os_error("binding the control socket " + in_quotes(path));
-    if (::chmod(path.c_str(), 0666) != 0 || ::listen(fd.get(), 16) != 0)
+    if (::chmod(path.c_str(), 0666) != 0 || ::listen(fd.get(), kBacklog) != 0)
         return os_error("opening the control socket " + in_quotes(path));
     return Server(std::move(fd), groups, std::move(handler));
 }
 
+std::size_t Server::readers(const std::list<Client>& clients) {
+    return static_cast<std::size_t>(
+        std::count_if(clients.begin(), clients.end(), [](const Client& c) { return c.role == Role::reader; }));
+}
+
 void Server::accept(const std::function<void(int)>& watch) {
-    // Not more at once than can be clients: who connects in a loop must not keep the daemon here.
-    for (std::size_t i = 0; i < kMaxClients; ++i) {
+    // Not more at once than can wait: who connects in a loop must not keep the daemon here.
+    for (std::size_t i = 0; i < kMaxWaiting; ++i) {
         Fd fd(::accept4(listen_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!fd)
-            return;
+            break;
         const Role role = role_of(fd.get(), groups_);
         if (role == Role::none) {
             say(fd.get(), kNoRole);
             continue;
         }
-        // Readers leave places for who has to act.
-        if (clients_.size() >= (role == Role::admin ? kMaxClients : kMaxReaders)) {
+        if (waiting_.size() >= kMaxWaiting || (role == Role::reader && readers(waiting_) >= kMaxWaitingReaders)) {
             say(fd.get(), kTooMany);
             continue;
         }
-        watch(fd.get());
-        clients_.push_back({std::move(fd), role, BootClock::now(), {}, {}});
+        waiting_.push_back({std::move(fd), role, {}, {}, {}});
+        admit(watch);
+    }
+}
+
+void Server::admit(const std::function<void(int)>& watch) {
+    std::size_t reading = readers(clients_);
+    for (auto next = waiting_.begin(); next != waiting_.end() && clients_.size() < kMaxClients;) {
+        const auto client = next++;
+        if (client->role == Role::reader && reading >= kMaxReaders)
+            continue;
+        reading += client->role == Role::reader;
+        client->last = BootClock::now();
+        clients_.splice(clients_.end(), waiting_, client);
+        watch(client->fd.get());
     }
 }
 

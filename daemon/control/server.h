@@ -31,7 +31,10 @@ Role role_of(int fd, const Groups& groups);
 
 class Server {
   public:
+    // As many are served at once; a reply can be large. Others wait for a place, so that a hundred programs that ask in
+    // one moment are all answered. Readers leave places of both kinds for who has to act.
     static constexpr std::size_t kMaxClients = 16, kMaxReaders = 12;
+    static constexpr std::size_t kMaxWaiting = 256, kMaxWaitingReaders = 128;
     static constexpr std::chrono::seconds kIdle{5};
 
     // The answer to one request, as JSON. A connection carries one.
@@ -43,15 +46,19 @@ class Server {
     int listen_fd() const { return listen_.get(); }
     void set_groups(Groups groups) { groups_ = groups; }
 
-    // Takes what is there to accept; the callbacks let the caller's loop watch the new descriptor.
+    // Takes what is there to accept, and gives places away; the callback lets the caller's loop watch the descriptor
+    // of a client that has one from now on.
     void accept(const std::function<void(int fd)>& watch);
+    // After a client is gone: gives its place to one that waits.
+    void admit(const std::function<void(int fd)>& watch);
 
     // `fd` is ready. When it returns false the client is gone and its descriptor closed. Where a reply
     // could not be written at once, wants_write() is true.
     bool serve(int fd);
     bool wants_write(int fd) const;
 
-    // Closes whoever took longer than kIdle to send his request, or to take the reply; their descriptors are gone then.
+    // Closes whoever has a place and took longer than kIdle to send his request, or to take the reply; their
+    // descriptors are gone then, and admit() is due.
     void drop_idle(BootTime now);
 
   private:
@@ -63,6 +70,7 @@ class Server {
     };
     Server(Fd listen, Groups groups, Handler handler);
     std::list<Client>::iterator find(int fd);
+    static std::size_t readers(const std::list<Client>& clients);
     // False: this client is done with, well or badly.
     bool read(Client& client);
     bool write(Client& client);
@@ -70,7 +78,8 @@ class Server {
     Fd listen_;
     Groups groups_;
     Handler handler_;
-    std::list<Client> clients_;
+    std::list<Client> clients_; // those with a place
+    std::list<Client> waiting_; // nobody reads from them yet
 };
 
 } // namespace xk::control

@@ -4,13 +4,6 @@
 namespace xk::gate {
 namespace {
 
-Prefix truncated(const Address& address, unsigned length) {
-    Prefix p{address, static_cast<std::uint8_t>(length)};
-    for (unsigned bit = length; bit < 128; ++bit)
-        p.address.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
-    return p;
-}
-
 bool is_over(const Ban& ban, BootTime now) { return ban.until && *ban.until <= now; }
 
 } // namespace
@@ -41,7 +34,7 @@ bool BanList::is_banned(const Address& address, BootTime now) const {
     for (unsigned length = 0; length <= 128; ++length) {
         if (count_[length] == 0)
             continue;
-        const auto found = bans_.find(truncated(address, length));
+        const auto found = bans_.find(Prefix::around(address, length));
         if (found != bans_.end() && found->first.contains(address) && !is_over(found->second, now))
             return true;
     }

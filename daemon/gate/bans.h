@@ -17,7 +17,7 @@ namespace xk::gate {
 
 struct Ban {
     std::optional<BootTime> until; // none: for ever
-    std::string reason;            // printable, for people
+    std::string reason;            // printable: whose ban it is (gate/ban_book.h)
 };
 
 class BanList {
@@ -36,6 +36,8 @@ class BanList {
     const std::map<Prefix, Ban>& all() const { return bans_; }
     std::size_t addresses() const { return count_[128]; }
     std::size_t networks() const { return bans_.size() - count_[128]; }
+    // Whether a prefix of this length is banned.
+    bool has_length(unsigned length) const { return count_[length] != 0; }
 
   private:
     std::map<Prefix, Ban> bans_;

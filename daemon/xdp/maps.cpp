@@ -143,11 +143,11 @@ Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addres
     return {};
 }
 
-Result<void> put_ban(Filter& filter, const Prefix& prefix, const gate::Ban& ban) {
-    const std::uint64_t until = ban.until ? boot_ns(*ban.until) : UINT64_MAX;
+Result<void> put_ban(Filter& filter, const Prefix& prefix, const std::optional<BootTime>& until) {
+    const std::uint64_t end = until ? boot_ns(*until) : UINT64_MAX;
     if (prefix.is_single())
-        return put(addresses_fd(filter), abi(prefix.address), until, "banned addresses");
-    return put(networks_fd(filter), abi(prefix), until, "banned networks");
+        return put(addresses_fd(filter), abi(prefix.address), end, "banned addresses");
+    return put(networks_fd(filter), abi(prefix), end, "banned networks");
 }
 
 void erase_ban(Filter& filter, const Prefix& prefix) {
@@ -184,15 +184,15 @@ gate::BanList read_bans(Filter& filter) {
     return bans;
 }
 
-Result<void> replace_bans(Filter& filter, const gate::BanList& bans) {
+Result<void> replace_bans(Filter& filter, const gate::BanBook& bans) {
     const gate::BanList before = read_bans(filter);
     for (const auto& [prefix, ban] : before.all())
         if (bans.all().count(prefix) == 0)
             erase_ban(filter, prefix);
-    for (const auto& [prefix, ban] : bans.all())
-        if (auto done = put_ban(filter, prefix, ban); !done)
+    for (const auto& [prefix, ban] : bans.list().all())
+        if (auto done = put_ban(filter, prefix, bans.until_for_filter(prefix)); !done)
             return done;
-    set_ban_counts(filter, bans);
+    set_ban_counts(filter, bans.list());
     return {};
 }
 

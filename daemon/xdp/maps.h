@@ -4,7 +4,7 @@
 // calls are a few microseconds; a failure is an Error and leaves the map as it was for that key.
 #pragma once
 
-#include "daemon/gate/bans.h"
+#include "daemon/gate/ban_book.h"
 #include "daemon/xdp/filter.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
@@ -64,12 +64,12 @@ inline constexpr std::size_t kMaxBannedAddresses = XK_MAX_BANNED_ADDRESSES;
 inline constexpr std::size_t kMaxBannedNetworks = XK_MAX_BANNED_NETWORKS;
 
 // Writes one ban, or takes it away; set_ban_counts() switches the look-ups on and off. A daemon
-// that takes over calls replace_bans() before the new program runs.
-Result<void> put_ban(Filter& filter, const Prefix& prefix, const gate::Ban& ban);
+// that takes over calls replace_bans() before the new program runs. The time is BanBook::until_for_filter().
+Result<void> put_ban(Filter& filter, const Prefix& prefix, const std::optional<BootTime>& until);
 void erase_ban(Filter& filter, const Prefix& prefix);
 void set_ban_counts(Filter& filter, const gate::BanList& bans);
-Result<void> replace_bans(Filter& filter, const gate::BanList& bans);
-// The bans that the pinned maps hold, without their reasons: what a daemon before us left.
+Result<void> replace_bans(Filter& filter, const gate::BanBook& bans);
+// The bans that the pinned maps hold, without their owners: what a daemon before us left.
 gate::BanList read_bans(Filter& filter);
 
 using Counters = std::array<std::uint64_t, XK_COUNTERS>; // summed over the CPUs

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 
 namespace xk {
 namespace {
@@ -45,6 +46,31 @@ bool in_any(const Address& address, const Range (&ranges)[N]) {
                        [&](const Range& r) { return covers(r.network, r.length, address); });
 }
 
+// The address that v4-mapped text means, in whichever of its forms; nothing where it is another address.
+std::optional<Address> mapped_v4(std::string_view text) {
+    const std::string copy(text);
+    Address address;
+    if (copy.find('\0') != std::string::npos || ::inet_pton(AF_INET6, copy.c_str(), address.bytes.data()) != 1 ||
+        !address.is_v4())
+        return std::nullopt;
+    return address;
+}
+
+// The network that `text` names by this address and these digits of a length from `least` to `most`.
+Result<Prefix> with_length(std::string_view text, const Address& address, std::string_view digits, unsigned least,
+                           unsigned most) {
+    unsigned length = 0;
+    const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+    if (digits.empty() || code != std::errc{} || end != digits.data() + digits.size() || length < least || length > most)
+        return Error{in_quotes(text) + " has no prefix length of " + std::to_string(least) + " to " + std::to_string(most),
+                     {}};
+    const bool plain_v4 = address.is_v4() && least == 0;
+    const Prefix prefix = Prefix::around(address, plain_v4 ? 96 + length : length);
+    if (prefix.address != address)
+        return Error{in_quotes(text) + " has bits set behind its prefix length", "did you mean " + prefix.text() + "?"};
+    return prefix;
+}
+
 } // namespace
 
 Address Address::v4(const Bytes<4>& v4) {
@@ -69,6 +95,12 @@ Result<Address> Address::parse(std::string_view text) {
             return six;
     }
     return Error{in_quotes(text) + " is not an IP address", "write 192.0.2.1 or 2001:db8::1"};
+}
+
+Result<Address> Address::parse_logged(std::string_view text) {
+    if (const auto mapped = mapped_v4(text))
+        return *mapped;
+    return parse(text);
 }
 
 Address Address::of(const sockaddr& address) {
@@ -145,35 +177,33 @@ std::uint32_t Address::to_sockaddr(sockaddr_storage& out, std::uint16_t port) co
     return sizeof in6;
 }
 
+Prefix Prefix::around(const Address& address, unsigned length) {
+    Prefix prefix{address, static_cast<std::uint8_t>(length)};
+    for (unsigned bit = length; bit < 128; ++bit)
+        prefix.address.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
+    return prefix;
+}
+
 Result<Prefix> Prefix::parse(std::string_view text) {
     const auto slash = text.find('/');
     auto address = Address::parse(text.substr(0, slash));
     if (!address)
         return Error{in_quotes(text) + " is not an address or network",
                      "write 192.0.2.0/24, 2001:db8::/32 or a single address"};
-    Prefix prefix{*address, 128};
-    if (slash != std::string_view::npos) {
-        const std::string_view digits = text.substr(slash + 1);
-        const unsigned limit = address->is_v4() ? 32 : 128;
-        unsigned length = 0;
-        const auto [end, code] =
-            std::from_chars(digits.data(), digits.data() + digits.size(), length);
-        if (digits.empty() || code != std::errc{} || end != digits.data() + digits.size() ||
-            length > limit)
-            return Error{in_quotes(text) + " has no prefix length of 0 to " +
-                             std::to_string(limit),
-                         {}};
-        prefix.length = static_cast<std::uint8_t>(address->is_v4() ? 96 + length : length);
-    }
-    Address network = prefix.address;
-    for (unsigned bit = prefix.length; bit < 128; ++bit)
-        network.bytes[bit / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
-    if (network != prefix.address) {
-        prefix.address = network;
-        return Error{in_quotes(text) + " has bits set behind its prefix length",
-                     "did you mean " + prefix.text() + "?"};
-    }
-    return prefix;
+    if (slash == std::string_view::npos)
+        return of(*address);
+    return with_length(text, *address, text.substr(slash + 1), 0, address->is_v4() ? 32 : 128);
+}
+
+Result<Prefix> Prefix::parse_logged(std::string_view text) {
+    const auto slash = text.find('/');
+    const auto mapped = mapped_v4(text.substr(0, slash));
+    if (!mapped)
+        return parse(text);
+    if (slash == std::string_view::npos)
+        return of(*mapped);
+    // Its length counts the 96 bits before the IPv4 address too; a shorter one would be a part of IPv6.
+    return with_length(text, *mapped, text.substr(slash + 1), 96, 128);
 }
 
 bool Prefix::contains(const Address& other) const {

@@ -29,6 +29,8 @@ struct Address {
     }
     // Accepts exactly what inet_pton(3) accepts; no zone, no name, no v4-mapped text.
     static Result<Address> parse(std::string_view text);
+    // The same, and v4-mapped text as the IPv4 address that it means: see Prefix::parse_logged().
+    static Result<Address> parse_logged(std::string_view text);
     // From AF_INET or AF_INET6; any other family is the unspecified address "::".
     static Address of(const sockaddr& address);
 
@@ -60,6 +62,11 @@ struct Prefix {
     // set are an error, because they usually are a slip of the operator.
     static Result<Prefix> parse(std::string_view text);
     static Prefix of(const Address& address) { return {address, 128}; }
+    // The same, and IPv4 in IPv6 clothes (::ffff:192.0.2.1, ::ffff:192.0.2.0/120), as daemons with one socket for both
+    // families log it (RFC 4291 section 2.5.5.2): it means the IPv4 address or network.
+    static Result<Prefix> parse_logged(std::string_view text);
+    // The network of this length that the address is in.
+    static Prefix around(const Address& address, unsigned length);
 
     bool is_v4() const { return length >= 96 && address.is_v4(); }
     bool is_single() const { return length == 128; }

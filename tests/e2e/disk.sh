@@ -52,11 +52,17 @@ umount "$D/run"
 disk run 64m 755
 start
 lets_in "with room"
+ctl ban 203.0.113.9 --for 1h --reason first >/dev/null
 fill run
 lets_in "full"
+check "full: bans count" ctl ban --stdin --for 1h --reason "more than a page of text" \
+	<<<"$(python3 -c 'for i in range(200): print(f"203.0.113.{i}")')"
+contains "full: what a restart will not know is said" "$(cat "$D/log")" "a restart would not know whose bans these are"
 kill_it
 start
 lets_in "full, and after a kill"
+equal "full, and after a kill: all bans hold" "$(ctl bans --json | grep -c '"prefix"')" 200
+ctl unban --all >/dev/null
 kill_it
 rm "$D/run/filler"
 read_only run

@@ -6,7 +6,7 @@
 begin doctor
 configure
 enroll anna robot --factor hmac
-cp "$KNOCKCTL" "$D/knockctl" # homes are covered up below, and the build may be in one
+cp "$KNOCKCTL" "$KNOCKCTL-host" "$D/" # homes are covered up below, and the build may be in one
 mkdir "$D/home"
 
 # The doctor as root on the server, in a private mount namespace: $D/home is everybody's home, and $MOUNTS may put more in

@@ -14,7 +14,7 @@ exposure=$(systemd-analyze security --offline=true --no-pager "$D/stage/usr/lib/
 	sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
 say "exposure $exposure"
 for file in etc/fail2ban/action.d/xknock.conf usr/lib/systemd/system/xknockd.service usr/lib/sysusers.d/xknock.conf \
-	usr/lib/tmpfiles.d/xknock.conf usr/sbin/xknockd usr/sbin/knockctl usr/bin/knock-client usr/share/doc/xknock/docs/configuration.md; do
+	usr/lib/tmpfiles.d/xknock.conf usr/sbin/xknockd usr/sbin/knockctl usr/libexec/knockctl-host usr/bin/knock-client usr/share/doc/xknock/docs/configuration.md; do
 	check "$file is installed" test -s "$D/stage/$file"
 done
 check "is at most 1.5" awk "BEGIN { exit !($exposure <= 1.5) }"
@@ -114,6 +114,44 @@ contains "the journal has the line" "$(journal)" "granted anna/laptop ssh from 1
 contains "with its priority" "$(journal json | tail -1)" '"PRIORITY":"6"'
 check "knockctl works where the operator is" inside knockctl status
 check "and so does systemctl reload" inside systemctl reload xknockd
+
+say "fail2ban, as the document has it"
+inside mkdir -p /run/sshd
+inside cp /opt/stage/etc/fail2ban/action.d/xknock.conf /etc/fail2ban/action.d/
+# The first block of that kind below the heading, as it is printed.
+document=/usr/share/doc/xknock/docs/control.md
+# shellcheck disable=SC2016  # no command in it
+inside awk '/^## fail2ban/ {on = 1} on && /^```ini/ {block = 1; next} block && /^```/ {exit} block' $document >"$D/jail.local"
+check "there is a jail in it" grep -q '^\[sshd\]' "$D/jail.local"
+inside tee /etc/fail2ban/jail.local <"$D/jail.local" >/dev/null
+packages=$(inside sed -n '/^## fail2ban/,$ s/^# apt-get install //p' $document)
+contains "with the package that reads the journal" "$packages" python3-systemd
+# shellcheck disable=SC2086  # several words
+check "and Debian has all of them" inside dpkg -s $packages
+# The unit of the package, which is masked at boot, under another name.
+inside cp /lib/systemd/system/fail2ban.service /etc/systemd/system/f2b.service
+inside ssh-keygen -q -t ed25519 -N '' -f /run/sshd/key
+inside systemctl daemon-reload
+inside systemd-run --quiet --unit=sshd-2222 /usr/sbin/sshd -D -f /dev/null -p 2222 -h /run/sshd/key -o PidFile=none
+eventually 10 listening 2222 || fail "no sshd"
+check "its service starts" inside systemctl start f2b
+jail_is_up() { inside fail2ban-client status sshd; }
+eventually 20 jail_is_up || fail "no jail: $(inside journalctl -q -u f2b -n 8 --no-pager)"
+for _ in 1 2 3; do
+	in_str ssh -F none -o BatchMode=yes -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o ConnectTimeout=5 \
+		-p 2222 nobody-of-that-name@198.51.100.1 true >/dev/null 2>&1 || true
+done
+in_bans() { inside knockctl bans | tr -s ' ' | grep -q '^198.51.100.66 1h fail2ban sshd'; }
+eventually 20 in_bans || fail "wrong logins ban nobody: $(inside fail2ban-client status sshd)"
+say "real wrong logins, by the journal, are banned"
+refuse "at every port" can_connect "$STR" 198.51.100.1 2222
+check "unban" inside fail2ban-client set sshd unbanip 198.51.100.66
+equal "he is free" "$(inside knockctl bans)" "no bans"
+inside fail2ban-client set sshd banip 203.0.113.9 >/dev/null
+check "stop" inside systemctl stop f2b
+equal "takes its bans away" "$(inside knockctl bans)" "no bans"
+lacks "the action had no error" "$(inside cat /var/log/fail2ban.log)" "ERROR   Failed to execute"
+inside systemctl stop sshd-2222
 
 say "hooks"
 # What it says on standard error is in the journal, because it fails. The unit lets it write nowhere.

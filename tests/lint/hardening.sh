@@ -3,7 +3,7 @@
 # hardening.sh BUILD: what the compiler was asked for is in the binaries as they are shipped.
 set -euo pipefail
 faults=0
-for program in daemon/xknockd daemon/xknock-worker daemon/xknock-hooks client/knock-client tools/knockctl; do
+for program in daemon/xknockd daemon/xknock-worker daemon/xknock-hooks client/knock-client tools/knockctl tools/knockctl-host; do
 	file=$1/$program
 	# has WHAT PATTERN OPTION: readelf's output for OPTION holds it.
 	has() { grep -qE "$2" <<<"$(readelf -W "$3" "$file")" || { echo "$program: $1" >&2 && faults=1; }; }

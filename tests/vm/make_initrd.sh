@@ -19,7 +19,7 @@ MODULES="veth virtio_blk virtio_pci nf_tables nft_ct nft_counter nft_fib_inet nf
 	nft_connlimit nft_chain_nat nft_nat vrf virtio_net vmxnet3 ip_vs ip_vs_rr nft_redir nft_reject_inet"
 PROGRAMS="/bin/dash /sbin/ethtool /sbin/ip /usr/sbin/nft /sbin/modprobe /usr/bin/socat /usr/bin/setpriv
 	/usr/sbin/xdp-loader /usr/sbin/xdp-filter /usr/sbin/ipvsadm"
-PRODUCT="daemon/xknockd daemon/xknock-worker client/knock-client tools/knockctl"
+PRODUCT="daemon/xknockd daemon/xknock-worker client/knock-client tools/knockctl tools/knockctl-host"
 TOOLS="tests/tool/xk-packet tests/vm/xk-old-kernel"
 
 R=$(mktemp -d)

@@ -2,6 +2,7 @@
 #include "tools/knockctl/closing.h"
 
 #include "daemon/ssh_caller.h"
+#include "tools/knockctl/control.h"
 
 #include <nlohmann/json.hpp>
 
@@ -22,10 +23,6 @@ json json_of(const TcpSession& session) {
 }
 
 } // namespace
-
-std::string counted(unsigned number, const std::string& what) {
-    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
-}
 
 json close_request(const std::string& what, bool cut) {
     json request = {{"verb", "close"}, {"what", what}, {"cut", cut}};

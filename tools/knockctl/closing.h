@@ -11,8 +11,6 @@
 
 namespace xk::tools {
 
-std::string counted(unsigned number, const std::string& what);
-
 nlohmann::json close_request(const std::string& what, bool cut);
 // Asks on the terminal where somebody came by ssh and the session cannot be told; an error where they say no, or there is
 // no terminal and no `yes`.

@@ -143,9 +143,13 @@ std::string show_stats(const json& r) {
 }
 
 std::string show_bans(const json& r) {
-    std::vector<Row> rows;
+    std::vector<Row> rows; // one for each owner, the longest first
     for (const json& b : r.at("bans"))
-        rows.push_back({text(b.at("prefix")), time_left(b.at("expires_in_s")), text(b.at("reason"))});
+        for (const json& owner : b.at("owners")) {
+            const std::string named = owner.contains("address") ? " (" + text(owner.at("address")) + ")" : "";
+            rows.push_back({text(b.at("prefix")), time_left(owner.at("expires_in_s")),
+                            text(owner.at("reason")) + named});
+        }
     return rows.empty() ? "no bans\n" : table({"BANNED", "LEFT", "REASON"}, rows);
 }
 

@@ -99,3 +99,19 @@ TEST_CASE("a prefix with host bits, or without a usable length, is refused") {
         CHECK_MESSAGE(!Prefix::parse(text).has_value(), text);
     CHECK(Prefix::parse("192.0.2.1/24").error().hint == "did you mean 192.0.2.0/24?");
 }
+
+TEST_CASE("IPv4 in IPv6 clothes is what daemons log, and means the IPv4 address or network") {
+    for (const char* text : {"::ffff:192.0.2.1", "::FFFF:c000:201", "0:0:0:0:0:ffff:192.0.2.1", "192.0.2.1"}) {
+        CHECK_MESSAGE(Prefix::parse_logged(text).value() == prefix("192.0.2.1"), text);
+        CHECK_MESSAGE(Address::parse_logged(text).value() == address("192.0.2.1"), text);
+    }
+    CHECK(Prefix::parse_logged("::ffff:192.0.2.0/120").value() == prefix("192.0.2.0/24"));
+    CHECK(Prefix::parse_logged("::ffff:192.0.2.1/128").value() == prefix("192.0.2.1"));
+    CHECK(Prefix::parse_logged("::ffff:0:0/96").value() == prefix("0.0.0.0/0"));
+    CHECK(Prefix::parse_logged("2001:db8::/32").value() == prefix("2001:db8::/32"));
+    CHECK(Prefix::parse_logged("::ffff:192.0.2.1/120").error().hint == "did you mean 192.0.2.0/24?");
+    for (const char* text : {"::ffff:192.0.2.0/24", "::ffff:192.0.2.0/95", "::ffff:192.0.2.0/129", "::ffff:192.0.2.0/",
+                             "::ffff:192.0.2.256", "::fffe:192.0.2.1/96"})
+        CHECK_MESSAGE(!Prefix::parse_logged(text).has_value(), text);
+    CHECK_FALSE(Prefix::parse("::ffff:192.0.2.1").has_value()); // a configuration says what it means
+}

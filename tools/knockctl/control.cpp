@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#include "tools/knockctl/control.h"
+
+#include "daemon/control/frame.h"
+
+#include <iostream>
+
+namespace xk::tools {
+
+using nlohmann::json;
+
+int fail(const Error& error) {
+    std::cerr << (error.message.find('\n') == std::string::npos ? "knockctl: " : "") << error.message << "\n";
+    if (!error.hint.empty())
+        std::cerr << "  hint: " << error.hint << "\n";
+    return static_cast<int>(error.exit);
+}
+
+std::string counted(unsigned number, const std::string& what) {
+    return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
+}
+
+std::string text_of(const json& value, int indent) {
+    return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
+bool Control::somebody_answers() const { return control::ask(socket, text_of({{"verb", "status"}})).has_value(); }
+
+Result<json> Control::ask(const json& request) const {
+    auto reply = control::ask(socket, text_of(request));
+    if (!reply)
+        return reply.error();
+    json parsed = json::parse(*reply, nullptr, false);
+    if (parsed.is_discarded() || !parsed.is_object())
+        return Error{"the reply of xknockd makes no sense", {}};
+    if (parsed.contains("error"))
+        return Error{parsed.value("error", ""), parsed.value("hint", ""), static_cast<Exit>(parsed.value("exit", 1))};
+    return parsed;
+}
+
+int Control::ask(const json& request, const std::function<std::string(const json&)>& show) const {
+    const auto reply = ask(request);
+    if (!reply)
+        return fail(reply.error());
+    std::cout << (as_json ? text_of(*reply, 2) + "\n" : show(*reply));
+    return 0;
+}
+
+} // namespace xk::tools

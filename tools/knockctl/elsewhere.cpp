@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#include "protocol/base/quote.h"
+#include "tools/knockctl/host.h"
+
+#include <unistd.h>
+
+#include <climits>
+
+namespace xk::tools {
+namespace {
+
+char** arguments = nullptr;
+
+// knockctl-host lies beside us (where both were built), where libexec is, seen from sbin, or where it is installed.
+int hand_over() {
+    char self[PATH_MAX];
+    const ssize_t size = ::readlink("/proc/self/exe", self, sizeof self);
+    if (size <= 0 || size == sizeof self)
+        return fail(os_error("looking for this program itself"));
+    const std::string own(self, static_cast<std::size_t>(size));
+    const std::string directory = own.substr(0, own.rfind('/') + 1);
+    const std::string installed = XK_LIBEXEC "/knockctl-host";
+    for (const std::string& path :
+         {directory + "knockctl-host", directory + XK_LIBEXEC_FROM_SBIN "/knockctl-host", installed})
+        ::execv(path.c_str(), arguments);
+    return fail(os_error("starting " + in_quotes(installed)));
+}
+
+} // namespace
+
+void remember_arguments(char** given) { arguments = given; }
+
+int run_try(const Control&, const std::string&, const std::string&) { return hand_over(); }
+int run_check(const std::string&, bool) { return hand_over(); }
+int run_doctor(const std::string&, const Control&) { return hand_over(); }
+int run_keygen(const KeygenOptions&, bool, bool) { return hand_over(); }
+
+} // namespace xk::tools

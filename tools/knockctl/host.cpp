@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "tools/knockctl/host.h"
+
+#include "daemon/config/config.h"
+#include "daemon/config/secret_file.h"
+#include "daemon/trial.h"
+#include "protocol/base/duration.h"
+#include "tools/knockctl/doctor.h"
+#include "tools/knockctl/trial.h"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <iostream>
+
+namespace xk::tools {
+
+using nlohmann::json;
+
+void remember_arguments(char**) {}
+
+int run_try(const Control& control, const std::string& file, const std::string& text) {
+    const auto time = parse_trial_time(text);
+    if (!time)
+        return fail(time.error());
+    if (!control.somebody_answers()) {
+        const auto config = config::load_config(file);
+        if (!config)
+            return fail(config.error());
+        if (auto done = start_on_trial(*config, *time); !done)
+            return fail(done.error());
+    }
+    // Also of one that was just started: another start may have been under way, without the trial.
+    return control.ask({{"verb", "try"}, {"seconds", time->count()}}, [](const json& r) {
+        return "on trial for " + duration_text(std::chrono::seconds(r.value("trial_ends_in_s", 0))) +
+               ": everything is taken away then, unless you get in from a second terminal and say\n"
+               "knockctl confirm\n";
+    });
+}
+
+int run_check(const std::string& file, bool as_json) {
+    auto config = config::load_config(file);
+    if (!config)
+        return fail(config.error());
+    // What only the worker reads otherwise.
+    std::string faults;
+    for (std::size_t i = 0; i < config->secrets.size(); ++i) {
+        auto fds = config::open_secrets(*config, i);
+        if (!fds)
+            return fail(fds.error());
+        Secret<Key> key;
+        Secret<gate::FactorSecret> factor;
+        if (!config::read_key_file((*fds)[0], *key))
+            faults += config->secrets[i].key + ": is not a key\n";
+        if (fds->size() > 1 &&
+            !config::read_factor_file((*fds)[1], config->policy.credentials[i].factor, *factor))
+            faults += config->secrets[i].factor + ": is not a second factor's secret\n";
+    }
+    if (!faults.empty()) {
+        std::cerr << faults;
+        return static_cast<int>(Exit::configuration);
+    }
+    if (as_json) {
+        std::cout << text_of({{"file", file},
+                              {"credentials", config->policy.credentials.size()},
+                              {"services", config->policy.services.size()},
+                              {"warnings", config->warnings}},
+                             2)
+                  << "\n";
+        return 0;
+    }
+    for (const std::string& warning : config->warnings)
+        std::cerr << "warning: " << warning << "\n";
+    std::cout << file << ": good, " << config->policy.credentials.size() << " credentials, "
+              << config->policy.services.size() << " services\n";
+    return 0;
+}
+
+int run_doctor(const std::string& file, const Control& control) {
+    const Findings findings = examine(file, [&] { return control.ask({{"verb", "status"}}); });
+    std::cout << (control.as_json ? text_of(findings_json(findings), 2) + "\n" : show_findings(findings));
+    return has_problem(findings) ? static_cast<int>(Exit::failed) : 0;
+}
+
+int run_keygen(const KeygenOptions& options, bool as_json, bool no_qr) {
+    ::umask(077);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    auto enrolled = enroll(options);
+    if (!enrolled)
+        return fail(enrolled.error());
+    if (as_json) {
+        json out = {{"profile", enrolled->profile_file}, {"files", enrolled->files}, {"notes", enrolled->notes}};
+        if (!enrolled->otpauth.empty())
+            out["otpauth"] = enrolled->otpauth;
+        std::cout << text_of(out, 2) << "\n";
+        return 0;
+    }
+    for (const std::string& note : enrolled->notes)
+        std::cout << note << "\n";
+    for (const std::string& file : enrolled->files)
+        std::cout << "wrote " << file << "\n";
+    if (!enrolled->otpauth.empty()) {
+        std::cout << "\nFor the authenticator of " << options.user << ", and for nobody else:\n";
+        if (!no_qr)
+            if (const auto qr = qr_code(enrolled->otpauth, ::isatty(STDOUT_FILENO) != 0))
+                std::cout << *qr;
+        std::cout << enrolled->otpauth << "\n";
+    }
+    std::cout << "\nNext: bring " << enrolled->profile_file << " to the device, into ~/.config/xknock (mode 0600),"
+              << "\nand let the daemon know: knockctl reload\n";
+    return 0;
+}
+
+} // namespace xk::tools
