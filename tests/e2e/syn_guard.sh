@@ -224,6 +224,7 @@ is_let "and every SYN goes through" stranger $V4 80
 say "panic, gate mode external, dry run, trial, and the end"
 check "panic" ctl panic
 dies "closes for strangers" unknown 22
+check "and is over by its own word" ctl panic --over
 stop
 refuse "the fence stays when it stops" unknown 22
 check "xknockd --remove" daemon_command --remove
