@@ -7,18 +7,21 @@ begin doctor
 configure
 enroll anna robot --factor hmac
 cp "$KNOCKCTL" "$KNOCKCTL-host" "$D/" # homes are covered up below, and the build may be in one
+# As it is shipped, for a limit on memory: a sanitizer wants terabytes of addresses.
+mkdir "$D/shipped"
+cp "${XK_RELEASE:-$XK_BUILD}"/tools/knockctl{,-host} "$D/shipped/"
 mkdir "$D/home"
 
 # The doctor as root on the server, in a private mount namespace: $D/home is everybody's home, and $MOUNTS may put more in
 # its way. The machine's clock may be synchronised or not: what adjtimex(2) returns is $CLOCK (5: TIME_ERROR).
-CLOCK=0 MOUNTS=:
+CLOCK=0 MOUNTS=: DOCTOR=$D/knockctl
 doctor() {
 	# shellcheck disable=SC2016  # for the other shell
 	# (A leak check and strace exclude each other.)
 	ASAN_OPTIONS=detect_leaks=0 in_srv unshare -m --propagation private sh -c 'd=$1 clock=$2 && eval "$3" && shift 3 &&
 		mount -t tmpfs none /root && if [ -d /home ]; then mount --bind "$d/home" /home; fi && cd / &&
 		exec strace -qq -o /dev/null -e trace=clock_adjtime,adjtimex -e inject=clock_adjtime,adjtimex:retval="$clock" "$@"' \
-		_ "$D" "$CLOCK" "$MOUNTS" "$D/knockctl" --socket "$D/run/control.sock" doctor -c "${CONFIG:-$D/etc/xknock.yaml}" "$@"
+		_ "$D" "$CLOCK" "$MOUNTS" "$DOCTOR" --socket "$D/run/control.sock" doctor -c "${CONFIG:-$D/etc/xknock.yaml}" "$@"
 }
 # finds SEVERITY WHAT: a line of the doctor's says so, and its exit code fits.
 finds() {
@@ -96,7 +99,7 @@ if [ -d /home ]; then # what a user chose is read for a little while only, and w
 	chmod 644 "$D"/home/mallory/*.yaml
 	install -m 644 "$(profile anna-robot)" "$D/home/bob/.config/xknock/server.yaml"
 	ln -s ../../bob/.config/xknock "$D/home/mallory/.config/xknock"
-	MOUNTS='ulimit -v 2000000' doctor >"$D/found" 2>&1 || true
+	DOCTOR=$D/shipped/knockctl MOUNTS='ulimit -v 2000000' doctor >"$D/found" 2>&1 || true
 	contains "a large file does no harm" "$(cat "$D/found")" '/home/bob/.config/xknock/server.yaml" is a profile'
 	lacks "nor does a link" "$(cat "$D/found")" mallory
 	rm -r "$D/home/mallory" "$D/home/bob"
@@ -137,7 +140,7 @@ echo 'table inet xknock { }' >"$D/loaded/more/mallory.nft"
 chown 65534 "$D/loaded/more/mallory.nft"
 mkfifo "$D/loaded/more/pipe"
 truncate -s 64G "$D/loaded/more/large"
-MOUNTS="ulimit -v 2000000 && $BOOT" finds advice 'saved: "/etc/more/mallory.nft" is loaded as root and can be written by others'
+DOCTOR=$D/shipped/knockctl MOUNTS="ulimit -v 2000000 && $BOOT" finds advice 'saved: "/etc/more/mallory.nft" is loaded as root and can be written by others'
 contains "and a large one is left out" "$(cat "$D/found")" '"/etc/more/large" is larger than'
 rm -r "$D/loaded"
 well "the host as it was"

@@ -57,6 +57,7 @@ equal "knocks lost" $((sent - $(accepted) - $(refused) - $(dropped))) 0
 equal "knocks that the filter dropped" "$(dropped)" 0
 # Whose judging was killed three times is taken for one that ends the worker: a reason, and it may have got its door.
 crashed=$(stat refused crashed)
+say "refused as: $(ctl stats --json | sed -n '/"refused"/,/}/s/ *"\([a-z-]*\)": \([1-9][0-9]*\).*/\1 \2/p' | paste -sd, -)"
 equal "knocks refused for anything but three kills in their judgement" $(($(refused) - crashed)) 0
 [ "$crashed" -le $((KILLS / 10)) ] || fail "$crashed of $sent knocks were killed three times"
 doors=$(grants)

@@ -314,6 +314,7 @@ all_again() { [ "$(count)" = 161 ]; }
 eventually 10 all_again || fail "restored are $(count)"
 check "a start brings them back" test "$(names $S)" = "fail2ban recidive, operator"
 f2b stop >/dev/null
-lacks "the action had no error" "$(cat "$F/log")" ERROR
+# (Whoever asks for a jail before it is there makes an error of fail2ban's own.)
+lacks "the action had no error" "$(grep -v fail2ban.transmitter "$F/log")" ERROR
 stop
 pass
