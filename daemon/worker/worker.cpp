@@ -40,13 +40,13 @@ class Worker::Doors : public gate::Firewall {
         ask.verb = verb;
         ask.credential = worker_.judge_->policy().credentials[request.credential].id;
         ask.request = request;
+        // Not asked, or not answered: the record stays in the ring, and the next worker asks again.
         if (auto sent = worker_.say(ask); !sent)
-            return fail(sent.error());
+            give_up(sent.error());
         for (;;) {
             auto received = worker_.channel_.receive(true);
             if (!received)
-                return fail(received.error());
-            // Not answered: the record stays in the ring, and the next worker asks again.
+                give_up(received.error());
             if (!*received)
                 ::_exit(0);
             if (const auto answer = as<DoorAnswer>(**received)) {
@@ -57,9 +57,9 @@ class Worker::Doors : public gate::Firewall {
             worker_.waiting_.push_back(**std::move(received));
         }
     }
-    Answer fail(const Error& error) {
-        worker_.broken_ = error;
-        return Answer::failed;
+    [[noreturn]] static void give_up(const Error& error) {
+        log::error(error);
+        ::_exit(static_cast<int>(Exit::failed));
     }
 
     Worker& worker_;
@@ -208,11 +208,8 @@ Result<void> Worker::run() {
             if (auto done = follow_clock(n < 0 && errno == ECANCELED); !done)
                 return done;
         }
-        if (fds[2].revents != 0) {
+        if (fds[2].revents != 0)
             ring_.consume([this](const gate::Candidate& candidate) { judge(candidate); }, kTurn);
-            if (broken_)
-                return *broken_;
-        }
     }
 }
 
@@ -360,8 +357,6 @@ Result<void> Worker::handle_activate() {
 }
 
 void Worker::judge(const gate::Candidate& candidate) {
-    if (broken_)
-        return;
     const Now now = Now::read();
     Doors doors(*this);
     const gate::Outcome outcome = judge_->judge(candidate, now, doors);

@@ -88,7 +88,6 @@ class Worker {
     std::map<std::uint32_t, std::pair<wire::CredentialId, wire::RequestId>> undone_;
     std::uint64_t malformed_told_ = 0;
     std::deque<privsep::Received> waiting_; // came while we waited
-    std::optional<Error> broken_;           // the channel failed in the middle of a judgement
 };
 
 } // namespace xk::worker
