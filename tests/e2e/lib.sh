@@ -257,7 +257,7 @@ session() {
 }
 hang_up() { # the input alone would not do: later sessions have it too
 	local pid=PID_$1
-	kill "${!pid}"
+	kill "${!pid}" 2>/dev/null || true # it may have been ended
 }
 talks() {
 	local fd=IN_$1 line="$RANDOM$RANDOM"
