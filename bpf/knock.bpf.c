@@ -2,8 +2,8 @@
 /*
  * The filter at the NIC. It decides about packets to the knock port, about banned sources, and about SYNs to protected
  * ports of which it is certain that nftables would drop them. Whatever it does not understand it passes on, and the
- * fence around the protected ports is nftables' work (daemon/nft). The order of the checks is that of docs/protocol.md, "The filter"; none
- * of them keeps state that an unauthenticated packet could fill.
+ * fence around the protected ports is nftables' work (daemon/nft). The order of the checks is that of docs/protocol.md,
+ * "The filter"; none of them keeps state that an unauthenticated packet could fill.
  *
  * Built from UAPI headers alone, so that one object loads on every kernel from 5.10 on.
  */
