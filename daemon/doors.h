@@ -73,16 +73,8 @@ class Doors {
     // machine slept (the time-outs of elements stood still, ours did not), or where the sets were lost.
     void write(nft::Transaction& transaction, const Now& now);
     Result<void> restore(const Now& now); // and without strangers
-    // Elements of our sets that are in nobody's book: loaded from a ruleset that was saved, say, or put in by hand.
-    // expel() takes them out, and says so in the log. In mode "external" the sets are the administrator's,
-    // and so is what else is in them: there are none.
-    struct Stranger {
-        nft::SetName set;
-        std::vector<std::uint8_t> key;
-        std::string text; // for the log
-    };
-    Result<std::vector<Stranger>> strangers() const;
-    static void expel(nft::Transaction& transaction, const std::vector<Stranger>& strangers);
+    // Takes out elements of our sets that are in nobody's book (loaded from a ruleset that was saved, say, or put in by
+    // hand) and says so in the log. In mode "external" the sets are the administrator's, and so is what else is in them.
     Result<void> expel_strangers();
     // Forgets those that the kernel does not have: somebody took them away by hand. How many they were.
     Result<std::size_t> forget_missing();
@@ -107,6 +99,13 @@ class Doors {
     std::string text_of(const gate::Door& door) const;
 
   private:
+    struct Stranger {
+        nft::SetName set;
+        std::vector<std::uint8_t> key;
+        std::string text; // for the log
+    };
+    Result<std::vector<Stranger>> strangers() const;
+    static void expel(nft::Transaction& transaction, const std::vector<Stranger>& strangers);
     bool external() const { return config_->gate_mode == config::GateMode::external; }
     std::optional<PortRange> range_of(const gate::Door& door) const;
     std::vector<nft::DoorSet> sets() const;

@@ -61,17 +61,16 @@ void Daemon::repair(const nft::Change& change) {
     // The fence has to stand, whatever connection tracking says.
     if (auto used = lifetimes_.forget_used(own_addresses()); !used)
         log::error(used.error());
-    const auto strangers = doors_.strangers();
-    if (!strangers)
-        done = strangers.error();
     if (done)
         done = install_fence(config(), [&](nft::Transaction& transaction) {
-            Doors::expel(transaction, *strangers);
             doors_.write(transaction, now);
             banning_.write(transaction, now);
             if (!external)
                 lifetimes_.write(transaction);
         });
+    // Afterwards: to list the sets takes longer than to make them, and until then everything may be open.
+    if (done)
+        done = doors_.expel_strangers();
     const std::string what = "table inet " + (external ? config().external.table : std::string(nft::kTable)) +
                              " was changed by " + (change.by.empty() ? "somebody" : change.by);
     if (!done) {
