@@ -39,6 +39,8 @@ struct SetSpec {
 
 // Of a set that the packet path itself changes the kernel wants to know how large it may become.
 constexpr std::uint32_t kMostElements = 65535;
+// The kernel makes the buckets for all of them at once, which takes most of the time that a new table needs.
+constexpr std::uint32_t kMostRemembered = 16384;
 
 SetSpec spec_of(const DoorSet& set) {
     const std::uint32_t ip = set.v4 ? kIpv4 : kIpv6, size = set.v4 ? 4 : 16;
@@ -62,10 +64,10 @@ std::vector<SetSpec> sets_of(const FenceSpec& spec) {
         sets.push_back({banned_set(v4).set, ip, size, NFT_SET_TIMEOUT, true});
         // Small, and written as a whole; no time-outs, which interval sets of older kernels handle badly.
         sets.push_back({banned_networks_set(v4).set, ip, size, NFT_SET_INTERVAL, true});
-        sets.push_back({begun_set(v4).set, ip, size, kRemembers, false, kMostElements});
-        for (const SetName& tuples : {flows_set(v4), ended_set(v4)})
+        sets.push_back({begun_set(v4).set, ip, size, kRemembers, false, kMostRemembered});
+        for (const auto& [tuples, most] : {std::pair(flows_set(v4), kMostRemembered), std::pair(ended_set(v4), kMostElements)})
             sets.push_back({tuples.set, concat(ip, ip, kInetProto, kInetService, kInetService), 2 * size + 12, kRemembers,
-                            true, kMostElements});
+                            true, most});
         if (spec.has_targets())
             sets.push_back({protected_targets_set(v4).set, concat(ip, kInetProto, kInetService), size + 8, 0, false});
         for (const bool forward : {false, true}) {

@@ -125,13 +125,13 @@ TEST_CASE("the fence reads as a person would have written it") {
 
 	set begun4 {
 		type ipv4_addr
-		size 65535
+		size 16384
 		flags dynamic,timeout
 	}
 
 	set flows4 {
 		type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service
-		size 65535
+		size 16384
 		flags dynamic,timeout
 	}
 
@@ -153,13 +153,13 @@ TEST_CASE("the fence reads as a person would have written it") {
 
 	set begun6 {
 		type ipv6_addr
-		size 65535
+		size 16384
 		flags dynamic,timeout
 	}
 
 	set flows6 {
 		type ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service
-		size 65535
+		size 16384
 		flags dynamic,timeout
 	}
 
