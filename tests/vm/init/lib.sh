@@ -80,6 +80,8 @@ pair() {
 }
 network() {
 	modprobe veth || fail "this kernel has no veth"
+	# As long as a link-local address is searched for duplicates, whoever forwards asks for no neighbour of IPv6.
+	sysctl -qw net.ipv6.conf.default.accept_dad=0 net.ipv6.conf.all.accept_dad=0
 	ip link set lo up
 	ip netns add cli
 	ip netns add str
