@@ -24,6 +24,8 @@ using gate::Answer;
 
 constexpr std::chrono::seconds kWorkerPatience{10}; // for an answer of the worker
 constexpr std::chrono::seconds kTick{1};
+// For the worker's messages, before everything else has its turn again: one that sends without a pause holds up nobody.
+constexpr std::chrono::milliseconds kWorkerTurn{5};
 
 std::string until_text(const Now& now, std::chrono::seconds lifetime) {
     return duration_text(lifetime) + ", until " + log::utc(now.wall + lifetime);
@@ -168,9 +170,12 @@ Result<Received> Daemon::wait_for(Type type) {
             return received.error();
         if (worker().closed())
             return worker_error("ended");
+        // What the loop would do; else doors that wait for a common transaction would wait for us.
+        if (const Now now = Now::read(); doors_.any_waiting() && now.boot >= doors_.due())
+            doors_.settle(now);
         if (!*received) {
             pollfd ready{worker().fd(), POLLIN, 0};
-            ::poll(&ready, 1, 100);
+            ::poll(&ready, 1, doors_.any_waiting() ? 10 : 100);
             continue;
         }
         const bool wanted = type_of(**received) == type;
@@ -184,8 +189,8 @@ Result<Received> Daemon::wait_for(Type type) {
 }
 
 void Daemon::on_worker() {
-    // As many messages as are there; each is answered before the next one is read.
-    for (;;) {
+    // What is there, for a while; each is answered before the next one is read.
+    for (const BootTime end = BootClock::now() + kWorkerTurn; BootClock::now() < end;) {
         auto received = worker().receive(false);
         if (!received)
             return fail(received.error());
@@ -199,26 +204,27 @@ void Daemon::on_worker() {
 }
 
 Result<void> Daemon::handle(const Received& received) {
+    if (!messages_.take(BootClock::now()))
+        return worker_error("says more than it can have to say");
     if (received.fds.empty()) {
         if (const auto tags = as<Tags>(received))
             return handle_tags(*tags);
         if (const auto ask = as<DoorAsk>(received))
             return handle_door_ask(*ask);
-        if (const auto notice = as<Notice>(received)) {
-            handle_notice(*notice);
+        if (const auto notice = as<Notice>(received))
+            return handle_notice(*notice);
+        if (const auto pong = as<Pong>(received); pong && pong->number == pong_ + 1 && pong->number <= ping_) {
+            pong_ = pong->number; // each is answered once, in order
             return {};
         }
-        if (const auto pong = as<Pong>(received)) {
-            if (pong->number <= ping_)
-                pong_ = std::max(pong_, pong->number);
+        if (as<SecretsRead>(received)) // nobody waits for it any more
             return {};
-        }
     }
     return worker_error("said something that makes no sense");
 }
 
 Result<void> Daemon::handle_tags(const Tags& message) {
-    if (message.count > kTagsInMessage)
+    if (message.count > kTagsInMessage || message.first > 1 || message.last > 1)
         return worker_error("said something that makes no sense");
     if (message.generation != generation_)
         return {}; // sent before it heard of the reload; all tags of the new configuration follow
@@ -249,12 +255,15 @@ Result<void> Daemon::handle_tags(const Tags& message) {
 }
 
 Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
+    const auto asked = checked(message);
+    if (!asked)
+        return worker_error("asked for something that makes no sense");
     const Now now = Now::read();
     const auto index = config().policy.find_credential(message.credential);
-    gate::DoorRequest request = message.request;
+    gate::DoorRequest request = asked->request;
     request.credential = static_cast<std::uint32_t>(index.value_or(UINT32_MAX));
     Doors::Done done;
-    switch (message.verb) {
+    switch (asked->verb) {
     case DoorVerb::open:
         if (parts_.panic.is_on())
             done.answer = Answer::panic; // judged before the worker heard of it
@@ -267,8 +276,6 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
     case DoorVerb::close_all:
         done = doors_.close_all(request.credential, now);
         break;
-    default:
-        return worker_error("asked for something that makes no sense");
     }
     DoorAnswer reply;
     reply.sequence = message.sequence;
@@ -287,11 +294,11 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
     if (done.answer == Answer::done || done.answer == Answer::waiting) {
         if (!door_log_.allow(0, request.address, now.boot))
             return sent;
-        if (message.verb == DoorVerb::open)
+        if (asked->verb == DoorVerb::open)
             spdlog::info("{} {} {} from {} ({}) for {}", parts_.dry_run ? "would grant" : "granted", who,
                          done.service, where, texts,
                          until_text(now, done.lifetime));
-        else if (message.verb == DoorVerb::close)
+        else if (asked->verb == DoorVerb::close)
             spdlog::info("{} {} {} from {} by {}", parts_.dry_run ? "would close" : "closed", done.service, texts,
                          where, who);
         else
@@ -321,23 +328,29 @@ void Daemon::on_settle() {
     doors_.settle(Now::read());
 }
 
-void Daemon::handle_notice(const Notice& message) {
-    switch (message.kind) {
+Result<void> Daemon::handle_notice(const Notice& message) {
+    const auto kind = checked(message);
+    if (!kind)
+        return worker_error("said something that makes no sense");
+    if (!notices_.take(BootClock::now()))
+        return worker_error("gives more notices than it has credentials");
+    switch (*kind) {
     case NoticeKind::clock_wrong:
         clock_is_wrong_ = true;
         spdlog::error("the wall clock is wrong: it is behind knocks that were accepted, or behind this release; no "
                       "knock is let in until it is right, or until \"knockctl clock accept\"");
-        return;
+        break;
     case NoticeKind::clock_right:
         clock_is_wrong_ = false;
         spdlog::info("the wall clock is right again");
-        return;
+        break;
     case NoticeKind::locked_for_good:
-        if (message.credential < config().policy.credentials.size())
+        if (const auto index = config().policy.find_credential(message.credential)) // a reload may have removed it
             spdlog::error("{} had too many wrong codes and is locked until \"knockctl unlock\"",
-                          config().policy.credentials[message.credential].label());
-        return;
+                          config().policy.credentials[*index].label());
+        break;
     }
+    return {};
 }
 
 void Daemon::after_doors(BootTime now) {

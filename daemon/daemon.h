@@ -19,6 +19,7 @@
 #include "daemon/nft/watch.h"
 #include "daemon/owners.h"
 #include "daemon/panic.h"
+#include "daemon/privsep/budget.h"
 #include "daemon/privsep/messages.h"
 #include "daemon/privsep/spawn.h"
 #include "daemon/state_files.h"
@@ -106,7 +107,17 @@ class Daemon {
     Result<void> put_up();
     void take_down();
     Result<void> look_after_old_sessions();
-    Result<void> hand_over(const config::Config& config, std::uint32_t generation);
+    // Credentials whose secrets cannot be used, in order. The worker has disabled them.
+    struct BadSecrets {
+        std::uint32_t credential;
+        Error error;
+    };
+    // Hands the worker a configuration, which counts with Activate{}. Its other messages are answered meanwhile.
+    Result<std::vector<BadSecrets>> hand_over(const config::Config& config);
+    Result<void> hand_over_whole(const config::Config& config);
+    Result<privsep::SecretsRead> hand_over_secrets(const config::Config& config, std::uint32_t first,
+                                                   std::vector<BadSecrets>& bad);
+    Result<privsep::SecretsRead> wait_for_secrets_read(std::uint32_t next);
     Result<void> install_fence(const config::Config& config,
                                const std::function<void(nft::Transaction&)>& more = [](nft::Transaction&) {});
     Result<void> attach(xdp::Filter& filter, const config::Config& config);
@@ -124,7 +135,7 @@ class Daemon {
     Result<void> handle(const privsep::Received& received);
     Result<void> handle_tags(const privsep::Tags& message);
     Result<void> handle_door_ask(const privsep::DoorAsk& message);
-    void handle_notice(const privsep::Notice& message);
+    Result<void> handle_notice(const privsep::Notice& message);
 
     // To be called after whatever may have opened or closed doors.
     void after_doors(BootTime now);
@@ -173,6 +184,10 @@ class Daemon {
     BootTime last_save_;
     std::uint64_t saved_slot_ = 0;
     std::uint32_t ping_ = 0, pong_ = 0; // the last ones
+    // What an honest worker never gets to: a knock is one message, and the filter lets no credential have more than two in
+    // a second; a notice is a credential that was locked for good, or the clock.
+    privsep::Budget messages_{100'000, 50'000};
+    privsep::Budget notices_{gate::kMaxCredentials, 1};
     std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
     bool resets_ = false; // see nft::can_reset()
     bool ruleset_unknown_ = false; // changes of it were lost
@@ -180,6 +195,7 @@ class Daemon {
     bool fence_was_there_ = false;
     bool replacing_tags_ = false, first_tags_ = false;
     std::uint32_t generation_ = 0; // of the configuration that counts
+    std::uint32_t handed_over_ = 0; // the last generation that was handed over, whether it counts or not
     bool clock_is_wrong_ = false;
     std::optional<Error> failure_;
     std::uint64_t saved_digest_ = 0;

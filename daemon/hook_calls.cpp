@@ -18,6 +18,11 @@ static_assert(kMaxArguments == config::kMaxHookArguments && kMaxBytes == config:
 
 constexpr int kReportsAtOnce = 64; // and then the others' turn
 
+bool is_sensible(const Report& report) {
+    return report.outcome >= Outcome::done && report.outcome <= Outcome::restarted &&
+           (report.event == Event::open || report.event == Event::close);
+}
+
 std::string shown(const gate::Name& name) { return printable(name.view()); }
 
 } // namespace
@@ -99,7 +104,7 @@ bool HookCalls::receive() {
         if (received && !process_->channel.closed() && !*received)
             return true;
         const auto report = received && *received ? privsep::as<Report>(**received) : std::nullopt;
-        if (!report) {
+        if (!report || !is_sensible(*report)) {
             process_.reset();
             spdlog::error("xknock-hooks is gone; no hook runs until xknockd is restarted");
             return false;

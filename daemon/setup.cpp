@@ -43,6 +43,19 @@ Result<Fd> sealed_copy(const gate::Policy& policy) {
     return fd;
 }
 
+constexpr std::size_t kMostFaultsTold = 20;
+
+Error not_a_key(const std::string& file) {
+    return Error{file + ": is not a key: 44 characters of base64 are expected, and not all zero",
+                 "\"knockctl keygen\" makes a new one", Exit::configuration};
+}
+
+Error not_a_factor(const std::string& file) {
+    return Error{file + ": is not a second factor's secret: base32 of 20 to 64 bytes (totp) or base64 of 32 bytes (hmac) is "
+                        "expected, and not all zero",
+                 "\"knockctl keygen\" makes a new one", Exit::configuration};
+}
+
 void add_guards(nft::FenceSpec& spec, const gate::Service& service) {
     nft::Guard guard;
     guard.cut = service.after == gate::After::cut;
@@ -86,8 +99,9 @@ Result<void> Daemon::put_up() {
     // Before anything is accepted in this boot, the copy must stop to say that nothing was.
     if (auto done = parts_.state_files.revoke(now, [](const std::string& note) { spdlog::error("{}", note); }); !done)
         return done;
-    if (auto done = hand_over(config(), generation_); !done)
+    if (auto done = hand_over_whole(config()); !done)
         return done;
+    generation_ = handed_over_;
     if (auto done = guarding_.begin(now.boot); !done)
         return done;
     if (auto done = doors_.adopt(now); !done)
@@ -160,9 +174,9 @@ void Daemon::take_down() {
             log::error(done.error());
 }
 
-Result<void> Daemon::hand_over(const config::Config& config, std::uint32_t generation) {
+Result<std::vector<Daemon::BadSecrets>> Daemon::hand_over(const config::Config& config) {
     NewPolicy policy;
-    policy.generation = generation;
+    policy.generation = ++handed_over_;
     policy.services = static_cast<std::uint32_t>(config.policy.services.size());
     policy.credentials = static_cast<std::uint32_t>(config.policy.credentials.size());
     policy.settings = config.policy.settings;
@@ -171,38 +185,83 @@ Result<void> Daemon::hand_over(const config::Config& config, std::uint32_t gener
         return file.error();
     const int policy_fd = file->get();
     if (auto sent = send(worker(), policy, {&policy_fd, 1}); !sent)
-        return sent;
-    for (std::uint32_t i = 0; i < policy.credentials; ++i) {
-        auto files = config::open_secrets(config, i);
-        if (!files)
-            return files.error();
-        std::vector<int> fds;
-        for (const Fd& fd : *files)
-            fds.push_back(fd.get());
-        Secrets message;
-        message.credential = i;
-        if (auto sent = send(worker(), message, fds); !sent)
-            return sent;
-    }
-    if (auto sent = send(worker(), Prepare{}); !sent)
-        return sent;
-    auto received = wait_for(Type::prepared);
-    if (!received)
-        return received.error();
-    const auto prepared = as<Prepared>(*received);
-    if (!prepared || prepared->credential >= std::max<std::size_t>(1, config.secrets.size()))
-        return worker_error("said something that makes no sense");
-    if (prepared->unlocked_memory)
+        return sent.error();
+    std::vector<BadSecrets> bad;
+    auto read = wait_for_secrets_read(0);
+    while (read && read->next < policy.credentials)
+        read = hand_over_secrets(config, read->next, bad);
+    if (!read)
+        return read.error();
+    if (read->unlocked_memory)
         spdlog::warn("the worker's keys could not be locked in memory: raise LimitMEMLOCK");
-    if (prepared->fault == SecretFault::none)
+    return bad;
+}
+
+// A few, whose files are open only while they are sent: there is a limit of descriptors on both sides.
+Result<SecretsRead> Daemon::hand_over_secrets(const config::Config& config, std::uint32_t first,
+                                              std::vector<BadSecrets>& bad) {
+    Secrets message;
+    message.first = first;
+    message.count = std::min(kSecretsAtOnce, static_cast<std::uint32_t>(config.secrets.size()) - first);
+    std::vector<Fd> files;
+    std::vector<int> fds;
+    std::map<std::uint32_t, Error> faults; // by credential
+    for (std::uint32_t n = 0; n < message.count; ++n) {
+        auto opened = config::open_secrets(config, first + n);
+        if (!opened) {
+            message.without |= 1u << n;
+            faults.emplace(first + n, opened.error());
+            continue;
+        }
+        for (Fd& fd : *opened) {
+            fds.push_back(fd.get());
+            files.push_back(std::move(fd));
+        }
+    }
+    if (auto sent = send(worker(), message, fds); !sent)
+        return sent.error();
+    auto read = wait_for_secrets_read(first + message.count);
+    if (!read)
+        return read;
+    for (std::uint32_t n = 0; n < message.count; ++n) {
+        const config::SecretFiles& own = config.secrets[first + n];
+        if ((read->bad_keys >> n & 1) != 0)
+            faults.emplace(first + n, not_a_key(own.key));
+        else if ((read->bad_factors >> n & 1) != 0)
+            faults.emplace(first + n, not_a_factor(own.factor));
+    }
+    for (auto& [credential, error] : faults)
+        bad.push_back({credential, std::move(error)});
+    return read;
+}
+
+Result<SecretsRead> Daemon::wait_for_secrets_read(std::uint32_t next) {
+    for (;;) {
+        auto received = wait_for(Type::secrets_read);
+        if (!received)
+            return received.error();
+        const auto read = as<SecretsRead>(*received);
+        if (read && read->generation != handed_over_)
+            continue; // it came too late: of one that was given up
+        if (!read || read->next != next)
+            return worker_error("said something that makes no sense");
+        return *read;
+    }
+}
+
+// Where one that is bad is a fault of the whole.
+Result<void> Daemon::hand_over_whole(const config::Config& config) {
+    auto bad = hand_over(config);
+    if (!bad)
+        return bad.error();
+    if (bad->empty())
         return {};
-    const config::SecretFiles& bad = config.secrets[prepared->credential];
-    if (prepared->fault == SecretFault::key)
-        return Error{bad.key + ": is not a key: 44 characters of base64 are expected",
-                     "\"knockctl keygen\" makes a new one", Exit::configuration};
-    return Error{bad.factor + ": is not a second factor's secret: base32 of 20 to 64 bytes (totp) or base64 of 32 "
-                              "bytes (hmac) is expected",
-                 "\"knockctl keygen\" makes a new one", Exit::configuration};
+    Error all = bad->front().error;
+    for (std::size_t i = 1; i < bad->size() && i < kMostFaultsTold; ++i)
+        all.message += "\n" + (*bad)[i].error.message;
+    if (bad->size() > kMostFaultsTold)
+        all.message += "\nand " + std::to_string(bad->size() - kMostFaultsTold) + " more";
+    return all;
 }
 
 Result<void> Daemon::install_fence(const config::Config& config,
@@ -297,7 +356,7 @@ Result<void> Daemon::reload() {
                      "systemctl restart xknockd", Exit::configuration};
 
     // Everything that can fail, before anything counts. The worker reads the new keys but judges by the old ones.
-    if (auto done = hand_over(*next, generation_ + 1); !done)
+    if (auto done = hand_over_whole(*next); !done)
         return done;
     auto filter = load_filter(*next, parts_.dry_run);
     if (!filter)
@@ -319,7 +378,7 @@ Result<void> Daemon::reload() {
     // From here on the new configuration counts.
     std::swap(parts_.config, next); // `next` is now the old one, until the end of this function
     std::swap(parts_.filter, *filter);
-    ++generation_;
+    generation_ = handed_over_;
     tags_.use(*parts_.filter);
     guarding_.use(*parts_.filter);
     banning_.reconfigure(config(), worker());

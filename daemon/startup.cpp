@@ -86,9 +86,9 @@ Result<std::string> set_up_worker(const privsep::Worker& worker, const config::C
     case gate::State::Begin::from_copy:
         return std::string("a copy that may be incomplete; knocks of before are refused");
     case gate::State::Begin::from_nothing:
-        break;
+        return std::string("nothing; knocks of before are refused");
     }
-    return std::string("nothing; knocks of before are refused");
+    return worker_error("said something that makes no sense");
 }
 
 // The socket that owned the table before us, if systemd kept it, or a new one.

@@ -38,7 +38,7 @@ std::string_view read_line(const Fd& fd, Secret<Text>& text) {
 
 bool read_key_file(const Fd& fd, Key& out) {
     Secret<Text> text;
-    return from_base64(read_line(fd, text), out);
+    return from_base64(read_line(fd, text), out) && !all_zero(out);
 }
 
 bool read_factor_file(const Fd& fd, FactorKind kind, gate::FactorSecret& out) {
@@ -46,10 +46,10 @@ bool read_factor_file(const Fd& fd, FactorKind kind, gate::FactorSecret& out) {
     const std::string_view line = read_line(fd, text);
     if (kind == FactorKind::hmac) {
         out.size = 32;
-        return from_base64(line, std::span(out.bytes).first<32>());
+        return from_base64(line, std::span(out.bytes).first<32>()) && !all_zero(out.bytes);
     }
     out.size = static_cast<std::uint32_t>(from_base32(line, out.bytes));
-    return out.size >= kMinTotpSecret;
+    return out.size >= kMinTotpSecret && !all_zero(out.bytes);
 }
 
 } // namespace xk::config

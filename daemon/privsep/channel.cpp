@@ -71,9 +71,8 @@ Result<bool> Channel::try_send(ByteView bytes) const {
 }
 
 Result<std::optional<Received>> Channel::receive(bool wait) const {
-    Received received;
-    received.bytes.resize(kMaxMessage);
-    iovec part{received.bytes.data(), received.bytes.size()};
+    std::uint8_t buffer[kMaxMessage];
+    iovec part{buffer, sizeof buffer};
     alignas(cmsghdr) char control[kControlSize];
     msghdr message{};
     message.msg_iov = &part;
@@ -90,6 +89,7 @@ Result<std::optional<Received>> Channel::receive(bool wait) const {
         size = 0;
     if (size < 0)
         return os_error("receiving between xknockd and its worker");
+    Received received;
     received.fds = take_fds(message);
     if (size == 0) {
         closed_ = true;
@@ -97,7 +97,8 @@ Result<std::optional<Received>> Channel::receive(bool wait) const {
     }
     if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
         return Error{"a message between xknockd and its worker is too long", {}, Exit::bug};
-    received.bytes.resize(static_cast<std::size_t>(size));
+    received.bytes.assign(buffer, buffer + size);
+    ::explicit_bzero(buffer, static_cast<std::size_t>(size)); // Tags bring MAC keys
     return std::optional(std::move(received));
 }
 

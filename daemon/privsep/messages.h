@@ -4,11 +4,13 @@
 // length. The worker is not trusted by xknockd, so every one of its messages is checked for size and range
 // before anything is done, and each request is judged again (gate::permit_open).
 //
+// The worker's messages are plain integers, of which every value is a valid one (loading a bool that is neither 0 nor 1 is
+// undefined behaviour); checked() makes them what they mean, or nothing.
+//
 //   to the worker                          to xknockd
 //   Setup      ids, ring, state            Ready       sandboxed; nothing hostile was read before
-//   NewPolicy  a configuration begins      Prepared    keys are read, or which one is wrong
-//   Secrets    descriptors, one credential
-//   Prepare    the configuration is whole
+//   NewPolicy  a configuration begins      SecretsRead whose secrets are to come next, and which were wrong
+//   Secrets    descriptors, a few credentials
 //   Activate   judge by it from now on     Tags        what the filter is to let through
 //   Ban, Unban                             DoorAsk     open, close, close all
 //   DoorAnswer, DoorDone
@@ -29,7 +31,6 @@ enum class Type : std::uint32_t {
     setup = 1,
     new_policy,
     secrets,
-    prepare,
     activate,
     ban,
     unban,
@@ -41,7 +42,7 @@ enum class Type : std::uint32_t {
     panic,
     // from the worker
     ready = 101,
-    prepared,
+    secrets_read,
     tags,
     door_ask,
     notice,
@@ -70,16 +71,17 @@ struct NewPolicy {
     gate::Settings settings;
 };
 
-// Descriptors: the file with the credential's key and, where it has a factor, the file with the factor's secret.
+// Of `count` credentials from `first` on. Descriptors, for each: the file with its key and, where it has a factor, the file
+// with the factor's secret. The worker asks for them (SecretsRead), so that there are never more in the socket than these,
+// however many credentials there are and whatever both do meanwhile.
+inline constexpr std::uint32_t kSecretsAtOnce = 16;
+static_assert(2 * kSecretsAtOnce <= kMaxFds);
 struct Secrets {
     static constexpr Type kType = Type::secrets;
     Type type = kType;
-    std::uint32_t credential = 0;
-};
-
-struct Prepare {
-    static constexpr Type kType = Type::prepare;
-    Type type = kType;
+    std::uint32_t first = 0;
+    std::uint32_t count = 0;
+    std::uint32_t without = 0; // bit n: credential first + n has no files here, because they cannot be opened
 };
 
 struct Activate {
@@ -144,17 +146,19 @@ struct Ping {
 struct Ready {
     static constexpr Type kType = Type::ready;
     Type type = kType;
-    std::uint32_t begin = 0; // gate::State::Begin, or kResumed
+    std::uint32_t begin = 0; // gate::State::Begin, or kResumed; nothing else is
 };
 inline constexpr std::uint32_t kResumed = 3;
 
-enum class SecretFault : std::uint32_t { none = 0, key, factor, memory };
-struct Prepared {
-    static constexpr Type kType = Type::prepared;
+// The answer to NewPolicy and to each Secrets. Whoever had bad secrets, or none, is disabled.
+struct SecretsRead {
+    static constexpr Type kType = Type::secrets_read;
     Type type = kType;
-    SecretFault fault = SecretFault::none;
-    std::uint32_t credential = 0; // that has the fault
-    std::uint32_t unlocked_memory = 0; // 1: RLIMIT_MEMLOCK forbids locking the keys
+    std::uint32_t generation = 0;      // of the NewPolicy
+    std::uint32_t next = 0;            // the first credential whose secrets were not read yet; behind the last: all were
+    std::uint32_t bad_keys = 0;        // of the last Secrets, bit n: credential first + n
+    std::uint32_t bad_factors = 0;     // likewise
+    std::uint32_t unlocked_memory = 0; // not 0: RLIMIT_MEMLOCK forbids locking the keys
 };
 
 inline constexpr std::size_t kTagsInMessage = 200;
@@ -182,9 +186,15 @@ struct DoorAsk {
     static constexpr Type kType = Type::door_ask;
     Type type = kType;
     std::uint32_t sequence = 0;
-    DoorVerb verb = DoorVerb::open;
-    wire::CredentialId credential{}; // counts instead of the index in the request, which a reload may have moved
-    gate::DoorRequest request;
+    wire::CredentialId credential{}; // instead of the index in gate::DoorRequest, which a reload may have moved
+    std::uint32_t verb = 0;          // DoorVerb; the others are the fields of gate::DoorRequest
+    std::uint32_t service = 0;
+    Bytes<16> address{};
+    Bytes<16> target{};
+    std::uint32_t lifetime = 0; // seconds
+    std::uint16_t port = 0;
+    std::uint8_t protocol = 0;
+    std::uint8_t single = 0;
 };
 
 enum class NoticeKind : std::uint32_t {
@@ -195,8 +205,8 @@ enum class NoticeKind : std::uint32_t {
 struct Notice {
     static constexpr Type kType = Type::notice;
     Type type = kType;
-    NoticeKind kind = NoticeKind::clock_right;
-    std::uint32_t credential = 0;
+    std::uint32_t kind = 0; // NoticeKind
+    wire::CredentialId credential{};
 };
 
 struct Pong {
@@ -204,6 +214,16 @@ struct Pong {
     Type type = kType;
     std::uint32_t number = 0;
 };
+
+DoorAsk door_ask(DoorVerb verb, const wire::CredentialId& credential, const gate::DoorRequest& request);
+
+// What the worker's numbers mean; nothing where one of them means nothing.
+struct Asked {
+    DoorVerb verb;
+    gate::DoorRequest request; // without the credential
+};
+std::optional<Asked> checked(const DoorAsk& message);
+std::optional<NoticeKind> checked(const Notice& message);
 
 template <typename M>
 Result<void> send(const Channel& channel, const M& message, std::span<const int> fds = {}) {

@@ -2,6 +2,7 @@
 #include "daemon/privsep/sandbox.h"
 
 #include "daemon/privsep/privileges.h"
+#include "daemon/privsep/channel.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/handle.h"
 
@@ -9,13 +10,42 @@
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
+#include <fstream>
 #include <memory>
 
 namespace xk::privsep {
 namespace {
+
+static_assert(kMostDescriptors > 3 * kMaxFds + 16);
+
+// RLIMIT_AS, because RLIMIT_DATA leaves out shared anonymous memory. It is counted from what is mapped now: programs and
+// libraries, the ring and the state, whose sizes are no concern of ours.
+Result<rlim_t> memory_limit() {
+#if defined(__SANITIZE_ADDRESS__)
+    return RLIM_INFINITY; // its shadow is 20 TB of addresses
+#else
+    std::ifstream statm("/proc/self/statm"); // the first number: pages that are mapped
+    rlim_t pages = 0;
+    if (!(statm >> pages))
+        return os_error("reading /proc/self/statm");
+    return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + kMoreMemory;
+#endif
+}
+
+Result<void> limit_resources() {
+    const auto memory = memory_limit();
+    if (!memory)
+        return memory.error();
+    const rlimit bytes{*memory, *memory}, descriptors{kMostDescriptors, kMostDescriptors};
+    if (::setrlimit(RLIMIT_AS, &bytes) != 0 || ::setrlimit(RLIMIT_NOFILE, &descriptors) != 0)
+        return os_error("limiting the worker's memory and descriptors");
+    return {};
+}
 
 // Every access that this kernel's Landlock knows is taken away; no rule gives any back.
 Result<void> leave_file_system() {
@@ -37,8 +67,8 @@ struct Release {
 };
 
 constexpr int kAllowed[] = {
-    // reading the ring, the channel and the clock; writing the log
-    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
+    // reading the ring, the channel and the clock
+    SCMP_SYS(read), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
     SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(timerfd_settime), SCMP_SYS(clock_gettime),
     SCMP_SYS(getrandom), SCMP_SYS(gettid), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(close),
     // memory
@@ -63,6 +93,11 @@ Result<void> filter_system_calls() {
     for (const int call : kAllowed)
         if (failure == 0)
             failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 0);
+    // The log; not the state, whose file would grow in /run, which is the host's memory and outlives us.
+    for (const int call : {SCMP_SYS(write), SCMP_SYS(writev)})
+        if (failure == 0)
+            failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1,
+                                       SCMP_A0_32(SCMP_CMP_EQ, STDERR_FILENO));
     // Memory, but never executable.
     for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)})
         if (failure == 0)
@@ -78,6 +113,8 @@ Result<void> filter_system_calls() {
 } // namespace
 
 Result<void> enter_sandbox(uid_t uid, gid_t gid) {
+    if (auto done = limit_resources(); !done)
+        return done;
     if (auto done = become_nobody(uid, gid); !done)
         return done;
     if (auto done = leave_file_system(); !done)

@@ -32,7 +32,7 @@ Result<void> Worker::follow_clock(bool was_set) {
     if (credible == clock_reported_wrong_) {
         clock_reported_wrong_ = !credible;
         Notice notice;
-        notice.kind = credible ? NoticeKind::clock_right : NoticeKind::clock_wrong;
+        notice.kind = static_cast<std::uint32_t>(credible ? NoticeKind::clock_right : NoticeKind::clock_wrong);
         if (auto sent = say(notice); !sent)
             return sent;
         was_set = true;

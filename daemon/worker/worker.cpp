@@ -35,11 +35,8 @@ class Worker::Doors : public gate::Firewall {
 
   private:
     Answer ask(DoorVerb verb, const gate::DoorRequest& request) {
-        DoorAsk ask;
+        DoorAsk ask = door_ask(verb, worker_.judge_->policy().credentials[request.credential].id, request);
         ask.sequence = ++worker_.sequence_;
-        ask.verb = verb;
-        ask.credential = worker_.judge_->policy().credentials[request.credential].id;
-        ask.request = request;
         // Not asked, or not answered: the record stays in the ring, and the next worker asks again.
         if (auto sent = worker_.say(ask); !sent)
             give_up(sent.error());
@@ -54,7 +51,8 @@ class Worker::Doors : public gate::Firewall {
                     return answer->answer;
                 continue;
             }
-            worker_.waiting_.push_back(**std::move(received));
+            if (auto done = worker_.put_off(**std::move(received)); !done)
+                give_up(done.error());
         }
     }
     [[noreturn]] static void give_up(const Error& error) {
@@ -71,6 +69,8 @@ constexpr std::size_t kMostUndone = 65536;
 // Candidates that are judged before xknockd is listened to again: when more come than can be judged, it would else take
 // us for dead.
 constexpr unsigned kTurn = 32;
+// Messages that wait: one of a hand-over, a ping a second, and of an operator's "unlock" one for each device; 10 MB.
+constexpr std::size_t kMostWaiting = 65536;
 
 Result<std::string> read_copy(const Fd& fd) {
     std::string copy;
@@ -175,8 +175,18 @@ Result<void> Worker::wait_for_room() {
         if (channel_.closed())
             ::_exit(0);
         if (*received)
-            waiting_.push_back(**std::move(received));
+            if (auto done = put_off(**std::move(received)); !done)
+                return done;
     }
+}
+
+Result<void> Worker::put_off(Received received) {
+    if (handle_at_once(received))
+        return {};
+    if (waiting_.size() == kMostWaiting)
+        return Error{"xknockd says more than can wait", {}, Exit::bug};
+    waiting_.push_back(std::move(received));
+    return {};
 }
 
 Result<void> Worker::run() {
@@ -213,49 +223,45 @@ Result<void> Worker::run() {
     }
 }
 
+bool Worker::handle_at_once(const Received& received) {
+    if (const auto ban = as<privsep::Ban>(received)) {
+        gate::Ban until;
+        if (!ban->for_ever)
+            until.until = BootTime(std::chrono::nanoseconds(ban->until));
+        bans_.add(ban->prefix, until);
+    } else if (const auto unban = as<Unban>(received)) {
+        bans_.remove(unban->prefix);
+    } else if (const auto panic = as<privsep::Panic>(received)) {
+        in_panic_ = panic->on != 0;
+        if (judge_)
+            judge_->set_panic(in_panic_);
+    } else if (const auto done = as<DoorDone>(received)) {
+        if (const auto request = undone_.extract(done->sequence))
+            state_.finish_request(request.mapped().first, request.mapped().second);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 Result<void> Worker::handle(Received received) {
+    if (handle_at_once(received))
+        return {};
     switch (type_of(received)) {
     case Type::new_policy:
         if (const auto message = as<NewPolicy>(received))
             return handle_new_policy(*message, received);
         break;
     case Type::secrets:
-        if (const auto message = as<Secrets>(received)) {
-            handle_secrets(*message, received);
-            return {};
-        }
+        if (const auto message = as<Secrets>(received))
+            return handle_secrets(*message, received);
         break;
-    case Type::prepare:
-        return handle_prepare();
     case Type::activate:
         return handle_activate();
-    case Type::ban:
-        if (const auto message = as<privsep::Ban>(received)) {
-            gate::Ban ban;
-            if (!message->for_ever)
-                ban.until = BootTime(std::chrono::nanoseconds(message->until));
-            bans_.add(message->prefix, ban);
-            return {};
-        }
-        break;
-    case Type::unban:
-        if (const auto message = as<Unban>(received)) {
-            bans_.remove(message->prefix);
-            return {};
-        }
-        break;
     case Type::unlock:
         if (const auto message = as<Unlock>(received);
             message && judge_ && message->credential < judge_->policy().credentials.size()) {
             judge_->unlock(message->credential);
-            return {};
-        }
-        break;
-    case Type::panic:
-        if (const auto message = as<privsep::Panic>(received)) {
-            in_panic_ = message->on != 0;
-            if (judge_)
-                judge_->set_panic(in_panic_);
             return {};
         }
         break;
@@ -273,13 +279,6 @@ Result<void> Worker::handle(Received received) {
         break;
     case Type::door_answer: // to a question that was given up
         return {};
-    case Type::door_done:
-        if (const auto message = as<DoorDone>(received)) {
-            if (const auto request = undone_.extract(message->sequence))
-                state_.finish_request(request.mapped().first, request.mapped().second);
-            return {};
-        }
-        break;
     default:
         break;
     }
@@ -290,6 +289,7 @@ Result<void> Worker::handle_new_policy(const NewPolicy& message, Received& recei
     if (received.fds.size() != 1 || message.services > gate::kMaxServices ||
         message.credentials > gate::kMaxCredentials)
         return Error{"a configuration from xknockd makes no sense", {}, Exit::bug};
+    pending_.reset(); // of a hand-over that was given up
     Pending pending{message.generation, {}, Secret<CredentialKeys>(message.credentials),
                     Secret<gate::FactorSecret>(message.credentials), {}};
     pending.policy.settings = message.settings;
@@ -313,41 +313,54 @@ Result<void> Worker::handle_new_policy(const NewPolicy& message, Received& recei
         return Error{"a configuration from xknockd is cut", {}, Exit::bug};
     if (!pending.keys.locked() || !pending.factors.locked())
         pending.report.unlocked_memory = 1;
+    pending.report.generation = message.generation;
     pending_ = std::move(pending);
-    return {};
-}
-
-void Worker::handle_secrets(const Secrets& message, Received& received) {
-    if (!pending_ || message.credential >= pending_->policy.credentials.size())
-        return;
-    const auto report = [&](SecretFault fault) {
-        if (pending_->report.fault != SecretFault::none)
-            return;
-        pending_->report.fault = fault;
-        pending_->report.credential = message.credential;
-    };
-    const gate::Credential& credential = pending_->policy.credentials[message.credential];
-    const bool has_factor = credential.factor != FactorKind::none;
-    if (received.fds.size() != (has_factor ? 2 : 1))
-        return report(SecretFault::key);
-    Secret<Key> key;
-    if (!config::read_key_file(received.fds[0], *key))
-        return report(SecretFault::key);
-    derive(pending_->keys[message.credential], *key, pending_->policy.settings.server, credential.id);
-    if (has_factor &&
-        !config::read_factor_file(received.fds[1], credential.factor, pending_->factors[message.credential]))
-        report(SecretFault::factor);
-}
-
-Result<void> Worker::handle_prepare() {
-    if (!pending_)
-        return Error{"a configuration was not begun", {}, Exit::bug};
     return say(pending_->report);
 }
 
+Result<void> Worker::handle_secrets(const Secrets& message, Received& received) {
+    // In order and without a gap, so that none of them is left out and none is read twice.
+    if (!pending_ || message.first != pending_->report.next || message.count == 0 || message.count > kSecretsAtOnce ||
+        message.count > pending_->policy.credentials.size() - message.first)
+        return Error{"secrets from xknockd that were not asked for", {}, Exit::bug};
+    SecretsRead& report = pending_->report;
+    report.bad_keys = report.bad_factors = 0;
+    std::span<const Fd> files(received.fds);
+    for (std::uint32_t n = 0; n < message.count; ++n) {
+        gate::Credential& credential = pending_->policy.credentials[message.first + n];
+        const std::uint32_t bit = 1u << n;
+        const std::size_t own = (message.without & bit) != 0 ? 0 : credential.factor == FactorKind::none ? 1 : 2;
+        if (files.size() < own)
+            return Error{"secrets from xknockd without their files", {}, Exit::bug};
+        credential.enabled = read_secrets(message.first + n, files.first(own), bit) && credential.enabled;
+        files = files.subspan(own);
+    }
+    report.next += message.count;
+    return say(report);
+}
+
+// Into the key and factor of the configuration that is being handed over; false, with the bit in the report, where a file is
+// not what it must be.
+bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::uint32_t bit) {
+    const gate::Credential& credential = pending_->policy.credentials[index];
+    Secret<Key> key;
+    const bool has_key = !files.empty() && config::read_key_file(files[0], *key);
+    if (!has_key) {
+        pending_->report.bad_keys |= bit;
+        randombytes_buf(key->data(), key->size()); // a key that nobody has
+    }
+    derive(pending_->keys[index], *key, pending_->policy.settings.server, credential.id);
+    if (!has_key || files.size() < 2)
+        return has_key;
+    const bool has_factor = config::read_factor_file(files[1], credential.factor, pending_->factors[index]);
+    if (!has_factor)
+        pending_->report.bad_factors |= bit;
+    return has_factor;
+}
+
 Result<void> Worker::handle_activate() {
-    if (!pending_)
-        return Error{"a configuration was not begun", {}, Exit::bug};
+    if (!pending_ || !pending_->is_whole())
+        return Error{"a configuration whose secrets were not all read is not to count", {}, Exit::bug};
     judge_ = std::make_unique<gate::Judge>(std::move(pending_->policy), std::move(pending_->keys),
                                            std::move(pending_->factors), state_, bans_);
     judge_->set_panic(in_panic_);
@@ -369,8 +382,8 @@ void Worker::judge(const gate::Candidate& candidate) {
     const gate::Refused* refused = outcome.refused();
     if (refused != nullptr && refused->reason == gate::Reject::wrong_code && refused->locked_for_good) {
         Notice notice;
-        notice.kind = NoticeKind::locked_for_good;
-        notice.credential = *outcome.credential;
+        notice.kind = static_cast<std::uint32_t>(NoticeKind::locked_for_good);
+        notice.credential = judge_->policy().credentials[*outcome.credential].id;
         (void)say(notice);
     }
 }

@@ -37,15 +37,22 @@ class Worker {
         gate::Policy policy;
         Secret<CredentialKeys> keys;
         Secret<gate::FactorSecret> factors;
-        privsep::Prepared report;
+        privsep::SecretsRead report;
+
+        // With a key of zeros anybody could knock: it goes live only when each credential has had its own.
+        bool is_whole() const { return report.next == policy.credentials.size(); }
     };
 
     Worker(privsep::Channel channel, xdp::Ring ring, Fd state_file, gate::State state, Fd timer);
 
+    // Comes while we wait for something else, and waits its turn; but for what depends on nothing before it and may come in
+    // any number, which counts at once.
+    Result<void> put_off(privsep::Received received);
+    bool handle_at_once(const privsep::Received& received);
     Result<void> handle(privsep::Received received);
     Result<void> handle_new_policy(const privsep::NewPolicy& message, privsep::Received& received);
-    void handle_secrets(const privsep::Secrets& message, privsep::Received& received);
-    Result<void> handle_prepare();
+    Result<void> handle_secrets(const privsep::Secrets& message, privsep::Received& received);
+    bool read_secrets(std::uint32_t credential, std::span<const Fd> files, std::uint32_t bit);
     Result<void> handle_activate();
 
     // Tells xknockd. While there is no room it listens: xknockd may be waiting for us to read.

@@ -38,7 +38,7 @@ contains "the operator is told" "$(cat "$D/log")" "error: the worker asked for a
 ctl close anna >/dev/null
 stop
 
-for attack in many-tags tag-of-nobody short unknown descriptors verb; do
+for attack in many-tags tag-of-nobody short unknown descriptors verb bool protocol notice pong notices messages; do
 	export XK_EVIL=$attack
 	start
 	code=0
@@ -47,7 +47,32 @@ for attack in many-tags tag-of-nobody short unknown descriptors verb; do
 	contains "and says why" "$(tail -n 2 "$D/log")" "xknock-worker "
 	refuse "the fence stands" can_connect "$CLI" 192.0.2.1 22
 	contains "the filter is attached" "$(in_srv ip link show host0)" xdp
+	case $attack in
+	notices | messages) contains "it is the budget" "$(tail -n 2 "$D/log")" "xknock-worker $([ "$attack" = notices ] && echo gives || echo says) more" ;;
+	esac
 done
+for attack in begin all-read; do
+	export XK_EVIL=$attack
+	code=0
+	daemon_command >"$D/log" 2>&1 || code=$?
+	equal "$attack: the start ends" "$code" 1
+	contains "and says why" "$(cat "$D/log")" "xknock-worker said something that makes no sense"
+done
+
+say "one that asks without a pause"
+export XK_EVIL=busy
+start
+asks() { [ "$(grants)" -ge 1 ]; }
+eventually 20 asks || fail "it does not ask"
+for _ in 1 2 3 4 5; do
+	check "the operator is answered meanwhile" timeout 20 "$KNOCKCTL" --socket "$D/run/control.sock" status
+done
+kill -TERM "$DAEMON"
+stopped() { ! kill -0 "$DAEMON" 2>/dev/null || grep -qs '^State:.Z' "/proc/$DAEMON/status"; }
+eventually 20 stopped || fail "the signal that ends the daemon is not seen"
+wait "$DAEMON" || true
+say "and so is the signal that ends it"
+DAEMON=
 WORKER=$XK_BUILD/daemon/xknock-worker
 start
 check "with an honest worker a knock opens" knock 192.0.2.1 anna-robot

@@ -35,7 +35,7 @@ class Evil {
     void handle(Received& r) {
         if (as<Setup>(r)) {
             Ready ready;
-            ready.begin = kResumed;
+            ready.begin = is("begin") ? 77 : kResumed;
             (void)send(channel_, ready);
         } else if (const auto policy = as<NewPolicy>(r)) {
             generation_ = policy->generation;
@@ -44,17 +44,25 @@ class Evil {
             const auto size = credentials_.size() * sizeof(gate::Credential);
             if (::read(r.fds[0].get(), credentials_.data(), size) != static_cast<ssize_t>(size))
                 std::abort();
-        } else if (as<Prepare>(r)) {
-            (void)send(channel_, Prepared{});
+            read_secrets(is("all-read") ? policy->credentials : 0);
+        } else if (const auto secrets = as<Secrets>(r)) {
+            read_secrets(secrets->first + secrets->count);
         } else if (as<Activate>(r)) {
             publish(0, 0);
         } else if (const auto ping = as<Ping>(r)) {
+            pong(ping->number);
             if (std::exchange(began_, true) == false)
                 attack(std::getenv("XK_EVIL"));
-            Pong pong;
-            pong.number = ping->number;
-            (void)send(channel_, pong);
         }
+    }
+
+    static bool is(const std::string& how) { return how == std::getenv("XK_EVIL"); }
+
+    void read_secrets(std::uint32_t next) {
+        SecretsRead read;
+        read.generation = generation_;
+        read.next = next;
+        (void)send(channel_, read);
     }
 
     void publish(std::uint32_t count, std::uint32_t credential) {
@@ -74,11 +82,8 @@ class Evil {
     }
 
     void ask(const char* what, DoorVerb verb, const wire::CredentialId& credential, const gate::DoorRequest& request) {
-        DoorAsk message;
+        DoorAsk message = door_ask(verb, credential, request);
         message.sequence = ++sequence_;
-        message.verb = verb;
-        message.credential = credential;
-        message.request = request;
         (void)send(channel_, message);
         for (;;) {
             auto received = channel_.receive(true);
@@ -100,7 +105,61 @@ class Evil {
         ask(what, DoorVerb::open, device(label).id, request);
     }
 
+    // Everything again and again, some of it always on its way, so that xknockd never finds the channel empty.
+    void busy() {
+        gate::DoorRequest request;
+        request.address = Address::v4(203, 0, 113, 1);
+        request.service = service_id(kAllServices);
+        DoorAsk message = door_ask(DoorVerb::open, device("anna/robot").id, request);
+        for (std::uint32_t answered = 0;;) {
+            for (; sequence_ - answered < 64; ++sequence_)
+                (void)send(channel_, message);
+            auto received = channel_.receive(true);
+            if (!received || !*received)
+                return;
+            if (as<DoorAnswer>(**received))
+                ++answered;
+            if (const auto ping = as<Ping>(**received))
+                pong(ping->number);
+        }
+    }
+
+    void pong(std::uint32_t number) {
+        Pong pong;
+        pong.number = number;
+        (void)send(channel_, pong);
+    }
+
+    // Without an end, until xknockd has enough.
+    template <typename M>
+    void flood(const M& message) {
+        while (send(channel_, message))
+            ;
+    }
+
     void attack(const std::string& how) {
+        if (how == "busy")
+            return busy();
+        if (how == "notices") {
+            Notice notice;
+            notice.kind = static_cast<std::uint32_t>(NoticeKind::locked_for_good);
+            notice.credential = device("anna/robot").id;
+            return flood(notice);
+        }
+        if (how == "messages") // that cost next to nothing: of another configuration
+            return flood(SecretsRead{});
+        if (how == "pong")
+            return pong(1000);
+        if (how == "notice") {
+            Notice notice;
+            notice.kind = 9;
+            return void(send(channel_, notice));
+        }
+        if (how == "bool" || how == "protocol") {
+            DoorAsk message = door_ask(DoorVerb::open, device("anna/robot").id, {});
+            (how == "bool" ? message.single : message.protocol) = 2;
+            return void(send(channel_, message));
+        }
         if (how == "many-tags")
             return publish(kTagsInMessage + 1, 0);
         if (how == "tag-of-nobody")
@@ -115,7 +174,7 @@ class Evil {
         }
         if (how == "verb") {
             DoorAsk message;
-            message.verb = static_cast<DoorVerb>(9);
+            message.verb = 9;
             return void(send(channel_, message));
         }
         open("a port of no service", "anna/robot", "192.0.2.2", "tcp/8022");

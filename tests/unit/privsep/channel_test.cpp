@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/privsep/budget.h"
 #include "daemon/privsep/messages.h"
 
 #include <doctest/doctest.h>
@@ -29,7 +30,7 @@ TEST_CASE("a message arrives whole, with its descriptors") {
     const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     const int fds[] = {null.get(), null.get()};
     Secrets message;
-    message.credential = 7;
+    message.first = 7;
     REQUIRE(send(ends.first, message, fds));
     auto received = ends.second.receive(true).value();
     REQUIRE(received.has_value());
@@ -37,7 +38,8 @@ TEST_CASE("a message arrives whole, with its descriptors") {
     CHECK((::fcntl(received->fds[0].get(), F_GETFD) & FD_CLOEXEC) != 0);
     const auto secrets = as<Secrets>(*received);
     REQUIRE(secrets.has_value());
-    CHECK(secrets->credential == 7);
+    CHECK(secrets->first == 7);
+    CHECK(received->bytes.capacity() == sizeof message); // many may wait: of each, no more than it is
 }
 
 TEST_CASE("a message of another type, or of another size than its type's, is none") {
@@ -98,7 +100,7 @@ TEST_CASE("a message that is too long, or brings too many descriptors, is refuse
     CHECK_FALSE(ends.second.receive(true).has_value());
 
     // More descriptors than Channel would send, straight through the socket.
-    int fds[16];
+    int fds[kMaxFds + 1];
     std::fill(std::begin(fds), std::end(fds), STDERR_FILENO);
     char byte = 0;
     iovec part{&byte, 1};
@@ -130,4 +132,55 @@ TEST_CASE("a side that does not read does not hold a non-blocking one") {
 TEST_CASE("every message fits") {
     CHECK(sizeof(Tags) <= kMaxMessage);
     CHECK(sizeof(NewPolicy) <= kMaxMessage);
+}
+
+TEST_CASE("what the worker's numbers mean, and that others mean nothing") {
+    gate::DoorRequest request;
+    request.address = Address::v4(192, 0, 2, 7);
+    request.target = Address::v4(192, 0, 2, 8);
+    request.endpoint = {IpProtocol::sctp, 5000};
+    request.service = 9;
+    request.single = true;
+    request.lifetime = 60;
+    const DoorAsk ask = door_ask(DoorVerb::close, {1, 2}, request);
+    CHECK(ask.credential == wire::CredentialId{1, 2});
+    const auto asked = checked(ask);
+    REQUIRE(asked.has_value());
+    CHECK(asked->verb == DoorVerb::close);
+    CHECK(asked->request.address == request.address);
+    CHECK(asked->request.target == request.target);
+    CHECK(asked->request.endpoint == request.endpoint);
+    CHECK(asked->request.service == 9);
+    CHECK(asked->request.single);
+    CHECK(asked->request.lifetime == 60);
+    const auto means = [&](auto DoorAsk::*field, unsigned value) {
+        DoorAsk other = ask;
+        other.*field = static_cast<std::remove_reference_t<decltype(other.*field)>>(value);
+        return checked(other).has_value();
+    };
+    for (unsigned value = 0; value < 256; ++value) {
+        CHECK(means(&DoorAsk::single, value) == (value <= 1));
+        CHECK(means(&DoorAsk::verb, value) == (value >= 1 && value <= 3));
+        CHECK(means(&DoorAsk::protocol, value) == (value == 0 || value == 6 || value == 17 || value == 132));
+        Notice notice;
+        notice.kind = value;
+        CHECK(checked(notice).has_value() == (value >= 1 && value <= 3));
+    }
+    CHECK_FALSE(means(&DoorAsk::verb, UINT32_MAX));
+}
+
+TEST_CASE("a budget: so many at once, and so many in a second after that") {
+    using namespace std::chrono_literals;
+    Budget budget(3, 2);
+    BootTime now(1000s);
+    for (int i = 0; i < 3; ++i)
+        CHECK(budget.take(now));
+    CHECK_FALSE(budget.take(now));
+    CHECK_FALSE(budget.take(now + 400ms));
+    CHECK(budget.take(now + 500ms));
+    CHECK_FALSE(budget.take(now + 500ms));
+    now += 1h; // and never more than it began with
+    for (int i = 0; i < 3; ++i)
+        CHECK(budget.take(now));
+    CHECK_FALSE(budget.take(now));
 }

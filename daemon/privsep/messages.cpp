@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/privsep/messages.h"
+
+namespace xk::privsep {
+
+// No padding: nothing of the sender's memory goes with them, and each byte of theirs is looked at.
+static_assert(std::has_unique_object_representations_v<DoorAsk>);
+static_assert(std::has_unique_object_representations_v<Notice>);
+static_assert(std::has_unique_object_representations_v<SecretsRead>);
+
+namespace {
+
+bool is_known(IpProtocol protocol) {
+    switch (protocol) {
+    case IpProtocol::none: // a service is asked for, not a port
+    case IpProtocol::tcp:
+    case IpProtocol::udp:
+    case IpProtocol::sctp:
+        return true;
+    }
+    return false;
+}
+
+bool is_known(DoorVerb verb) {
+    switch (verb) {
+    case DoorVerb::open:
+    case DoorVerb::close:
+    case DoorVerb::close_all:
+        return true;
+    }
+    return false;
+}
+
+} // namespace
+
+DoorAsk door_ask(DoorVerb verb, const wire::CredentialId& credential, const gate::DoorRequest& request) {
+    DoorAsk message;
+    message.credential = credential;
+    message.verb = static_cast<std::uint32_t>(verb);
+    message.service = request.service;
+    message.address = request.address.bytes;
+    message.target = request.target.bytes;
+    message.lifetime = request.lifetime;
+    message.port = request.endpoint.port;
+    message.protocol = static_cast<std::uint8_t>(request.endpoint.protocol);
+    message.single = request.single ? 1 : 0;
+    return message;
+}
+
+std::optional<Asked> checked(const DoorAsk& message) {
+    const auto verb = static_cast<DoorVerb>(message.verb);
+    const auto protocol = static_cast<IpProtocol>(message.protocol);
+    if (!is_known(verb) || !is_known(protocol) || message.single > 1)
+        return std::nullopt;
+    gate::DoorRequest request;
+    request.address.bytes = message.address;
+    request.service = message.service;
+    request.target.bytes = message.target;
+    request.endpoint = {protocol, message.port};
+    request.single = message.single == 1;
+    request.lifetime = message.lifetime;
+    return Asked{verb, request};
+}
+
+std::optional<NoticeKind> checked(const Notice& message) {
+    switch (const auto kind = static_cast<NoticeKind>(message.kind)) {
+    case NoticeKind::clock_wrong:
+    case NoticeKind::clock_right:
+    case NoticeKind::locked_for_good:
+        return kind;
+    }
+    return std::nullopt;
+}
+
+} // namespace xk::privsep
