@@ -44,6 +44,8 @@ Result<Fd> sealed_copy(const gate::Policy& policy) {
 }
 
 constexpr std::size_t kMostFaultsTold = 20;
+// The watchdog is not fed meanwhile: a slow disk with many devices takes longer than systemd would wait else.
+constexpr std::chrono::minutes kReloadTime{2};
 
 Error not_a_key(const std::string& file) {
     return Error{file + ": is not a key: 44 characters of base64 are expected, and not all zero",
@@ -331,9 +333,12 @@ Result<std::unique_ptr<xdp::Filter>> Daemon::load_filter(const config::Config& c
 }
 
 Result<void> Daemon::reload() {
-    notify("RELOADING=1");
+    notify("RELOADING=1\nWATCHDOG_USEC=" + std::to_string(std::chrono::microseconds(kReloadTime).count()));
     struct Again {
-        ~Again() { notify("READY=1"); }
+        ~Again() {
+            const char* const own = std::getenv("WATCHDOG_USEC");
+            notify(std::string("READY=1") + (own != nullptr ? std::string("\nWATCHDOG_USEC=") + own : ""));
+        }
     } again;
     auto loaded = config::load_config(config().file);
     if (!loaded)

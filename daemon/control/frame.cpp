@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::size_t kLengthSize = 4;
 constexpr timeval kPatience{10, 0};
+// For the reply: a reload of 10,000 devices on a busy machine answers nobody for ten seconds and more.
+constexpr timeval kReplyPatience{60, 0};
 
 Result<Fd> connect_to(const std::string& path) {
     sockaddr_un address{};
@@ -28,7 +30,7 @@ Result<Fd> connect_to(const std::string& path) {
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd)
         return os_error("making a socket");
-    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kReplyPatience, sizeof kReplyPatience);
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return os_error("connecting to " + in_quotes(path), "is xknockd running? systemctl status xknockd");

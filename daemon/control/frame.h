@@ -26,7 +26,7 @@ std::string frame(std::string_view json);
 // Cuts the first frame off `buffer`. Nothing while it is not whole; an error when it is longer than allowed.
 Result<std::optional<std::string>> take_frame(std::string& buffer, std::size_t limit);
 
-// knockctl's side: connects, asks, waits for the reply (at most ten seconds). Where the daemon has too many clients, it
+// knockctl's side: connects, asks, waits for the reply (at most a minute). Where the daemon has too many clients, it
 // asks again, ten seconds long.
 Result<std::string> ask(const std::string& socket_path, std::string_view json);
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // xk-stream: knocks without a pause, each for an address of its own, until standard input closes or --count is reached.
-// The profiles take turns (no totp: nobody would type so many codes). No knock is sent twice. Prints how many went out.
+// The profiles take turns (no totp: nobody would type so many codes). No knock is sent twice. Prints how many went out; with
+// --times before that a line for each: the wall clock in ms just before it was sent, and its address.
 #include "client/knock.h"
 #include "client/profile.h"
 #include "protocol/base/address.h"
@@ -29,6 +30,7 @@ struct Options {
     std::string to, first = "2001:db8:7::", service, endpoint = "tcp/22";
     unsigned long count = std::numeric_limits<unsigned long>::max(), addresses = 1ul << 32;
     unsigned interval_us = 10'000;
+    bool times = false;
 };
 
 int fail(const Error& error) {
@@ -56,6 +58,12 @@ Result<void> knock(const client::Profile& profile, const Options& o, const Addre
     else
         wish.service = service_id(o.service);
     wish.for_address = nth(Address::parse(o.first).value(), static_cast<std::uint32_t>(n % o.addresses));
+    if (o.times)
+        std::printf("%lld %s\n",
+                    static_cast<long long>(std::chrono::floor<std::chrono::milliseconds>(
+                                               std::chrono::system_clock::now().time_since_epoch())
+                                               .count()),
+                    wish.for_address->text().c_str());
     auto made = client::Knock::prepare(profile, wish, server);
     return made ? made->send({}) : made.error();
 }
@@ -93,6 +101,7 @@ int main(int argc, char** argv) {
     app.add_option("--endpoint", o.endpoint);
     app.add_option("--count", o.count);
     app.add_option("--interval-us", o.interval_us);
+    app.add_flag("--times", o.times);
     CLI11_PARSE(app, argc, argv);
     return run(o);
 }
