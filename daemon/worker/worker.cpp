@@ -335,6 +335,8 @@ Result<void> Worker::handle_secrets(const Secrets& message, Received& received) 
         credential.enabled = read_secrets(message.first + n, files.first(own), bit) && credential.enabled;
         files = files.subspan(own);
     }
+    if (!files.empty())
+        return Error{"secrets from xknockd with files of nobody", {}, Exit::bug};
     report.next += message.count;
     return say(report);
 }
