@@ -204,7 +204,9 @@ void Daemon::on_worker() {
 }
 
 Result<void> Daemon::handle(const Received& received) {
-    if (!messages_.take(BootClock::now()))
+    const Type type = type_of(received);
+    Budget& budget = type == Type::door_ask ? asks_ : type == Type::notice ? notices_ : others_;
+    if (!budget.take(BootClock::now()))
         return worker_error("says more than it can have to say");
     if (received.fds.empty()) {
         if (const auto tags = as<Tags>(received))
@@ -332,8 +334,6 @@ Result<void> Daemon::handle_notice(const Notice& message) {
     const auto kind = checked(message);
     if (!kind)
         return worker_error("said something that makes no sense");
-    if (!notices_.take(BootClock::now()))
-        return worker_error("gives more notices than it has credentials");
     switch (*kind) {
     case NoticeKind::clock_wrong:
         clock_is_wrong_ = true;

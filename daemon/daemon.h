@@ -184,10 +184,12 @@ class Daemon {
     BootTime last_save_;
     std::uint64_t saved_slot_ = 0;
     std::uint32_t ping_ = 0, pong_ = 0; // the last ones
-    // What an honest worker never gets to: a knock is one message, and the filter lets no credential have more than two in
-    // a second; a notice is a credential that was locked for good, or the clock.
-    privsep::Budget messages_{100'000, 50'000};
+    // What an honest worker never gets to. It asks once for a knock, and the filter lets no credential have more than two in
+    // a second; a notice is a credential that was locked for good, or the clock; and all else is tags, of which it sends all
+    // (1,000 messages at most) for a new configuration, or when the clock was set.
+    privsep::Budget asks_{50'000, 25'000};
     privsep::Budget notices_{gate::kMaxCredentials, 1};
+    privsep::Budget others_{16'000, 1'000};
     std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
     bool resets_ = false; // see nft::can_reset()
     bool ruleset_unknown_ = false; // changes of it were lost

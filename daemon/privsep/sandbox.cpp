@@ -97,7 +97,7 @@ Result<void> filter_system_calls() {
     for (const int call : {SCMP_SYS(write), SCMP_SYS(writev)})
         if (failure == 0)
             failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1,
-                                       SCMP_A0_32(SCMP_CMP_EQ, STDERR_FILENO));
+                                       SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, STDERR_FILENO));
     // Memory, but never executable.
     for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)})
         if (failure == 0)

@@ -65,8 +65,10 @@ check "keygen" inside /usr/sbin/knockctl keygen anna --device laptop --factor hm
 inside cat /root/profile.yaml >"$D/profiles/anna.yaml"
 chmod 600 "$D/profiles/anna.yaml"
 show() { inside systemctl show -p "$1" --value xknockd; }
+show_limits() { echo "$(show MemoryMax) $(show LimitNOFILE)"; }
 journal() { inside journalctl -q -u xknockd --no-pager -o "${1:-cat}"; }
 inside systemctl daemon-reload
+equal "memory and descriptors have a limit" "$(show_limits)" "1073741824 16384"
 check "the unit is well-formed" inside systemd-analyze verify --man=no /usr/lib/systemd/system/xknockd.service
 # What waits for the network belongs to the system's initialisation on many machines (cloud-init, firewalld): where the unit
 # came after it, systemd would break the cycle by leaving xknockd out of a boot.

@@ -5,6 +5,7 @@
 #include "daemon/privsep/messages.h"
 #include "daemon/privsep/spawn.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -105,22 +106,17 @@ class Evil {
         ask(what, DoorVerb::open, device(label).id, request);
     }
 
-    // Everything again and again, some of it always on its way, so that xknockd never finds the channel empty.
+    // Everything again and again, by a process that does nothing else, so that xknockd never finds the channel empty.
     void busy() {
+        const int size = 1 << 20; // some thousands of them
+        (void)::setsockopt(channel_.fd(), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
         gate::DoorRequest request;
         request.address = Address::v4(203, 0, 113, 1);
         request.service = service_id(kAllServices);
-        DoorAsk message = door_ask(DoorVerb::open, device("anna/robot").id, request);
-        for (std::uint32_t answered = 0;;) {
-            for (; sequence_ - answered < 64; ++sequence_)
-                (void)send(channel_, message);
-            auto received = channel_.receive(true);
-            if (!received || !*received)
-                return;
-            if (as<DoorAnswer>(**received))
-                ++answered;
-            if (const auto ping = as<Ping>(**received))
-                pong(ping->number);
+        const DoorAsk message = door_ask(DoorVerb::open, device("anna/robot").id, request);
+        if (::fork() == 0) {
+            flood(message);
+            ::_exit(0);
         }
     }
 
