@@ -184,10 +184,10 @@ class Daemon {
     BootTime last_save_;
     std::uint64_t saved_slot_ = 0;
     std::uint32_t ping_ = 0, pong_ = 0; // the last ones
-    // What an honest worker never gets to. It asks once for a knock, and the filter lets no credential have more than two in
-    // a second; a notice is a credential that was locked for good, or the clock; and all else is tags, of which it sends all
-    // (1,000 messages at most) for a new configuration, or when the clock was set.
-    privsep::Budget asks_{50'000, 25'000};
+    // What an honest worker never gets to. It asks once for a knock, which takes more than ten microseconds to judge; a
+    // notice is a credential that was locked for good, or the clock; and all else is tags, of which it sends all (1,000
+    // messages at most) for a new configuration, or when the clock was set.
+    privsep::Budget asks_{200'000, 100'000};
     privsep::Budget notices_{gate::kMaxCredentials, 1};
     privsep::Budget others_{16'000, 1'000};
     std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
