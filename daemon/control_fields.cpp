@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/control_fields.h"
 
+#include <algorithm>
+
 namespace xk {
 
 std::int64_t seconds_left(BootTime until, BootTime now) {
-    return std::chrono::ceil<std::chrono::seconds>(until - now).count();
+    return std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::seconds>(until - now).count());
 }
 
 Result<std::optional<std::chrono::seconds>> seconds_of(const nlohmann::json& request) {

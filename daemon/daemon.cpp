@@ -26,6 +26,7 @@ constexpr std::chrono::seconds kWorkerPatience{10}; // for an answer of the work
 constexpr std::chrono::seconds kTick{1};
 // For the worker's messages, before everything else has its turn again: one that sends without a pause holds up nobody.
 constexpr std::chrono::milliseconds kWorkerTurn{5};
+constexpr unsigned kReloaded = 100; // a kind of line in refusal_log_, beside those of Answer
 
 std::string until_text(const Now& now, std::chrono::seconds lifetime) {
     return duration_text(lifetime) + ", until " + log::utc(now.wall + lifetime);
@@ -100,9 +101,11 @@ Result<void> Daemon::watch_everything() {
             return done;
     doors_.on_done([this](bool done) {
         DoorDone message;
-        for (const std::uint32_t sequence : std::exchange(undone_, {}))
-            if (message.sequence = sequence; done)
-                (void)send(worker(), message);
+        message.failed = done ? 0 : 1;
+        for (const std::uint32_t sequence : std::exchange(undone_, {})) {
+            message.sequence = sequence;
+            (void)send(worker(), message);
+        }
     });
     notice_sleep(Now::read());
     return {};
@@ -230,6 +233,7 @@ Result<void> Daemon::handle_tags(const Tags& message) {
         return worker_error("said something that makes no sense");
     if (message.generation != generation_)
         return {}; // sent before it heard of the reload; all tags of the new configuration follow
+    worker_follows_ = true;
     if (message.first == 1) {
         tags_.begin_replacement();
         replacing_tags_ = true;
@@ -305,8 +309,11 @@ Result<void> Daemon::handle_door_ask(const DoorAsk& message) {
                          where, who);
         else
             spdlog::info("{} all doors of {}: {}", parts_.dry_run ? "would close" : "closed", who, done.doors.size());
+    } else if (done.answer == Answer::refused && message.generation != generation_ && !worker_follows_) {
+        if (refusal_log_.allow(kReloaded, request.address, now.boot))
+            spdlog::warn("refused {} from {}: the configuration that was loaded meanwhile does not allow it", who, where);
     } else if (done.answer == Answer::refused || done.answer == Answer::failed) {
-        // The judge should have refused it: a reload in between, or a worker that is not ours any more.
+        // The judge should have refused it: this is a worker that is not ours any more.
         if (refusal_log_.allow(static_cast<unsigned>(done.answer), request.address, now.boot))
             spdlog::error("{}: {} from {}{}",
                           done.answer == Answer::failed ? "a door could not be opened or closed"

@@ -198,6 +198,7 @@ class Daemon {
     bool replacing_tags_ = false, first_tags_ = false;
     std::uint32_t generation_ = 0; // of the configuration that counts
     std::uint32_t handed_over_ = 0; // the last generation that was handed over, whether it counts or not
+    bool worker_follows_ = false;  // it said something by that one: from then on it judges by no other
     bool clock_is_wrong_ = false;
     std::optional<Error> failure_;
     std::uint64_t saved_digest_ = 0;

@@ -50,6 +50,8 @@ std::vector<Holder> decode(const std::vector<std::uint8_t>& data) {
 }
 
 constexpr milliseconds kEnding{1000};
+// The kernel counts time-outs in jiffies, of 10 ms at most, and rounds up.
+constexpr milliseconds kTimeoutGrain{20};
 
 // Below this many doors a listing is so short that it ends between any two knocks.
 constexpr std::size_t kManyDoors = 1000;
@@ -210,7 +212,19 @@ Result<void> Doors::restore(const Now& now) {
     nft::Transaction transaction;
     expel(transaction, *found);
     write(transaction, now);
-    return socket_.commit(std::move(transaction));
+    auto done = socket_.commit(std::move(transaction));
+    was_written(now.boot);
+    return done;
+}
+
+// A time-out begins when the kernel takes the element, so it ends later than the grant by as much as that took. Whoever
+// reads that there are no grants may take it that nobody gets in.
+void Doors::was_written(BootTime since) { behind_ = std::max(behind_, BootClock::now() - since + kTimeoutGrain); }
+
+void Doors::expire(BootTime now) {
+    book_.expire(now - behind_);
+    if (book_.doors() == 0)
+        behind_ = {};
 }
 
 Result<std::set<gate::Door>> Doors::list_elements(bool once_only) const {
@@ -299,6 +313,7 @@ Result<void> Doors::apply(const std::vector<DoorChange>& changes, const Now& now
         opening_(transaction, door);
     last_ = now.boot;
     auto done = socket_.commit(std::move(transaction));
+    was_written(now.boot);
     book_.enter(done ? changes : back);
     if (done)
         std::ranges::for_each(to_open, opened_);
@@ -337,7 +352,7 @@ void Doors::write(nft::Transaction& transaction, const std::vector<DoorChange>& 
 
 Doors::Done Doors::open(const gate::DoorRequest& request, const gate::BanList& bans,
                         const std::set<Address>& own_addresses, const Now& now) {
-    book_.expire(now.boot);
+    expire(now.boot);
     const gate::Permit permit = gate::permit_open(
         request, {config_->policy, book_, bans, own_addresses, config_->max_grants}, now);
     const bool known = request.credential < config_->policy.credentials.size();
@@ -346,7 +361,7 @@ Doors::Done Doors::open(const gate::DoorRequest& request, const gate::BanList& b
 
 Doors::Done Doors::open_by_operator(const gate::DoorRequest& request, const gate::BanList& bans,
                                     const std::set<Address>& own_addresses, const Now& now) {
-    book_.expire(now.boot);
+    expire(now.boot);
     const gate::Permit permit = gate::permit_operator(
         request, {config_->policy, book_, bans, own_addresses, config_->max_grants}, now);
     Done done = carry_out(permit, gate::kOperator, now);
@@ -414,7 +429,7 @@ Doors::Done Doors::apply_closing(const std::vector<DoorChange>& changes, const N
 }
 
 Doors::Done Doors::close(const gate::DoorRequest& request, const Now& now) {
-    book_.expire(now.boot);
+    expire(now.boot);
     const gate::Permit permit = gate::permit_close(request, config_->policy);
     if (permit.answer != Answer::done)
         return {permit.answer, {}, {}, {}, {}};
@@ -429,14 +444,14 @@ Doors::Done Doors::close(const gate::DoorRequest& request, const Now& now) {
 }
 
 Doors::Done Doors::close_all(std::uint32_t credential, const Now& now) {
-    book_.expire(now.boot);
+    expire(now.boot);
     if (credential >= config_->policy.credentials.size())
         return {Answer::refused, {}, {}, {}, {}};
     return apply_closing(book_.plan_close_all(config_->policy.credentials[credential].id), now);
 }
 
 Result<std::size_t> Doors::close_prefix(const Prefix& prefix, const Now& now) {
-    book_.expire(now.boot);
+    expire(now.boot);
     const auto changes = book_.plan_close(prefix);
     if (auto applied = apply(changes, now); !applied)
         return applied.error();
@@ -446,7 +461,7 @@ Result<std::size_t> Doors::close_prefix(const Prefix& prefix, const Now& now) {
 }
 
 Result<std::size_t> Doors::close_banned(const gate::BanList& bans, const Now& now) {
-    book_.expire(now.boot);
+    expire(now.boot);
     std::vector<DoorChange> changes;
     for (const auto& [door, holders] : book_.all())
         if (bans.is_banned(door.address, now.boot))
@@ -458,7 +473,7 @@ Result<std::size_t> Doors::close_banned(const gate::BanList& bans, const Now& no
 
 Result<std::size_t> Doors::close_credentials(const std::vector<wire::CredentialId>& credentials,
                                              const Now& now) {
-    book_.expire(now.boot);
+    expire(now.boot);
     std::size_t closed = 0;
     for (const wire::CredentialId& credential : credentials) {
         const auto changes = book_.plan_close_all(credential);

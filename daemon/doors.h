@@ -68,7 +68,10 @@ class Doors {
     // Of everybody but the operator.
     Result<std::size_t> close_users(const Now& now);
 
-    void expire(BootTime now) { book_.expire(now); }
+    // Forgets grants that are over, when the kernel is sure to have closed their doors.
+    void expire(BootTime now);
+    // A transaction that write() had a part in is done; its time-outs were worked out for this moment.
+    void was_written(BootTime since);
     // All of them as they are to be, as a part of a transaction: with the time that is left by our clock. After the
     // machine slept (the time-outs of elements stood still, ours did not), or where the sets were lost.
     void write(nft::Transaction& transaction, const Now& now);
@@ -132,6 +135,7 @@ class Doors {
     gate::GrantBook book_;
     std::map<gate::Door, std::vector<gate::Holder>> waiting_; // not in the kernel yet, and who holds them there
     BootTime last_{};                                         // transaction
+    std::chrono::nanoseconds behind_{0}; // the most that time-outs in the kernel end later than in the book
     std::function<void(bool)> on_done_ = [](bool) {};
     Opening opening_ = [](nft::Transaction&, const gate::Door&) {};
     std::function<void(const gate::Door&)> opened_ = [](const gate::Door&) {};

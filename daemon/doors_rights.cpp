@@ -45,7 +45,7 @@ void Doors::use(const config::Config& config) {
 Result<void> Doors::reconfigure(const config::Config& config) {
     use(config);
     const Now now = Now::read();
-    book_.expire(now.boot);
+    expire(now.boot);
     if (auto done = end([&](const gate::Door& door, const wire::CredentialId& id) {
             return gate::barred(config_->policy, id, door, now.wall);
         }, now); !done)
@@ -130,7 +130,7 @@ Result<void> Doors::prolong(const std::map<gate::Door, std::chrono::seconds>& do
 }
 
 Result<std::size_t> Doors::close_users(const Now& now) {
-    book_.expire(now.boot);
+    expire(now.boot);
     const auto changes = book_.plan_keep(
         [](const gate::Door&, const Holder& holder) { return holder.credential != gate::kOperator; });
     if (auto applied = apply(changes, now); !applied)

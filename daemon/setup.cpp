@@ -348,11 +348,11 @@ Result<void> Daemon::reload() {
     if (next->account.uid != old.account.uid || next->worker_account.uid != old.worker_account.uid ||
         next->run_directory != old.run_directory || next->state_directory != old.state_directory ||
         next->pin_directory != old.pin_directory || next->gate_mode != old.gate_mode ||
-        next->gate_owned != old.gate_owned || next->coexist != old.coexist ||
+        next->gate_owned != old.gate_owned || next->replay_entries != old.replay_entries || next->coexist != old.coexist ||
         next->external.table != old.external.table || next->external.set4 != old.external.set4 ||
         next->external.set6 != old.external.set6 ||
         next->policy.settings.server != old.policy.settings.server)
-        return Error{"process, paths, xdp.coexist, gate mode, gate.owned, external and server_id take effect with a restart "
+        return Error{"process, paths, xdp.coexist, gate mode, gate.owned, gate.replay_entries, external and server_id take effect with a restart "
                      "only",
                      "systemctl restart xknockd", Exit::configuration};
 
@@ -384,6 +384,7 @@ Result<void> Daemon::reload() {
     std::swap(parts_.config, next); // `next` is now the old one, until the end of this function
     std::swap(parts_.filter, *filter);
     generation_ = handed_over_;
+    worker_follows_ = false;
     tags_.use(*parts_.filter);
     guarding_.use(*parts_.filter);
     banning_.reconfigure(config(), worker());

@@ -62,6 +62,7 @@ Result<std::string> set_up_worker(const privsep::Worker& worker, const config::C
     setup.gid = config.worker_account.gid;
     setup.has_copy = files.copy_fd() >= 0 ? 1 : 0;
     setup.boot_id = boot_id;
+    setup.replay_entries = files.replay_entries();
     setup.skew = config.policy.settings.skew.count();
     setup.earliest_wall = std::chrono::microseconds(std::chrono::seconds(kReleaseTime)).count();
     std::vector<int> fds = {ring, files.state_fd()};
@@ -186,7 +187,7 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept) {
     (void)::setrlimit(RLIMIT_MEMLOCK, &all);
 
     auto files = StateFiles::open(first->run_directory, first->state_directory, first->account.uid,
-                                  first->account.gid, *boot_id);
+                                  first->account.gid, *boot_id, first->replay_entries);
     if (!files)
         return files.error();
     const bool links_were_there = xdp::Filter::has_links(first->pin_directory);

@@ -62,18 +62,29 @@ Result<void> end_leftover_worker(const Fd& state) {
 }
 
 // All of its room at once: a page that the file system has none for later would end whoever touches it (SIGBUS).
-Result<void> make_room(const Fd& state, const std::string& path) {
-    int failure = ::ftruncate(state.get(), gate::kStateSize) == 0 ? 0 : errno;
+Result<void> make_room(const Fd& state, const std::string& path, std::size_t size) {
+    int failure = ::ftruncate(state.get(), static_cast<off_t>(size)) == 0 ? 0 : errno;
     if (failure == 0)
-        failure = ::posix_fallocate(state.get(), 0, gate::kStateSize);
+        failure = ::posix_fallocate(state.get(), 0, static_cast<off_t>(size));
     if (failure == 0)
         return {};
     return os_error_of(failure, "making room for " + in_quotes(path),
-                       std::to_string((gate::kStateSize + 1023) / 1024) + " KiB are wanted there");
+                       std::to_string((size + 1023) / 1024) + " KiB are wanted there");
 }
 
-bool is_of_this_boot(const gate::StateImage& image, const Bytes<16>& boot_id) {
-    return image.header.magic == gate::kStateMagic && image.header.boot_id == boot_id;
+bool is_of_this_boot(const Fd& state, const Bytes<16>& boot_id) {
+    gate::StateHeader header{};
+    return ::pread(state.get(), &header, sizeof header, 0) == sizeof header && header.magic == gate::kStateMagic &&
+           header.boot_id == boot_id;
+}
+
+// How many knocks the file has room for.
+std::size_t entries_in(const Fd& state) {
+    struct stat st{};
+    const std::size_t size = ::fstat(state.get(), &st) == 0 ? static_cast<std::size_t>(st.st_size) : 0;
+    return size < gate::state_size(0)
+               ? 0
+               : std::min((size - gate::state_size(0)) / sizeof(gate::ReplayEntry), gate::kMostReplayEntries);
 }
 
 } // namespace
@@ -114,11 +125,11 @@ Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid
 }
 
 void StateFiles::Unmap::operator()(const gate::StateImage* image) const {
-    ::munmap(const_cast<gate::StateImage*>(image), gate::kStateSize);
+    ::munmap(const_cast<gate::StateImage*>(image), gate::state_size(replay_entries));
 }
 
 Result<StateFiles> StateFiles::open(const std::string& run, const std::string& state, uid_t uid,
-                                    gid_t gid, const Bytes<16>& boot_id) {
+                                    gid_t gid, const Bytes<16>& boot_id, std::size_t replay_entries) {
     StateFiles files;
     auto lock = open_own(run + "/lock", uid, gid);
     if (!lock)
@@ -134,20 +145,19 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     files.state_ = *std::move(opened);
     if (auto done = end_leftover_worker(files.state_); !done)
         return done.error();
-    if (auto done = make_room(files.state_, path); !done)
+    // Of another boot or layout, or new: the worker begins in memory that is all zero. Else nothing of it is forgotten:
+    // entries are added to those that are there, and none is taken away.
+    if (is_of_this_boot(files.state_, boot_id))
+        replay_entries = std::max(replay_entries, entries_in(files.state_));
+    else if (::ftruncate(files.state_.get(), 0) != 0)
+        return os_error("clearing " + in_quotes(path));
+    const std::size_t size = gate::state_size(replay_entries);
+    if (auto done = make_room(files.state_, path, size); !done)
         return done.error();
-    void* const memory =
-        ::mmap(nullptr, gate::kStateSize, PROT_READ, MAP_SHARED, files.state_.get(), 0);
+    void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, files.state_.get(), 0);
     if (memory == MAP_FAILED)
         return os_error("mapping " + in_quotes(path));
-    files.image_.reset(static_cast<const gate::StateImage*>(memory));
-    // Of another boot or layout, or new: the worker begins in memory that is all zero.
-    if (!is_of_this_boot(*files.image_, boot_id)) {
-        if (::ftruncate(files.state_.get(), 0) != 0)
-            return os_error("clearing " + in_quotes(path));
-        if (auto done = make_room(files.state_, path); !done)
-            return done.error();
-    }
+    files.image_ = {static_cast<const gate::StateImage*>(memory), Unmap{replay_entries}};
 
     files.copy_path_ = state + "/state";
     files.copy_.reset(::open(files.copy_path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -161,8 +171,12 @@ bool StateFiles::is_held(const std::string& run) {
     return fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
+std::span<const gate::ReplayEntry> StateFiles::replay() const {
+    return {reinterpret_cast<const gate::ReplayEntry*>(image_.get() + 1), replay_entries()};
+}
+
 Result<void> StateFiles::save(const Now& now, bool clean, bool sync) {
-    const std::string copy = gate::save_state(*image_, now, clean);
+    const std::string copy = gate::save_state(*image_, replay(), now, clean);
     return write_file(copy_path_, copy, 0600, true, {}, sync);
 }
 
@@ -176,7 +190,7 @@ Result<void> StateFiles::revoke(const Now& now, const std::function<void(const s
         std::string copy;
         char chunk[64 * 1024];
         ssize_t n = 0;
-        while (copy.size() <= gate::kStateSize && (n = ::read(fd.get(), chunk, sizeof chunk)) > 0)
+        while (copy.size() <= gate::state_size(gate::kMostReplayEntries) && (n = ::read(fd.get(), chunk, sizeof chunk)) > 0)
             copy.append(chunk, static_cast<std::size_t>(n));
         if (n != 0 || gate::is_clean_copy({reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}))
             return saved;

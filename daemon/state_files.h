@@ -27,8 +27,9 @@ class StateFiles {
   public:
     // `run` and `state` are directories of the user. Fails with Exit::busy while another daemon has the lock. A worker
     // that was left over by a daemon that died is ended first, which takes root (or nobody: systemd does it).
+    // `replay_entries` are room for so many knocks; a file of this boot that has more of them keeps them.
     static Result<StateFiles> open(const std::string& run, const std::string& state, uid_t uid, gid_t gid,
-                                   const Bytes<16>& boot_id);
+                                   const Bytes<16>& boot_id, std::size_t replay_entries);
 
     // Whether a daemon has the lock.
     static bool is_held(const std::string& run);
@@ -38,6 +39,7 @@ class StateFiles {
     int copy_fd() const { return copy_.get(); }
 
     const gate::StateImage& image() const { return *image_; }
+    std::size_t replay_entries() const { return image_.get_deleter().replay_entries; }
 
     // Writes the copy; `sync` waits until it is on the disk. Only a copy of a clean stop is marked clean.
     Result<void> save(const Now& now, bool clean, bool sync);
@@ -48,8 +50,10 @@ class StateFiles {
 
   private:
     struct Unmap {
+        std::size_t replay_entries;
         void operator()(const gate::StateImage* image) const;
     };
+    std::span<const gate::ReplayEntry> replay() const;
 
     Fd lock_;
     Fd state_;

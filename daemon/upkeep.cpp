@@ -68,6 +68,7 @@ void Daemon::repair(const nft::Change& change) {
             if (!external)
                 lifetimes_.write(transaction);
         });
+    doors_.was_written(now.boot);
     // Afterwards: to list the sets takes longer than to make them, and until then everything may be open.
     if (done)
         done = doors_.expel_strangers();

@@ -252,6 +252,8 @@ void Loader::read_gate(Section& main) {
     config_.never_ban = read_networks(*gate, "never_ban", kMaxAllow);
     set(config_.gate_owned, gate->boolean("owned"));
     set(config_.max_grants, gate->number("max_grants", 1, kMaxGrantsCeiling));
+    set(config_.replay_entries,
+        gate->number("replay_entries", gate::kFewestReplayEntries, gate::kMostReplayEntries));
     auto external = gate->section("external");
     if (external) {
         const auto text = [&](const char* key) {

@@ -13,6 +13,7 @@
 
 #include "daemon/config/hooks.h"
 #include "daemon/gate/policy.h"
+#include "daemon/gate/replay.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
@@ -74,6 +75,7 @@ struct Config {
     std::vector<Prefix> never_ban; // besides those of `allow`
     bool gate_owned = true; // where the kernel can: nobody else may change the table
     std::size_t max_grants = 4096;
+    std::size_t replay_entries = gate::kReplayEntries; // knocks that judgement remembers
     Account account, worker_account;
     Hooks hooks;
     std::optional<gid_t> admin_group, read_group; // of the control socket

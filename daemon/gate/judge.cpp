@@ -20,7 +20,8 @@ struct Judge::Case {
     RequestBytes bytes{};
     Request request{};
     Address address{};     // to open for
-    bool remembered = false;
+    ReplayEntry* entry = nullptr;          // once it is remembered,
+    Progress progress = Progress::judged;  // and what becomes of it
     std::string what{};
 };
 
@@ -53,12 +54,15 @@ bool needs_service(Action action) { return action == Action::open || action == A
 } // namespace
 
 Judge::Judge(Policy policy, Secret<CredentialKeys> keys, Secret<FactorSecret> factors, State& state,
-             const BanList& bans)
+             const BanList& bans, const Now& now)
     : policy_(std::move(policy)), keys_(std::move(keys)), factors_(std::move(factors)), state_(state),
       bans_(bans) {
-    records_.reserve(policy_.credentials.size());
+    std::vector<wire::CredentialId> in_use;
     for (const Credential& c : policy_.credentials)
-        records_.push_back(state_.credential(c.id));
+        in_use.push_back(c.id);
+    state_.give_back(in_use, now);
+    for (const wire::CredentialId& id : in_use)
+        records_.push_back(state_.credential(id));
 }
 
 void Judge::follow_clock(const Now& now) {
@@ -85,8 +89,8 @@ Outcome Judge::judge(const Candidate& candidate, const Now& now, Firewall& firew
     wipe(c.bytes);
     wipe(c.request.proof);
 
-    if (c.remembered)
-        state_.finish_packet(c.tag, c.mac);
+    if (c.entry != nullptr)
+        c.entry->progress = c.progress;
     if (const Refused* refused = outcome.refused())
         ++state_.header().rejects[static_cast<std::size_t>(refused->reason)];
     else if (outcome.accepted()->retry)
@@ -157,27 +161,31 @@ std::optional<Judge::Result> Judge::check_new(Case& c) {
     if (c.request.clock > c.arrived + skew)
         return refuse(Reject::future);
 
-    // A packet that is remembered as pending was ours when the worker ended: it goes on where it was.
-    const auto packet = state_.packet(c.tag, c.mac);
-    if (packet.progress == Progress::done ||
-        (packet.progress == Progress::pending && packet.address != c.candidate.source))
-        return refuse(Reject::replay);
-    // From here on its copies are replays, whatever becomes of it; else copies of a wrong code could be
-    // used to lock the user out.
-    if (!state_.remember_packet(c.tag, c.mac, c.slot, c.candidate.source))
-        return refuse(Reject::memory_full);
-    c.remembered = true;
-
-    const auto request = state_.request(policy_.credentials[c.index].id, c.request.id);
-    if (request.progress != Progress::none && request.address != c.address)
-        return refuse(Reject::request_reused);
-    if (request.progress == Progress::done) {
+    // A packet in whose judgement the worker ended goes on where it was.
+    const KnockId knock{policy_.credentials[c.index].id, c.request.id, c.mac};
+    const auto [packet, request] = state_.replay().find(knock);
+    if (packet != nullptr) {
+        const bool is_ours = packet->progress == Progress::judging || packet->progress == Progress::asking;
+        if (!is_ours || packet->address != c.address)
+            return refuse(Reject::replay);
+        c.entry = packet;
+    }
+    // A retry is not remembered: it does nothing, however often it comes.
+    if (request != nullptr && request->progress == Progress::done && request->address == c.address) {
         Accepted retry;
         retry.action = c.request.action;
         retry.retry = true;
         retry.address = c.address;
         return retry;
     }
+    // From here on its copies are replays, whatever becomes of it; else copies of a wrong code could be
+    // used to lock the user out.
+    if (c.entry == nullptr)
+        c.entry = state_.replay().remember(knock, c.slot, c.address, header.high_slot);
+    if (c.entry == nullptr)
+        return refuse(Reject::memory_full);
+    if (request != nullptr && request->address != c.address)
+        return refuse(Reject::request_reused);
     return std::nullopt;
 }
 
@@ -289,8 +297,8 @@ Judge::Result Judge::carry_out(Case& c, Firewall& firewall) {
     // 8. Used, before anything happens, so that nothing can happen twice.
     const Credential& credential = policy_.credentials[c.index];
     CredentialState& record = *records_[c.index];
-    if (!state_.remember_request(credential.id, c.request.id, c.slot, c.address))
-        return refuse(Reject::memory_full);
+    c.entry->progress = Progress::asking;
+    c.progress = Progress::done;
     state_.raise_high_slot(c.slot);
     record.last_accepted = c.arrived.time_since_epoch().count();
     record.last_address = c.address;
@@ -307,17 +315,34 @@ Judge::Result Judge::carry_out(Case& c, Firewall& firewall) {
     else if (c.request.action == Action::close_all)
         answer = firewall.close_all(c.index);
     Accepted accepted;
-    // Until it is done the request may come again, and is done again: nothing is lost by a process that ends meanwhile.
-    if (answer == Answer::waiting)
-        accepted.waiting = {credential.id, c.request.id};
-    else
-        state_.finish_request(credential.id, c.request.id);
+    // Until it is done the request may come again, and is done again; and where this process ends meanwhile, the next
+    // one asks again by itself.
+    if (answer == Answer::waiting) {
+        accepted.waiting = state_.keep(
+            {door, credential.id, c.request.id, c.candidate.arrived.time_since_epoch().count(), 0});
+        c.progress = Progress::waiting;
+    }
     if (answer != Answer::done && answer != Answer::waiting)
         return refuse(reject_of(answer));
     accepted.action = c.request.action;
     accepted.address = c.address;
     accepted.what = c.what;
     return accepted;
+}
+
+Answer Judge::ask_again(std::uint32_t asked, const Now& now, Firewall& firewall) {
+    const Asked& a = state_.asked(asked);
+    const auto index = policy_.find_credential(a.credential);
+    const BootTime arrived(std::chrono::nanoseconds(a.arrived));
+    Answer answer = Answer::refused;
+    if (index && arrived <= now.boot && now.boot - arrived <= kLongestWait) {
+        DoorRequest door = a.request;
+        door.credential = static_cast<std::uint32_t>(*index);
+        answer = firewall.open(door);
+    }
+    if (answer != Answer::waiting)
+        state_.end_asked(asked, answer == Answer::done);
+    return answer;
 }
 
 } // namespace xk::gate

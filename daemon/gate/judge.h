@@ -17,7 +17,6 @@
 
 #include <chrono>
 #include <optional>
-#include <utility>
 #include <variant>
 
 namespace xk::gate {
@@ -48,8 +47,8 @@ struct Accepted {
     bool retry = false; // the same request again: nothing was done
     Address address;
     std::string what; // the services' names; empty for probe and close-all
-    // Of one that is not done yet (Answer::waiting): for State::finish_request() when it is.
-    std::optional<std::pair<wire::CredentialId, wire::RequestId>> waiting;
+    // Of one that is not done yet (Answer::waiting): for State::end_asked() when it is.
+    std::optional<std::uint32_t> waiting;
 };
 
 struct Refused {
@@ -70,14 +69,18 @@ struct Outcome {
 class Judge {
   public:
     // One judge for one configuration; keys and factors by credential index. Makes the credentials' records in
-    // the state; a credential without one (65,536 were known in this boot) is never let in.
+    // the state; a credential without one (65,536 are known, and no record can be given back) is never let in.
     Judge(Policy policy, Secret<CredentialKeys> keys, Secret<FactorSecret> factors, State& state,
-          const BanList& bans);
+          const BanList& bans, const Now& now);
 
     // To be called when a slot begins and when the clock was set: tags of the slots that matter.
     void follow_clock(const Now& now);
 
     Outcome judge(const Candidate& candidate, const Now& now, Firewall& firewall);
+
+    // Asks once more for a door that State::asked() has and that a process before us did not see open. Where it neither
+    // opens nor waits again, it is forgotten, and the request may come again.
+    Answer ask_again(std::uint32_t asked, const Now& now, Firewall& firewall);
 
     // The operator forgives a credential's wrong codes.
     void unlock(std::uint32_t credential);

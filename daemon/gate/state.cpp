@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/gate/state.h"
 
+#include "daemon/gate/lockout.h"
 #include "protocol/otp.h"
 
 #include <sodium.h>
@@ -12,12 +13,11 @@
 #include <iterator>
 #include <limits>
 #include <optional>
+#include <unordered_set>
 #include <vector>
 
 namespace xk::gate {
 namespace {
-
-constexpr std::uint32_t kPacket = 1, kRequest = 2;
 
 // No clock shows a later one; a copy may.
 constexpr Slot kLastSlot = std::numeric_limits<std::int64_t>::max() / 1'000'000 / 30 - 1;
@@ -26,19 +26,11 @@ constexpr Slot kLastSlot = std::numeric_limits<std::int64_t>::max() / 1'000'000 
 // order. So only the compiler has to be kept from reordering.
 void stores_before_are_done() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
-Bytes<24> packet_key(const wire::Tag& tag, const wire::Mac& mac) {
-    Bytes<24> key{};
-    std::copy(tag.begin(), tag.end(), key.begin());
-    std::copy(mac.begin(), mac.end(), key.begin() + 8);
-    return key;
-}
+std::uint64_t number_of(const wire::CredentialId& id) { return load_be<std::uint64_t>(id); }
 
-Bytes<24> request_key(const wire::CredentialId& id, const wire::RequestId& request) {
-    Bytes<24> key{};
-    std::copy(id.begin(), id.end(), key.begin());
-    std::copy(request.begin(), request.end(), key.begin() + 8);
-    return key;
-}
+// A used code's time and the packets that could bring it again are over after four minutes: a packet counts for as long
+// as its slot and the skew, waits a minute, and its code may be a step off either way.
+constexpr TotpStep kStepsKept = 8;
 
 // A lock-out of an earlier boot goes on for what was left of it.
 std::int64_t carry_over(std::int64_t locked_until, std::int64_t saved_boot, const Now& now) {
@@ -88,7 +80,7 @@ std::optional<Copy> parse_copy(ByteView bytes) {
     std::uint64_t counts[2];
     if (!std::ranges::equal(checksum(bytes), sum) || !take(bytes, &copy.header, 1) ||
         copy.header.magic != kStateMagic || !take(bytes, counts, 2) ||
-        counts[0] > kCredentialStates || counts[1] > kReplayEntries)
+        counts[0] > kCredentialStates || counts[1] > kMostReplayEntries)
         return std::nullopt;
     copy.credentials.resize(counts[0]);
     copy.replay.resize(counts[1]);
@@ -105,7 +97,7 @@ bool is_clean_copy(ByteView copy) {
     return parsed && parsed->header.clean == 1;
 }
 
-std::string save_state(const StateImage& image, const Now& now, bool clean) {
+std::string save_state(const StateImage& image, std::span<const ReplayEntry> replay, const Now& now, bool clean) {
     StateHeader header = image.header;
     header.saved_boot = now.boot.time_since_epoch().count();
     // Before the fence's moment of this boot has passed, what is remembered is not all that must be refused.
@@ -118,26 +110,39 @@ std::string save_state(const StateImage& image, const Now& now, bool clean) {
     const auto credentials = static_cast<std::uint64_t>(
         std::ranges::find_if(image.credentials, [](const auto& c) { return all_zero(c.id); }) -
         image.credentials.begin());
-    std::vector<ReplayEntry> replay;
+    std::vector<ReplayEntry> kept;
     if (header.clean == 1)
-        std::ranges::copy_if(image.replay, std::back_inserter(replay), [&](const ReplayEntry& e) {
+        std::ranges::copy_if(replay, std::back_inserter(kept), [&](const ReplayEntry& e) {
             return e.progress != Progress::none && e.slot + kSlotsKept >= header.high_slot;
         });
-    const std::uint64_t counts[2] = {credentials, replay.size()};
+    const std::uint64_t counts[2] = {credentials, kept.size()};
     std::string out;
     append(out, &header, 1);
     append(out, counts, 2);
     append(out, image.credentials.data(), credentials);
-    append(out, replay.data(), replay.size());
+    append(out, kept.data(), kept.size());
     const auto sum = checksum({reinterpret_cast<const std::uint8_t*>(out.data()), out.size()});
     append(out, sum.data(), sum.size());
     return out;
 }
 
-State::State(std::span<std::uint8_t> memory) : image_(reinterpret_cast<StateImage*>(memory.data())) {
-    if (memory.size() < kStateSize ||
-        reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(StateImage) != 0)
+State::State(std::span<std::uint8_t> memory)
+    : image_(reinterpret_cast<StateImage*>(memory.data())),
+      replay_(memory.size() < state_size(1)
+                  ? std::span<ReplayEntry>()
+                  : std::span(reinterpret_cast<ReplayEntry*>(memory.data() + sizeof(StateImage)),
+                              (memory.size() - sizeof(StateImage)) / sizeof(ReplayEntry))) {
+    if (replay_.entries().empty() || reinterpret_cast<std::uintptr_t>(memory.data()) % alignof(StateImage) != 0)
         std::abort();
+    replay_.read(header().hash_key, header().high_slot);
+    read_records();
+}
+
+void State::read_records() {
+    records_.clear();
+    spare_.clear();
+    for (used_ = 0; used_ < kCredentialStates && !all_zero(image_->credentials[used_].id); ++used_)
+        records_.try_emplace(number_of(image_->credentials[used_].id), used_);
 }
 
 bool State::is_of(const Bytes<16>& boot_id) const {
@@ -148,7 +153,8 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
                           ByteView copy) {
     const auto parsed = parse_copy(copy);
     StateHeader& h = header();
-    const bool clean = parsed && parsed->header.clean == 1;
+    // Knocks that do not fit (there was room for more of them) would count again.
+    const bool clean = parsed && parsed->header.clean == 1 && parsed->replay.size() <= replay_.entries().size();
     if (parsed) {
         h = parsed->header;
         std::copy(parsed->credentials.begin(), parsed->credentials.end(),
@@ -175,9 +181,12 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
     h.attempt = {};
     randombytes_buf(h.hash_key.data(), h.hash_key.size());
     if (clean)
-        for (const ReplayEntry& e : parsed->replay)
-            if (remember(e.kind, e.key, e.slot, e.address))
-                find_entry(e.kind, e.key)->progress = Progress::done;
+        std::ranges::transform(parsed->replay, replay_.entries().begin(), [](ReplayEntry e) {
+            e.progress = e.progress >= Progress::asking ? Progress::done : Progress::judged; // nothing goes on
+            return e;
+        });
+    replay_.read(h.hash_key, h.high_slot);
+    read_records();
     h.boot_id = boot_id;
     stores_before_are_done();
     h.magic = kStateMagic;
@@ -185,7 +194,7 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
 }
 
 const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id) {
-    // Records are taken in order and never given back, so the first free one ends the search.
+    // Records are taken in order, and given to others without becoming free: the first free one ends the search.
     for (const CredentialState& c : image.credentials) {
         if (c.id == id)
             return &c;
@@ -195,83 +204,67 @@ const CredentialState* find_record(const StateImage& image, const wire::Credenti
     return nullptr;
 }
 
+const CredentialState* State::find(const wire::CredentialId& id) const {
+    const auto known = records_.find(number_of(id));
+    return known == records_.end() ? nullptr : &image_->credentials[known->second];
+}
+
 CredentialState* State::credential(const wire::CredentialId& id) {
     if (const CredentialState* known = find(id))
         return const_cast<CredentialState*>(known);
-    for (CredentialState& c : image_->credentials)
-        if (all_zero(c.id)) {
-            c.id = id;
-            return &c;
-        }
-    return nullptr;
-}
-
-std::span<ReplayEntry> State::set_of(std::uint32_t kind, const Key& key) const {
-    // Keyed, so that whoever holds a credential cannot aim at the sets of others.
-    static_assert(sizeof header().hash_key == crypto_shorthash_KEYBYTES);
-    Bytes<28> input;
-    store_be<std::uint32_t>(field<0, 4>(std::span(input)), kind);
-    std::copy(key.begin(), key.end(), input.begin() + 4);
-    constexpr std::size_t kSets = kReplayEntries / kReplayWays;
-    const std::size_t set = fingerprint(input) % kSets;
-    return std::span(image_->replay).subspan(set * kReplayWays, kReplayWays);
-}
-
-ReplayEntry* State::find_entry(std::uint32_t kind, const Key& key) const {
-    for (ReplayEntry& e : set_of(kind, key))
-        if (e.progress != Progress::none && e.kind == kind && e.key == key)
-            return &e;
-    return nullptr;
-}
-
-bool State::remember(std::uint32_t kind, const Key& key, Slot slot, const Address& address) {
-    if (find_entry(kind, key) != nullptr)
-        return true;
-    const Slot newest = std::max(header().high_slot, slot);
-    for (ReplayEntry& e : set_of(kind, key)) {
-        if (e.progress != Progress::none && e.slot + kSlotsKept >= newest)
-            continue;
-        e.progress = Progress::none;
+    if (all_zero(id))
+        return nullptr;
+    std::uint32_t index = used_;
+    if (used_ < kCredentialStates) {
+        ++used_;
+    } else {
+        if (spare_.empty())
+            return nullptr;
+        index = spare_.back();
+        spare_.pop_back();
+        CredentialState& old = image_->credentials[index];
+        records_.erase(number_of(old.id));
+        CredentialState empty{};
+        empty.id = old.id;
+        old = empty;
         stores_before_are_done();
-        e.kind = kind;
-        e.key = key;
-        e.slot = slot;
-        e.address = address;
-        stores_before_are_done();
-        e.progress = Progress::pending;
-        return true;
     }
-    return false;
+    image_->credentials[index].id = id;
+    records_.emplace(number_of(id), index);
+    return &image_->credentials[index];
 }
 
-State::Memory State::packet(const wire::Tag& tag, const wire::Mac& mac) const {
-    const ReplayEntry* e = find_entry(kPacket, packet_key(tag, mac));
-    return e == nullptr ? Memory{} : Memory{e->progress, e->address};
+void State::give_back(std::span<const wire::CredentialId> in_use, const Now& now) {
+    spare_.clear();
+    if (kCredentialStates - used_ >= in_use.size()) // there are enough without them
+        return;
+    std::unordered_set<std::uint64_t> used;
+    for (const wire::CredentialId& id : in_use)
+        used.insert(number_of(id));
+    for (const auto& [id, index] : records_) {
+        const CredentialState& c = image_->credentials[index];
+        const bool is_spent = !is_locked(c, now.boot) && c.totp_step + kStepsKept < totp_step(now.wall);
+        if (is_spent && !used.contains(id))
+            spare_.push_back(index);
+    }
 }
 
-State::Memory State::request(const wire::CredentialId& id, const wire::RequestId& request) const {
-    const ReplayEntry* e = find_entry(kRequest, request_key(id, request));
-    return e == nullptr ? Memory{} : Memory{e->progress, e->address};
+std::optional<std::uint32_t> State::keep(const Asked& asked) {
+    const auto room = std::ranges::find_if(image_->asked, [](const Asked& a) { return a.live == 0; });
+    if (room == image_->asked.end())
+        return std::nullopt;
+    *room = asked;
+    room->live = 0;
+    stores_before_are_done();
+    room->live = 1;
+    return static_cast<std::uint32_t>(room - image_->asked.begin());
 }
 
-bool State::remember_packet(const wire::Tag& tag, const wire::Mac& mac, Slot slot,
-                            const Address& source) {
-    return remember(kPacket, packet_key(tag, mac), slot, source);
-}
-
-bool State::remember_request(const wire::CredentialId& id, const wire::RequestId& request, Slot slot,
-                             const Address& address) {
-    return remember(kRequest, request_key(id, request), slot, address);
-}
-
-void State::finish_packet(const wire::Tag& tag, const wire::Mac& mac) {
-    if (ReplayEntry* e = find_entry(kPacket, packet_key(tag, mac)))
-        e->progress = Progress::done;
-}
-
-void State::finish_request(const wire::CredentialId& id, const wire::RequestId& request) {
-    if (ReplayEntry* e = find_entry(kRequest, request_key(id, request)))
-        e->progress = Progress::done;
+void State::end_asked(std::uint32_t index, bool done) {
+    Asked& asked = image_->asked[index];
+    if (done)
+        replay_.finish(asked.credential, asked.id);
+    asked.live = 0;
 }
 
 void State::raise_high_slot(Slot slot) { header().high_slot = std::max(header().high_slot, slot); }
@@ -292,8 +285,9 @@ void State::accept_clock(const Now& now, std::chrono::seconds skew) {
         c.totp_step = std::min(c.totp_step, used);
     }
     // What was remembered of it gives way in its turn; the fence stands in for it.
-    for (ReplayEntry& e : image_->replay)
+    for (ReplayEntry& e : replay_.entries())
         e.slot = std::min(e.slot, header().high_slot);
+    replay_.read(header().hash_key, header().high_slot);
 }
 
 std::uint64_t State::fingerprint(ByteView bytes) const {

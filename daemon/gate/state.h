@@ -4,11 +4,13 @@
 // kill -9 loses nothing and remembering costs no system call. The layout is plain data; every record
 // becomes valid by its last store, so that it is whole or absent wherever the process ends.
 //
-// Three things live here: which packets and requests were accepted (Replay), what each credential did
-// (CredentialState) and the fence, the moment before which nothing can be proved to be new.
+// Four things live here: which knocks were judged (replay.h), what each credential did (CredentialState), what was
+// asked for and is not done yet (Asked), and the fence, the moment before which nothing can be proved to be new.
 #pragma once
 
+#include "daemon/gate/firewall.h"
 #include "daemon/gate/reject.h"
+#include "daemon/gate/replay.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
 #include "protocol/slot.h"
@@ -16,31 +18,15 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 namespace xk::gate {
 
-inline constexpr std::uint64_t kStateMagic = 0x786b6e6f636b3032; // "xknock02": and the layout's version
-inline constexpr std::size_t kReplayEntries = 65536;
-inline constexpr std::size_t kReplayWays = 32; // entries looked at for one key
-
-// What is remembered for a slot gives way to something new only when the highest accepted slot is further on
-// than this. Tags are published for slots down to highest - 3 - skew, and a record may wait a minute in
-// the ring.
-inline constexpr Slot kSlotsKept = 12;
-
-// Progress of one accepted packet or request.
-enum class Progress : std::uint32_t { none = 0, pending = 1, done = 2 };
-
-struct ReplayEntry {
-    Bytes<24> key;    // packet: tag | MAC | zeros; request: credential id | request id
-    std::uint64_t slot;
-    Address address;  // whom it was for
-    std::uint32_t kind; // 1 packet, 2 request
-    Progress progress;  // stored last
-};
-static_assert(sizeof(ReplayEntry) == 56);
+inline constexpr std::uint64_t kStateMagic = 0x786b6e6f636b3033; // "xknock03": and the layout's version
 
 struct CredentialState {
     wire::CredentialId id;      // all zero: free
@@ -62,7 +48,7 @@ inline constexpr std::int64_t kLockedForGood = INT64_MAX;
 struct StateHeader {
     std::uint64_t magic;
     Bytes<16> boot_id;         // of the boot whose BootTime is used here
-    Bytes<16> hash_key;        // of Replay's index; random
+    Bytes<16> hash_key;        // of the fingerprints and of the replay memory's index; random
     std::uint64_t high_slot;   // highest slot ever accepted
     std::int64_t fence;        // wall time, us: client clocks up to here are refused
     std::int64_t fence_boot;   // boot time, ns: likewise, and up to this moment of the boot; 0: none. The wall
@@ -77,20 +63,35 @@ struct StateHeader {
 };
 static_assert(kRejects <= 64);
 
-inline constexpr std::size_t kCredentialStates = 65536;
+// Of an accepted knock whose door is not open yet: its record is not in the ring any more, so that a process that ends
+// meanwhile has only this to ask again by.
+struct Asked {
+    DoorRequest request;
+    wire::CredentialId credential; // counts instead of the index in the request, which a reload may have moved
+    wire::RequestId id;
+    std::int64_t arrived; // boot time, ns
+    std::uint64_t live;   // 1: this is one; stored last
+};
 
+inline constexpr std::size_t kCredentialStates = 65536;
+inline constexpr std::size_t kMostAsked = 4096; // at once; they wait for a fifth of a second or so
+
+// The replay memory's entries follow it, as many as there is memory for.
 struct StateImage {
     StateHeader header;
     std::array<CredentialState, kCredentialStates> credentials;
-    std::array<ReplayEntry, kReplayEntries> replay;
+    std::array<Asked, kMostAsked> asked;
 };
+static_assert(sizeof(StateImage) % alignof(ReplayEntry) == 0);
 
-inline constexpr std::size_t kStateSize = sizeof(StateImage);
+constexpr std::size_t state_size(std::size_t replay_entries) {
+    return sizeof(StateImage) + replay_entries * sizeof(ReplayEntry);
+}
 
 // The copy for /var/lib, which outlives a reboot: the used records only, with a checksum. It may be made by a
-// process that does not trust the image: nothing in it steers what is read. The packets that were accepted
+// process that does not trust the image: nothing in it steers what is read. The knocks that were judged
 // are part of it after a clean stop; otherwise the fence stands in for them.
-std::string save_state(const StateImage& image, const Now& now, bool clean);
+std::string save_state(const StateImage& image, std::span<const ReplayEntry> replay, const Now& now, bool clean);
 
 // Whether these bytes are a copy that says of itself that it was the last act of a clean stop.
 bool is_clean_copy(ByteView copy);
@@ -98,10 +99,10 @@ bool is_clean_copy(ByteView copy);
 // The credential's record, if it has one.
 const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id);
 
-// A view of the mapping; it owns nothing.
+// A view of the mapping, and the indexes of what is in there.
 class State {
   public:
-    // `memory` is zero-filled or was used before; kStateSize bytes, suitably aligned.
+    // `memory` is zero-filled or was used before; state_size() bytes for at least one entry, suitably aligned.
     explicit State(std::span<std::uint8_t> memory);
 
     StateHeader& header() { return image_->header; }
@@ -119,23 +120,21 @@ class State {
     // highest slot that the copy knows. Lock-outs and used codes of the copy hold either way.
     Begin begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew, ByteView copy);
 
-    // The credential's record; made where there is none. Null when all are taken. Linear: for start-up.
+    // The credential's record; made where there is none. Null when all are taken and none may be given to another.
     CredentialState* credential(const wire::CredentialId& id);
-    const CredentialState* find(const wire::CredentialId& id) const { return find_record(*image_, id); }
+    const CredentialState* find(const wire::CredentialId& id) const;
+    // When all are taken, those of credentials that are not in use any more may be given to others: not while they
+    // are locked, nor while a code that was used could still be a right one. To be called with every configuration.
+    void give_back(std::span<const wire::CredentialId> in_use, const Now& now);
 
-    struct Memory {
-        Progress progress = Progress::none;
-        Address address;
-    };
-    Memory packet(const wire::Tag& tag, const wire::Mac& mac) const;
-    Memory request(const wire::CredentialId& id, const wire::RequestId& request) const;
+    ReplayMemory& replay() { return replay_; }
+    const ReplayMemory& replay() const { return replay_; }
 
-    // Remembers as pending. False when there is no room: then nothing may be accepted.
-    bool remember_packet(const wire::Tag& tag, const wire::Mac& mac, Slot slot, const Address& source);
-    bool remember_request(const wire::CredentialId& id, const wire::RequestId& request, Slot slot,
-                          const Address& address);
-    void finish_packet(const wire::Tag& tag, const wire::Mac& mac);
-    void finish_request(const wire::CredentialId& id, const wire::RequestId& request);
+    // What was asked for and waits; nothing when there is no room, and then only the client's next packet can ask again.
+    std::optional<std::uint32_t> keep(const Asked& asked);
+    const Asked& asked(std::uint32_t index) const { return image_->asked[index]; }
+    // It is done: the request does nothing any more. Or it could not be: then it may come again.
+    void end_asked(std::uint32_t index, bool done);
 
     void raise_high_slot(Slot slot);
     // Whether this clock may be right: not behind what was accepted, and the fence not far ahead of it (then the clock
@@ -153,12 +152,13 @@ class State {
     void end_attempt();
 
   private:
-    using Key = Bytes<24>;
-    std::span<ReplayEntry> set_of(std::uint32_t kind, const Key& key) const;
-    ReplayEntry* find_entry(std::uint32_t kind, const Key& key) const;
-    bool remember(std::uint32_t kind, const Key& key, Slot slot, const Address& address);
+    void read_records();
 
     StateImage* image_;
+    ReplayMemory replay_;
+    std::unordered_map<std::uint64_t, std::uint32_t> records_; // by credential
+    std::uint32_t used_ = 0;                                   // records, from the first one on
+    std::vector<std::uint32_t> spare_;                         // may be given to others
 };
 
 } // namespace xk::gate

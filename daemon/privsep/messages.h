@@ -59,6 +59,7 @@ struct Setup {
     Bytes<16> boot_id{};
     std::int64_t skew = 0;          // seconds
     std::int64_t earliest_wall = 0; // us: a clock below this is known to be wrong
+    std::uint64_t replay_entries = 0; // that the state file has
 };
 
 // Descriptor: a sealed memory file with `services` gate::Service and then `credentials` gate::Credential.
@@ -110,11 +111,12 @@ struct DoorAnswer {
     gate::Answer answer = gate::Answer::failed;
 };
 
-// What a DoorAnswer called waiting has come about. Where it has not, nothing is said.
+// What a DoorAnswer called waiting has come about, or could not.
 struct DoorDone {
     static constexpr Type kType = Type::door_done;
     Type type = kType;
     std::uint32_t sequence = 0;
+    std::uint32_t failed = 0; // 1: it could not
 };
 
 // Forget a credential's wrong codes.
@@ -186,6 +188,7 @@ struct DoorAsk {
     static constexpr Type kType = Type::door_ask;
     Type type = kType;
     std::uint32_t sequence = 0;
+    std::uint32_t generation = 0;    // of the configuration that it was judged by
     wire::CredentialId credential{}; // instead of the index in gate::DoorRequest, which a reload may have moved
     std::uint32_t verb = 0;          // DoorVerb; the others are the fields of gate::DoorRequest
     std::uint32_t service = 0;

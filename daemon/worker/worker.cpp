@@ -37,6 +37,7 @@ class Worker::Doors : public gate::Firewall {
     Answer ask(DoorVerb verb, const gate::DoorRequest& request) {
         DoorAsk ask = door_ask(verb, worker_.judge_->policy().credentials[request.credential].id, request);
         ask.sequence = ++worker_.sequence_;
+        ask.generation = worker_.generation_;
         // Not asked, or not answered: the record stays in the ring, and the next worker asks again.
         if (auto sent = worker_.say(ask); !sent)
             give_up(sent.error());
@@ -65,7 +66,6 @@ class Worker::Doors : public gate::Firewall {
 
 namespace {
 
-constexpr std::size_t kMostUndone = 65536;
 // Candidates that are judged before xknockd is listened to again: when more come than can be judged, it would else take
 // us for dead.
 constexpr unsigned kTurn = 32;
@@ -80,7 +80,7 @@ Result<std::string> read_copy(const Fd& fd) {
             return os_error("reading the copy of the state");
         if (n > 0)
             copy.append(chunk, static_cast<std::size_t>(n));
-        if (copy.size() > gate::kStateSize + 4096)
+        if (copy.size() > gate::state_size(gate::kMostReplayEntries) + 4096)
             return Error{"the copy of the state is too large", {}};
     }
     return copy;
@@ -104,7 +104,7 @@ std::string label_of(const gate::Policy& policy, const gate::Outcome& outcome) {
 
 Worker::Worker(Channel channel, xdp::Ring ring, Fd state_file, gate::State state, Fd timer)
     : channel_(std::move(channel)), ring_(std::move(ring)), state_file_(std::move(state_file)),
-      state_(state), timer_(std::move(timer)) {}
+      state_(std::move(state)), timer_(std::move(timer)) {}
 
 Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
     auto received = channel.receive(true);
@@ -114,7 +114,8 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
         return std::unique_ptr<Worker>();
     const auto setup = as<Setup>(**received);
     auto& fds = (**received).fds;
-    if (!setup || fds.size() != 2 + (setup->has_copy ? 1u : 0u))
+    if (!setup || setup->replay_entries < 1 || setup->replay_entries > gate::kMostReplayEntries ||
+        fds.size() != 2 + (setup->has_copy ? 1u : 0u))
         return Error{"the first message is not Setup", {}, Exit::bug};
 
     // With the rights that we were given: everything that needs them.
@@ -124,11 +125,11 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
     Fd state_file = std::move(fds[1]);
     if (auto locked = lock(state_file); !locked)
         return locked.error();
-    void* const memory = ::mmap(nullptr, gate::kStateSize, PROT_READ | PROT_WRITE, MAP_SHARED,
-                                state_file.get(), 0);
+    const std::size_t size = gate::state_size(setup->replay_entries);
+    void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, state_file.get(), 0);
     if (memory == MAP_FAILED)
         return os_error("mapping the state");
-    gate::State state({static_cast<std::uint8_t*>(memory), gate::kStateSize});
+    gate::State state({static_cast<std::uint8_t*>(memory), size});
     std::string copy;
     if (setup->has_copy) {
         auto read = read_copy(fds[2]);
@@ -153,7 +154,7 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
             state.begin(setup->boot_id, Now::read(), std::chrono::seconds(setup->skew),
                         {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}));
     std::unique_ptr<Worker> worker(new Worker(std::move(channel), *std::move(ring),
-                                              std::move(state_file), state, std::move(timer)));
+                                              std::move(state_file), std::move(state), std::move(timer)));
     worker->earliest_ = WallTime(std::chrono::microseconds(setup->earliest_wall));
     if (auto sent = send(worker->channel_, ready); !sent)
         return sent.error();
@@ -236,8 +237,8 @@ bool Worker::handle_at_once(const Received& received) {
         if (judge_)
             judge_->set_panic(in_panic_);
     } else if (const auto done = as<DoorDone>(received)) {
-        if (const auto request = undone_.extract(done->sequence))
-            state_.finish_request(request.mapped().first, request.mapped().second);
+        if (const auto asked = undone_.extract(done->sequence))
+            state_.end_asked(asked.mapped(), done->failed == 0);
     } else {
         return false;
     }
@@ -364,11 +365,25 @@ Result<void> Worker::handle_activate() {
     if (!pending_ || !pending_->is_whole())
         return Error{"a configuration whose secrets were not all read is not to count", {}, Exit::bug};
     judge_ = std::make_unique<gate::Judge>(std::move(pending_->policy), std::move(pending_->keys),
-                                           std::move(pending_->factors), state_, bans_);
+                                           std::move(pending_->factors), state_, bans_, Now::read());
     judge_->set_panic(in_panic_);
     generation_ = pending_->generation;
     pending_.reset();
-    return follow_clock(true);
+    auto done = follow_clock(true);
+    if (done && !std::exchange(asked_again_, true))
+        ask_again();
+    return done;
+}
+
+// xknockd may have ended before doors were open that it had promised: their knocks are not in the ring any more.
+void Worker::ask_again() {
+    Doors doors(*this);
+    for (std::uint32_t i = 0; i < gate::kMostAsked; ++i) {
+        if (state_.asked(i).live == 0)
+            continue;
+        if (judge_->ask_again(i, Now::read(), doors) == Answer::waiting)
+            undone_[sequence_] = i;
+    }
 }
 
 void Worker::judge(const gate::Candidate& candidate) {
@@ -376,11 +391,8 @@ void Worker::judge(const gate::Candidate& candidate) {
     Doors doors(*this);
     const gate::Outcome outcome = judge_->judge(candidate, now, doors);
     log_outcome(outcome, now);
-    if (const gate::Accepted* accepted = outcome.accepted(); accepted != nullptr && accepted->waiting) {
+    if (const gate::Accepted* accepted = outcome.accepted(); accepted != nullptr && accepted->waiting)
         undone_[sequence_] = *accepted->waiting;
-        if (undone_.size() > kMostUndone) // the first of them failed
-            undone_.erase(undone_.begin());
-    }
     const gate::Refused* refused = outcome.refused();
     if (refused != nullptr && refused->reason == gate::Reject::wrong_code && refused->locked_for_good) {
         Notice notice;

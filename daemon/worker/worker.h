@@ -65,6 +65,7 @@ class Worker {
     Result<void> wait_for_room();
 
     void judge(const gate::Candidate& candidate);
+    void ask_again();
     void log_outcome(const gate::Outcome& outcome, const Now& now);
 
     // Tags for the filter: all of them, or those of slots that came near.
@@ -91,8 +92,9 @@ class Worker {
     WallTime earliest_{};
     gate::LogBudget log_budget_;
     std::uint32_t sequence_ = 0;
-    // Accepted and not done yet, by the sequence of their question.
-    std::map<std::uint32_t, std::pair<wire::CredentialId, wire::RequestId>> undone_;
+    // Accepted and not done yet, by the sequence of their question: their place in State::asked().
+    std::map<std::uint32_t, std::uint32_t> undone_;
+    bool asked_again_ = false; // for what a worker before us did not see done
     std::uint64_t malformed_told_ = 0;
     std::deque<privsep::Received> waiting_; // came while we waited
 };

@@ -87,11 +87,24 @@ std::string holder_of(int ifindex) {
     return name;
 }
 
+// When this returns no packet meets the program any more. Without its last pin a link goes too, but at some later time
+// (after a grace period of RCU, by a work queue: bpf_link_put() in kernel/bpf/syscall.c).
 void detach_link(const std::string& pin) {
     const Fd link(bpf_obj_get(pin.c_str()));
     if (link)
         (void)bpf_link_detach(link.get());
     ::unlink(pin.c_str());
+}
+
+// A pin of a link, or whatever else has one of our names, with all that is below.
+void remove_pin(const fs::path& path) {
+    std::error_code code;
+    if (fs::is_directory(path, code))
+        for (const auto& entry : fs::directory_iterator(path, code))
+            remove_pin(entry.path());
+    else if (path.filename().string().rfind("link-", 0) == 0)
+        return detach_link(path);
+    fs::remove(path, code);
 }
 
 Mode mode_of(int ifindex) {
@@ -273,7 +286,7 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
         if (auto taken = take_over(interface, ifindex, pin); taken && (taken->mode == Mode::native || allow_generic))
             return taken;
         // A link of an interface that is gone, that somebody detached, or in a mode that is not allowed any more: begin
-        // anew. Without its pin it would go too, but later.
+        // anew.
         detach_link(pin);
     }
     const int program = bpf_program__fd(skeleton_->progs.xknock);
@@ -343,7 +356,7 @@ void Filter::detach_others(const std::vector<std::string>& interfaces) {
         const std::string name = entry.path().filename();
         if (name.rfind("link-", 0) == 0 &&
             std::find(interfaces.begin(), interfaces.end(), name.substr(5)) == interfaces.end())
-            ::unlink(entry.path().c_str());
+            detach_link(entry.path());
         else if (name.rfind("share-", 0) == 0 &&
                  std::find(interfaces.begin(), interfaces.end(), name.substr(6)) == interfaces.end())
             (void)end_share(entry.path()); // what stays is tried again with the next configuration
@@ -366,16 +379,13 @@ Result<void> Filter::remove_pins(const std::string& pins) {
             if (auto ended = end_share(entry.path()); !ended)
                 done = ended;
         } else if (is_ours(entry.path().filename())) {
-            fs::remove_all(entry.path(), code);
+            remove_pin(entry.path());
         }
     }
     return done;
 }
 
-void Filter::remove_dry_run(const std::string& pins) {
-    std::error_code code;
-    fs::remove_all(pins_of_dry_run(pins), code);
-}
+void Filter::remove_dry_run(const std::string& pins) { remove_pin(pins_of_dry_run(pins)); }
 
 int Filter::map_fd(const bpf_map* map) const { return bpf_map__fd(map); }
 int Filter::ring_fd() const { return bpf_map__fd(skeleton_->maps.candidates); }

@@ -58,6 +58,23 @@ before=$(stat refused replay)
 send
 reaches refused replay $((before + 1))
 
+say "a memory of another size knows it as well, and it takes a restart"
+size=$(wc -c <"$D/run/state")
+for entries in 131072 4096; do
+	sed -i '/^gate: {replay_entries/d' "$D/etc/xknock.yaml"
+	echo "gate: {replay_entries: $entries}" >>"$D/etc/xknock.yaml"
+	refuse "a reload" ctl reload
+	contains "says so" "$(cat "$D/out")" "gate.replay_entries"
+	stop
+	rm "$D/bpf/xknock/maps1/seen"
+	restart
+	before=$(stat refused replay)
+	send
+	reaches refused replay $((before + 1))
+	equal "nothing that it has is taken away" "$(wc -c <"$D/run/state")" $((size + 65536 * 64))
+done
+sed -i '/^gate: {replay_entries/d' "$D/etc/xknock.yaml"
+
 say "fifty kills at random moments, a knock before each"
 lost=0
 for i in $(seq 50); do
@@ -124,5 +141,19 @@ contains "and the second says so" "$(cat "$D/out")" "another xknockd runs alread
 code=0
 daemon_command >/dev/null 2>&1 || code=$?
 equal "with exit code 75" "$code" 75
+
+say "memory of another release counts for nothing: the freshness limit stands in for it"
+before=$(stat accepted open)
+make user1-key --endpoint tcp/443
+send
+eventually 5 at_least accepted open $((before + 1))
+kill_it "$DAEMON"
+printf 2 | dd of="$D/run/state" conv=notrunc status=none
+rm "$D/state/state" "$D/bpf/xknock/maps1/seen"
+restart
+contains "it is said" "$(cat "$D/log")" "judgement begins with nothing; knocks of before are refused"
+send
+reaches refused fence 1
+equal "and none is accepted" "$(stat accepted open)" 0
 stop
 pass

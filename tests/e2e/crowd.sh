@@ -37,18 +37,29 @@ eventually 30 accepted $((3 * DEVICES + sent)) || fail "$(stat accepted open) ac
 say "all $sent are accepted"
 equal "no door was lost by it" "$(in_kernel)" "$before"
 
-say "a door that waits for its transaction when the daemon is killed"
-ctl close 192.0.2.2 >/dev/null
-kill -STOP "$(worker_pid)"
-for i in 1 2 3; do
-	in_cli "$CLIENT" open 192.0.2.1 ssh --profile "$(profile "user$i-key")" --no-wait 2>/dev/null
-done
-kill -CONT "$(worker_pid)"
-kill -KILL "$DAEMON"
-wait "$DAEMON" 2>/dev/null || true
-start
+say "doors that wait for their transaction when the daemon is killed, or its worker"
+ssh_doors() { ctl grants --json | grep -c '"tcp/22"'; }
+has_ssh_doors() { [ "$(ssh_doors)" = "$1" ]; }
 listen 22
-check "is opened by the client's next packet at the latest" knock 192.0.2.1 user1-key ssh
+for victim in daemon worker daemon; do
+	ctl close 192.0.2.2 >/dev/null
+	equal "none is open" "$(ssh_doors)" 0
+	before=$(stat accepted open)
+	kill -STOP "$(worker_pid)"
+	for i in 1 2 3; do
+		"$PACKET" make --profile "$(profile "user$i-key")" --service ssh >"$D/packet"
+		in_cli "$PACKET" send "$D/packet" --to 192.0.2.1 # once: nobody sends it again
+	done
+	kill -CONT "$(worker_pid)"
+	eventually 5 accepted $((before + 3)) || fail "the knocks are not judged"
+	if [ $victim = daemon ]; then kill -KILL "$DAEMON"; else kill -KILL "$(worker_pid)"; fi
+	wait "$DAEMON" 2>/dev/null || true
+	start
+	eventually 5 has_ssh_doors 1 || fail "$(ssh_doors) doors of three knocks for one port"
+	holders=$(ctl grants | grep ' tcp/22 ')
+	for i in 1 2 3; do contains "$victim killed: the knock of user$i counts" "$holders" "user$i/key"; done
+done
+check "the port is open" can_connect "$CLI" 192.0.2.1 22
 stop
 start
 equal "and a clean stop waits for none" "$(ctl grants --json | grep -c '"tcp/22"')" 1

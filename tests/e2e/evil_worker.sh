@@ -21,6 +21,7 @@ answers() { sed -n "s/^evil: $1: //p" "$D/log" | sort | uniq -c | tr -s ' ' | pa
 refused() { equal "$1: $2" "$(answers "$1")" " 1 $2"; }
 refused "a port of no service" refused
 refused "a service of somebody else" refused
+refused "of another configuration" refused
 refused "a user who is disabled" refused
 refused "a credential of nobody" refused
 refused "the operator's own" refused
@@ -35,6 +36,7 @@ equal "and no more" "$(answers 'one more')" " 15 limit"
 equal "the kernel has those, and nothing else" "$(grants) $(in_srv nft list set inet xknock grants4 | grep -c expires)" "64 64"
 refuse "nobody got in by it" can_connect "$CLI" 192.0.2.1 22
 contains "the operator is told" "$(cat "$D/log")" "error: the worker asked for a door that is not allowed: anna/robot"
+contains "also of what it says to come from before a reload" "$(cat "$D/log")" "error: the worker asked for a door that is not allowed: bob/phone from 192.0.2.3"
 ctl close anna >/dev/null
 stop
 

@@ -71,6 +71,28 @@ in_str "$CLIENT" open 198.51.100.1 --profile "$(profile bob-phone)" ssh --no-wai
 reaches filter tag $((before + 1))
 say "his knocks are dropped at the NIC"
 
+say "a reload that takes a service away while knocks for it come"
+RACERS=()
+for i in $(seq 16); do
+	enroll "racer$i" key --factor none
+	printf 'binding: explicit\n' >>"$D/etc/users/racer$i.yaml"
+	RACERS+=(--profile "$(profile "racer$i-key")")
+done
+check "reload" ctl reload
+exec 8> >(exec nsenter --net="/run/netns/$CLI" "$STREAM" --to 192.0.2.1 "${RACERS[@]}" --service ssh --interval-us 5000 >"$D/sent")
+raced() { grep -q 'refused racer.*: the configuration that was loaded meanwhile does not allow it' "$D/log"; }
+for try in $(seq 10); do
+	if [ $((try % 2)) = 1 ]; then now=web; else now=ssh; fi
+	sed -i "s/^services:.*/services: [$now]/" "$D"/etc/users/racer*.yaml
+	ctl reload
+	if raced; then break; fi
+done
+exec 8>&-
+check "a knock that was judged before it and asked for after it is refused as that" raced
+lacks "and the worker is not taken for a bad one" "$(cat "$D/log")" "the worker asked for a door"
+rm "$D"/etc/credentials/racer* "$D"/etc/users/racer*
+check "reload" ctl reload
+
 say "other ports, other allowed networks, another knock port"
 sed -i 's/web: \[tcp\/80, tcp\/443\]/web: tcp\/8080/; $ a port: 4242\ngate: {allow: [198.51.100.0/24]}' "$D/etc/xknock.yaml"
 check "reload" ctl reload

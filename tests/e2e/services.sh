@@ -82,6 +82,22 @@ eventually 5 more_than 10 || fail "a longer life was not given"
 check "and no more than its most" at_most 20
 ctl close anna >/dev/null
 
+say "where there are no grants nobody gets in, also while the kernel is busy with somebody else's transactions"
+{
+	echo 'table inet load { set s { type ipv4_addr; }; }'
+	echo 'flush set inet load s'
+	echo "add element inet load s { $(seq -s, 1000000 1100000) }"
+} >"$D/load"
+(while in_srv nft -f "$D/load"; do :; done) >/dev/null 2>&1 &
+loader=$!
+for _ in $(seq 12); do
+	ctl open 192.0.2.2 ssh --for 1s >/dev/null
+	equal "no grants" "$(in_cli python3 "$E2E/after_grants.py" "$D/run/control.sock" 192.0.2.1 22)" shut
+done
+kill "$loader"
+wait "$loader" 2>/dev/null || true
+in_srv nft delete table inet load
+
 say "sessions live on when their grant ends, unless the service says otherwise"
 for service in other cut; do open_only 192.0.2.1 "$service" --lifetime 3s; done
 eventually 5 has_grants 2

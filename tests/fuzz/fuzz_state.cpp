@@ -20,6 +20,7 @@ constexpr Now kNow{WallTime(1'700'000'000s), BootTime(100s)};
 constexpr Now kLater{WallTime(1'700'000'600s), BootTime(50s)};
 constexpr auto kSkew = 30s;
 constexpr std::size_t kChecksumSize = 32;
+constexpr KnockId kKnock = {{0xc4, 0xed}, {0x4e}, {0x3a, 0xc0}};
 
 struct Records {
     std::vector<CredentialState> credentials;
@@ -71,24 +72,21 @@ void check_works(State& state) {
     const wire::Tag tag = {0x7a, 0x67};
     const wire::Mac mac = {0x3a, 0xc0};
     const wire::CredentialId id = {0xc4, 0xed};
-    const wire::RequestId request = {0x4e};
     const Address address = Address::v4(192, 0, 2, 7);
     const Slot slot = slot_of(kNow.wall);
 
     CredentialState* const record = state.credential(id);
     FUZZ_CHECK(record != nullptr && record->id == id && state.find(id) == record);
     FUZZ_CHECK(locked_for(*record, kNow.boot) >= 0s);
-    if (state.packet(tag, mac).progress == Progress::none && state.remember_packet(tag, mac, slot, address)) {
-        FUZZ_CHECK(state.packet(tag, mac).progress == Progress::pending);
-        FUZZ_CHECK(state.packet(tag, mac).address == address);
-        state.finish_packet(tag, mac);
-        FUZZ_CHECK(state.packet(tag, mac).progress == Progress::done);
-    }
-    if (state.request(id, request).progress == Progress::none &&
-        state.remember_request(id, request, slot, address)) {
-        state.finish_request(id, request);
-        FUZZ_CHECK(state.request(id, request).progress == Progress::done);
-        FUZZ_CHECK(state.request(id, request).address == address);
+    ReplayMemory& replay = state.replay();
+    ReplayEntry* const entry =
+        replay.find(kKnock).packet == nullptr ? replay.remember(kKnock, slot, address, state.header().high_slot) : nullptr;
+    if (entry != nullptr) {
+        FUZZ_CHECK(replay.find(kKnock).packet == entry && replay.find(kKnock).request == nullptr);
+        FUZZ_CHECK(entry->progress == Progress::judging && entry->address == address);
+        entry->progress = Progress::waiting;
+        replay.finish(kKnock.credential, kKnock.request);
+        FUZZ_CHECK(replay.find(kKnock).request == entry && entry->progress == Progress::done);
     }
     FUZZ_CHECK(state.begin_attempt(tag, mac) == 1);
     FUZZ_CHECK(state.begin_attempt(tag, mac) == 2);
@@ -130,7 +128,7 @@ void check_next_boot(State& state, StateMemory& next_memory, BootTime stopped, b
     const wire::CredentialId id = {0xc4, 0xed};
     CredentialState& record = *state.credential(id);
     record.locked_until = (stopped + 20s).time_since_epoch().count();
-    const std::string copy = save_state(state.image(), {kNow.wall_at(stopped), stopped}, clean);
+    const std::string copy = save_state(state.image(), state.replay().entries(), {kNow.wall_at(stopped), stopped}, clean);
     clean = clean && stopped.time_since_epoch().count() >= state.header().fence_boot; // else it proves nothing
     next_memory.clear();
     State next(next_memory.bytes());
@@ -140,12 +138,11 @@ void check_next_boot(State& state, StateMemory& next_memory, BootTime stopped, b
     FUZZ_CHECK(next.find(id) != nullptr && locked_for(*next.find(id), kLater.boot) == 20s);
     FUZZ_CHECK(next.header().high_slot == state.header().high_slot);
     FUZZ_CHECK(next.header().fence >= state.header().fence);
-    const wire::Tag tag = {0x7a, 0x67};
-    const wire::Mac mac = {0x3a, 0xc0};
     // Slots so far in the future that they wrap are none that was ever accepted.
-    if (clean && state.packet(tag, mac).progress == Progress::done &&
+    const ReplayEntry* const known = state.replay().find(kKnock).request;
+    if (clean && known != nullptr && known->progress == Progress::done &&
         state.header().high_slot == slot_of(kNow.wall))
-        FUZZ_CHECK(next.packet(tag, mac).progress == Progress::done);
+        FUZZ_CHECK(next.replay().find(kKnock).request->progress == Progress::done);
 }
 
 // An image that somebody wrote who took the worker over: copying it is safe.
@@ -155,9 +152,9 @@ void check_foreign_image(Input& in, StateMemory& memory, StateMemory& next_memor
     for (int i = in.number() & 3; i > 0; --i)
         image.credentials[in.number() & 3] = record_from<CredentialState>(in);
     for (int i = in.number() & 3; i > 0; --i)
-        image.replay[in.number<std::uint16_t>()] = record_from<ReplayEntry>(in);
+        memory.replay()[in.number<std::uint16_t>() % StateMemory::kEntries] = record_from<ReplayEntry>(in);
     const bool clean = in.flag();
-    const std::string copy = save_state(image, kNow, clean);
+    const std::string copy = save_state(image, memory.replay(), kNow, clean);
     State next(next_memory.bytes());
     const auto begin = next.begin(kNextBoot, kLater, kSkew, view_of(copy));
     FUZZ_CHECK((begin == State::Begin::from_nothing) == (image.header.magic != kStateMagic));
@@ -201,9 +198,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::memcpy(static_cast<void*>(&header), copy.data(), sizeof header);
         check_carried(state, records, header.saved_boot);
         for (const ReplayEntry& e : records.replay)
-            if (begin == State::Begin::from_clean_copy && e.kind == 1)
-                (void)state.packet({e.key[0], e.key[1], e.key[2], e.key[3], e.key[4], e.key[5], e.key[6], e.key[7]},
-                                   {e.key[8], e.key[9], e.key[10], e.key[11], e.key[12], e.key[13], e.key[14], e.key[15]});
+            if (begin == State::Begin::from_clean_copy)
+                (void)state.replay().find(e.knock);
     }
     check_works(state);
     if (how & 4)

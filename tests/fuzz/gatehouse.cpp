@@ -240,7 +240,7 @@ void Gatehouse::restart() {
             std::copy(kHmacKey.begin(), kHmacKey.end(), factors[who].bytes);
         }
     }
-    judge_ = std::make_unique<Judge>(policy, std::move(keys), std::move(factors), state, keeper.bans);
+    judge_ = std::make_unique<Judge>(policy, std::move(keys), std::move(factors), state, keeper.bans, now);
     judge_->follow_clock(now);
 }
 

@@ -14,18 +14,25 @@ namespace xk::fuzz {
 
 class StateMemory {
   public:
+    static constexpr std::size_t kEntries = 4096; // an index of more would have to be made for every input
+    static constexpr std::size_t kSize = gate::state_size(kEntries);
+
     StateMemory() {
-        memory_ = ::mmap(nullptr, gate::kStateSize, PROT_READ | PROT_WRITE,
+        memory_ = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         FUZZ_CHECK(memory_ != MAP_FAILED);
     }
-    ~StateMemory() { ::munmap(memory_, gate::kStateSize); }
+    ~StateMemory() { ::munmap(memory_, kSize); }
     StateMemory(const StateMemory&) = delete;
     StateMemory& operator=(const StateMemory&) = delete;
 
-    void clear() { FUZZ_CHECK(::madvise(memory_, gate::kStateSize, MADV_DONTNEED) == 0); }
+    void clear() { FUZZ_CHECK(::madvise(memory_, kSize, MADV_DONTNEED) == 0); }
     std::span<std::uint8_t> bytes() {
-        return {static_cast<std::uint8_t*>(memory_), gate::kStateSize};
+        return {static_cast<std::uint8_t*>(memory_), kSize};
+    }
+    std::span<gate::ReplayEntry> replay() {
+        return {reinterpret_cast<gate::ReplayEntry*>(static_cast<std::uint8_t*>(memory_) + sizeof(gate::StateImage)),
+                kEntries};
     }
     gate::StateImage& image() { return *static_cast<gate::StateImage*>(memory_); }
 

@@ -85,6 +85,7 @@ class Evil {
     void ask(const char* what, DoorVerb verb, const wire::CredentialId& credential, const gate::DoorRequest& request) {
         DoorAsk message = door_ask(verb, credential, request);
         message.sequence = ++sequence_;
+        message.generation = claimed_generation_;
         (void)send(channel_, message);
         for (;;) {
             auto received = channel_.receive(true);
@@ -175,6 +176,9 @@ class Evil {
         }
         open("a port of no service", "anna/robot", "192.0.2.2", "tcp/8022");
         open("a service of somebody else", "bob/phone", "192.0.2.2", "tcp/80");
+        claimed_generation_ = generation_ + 1; // as if it were a reload's doing
+        open("of another configuration", "bob/phone", "192.0.2.3", "tcp/80");
+        claimed_generation_ = generation_;
         open("a user who is disabled", "eve/pc", "192.0.2.2", "tcp/22");
         ask("a credential of nobody", DoorVerb::open, {0xff}, {0, Address::v4(192, 0, 2, 2), 0, {}, Endpoint::parse("tcp/22").value(), false, 0});
         ask("the operator's own", DoorVerb::open, gate::kOperator, {0, Address::v4(192, 0, 2, 2), 0, {}, Endpoint::parse("tcp/22").value(), false, 0});
@@ -191,6 +195,7 @@ class Evil {
 
     Channel channel_{Fd(kWorkerChannel)};
     std::vector<gate::Credential> credentials_;
+    std::uint32_t claimed_generation_ = 0;
     std::uint32_t generation_ = 0, sequence_ = 0;
     bool began_ = false;
 };

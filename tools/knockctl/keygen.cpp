@@ -107,7 +107,7 @@ Result<void> make_identity(Files& files, const std::string& directory, const con
         return os_error("giving " + in_quotes(config.state_directory) + " to " + config.account.name);
     auto image = std::make_unique<gate::StateImage>();
     image->header.magic = gate::kStateMagic;
-    if (auto done = files.write(copy, gate::save_state(*image, Now::read(), true), 0600); !done)
+    if (auto done = files.write(copy, gate::save_state(*image, {}, Now::read(), true), 0600); !done)
         return done;
     if (::chown(copy.c_str(), config.account.uid, config.account.gid) != 0)
         return os_error("giving " + in_quotes(copy) + " to " + config.account.name);

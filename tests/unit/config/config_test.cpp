@@ -19,7 +19,7 @@ TEST_CASE("a whole configuration is read") {
                                  "port: 4242\nstealth: closed\nclock_skew: 45s\n"
                                  "xdp: {allow_generic: true, drop_syn: false, local_addresses: [192.0.2.1],\n"
                                  "      coexist: libxdp, priority: 9}\n"
-                                 "gate: {allow: [198.51.100.0/24, 2001:db8::1], max_grants: 5}\n"
+                                 "gate: {allow: [198.51.100.0/24, 2001:db8::1], max_grants: 5, replay_entries: 4096}\n"
                                  "control: {admin_group: 0, read_group: 1}\n"
                                  "paths: {run: /r, state: /s, bpf: /b}\n");
     const Config c = etc.good();
@@ -36,6 +36,7 @@ TEST_CASE("a whole configuration is read") {
     CHECK(c.gate_mode == GateMode::table);
     CHECK(c.allow.size() == 2);
     CHECK(c.max_grants == 5);
+    CHECK(c.replay_entries == 4096);
     CHECK(c.admin_group == 0);
     CHECK(c.read_group == 1);
     CHECK(c.run_directory == "/r");
@@ -166,7 +167,7 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
         }
         whole += line + "\n";
     }
-    CHECK(revived == 23);
+    CHECK(revived == 24);
     etc.write("xknock.yaml", whole);
     const Config all = etc.good();
     CHECK(all.port == sample.port);
@@ -176,6 +177,7 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
     CHECK(all.gate_closed == sample.gate_closed);
     CHECK(all.gate_owned == sample.gate_owned);
     CHECK(all.max_grants == sample.max_grants);
+    CHECK(all.replay_entries == sample.replay_entries);
     CHECK(all.never_ban == sample.never_ban);
     CHECK(all.policy.services.size() == 1);
     CHECK(all.allow_generic == sample.allow_generic);
@@ -234,6 +236,7 @@ TEST_CASE("each fault of the main file is named") {
     CHECK(has(etc.bad_added("gate: {mode: external, allow: [192.0.2.1], external: {table: t, set4: a, set6: b}}\n"),
               "\"allow\" is for gate mode \"table\" only"));
     CHECK(has(etc.bad_added("gate: {max_grants: 0}\n"), "is not a number from 1 to 65536"));
+    CHECK(has(etc.bad_added("gate: {replay_entries: 4095}\n"), "is not a number from 4096 to 1048576"));
     CHECK(has(etc.bad_added("control: {admin_group: no-such-group}\n"), "there is no group \"no-such-group\""));
     CHECK(has(etc.bad_added("paths: {run: relative}\n"), "\"relative\" is not an absolute path"));
     CHECK(has(etc.bad_added("port: 4242\nport: 4243\n"), "\"port\" is there twice (the first is in line 6)"));

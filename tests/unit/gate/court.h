@@ -18,13 +18,17 @@ using namespace std::chrono_literals;
 
 inline Address address(const char* text) { return Address::parse(text).value(); }
 
-inline std::unique_ptr<StateImage> empty_image() {
-    return std::unique_ptr<StateImage>(new StateImage{});
-}
+// As mapped from a file.
+class StateMemory {
+  public:
+    explicit StateMemory(std::size_t replay_entries = kReplayEntries) : words_(state_size(replay_entries) / 8) {}
+    std::span<std::uint8_t> bytes() { return {reinterpret_cast<std::uint8_t*>(words_.data()), words_.size() * 8}; }
+    StateImage& image() { return *reinterpret_cast<StateImage*>(words_.data()); }
+    void grow(std::size_t replay_entries) { words_.resize(state_size(replay_entries) / 8); }
 
-inline std::span<std::uint8_t> memory_of(StateImage& image) {
-    return {reinterpret_cast<std::uint8_t*>(&image), sizeof image};
-}
+  private:
+    std::vector<std::uint64_t> words_;
+};
 
 struct RecordingFirewall : Firewall {
     std::deque<DoorRequest> opened, closed;
@@ -57,8 +61,7 @@ enum Who : std::uint32_t { kTotp = 0, kHmac = 1, kPlain = 2, kDelegate = 3, kTot
 
 class Court {
   public:
-    explicit Court(std::unique_ptr<StateImage> image = empty_image())
-        : image_(std::move(image)), state(memory_of(*image_)) {
+    Court() : state(memory_.bytes()) {
         now.wall = WallTime(1'700'000'005s);
         now.boot = BootTime(1'000'000s);
         if (!state.is_of(kBoot)) {
@@ -116,7 +119,7 @@ class Court {
                 std::copy(kHmacKey.begin(), kHmacKey.end(), factors[i].bytes);
             }
         }
-        judge = std::make_unique<Judge>(policy, std::move(keys), std::move(factors), state, bans);
+        judge = std::make_unique<Judge>(policy, std::move(keys), std::move(factors), state, bans, now);
         judge->follow_clock(now);
     }
 
@@ -187,7 +190,7 @@ class Court {
     }
 
   private:
-    std::unique_ptr<StateImage> image_;
+    StateMemory memory_;
     std::uint8_t requests_ = 0;
 
   public:

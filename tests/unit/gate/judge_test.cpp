@@ -186,15 +186,15 @@ TEST_CASE("the same request id of two credentials is two requests") {
 }
 
 TEST_CASE("a worker that ended in the middle goes on where it was, and does it once") {
-    // The state as kill -9 leaves it: the packet is remembered as pending, its request perhaps too.
+    // The state as kill -9 leaves it: the packet is being judged, or its request is being done.
     for (const bool request_too : {false, true}) {
         Court court;
         const Request r = court.request(kTotp);
         const Candidate c = court.sealed(kTotp, r);
-        court.state.remember_packet(packet_tag(c.packet), packet_mac(c.packet), slot_of(r.clock), c.source);
+        ReplayEntry* const entry = court.state.replay().remember(
+            {court.policy.credentials[kTotp].id, r.id, packet_mac(c.packet)}, slot_of(r.clock), c.source, 0);
         if (request_too)
-            court.state.remember_request(court.policy.credentials[kTotp].id, r.id, slot_of(r.clock),
-                                         c.source);
+            entry->progress = Progress::asking;
         court.restart();
         Candidate thief = c;
         thief.source = address("198.51.100.66");
@@ -265,21 +265,44 @@ TEST_CASE("a wrong code that the client seals anew is still one wrong code") {
     CHECK(court.record(kTotp).failures == 2);
 }
 
-TEST_CASE("when nothing more can be remembered nothing more is accepted") {
+TEST_CASE("a knock takes one entry, and its retries take none") {
     Court court;
-    // Fill the memory with packets of this slot, whatever set they fall into.
+    const auto used = [&] { return kReplayEntries - court.state.replay().free(); };
+    const Request r = court.request(kTotp);
+    CHECK(is_accepted(court.knock(kTotp, r)));
+    for (int i = 0; i < 10; ++i)
+        REQUIRE(court.knock(kTotp, r).accepted()->retry);
+    CHECK(used() == 1);
+    Request wrong = court.request(kHmac);
+    wrong.proof[0] = 1;
+    for (int i = 0; i < 3; ++i)
+        CHECK(is_refused(court.knock(kHmac, wrong), Reject::wrong_code)); // each may count, so each is remembered
+    CHECK(used() == 4);
+}
+
+TEST_CASE("when nothing more can be remembered nothing more is accepted, and others' knocks never come to that") {
+    Court court;
     const Slot slot = slot_of(court.now.wall);
-    std::mt19937_64 random(1);
-    std::size_t refused = 0;
-    for (std::size_t i = 0; i < 3 * kReplayEntries; ++i) {
-        wire::Tag tag;
-        wire::Mac mac{};
-        store_be<std::uint64_t>(tag, random());
-        refused += !court.state.remember_packet(tag, mac, slot, {});
-    }
-    CHECK(refused > kReplayEntries);
+    const auto fill = [&](const wire::CredentialId& who, std::uint64_t n) {
+        KnockId k{who, {}, {}};
+        store_be<std::uint64_t>(field<0, 8>(std::span(k.request)), n);
+        return court.state.replay().remember(k, slot, {}, slot) != nullptr;
+    };
+    // One credential that sends as fast as it can: far more than the filter lets through, and it alone is refused.
+    std::uint64_t n = 0;
+    while (fill(court.policy.credentials[kPlain].id, n))
+        ++n;
+    CHECK(n > 812);
+    CHECK(n < kReplayEntries / kShareOfFree);
     CHECK(is_refused(court.knock(kPlain), Reject::memory_full));
     CHECK(court.firewall.untouched());
+    CHECK(is_accepted(court.knock(kDelegate)));
+    // Everything, by as many credentials as it takes.
+    for (std::uint16_t who = 0; court.state.replay().free() > 0; ++who)
+        for (const wire::CredentialId id{0xee, static_cast<std::uint8_t>(who >> 8), static_cast<std::uint8_t>(who)};
+             fill(id, n);)
+            ++n;
+    CHECK(is_refused(court.knock(kTotp), Reject::memory_full));
 }
 
 // Step 5

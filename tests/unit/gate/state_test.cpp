@@ -3,6 +3,8 @@
 
 #include "protocol/otp.h"
 
+#include <set>
+
 using namespace xk;
 using namespace xk::test;
 
@@ -12,8 +14,26 @@ const Now kNow{WallTime(1'700'000'000s), BootTime(5'000s)};
 const Bytes<16> kNextBoot = {9};
 
 struct Memory {
-    std::unique_ptr<StateImage> image = empty_image();
-    State state{memory_of(*image)};
+    StateMemory memory;
+    State state{memory.bytes()};
+
+    // A packet of its own for every number.
+    static KnockId knock(std::uint64_t number, std::uint8_t credential = 3) {
+        KnockId k{{credential}, {}, {}};
+        store_be<std::uint64_t>(field<0, 8>(std::span(k.request)), number);
+        store_be<std::uint64_t>(k.mac, ~number);
+        return k;
+    }
+    ReplayEntry* remember(const KnockId& k, Slot slot = 100) {
+        return state.replay().remember(k, slot, address("192.0.2.7"), state.header().high_slot);
+    }
+    Progress progress(const KnockId& k) const {
+        const auto found = state.replay().find(k);
+        return found.packet == nullptr ? Progress::none : found.packet->progress;
+    }
+    std::string copy(const Now& now, bool clean) {
+        return save_state(memory.image(), state.replay().entries(), now, clean);
+    }
 };
 
 ByteView view(const std::string& s) { return {reinterpret_cast<const std::uint8_t*>(s.data()), s.size()}; }
@@ -36,69 +56,17 @@ TEST_CASE("without proof the fence is at this moment and the skew, in boot time"
     CHECK(m.state.header().fence_boot == (kNow.boot + 30s).time_since_epoch().count());
 }
 
-TEST_CASE("a packet is remembered, finished, and forgotten only for something much newer") {
-    Memory m;
-    m.state.begin(kBoot, kNow, 30s, {});
-    const wire::Tag tag{1};
-    const wire::Mac mac{2};
-    const Address a = address("192.0.2.7");
-    CHECK(m.state.packet(tag, mac).progress == Progress::none);
-    CHECK(m.state.remember_packet(tag, mac, 100, a));
-    CHECK(m.state.packet(tag, mac).progress == Progress::pending);
-    CHECK(m.state.packet(tag, mac).address == a);
-    m.state.finish_packet(tag, mac);
-    CHECK(m.state.packet(tag, mac).progress == Progress::done);
-    CHECK(m.state.remember_packet(tag, mac, 100, a)); // known: nothing is written
-    CHECK(m.state.packet(tag, mac).progress == Progress::done);
-    CHECK(m.state.packet(mac, tag).progress == Progress::none);
-    CHECK(m.state.request({1}, {2}).progress == Progress::none);
-}
-
-TEST_CASE("old entries give way, entries of the slots that count do not") {
-    Memory m;
-    m.state.begin(kBoot, kNow, 30s, {});
-    const auto fill = [&](Slot slot, std::uint64_t first, std::size_t count) {
-        std::size_t kept = 0;
-        for (std::uint64_t i = first; i < first + count; ++i) {
-            wire::Tag tag;
-            store_be<std::uint64_t>(tag, i);
-            kept += m.state.remember_packet(tag, {}, slot, {});
-        }
-        return kept;
-    };
-    const auto known = [&](std::uint64_t first, std::size_t count) {
-        std::size_t n = 0;
-        for (std::uint64_t i = first; i < first + count; ++i) {
-            wire::Tag tag;
-            store_be<std::uint64_t>(tag, i);
-            n += m.state.packet(tag, {}).progress != Progress::none;
-        }
-        return n;
-    };
-    // A quarter of the room: 8 of 32 ways on average, so that no set is full by chance (below 1e-8).
-    constexpr std::size_t kFirst = kReplayEntries / 4, kSecond = 2 * kReplayEntries;
-    CHECK(fill(100, 0, kFirst) == kFirst);
-    // More than there is room for, within the time that counts: none of the first may be lost.
-    const std::size_t second = fill(100 + kSlotsKept, 1'000'000, kSecond);
-    CHECK(second <= kReplayEntries - kFirst);
-    CHECK(known(0, kFirst) == kFirst);
-    CHECK(known(1'000'000, kSecond) == second);
-    // One slot later the first ones may go.
-    CHECK(fill(101 + kSlotsKept, 2'000'000, 1000) > 900);
-    CHECK(known(0, kFirst) < kFirst);
-}
-
 TEST_CASE("after a clean stop a reboot has no fence and no replay") {
     Memory before;
     before.state.begin(kBoot, kNow, 30s, {});
     before.state.header().fence = 7;
     before.state.header().fence_boot = 0;
     before.state.raise_high_slot(100);
-    before.state.remember_packet({1}, {2}, 100, address("192.0.2.7"));
-    before.state.remember_request({3}, {4}, 100, address("192.0.2.7"));
+    before.remember(Memory::knock(1))->progress = Progress::judging;
+    before.remember(Memory::knock(2))->progress = Progress::asking;
     before.state.credential({3})->totp_step = 55;
     before.state.header().rejects[3] = 12;
-    const std::string copy = save_state(*before.image, {kNow.wall + 30s, kNow.boot + 30s}, true);
+    const std::string copy = before.copy({kNow.wall + 30s, kNow.boot + 30s}, true);
 
     Memory after;
     CHECK(after.state.begin(kNextBoot, {kNow.wall + 60s, BootTime(10s)}, 30s, view(copy)) ==
@@ -107,8 +75,8 @@ TEST_CASE("after a clean stop a reboot has no fence and no replay") {
     CHECK(after.state.header().fence == 7);
     CHECK(after.state.header().high_slot == 100);
     CHECK(after.state.header().rejects[3] == 12);
-    CHECK(after.state.packet({1}, {2}).progress == Progress::done); // pending would let it in again
-    CHECK(after.state.request({3}, {4}).progress == Progress::done);
+    CHECK(after.progress(Memory::knock(1)) == Progress::judged); // judging would let it in again
+    CHECK(after.progress(Memory::knock(2)) == Progress::done);
     CHECK(after.state.find({3})->totp_step == 55);
     CHECK(after.state.header().fence_boot == 0);
 }
@@ -118,7 +86,7 @@ TEST_CASE("a stop within the fence proves nothing: the next boot has a fence aga
     before.state.begin(kBoot, kNow, 30s, {});
     const auto begins = [&](BootTime stopped) {
         Memory after;
-        return after.state.begin(kNextBoot, kNow, 30s, view(save_state(*before.image, {kNow.wall, stopped}, true)));
+        return after.state.begin(kNextBoot, kNow, 30s, view(before.copy({kNow.wall, stopped}, true)));
     };
     CHECK(begins(kNow.boot + 30s - 1ns) == State::Begin::from_copy);
     CHECK(begins(kNow.boot + 30s) == State::Begin::from_clean_copy);
@@ -131,10 +99,12 @@ TEST_CASE("the clock that the operator accepts takes codes of the time that neve
     m.state.raise_high_slot(slot_of(kNow.wall) + 1000);
     m.state.credential({3})->totp_step = now + 1000;
     m.state.credential({4})->totp_step = now - 1;
-    REQUIRE(m.state.remember_packet({1}, {2}, slot_of(kNow.wall) + 1000, {}));
+    REQUIRE(m.remember(Memory::knock(1), slot_of(kNow.wall) + 1000) != nullptr);
     m.state.accept_clock(kNow, 30s);
-    for (const ReplayEntry& e : m.image->replay)
-        CHECK_FALSE(e.slot > slot_of(kNow.wall)); // or it would never give way
+    m.state.raise_high_slot(slot_of(kNow.wall) + kSlotsKept + 1);
+    REQUIRE(m.remember(Memory::knock(2), slot_of(kNow.wall) + 1) != nullptr);
+    CHECK(m.progress(Memory::knock(1)) == Progress::none); // or it would never give way
+    m.state.accept_clock(kNow, 30s);
     CHECK(m.state.header().fence == (kNow.wall + 30s).time_since_epoch().count());
     CHECK(m.state.header().high_slot == slot_of(kNow.wall));
     CHECK(m.state.find({3})->totp_step == totp_step(kNow.wall + 30s) + 1);
@@ -144,14 +114,14 @@ TEST_CASE("the clock that the operator accepts takes codes of the time that neve
 TEST_CASE("after anything else a reboot has a fence, and used codes and lock-outs hold") {
     Memory before;
     before.state.begin(kBoot, kNow, 30s, {});
-    before.state.remember_packet({1}, {2}, 100, {});
+    before.remember(Memory::knock(1));
     CredentialState* c = before.state.credential({3});
     c->totp_step = 55;
     c->failures = 9;
     c->locked_until = (kNow.boot + 100s).time_since_epoch().count();
     before.state.credential({4})->locked_until = kLockedForGood;
     before.state.credential({5})->locked_until = (kNow.boot - 1s).time_since_epoch().count();
-    const std::string copy = save_state(*before.image, kNow, false);
+    const std::string copy = before.copy(kNow, false);
 
     Memory after;
     const Now later{kNow.wall + 60s, BootTime(10s)};
@@ -170,7 +140,7 @@ TEST_CASE("after a power cut no slot that was used counts, however slow the cloc
     before.state.begin(kBoot, kNow, 30s, {});
     const Slot used = slot_of(kNow.wall) + 1;
     before.state.raise_high_slot(used);
-    const std::string copy = save_state(*before.image, kNow, false);
+    const std::string copy = before.copy(kNow, false);
     Memory after;
     const Now slow{kNow.wall - 60s, BootTime(10s)};
     CHECK(after.state.begin(kNextBoot, slow, 30s, view(copy)) == State::Begin::from_copy);
@@ -184,12 +154,12 @@ TEST_CASE("after a power cut a clock that was ahead, and is set right, keeps nob
     before.state.raise_high_slot(slot_of(kNow.wall));
     Memory after;
     const Now ahead{kNow.wall + 7200s, BootTime(10s)};
-    after.state.begin(kNextBoot, ahead, 30s, view(save_state(*before.image, kNow, false)));
+    after.state.begin(kNextBoot, ahead, 30s, view(before.copy(kNow, false)));
     CHECK(after.state.header().fence == slot_end(slot_of(kNow.wall)).time_since_epoch().count());
     // Set right by now; the next stop is clean and keeps the fence of this boot by the right clock.
     const Now right{kNow.wall + 60s, BootTime(70s)};
     Memory third;
-    CHECK(third.state.begin(kBoot, right, 30s, view(save_state(*after.image, right, true))) ==
+    CHECK(third.state.begin(kBoot, right, 30s, view(after.copy(right, true))) ==
           State::Begin::from_clean_copy);
     CHECK(third.state.header().fence == (right.wall - 30s).time_since_epoch().count());
     CHECK(third.state.header().fence_boot == 0);
@@ -214,11 +184,11 @@ TEST_CASE("a damaged copy is no copy, whichever byte is wrong, and never a crash
     Memory before;
     before.state.begin(kBoot, kNow, 30s, {});
     before.state.credential({3})->failures = 9;
-    before.state.remember_packet({1}, {2}, 100, {});
-    const std::string copy = save_state(*before.image, {kNow.wall + 30s, kNow.boot + 30s}, true);
+    before.remember(Memory::knock(1));
+    const std::string copy = before.copy({kNow.wall + 30s, kNow.boot + 30s}, true);
     const auto begins = [](const std::string& with) {
         static Memory m; // one image: clearing 9 MB for every byte takes too long
-        std::fill_n(reinterpret_cast<std::uint8_t*>(&m.image->header), sizeof(StateHeader), std::uint8_t{0});
+        std::fill_n(reinterpret_cast<std::uint8_t*>(&m.memory.image().header), sizeof(StateHeader), std::uint8_t{0});
         return m.state.begin(kNextBoot, kNow, 30s, view(with));
     };
     CHECK(begins(copy) == State::Begin::from_clean_copy);
@@ -241,6 +211,89 @@ TEST_CASE("a credential's record is made once and found again") {
     CHECK(m.state.credential({2}) != a);
     CHECK(m.state.credential({1}) == a);
     CHECK(m.state.find({3}) == nullptr);
+}
+
+TEST_CASE("records of removed devices are given to others, but not while they protect") {
+    Memory m;
+    m.state.begin(kBoot, kNow, 30s, {});
+    const auto id_of = [](std::uint64_t number) {
+        wire::CredentialId id;
+        store_be<std::uint64_t>(id, number);
+        return id;
+    };
+    const auto enrolled = [&](std::uint64_t number, const Now& now) {
+        const wire::CredentialId id = id_of(number);
+        m.state.give_back({&id, 1}, now);
+        return m.state.credential(id);
+    };
+    // As many devices as there are records, one after the other, and each knocks with a code. One is locked for good.
+    for (std::uint64_t i = 1; i <= kCredentialStates; ++i) {
+        CredentialState* const c = enrolled(i, kNow);
+        REQUIRE(c != nullptr);
+        c->totp_step = totp_step(kNow.wall) + 1;
+        c->failures = 4;
+    }
+    const_cast<CredentialState*>(m.state.find(id_of(7)))->locked_until = kLockedForGood;
+    // A used code could still be right: the new one is refused, and nobody else.
+    CHECK(enrolled(100'000, kNow) == nullptr);
+    CHECK(m.state.find(id_of(1))->totp_step == totp_step(kNow.wall) + 1);
+    const Now later{kNow.wall + 600s, kNow.boot + 600s};
+    for (std::uint64_t i = 100'000; i < 170'000; ++i) {
+        CredentialState* const c = enrolled(i, later);
+        REQUIRE(c != nullptr);
+        REQUIRE(c->totp_step == 0);
+        REQUIRE(c->failures == 0);
+    }
+    REQUIRE(m.state.find(id_of(7)) != nullptr);
+    CHECK(m.state.find(id_of(7))->locked_until == kLockedForGood);
+    // Those in use are nobody else's, and another process finds the same.
+    std::vector<wire::CredentialId> all;
+    for (std::uint64_t i = 200'000; i < 200'000 + kCredentialStates - 1; ++i)
+        all.push_back(id_of(i));
+    m.state.give_back(all, later);
+    std::set<const CredentialState*> records;
+    for (const wire::CredentialId& id : all)
+        records.insert(m.state.credential(id));
+    CHECK(records.size() == all.size());
+    CHECK_FALSE(records.contains(nullptr));
+    State again(m.memory.bytes());
+    CHECK(again.find(all.back()) == m.state.find(all.back()));
+    CHECK(find_record(m.memory.image(), all.back()) == m.state.find(all.back()));
+    CHECK(again.find(id_of(169'999)) == nullptr);
+}
+
+TEST_CASE("what is asked for and waits outlives the process, and is finished or forgotten") {
+    Memory m;
+    m.state.begin(kBoot, kNow, 30s, {});
+    m.remember(Memory::knock(1))->progress = Progress::waiting;
+    const auto place = m.state.keep({{}, {3}, Memory::knock(1).request, 5, 0});
+    REQUIRE(place);
+    State next(m.memory.bytes());
+    CHECK(next.asked(*place).live == 1);
+    CHECK(next.asked(*place).id == Memory::knock(1).request);
+    next.end_asked(*place, false);
+    CHECK(next.asked(*place).live == 0);
+    CHECK(next.replay().find(Memory::knock(1)).packet->progress == Progress::waiting); // it may come again
+    for (std::size_t i = 0; i < kMostAsked; ++i)
+        REQUIRE(next.keep({{}, {3}, Memory::knock(1).request, 5, 0}));
+    CHECK_FALSE(next.keep({{}, {3}, Memory::knock(1).request, 5, 0}));
+    next.end_asked(9, true);
+    CHECK(next.replay().find(Memory::knock(1)).packet->progress == Progress::done);
+    CHECK(next.keep({{}, {3}, Memory::knock(1).request, 5, 0}) == 9);
+}
+
+TEST_CASE("a copy with more knocks than there is room for proves nothing: the fence stands in for them") {
+    Memory before;
+    before.state.begin(kBoot, kNow, 30s, {});
+    for (std::uint64_t i = 0; i < 200; ++i)
+        REQUIRE(before.remember(Memory::knock(i), slot_of(kNow.wall)) != nullptr);
+    before.state.raise_high_slot(slot_of(kNow.wall));
+    const std::string copy = before.copy({kNow.wall + 30s, kNow.boot + 30s}, true);
+    StateMemory small(199), enough(200);
+    State state(small.bytes());
+    CHECK(state.begin(kNextBoot, kNow, 30s, view(copy)) == State::Begin::from_copy);
+    CHECK(state.header().fence_boot == (kNow.boot + 30s).time_since_epoch().count());
+    CHECK(State(enough.bytes()).begin(kNextBoot, kNow, 30s, view(copy)) == State::Begin::from_clean_copy);
 }
 
 TEST_CASE("attempts at one record are counted across restarts") {

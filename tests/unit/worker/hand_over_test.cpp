@@ -43,6 +43,8 @@ std::string key_of(std::uint8_t byte) {
     return to_base64(key) + "\n";
 }
 
+constexpr std::size_t kReplayEntries = 4096;
+
 struct TestWorker {
     Worker worker;
     std::vector<gate::Credential> credentials;
@@ -51,10 +53,11 @@ struct TestWorker {
         const Fd ring(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xk_test", 0, 0, 1u << 16, nullptr));
         const Fd state(::memfd_create("xk-test-state", MFD_CLOEXEC));
         REQUIRE(ring);
-        REQUIRE(::ftruncate(state.get(), gate::kStateSize) == 0);
+        REQUIRE(::ftruncate(state.get(), gate::state_size(kReplayEntries)) == 0);
         Setup setup;
         setup.uid = kUid;
         setup.gid = kGid;
+        setup.replay_entries = kReplayEntries;
         setup.boot_id = {1};
         const int fds[] = {ring.get(), state.get()};
         REQUIRE(send(worker.channel, setup, fds));
