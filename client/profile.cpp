@@ -80,7 +80,7 @@ void Reader::read_names(Section& s) {
     profile_.name = fs::path(file_).stem().string();
     if (const auto name = s.scalar("name"))
         profile_.name = name->value;
-    for (const Scalar& host : s.scalars("hosts").value_or(std::vector<Scalar>{}))
+    for (const Scalar& host : s.scalars("hosts", yaml::EmptyList::fine).value_or(std::vector<Scalar>{}))
         profile_.hosts.push_back(host.value);
     if (const auto server = s.scalar("server"))
         profile_.server = server->value;
@@ -190,7 +190,7 @@ bool is_for_host(const std::string& file, const std::string& host) {
     const auto name = section->scalar("name");
     if (name && same_host(name->value, host))
         return true;
-    const auto hosts = section->scalars("hosts").value_or(std::vector<Scalar>{});
+    const auto hosts = section->scalars("hosts", yaml::EmptyList::fine).value_or(std::vector<Scalar>{});
     return std::any_of(hosts.begin(), hosts.end(), [&](const Scalar& h) { return same_host(h.value, host); });
 }
 

@@ -40,6 +40,14 @@ json hooks_of(const HookCalls& calls) {
             {"dropped", calls.counts().dropped}};
 }
 
+// Files of users and credentials with a fault; whom they describe is in no other list.
+json disabled_of(const Daemon& d) {
+    json list = json::array();
+    for (const config::Disabled& disabled : d.config().disabled)
+        list.push_back({{"file", disabled.file}, {"faults", disabled.faults}});
+    return list;
+}
+
 Reply status(Daemon& d, const json&) {
     const Now now = Now::read();
     json interfaces = json::array();
@@ -66,6 +74,7 @@ Reply status(Daemon& d, const json&) {
                 {"panic_since", d.panic().since() ? json(log::utc(*d.panic().since())) : json()},
                 {"interfaces", interfaces},
                 {"credentials", d.config().policy.credentials.size()},
+                {"disabled", disabled_of(d)},
                 {"locked", locked},
                 {"tags", d.tag_count()},
                 {"grants", d.doors().book().doors()},
@@ -125,7 +134,7 @@ Reply users(Daemon& d, const json&) {
                         {"last_knock", text_or_null(state.last_accepted)},
                         {"last_address", state.last_accepted != 0 ? json(state.last_address.text()) : json()}});
     }
-    return json{{"users", list}};
+    return json{{"users", list}, {"disabled", disabled_of(d)}};
 }
 
 Reply stats(Daemon& d, const json&) {
@@ -148,7 +157,7 @@ Reply reload(Daemon& d, const json&) {
         log::error(done.error());
         return done.error();
     }
-    return json{{"reloaded", d.config().file}, {"warnings", d.config().warnings}};
+    return json{{"reloaded", d.config().file}, {"warnings", d.config().warnings}, {"disabled", disabled_of(d)}};
 }
 
 Reply unlock(Daemon& d, const json& request) {

@@ -127,8 +127,12 @@ Result<void> Daemon::run() {
                      duration_text(parts_.trial.left(BootClock::now())));
     if (parts_.dry_run)
         spdlog::warn("a dry run: knocks are judged and logged, and nothing is shut or opened");
-    spdlog::info("ready: {} credentials, knock port {}, interfaces {}, {} grants, {} bans",
-                 config().policy.credentials.size(), config().port, interfaces, doors_.book().doors(),
+    keep_last_good();
+    const std::size_t out = config().disabled.size();
+    spdlog::info("ready: {} credentials{}, knock port {}, interfaces {}, {} grants, {} bans",
+                 config().policy.credentials.size(),
+                 out == 0 ? "" : " (disabled by faults: " + std::to_string(out) + ")",
+                 config().port, interfaces, doors_.book().doors(),
                  banning_.list().all().size());
     notify("READY=1");
     notify_status();

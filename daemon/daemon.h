@@ -51,6 +51,7 @@ struct Parts {
     Trial trial;
     Panic panic;
     bool dry_run = false; // nothing changes on the network
+    bool last_good_stands = false; // this start has put up the last good ruleset (last_good.h)
 };
 
 // The worker's fault; the daemon ends with it.
@@ -107,17 +108,20 @@ class Daemon {
     Result<void> put_up();
     void take_down();
     Result<void> look_after_old_sessions();
-    // Credentials whose secrets cannot be used, in order. The worker has disabled them.
+    // Credentials whose secrets cannot be used, in order.
     struct BadSecrets {
         std::uint32_t credential;
         Error error;
     };
     // Hands the worker a configuration, which counts with Activate{}. Its other messages are answered meanwhile.
     Result<std::vector<BadSecrets>> hand_over(const config::Config& config);
-    Result<void> hand_over_whole(const config::Config& config);
+    // The same without those credentials: they are taken out of `config`. `now`: on a reload, what counts until then.
+    Result<void> hand_over_good(config::Config& config, const config::Config* now);
     Result<privsep::SecretsRead> hand_over_secrets(const config::Config& config, std::uint32_t first,
                                                    std::vector<BadSecrets>& bad);
     Result<privsep::SecretsRead> wait_for_secrets_read(std::uint32_t next);
+    // To be called after whatever may have changed the ruleset that a start which fails should put up.
+    void keep_last_good();
     Result<void> install_fence(const config::Config& config,
                                const std::function<void(nft::Transaction&)>& more = [](nft::Transaction&) {});
     Result<void> attach(xdp::Filter& filter, const config::Config& config);

@@ -70,11 +70,16 @@ int main(int argc, char** argv) {
     if (remove)
         return finish(remove_traces(options.config_file));
 
+    const auto fail = [&](const Error& error) {
+        const int code = finish(error);
+        say_shut(options, error);
+        return code;
+    };
     auto daemon = start_up(options);
     if (!daemon)
-        return finish(daemon.error());
+        return fail(daemon.error());
     if (auto begun = (*daemon)->begin(); !begun)
-        return finish(begun);
+        return fail(begun.error());
     // For the exchange of a dispatcher for a link of our own.
     if (!(*daemon)->config().coexist)
         if (auto dropped = privsep::drop_dispatcher_capabilities(); !dropped)

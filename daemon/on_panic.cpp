@@ -24,7 +24,8 @@ void Daemon::notify_status() const {
     for (const xdp::Attachment& a : attachments_)
         interfaces += (interfaces.empty() ? "" : ", ") + a.interface + " (" + std::string(xdp::name_of(a.mode)) + ")";
     notify("STATUS=" + (parts_.panic.is_on() ? "in panic: nobody is let in until \"knockctl panic --over\""
-                                             : "judging knocks on " + interfaces));
+                                             : "judging knocks on " + interfaces) +
+           (config().disabled.empty() ? "" : "; disabled by faults: " + std::to_string(config().disabled.size())));
 }
 
 Result<Daemon::PanicReport> Daemon::panic(const std::optional<TcpSession>& caller) {
@@ -40,6 +41,7 @@ Result<Daemon::PanicReport> Daemon::panic(const std::optional<TcpSession>& calle
         log::error(std::move(written).error().within("this panic ends when xknockd does"));
         report.outlives_us = false;
     }
+    keep_last_good(); // on trial too: a panic outlasts it
     notify_status();
     if (auto told = tell_panic(); !told)
         return told.error();
@@ -103,6 +105,7 @@ Result<bool> Daemon::end_panic() {
     if (auto done = parts_.panic.end(); !done)
         return done.error();
     spdlog::warn("the operator says that the panic is over: knocks are let in again");
+    keep_last_good();
     notify_status();
     if (auto told = tell_panic(); !told)
         return told.error();

@@ -3,6 +3,7 @@
 // after a dry run, which leaves nothing.
 #include "daemon/daemon.h"
 
+#include "daemon/last_good.h"
 #include "daemon/log.h"
 #include "daemon/nft/fence.h"
 #include "daemon/startup.h"
@@ -15,8 +16,13 @@ Result<void> Daemon::put_on_trial(std::chrono::seconds time) {
         return Error{"a dry run has nothing that could be on trial", {}};
     if (parts_.panic.is_on())
         return Error{"in panic the gate does not go by itself", "knockctl panic --over"};
-    if (auto done = parts_.trial.begin(time, BootClock::now()); !done)
+    // A gate that nobody confirms must not come back with a boot.
+    if (auto done = forget_last_good(config().state_directory); !done)
         return done;
+    if (auto done = parts_.trial.begin(time, BootClock::now()); !done) {
+        keep_last_good();
+        return done;
+    }
     spdlog::warn("on trial by the operator: everything is taken away in {} unless \"knockctl confirm\" comes before",
                  duration_text(time));
     return {};
@@ -27,6 +33,7 @@ Result<void> Daemon::confirm() {
         return Error{"the gate is not on trial", "\"knockctl try 5m\" puts it on one"};
     if (auto done = parts_.trial.forget(); !done)
         return done;
+    keep_last_good();
     spdlog::info("the trial was confirmed by the operator: the gate stays");
     return {};
 }

@@ -2,6 +2,7 @@
 // How a configuration comes to count: at start, and on a reload.
 #include "daemon/daemon.h"
 
+#include "daemon/last_good.h"
 #include "daemon/log.h"
 #include "daemon/nft/ended.h"
 #include "daemon/nft/fence.h"
@@ -43,7 +44,6 @@ Result<Fd> sealed_copy(const gate::Policy& policy) {
     return fd;
 }
 
-constexpr std::size_t kMostFaultsTold = 20;
 // The watchdog is not fed meanwhile: a slow disk with many devices takes longer than systemd would wait else.
 constexpr std::chrono::minutes kReloadTime{2};
 
@@ -79,13 +79,46 @@ void add_guards(nft::FenceSpec& spec, const gate::Service& service) {
     spec.guards.push_back(guard);
 }
 
+// By the configuration alone: what this kernel can, and a panic, come to it.
+nft::FenceSpec fence_of(const config::Config& config) {
+    nft::FenceSpec spec;
+    for (const gate::Service& service : config.policy.services)
+        add_guards(spec, service);
+    spec.allow = config.allow;
+    spec.closed = config.gate_closed;
+    if (!config.answer_as_closed)
+        spec.silent_port = config.port;
+    spec.owned = config.gate_owned;
+    return spec;
+}
+
+// The faults of files that are not out by one already: a reload with a typing error throws out nobody who is judged now,
+// and a fault that the start found does not keep the other files from being read again.
+Result<void> check_disabled(const config::Config& next, const config::Config& now) {
+    std::string faults;
+    for (const config::Disabled& disabled : next.disabled)
+        if (!config::names(now.disabled, disabled.file))
+            for (const std::string& fault : disabled.faults)
+                faults += (faults.empty() ? "" : "\n") + fault;
+    return faults.empty() ? Result<void>() : Error{faults, {}, Exit::configuration};
+}
+
+void log_disabled(const config::Config& config) {
+    for (const config::Disabled& disabled : config.disabled) {
+        for (const std::string& fault : disabled.faults)
+            spdlog::error("{}", fault);
+        spdlog::error("{}: whom it describes is disabled until it is mended and \"knockctl reload\" reads it; the others "
+                      "are judged", disabled.file);
+    }
+}
+
 } // namespace
 
 Result<void> Daemon::begin() {
     auto there = nft::fence_exists(parts_.nft);
     if (!there)
         return there.error();
-    fence_was_there_ = *there;
+    fence_was_there_ = *there && !parts_.last_good_stands;
     auto done = put_up();
     if (done)
         done = watch_everything();
@@ -101,9 +134,10 @@ Result<void> Daemon::put_up() {
     // Before anything is accepted in this boot, the copy must stop to say that nothing was.
     if (auto done = parts_.state_files.revoke(now, [](const std::string& note) { spdlog::error("{}", note); }); !done)
         return done;
-    if (auto done = hand_over_whole(config()); !done)
+    if (auto done = hand_over_good(*parts_.config, nullptr); !done)
         return done;
     generation_ = handed_over_;
+    log_disabled(config());
     if (auto done = guarding_.begin(now.boot); !done)
         return done;
     if (auto done = doors_.adopt(now); !done)
@@ -168,12 +202,28 @@ Result<void> Daemon::look_after_old_sessions() {
 }
 
 void Daemon::take_down() {
-    // Only what this start brought: the fence and the pins of a daemon before us go on guarding.
-    if (!fence_was_there_ && config().gate_mode == config::GateMode::table)
+    // Only what this start brought: the fence and the pins of a daemon before us go on guarding, and where a start was good
+    // once a fence stands.
+    if (!fence_was_there_ && !parts_.last_good_stands && config().gate_mode == config::GateMode::table)
         (void)nft::remove_fence(parts_.nft);
     if (!parts_.links_were_there && !parts_.dry_run)
         if (auto done = xdp::Filter::remove_pins(config().pin_directory); !done)
             log::error(done.error());
+}
+
+Result<void> Daemon::hand_over_good(config::Config& config, const config::Config* now) {
+    for (;;) {
+        auto bad = hand_over(config);
+        if (!bad)
+            return bad.error();
+        if (bad->empty())
+            return {};
+        for (auto one = bad->rbegin(); one != bad->rend(); ++one) // the indices of those before it stay
+            config::disable(config, one->credential, one->error);
+        if (now != nullptr)
+            if (auto fine = check_disabled(config, *now); !fine)
+                return fine;
+    }
 }
 
 Result<std::vector<Daemon::BadSecrets>> Daemon::hand_over(const config::Config& config) {
@@ -251,21 +301,6 @@ Result<SecretsRead> Daemon::wait_for_secrets_read(std::uint32_t next) {
     }
 }
 
-// Where one that is bad is a fault of the whole.
-Result<void> Daemon::hand_over_whole(const config::Config& config) {
-    auto bad = hand_over(config);
-    if (!bad)
-        return bad.error();
-    if (bad->empty())
-        return {};
-    Error all = bad->front().error;
-    for (std::size_t i = 1; i < bad->size() && i < kMostFaultsTold; ++i)
-        all.message += "\n" + (*bad)[i].error.message;
-    if (bad->size() > kMostFaultsTold)
-        all.message += "\nand " + std::to_string(bad->size() - kMostFaultsTold) + " more";
-    return all;
-}
-
 Result<void> Daemon::install_fence(const config::Config& config,
                                    const std::function<void(nft::Transaction&)>& more) {
     if (parts_.dry_run)
@@ -280,18 +315,26 @@ Result<void> Daemon::install_fence(const config::Config& config,
         more(elements);
         return parts_.nft.commit(std::move(elements));
     }
-    nft::FenceSpec spec;
-    for (const gate::Service& service : config.policy.services)
-        add_guards(spec, service);
+    nft::FenceSpec spec = fence_of(config);
     for (nft::Guard& guard : spec.guards)
         guard.cut = guard.cut || parts_.panic.is_on();
-    spec.allow = config.allow;
-    spec.closed = config.gate_closed;
-    if (!config.answer_as_closed)
-        spec.silent_port = config.port;
     spec.owned = parts_.owned;
     spec.resets = resets_;
     return nft::install_fence(parts_.nft, spec, more);
+}
+
+void Daemon::keep_last_good() {
+    if (parts_.dry_run)
+        return;
+    const bool table = config().gate_mode == config::GateMode::table;
+    const std::string& directory = config().state_directory;
+    auto done = stays() && table && config().shut_on_failure ? write_last_good(directory, fence_of(config()))
+                                                             : forget_last_good(directory);
+    if (!done)
+        log::error(std::move(done).error().within("what a start that fails puts up after a boot is not this ruleset"));
+    if (!table && std::exchange(parts_.last_good_stands, false)) // the mode is another one by now
+        if (auto gone = nft::remove_fence(parts_.nft); !gone)
+            log::error(gone.error());
 }
 
 Result<void> Daemon::write_disabled(const config::Config& config) {
@@ -340,10 +383,12 @@ Result<void> Daemon::reload() {
             notify(std::string("READY=1") + (own != nullptr ? std::string("\nWATCHDOG_USEC=") + own : ""));
         }
     } again;
-    auto loaded = config::load_config(config().file);
+    auto loaded = config::load_config(config().file, config::Identity::required, config::UserFaults::disable);
     if (!loaded)
         return loaded.error();
     auto next = std::make_unique<config::Config>(*std::move(loaded));
+    if (auto done = check_disabled(*next, config()); !done)
+        return done;
     const config::Config& old = config();
     if (next->account.uid != old.account.uid || next->worker_account.uid != old.worker_account.uid ||
         next->run_directory != old.run_directory || next->state_directory != old.state_directory ||
@@ -361,7 +406,7 @@ Result<void> Daemon::reload() {
                      "systemctl restart xknockd", Exit::configuration};
 
     // Everything that can fail, before anything counts. The worker reads the new keys but judges by the old ones.
-    if (auto done = hand_over_whole(*next); !done)
+    if (auto done = hand_over_good(*next, &config()); !done)
         return done;
     auto filter = load_filter(*next, parts_.dry_run);
     if (!filter)
@@ -405,6 +450,9 @@ Result<void> Daemon::reload() {
         return sent;
     for (const std::string& warning : config().warnings)
         spdlog::warn("{}", warning);
+    log_disabled(config());
+    keep_last_good();
+    notify_status();
     spdlog::info("reloaded {}: {} credentials", config().file, config().policy.credentials.size());
     log_standing(config().policy, state(), Now::read());
     return {};

@@ -2,6 +2,7 @@
 #include "daemon/startup.h"
 
 #include "daemon/ban_file.h"
+#include "daemon/last_good.h"
 #include "daemon/log.h"
 #include "daemon/nft/fence.h"
 #include "daemon/notify.h"
@@ -116,6 +117,38 @@ std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
 
 Fd duplicate(const Fd& fd) { return Fd(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1); }
 
+bool is_there(const std::string& file) { return ::access(file.c_str(), F_OK) == 0; }
+
+// The last good ruleset, where nothing of ours stands yet: from now on the ports are shut, whatever comes of this start.
+// Not where a start changes nothing or is for a trial, which a panic outlasts. `kept` becomes the owner of the table.
+Result<bool> put_up_last_good(const Options& options, Fd& kept) {
+    const config::Paths paths = config::guess_paths(options.config_file);
+    const bool in_panic = is_there(Panic::file_in(paths.state));
+    if (options.dry_run || (!in_panic && (options.trial || is_there(Trial::file_in(paths.state)))))
+        return false;
+    auto spec = read_last_good(paths.state);
+    if (!spec)
+        return spec.error();
+    if (!*spec || StateFiles::is_held(paths.run))
+        return false;
+    auto nft = open_nft(duplicate(kept));
+    if (!nft)
+        return nft.error();
+    const auto there = nft::fence_exists(*nft);
+    if (!there || *there)
+        return there;
+    (*spec)->owned = (*spec)->owned && nft::can_own(*nft);
+    for (nft::Guard& guard : (*spec)->guards)
+        guard.cut = guard.cut || in_panic;
+    if (auto done = nft::install_fence(*nft, **spec); !done)
+        return done.error();
+    if ((*spec)->owned) // also from now until systemd starts the next one
+        notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", nft->fd());
+    kept = Fd(::fcntl(nft->fd(), F_DUPFD_CLOEXEC, 0));
+    spdlog::info("the last good ruleset is up, {} ports or ranges; nobody is judged yet", (*spec)->guards.size());
+    return true;
+}
+
 // A trial whose time ended while no daemon lived: the gate goes, and does not come.
 Result<void> check_trial(const Options& options, const config::Config& config, const Fd& kept) {
     Trial trial = Trial::read(config.state_directory, config.account.uid);
@@ -131,11 +164,24 @@ Result<void> check_trial(const Options& options, const config::Config& config, c
     return forget_trial(config, trial);
 }
 
+// The configuration, or as much of it as taking everything away needs.
+config::Config load_or_guess(const std::string& file, Error* fault = nullptr) {
+    auto config = config::load_config(file, config::Identity::required, config::UserFaults::disable);
+    if (config)
+        return *std::move(config);
+    if (fault != nullptr)
+        *fault = config.error();
+    config::Config standard;
+    const config::Paths paths = config::guess_paths(file);
+    standard.run_directory = paths.run;
+    standard.state_directory = paths.state;
+    standard.pin_directory = paths.bpf;
+    return standard;
+}
+
 // Nobody may be there to take it away later: a start that fails for its configuration is not tried again.
 void abandon_trial(const Options& options, const Fd& kept) {
-    config::Config standard;
-    auto config = config::load_config(options.config_file);
-    const config::Config& c = config ? *config : standard;
+    const config::Config c = load_or_guess(options.config_file);
     if (!Trial::read(c.state_directory, c.account.uid).is_on() ||
         Panic::read(c.state_directory, c.account.uid).is_on() || StateFiles::is_held(c.run_directory))
         return;
@@ -145,13 +191,16 @@ void abandon_trial(const Options& options, const Fd& kept) {
     spdlog::warn("on trial, and it does not start: fence and filter are gone, the ports are open");
 }
 
-Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept);
+Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept, bool last_good_stands);
 
 } // namespace
 
 Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
-    const Fd kept = kept_descriptor("nft"); // before anything else is opened or started
-    auto daemon = start(options, kept);
+    Fd kept = kept_descriptor("nft"); // before anything else is opened or started
+    const auto put_up = put_up_last_good(options, kept);
+    if (!put_up)
+        log::error(Error(put_up.error()).within("the last good ruleset is not put up"));
+    auto daemon = start(options, kept, put_up && *put_up);
     if (!daemon && daemon.error().exit != Exit::trial_over && !options.dry_run)
         abandon_trial(options, kept);
     return daemon;
@@ -159,9 +208,18 @@ Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
 
 namespace {
 
-Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept) {
+// Where somebody's ssh session is why there is no start, nothing has changed for him.
+Error refuse_session(Error why, const Fd& kept, bool last_good_stands) {
+    if (last_good_stands)
+        if (auto nft = nft::Socket::adopt(duplicate(kept)))
+            if (auto done = nft::remove_fence(*nft); !done)
+                log::error(done.error());
+    return why;
+}
+
+Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept, bool last_good_stands) {
     // As whoever started us: root, or our own user with the capabilities of the unit.
-    auto first = config::load_config(options.config_file);
+    auto first = config::load_config(options.config_file, config::Identity::required, config::UserFaults::disable);
     if (!first)
         return first.error();
     if (auto done = privsep::check_capabilities(); !done)
@@ -175,7 +233,7 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept) {
         return done.error();
     if (!options.dry_run && !options.force)
         if (auto done = check_session(*first, options.trial.has_value()); !done)
-            return done.error();
+            return refuse_session(done.error(), kept, last_good_stands);
     if (auto done = prepare_directories(*first); !done)
         return done.error();
     auto boot_id = read_boot_id();
@@ -216,13 +274,15 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept) {
         return done.error();
 
     // Read once more with the rights that a reload will have.
-    auto config = config::load_config(options.config_file);
+    auto config = config::load_config(options.config_file, config::Identity::required, config::UserFaults::disable);
     if (!config) {
         Error error = std::move(config).error();
         error.hint = "user " + first->account.name + " must be able to read the configuration (group " +
                      std::to_string(first->account.gid) + ")";
         return error;
     }
+    if (config->disabled.size() > first->disabled.size())
+        spdlog::error("user {} must be able to read the configuration (group {})", first->account.name, first->account.gid);
     for (const std::string& warning : config->warnings)
         spdlog::warn("{}", warning);
     if (options.trial)
@@ -269,7 +329,8 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept) {
                                           *std::move(files), *std::move(worker), std::move(hooks), *std::move(nft),
                                           *std::move(ruleset), *std::move(sessions), open_sockets(options.dry_run),
                                           *std::move(own_addresses), *std::move(filter), owned, *begin,
-                                          links_were_there, std::move(trial), std::move(panic), options.dry_run});
+                                          links_were_there, std::move(trial), std::move(panic), options.dry_run,
+                                          last_good_stands});
 }
 
 } // namespace
@@ -291,9 +352,25 @@ Result<void> take_gate_away(const config::Config& config, nft::Socket& nft) {
             done = removed;
     if (auto removed = xdp::Filter::remove_pins(config.pin_directory); !removed)
         done = removed;
+    if (auto removed = forget_last_good(config.state_directory); !removed)
+        done = removed;
     std::error_code code; // bans go with the gate, and so do their owners
     std::filesystem::remove(std::filesystem::path(config.run_directory) / BanFile::kName, code);
     return done;
+}
+
+void say_shut(const Options& options, const Error& why) {
+    if (options.dry_run || why.exit == Exit::busy) // which judges
+        return;
+    auto nft = nft::Socket::open();
+    const auto there = nft ? nft::fence_exists(*nft) : Result<bool>(nft.error());
+    if (!there || !*there)
+        return;
+    const std::string text = "shut, judging nothing: " + why.message.substr(0, why.message.find('\n')) +
+                             "; the way out: mend it and \"systemctl start xknockd\", or \"xknockd --remove\", which opens "
+                             "the ports";
+    spdlog::critical("{}", text);
+    notify("STATUS=" + text);
 }
 
 Error forget_trial(const config::Config& config, Trial& trial) {
@@ -310,13 +387,12 @@ Error forget_trial(const config::Config& config, Trial& trial) {
 
 Result<void> remove_traces(const std::string& config_file) {
     // This is what opens the ports when nothing else does, so it needs no good configuration.
-    config::Config standard;
-    auto config = config::load_config(config_file);
-    if (!config) {
-        log::error(config.error());
-        spdlog::warn("the standard paths are cleared");
+    Error fault;
+    const config::Config c = load_or_guess(config_file, &fault);
+    if (!fault.message.empty()) {
+        log::error(fault);
+        spdlog::warn("cleared are {}, {} and {}", c.run_directory, c.state_directory, c.pin_directory);
     }
-    const config::Config& c = config ? *config : standard;
     // It would put everything back.
     if (StateFiles::is_held(c.run_directory))
         return Error{"xknockd runs", "systemctl stop xknockd", Exit::busy};

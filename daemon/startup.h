@@ -22,10 +22,14 @@ struct Options {
 
 Result<std::unique_ptr<Daemon>> start_up(const Options& options);
 
+// After a start that failed: where a table of ours stands, the log and the service manager say that the ports are shut,
+// that nobody is judged, and the way out.
+void say_shut(const Options& options, const Error& why);
+
 // xknockd --remove: takes away the fence, the pins and the files in /run.
 Result<void> remove_traces(const std::string& config_file);
 
-// Takes away the fence and the pins; of the administrator's own sets (mode "external") the elements that are ours.
+// Takes away the fence, what would put it up again (last_good.h), and the pins; of the administrator's own sets (mode "external") the elements that are ours.
 Result<void> take_gate_away(const config::Config& config, nft::Socket& nft);
 
 // The end of a trial that nobody confirmed, when the gate is gone: an error that says so, with the code for it.

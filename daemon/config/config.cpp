@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <deque>
 #include <filesystem>
 #include <map>
 
@@ -23,6 +24,7 @@ namespace xk::config {
 namespace {
 
 namespace fs = std::filesystem;
+using yaml::EmptyList;
 using yaml::Faults;
 using yaml::Place;
 using yaml::Scalar;
@@ -33,17 +35,31 @@ constexpr std::size_t kMaxGrantsCeiling = 65536;
 constexpr std::size_t kMaxAllow = 256;
 constexpr unsigned kNoChange = UINT32_MAX; // as a uid or gid: setresuid(2) and chown(2) leave it as it is
 
+// One of users/ or credentials/, with what is wrong with it.
+struct File {
+    std::string path;
+    Faults faults;
+    bool is_good() const { return faults.empty(); }
+};
+
 // A user of users/*.yaml with what the credentials inherit.
 struct User {
+    File* file;
     Place place;
     gate::Credential rights; // everything but id, device and factor
     bool has_credential = false;
 };
 
+// Where a name or an id was seen first.
+struct Use {
+    Place place;
+    File* file;
+};
+
 class Loader {
   public:
-    Loader(const std::string& file, Identity identity)
-        : directory_(fs::path(file).parent_path().string()), identity_(identity) {
+    Loader(const std::string& file, Identity identity, UserFaults user_faults)
+        : directory_(fs::path(file).parent_path().string()), identity_(identity), user_faults_(user_faults) {
         config_.file = file;
         if (directory_.empty())
             directory_ = ".";
@@ -54,40 +70,72 @@ class Loader {
         if (auto id = read_server_id(directory_); id)
             config_.policy.settings.server = *id;
         else if (identity_ == Identity::required)
-            fault(directory_ + "/server_id", id.error());
+            fault(faults_, directory_ + "/server_id", id.error());
         for (const std::string& path : files_in("users"))
-            read_user(path);
+            read_user(files_.emplace_back(path));
+        for (File& file : files_)
+            if (!file.is_good()) // where it cannot be read, its name says whose it is
+                users_.try_emplace(fs::path(file.path).stem().string(), User{&file, {file.path, 0, 0}, {}});
         for (const std::string& path : files_in("credentials"))
-            read_credential(path);
-        for (const auto& [name, user] : users_) {
-            config_.users.push_back({name, user.rights.services});
-            if (!user.has_credential)
-                warn(user.place, "user " + in_quotes(name) + " has no credential and cannot knock");
-        }
+            read_credential(files_.emplace_back(path));
+        if (user_faults_ == UserFaults::refuse || !faults_.empty()) // all that is wrong at once
+            for (const File& file : files_)
+                faults_.add_all(file.faults);
         if (!faults_.empty())
             return faults_.error();
+        take_over();
         return std::move(config_);
     }
 
   private:
+    // The users and credentials whose files are good, and why the others are not.
+    void take_over() {
+        for (const auto& [name, user] : users_) {
+            if (!user.file->is_good())
+                continue;
+            config_.users.push_back({name, user.rights.services});
+            if (!user.has_credential)
+                warn(user.place, "user " + in_quotes(name) + " has no credential and cannot knock");
+        }
+        for (const Found& found : found_) {
+            if (!found.file->is_good())
+                continue;
+            config_.policy.credentials.push_back(found.credential);
+            config_.secrets.push_back(found.secrets);
+        }
+        for (const File& file : files_) {
+            if (file.is_good())
+                continue;
+            Disabled& disabled = config_.disabled.emplace_back(Disabled{file.path, {}});
+            for (const yaml::Fault& fault : file.faults.all())
+                disabled.faults.push_back(fault.text());
+        }
+    }
+
     // What is wrong with a file as a whole. The error names it as well, and once is enough.
-    void fault(const std::string& path, const Error& error) {
+    static void fault(Faults& faults, const std::string& path, const Error& error) {
         std::string message = error.message;
         if (const std::string name = in_quotes(path); message.starts_with(name))
             message.erase(0, message.find_first_not_of(": ", name.size()));
-        faults_.add({path, 0, 0}, message, error.hint);
+        faults.add({path, 0, 0}, message, error.hint);
+    }
+    // Something that one file only may have is in two; where faults disable, both are.
+    void fault_twice(const std::string& what, const Use& first, const Use& second) {
+        second.file->faults.add(second.place, what + " is there twice", "the first is at " + first.place.text());
+        if (user_faults_ == UserFaults::disable)
+            first.file->faults.add(first.place, what + " is there twice", "the second is at " + second.place.text());
     }
     void warn(const Place& place, const std::string& text) {
         config_.warnings.push_back(place.text() + ": " + text);
     }
 
-    std::optional<Section> open(const std::string& path) {
+    static std::optional<Section> open(const std::string& path, Faults& faults) {
         auto text = read_checked(path, {});
         if (!text) {
-            fault(path, text.error());
+            fault(faults, path, text.error());
             return std::nullopt;
         }
-        return yaml::read(*text, path, faults_);
+        return yaml::read(*text, path, faults);
     }
 
     // The .yaml files of a directory beside the main file, in a fixed order. An absent directory is an empty one.
@@ -95,7 +143,7 @@ class Loader {
         const std::string path = directory_ + "/" + name;
         std::vector<std::string> files;
         std::error_code code;
-        if (!fs::exists(path, code))
+        if (!fs::exists(path, code) && !code)
             return files;
         for (fs::directory_iterator i(path, code), end; !code && i != end; i.increment(code))
             if (i->path().extension() == ".yaml" && i->path().filename().string()[0] != '.')
@@ -119,24 +167,31 @@ class Loader {
     void read_control(Section& main);
     void read_process(Section& main);
     void read_paths(Section& main);
-    void read_user(const std::string& path);
-    void read_credential(const std::string& path);
-    void check_secrets(const SecretFiles& files);
+    void read_user(File& file);
+    void read_credential(File& file);
+    void check_secrets(const SecretFiles& files, Faults& faults);
+    void claim(std::map<std::string, Use>& seen, const std::string& key, const std::string& what, const Use& use) {
+        const auto [known, added] = seen.emplace(key, use);
+        if (!added)
+            fault_twice(what, known->second, use);
+    }
 
     std::string directory_;
     Identity identity_;
+    UserFaults user_faults_;
     Config config_;
-    Faults faults_;
+    Faults faults_; // of everything but files_
     bool accounts_known_ = false;
+    std::deque<File> files_; // in the order of reading; their addresses last
     std::map<std::string, User> users_;
-    std::map<std::string, Place> credential_ids_, devices_;
+    std::map<std::string, Use> credential_ids_, devices_;
+    struct Found {
+        File* file;
+        gate::Credential credential;
+        SecretFiles secrets;
+    };
+    std::vector<Found> found_;
 };
-
-std::optional<Place> first_use(std::map<std::string, Place>& seen, const std::string& key,
-                               const Place& place) {
-    const auto [known, added] = seen.emplace(key, place);
-    return added ? std::nullopt : std::optional(known->second);
-}
 
 std::optional<std::string> name_at(Section& section, std::string_view key) {
     const auto value = section.scalar(key);
@@ -166,11 +221,11 @@ Result<std::string> parse_path(std::string_view text) {
 }
 
 void Loader::read_main() {
-    auto main = open(config_.file);
+    auto main = open(config_.file, faults_);
     if (!main)
         return;
     main->require("interfaces");
-    const auto interfaces = main->scalars("interfaces");
+    const auto interfaces = main->scalars("interfaces", EmptyList::fine);
     if (interfaces && interfaces->empty())
         faults_.add(main->place_of_key("interfaces"), "there is no interface: nobody could knock");
     for (const Scalar& name : interfaces.value_or(std::vector<Scalar>{})) {
@@ -216,7 +271,7 @@ void Loader::read_xdp(Section& main) {
     }
     set(config_.run_priority, xdp->number("priority", 0, 65535));
     set(config_.drop_syn, xdp->boolean("drop_syn"));
-    if (const auto addresses = xdp->scalars("local_addresses")) {
+    if (const auto addresses = xdp->scalars("local_addresses", EmptyList::fine)) {
         config_.local_addresses.emplace();
         for (const Scalar& text : *addresses)
             if (const auto address = xdp->parse_at(text, Address::parse))
@@ -244,13 +299,18 @@ void Loader::read_gate(Section& main) {
             faults_.add(mode->place, in_quotes(mode->value) + " is neither table nor external");
     }
     config_.gate_closed = read_stealth(*gate);
-    config_.allow = read_networks(*gate, "allow", kMaxAllow);
+    config_.allow = read_networks(*gate, "allow", kMaxAllow, EmptyList::fine);
     for (const Prefix& prefix : config_.allow)
         if (prefix.length == 0 || (prefix.is_v4() && prefix.length == 96))
             faults_.add(gate->place_of_key("allow"), in_quotes(prefix.text()) + " allows everybody",
                         "there is then no gate");
-    config_.never_ban = read_networks(*gate, "never_ban", kMaxAllow);
+    config_.never_ban = read_networks(*gate, "never_ban", kMaxAllow, EmptyList::fine);
     set(config_.gate_owned, gate->boolean("owned"));
+    if (const auto on_failure = gate->scalar("on_failure")) {
+        config_.shut_on_failure = on_failure->value == "shut";
+        if (on_failure->value != "shut" && on_failure->value != "open")
+            faults_.add(on_failure->place, in_quotes(on_failure->value) + " is neither shut nor open");
+    }
     set(config_.max_grants, gate->number("max_grants", 1, kMaxGrantsCeiling));
     set(config_.replay_entries,
         gate->number("replay_entries", gate::kFewestReplayEntries, gate::kMostReplayEntries));
@@ -259,6 +319,8 @@ void Loader::read_gate(Section& main) {
         const auto text = [&](const char* key) {
             external->require(key);
             const auto value = external->scalar(key);
+            if (value && value->value.empty())
+                faults_.add(value->place, in_quotes(key) + " is empty");
             return value ? value->value : std::string();
         };
         config_.external = {text("table"), text("set4"), text("set6")};
@@ -322,18 +384,19 @@ void Loader::read_paths(Section& main) {
     paths->finish();
 }
 
-void Loader::read_user(const std::string& path) {
-    auto section = open(path);
+void Loader::read_user(File& file) {
+    Faults& faults = file.faults;
+    auto section = open(file.path, faults);
     if (!section)
         return;
     section->require("name");
     section->require("services");
-    User user;
+    User user{&file, {}, {}};
     gate::Credential& rights = user.rights;
     const auto name = name_at(*section, "name");
     const auto name_place = section->scalar("name").value_or(Scalar{{}, section->place()}).place;
     user.place = name_place;
-    for (const Scalar& wanted : section->scalars("services").value_or(std::vector<Scalar>{})) {
+    for (const Scalar& wanted : section->scalars("services", EmptyList::fine).value_or(std::vector<Scalar>{})) {
         const auto& services = config_.policy.services;
         const auto found = std::find_if(services.begin(), services.end(), [&](const gate::Service& s) {
             return s.name.view() == wanted.value;
@@ -346,8 +409,8 @@ void Loader::read_user(const std::string& path) {
         for (const gate::Service& s : services)
             names.emplace(s.name.view());
         const auto meant = yaml::nearest(wanted.value, names);
-        faults_.add(wanted.place, "there is no service " + in_quotes(wanted.value),
-                    meant ? "did you mean \"" + *meant + "\"?" : "services are named in " + config_.file);
+        faults.add(wanted.place, "there is no service " + in_quotes(wanted.value),
+                   meant ? "did you mean \"" + *meant + "\"?" : "services are named in " + config_.file);
     }
     set(rights.enabled, section->boolean("enabled"));
     read_user_rules(*section, rights);
@@ -357,8 +420,7 @@ void Loader::read_user(const std::string& path) {
     rights.user = gate::Name(*name);
     const auto [known, added] = users_.emplace(*name, user);
     if (!added)
-        faults_.add(name_place, "user " + in_quotes(*name) + " is there twice",
-                    "the first is at " + known->second.place.text());
+        fault_twice("user " + in_quotes(*name), {known->second.place, known->second.file}, {name_place, &file});
 }
 
 Result<FactorKind> parse_factor(std::string_view text) {
@@ -375,8 +437,9 @@ Result<wire::CredentialId> parse_credential_id(std::string_view text) {
     return *id;
 }
 
-void Loader::read_credential(const std::string& path) {
-    auto section = open(path);
+void Loader::read_credential(File& file) {
+    Faults& faults = file.faults;
+    auto section = open(file.path, faults);
     if (!section)
         return;
     for (const char* key : {"user", "device", "id", "factor"})
@@ -390,16 +453,21 @@ void Loader::read_credential(const std::string& path) {
     const auto valid_from = section->parsed("valid_from", parse_date);
     const auto valid_until = section->parsed("valid_until", parse_date);
     if (valid_from && valid_until && *valid_from >= *valid_until)
-        faults_.add(section->place(), "valid_until is not after valid_from");
+        faults.add(section->place(), "valid_until is not after valid_from");
     section->finish();
+    // Also of a file with other faults: what is claimed twice is nobody's.
+    const Place& place = section->place();
+    if (id)
+        claim(credential_ids_, to_hex(*id), "credential id " + to_hex(*id), {place, &file});
+    if (user_name && device)
+        claim(devices_, user_name->value + "/" + *device, "device " + in_quotes(user_name->value + "/" + *device),
+              {place, &file});
     if (!user_name || !device || !id || !factor)
         return;
     const auto user = users_.find(user_name->value);
-    if (user == users_.end()) {
-        faults_.add(user_name->place, "there is no user " + in_quotes(user_name->value),
-                    "users are described in " + directory_ + "/users");
-        return;
-    }
+    if (user == users_.end())
+        return faults.add(user_name->place, "there is no user " + in_quotes(user_name->value),
+                          "users are described in " + directory_ + "/users");
     user->second.has_credential = true;
     gate::Credential credential = user->second.rights;
     credential.id = *id;
@@ -410,24 +478,15 @@ void Loader::read_credential(const std::string& path) {
     credential.valid_from = std::max(credential.valid_from, valid_from.value_or(WallTime::min()));
     credential.valid_until = std::min(credential.valid_until, valid_until.value_or(WallTime::max()));
     if (digits && !is_totp_digits(static_cast<unsigned>(*digits)))
-        faults_.add(section->place(), "a code has 6 or 8 digits");
+        faults.add(section->place(), "a code has 6 or 8 digits");
     credential.totp_digits = static_cast<std::uint8_t>(digits.value_or(6));
-
-    const Place& place = section->place();
-    if (const auto first = first_use(credential_ids_, to_hex(*id), place))
-        faults_.add(place, "credential id " + to_hex(*id) + " is there twice",
-                    "the first is at " + first->text());
-    if (const auto first = first_use(devices_, credential.label(), place))
-        faults_.add(place, "device " + in_quotes(credential.label()) + " is there twice",
-                    "the first is at " + first->text());
-    if (config_.policy.credentials.size() == gate::kMaxCredentials) {
-        faults_.add(place, "there are more than " + std::to_string(gate::kMaxCredentials) + " credentials");
-        return;
-    }
-    config_.policy.credentials.push_back(credential);
-    const std::string stem = path.substr(0, path.size() - std::string_view(".yaml").size());
-    config_.secrets.push_back({stem + ".key", *factor == FactorKind::none ? "" : stem + ".otp"});
-    check_secrets(config_.secrets.back());
+    if (found_.size() == gate::kMaxCredentials)
+        return faults.add(place, "there are more than " + std::to_string(gate::kMaxCredentials) + " credentials");
+    const std::string stem = file.path.substr(0, file.path.size() - std::string_view(".yaml").size());
+    const SecretFiles secrets{stem + ".key", *factor == FactorKind::none ? "" : stem + ".otp"};
+    check_secrets(secrets, faults);
+    if (user->second.file->is_good()) // else his devices are out with him, and nothing is wrong with their files
+        found_.push_back({&file, credential, secrets});
 }
 
 Result<Fd> open_secret(const Config& config, const std::string& path) {
@@ -438,14 +497,14 @@ Result<Fd> open_secret(const Config& config, const std::string& path) {
     return open_checked(path, rules);
 }
 
-void Loader::check_secrets(const SecretFiles& files) {
+void Loader::check_secrets(const SecretFiles& files, Faults& faults) {
     if (!accounts_known_) // who may read them is not known, and no hint would be right
         return;
     for (const std::string& path : {files.key, files.factor}) {
         if (path.empty())
             continue;
         if (const auto fd = open_secret(config_, path); !fd)
-            fault(path, fd.error());
+            fault(faults, path, fd.error());
     }
 }
 
@@ -463,8 +522,26 @@ bool Config::has_targets() const {
     return std::ranges::any_of(policy.services, [](const gate::Service& s) { return s.is_behind(); });
 }
 
-Result<Config> load_config(const std::string& file, Identity identity) {
-    return Loader(file, identity).load();
+Result<Config> load_config(const std::string& file, Identity identity, UserFaults user_faults) {
+    return Loader(file, identity, user_faults).load();
+}
+
+std::string SecretFiles::described_in() const {
+    return key.substr(0, key.size() - std::string_view(".key").size()) + ".yaml";
+}
+
+void disable(Config& config, std::size_t index, const Error& fault) {
+    std::string text = fault.message;
+    if (!fault.hint.empty())
+        text += " (" + fault.hint + ")";
+    config.disabled.push_back({config.secrets[index].described_in(), {text}});
+    const auto at = static_cast<std::ptrdiff_t>(index);
+    config.policy.credentials.erase(config.policy.credentials.begin() + at);
+    config.secrets.erase(config.secrets.begin() + at);
+}
+
+bool names(const std::vector<Disabled>& list, const std::string& file) {
+    return std::ranges::any_of(list, [&](const Disabled& disabled) { return disabled.file == file; });
 }
 
 Result<std::vector<Fd>> open_secrets(const Config& config, std::size_t credential) {

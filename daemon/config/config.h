@@ -9,6 +9,10 @@
 //
 // load_config() reads all of it and finds every fault before it says no; nothing else of the daemon parses
 // text. The errors are many lines, each with file, line and column.
+//
+// A fault in a file of users/ or credentials/ is a fault of all of it, or (UserFaults::disable) disables whom the file
+// describes: he is left out, as if the file were not there, and Config::disabled says why. What collides with another
+// file (a name, an id) disables both, so that no order of files decides who somebody is.
 #pragma once
 
 #include "daemon/config/hooks.h"
@@ -43,6 +47,7 @@ struct External {
 struct SecretFiles {
     std::string key;
     std::string factor; // empty for factor none
+    std::string described_in() const; // the .yaml beside them
 };
 
 struct Account {
@@ -56,6 +61,12 @@ struct Hooks {
     std::chrono::seconds time_limit{10};
     std::vector<ServiceHooks> services; // same index as in Policy::services
     bool any() const;
+};
+
+// A file of users/ or credentials/ with a fault.
+struct Disabled {
+    std::string file;                // the .yaml, also where the fault is in a secret beside it
+    std::vector<std::string> faults; // "file:line:column: ..." each
 };
 
 struct Config {
@@ -74,6 +85,7 @@ struct Config {
     std::vector<Prefix> allow;
     std::vector<Prefix> never_ban; // besides those of `allow`
     bool gate_owned = true; // where the kernel can: nobody else may change the table
+    bool shut_on_failure = true; // gate.on_failure: a start that fails leaves the ports shut, also after a boot
     std::size_t max_grants = 4096;
     std::size_t replay_entries = gate::kReplayEntries; // knocks that judgement remembers
     Account account, worker_account;
@@ -94,12 +106,26 @@ struct Config {
     std::vector<PortRange> ranges() const; // of this host, of more than one port
     bool has_targets() const;              // services of hosts behind this one
     std::vector<std::string> warnings; // "file:line:column: ..." each
-
+    std::vector<Disabled> disabled;
 };
 
 // A configuration without server_id is a fault, except while the identity is being made.
 enum class Identity { required, absent };
-Result<Config> load_config(const std::string& file, Identity identity = Identity::required);
+enum class UserFaults { refuse, disable };
+Result<Config> load_config(const std::string& file, Identity identity = Identity::required,
+                           UserFaults user_faults = UserFaults::refuse);
+
+// The directories of "paths", as far as anything can be made out in a file that may be faulty or no YAML at all; else the
+// standard ones. For what has to be done before the configuration is read, or when it cannot be.
+struct Paths {
+    std::string run, state, bpf;
+};
+Paths guess_paths(const std::string& file);
+
+// Takes credential `index` out, as load_config() does with one whose file has a fault. Not of a configuration that counts.
+void disable(Config& config, std::size_t index, const Error& fault);
+// The same file as in another list.
+bool names(const std::vector<Disabled>& list, const std::string& file);
 
 // Opens the secret files of one credential, with all checks of rights: key, and factor where there is one.
 Result<std::vector<Fd>> open_secrets(const Config& config, std::size_t credential);

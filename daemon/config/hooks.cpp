@@ -17,7 +17,7 @@ using yaml::Section;
 constexpr std::chrono::seconds kMinLimit{1}, kMaxLimit{5 * 60};
 
 std::vector<std::string> read_arguments(Section& service, std::string_view key) {
-    const auto words = service.scalars(key);
+    const auto words = service.scalars(key, yaml::EmptyList::fine);
     if (!words)
         return {};
     const auto fault = [&](const Place& place, const std::string& text, const std::string& hint = {}) {

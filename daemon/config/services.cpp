@@ -131,10 +131,10 @@ void Services::read_service(const Scalar& name) {
                     "rename one of them");
     ServiceHooks hooks;
     if (!section_.is_mapping(name.value)) {
-        add_ports(service, section_.scalars(name.value).value_or(std::vector<Scalar>{}));
+        add_ports(service, section_.scalars(name.value, yaml::EmptyList::fine).value_or(std::vector<Scalar>{}));
     } else if (auto rules = section_.section(name.value)) {
         read_target(service, *rules);
-        add_ports(service, rules->scalars("ports").value_or(std::vector<Scalar>{}));
+        add_ports(service, rules->scalars("ports", yaml::EmptyList::fine).value_or(std::vector<Scalar>{}));
         read_rules(service, *rules);
         hooks = read_service_hooks(*rules);
         rules->finish();

@@ -117,9 +117,9 @@ void read_user_rules(Section& section, gate::Credential& rights) {
         section.faults().add(section.place(), "valid_until is not after valid_from");
 }
 
-std::vector<Prefix> read_networks(Section& section, std::string_view key, std::size_t most) {
+std::vector<Prefix> read_networks(Section& section, std::string_view key, std::size_t most, yaml::EmptyList empty) {
     std::vector<Prefix> networks;
-    for (const Scalar& text : section.scalars(key).value_or(std::vector<Scalar>{})) {
+    for (const Scalar& text : section.scalars(key, empty).value_or(std::vector<Scalar>{})) {
         const auto prefix = section.parse_at(text, Prefix::parse);
         if (prefix && networks.size() == most)
             section.faults().add(text.place, "these are more than " + std::to_string(most) + " networks");

@@ -14,7 +14,8 @@ namespace xk::config {
 void read_user_rules(yaml::Section& section, gate::Credential& rights);
 
 // A list of at most `most` networks.
-std::vector<Prefix> read_networks(yaml::Section& section, std::string_view key, std::size_t most);
+std::vector<Prefix> read_networks(yaml::Section& section, std::string_view key, std::size_t most,
+                                  yaml::EmptyList empty = yaml::EmptyList::fault);
 
 // A time that is more than none.
 Result<std::chrono::seconds> parse_lifetime(std::string_view text);

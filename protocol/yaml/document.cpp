@@ -251,10 +251,14 @@ std::optional<Section> Section::section(std::string_view key) {
     return std::nullopt;
 }
 
-std::optional<std::vector<Scalar>> Section::scalars(std::string_view key) {
+std::optional<std::vector<Scalar>> Section::scalars(std::string_view key, EmptyList empty) {
     const YAML::Node* const node = find(key);
     if (node == nullptr)
         return std::nullopt;
+    if (empty == EmptyList::fault && node->IsSequence() && node->size() == 0) {
+        faults_->add(place_of(*node), in_quotes(key) + " is an empty list", "name something, or leave the key out");
+        return std::nullopt;
+    }
     return as_scalars(*node);
 }
 

@@ -43,6 +43,7 @@ class Faults {
     void add(Place place, std::string message, std::string hint = {}) {
         all_.push_back({std::move(place), std::move(message), std::move(hint)});
     }
+    void add_all(const Faults& others) { all_.insert(all_.end(), others.all_.begin(), others.all_.end()); }
     bool empty() const { return all_.empty(); }
     const std::vector<Fault>& all() const { return all_; }
     // One Error of all of them, one to a line.
@@ -58,6 +59,10 @@ struct Scalar {
     Place place;
 };
 
+// What "key: []" is to whoever reads the key. To many rules an empty list would mean "anywhere" or "always", which
+// nobody means who writes it.
+enum class EmptyList { fault, fine };
+
 // One mapping. Getters return nothing where the key is absent or (with a fault) where its value is of another
 // kind. finish() reports the keys that nobody asked for.
 class Section {
@@ -67,7 +72,7 @@ class Section {
     std::optional<std::uint64_t> number(std::string_view key, std::uint64_t low, std::uint64_t high);
     std::optional<Section> section(std::string_view key);
     // A sequence of scalars; a single scalar counts as a sequence of one.
-    std::optional<std::vector<Scalar>> scalars(std::string_view key);
+    std::optional<std::vector<Scalar>> scalars(std::string_view key, EmptyList empty = EmptyList::fault);
     // A mapping from names to scalars or sequences of scalars, in the order of the file.
     struct Entry {
         Scalar name;

@@ -115,12 +115,12 @@ refuse "a start goes on with it" open_to_all
 case $(left) in null | 0) fail "the trial is forgotten" ;; esac
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
-cp "$D/etc/credentials/anna.robot.key" "$D/key"
-echo garbage >"$D/etc/credentials/anna.robot.key"
+cp -p "$D/etc/server_id" "$D/id"
+echo garbage >"$D/etc/server_id"
 once
-equal "a key that became none" "$CODE" 78
+equal "an identity that became none" "$CODE" 78
 check "opens the ports, because nobody starts it again" open_to_all
-cat "$D/key" >"$D/etc/credentials/anna.robot.key"
+cp -p "$D/id" "$D/etc/server_id"
 start
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true

@@ -121,11 +121,10 @@ nothing_is_left
 start_with --dry-run
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
-chmod 644 "$D/etc/credentials/anna.robot.otp"
+mv "$D/etc/server_id" "$D/etc/server_id.good"
 refuse "a bad configuration" daemon_command --dry-run
-chmod 640 "$D/etc/credentials/anna.robot.otp"
-echo garbage >"$D/etc/credentials/bob.phone.key"
-refuse "a bad key" daemon_command --dry-run
+cp -p "$D/etc/server_id.good" "$D/etc/server_id"
+refuse "no worker" in_srv "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker /bin/false --dry-run
 nothing_is_left
 
 pass

@@ -32,23 +32,24 @@ main '$ a allow_generic: true'
 fails 78 "an unknown key" "xknock.yaml:6:1: unknown key \"allow_generic\""
 main 's/vpn: udp\/51820/vpn: tcp\/443/'
 fails 78 "overlapping ports" "tcp/443 belongs to service \"web\" already"
+# Those of one user's files end no start (e2e.user_faults), but a check.
 cp "$D/etc/users/anna.yaml" "$D/etc/users/other.yaml"
-fails 78 "a user who is there twice" "user \"anna\" is there twice (the first is at"
+fails 78 "a user who is there twice" "user \"anna\" is there twice (the first is at" daemon_command --check
 chmod 644 "$D/etc/credentials/anna.laptop.otp"
-fails 78 "a secret that others can read" "can be read by others (mode 0644)"
+fails 78 "a secret that others can read" "can be read by others (mode 0644)" daemon_command --check
+rm "$D/etc/credentials/anna.laptop.key"
+fails 78 "a secret that is missing" "anna.laptop.key" daemon_command --check
+echo garbage >"$D/etc/credentials/anna.laptop.key"
+fails 78 "a key that is none" "is not a key" "$KNOCKCTL" check "$D/etc/xknock.yaml"
 chmod 666 "$D/etc/xknock.yaml"
 fails 78 "a configuration that others can write" "can be written by others (mode 0666)"
-rm "$D/etc/credentials/anna.laptop.key"
-fails 78 "a secret that is missing" "anna.laptop.key"
-echo garbage >"$D/etc/credentials/anna.laptop.key"
-fails 78 "a key that is none" "is not a key: 44 characters of base64"
 rm "$D/etc/server_id"
 fails 78 "no identity of the server" "knockctl keygen"
 fails 78 "no configuration" "No such file" in_srv "$XKNOCKD" -c "$D/nothing.yaml"
 main 's/host0/hosd0/'
 fails 1 "an interface that does not exist" 'there is no interface "hosd0"'
 contains "with the ones that do" "$(cat "$D/out")" "host0"
-chmod 600 "$D/etc/users/anna.yaml"
+chmod 600 "$D/etc/xknock.yaml"
 fails 78 "a file that our own user cannot read" "must be able to read the configuration"
 
 say "without the rights"

@@ -3,7 +3,7 @@
 # The whole file system of a guest: the programs under test from $XK_BUILD, what the guest scripts call, the libraries
 # of both, and the kernel modules that they need.
 #
-#   make_initrd.sh KERNEL OUT    KERNEL as fetch_kernels.sh leaves it
+#   make_initrd.sh KERNEL OUT [CACHE]    KERNEL as fetch_kernels.sh leaves it; with CACHE systemd too, see add_systemd.sh
 #
 # Not compressed: a guest without KVM unpacks slower than the host copies.
 set -euo pipefail
@@ -20,7 +20,7 @@ MODULES="veth virtio_blk virtio_pci nf_tables nft_ct nft_counter nft_fib_inet nf
 PROGRAMS="/bin/dash /sbin/ethtool /sbin/ip /usr/sbin/nft /sbin/modprobe /usr/bin/socat /usr/bin/setpriv
 	/usr/sbin/xdp-loader /usr/sbin/xdp-filter /usr/sbin/ipvsadm"
 PRODUCT="daemon/xknockd daemon/xknock-worker client/knock-client tools/knockctl tools/knockctl-host"
-TOOLS="tests/tool/xk-packet tests/vm/xk-old-kernel"
+TOOLS="tests/tool/xk-packet tests/tool/xk-probe tests/vm/xk-old-kernel"
 
 R=$(mktemp -d)
 trap 'rm -rf "$R"' EXIT
@@ -78,4 +78,5 @@ cat >"$R/init" <<-'I'
 	exec /bin/sh /test/init.sh
 I
 chmod +x "$R/init"
+[ -z "${3:-}" ] || "$HERE/add_systemd.sh" "$R" "$3"
 (cd "$R" && find . | cpio -o -H newc -R 0:0 --quiet) >"$OUT"

@@ -7,6 +7,8 @@
 #     debian12    the main job on Debian 12's kernel (6.1)
 #     floor       the same on the oldest kernel that we support (5.10)
 #     backports   the same on 6.12
+#     boot        booted by systemd: a SYN every 10 ms from power-on, with a good configuration, a bad one, interfaces that
+#                 come late or get another name
 #     clock       the wall clock is set back and forth
 #     coexist     beside other XDP programs, through libxdp's dispatcher; coexist_floor: on the oldest kernel
 #     reboot      power cuts and clean stops
@@ -55,7 +57,7 @@ finish() {
 	exit $code
 }
 
-# kernel NAME: fetched if need be, with a guest's file system made for it; K is its directory.
+# kernel NAME [CACHE]: fetched if need be, with a guest's file system made for it; K is its directory.
 kernel() {
 	case $1 in
 	/*) K=$1 ;;
@@ -65,7 +67,7 @@ kernel() {
 		;;
 	esac
 	INITRD=$D/initrd
-	"$HERE/make_initrd.sh" "$K" "$INITRD"
+	"$HERE/make_initrd.sh" "$K" "$INITRD" "${@:2}"
 }
 
 # Words before qemu's command.
@@ -113,6 +115,16 @@ main_job() {
 case_debian12() { main_job debian12; }
 case_floor() { main_job floor; }
 case_backports() { main_job backports; }
+
+case_boot() {
+	local n
+	kernel debian12 "$CACHE"
+	mke2fs -q -t ext4 "$D/disk" 16M >"$D/mke2fs" 2>&1 || fail "$(cat "$D/mke2fs")"
+	for n in 1 2 3; do
+		say "boot $n"
+		boot "xk.case=boot xk.boot=$n" -m 1024 -drive "file=$D/disk,if=virtio,format=raw,cache=unsafe"
+	done
+}
 
 case_clock() {
 	kernel debian12

@@ -3,6 +3,7 @@
 
 #include "daemon/config/config.h"
 #include "daemon/nft/fence.h"
+#include "daemon/nft/transaction.h"
 #include "daemon/xdp/own_addresses.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor/firewall.h"
@@ -27,13 +28,36 @@ std::string_view name_of(Severity severity) {
     return severity == Severity::ok ? "ok" : severity == Severity::advice ? "advice" : "problem";
 }
 
-void check_daemon(const std::string& config_file, const Result<json>& status, Findings& findings) {
+// After a start that failed: what stands then, or will not.
+void check_failure(const Result<config::Config>& config, bool judges, Findings& findings) {
+    if (config && config->gate_mode == config::GateMode::table && !config->shut_on_failure)
+        findings.push_back({Severity::advice, "config",
+                            "gate.on_failure is open: a start that fails after a boot leaves the ports open", {}});
+    if (config || judges)
+        return;
+    auto nft = nft::Socket::open();
+    const auto stands = nft ? nft::fence_exists(*nft) : Result<bool>(false);
+    if (stands && *stands)
+        findings.push_back({Severity::problem, "daemon",
+                            "shut, judging nothing: the ruleset stands, and xknockd does not start with this configuration",
+                            "mend it and \"systemctl start xknockd\"; or \"xknockd --remove\", which opens the ports"});
+}
+
+// `known`: the configuration as it is read now, if it can be.
+void check_daemon(const std::string& config_file, const config::Config* known, const Result<json>& status,
+                  Findings& findings) {
     if (!status) {
         findings.push_back({Severity::problem, "daemon", status.error().message,
                             status.error().hint.empty() ? "systemctl status xknockd" : status.error().hint});
         return;
     }
     const auto before = findings.size();
+    // The files' own faults are said already.
+    for (const json& out : status->value("disabled", json::array()))
+        if (!known || !config::names(known->disabled, out.value("file", "")))
+            for (const json& fault : out.value("faults", json::array()))
+                findings.push_back({Severity::problem, "daemon", printable(fault.get<std::string>(), 2000),
+                                    "whom it describes is disabled; mend it, then knockctl reload"});
     const std::string file = status->value("config", "");
     if (file != config_file)
         findings.push_back({Severity::advice, "daemon", "xknockd runs with another configuration, " + in_quotes(file),
@@ -66,15 +90,21 @@ void check_rules(const config::Config& config, Findings& findings) {
 
 Findings examine(const std::string& config_file, const std::function<Result<json>()>& status) {
     Findings findings;
-    auto config = config::load_config(config_file);
-    if (config) {
+    auto config = config::load_config(config_file, config::Identity::required, config::UserFaults::disable);
+    if (config && !config->disabled.empty()) {
+        for (const config::Disabled& disabled : config->disabled)
+            for (const std::string& fault : disabled.faults)
+                findings.push_back({Severity::problem, "config", fault, "whom the file describes is disabled, or would be"});
+    } else if (config) {
         findings.push_back({Severity::ok, "config", config_file + " is good", {}});
     } else {
         std::istringstream faults(config.error().message);
         for (std::string fault; std::getline(faults, fault);)
             findings.push_back({Severity::problem, "config", fault, config.error().hint});
     }
-    check_daemon(config_file, status(), findings);
+    const auto answer = status();
+    check_daemon(config_file, config ? &*config : nullptr, answer, findings);
+    check_failure(config, answer.has_value(), findings);
     if (config) {
         check_files(*config, findings);
         check_interfaces(*config, findings);

@@ -120,7 +120,7 @@ int main(int argc, char** argv) {
             std::string out;
             for (const json& warning : r.at("warnings"))
                 out += "warning: " + printable(warning.get<std::string>(), 2000) + "\n";
-            return out + "reloaded " + r.value("reloaded", "") + "\n";
+            return out + tools::show_disabled(r) + "reloaded " + r.value("reloaded", "") + "\n";
         });
     });
     add_json(sub);

@@ -79,6 +79,15 @@ std::string panic_text(const json& r) {
 
 } // namespace
 
+std::string show_disabled(const json& r) {
+    constexpr std::size_t kMost = 2000;
+    std::string out;
+    for (const json& disabled : r.value("disabled", json::array()))
+        for (const json& fault : disabled.at("faults"))
+            out += "disabled by a fault: " + printable(fault.get<std::string>(), kMost) + "\n";
+    return out;
+}
+
 std::string show_status(const json& r) {
     std::string interfaces;
     for (const json& i : r.at("interfaces"))
@@ -105,7 +114,7 @@ std::string show_status(const json& r) {
     for (const auto& [name, value] : lines)
         if (!value.empty())
             out += std::string(name) + std::string(13 - std::string_view(name).size(), ' ') + value + "\n";
-    return out;
+    return out + show_disabled(r);
 }
 
 std::string show_grants(const json& r) {
@@ -126,8 +135,9 @@ std::string show_users(const json& r) {
         rows.push_back({text(u.at("user")) + "/" + text(u.at("device")), text(u.at("factor")), joined(u.at("services")),
                         text(u.at("standing")), text(u.at("wrong_codes")), text(u.at("knocks")),
                         text(u.at("last_knock")), text(u.at("last_address"))});
-    return rows.empty() ? "no users\n"
-                        : table({"USER", "FACTOR", "SERVICES", "STANDING", "WRONG", "KNOCKS", "LAST", "FROM"}, rows);
+    return (rows.empty() ? "no users\n"
+                         : table({"USER", "FACTOR", "SERVICES", "STANDING", "WRONG", "KNOCKS", "LAST", "FROM"}, rows)) +
+           show_disabled(r);
 }
 
 std::string show_stats(const json& r) {

@@ -9,6 +9,8 @@
 
 namespace xk::tools {
 
+// A line for each fault of a reply's "disabled": of whom nobody is judged, and why.
+std::string show_disabled(const nlohmann::json& reply);
 std::string show_status(const nlohmann::json& reply);
 std::string show_grants(const nlohmann::json& reply);
 std::string show_users(const nlohmann::json& reply);

@@ -359,3 +359,106 @@ TEST_CASE("accounts are found by name and number") {
     CHECK_FALSE(find_account("no-such-user-here").has_value());
     CHECK_FALSE(find_account("").has_value());
 }
+
+TEST_CASE("a fault in one user's or device's file leaves out that one, when it is asked for") {
+    const auto labels = [](const Etc& etc) {
+        const auto config = etc.load_others();
+        REQUIRE_MESSAGE(config.has_value(), (config ? "" : config.error().message));
+        std::string all;
+        for (const gate::Credential& credential : config->policy.credentials)
+            all += credential.label() + " ";
+        CHECK(config->secrets.size() == config->policy.credentials.size());
+        return all + std::to_string(config->disabled.size());
+    };
+    SUBCASE("a good configuration has all") {
+        const Etc etc;
+        CHECK(labels(etc) == "anna/laptop anna/phone bob/pc 0");
+    }
+    SUBCASE("a user's file: his devices are out too, and have no fault of their own") {
+        const Etc etc;
+        for (const char* text : {"name: anna\nservices: ssh\nlifetme: 1s\n", "[", "name: anna\nservices: [shh]\n",
+                                 "services: ssh\n", "name: \"\"\nservices: ssh\n", "name: anna\nservices: ssh\nhours: []\n"}) {
+            etc.write("users/anna.yaml", text);
+            CHECK_MESSAGE(labels(etc) == "bob/pc 1", text);
+        }
+        CHECK(etc.load_others()->disabled[0].file == (etc.path / "users/anna.yaml").string());
+        CHECK(has(etc.load_others()->disabled[0].faults[0], "users/anna.yaml:3:8: \"hours\" is an empty list"));
+    }
+    SUBCASE("a device's file, or its secrets") {
+        const Etc etc;
+        etc.credential("anna.laptop", "user: anna\ndevice: laptop\nid: 01\nfactor: totp\n");
+        CHECK(labels(etc) == "anna/phone bob/pc 1");
+        etc.write("credentials/anna.phone.key", "x", 0644);
+        CHECK(labels(etc) == "bob/pc 2");
+    }
+    SUBCASE("what two files claim is nobody's, whichever is read first") {
+        for (const char* stem : {"aaaa", "zzzz"}) {
+            const Etc etc;
+            etc.credential(stem, "user: bob\ndevice: other\nid: 0000000000000002\nfactor: none\n");
+            CHECK(labels(etc) == "anna/laptop bob/pc 2");
+        }
+        for (const char* stem : {"aaaa", "zzzz"}) {
+            const Etc etc;
+            etc.write(std::string("users/") + stem + ".yaml", "name: anna\nservices: [ssh]\n");
+            CHECK(labels(etc) == "bob/pc 2");
+        }
+        const Etc etc; // also where the other one has another fault besides
+        etc.credential("bob.other", "user: bob\ndevice: other\nid: 0000000000000002\nfactor: nonsense\n");
+        CHECK(labels(etc) == "anna/laptop bob/pc 2");
+        etc.write("users/robert.yaml", "name: bob\nservices: [ssh]\nlifetme: 1s\n");
+        CHECK(labels(etc) == "anna/laptop 4");
+    }
+    SUBCASE("the file of a user with a fault lends its name to nobody") {
+        const Etc etc;
+        etc.write("users/robert.yaml", "name: bob\nservices: [ssh]\nlifetme: 1s\n");
+        etc.credential("robert.pc", "user: robert\ndevice: pc\nid: 0000000000000009\nfactor: none\n");
+        CHECK(labels(etc) == "anna/laptop anna/phone 2");
+    }
+    SUBCASE("everything else is a fault of the whole, with those of the files") {
+        const Etc etc;
+        etc.write("server_id", "none");
+        etc.write("users/anna.yaml", "[");
+        const auto config = etc.load_others();
+        REQUIRE_FALSE(config.has_value());
+        CHECK(has(config.error().message, "server_id"));
+        CHECK(has(config.error().message, "users/anna.yaml"));
+    }
+}
+
+TEST_CASE("an empty list is neither anywhere nor always") {
+    const Etc etc;
+    for (const char* key : {"networks", "hours", "explicit_networks"}) {
+        etc.write("users/bob.yaml", std::string("name: bob\nservices: ssh\nbinding: explicit\n") + key + ": []\n");
+        CHECK(has(etc.bad(), "\"" + std::string(key) + "\" is an empty list (name something, or leave the key out)"));
+    }
+    etc.write("users/bob.yaml", "name: bob\nservices: []\n"); // who may open nothing
+    CHECK(etc.bad() == "(loaded)");
+    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {s: {target: [], ports: tcp/22}}\n"
+                           "process: {user: 62001, worker_user: 62002}\n"),
+              "\"target\" is an empty list"));
+    CHECK(has(etc.bad_added("gate: {mode: external, external: {table: \"\", set4: a, set6: b}}\n"), "\"table\" is empty"));
+    CHECK(etc.bad_added("gate: {allow: [], never_ban: []}\n") == "(loaded)"); // nobody
+}
+
+TEST_CASE("a start that fails shuts, or opens where somebody wants that") {
+    const Etc etc;
+    CHECK(etc.good().shut_on_failure);
+    etc.write("xknock.yaml", std::string(Etc::kMain) + "gate: {on_failure: open}\n");
+    CHECK_FALSE(etc.good().shut_on_failure);
+    CHECK(has(etc.bad_added("gate: {on_failure: shutt}\n"), "\"shutt\" is neither shut nor open"));
+}
+
+TEST_CASE("where the paths are is made out in a file that is no good") {
+    const Etc etc;
+    const auto guess = [&](const std::string& text) {
+        etc.write("xknock.yaml", text, 0666);
+        const config::Paths paths = config::guess_paths((etc.path / "xknock.yaml").string());
+        return paths.run + " " + paths.state + " " + paths.bpf;
+    };
+    const std::string standard = "/run/xknock /var/lib/xknock /sys/fs/bpf/xknock";
+    CHECK(config::guess_paths((etc.path / "none.yaml").string()).state == "/var/lib/xknock");
+    CHECK(guess("services: {ssh: [tcp/22\n") == standard);
+    CHECK(guess("ssh: [\npaths: {run: /a/run, state: \"/a/state\", bpf: /a/bpf}\n") == "/a/run /a/state /a/bpf");
+    CHECK(guess("paths:\n  state: '/b'\n  run: /c # not: /d\n\t[") == "/c /b /sys/fs/bpf/xknock");
+    CHECK(guess("# paths: {run: /a, state: /b}\nstate: relative\nunstate: /x\nstate:\n") == standard);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/last_good.h"
+
+#include "protocol/base/secure_file.h"
+
+#include <doctest/doctest.h>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+using namespace xk;
+
+namespace {
+
+struct Directory {
+    std::string path;
+    Directory() {
+        char name[] = "/tmp/xk-last-good.XXXXXX";
+        REQUIRE(::mkdtemp(name) != nullptr);
+        path = name;
+    }
+    ~Directory() { std::filesystem::remove_all(path); }
+};
+
+constexpr const char* kEverything = "xknock-ruleset 1\n"
+                                    "owned\n"
+                                    "closed\n"
+                                    "silent udp/62201\n"
+                                    "allow 192.0.2.0/24\n"
+                                    "allow 2001:db8::/32\n"
+                                    "guard tcp/22 max=3\n"
+                                    "guard udp/6000-6010\n"
+                                    "guard udp/51820 cut\n"
+                                    "guard tcp/22 at=198.51.100.7 at=2001:db8::7\n"
+                                    "guard tcp/2222 to=198.51.100.7 port=22\n"
+                                    "end\n";
+
+bool is_read(const std::string& lines) { return parse_last_good("xknock-ruleset 1\n" + lines + "end\n").has_value(); }
+
+} // namespace
+
+TEST_CASE("a ruleset is read as it was written") {
+    const auto spec = parse_last_good(kEverything);
+    REQUIRE(spec.has_value());
+    CHECK(last_good_text(*spec) == kEverything);
+    CHECK(spec->owned);
+    CHECK(spec->closed);
+    CHECK(spec->silent_port == 62201);
+    CHECK(spec->allow.size() == 2);
+    REQUIRE(spec->guards.size() == 5);
+    CHECK(spec->guards[0].max_connections == 3);
+    CHECK(spec->guards[2].cut);
+    CHECK(spec->guards[3].target6.text() == "2001:db8::7");
+    CHECK(spec->guards[4].to4.text() == "198.51.100.7");
+    CHECK(spec->guards[4].to_port == 22);
+}
+
+TEST_CASE("what makes no sense is nothing, and never less than the whole") {
+    for (std::size_t size = 0; size < std::string_view(kEverything).size(); ++size)
+        CHECK_FALSE(parse_last_good(std::string_view(kEverything).substr(0, size)).has_value());
+    CHECK_FALSE(parse_last_good(std::string(kEverything) + "guard tcp/23\n").has_value());
+    CHECK_FALSE(parse_last_good("xknock-ruleset 2\nguard tcp/22\nend\n").has_value());
+    CHECK(is_read("guard tcp/22\n"));
+    for (const char* bad : {"", "guard\n", "guard tcp/0\n", "guard tcp/22 at=\n", "guard tcp/22 at=0.0.0.0\n",
+                            "guard tcp/22 at=198.51.100.7 at=198.51.100.8\n", "guard tcp/20-30 at=198.51.100.7\n",
+                            "guard tcp/20-30 max=2\n", "guard tcp/22 max=0\n", "guard tcp/22 max=65536\n", "guard tcp/22 port=22\n",
+                            "guard tcp/22 to=198.51.100.7\n", "guard tcp/22 at=198.51.100.7 to=198.51.100.7 port=22\n",
+                            "guard tcp/22 cut cut\n", "guard tcp/22 some\n", "allow 0.0.0.0/0\nguard tcp/22\n",
+                            "allow ::/0\nguard tcp/22\n", "allow\nguard tcp/22\n", "silent tcp/1\nguard tcp/22\n",
+                            "silent udp/1\nsilent udp/2\nguard tcp/22\n", "owned yes\nguard tcp/22\n", "\nguard tcp/22\n"})
+        CHECK_MESSAGE(!is_read(bad), bad);
+}
+
+TEST_CASE("the file is written when it says something else, and only its owner's word is believed") {
+    const Directory directory;
+    const auto spec = parse_last_good(kEverything).value();
+    CHECK(read_last_good(directory.path).value() == std::nullopt);
+    REQUIRE(write_last_good(directory.path, spec).has_value());
+    const std::string file = last_good_file(directory.path);
+    struct stat before{}, after{};
+    REQUIRE(::stat(file.c_str(), &before) == 0);
+    CHECK((before.st_mode & 0777) == 0600);
+    REQUIRE(write_last_good(directory.path, spec).has_value());
+    REQUIRE(::stat(file.c_str(), &after) == 0);
+    CHECK(before.st_ino == after.st_ino);
+    CHECK(last_good_text(read_last_good(directory.path).value().value()) == kEverything);
+    CHECK(::chmod(file.c_str(), 0622) == 0);
+    CHECK_FALSE(read_last_good(directory.path).has_value());
+    REQUIRE(forget_last_good(directory.path).has_value());
+    REQUIRE(forget_last_good(directory.path).has_value());
+    CHECK(read_last_good(directory.path).value() == std::nullopt);
+    REQUIRE(::symlink("/dev/zero", file.c_str()) == 0);
+    CHECK_FALSE(read_last_good(directory.path).has_value());
+    REQUIRE(::unlink(file.c_str()) == 0);
+    REQUIRE(write_file(file, std::string(300 * 1024, 'x'), 0600, true).has_value());
+    CHECK_FALSE(read_last_good(directory.path).has_value());
+}
