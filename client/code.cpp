@@ -156,7 +156,7 @@ Result<std::string> ask_on_terminal(const std::string& prompt) {
         if (const char* program = std::getenv("SSH_ASKPASS"))
             return ask_through_program(program, prompt);
         return Error{"a code is needed and there is no terminal to ask on",
-                     "use --otp, otp_command or otp_secret in the profile, or SSH_ASKPASS"};
+                     "use --otp, otp_command in ~/.config/xknock/config.yaml, otp_secret, or SSH_ASKPASS"};
     }
     interrupted = 0;
     const QuietTerminal quiet(tty.get());

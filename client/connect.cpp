@@ -26,7 +26,10 @@ constexpr milliseconds kTries[] = {milliseconds(5), milliseconds(300)};
 
 // Packets of one request, freshly sealed.
 constexpr milliseconds kFresh[] = {milliseconds(0), milliseconds(1000), milliseconds(3000)};
-constexpr milliseconds kOneAddress{3500}; // then the next address has its turn, if there is one
+constexpr milliseconds kOneAddress{3500}; // at most; then the next address has its turn, if there is one
+// Of a name: who answers with sixty addresses is not to keep us knocking for minutes.
+constexpr std::size_t kMostAddresses = 8;
+constexpr std::size_t kMostPending = 64; // connections that are being made
 
 milliseconds until(Clock::time_point t) {
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(t - Clock::now()));
@@ -119,6 +122,19 @@ Wish for_target(const Profile& profile, Wish wish, const Address& target) {
     return wish;
 }
 
+// At most so many, the families by turns (RFC 8305, section 4), each in its order: eight dead addresses of one family do not
+// hide the other.
+std::vector<Address> interleaved(const std::vector<Address>& all) {
+    std::vector<Address> first, second, mixed;
+    for (const Address& address : all)
+        (address.is_v4() == all.front().is_v4() ? first : second).push_back(address);
+    for (std::size_t i = 0; i < all.size(); ++i)
+        for (const auto* family : {&first, &second})
+            if (i < family->size() && mixed.size() < kMostAddresses)
+                mixed.push_back((*family)[i]);
+    return mixed;
+}
+
 Error not_open(const std::string& host, std::uint16_t port, int last_failure, bool person) {
     std::string message = "port " + std::to_string(port) + " of " + printable(host) + " did not open";
     if (last_failure != 0)
@@ -152,7 +168,7 @@ Result<std::vector<Address>> resolve(const std::string& host) {
         if (std::find(addresses.begin(), addresses.end(), address) == addresses.end())
             addresses.push_back(address);
     }
-    return addresses;
+    return interleaved(addresses);
 }
 
 void Attempts::begin(const Address& to, std::uint16_t port, const std::optional<Address>& local) {
@@ -171,6 +187,8 @@ void Attempts::begin(const Address& to, std::uint16_t port, const std::optional<
         last_failure_ = errno;
         return;
     }
+    if (pending_.size() == kMostPending)
+        pending_.erase(pending_.begin());
     pending_.push_back(std::move(fd));
 }
 
@@ -226,17 +244,16 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
     attempts = Attempts();
 
     begin = Clock::now();
-    Clock::time_point deadline = begin + profile.wait;
     // A code that somebody else used in this slot is no good, but the next slot has another one, for every address.
-    if (profile.is_automatic())
-        deadline = std::max(deadline, begin + until_next_slot() + static_cast<int>(targets->size()) * kOneAddress);
+    const bool makes_codes = profile.factor == FactorKind::totp && profile.is_automatic();
+    const Clock::time_point deadline = begin + profile.wait + (makes_codes ? until_next_slot() : milliseconds(0));
     Slot slot = slot_of(Now::read().wall);
     std::optional<Error> trouble; // that kept us from trying an address
     bool tried = false;
     while (Clock::now() < deadline) {
         const bool tried_before = std::exchange(tried, false);
         for (std::size_t i = 0; i < targets->size() && Clock::now() < deadline; ++i) {
-            if (profile.is_automatic() && slot != slot_of(Now::read().wall)) {
+            if (makes_codes && slot != slot_of(Now::read().wall)) {
                 slot = slot_of(Now::read().wall);
                 code = codes();
                 if (!code)
@@ -254,10 +271,12 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
                 trouble = knock.error();
                 continue;
             }
-            // The last address of the list waits on; the others make room for the next one.
-            const bool last = i + 1 == targets->size();
-            const auto end = last ? std::min(deadline, Clock::now() + std::max(kOneAddress, until_next_slot()))
-                                  : std::min(deadline, Clock::now() + kOneAddress);
+            // The last address of the list waits for a new code; the others make room for the next one.
+            const std::size_t left = targets->size() - i;
+            const milliseconds most = left > 1      ? kOneAddress
+                                      : makes_codes ? std::max(kOneAddress, until_next_slot())
+                                                    : profile.wait;
+            const auto end = Clock::now() + std::min(most, until(deadline) / static_cast<int>(left));
             auto result = try_address(*knock, (*targets)[i], port, *code, attempts, end);
             if (!result)
                 trouble = result.error();

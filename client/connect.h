@@ -17,7 +17,8 @@
 
 namespace xk::client {
 
-// All addresses of a name, in the order of RFC 6724 (getaddrinfo); an address in text is itself.
+// The first eight addresses of a name, in the order of RFC 6724 (getaddrinfo) with the families by turns (RFC 8305); an
+// address in text is itself.
 Result<std::vector<Address>> resolve(const std::string& host);
 
 // Connections that are being made; the first that stands wins and the others are given up.
@@ -44,7 +45,9 @@ struct Connected {
     std::chrono::microseconds since_knock{0}; // from the first packet sent
 };
 
-// Connects to `port`, knocking if it does not answer by itself. `codes` gives a code each time one is needed.
+// Connects to `port`, knocking if it does not answer by itself. `codes` gives a code each time one is needed. From the first
+// knock on it takes the profile's `wait` at most, for all addresses together; where codes come without a person, and the
+// present one may have been used, after the next half minute has begun.
 // Where knock and connection go to two hosts, the knock takes the family of the connection.
 Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, const std::string& host,
                                     std::uint16_t port, const std::function<Result<std::string>()>& codes);

@@ -3,6 +3,7 @@
 #include "client/connect.h"
 #include "client/profile.h"
 #include "client/relay.h"
+#include "client/settings.h"
 #include "protocol/base/quote.h"
 
 #include <CLI/CLI.hpp>
@@ -15,6 +16,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <sstream>
 
 namespace {
 
@@ -34,14 +36,11 @@ struct Arguments {
 };
 
 int fail(const Error& error) {
-    std::string_view left = error.message; // faults of a profile are a line each
-    for (std::size_t end = 0; end != left.npos; left.remove_prefix(end == left.npos ? 0 : end + 1)) {
-        end = left.find('\n');
-        const std::string_view line = left.substr(0, end);
-        std::fprintf(stderr, "knock-client: %.*s\n", static_cast<int>(line.size()), line.data());
-    }
+    std::istringstream lines(as_lines(error.message)); // faults of a profile are a line each
+    for (std::string line; std::getline(lines, line);)
+        std::fprintf(stderr, "knock-client: %s\n", line.c_str());
     if (!error.hint.empty())
-        std::fprintf(stderr, "  hint: %s\n", error.hint.c_str());
+        std::fprintf(stderr, "  hint: %s\n", as_line(error.hint).c_str());
     return static_cast<int>(error.exit);
 }
 
@@ -55,16 +54,16 @@ void guard_memory() {
 }
 
 Result<Profile> profile_for(const Arguments& a) {
-    if (a.profile.find('/') != std::string::npos)
-        return load_profile(a.profile);
-    std::string directory = a.profiles;
-    if (directory.empty()) {
-        auto standard = profile_directory();
-        if (!standard)
-            return standard.error();
-        directory = *standard;
-    }
-    return find_profile(directory, a.profile.empty() ? a.host : a.profile);
+    const auto own = profile_directory();
+    if (!own && a.profiles.empty() && a.profile.find('/') == std::string::npos)
+        return own.error();
+    auto profile = a.profile.find('/') != std::string::npos
+                       ? load_profile(a.profile)
+                       : find_profile(a.profiles.empty() ? *own : a.profiles, a.profile.empty() ? a.host : a.profile);
+    if (profile && own)
+        if (auto done = apply_settings(*own, *profile); !done)
+            return done.error();
+    return profile;
 }
 
 // Host as it can be connected to. What chose the profile without being one of its hosts is an alias, its name or that
@@ -227,7 +226,8 @@ int run_status(const Arguments& a) {
     if (!profile)
         return fail(profile.error());
     const std::string host = host_of(a, *profile);
-    std::printf("profile     %s (%s)\n", profile->name.c_str(), profile->file.c_str());
+    std::printf("profile     %s (%s)\n", printable(profile->name).c_str(),
+                as_line(profile->file).c_str());
     std::printf("factor      %s%s\n", std::string(name_of(profile->factor)).c_str(),
                 profile->is_automatic() ? "" : ", asked for on the terminal");
     auto addresses = resolve(host);
@@ -240,7 +240,7 @@ int run_status(const Arguments& a) {
     for (const Address& address : *addresses) {
         auto knock = Knock::prepare(*profile, wish, address);
         if (!knock) {
-            std::printf("address     %s: %s\n", address.text().c_str(), knock.error().message.c_str());
+            std::printf("address     %s: %s\n", address.text().c_str(), as_line(knock.error().message).c_str());
             continue;
         }
         std::printf("address     %s from %s%s\n", address.text().c_str(), knock->local().text().c_str(),

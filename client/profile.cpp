@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/profile.h"
 
+#include "client/settings.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
 #include "protocol/encoding.h"
@@ -115,8 +116,9 @@ void Reader::read_factor(Section& s) {
     }
     const auto hmac = s.scalar("hmac_key");
     const auto totp = s.scalar("otp_secret");
-    for (const Scalar& word : s.scalars("otp_command").value_or(std::vector<Scalar>{}))
-        profile_.otp_command.push_back(word.value);
+    if (s.scalars("otp_command"))
+        faults_.add(s.place_of_key("otp_command"), "a profile runs no program: it may be from somebody else",
+                    std::string("otp_command stands in ~/.config/xknock/") + kSettingsName);
     if (profile_.factor == FactorKind::hmac) {
         s.require("hmac_key");
         profile_.factor_key->size = 32;
@@ -231,7 +233,7 @@ Result<Profile> find_profile(const std::string& directory, const std::string& ho
     std::error_code code;
     bool unreadable = false;
     for (fs::directory_iterator i(directory, code), end; !code && i != end; i.increment(code)) {
-        if (i->path().extension() != ".yaml")
+        if (i->path().extension() != ".yaml" || i->path().filename() == kSettingsName)
             continue;
         const std::string file = i->path().string();
         if (is_for_host(file, host))

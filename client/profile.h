@@ -37,7 +37,7 @@ struct Profile {
     FactorKind factor = FactorKind::none;
     unsigned digits = 6;
     Secret<FactorKey> factor_key;           // hmac: its key; totp: the stored secret, if there is one
-    std::vector<std::string> otp_command;   // prints a code
+    std::vector<std::string> otp_command;   // prints a code; from the user's settings
     std::string service;                    // for "open" without one
     std::map<std::string, std::vector<Endpoint>> services; // names the server gave, with ports that say whether they are open
     bool gateway = false;           // the hosts are behind the server, and the knock says which one is meant

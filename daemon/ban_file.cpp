@@ -2,6 +2,7 @@
 #include "daemon/ban_file.h"
 
 #include "daemon/gate/ban_text.h"
+#include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
 
@@ -47,7 +48,7 @@ Result<std::optional<gate::BanBook>> BanFile::read() const {
 
 Error BanFile::give_up(Error error) {
     fd_.reset();
-    ::unlink(path_.c_str());
+    (void)remove_file(path_, false);
     return std::move(error).within("a restart would not know whose bans these are");
 }
 

@@ -157,7 +157,12 @@ Result<Prefix> Banning::target_of(const Prefix& asked, const Request& request, c
     return asked;
 }
 
-std::string Banning::owner_of(const std::string& reason) { return printable(reason, nft::kMaxComment); }
+// Escaped here and nowhere else. A backslash stays, so that what is shown is the same owner when it is typed again.
+std::string Banning::owner_of(const std::string& reason) {
+    std::string owner = as_line(std::string_view(reason).substr(0, nft::kMaxComment));
+    owner.resize(std::min(owner.size(), nft::kMaxComment));
+    return owner;
+}
 
 Result<Banning::Banned> Banning::ban(const Request& request, const std::set<Address>& own_addresses,
                                      const privsep::Channel& worker, const Now& now) {

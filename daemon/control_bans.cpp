@@ -73,7 +73,7 @@ Result<Banning::Family> family_of(const json& request) {
     return Error{"there is no family " + in_quotes(family), "inet4, inet6", Exit::usage};
 }
 
-std::string by(const std::string& reason) { return reason.empty() ? "" : ": " + printable(reason); }
+std::string by(const std::string& owner) { return owner.empty() ? "" : ": " + owner; }
 
 Reply unban_all(Daemon& d, const std::optional<std::string>& owner, const json& request) {
     const auto family = family_of(request);
@@ -124,7 +124,7 @@ Reply ban(Daemon& d, const json& request) {
     const std::string whom =
         many ? std::to_string(done->prefixes.size()) + " addresses and networks" : done->prefixes.front().text();
     spdlog::info("{} {} {}{}", d.is_dry_run() ? "would ban" : "banned", whom,
-                 *time ? "for " + duration_text(**time) : "for ever", by(reason));
+                 *time ? "for " + duration_text(**time) : "for ever", by(Banning::owner_of(reason)));
     if (many)
         return json{{"banned", done->prefixes.size()}, {"refused", refused}};
     const Prefix& banned = done->prefixes.front();

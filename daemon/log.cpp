@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/log.h"
 
+#include "protocol/base/quote.h"
+
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
@@ -28,14 +30,25 @@ class Priority : public spdlog::custom_flag_formatter {
     }
 };
 
+// "%~": the message itself, with nothing in it that could move a terminal's cursor or begin another line.
+class Text : public spdlog::custom_flag_formatter {
+  public:
+    void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& to) override {
+        const std::string line = as_line({message.payload.data(), message.payload.size()});
+        to.append(line.data(), line.data() + line.size());
+    }
+    std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Text>(); }
+};
+
 } // namespace
 
 void begin(const char* program, bool verbose) {
     ::tzset();
     auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
     formatter->add_flag<Priority>('*');
-    formatter->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "<%*>%v"
-                                                                    : "%Y-%m-%dT%H:%M:%S.%eZ %n %l: %v");
+    formatter->add_flag<Text>('~');
+    formatter->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "<%*>%~"
+                                                                    : "%Y-%m-%dT%H:%M:%S.%eZ %n %l: %~");
     auto logger = std::make_shared<spdlog::logger>(
         program, std::make_shared<spdlog::sinks::stderr_sink_st>());
     logger->set_formatter(std::move(formatter));

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/panic.h"
 
-#include "protocol/base/fd.h"
-#include "protocol/base/quote.h"
+#include "protocol/base/directory.h"
 #include "protocol/base/secure_file.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <sstream>
 
@@ -87,12 +84,9 @@ Result<void> Panic::finish() {
 }
 
 Result<void> Panic::end() {
-    if (::unlink(file_.c_str()) != 0 && errno != ENOENT)
-        return os_error("removing " + in_quotes(file_));
     // A power cut must not bring it back: nobody would be let in.
-    const Fd directory(::open(file_.substr(0, file_.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory && ::fsync(directory.get()) != 0)
-        return os_error("removing " + in_quotes(file_));
+    if (auto done = remove_file(file_, true); !done)
+        return done;
     on_ = finished_ = false;
     since_.reset();
     spared_.reset();

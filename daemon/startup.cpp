@@ -9,6 +9,7 @@
 #include "daemon/privsep/privileges.h"
 #include "daemon/ssh_session.h"
 #include "daemon/xdp/dispatcher.h"
+#include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
 
 #include <fcntl.h>
@@ -17,7 +18,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <filesystem>
 
 namespace xk {
 namespace {
@@ -245,7 +245,7 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept, bo
     (void)::setrlimit(RLIMIT_MEMLOCK, &all);
 
     auto files = StateFiles::open(first->run_directory, first->state_directory, first->account.uid,
-                                  first->account.gid, *boot_id, first->replay_entries);
+                                  first->account.gid, first->worker_account.uid, *boot_id, first->replay_entries);
     if (!files)
         return files.error();
     const bool links_were_there = xdp::Filter::has_links(first->pin_directory);
@@ -354,8 +354,7 @@ Result<void> take_gate_away(const config::Config& config, nft::Socket& nft) {
         done = removed;
     if (auto removed = forget_last_good(config.state_directory); !removed)
         done = removed;
-    std::error_code code; // bans go with the gate, and so do their owners
-    std::filesystem::remove(std::filesystem::path(config.run_directory) / BanFile::kName, code);
+    (void)remove_file(config.run_directory + "/" + BanFile::kName, false); // bans go with the gate, and so do their owners
     return done;
 }
 
@@ -401,9 +400,8 @@ Result<void> remove_traces(const std::string& config_file) {
         return nft.error();
     if (auto done = take_gate_away(c, *nft); !done)
         return done;
-    std::error_code code;
     for (const char* name : {"state", "lock", "owners", "control.sock"})
-        std::filesystem::remove(std::filesystem::path(c.run_directory) / name, code);
+        (void)remove_file(c.run_directory + "/" + name, false);
     Trial trial = Trial::read(c.state_directory, c.account.uid);
     return trial.is_on() ? trial.forget() : Result<void>();
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/state_files.h"
 
+#include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
 #include "protocol/encoding.h"
@@ -10,25 +11,51 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
 #include <thread>
 
 namespace xk {
 namespace {
 
+constexpr const char* kWorkerName = "xknock-worker"; // as the kernel has it: at most 15 characters
 constexpr const char* kBootIdFile = "/proc/sys/kernel/random/boot_id";
 
-// Opens or makes a file of the user's, also while we are root still.
+// Opens or makes a file of the user's, also while we are root still. The directory is the user's, so a name there may be
+// a link, or a second name of somebody else's file: nothing is given away but what we made, or what is empty.
 Result<Fd> open_own(const std::string& path, uid_t uid, gid_t gid) {
-    Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!fd)
+    auto entry = open_entry(path);
+    if (!entry)
+        return entry.error();
+    constexpr int kHow = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    Fd fd(::openat(entry->directory.get(), entry->name.c_str(), kHow | O_CREAT | O_EXCL, 0600));
+    if (!fd && errno == EEXIST)
+        fd.reset(::openat(entry->directory.get(), entry->name.c_str(), kHow));
+    struct stat st{};
+    if (!fd || ::fstat(fd.get(), &st) != 0)
         return os_error("opening " + in_quotes(path));
-    if (::geteuid() == 0 && ::fchown(fd.get(), uid, gid) != 0)
+    const bool ours = st.st_uid == uid || (st.st_uid == ::geteuid() && st.st_size == 0);
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || !ours)
+        return Error{in_quotes(path) + " is not a file of user " + std::to_string(uid) + "'s alone", "remove it"};
+    if (st.st_uid != uid && ::fchown(fd.get(), uid, gid) != 0)
         return os_error("giving " + in_quotes(path) + " to user " + std::to_string(uid));
+    return fd;
+}
+
+// For reading, or -1 and errno; what is no regular file (a pipe, say, would make us wait) is refused.
+Fd open_regular(const std::string& path) {
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+    struct stat st{};
+    if (fd && (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode))) {
+        fd.reset();
+        errno = EINVAL;
+    }
     return fd;
 }
 
@@ -41,21 +68,60 @@ Result<void> take_lock(const Fd& fd, const std::string& path) {
     return {};
 }
 
-pid_t holder_of(const Fd& state) {
+// Who has the lock that a worker takes: a pid; -1 for a lock of an open file description, which has no pid, and 0 for one of
+// another PID namespace (fcntl(2)).
+std::optional<pid_t> holder_of(const Fd& state) {
     struct flock whole{};
     whole.l_type = F_WRLCK;
     whole.l_whence = SEEK_SET;
-    return ::fcntl(state.get(), F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK ? whole.l_pid : 0;
+    if (::fcntl(state.get(), F_GETLK, &whole) != 0 || whole.l_type == F_UNLCK)
+        return std::nullopt;
+    return whole.l_pid;
 }
 
-// A worker ends when its xknockd does, unless it was stopped (SIGSTOP) or hangs; two must never read one ring.
-Result<void> end_leftover_worker(const Fd& state) {
+// By its name and all of its user ids. Its executable would say more, and only who may trace it can read that.
+bool is_worker(pid_t pid, uid_t uid) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    bool named = false, of_user = false;
+    for (std::string line; std::getline(status, line);) {
+        named = named || line == std::string("Name:\t") + kWorkerName;
+        std::istringstream words(line);
+        std::string key;
+        uid_t ids[4] = {};
+        if (words >> key && key == "Uid:" && words >> ids[0] >> ids[1] >> ids[2] >> ids[3])
+            of_user = std::ranges::count(ids, uid) == 4;
+    }
+    return named && of_user;
+}
+
+// The descriptor is of one process for ever, where the number may be another's soon: whoever still has the lock after the
+// descriptor was opened is who it is of.
+void end_if_worker(const Fd& state, pid_t pid, uid_t uid) {
+    const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (process && holder_of(state) == pid && is_worker(pid, uid))
+        (void)::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+}
+
+Error still_locked(const std::string& path, pid_t pid, uid_t uid) {
+    const std::string who = "process " + std::to_string(pid);
+    if (pid <= 0)
+        return Error{"somebody who cannot be told holds a lock on " + in_quotes(path),
+                     "lslocks and fuser show who has opened it, also in containers; end that", Exit::busy};
+    if (!is_worker(pid, uid))
+        return Error{who + " holds a lock on " + in_quotes(path) + " and is no worker of xknockd",
+                     "ps " + std::to_string(pid) + " shows it; end it", Exit::busy};
+    return Error{"a worker of an earlier xknockd (" + who + ") does not end", "kill -9 " + std::to_string(pid), Exit::busy};
+}
+
+// A worker ends when its xknockd does, unless it was stopped (SIGSTOP) or hangs; two must never read one ring. Nobody else is
+// ended, whatever he locked.
+Result<void> end_leftover_worker(const Fd& state, const std::string& path, uid_t uid) {
     const auto deadline = BootClock::now() + std::chrono::seconds(3);
-    for (pid_t pid; (pid = holder_of(state)) != 0;) {
-        ::kill(pid, SIGKILL);
+    while (const auto pid = holder_of(state)) {
+        if (*pid > 0)
+            end_if_worker(state, *pid, uid);
         if (BootClock::now() > deadline)
-            return Error{"a worker of an earlier xknockd (pid " + std::to_string(pid) + ") does not end",
-                         "kill -9 " + std::to_string(pid), Exit::busy};
+            return still_locked(path, *pid, uid);
         std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
     return {};
@@ -103,33 +169,12 @@ Result<Bytes<16>> read_boot_id() {
     return *id;
 }
 
-Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid_t gid) {
-    const bool made = ::mkdir(path.c_str(), mode) == 0;
-    if (!made && errno != EEXIST)
-        return os_error("making directory " + in_quotes(path));
-    struct stat st{};
-    if (::lstat(path.c_str(), &st) != 0 || !S_ISDIR(st.st_mode))
-        return Error{in_quotes(path) + " is not a directory", {}};
-    if (st.st_uid == uid)
-        return {};
-    // Never the root of a file system, nor what somebody works with.
-    struct stat above{};
-    std::error_code code;
-    if (!made && (::stat((path + "/..").c_str(), &above) != 0 || above.st_dev != st.st_dev ||
-                  !std::filesystem::is_empty(path, code) || code))
-        return Error{in_quotes(path) + " belongs to somebody else (user " + std::to_string(st.st_uid) + ") and is in use",
-                     "a directory of its own is wanted", Exit::configuration};
-    if (::lchown(path.c_str(), uid, gid) != 0)
-        return os_error("giving " + in_quotes(path) + " to user " + std::to_string(uid));
-    return {};
-}
-
 void StateFiles::Unmap::operator()(const gate::StateImage* image) const {
     ::munmap(const_cast<gate::StateImage*>(image), gate::state_size(replay_entries));
 }
 
-Result<StateFiles> StateFiles::open(const std::string& run, const std::string& state, uid_t uid,
-                                    gid_t gid, const Bytes<16>& boot_id, std::size_t replay_entries) {
+Result<StateFiles> StateFiles::open(const std::string& run, const std::string& state, uid_t uid, gid_t gid,
+                                    uid_t worker, const Bytes<16>& boot_id, std::size_t replay_entries) {
     StateFiles files;
     auto lock = open_own(run + "/lock", uid, gid);
     if (!lock)
@@ -143,7 +188,7 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     if (!opened)
         return opened.error();
     files.state_ = *std::move(opened);
-    if (auto done = end_leftover_worker(files.state_); !done)
+    if (auto done = end_leftover_worker(files.state_, path, worker); !done)
         return done.error();
     // Of another boot or layout, or new: the worker begins in memory that is all zero. Else nothing of it is forgotten:
     // entries are added to those that are there, and none is taken away.
@@ -160,14 +205,14 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     files.image_ = {static_cast<const gate::StateImage*>(memory), Unmap{replay_entries}};
 
     files.copy_path_ = state + "/state";
-    files.copy_.reset(::open(files.copy_path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    files.copy_ = open_regular(files.copy_path_);
     if (!files.copy_ && errno != ENOENT)
         return os_error("opening " + in_quotes(files.copy_path_));
     return files;
 }
 
 bool StateFiles::is_held(const std::string& run) {
-    const Fd fd(::open((run + "/lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const Fd fd = open_regular(run + "/lock");
     return fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
@@ -184,9 +229,8 @@ Result<void> StateFiles::revoke(const Now& now, const std::function<void(const s
     auto saved = save(now, false, true);
     if (saved)
         return {};
-    const bool removed = ::unlink(copy_path_.c_str()) == 0 || errno == ENOENT;
-    if (!removed) {
-        const Fd fd(::open(copy_path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!remove_file(copy_path_, false)) {
+        const Fd fd = open_regular(copy_path_);
         std::string copy;
         char chunk[64 * 1024];
         ssize_t n = 0;

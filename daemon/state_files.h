@@ -19,16 +19,13 @@ namespace xk {
 // This boot's random id, from the kernel.
 Result<Bytes<16>> read_boot_id();
 
-// Makes the directory, if need be, and gives it to the user (as far as we may). One that is there and holds something
-// must be his already.
-Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid_t gid);
-
 class StateFiles {
   public:
     // `run` and `state` are directories of the user. Fails with Exit::busy while another daemon has the lock. A worker
-    // that was left over by a daemon that died is ended first, which takes root (or nobody: systemd does it).
-    // `replay_entries` are room for so many knocks; a file of this boot that has more of them keeps them.
-    static Result<StateFiles> open(const std::string& run, const std::string& state, uid_t uid, gid_t gid,
+    // (of user `worker`) that was left over by a daemon that died is ended first, which takes root (or nobody: systemd does
+    // it); somebody else who locked the state is named and left alone. `replay_entries` are room for so many knocks; a file
+    // of this boot that has more of them keeps them.
+    static Result<StateFiles> open(const std::string& run, const std::string& state, uid_t uid, gid_t gid, uid_t worker,
                                    const Bytes<16>& boot_id, std::size_t replay_entries);
 
     // Whether a daemon has the lock.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/trial.h"
 
+#include "protocol/base/directory.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/fd.h"
-#include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
 
 #include <fcntl.h>
@@ -70,12 +70,9 @@ Result<void> Trial::write(const std::string& boot, BootTime end) {
 }
 
 Result<void> Trial::forget() {
-    if (::unlink(file_.c_str()) != 0 && errno != ENOENT)
-        return os_error("removing " + in_quotes(file_));
     // A power cut must not bring it back: the next start would take the gate away.
-    const Fd directory(::open(file_.substr(0, file_.rfind('/')).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (directory && ::fsync(directory.get()) != 0)
-        return os_error("removing " + in_quotes(file_));
+    if (auto done = remove_file(file_, true); !done)
+        return done;
     end_.reset();
     return {};
 }

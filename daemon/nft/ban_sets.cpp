@@ -3,6 +3,8 @@
 
 #include "daemon/nft/fence.h"
 
+#include <algorithm>
+
 namespace xk::nft {
 namespace {
 
@@ -16,11 +18,17 @@ std::optional<Address> behind(const Prefix& prefix) {
     return std::nullopt;
 }
 
+// nft(8) knows no way to write a double quote in a comment: a listing with one could not be loaded again.
+std::string comment_of(std::string reason) {
+    std::ranges::replace(reason, '"', '\'');
+    return reason;
+}
+
 Element element_of(const Address& address, std::optional<std::chrono::milliseconds> time, const std::string& reason) {
     Element element;
     element.key = address_key(address);
     element.timeout = time;
-    element.comment = reason;
+    element.comment = comment_of(reason);
     return element;
 }
 
@@ -51,7 +59,7 @@ void write_banned_networks(Transaction& transaction, const std::vector<BannedNet
         const SetName set = banned_networks_set(network.prefix.is_v4());
         Element element;
         element.key = address_key(network.prefix.address);
-        element.comment = network.reason;
+        element.comment = comment_of(network.reason);
         // The kernel gives back intervals, not prefixes: the length stands in the private data.
         element.data = {network.prefix.length};
         add_element(transaction, set, element);

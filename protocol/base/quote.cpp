@@ -10,23 +10,29 @@ bool is_alnum(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
-} // namespace
-
-std::string printable(std::string_view text, std::size_t limit) {
+// What is not printable ASCII, nor one of `kept`, as \xNN; `refused` too.
+std::string escaped(std::string_view text, std::string_view kept, std::string_view refused) {
     static constexpr char kHex[] = "0123456789abcdef";
     std::string out;
-    for (const char c : text.substr(0, limit)) {
-        if (c >= ' ' && c <= '~' && c != '\\') {
+    for (const char c : text) {
+        if (kept.find(c) != kept.npos || (c >= ' ' && c <= '~' && refused.find(c) == refused.npos)) {
             out += c;
             continue;
         }
         const auto byte = static_cast<unsigned char>(c);
         out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
     }
-    if (text.size() > limit)
-        out += "...";
     return out;
 }
+
+} // namespace
+
+std::string printable(std::string_view text, std::size_t limit) {
+    return escaped(text.substr(0, limit), {}, "\\") + (text.size() > limit ? "..." : "");
+}
+
+std::string as_line(std::string_view text) { return escaped(text, {}, {}); }
+std::string as_lines(std::string_view text) { return escaped(text, "\n", {}); }
 
 std::string in_quotes(std::string_view text, std::size_t limit) {
     return '"' + printable(text, limit) + '"';

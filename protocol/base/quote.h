@@ -4,6 +4,7 @@
 // move a cursor, reorder the text or break UTF-8 is written as \xNN.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,12 @@ namespace xk {
 // `limit` bytes of the input are shown, then "...".
 std::string printable(std::string_view text, std::size_t limit = 200);
 
-// The same, in double quotes.
+// Text that was put together already, perhaps of parts that printable() has escaped: the backslash stays, so that nothing
+// is escaped twice. What is printed or logged goes through one of these last. as_lines() leaves line ends.
+std::string as_line(std::string_view text);
+std::string as_lines(std::string_view text);
+
+// printable() in double quotes.
 std::string in_quotes(std::string_view text, std::size_t limit = 200);
 
 // A name that this project gives to users, devices and services: 1 to 32 characters of a-z, A-Z,

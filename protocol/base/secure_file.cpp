@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/base/secure_file.h"
 
+#include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 
 namespace xk {
@@ -32,19 +34,19 @@ Result<void> check_file(const std::string& path, const struct stat& st, const Fi
     if (!S_ISREG(st.st_mode))
         return refuse(path, "is not a regular file", {});
     if (!trusted(st.st_uid, rules))
-        return refuse(path, "belongs to uid " + std::to_string(st.st_uid), "chown root " + path);
+        return refuse(path, "belongs to uid " + std::to_string(st.st_uid), "chown root " + as_line(path));
     if (st.st_nlink != 1)
         return refuse(path, "has a second hard link", "copy it to a new file");
     if (st.st_mode & 022)
         return refuse(path, "can be written by others (mode " + octal(st.st_mode) + ")",
-                      "chmod go-w " + path);
+                      "chmod go-w " + as_line(path));
     if (rules.secret) {
         const bool group_ok = rules.group && st.st_gid == *rules.group;
         if ((st.st_mode & 07) || ((st.st_mode & 070) && !group_ok))
             return refuse(path, "can be read by others (mode " + octal(st.st_mode) + ")",
-                          rules.group ? "chgrp " + std::to_string(*rules.group) + " " + path +
-                                            " && chmod 0640 " + path
-                                      : "chmod 0600 " + path);
+                          rules.group ? "chgrp " + std::to_string(*rules.group) + " " + as_line(path) +
+                                            " && chmod 0640 " + as_line(path)
+                                      : "chmod 0600 " + as_line(path));
     }
     if (static_cast<std::size_t>(st.st_size) > rules.max_size)
         return refuse(path, "is larger than " + std::to_string(rules.max_size) + " bytes", {});
@@ -60,11 +62,11 @@ Result<void> check_parents(const std::string& path, const FileRules& rules) {
             return os_error(in_quotes(directory.string()));
         if (!trusted(st.st_uid, rules))
             return refuse(directory.string(), "belongs to uid " + std::to_string(st.st_uid),
-                          "chown root " + directory.string());
+                          "chown root " + as_line(directory.string()));
         if ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))
             return refuse(directory.string(),
                           "can be written by others (mode " + octal(st.st_mode) + ")",
-                          "chmod go-w " + directory.string());
+                          "chmod go-w " + as_line(directory.string()));
         if (directory == directory.parent_path())
             return {};
     }
@@ -85,6 +87,15 @@ Result<std::string> read_all(const Fd& fd, const std::string& path, std::size_t 
         if (content.size() > limit)
             return refuse(path, "grew while it was read", {});
     }
+}
+
+std::string random_suffix() {
+    std::uint32_t number = 0;
+    while (::getrandom(&number, sizeof number, 0) < 0 && errno == EINTR) {
+    }
+    char text[9];
+    std::snprintf(text, sizeof text, "%08x", number);
+    return text;
 }
 
 } // namespace
@@ -117,14 +128,20 @@ Result<std::string> read_checked(const std::string& path, const FileRules& rules
 }
 
 Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, bool replace,
-                        std::optional<gid_t> group, bool sync) {
-    std::string temporary = path + ".XXXXXX";
-    Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
+                        std::optional<gid_t> group, bool sync, std::optional<uid_t> owner) {
+    auto entry = open_entry(path);
+    if (!entry)
+        return std::move(entry).error().within("creating a file beside " + in_quotes(path));
+    const int directory = entry->directory.get();
+    const char* const name = entry->name.c_str();
+    const std::string temporary = entry->name + "." + random_suffix();
+    // O_EXCL follows no link; from here on it is the descriptor that counts, whatever becomes of the name.
+    const Fd fd(::openat(directory, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd)
         return os_error("creating a file beside " + in_quotes(path));
     const auto fail = [&](std::string_view what) {
         Error error = os_error(std::string(what) + " " + in_quotes(path));
-        ::unlink(temporary.c_str());
+        ::unlinkat(directory, temporary.c_str(), 0);
         return error;
     };
     for (std::string_view rest = content; !rest.empty();) {
@@ -134,28 +151,26 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
         if (n > 0)
             rest.remove_prefix(static_cast<std::size_t>(n));
     }
-    // mkostemp made it 0600: the group comes before the mode that lets the group in.
-    if (group && ::fchown(fd.get(), static_cast<uid_t>(-1), *group) != 0)
-        return fail("setting the group of");
+    // It was made 0600: the group comes before the mode that lets the group in.
+    if ((owner || group) &&
+        ::fchown(fd.get(), owner.value_or(static_cast<uid_t>(-1)), group.value_or(static_cast<gid_t>(-1))) != 0)
+        return fail("setting the owner of");
     if (::fchmod(fd.get(), mode) != 0)
         return fail("setting the mode of");
     if (sync && ::fsync(fd.get()) != 0)
         return fail("writing");
     if (replace) {
-        if (::rename(temporary.c_str(), path.c_str()) != 0)
+        if (::renameat(directory, temporary.c_str(), directory, name) != 0)
             return fail("creating");
     } else {
-        // link(2) is the rename that does not replace.
-        if (::link(temporary.c_str(), path.c_str()) != 0)
+        // linkat(2) is the rename that does not replace.
+        if (::linkat(directory, temporary.c_str(), directory, name, 0) != 0)
             return fail("creating");
-        ::unlink(temporary.c_str());
+        ::unlinkat(directory, temporary.c_str(), 0);
     }
-    if (sync) {
-        const std::string parent = std::filesystem::path(path).parent_path().string();
-        const Fd directory(::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!directory || ::fsync(directory.get()) != 0)
-            return os_error("writing the directory of " + in_quotes(path));
-    }
+    const Fd readable(sync ? ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1);
+    if (sync && (!readable || ::fsync(readable.get()) != 0))
+        return os_error("writing the directory of " + in_quotes(path));
     return {};
 }
 

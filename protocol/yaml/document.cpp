@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <climits>
 #include <sstream>
 
 namespace xk::yaml {
@@ -82,8 +83,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 std::string Place::text() const {
     if (line == 0)
-        return file;
-    return file + ":" + std::to_string(line) + ":" + std::to_string(column);
+        return printable(file, PATH_MAX);
+    return printable(file, PATH_MAX) + ":" + std::to_string(line) + ":" + std::to_string(column);
 }
 
 std::string Fault::text() const {

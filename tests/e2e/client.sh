@@ -12,6 +12,12 @@ sed -i '/otp_secret/d' "$D/profiles/anna-laptop.yaml"
 start
 listen 22 80
 P=(--profiles "$D/profiles")
+# The user's own settings; profiles are looked for elsewhere, so each is named by its path.
+export XDG_CONFIG_HOME=$D/config
+SETTINGS=$XDG_CONFIG_HOME/xknock/config.yaml
+mkdir -m 700 "$D/config" "$D/config/xknock"
+# otp_command WORDS: a list, in YAML, for anna-laptop's profile.
+otp_command() { (umask 077 && printf 'otp_command:\n  %s: [%s]\n' "$(profile anna-laptop)" "$1" >"$SETTINGS"); }
 code() { oathtool --totp -b "$secret"; }
 # status_of CODE WHAT COMMAND...: the command ends with this code.
 status_of() {
@@ -85,14 +91,57 @@ equal "and nothing was sent" "$(knocked)" "$before"
 shut
 
 say "the code was used; the program that gives codes is asked again in the next slot"
-printf 'otp_command: [oathtool, --totp, -b, "%s"]\n' "$secret" >>"$D/profiles/anna-laptop.yaml"
+otp_command "oathtool, --totp, -b, \"$secret\""
 status_of 0 "and then the door opens" client open 192.0.2.1 "${P[@]}"
-sed -i '/otp_command/d' "$D/profiles/anna-laptop.yaml"
-printf 'otp_command: [sh, -c, "exit 3"]\n' >>"$D/profiles/anna-laptop.yaml"
+otp_command 'sh, -c, "exit 3"'
 shut
 status_of 1 "a program that fails" client open 192.0.2.1 "${P[@]}"
 contains "is said" "$(cat "$D/err")" '"sh" failed'
-sed -i '/otp_command/d' "$D/profiles/anna-laptop.yaml"
+rm "$SETTINGS"
+
+say "a profile from somebody else runs nothing and moves no cursor"
+esc=$(printf '\033')
+printf 'otp_command: [touch, "%s/ran"]\n' "$D" | cat "$(profile anna-laptop)" - >"$D/profiles/evil.yaml"
+chmod 600 "$D/profiles/evil.yaml"
+status_of 78 "one with otp_command is refused" client open 192.0.2.1 --profile "$D/profiles/evil.yaml"
+contains "it is said why" "$(cat "$D/err")" "a profile runs no program: it may be from somebody else (otp_command stands in ~/.config/xknock/config.yaml)"
+refuse "and nothing was run" test -e "$D/ran"
+rm "$D/profiles/evil.yaml"
+otp_command "touch, \"$D/ran\""
+chmod 644 "$SETTINGS"
+status_of 78 "nor by settings that others can read" client open 192.0.2.1 "${P[@]}"
+chmod 600 "$SETTINGS"
+sed -i "s|$D/profiles/anna-laptop.yaml|anna-laptop|" "$SETTINGS"
+status_of 1 "a name means the profile in the user's own directory, not one that is called so elsewhere" \
+	setsid --wait nsenter --net="/run/netns/$CLI" "$CLIENT" open 192.0.2.1 "${P[@]}"
+contains "nobody gave a code" "$(cat "$D/err")" "no terminal to ask on"
+refuse "and nothing was run by it either" test -e "$D/ran"
+cp "$(profile anna-laptop)" "$D/config/xknock/"
+status_of 1 "in that directory it does" client open 192.0.2.1
+check "the program was run" test -e "$D/ran"
+echo 'otp_comand: {}' >>"$SETTINGS"
+status_of 78 "a fault in the settings is one" client open 192.0.2.1
+contains "with its place" "$(cat "$D/err")" "config.yaml:3:1: unknown key \"otp_comand\""
+rm -r "$SETTINGS" "$D/config/xknock/anna-laptop.yaml"
+evil="$D/profiles/a${esc}]0;evil${esc}[2J.yaml"
+sed 's/^key:.*/key: "\\e[2Jshort"/' "$(profile ops-jump)" >"$evil"
+printf 'name: "ops\\e[31m\\u009b2J\\u202e"\nserver: "\\e[2J"\nkey2: 1\n' >>"$evil"
+sed -i '/^service:/d' "$evil"
+printf 'service: "\\e[2J"\n' >>"$evil"
+chmod 600 "$evil"
+status_of 78 "faults of an evil profile" client open x --profile "$evil"
+cat "$D/out" "$D/err" >"$D/printed"
+sed -i "s|^key:.*|$(grep ^key: "$(profile ops-jump)")|; /^key2/d" "$evil"
+for words in "status ops.example" "open ops.example" "close ops.example" "open ops.example ssh" "proxy ops.example 22"; do
+	# shellcheck disable=SC2086  # words they are
+	client $words --profile "$evil" </dev/null >"$D/out" 2>"$D/err" || true
+	cat "$D/out" "$D/err" >>"$D/printed"
+done
+sed -i '/^server:/d' "$evil"
+client status 192.0.2.1 --profile "$evil" >>"$D/printed" 2>&1 || true
+contains "its texts were printed" "$(cat "$D/printed")" 'ops\x1b[31m\xc2\x9b2J\xe2\x80\xae'
+refuse "and hold nothing that a terminal obeys" grep -aP '[^\x20-\x7e\n]' "$D/printed"
+rm "$evil"
 
 say "at the terminal"
 # A terminal of its own, while standard input and output are ssh's: pipes.
@@ -159,6 +208,24 @@ shut
 status_of 1 "a name without an address" client open both.example "${P[@]}" --profile anna-robot
 contains "is said" "$(cat "$D/err")" "has no address"
 
+say "a name with sixty addresses: eight of them, the families by turns, within the profile's wait"
+for i in $(seq 100 159); do printf '2001:db8::%s many.example\n' "$i"; done >>"$D/hosts"
+printf '192.0.2.1 many.example\n' >>"$D/hosts"
+sed -i 's/"half.example"/"half.example", "many.example"/' "$D/profiles/anna-robot.yaml"
+status_of 0 "the one that lives is reached" with_hosts "$CLIENT" open many.example "${P[@]}"
+contains "though sixty dead ones stand before it" "$(ctl grants)" "192.0.2.2"
+shut
+sed -i '/^192.0.2.1 many/d' "$D/hosts"
+sed -i '$ a wait: 4s' "$D/profiles/anna-robot.yaml"
+# What is sent is the client's own doing, whatever else the machine has to do.
+status_of 1 "where none lives it gives up" strace -f -qq -ttt -e trace=connect,sendto -o "$D/sent" unshare -m sh -c \
+	"mount --bind '$D/hosts' /etc/hosts && exec nsenter --net='/run/netns/$CLI' '$CLIENT' open many.example ssh --profiles '$D/profiles'"
+equal "and has tried eight" "$(grep 'htons(22)' "$D/sent" | grep -o '"2001:db8::1[0-9][0-9]"' | sort -u | wc -l)" 8
+knocks=$(grep -c 'sendto(.*, 192, ' "$D/sent")
+if [ "$knocks" -lt 8 ] || [ "$knocks" -gt 16 ]; then fail "it knocked $knocks times"; fi
+say "with $knocks packets: each had half a second of the four"
+sed -i '/^wait: 4s/d' "$D/profiles/anna-robot.yaml"
+
 say "a code that was used, on a host whose first address is dead: the next slot's code reaches the second one"
 ENROLL_HOST=half.example enroll anna desk --factor totp
 check "the server knows the device" ctl reload
@@ -179,15 +246,14 @@ eventually 5 none || fail "the door stays open"
 
 say "programs that give codes"
 try_code() {
-	sed -i '/otp_command/d' "$D/profiles/anna-laptop.yaml"
-	printf 'otp_command: [sh, -c, "%s"]\n' "$2" >>"$D/profiles/anna-laptop.yaml"
+	otp_command "sh, -c, \"$2\""
 	status_of 1 "$1" client open 192.0.2.1 "${P[@]}"
 }
 try_code "one that says too much" "head -c 5000 /dev/zero | tr '\\\\0' 1"
 contains "is said" "$(cat "$D/err")" "says too much for a code"
 try_code "one that counts on SIGPIPE" "yes 1 | head -n 1"
 contains "gets it as it is" "$(cat "$D/err")" "a code has 6 digits"
-sed -i '/otp_command/d' "$D/profiles/anna-laptop.yaml"
+rm "$SETTINGS"
 
 say "proxy"
 background "$SRV" socat TCP-LISTEN:443,fork,reuseaddr EXEC:'md5sum'

@@ -156,4 +156,41 @@ send
 reaches refused fence 1
 equal "and none is accepted" "$(stat accepted open)" 0
 stop
+
+say "a lock on the state file that is nobody's worker's: nobody is ended, and the fault is named"
+# lock.py FILE KIND [NAME UID]: KIND 37 is an open file description's lock (F_OFD_SETLK), which F_GETLK says is of pid -1.
+cat >"$D/lock.py" <<-'P'
+	import ctypes, fcntl, os, struct, sys, time
+	file = os.open(sys.argv[1], os.O_RDWR)
+	fcntl.fcntl(file, int(sys.argv[2]), struct.pack("hhlli4x", fcntl.F_WRLCK, 0, 0, 0, 0))
+	if len(sys.argv) > 3:
+	    ctypes.CDLL(None).prctl(15, sys.argv[3].encode(), 0, 0, 0)
+	    os.setresuid(*[int(sys.argv[4])] * 3)
+	print("locked", flush=True)
+	time.sleep(60)
+P
+# In a PID namespace of its own, where kill(-1) would end what is there and nothing else: a process that only looks on, one
+# that holds the lock as given, and xknockd. Says how it ended and who lives.
+# shellcheck disable=SC2016  # for the shell inside
+cat >"$D/namespace.sh" <<-'S'
+	mount -t proc proc /proc
+	rm -f "$D/locked"
+	sleep 60 &
+	bystander=$!
+	python3 "$D/lock.py" "$D/run/state" "$@" >"$D/locked" &
+	holder=$!
+	until grep -qs locked "$D/locked"; do sleep 0.05; done
+	code=0
+	timeout 20 nsenter --net="/run/netns/$SRV" "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker "$WORKER" --hooks "$HOOKS" >"$D/out" 2>&1 || code=$?
+	lives() { kill -0 "$1" 2>/dev/null && echo lives || echo ended; }
+	echo "code $code, bystander $(lives $bystander), holder $(lives $holder)"
+S
+export D SRV XKNOCKD WORKER HOOKS
+among() { unshare --pid --fork --kill-child --mount bash "$D/namespace.sh" "$@"; }
+equal "an open file description's lock" "$(among 37)" "code 75, bystander lives, holder lives"
+contains "it is said that nobody can be named" "$(cat "$D/out")" "somebody who cannot be told holds a lock on \"$D/run/state\""
+equal "a process that is no worker" "$(among 6)" "code 75, bystander lives, holder lives"
+contains "it is named" "$(cat "$D/out")" "holds a lock on \"$D/run/state\" and is no worker of xknockd"
+equal "one of another user, by a worker's name" "$(among 6 xknock-worker 65534)" "code 75, bystander lives, holder lives"
+equal "one of the worker's user, by another name" "$(among 6 somebody "$UID_WORKER")" "code 75, bystander lives, holder lives"
 pass

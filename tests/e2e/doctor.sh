@@ -96,6 +96,12 @@ if [ -d /home ]; then # what a user chose is read for a little while only, and w
 	mkdir -p "$D/home/mallory/.config" "$D/home/bob/.config/xknock"
 	truncate -s 64G "$D/home/mallory/a.yaml"
 	mkfifo "$D/home/mallory/b.yaml"
+	mknod "$D/home/mallory/c.yaml" c 1 5 # /dev/zero
+	ln -s /dev/zero "$D/home/mallory/d.yaml"
+	mkdir "$D/home/mallory/e.yaml"
+	ln "$D/home/mallory/a.yaml" "$D/home/mallory/f.yaml"
+	socat -u UNIX-LISTEN:"$D/home/mallory/g.yaml" /dev/null &
+	eventually 5 test -S "$D/home/mallory/g.yaml"
 	chmod 644 "$D"/home/mallory/*.yaml
 	install -m 644 "$(profile anna-robot)" "$D/home/bob/.config/xknock/server.yaml"
 	ln -s ../../bob/.config/xknock "$D/home/mallory/.config/xknock"
@@ -345,6 +351,31 @@ daemon_command --remove 2>/dev/null
 sed -i '/^xdp:/d' "$D/etc/xknock.yaml"
 ip -n "$STR" link set str0 mtu 1500
 start
+
+say "containers"
+ip -n "$SRV" link add docker0 type bridge
+ip -n "$SRV" addr add 172.17.0.1/16 dev docker0
+ip -n "$SRV" addr add 2001:db8:17::1/64 dev docker0 nodad
+ip -n "$SRV" link set docker0 up
+CON=xk$$-con MORE_NS=xk$$-con
+ip netns add "$CON"
+ip link add veth0 netns "$SRV" type veth peer name eth0 netns "$CON"
+ip -n "$SRV" link set veth0 master docker0
+ip -n "$SRV" link set veth0 up
+ip -n "$CON" addr add 172.17.0.2/16 dev eth0
+ip -n "$CON" link set eth0 up
+refuse "one does not reach its own host's service" can_connect "$CON" 172.17.0.1 22
+finds advice 'bridges: containers or guests of docker0 (172.17.0.0/16) are strangers too'
+contains "with what to write" "$(cat "$D/found")" 'hint: if they need one: gate: {allow: ["172.17.0.0/16"]}'
+contains "for IPv6 too" "$(cat "$D/found")" 'docker0 (2001:db8:17::/64) are strangers too'
+echo 'gate: {allow: ["172.17.0.0/16", "2001:db8:17::/64"]}' >>"$D/etc/xknock.yaml"
+ctl reload >/dev/null
+check "with that line it does" can_connect "$CON" 172.17.0.1 22
+well "networks that are allowed"
+sed -i '/^gate:/d' "$D/etc/xknock.yaml"
+ctl reload >/dev/null
+ip netns del "$CON"
+ip -n "$SRV" link del docker0
 
 say "the kernel"
 mkdir "$D/core"

@@ -76,4 +76,85 @@ for bad in 'a"b' 'a\b' $'a\nb'; do
 	contains "is said" "$(cat "$D/out")" "is not a host"
 done
 refuse "and nothing is written" test -e "$D/bad-profile"
+
+say "root's work in directories that the daemon's user owns"
+# What is root's stays root's, wherever a link in such a directory leads.
+fresh() {
+	rm -rf "$D/etc/server_id" "$D/etc/users" "$D/etc/credentials" "$D/state" "$D/run" "$D/mine"
+	mkdir "$D/state" "$D/run" "$D/mine"
+	chown "$UID_DAEMON:$UID_DAEMON" "$D/state" "$D/run" "$D/mine"
+	chmod 700 "$D/state" "$D/mine"
+	echo "root's own" >"$D/mine-of-root"
+	chmod 600 "$D/mine-of-root"
+}
+unharmed() {
+	equal "$1: root's file" "$(command stat -c '%a %u:%g %h' "$D/mine-of-root") $(cat "$D/mine-of-root")" "600 0:0 1 root's own"
+	equal "$1: root's directory" "$(command stat -c '%a %u:%g' "$D/safe") $(ls -A "$D/safe")" "700 0:0 "
+}
+mkdir -m 700 "$D/safe"
+daemon_user() { setpriv --reuid="$UID_DAEMON" --regid="$UID_DAEMON" --clear-groups "$@"; }
+# swap.py FILE TARGET: puts a link in the place of the file as soon as it is there.
+cat >"$D/swap.py" <<-'P'
+	import os, sys, time
+	print("ready", flush=True)
+	end = time.time() + 20
+	while time.time() < end:
+	    try:
+	        os.unlink(sys.argv[1])
+	        os.symlink(sys.argv[2], sys.argv[1])
+	        print("swapped", flush=True)
+	        break
+	    except FileNotFoundError:
+	        pass
+P
+stop
+for round in 1 2 3; do
+	fresh
+	daemon_user /usr/bin/python3 "$D/swap.py" "$D/state/state" "$D/mine-of-root" >"$D/swapped" &
+	swapper=$!
+	eventually 10 grep -q ready "$D/swapped"
+	keygen eve --device "pc$round" --no-qr --out "$D/eve$round.yaml" >/dev/null
+	wait "$swapper"
+	contains "the copy of the state was exchanged at once" "$(cat "$D/swapped")" swapped
+	unharmed "keygen"
+done
+fresh
+daemon_user ln -s "$D/safe" "$D/mine/link"
+sed "s|state: $D/state|state: $D/mine/link|" "$D/etc/xknock.yaml" >"$D/etc/linked.yaml"
+refuse "keygen, where the state's directory is a link of the daemon's user" \
+	"$KNOCKCTL" keygen mallory -c "$D/etc/linked.yaml" --out "$D/mallory.yaml"
+unharmed "keygen behind a link"
+sed "s|state: $D/state|state: $D/mine/link/below|" "$D/etc/xknock.yaml" >"$D/etc/linked.yaml"
+refuse "or lies behind one" "$KNOCKCTL" keygen mallory -c "$D/etc/linked.yaml" --out "$D/mallory.yaml"
+contains "it is said whose the link is" "$(cat "$D/out")" "is a symbolic link of user $UID_DAEMON"
+unharmed "keygen below a link"
+refuse "a profile behind a link of somebody's" keygen mallory --device x --out "$D/mine/link/profile.yaml"
+unharmed "keygen --out"
+rm -f "$D/etc/linked.yaml"
+fresh
+keygen eve --device phone --factor none --no-qr --out "$D/phone.yaml" >/dev/null
+# xknockd's own start as root gives its files away too, and waits for nobody at a pipe.
+for name in lock state; do
+	daemon_user ln -s "$D/mine-of-root" "$D/run/$name"
+	refuse "run/$name is a link" daemon_command
+	unharmed "start, $name a link"
+	rm -f "$D/run/$name"
+	ln "$D/mine-of-root" "$D/run/$name"
+	refuse "run/$name is another name of root's file" daemon_command
+	rm -f "$D/run/$name"
+	unharmed "start, $name a second name"
+	daemon_user mkfifo "$D/run/$name"
+	refuse "run/$name is a pipe" timeout 10 nsenter --net="/run/netns/$SRV" "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker "$WORKER" --hooks "$HOOKS"
+	contains "run/$name is a pipe: it is said" "$(cat "$D/out")" "is not a file of user $UID_DAEMON's alone"
+	rm -f "$D/run/$name"
+done
+rm -rf "$D/run"
+daemon_user ln -s "$D/safe" "$D/mine/run"
+sed "s|run: $D/run|run: $D/mine/run|" "$D/etc/xknock.yaml" >"$D/etc/linked.yaml"
+refuse "the run directory is a link" nsenter --net="/run/netns/$SRV" "$XKNOCKD" -c "$D/etc/linked.yaml" --worker "$WORKER" --hooks "$HOOKS"
+unharmed "start, run a link"
+touch "$D/safe/lock" "$D/safe/state"
+sed "s|run: $D/run|run: $D/mine/run|" "$D/etc/xknock.yaml" >"$D/etc/linked.yaml"
+nsenter --net="/run/netns/$SRV" "$XKNOCKD" --remove -c "$D/etc/linked.yaml" >"$D/out" 2>&1 || true
+equal "--remove takes nothing away behind a link" "$(cd "$D/safe" && echo *)" "lock state"
 pass

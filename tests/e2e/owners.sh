@@ -40,6 +40,35 @@ again() { # kill -9, and a new daemon
 }
 S=198.51.100.66
 
+say "reasons are escaped once, and what is shown can be typed again"
+esc=$(printf '\033')
+ugly="say \"hi\" \\ it's über${esc}[2J"
+printed='say "hi" \ it'"'"'s \xc3\xbcber\x1b[2J'
+ctl ban 203.0.113.77 --reason "$ugly" >/dev/null
+contains "in the list" "$(ctl bans)" "$printed"
+equal "in JSON" "$(ctl bans --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["bans"][0]["reason"])')" "$printed"
+contains "in the log" "$(tail -n 1 "$D/log")" "banned 203.0.113.77 for ever: $printed"
+lacks "nothing else is printed" "$(ctl bans; ctl bans --json)" "$esc"
+again
+contains "after kill -9" "$(ctl bans)" "$printed"
+in_srv nft list ruleset >"$D/saved-ruleset"
+check "a ruleset that was saved with it can be read again" in_cli nft -c -f "$D/saved-ruleset"
+equal "unban by what is shown" "$(ctl unban 203.0.113.77 --reason "$printed")" "unbanned 203.0.113.77"
+long=$(printf 'ü%.0s' $(seq 100))
+ctl ban 203.0.113.77 --reason "$long" >/dev/null
+equal "a long one is cut" "$(ctl bans | tail -n 1 | tr -s ' ' | cut -d' ' -f4 | wc -c)" 124
+equal "unban by the cut one" "$(ctl unban 203.0.113.77 --reason "$(ctl bans | tail -n 1 | tr -s ' ' | cut -d' ' -f4-)")" "unbanned 203.0.113.77"
+
+say "a list without an end of its lines, or without an end"
+ctl ban --stdin --reason list < <(head -c 30M /dev/zero; echo; echo 203.0.113.78) >"$D/out" 2>"$D/err" && fail "it was taken"
+contains "what is no address is named, and no more of it" "$(cat "$D/err")" 'is not an address or network'
+[ "$(wc -c <"$D/err")" -lt 2000 ] || fail "it says too much: $(wc -c <"$D/err") bytes"
+contains "and the rest of the list is banned" "$(ctl bans)" 203.0.113.78
+yes "somewhere over the rainbow, and far from any address or network" | head -n 3000 |
+	ctl ban --stdin >"$D/out" 2>"$D/err" && fail "it was taken"
+contains "of many that are refused a thousand are named" "$(tail -n 1 "$D/err")" "and 2000 more"
+ctl unban 203.0.113.78 >/dev/null
+
 say "each has its own time"
 ctl ban $S --for 600 --reason "fail2ban sshd" >/dev/null
 ctl ban $S --for 604800 --reason "fail2ban recidive" >/dev/null

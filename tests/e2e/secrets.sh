@@ -52,7 +52,10 @@ number=$(hunt plant "$D/planted")
 equal "and all of the $number forms" "$(hunt files "$D/planted" | sort -u | wc -l)" "$number"
 rm "$D/planted"
 sed -i '/otp_secret/d' "$D/profiles/anna-laptop.yaml"
-printf 'otp_command: [python3, %s, %s, code, anna.desk]\n' "$E2E/hunt.py" "$D/etc" >>"$D/profiles/anna-desk.yaml"
+export XDG_CONFIG_HOME=$D/config
+mkdir -m 700 "$D/config" "$D/config/xknock"
+(umask 077 && printf 'otp_command: {"%s": [python3, %s, %s, code, anna.desk]}\n' "$(profile anna-desk)" "$E2E/hunt.py" "$D/etc" \
+	>"$D/config/xknock/config.yaml")
 for device in tablet pad; do
 	printf 'otp_secret: "%s"\n' "$(cat "$D/etc/credentials/anna.$device.otp")" >>"$D/profiles/anna-$device.yaml"
 done

@@ -30,20 +30,48 @@ Result<std::optional<std::chrono::seconds>> parse_ban_time(const std::string& te
     return std::optional(*time);
 }
 
+constexpr std::size_t kLongest = 49;         // bytes of a network: IPv6 with IPv4 in it, and 128 bits
+constexpr std::size_t kMostRefused = 1000;   // that are named
+constexpr std::size_t kMostLines = 10000000; // of one list, which is eighty times as many as can be banned
+
+// The next line of standard input without its blanks, cut where it is longer than any address: a device or a file without line
+// ends is not to fill the memory.
+bool read_line(std::string& line) {
+    line.clear();
+    int c = 0;
+    while ((c = std::cin.get()) != std::istream::traits_type::eof() && c != '\n')
+        if (line.size() < 4 * kLongest) // with blanks around it
+            line += static_cast<char>(c);
+    if (line.empty() && c != '\n')
+        return false;
+    line.erase(line.find_last_not_of(" \t\r") + 1);
+    line.erase(0, line.find_first_not_of(" \t"));
+    return true;
+}
+
 // Asks for what standard input names, a thousand at a time, which is a transaction each. `done` is the reply's number.
 int for_all(const Control& control, json request, const char* done) {
     constexpr std::size_t kAtOnce = 1000;
-    std::size_t number = 0;
+    std::size_t number = 0, lines = 0, not_named = 0;
     json refused = json::array();
+    const auto refuse = [&](json each) {
+        if (refused.size() < kMostRefused)
+            refused.push_back(std::move(each));
+        else
+            ++not_named;
+    };
     bool more = true;
     while (more) {
         json prefixes = json::array();
         std::string line;
-        while (prefixes.size() < kAtOnce && (more = static_cast<bool>(std::getline(std::cin, line)))) {
-            line.erase(line.find_last_not_of(" \t\r") + 1);
-            line.erase(0, line.find_first_not_of(" \t"));
-            if (!line.empty() && line[0] != '#')
+        while (prefixes.size() < kAtOnce && (more = lines < kMostLines && read_line(line))) {
+            ++lines;
+            if (line.empty() || line[0] == '#')
+                continue;
+            if (line.size() <= kLongest && as_line(line) == line)
                 prefixes.push_back(line);
+            else // a thousand of them are one request, which has a bound too
+                refuse({{"prefix", as_line(line)}, {"error", "is not an address or network"}});
         }
         if (prefixes.empty())
             continue;
@@ -53,16 +81,20 @@ int for_all(const Control& control, json request, const char* done) {
             return fail(reply.error());
         number += reply->at(done).get<std::size_t>();
         for (const json& each : reply->at("refused"))
-            refused.push_back(each);
+            refuse(each);
     }
     if (control.as_json)
         std::cout << text_of({{done, number}, {"refused", refused}}, 2) << "\n";
     else
         std::cout << done << " " << number << "\n";
     for (const json& each : refused)
-        std::cerr << "knockctl: " << printable(each.at("prefix").get<std::string>()) << ": "
-                  << printable(each.at("error").get<std::string>(), 500) << "\n";
-    return refused.empty() ? 0 : static_cast<int>(Exit::failed);
+        std::cerr << "knockctl: " << as_line(each.at("prefix").get<std::string>()) << ": "
+                  << as_line(each.at("error").get<std::string>()) << "\n";
+    if (not_named > 0)
+        std::cerr << "knockctl: and " << not_named << " more\n";
+    if (lines == kMostLines)
+        std::cerr << "knockctl: what comes behind line " << kMostLines << " was not read\n";
+    return refused.empty() && lines < kMostLines ? 0 : static_cast<int>(Exit::failed);
 }
 
 // What was taken away, and who else still bans the address.

@@ -2,6 +2,7 @@
 #include "tools/knockctl/control.h"
 
 #include "daemon/control/frame.h"
+#include "protocol/base/quote.h"
 
 #include <iostream>
 
@@ -10,9 +11,9 @@ namespace xk::tools {
 using nlohmann::json;
 
 int fail(const Error& error) {
-    std::cerr << (error.message.find('\n') == std::string::npos ? "knockctl: " : "") << error.message << "\n";
+    std::cerr << (error.message.find('\n') == std::string::npos ? "knockctl: " : "") << as_lines(error.message) << "\n";
     if (!error.hint.empty())
-        std::cerr << "  hint: " << error.hint << "\n";
+        std::cerr << "  hint: " << as_line(error.hint) << "\n";
     return static_cast<int>(error.exit);
 }
 
@@ -21,7 +22,7 @@ std::string counted(unsigned number, const std::string& what) {
 }
 
 std::string text_of(const json& value, int indent) {
-    return value.dump(indent, ' ', false, json::error_handler_t::replace);
+    return value.dump(indent, ' ', true, json::error_handler_t::replace);
 }
 
 bool Control::somebody_answers() const { return control::ask(socket, text_of({{"verb", "status"}})).has_value(); }
@@ -42,7 +43,7 @@ int Control::ask(const json& request, const std::function<std::string(const json
     const auto reply = ask(request);
     if (!reply)
         return fail(reply.error());
-    std::cout << (as_json ? text_of(*reply, 2) + "\n" : show(*reply));
+    std::cout << (as_json ? text_of(*reply, 2) + "\n" : as_lines(show(*reply)));
     return 0;
 }
 

@@ -18,7 +18,8 @@ int fail(const Error& error);
 // "3 doors"
 std::string counted(unsigned number, const std::string& what);
 
-// Words of the command line and names of files need not be UTF-8; JSON has to be.
+// Words of the command line and names of files need not be UTF-8; JSON has to be. It is printed too, so whatever is not ASCII
+// (some of it moves a terminal's cursor) is \uNNNN.
 std::string text_of(const nlohmann::json& value, int indent = -1);
 
 class Control {

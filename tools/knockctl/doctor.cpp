@@ -6,6 +6,7 @@
 #include "daemon/nft/transaction.h"
 #include "daemon/xdp/own_addresses.h"
 #include "protocol/base/quote.h"
+#include "tools/knockctl/doctor/bridges.h"
 #include "tools/knockctl/doctor/firewall.h"
 #include "tools/knockctl/doctor/host.h"
 #include "tools/knockctl/doctor/listeners.h"
@@ -108,6 +109,7 @@ Findings examine(const std::string& config_file, const std::function<Result<json
     if (config) {
         check_files(*config, findings);
         check_interfaces(*config, findings);
+        check_bridges(*config, read_bridges(*config), findings);
         check_rules(*config, findings);
     } else {
         check_kernel(true, findings);

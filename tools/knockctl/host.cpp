@@ -5,6 +5,7 @@
 #include "daemon/config/secret_file.h"
 #include "daemon/trial.h"
 #include "protocol/base/duration.h"
+#include "protocol/base/quote.h"
 #include "tools/knockctl/doctor.h"
 #include "tools/knockctl/trial.h"
 
@@ -58,7 +59,7 @@ int run_check(const std::string& file, bool as_json) {
             faults += config->secrets[i].factor + ": is not a second factor's secret\n";
     }
     if (!faults.empty()) {
-        std::cerr << faults;
+        std::cerr << as_lines(faults);
         return static_cast<int>(Exit::configuration);
     }
     if (as_json) {
@@ -71,7 +72,7 @@ int run_check(const std::string& file, bool as_json) {
         return 0;
     }
     for (const std::string& warning : config->warnings)
-        std::cerr << "warning: " << warning << "\n";
+        std::cerr << "warning: " << as_line(warning) << "\n";
     std::cout << file << ": good, " << config->policy.credentials.size() << " credentials, "
               << config->policy.services.size() << " services\n";
     return 0;
@@ -79,7 +80,7 @@ int run_check(const std::string& file, bool as_json) {
 
 int run_doctor(const std::string& file, const Control& control) {
     const Findings findings = examine(file, [&] { return control.ask({{"verb", "status"}}); });
-    std::cout << (control.as_json ? text_of(findings_json(findings), 2) + "\n" : show_findings(findings));
+    std::cout << (control.as_json ? text_of(findings_json(findings), 2) + "\n" : as_lines(show_findings(findings)));
     return has_problem(findings) ? static_cast<int>(Exit::failed) : 0;
 }
 
@@ -97,9 +98,9 @@ int run_keygen(const KeygenOptions& options, bool as_json, bool no_qr) {
         return 0;
     }
     for (const std::string& note : enrolled->notes)
-        std::cout << note << "\n";
+        std::cout << as_line(note) << "\n";
     for (const std::string& file : enrolled->files)
-        std::cout << "wrote " << file << "\n";
+        std::cout << "wrote " << as_line(file) << "\n";
     if (!enrolled->otpauth.empty()) {
         std::cout << "\nFor the authenticator of " << options.user << ", and for nobody else:\n";
         if (!no_qr)

@@ -3,13 +3,13 @@
 
 #include "daemon/config/config.h"
 #include "daemon/gate/state.h"
+#include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
 #include "protocol/encoding.h"
 #include "protocol/otp.h"
 
 #include <qrencode.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,11 +26,11 @@ class Files {
   public:
     ~Files() {
         for (const std::string& path : written_)
-            ::unlink(path.c_str());
+            (void)remove_file(path, false);
     }
     Result<void> write(const std::string& path, const std::string& content, mode_t mode,
-                       std::optional<gid_t> group = {}) {
-        auto done = write_file(path, content, mode, false, group);
+                       std::optional<gid_t> group = {}, std::optional<uid_t> owner = {}) {
+        auto done = write_file(path, content, mode, false, group, true, owner);
         if (done)
             written_.push_back(path);
         return done;
@@ -76,16 +76,6 @@ std::string percent_encoded(const std::string& text) {
     return out;
 }
 
-Result<void> make_directory(const std::string& path, mode_t mode, std::optional<gid_t> group) {
-    if (::mkdir(path.c_str(), mode) != 0)
-        return errno == EEXIST ? Result<void>() : os_error("making " + in_quotes(path));
-    if (::chmod(path.c_str(), mode) != 0) // whatever the umask is
-        return os_error("making " + in_quotes(path));
-    if (group && ::chown(path.c_str(), static_cast<uid_t>(-1), *group) != 0)
-        return os_error("giving " + in_quotes(path) + " to group " + std::to_string(*group));
-    return {};
-}
-
 std::string yaml_list(const std::vector<std::string>& items) {
     std::string out = "[";
     for (const std::string& item : items)
@@ -101,17 +91,12 @@ Result<void> make_identity(Files& files, const std::string& directory, const con
     const std::string copy = config.state_directory + "/state";
     if (::access(copy.c_str(), F_OK) == 0)
         return {};
-    if (auto done = make_directory(config.state_directory, 0700, {}); !done)
+    const config::Account& account = config.account;
+    if (auto done = make_directory(config.state_directory, 0700, account.uid, account.gid); !done)
         return done;
-    if (::chown(config.state_directory.c_str(), config.account.uid, config.account.gid) != 0)
-        return os_error("giving " + in_quotes(config.state_directory) + " to " + config.account.name);
     auto image = std::make_unique<gate::StateImage>();
     image->header.magic = gate::kStateMagic;
-    if (auto done = files.write(copy, gate::save_state(*image, {}, Now::read(), true), 0600); !done)
-        return done;
-    if (::chown(copy.c_str(), config.account.uid, config.account.gid) != 0)
-        return os_error("giving " + in_quotes(copy) + " to " + config.account.name);
-    return {};
+    return files.write(copy, gate::save_state(*image, {}, Now::read(), true), 0600, account.gid, account.uid);
 }
 
 const config::Config::NamedUser* find_user(const config::Config& config, const std::string& name) {
@@ -190,9 +175,9 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
         services = options.services;
     }
     const std::optional<gid_t> group = config->account.gid;
-    if (auto done = make_directory(directory + "/users", 0755, {}); !done)
+    if (auto done = create_directory(directory + "/users", 0755, {}, {}); !done)
         return done.error();
-    if (auto done = make_directory(directory + "/credentials", 0750, group); !done)
+    if (auto done = create_directory(directory + "/credentials", 0750, {}, group); !done)
         return done.error();
     if (known != nullptr) {
         if (!options.services.empty())

@@ -119,7 +119,7 @@ int main(int argc, char** argv) {
         return control.ask({{"verb", "reload"}}, [](const json& r) {
             std::string out;
             for (const json& warning : r.at("warnings"))
-                out += "warning: " + printable(warning.get<std::string>(), 2000) + "\n";
+                out += "warning: " + as_line(warning.get<std::string>()) + "\n";
             return out + tools::show_disabled(r) + "reloaded " + r.value("reloaded", "") + "\n";
         });
     });

@@ -18,7 +18,7 @@ using Row = std::vector<std::string>;
 // Whatever the daemon says, nothing of it may move the cursor.
 std::string text(const json& value) {
     if (value.is_string())
-        return printable(value.get<std::string>());
+        return as_line(value.get<std::string>()); // parts of it are escaped already
     return value.is_null() ? "-" : value.dump();
 }
 

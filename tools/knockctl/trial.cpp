@@ -2,10 +2,9 @@
 #include "tools/knockctl/trial.h"
 
 #include "daemon/trial.h"
-#include "protocol/base/quote.h"
+#include "protocol/base/directory.h"
 
 #include <spawn.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,22 +30,14 @@ Result<void> systemctl(const char* verb) {
     return {};
 }
 
-// systemd makes it too, but later.
-Result<void> make_state_directory(const config::Config& config) {
-    const std::string& path = config.state_directory;
-    if (::mkdir(path.c_str(), 0700) != 0)
-        return errno == EEXIST ? Result<void>() : os_error("making directory " + in_quotes(path));
-    if (::lchown(path.c_str(), config.account.uid, config.account.gid) != 0)
-        return os_error("giving " + in_quotes(path) + " to user " + config.account.name);
-    return {};
-}
-
 } // namespace
 
 Result<void> start_on_trial(const config::Config& config, std::chrono::seconds time) {
     if (::geteuid() != 0)
         return Error{"only root can start xknockd on trial", "sudo knockctl try"};
-    if (auto done = make_state_directory(config); !done)
+    // systemd makes it too, but later.
+    const config::Account& account = config.account;
+    if (auto done = make_directory(config.state_directory, 0700, account.uid, account.gid); !done)
         return done;
     Trial trial = Trial::read(config.state_directory, config.account.uid);
     if (auto done = trial.begin_for_daemon(time, BootClock::now()); !done)

@@ -22,3 +22,12 @@ TEST_CASE("a name is short and plain") {
          {"", ".", "..", "-x", "_x", "a b", "a/b", "a\n", "\xc3\xa4", "x23456789012345678901234567890123"})
         CHECK_MESSAGE(!xk::is_name(name), name);
 }
+
+TEST_CASE("what was put together of escaped parts is not escaped twice") {
+    const std::string part = xk::printable("a\\\x1b[2J\n");
+    CHECK(part == "a\\x5c\\x1b[2J\\x0a");
+    CHECK(xk::as_line(part) == part);
+    CHECK(xk::as_line("a\x1b[2J\n\xc2\x9b\x7f\"\\") == "a\\x1b[2J\\x0a\\xc2\\x9b\\x7f\"\\");
+    CHECK(xk::as_lines("one\r\ntwo\t\n") == "one\\x0d\ntwo\\x09\n");
+    CHECK(xk::as_lines(xk::as_lines("\x07\n")) == "\\x07\n");
+}

@@ -147,8 +147,8 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
     change("#process:\n  #user: xknock\n  #worker_user: xknock-worker\n", "process: {user: 62001, worker_user: 62002}\n");
     change("#external:", "# external:");
     change("#local_addresses:", "# local_addresses:");
-    change("#admin_group: adm", "#admin_group: 0");
-    change("#read_group: adm", "#read_group: 0");
+    change("#admin_group: xknock-admin", "#admin_group: 0");
+    change("#read_group: xknock-read", "#read_group: 0");
     const Etc etc;
     etc.write("users/anna.yaml", "name: anna\nservices: [ssh]\n");
     etc.write("xknock.yaml", text);

@@ -69,7 +69,7 @@ Result<std::string> read_of_root(const std::string& path, std::size_t most) {
         return Error{{}, {}};
     if (info.st_uid != 0 || (info.st_mode & 022) != 0)
         return Error{in_quotes(path) + " is loaded as root and can be written by others: it was not looked at",
-                     "chown root " + path + " && chmod go-w " + path};
+                     "chown root " + as_line(path) + " && chmod go-w " + as_line(path)};
     if (info.st_size < 0 || static_cast<std::uintmax_t>(info.st_size) > most)
         return Error{in_quotes(path) + " is larger than " + std::to_string(most) + " bytes: it was not looked at", {}};
     return read_up_to(fd.get(), most);
