@@ -48,6 +48,19 @@ json disabled_of(const Daemon& d) {
     return list;
 }
 
+std::string_view identity_of(const Daemon& d) {
+    switch (d.carrier()) {
+    case config::Carrier::another:
+        return "copied";
+    case config::Carrier::unnamed:
+        return "unnamed";
+    case config::Carrier::named:
+    case config::Carrier::none:
+        break;
+    }
+    return "ok";
+}
+
 Reply status(Daemon& d, const json&) {
     const Now now = Now::read();
     json interfaces = json::array();
@@ -81,6 +94,7 @@ Reply status(Daemon& d, const json&) {
                 {"bans", d.banning().list().all().size()},
                 {"hooks", hooks_of(d.hook_calls())},
                 {"memory", d.gate_begin()},
+                {"identity", identity_of(d)},
                 {"clock", d.clock_is_wrong() ? "wrong" : "ok"}};
 }
 
@@ -182,6 +196,15 @@ Reply clock_accept(Daemon& d, const json&) {
     return json{{"accepted", log::utc(Now::read().wall)}};
 }
 
+Reply takeover(Daemon& d, const json&) {
+    if (auto done = d.take_over(); !done)
+        return done.error();
+    const auto skew = d.config().policy.settings.skew;
+    const std::string until = log::utc(Now::read().wall + skew);
+    spdlog::warn("taken over by the operator: knocks made before {} are refused", until);
+    return json{{"refused_until", until}, {"refused_for_s", skew.count()}};
+}
+
 Reply open(Daemon& d, const json& request) {
     const auto address = Address::parse_logged(request.value("address", ""));
     if (!address)
@@ -254,6 +277,7 @@ constexpr Verb kVerbs[] = {
     {"unban", Role::admin, unban},      {"close", Role::admin, close},    {"reload", Role::admin, reload},
     {"panic", Role::admin, panic},
     {"open", Role::admin, open},        {"unlock", Role::admin, unlock},    {"clock-accept", Role::admin, clock_accept},
+    {"takeover", Role::admin, takeover},
     {"try", Role::admin, try_for},      {"confirm", Role::admin, confirm},
 };
 

@@ -416,6 +416,7 @@ void Daemon::on_tick() {
     if (parts_.trial.is_over(now.boot) && !parts_.panic.is_on())
         return loop_->stop();
     notice_sleep(now);
+    notice_generation();
     doors_.expire(now.boot);
     if (auto done = doors_.end_barred(now); !done)
         log::error(done.error());

@@ -7,9 +7,11 @@
 
 #include "daemon/banning.h"
 #include "daemon/config/config.h"
+#include "daemon/config/machines.h"
 #include "daemon/control/server.h"
 #include "daemon/doors.h"
 #include "daemon/gate/log_budget.h"
+#include "daemon/generation.h"
 #include "daemon/grant_events.h"
 #include "daemon/guarding.h"
 #include "daemon/hook_calls.h"
@@ -91,6 +93,10 @@ class Daemon {
     };
     Result<PanicReport> panic(const std::optional<TcpSession>& caller);
     Result<bool> end_panic(); // false: there was none
+    // Knocks made up to now, and for the skew from now on, are refused: another host may have accepted them. It counts when
+    // this returns.
+    Result<void> take_over();
+    config::Carrier carrier() const;
     const Panic& panic() const { return parts_.panic; }
     const HookCalls& hook_calls() const { return hook_calls_; }
     xdp::Filter& filter() { return *parts_.filter; }
@@ -129,6 +135,7 @@ class Daemon {
     // After fence and filter are those of our configuration.
     void guard_syns();
     Result<void> tell_panic();
+    Result<void> look_for_copies();
     Result<std::size_t> carry_out_panic();
     Result<void> go_on_in_panic();
     void look_after_panic();
@@ -158,6 +165,7 @@ class Daemon {
     void save_state_lazily(const Now& now);
     void look_after_sessions(const Now& now);
     void notice_sleep(const Now& now);
+    void notice_generation();
     // Whether fence, filter and grants are to outlive us.
     bool stays() const { return !parts_.dry_run && (!parts_.trial.is_on() || parts_.panic.is_on()); }
     Result<void> take_away();
@@ -194,6 +202,7 @@ class Daemon {
     privsep::Budget asks_{200'000, 100'000};
     privsep::Budget notices_{gate::kMaxCredentials, 1};
     privsep::Budget others_{16'000, 1'000};
+    Generation generation_of_machine_ = Generation::watch();
     std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
     bool resets_ = false; // see nft::can_reset()
     bool ruleset_unknown_ = false; // changes of it were lost

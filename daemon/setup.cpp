@@ -172,6 +172,8 @@ Result<void> Daemon::put_up() {
         return done;
     if (auto done = tell_panic(); !done)
         return done;
+    if (auto done = look_for_copies(); !done)
+        return done;
     if (auto done = send(worker(), Activate{}); !done)
         return done;
     while (!first_tags_) {

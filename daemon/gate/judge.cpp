@@ -151,10 +151,7 @@ std::optional<Refused> Judge::authenticate(Case& c) const {
 std::optional<Judge::Result> Judge::check_new(Case& c) {
     // 4. Fence, skew, replay.
     const auto skew = policy_.settings.skew;
-    const StateHeader& header = state_.header();
-    if (c.request.clock.time_since_epoch().count() <= header.fence ||
-        (header.fence_boot != 0 &&
-         c.request.clock <= c.now.wall_at(BootTime(std::chrono::nanoseconds(header.fence_boot)))))
+    if (state_.refuses(c.request.clock, c.now))
         return refuse(Reject::fence);
     if (c.request.clock < c.arrived - skew)
         return refuse(Reject::stale);
@@ -181,7 +178,7 @@ std::optional<Judge::Result> Judge::check_new(Case& c) {
     // From here on its copies are replays, whatever becomes of it; else copies of a wrong code could be
     // used to lock the user out.
     if (c.entry == nullptr)
-        c.entry = state_.replay().remember(knock, c.slot, c.address, header.high_slot);
+        c.entry = state_.replay().remember(knock, c.slot, c.address, state_.header().high_slot);
     if (c.entry == nullptr)
         return refuse(Reject::memory_full);
     if (request != nullptr && request->address != c.address)

@@ -19,6 +19,10 @@
 namespace xk::gate {
 namespace {
 
+// What the wall clock may gain on boot time between two looks, half a minute at most, without having been set: a clock
+// that is slewed gains a fraction of it (adjtimex(2): 500 ppm).
+constexpr std::chrono::microseconds kSlewed{std::chrono::seconds(1)};
+
 // No clock shows a later one; a copy may.
 constexpr Slot kLastSlot = std::numeric_limits<std::int64_t>::max() / 1'000'000 / 30 - 1;
 
@@ -97,6 +101,11 @@ bool is_clean_copy(ByteView copy) {
     return parsed && parsed->header.clean == 1;
 }
 
+bool is_first_copy(ByteView copy) {
+    const auto parsed = parse_copy(copy);
+    return parsed && all_zero(parsed->header.boot_id);
+}
+
 std::string save_state(const StateImage& image, std::span<const ReplayEntry> replay, const Now& now, bool clean) {
     StateHeader header = image.header;
     header.saved_boot = now.boot.time_since_epoch().count();
@@ -170,6 +179,8 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
     // this moment may have been: its clock may be ahead of ours by the skew. In boot time, because the wall clock may
     // be set right only later; and because it may stay behind, all of the slots that are known to have been used.
     h.fence_boot = 0;
+    h.refused_until = now.boot.time_since_epoch().count();
+    h.wall_of_boot = now.wall_at(BootTime{}).time_since_epoch().count();
     if (!clean) {
         h.fence = std::max(h.fence, slot_end(std::min(h.high_slot, kLastSlot)).time_since_epoch().count());
         h.fence_boot = (now.boot + skew).time_since_epoch().count();
@@ -272,6 +283,27 @@ void State::raise_high_slot(Slot slot) { header().high_slot = std::max(header().
 bool State::believes(const Now& now, std::chrono::seconds skew) const {
     const std::int64_t far = slot_end(slot_of(now.wall + skew) + 3).time_since_epoch().count();
     return slot_of(now.wall) + 3 >= header().high_slot && header().fence <= far;
+}
+
+bool State::refuses(WallTime clock, const Now& now) const {
+    const StateHeader& h = header();
+    const BootTime until(std::chrono::nanoseconds(std::max(h.fence_boot, h.refused_until)));
+    return clock.time_since_epoch().count() <= h.fence || (until > BootTime{} && clock <= now.wall_at(until));
+}
+
+void State::raise_fence(const Now& now, std::chrono::seconds skew) {
+    header().fence_boot = std::max(header().fence_boot, (now.boot + skew).time_since_epoch().count());
+}
+
+std::chrono::microseconds State::follow_wall_clock(const Now& now) {
+    StateHeader& h = header();
+    const std::int64_t offset = now.wall_at(BootTime{}).time_since_epoch().count();
+    const std::chrono::microseconds forward(h.wall_of_boot == 0 ? 0 : offset - h.wall_of_boot);
+    if (forward > kSlewed)
+        h.refused_until = now.boot.time_since_epoch().count();
+    stores_before_are_done();
+    h.wall_of_boot = offset;
+    return forward > kSlewed ? forward : std::chrono::microseconds(0);
 }
 
 void State::accept_clock(const Now& now, std::chrono::seconds skew) {

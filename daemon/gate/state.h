@@ -60,6 +60,9 @@ struct StateHeader {
     std::array<std::uint64_t, 64> rejects; // by Reject
     std::array<std::uint64_t, 8> accepted; // by Action
     std::uint64_t retries;
+    std::int64_t refused_until; // boot time, ns: client clocks up to this moment of the boot are refused too, by the
+                                // wall clock of the moment. Ends with the boot, so that no wrong clock outlives it
+    std::int64_t wall_of_boot;  // us: the wall time of boot time 0, as it was last seen; 0: not yet
 };
 static_assert(kRejects <= 64);
 
@@ -96,6 +99,9 @@ std::string save_state(const StateImage& image, std::span<const ReplayEntry> rep
 // Whether these bytes are a copy that says of itself that it was the last act of a clean stop.
 bool is_clean_copy(ByteView copy);
 
+// Whether it is the one that was made with the server's identity: no daemon has written one yet.
+bool is_first_copy(ByteView copy);
+
 // The credential's record, if it has one.
 const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id);
 
@@ -115,9 +121,10 @@ class State {
     enum class Begin { from_clean_copy, from_copy, from_nothing };
 
     // Begins anew for this boot, in memory that is all zero. `copy` is what save_state() made in an earlier
-    // boot, or empty, or damaged, which counts as empty. Without a copy of a clean stop, client clocks up to this
-    // moment + skew are refused, whatever the wall clock will be set to, and so are those up to the end of the
-    // highest slot that the copy knows. Lock-outs and used codes of the copy hold either way.
+    // boot, or empty, or damaged, which counts as empty. Client clocks up to this moment are refused in any case: a
+    // copy of a clean stop does not know whether the disk that it lies on was rolled back or copied since. Without
+    // one, those up to this moment + skew are refused, whatever the wall clock will be set to, and so are those up to
+    // the end of the highest slot that the copy knows. Lock-outs and used codes of the copy hold either way.
     Begin begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew, ByteView copy);
 
     // The credential's record; made where there is none. Null when all are taken and none may be given to another.
@@ -140,6 +147,16 @@ class State {
     // Whether this clock may be right: not behind what was accepted, and the fence not far ahead of it (then the clock
     // was ahead when the fence was put up, and is right now).
     bool believes(const Now& now, std::chrono::seconds skew) const;
+    // Whether a client's clock is one of those that cannot be told from a knock of before.
+    bool refuses(WallTime clock, const Now& now) const;
+    // What was accepted elsewhere, or by this machine after the snapshot that it goes on from, is not remembered here:
+    // client clocks up to this moment + skew are refused, as after a boot.
+    void raise_fence(const Now& now, std::chrono::seconds skew);
+    // To be called before anything is judged by `now`. When the wall clock was set forward since the last call, time may
+    // have passed that this memory knows nothing of: a machine that goes on from a snapshot looks like that as soon as
+    // its clock is corrected. Client clocks up to this moment are refused then; by how much it was set is returned,
+    // else 0. Not moment + skew: most clocks are set for another reason, and whoever knocks next is to get in.
+    std::chrono::microseconds follow_wall_clock(const Now& now);
     // The operator says that this clock is right, although higher slots were accepted once. Nothing older than
     // now can be proved to be new then, so the fence goes up.
     void accept_clock(const Now& now, std::chrono::seconds skew);

@@ -15,6 +15,7 @@
 //   Ban, Unban                             DoorAsk     open, close, close all
 //   DoorAnswer, DoorDone
 //   Unlock, AcceptClock, Panic             Notice      something that the operator is to know
+//   RaiseFence                             FenceRaised it counts for every knock from here on
 //   Ping                                   Pong
 #pragma once
 
@@ -40,6 +41,7 @@ enum class Type : std::uint32_t {
     ping,
     door_done,
     panic,
+    raise_fence,
     // from the worker
     ready = 101,
     secrets_read,
@@ -47,6 +49,7 @@ enum class Type : std::uint32_t {
     door_ask,
     notice,
     pong,
+    fence_raised,
 };
 
 // Descriptors: the ring's map, the state file, the copy of the state (at its end: none).
@@ -137,6 +140,16 @@ struct Panic {
     static constexpr Type kType = Type::panic;
     Type type = kType;
     std::uint32_t on = 0;
+};
+
+// Knocks of before may have been accepted where we do not remember them.
+struct RaiseFence {
+    static constexpr Type kType = Type::raise_fence;
+    Type type = kType;
+};
+struct FenceRaised {
+    static constexpr Type kType = Type::fence_raised;
+    Type type = kType;
 };
 
 struct Ping {

@@ -2,6 +2,9 @@
 // The tags of the filter follow the wall clock, as long as it can be believed.
 #include "daemon/worker/worker.h"
 
+#include "daemon/log.h"
+#include "protocol/base/duration.h"
+
 #include <sys/timerfd.h>
 
 namespace xk::worker {
@@ -10,6 +13,14 @@ using namespace privsep;
 
 bool Worker::clock_is_credible(const Now& now) const {
     return now.wall >= earliest_ && state_.believes(now, judge_->policy().settings.skew);
+}
+
+void Worker::look_at_clock(const Now& now) {
+    const auto forward = state_.follow_wall_clock(now);
+    if (forward.count() > 0)
+        spdlog::warn("the wall clock was set forward by {}, without a sleep; knocks of before are refused, because this "
+                     "machine may go on from a snapshot",
+                     duration_text(std::chrono::ceil<std::chrono::seconds>(forward)));
 }
 
 Result<void> Worker::follow_clock(bool was_set) {
@@ -25,6 +36,7 @@ Result<void> Worker::follow_clock(bool was_set) {
         now = Now::read();
         armed = slot_of(now.wall) == slot;
     }
+    look_at_clock(now);
     if (!judge_)
         return {};
     judge_->follow_clock(now);

@@ -155,6 +155,7 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
                         {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}));
     std::unique_ptr<Worker> worker(new Worker(std::move(channel), *std::move(ring),
                                               std::move(state_file), std::move(state), std::move(timer)));
+    worker->first_skew_ = std::chrono::seconds(setup->skew);
     worker->earliest_ = WallTime(std::chrono::microseconds(setup->earliest_wall));
     if (auto sent = send(worker->channel_, ready); !sent)
         return sent.error();
@@ -267,9 +268,12 @@ Result<void> Worker::handle(Received received) {
         }
         break;
     case Type::accept_clock:
-        state_.accept_clock(Now::read(), judge_ ? judge_->policy().settings.skew : wire::kDefaultSkew);
+        state_.accept_clock(Now::read(), skew());
         earliest_ = WallTime::min();
         return follow_clock(true);
+    case Type::raise_fence:
+        state_.raise_fence(Now::read(), skew());
+        return say(FenceRaised{});
     case Type::ping:
         if (const auto message = as<Ping>(received)) {
             Pong pong;
@@ -388,6 +392,7 @@ void Worker::ask_again() {
 
 void Worker::judge(const gate::Candidate& candidate) {
     const Now now = Now::read();
+    look_at_clock(now);
     Doors doors(*this);
     const gate::Outcome outcome = judge_->judge(candidate, now, doors);
     log_outcome(outcome, now);

@@ -72,6 +72,9 @@ class Worker {
     Result<void> publish(const Now& now, bool all);
     Result<void> follow_clock(bool was_set);
     bool clock_is_credible(const Now& now) const;
+    // Before anything is judged by this clock.
+    void look_at_clock(const Now& now);
+    std::chrono::seconds skew() const { return judge_ ? judge_->policy().settings.skew : first_skew_; }
     // What could not be told when it happened.
     void tell_the_rest();
 
@@ -90,6 +93,7 @@ class Worker {
     gate::SlotRange published_{};
     bool clock_reported_wrong_ = false;
     WallTime earliest_{};
+    std::chrono::seconds first_skew_ = wire::kDefaultSkew; // until there is a configuration
     gate::LogBudget log_budget_;
     std::uint32_t sequence_ = 0;
     // Accepted and not done yet, by the sequence of their question: their place in State::asked().

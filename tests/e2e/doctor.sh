@@ -49,9 +49,9 @@ listen 22 80 443
 background "$SRV" socat -u UDP6-RECV:51820,ipv6only=0 "OPEN:$D/heard,creat"
 udp_listens() { in_srv ss -Hlun 'sport = :51820' | grep .; }
 eventually 5 udp_listens || fail "nobody listens on udp/51820"
-finds problem "connecting to"
-finds problem "host0: no filter is attached"
-finds problem "there is no table inet xknock: every service is open"
+finds advice "xknockd was not started yet: nothing is shut, and no knock is heard"
+contains "with the next step" "$(cat "$D/found")" "knockctl try 5m"
+lacks "which is no problem" "$(cat "$D/found")" "problem "
 in_srv sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0
 finds advice "nf_conntrack_tcp_loose is 0"
 start
@@ -66,10 +66,29 @@ cp -r "$D/etc" "$D/other"
 CONFIG=$D/other/xknock.yaml finds advice "runs with another configuration, \"$D/etc/xknock.yaml\""
 rm -r "$D/other"
 stop
-finds problem "connecting to"
+finds problem "the daemon is down and the ports are shut: nobody gets in (connecting to"
+contains "with the ways out" "$(cat "$D/found")" 'systemctl start xknockd; journalctl -u xknockd says why it ended; "xknockd --remove"'
+equal "which is the one problem" "$(grep -c ^problem "$D/found")" 1
 finds ok "every service's port is shut to strangers"
 finds ok "host0: the filter is attached, in native mode"
+daemon_command --remove >"$D/out" 2>&1 || fail "xknockd --remove"
+finds problem "connecting to"
+finds problem "host0: no filter is attached"
+finds problem "there is no table inet xknock: every service is open"
 start
+
+say "the identity"
+# Of a machine that has no id there is nothing to find.
+if [ -s /etc/machine-id ]; then
+	mark=$(sed -n '/^[0-9a-f]*$/p' "$D/etc/machines")
+	sed -i "s/^$mark/0123456789abcdef0123456789abcdef/" "$D/etc/machines"
+	finds problem "this server's identity was made for another machine"
+	rm "$D/etc/machines"
+	finds advice "it is not written down which machine carries the identity"
+	check "which is written down" "$KNOCKCTL" identity keep -c "$D/etc/xknock.yaml"
+	finds ok "this machine carries the identity"
+	equal "as it was" "$(sed -n '/^[0-9a-f]*$/p' "$D/etc/machines")" "$mark"
+fi
 
 say "files"
 chmod 666 "$D/etc/xknock.yaml"

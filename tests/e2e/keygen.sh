@@ -19,10 +19,13 @@ refused() {
 
 say "the first device"
 keygen anna --device laptop --host 192.0.2.1 --service ssh >"$D/out" || fail "keygen: $(cat "$D/out")"
+machines="644 0:0 etc/machines
+"
+[ -s /etc/machine-id ] || machines=
 equal "files, modes and owners" "$(files)" "640 0:$UID_DAEMON etc/credentials/anna.laptop.key
 640 0:$UID_DAEMON etc/credentials/anna.laptop.otp
 644 0:0 etc/credentials/anna.laptop.yaml
-644 0:0 etc/server_id
+${machines}644 0:0 etc/server_id
 644 0:0 etc/users/anna.yaml
 644 0:0 etc/xknock.yaml
 600 $UID_DAEMON:$UID_DAEMON state/state

@@ -101,6 +101,7 @@ void check_works(State& state) {
 void check_begun(const State& state, State::Begin begin, const Bytes<16>& boot, const Now& now) {
     const StateHeader& h = state.header();
     FUZZ_CHECK(state.is_of(boot) && h.clean == 0 && h.attempts == 0 && all_zero(h.attempt));
+    FUZZ_CHECK(state.refuses(now.wall, now));
     if (begin != State::Begin::from_clean_copy)
         FUZZ_CHECK(h.fence_boot == (now.boot + kSkew).time_since_epoch().count() &&
                    (h.high_slot > slot_of(kLater.wall) || h.fence >= slot_end(h.high_slot).time_since_epoch().count()));

@@ -12,6 +12,7 @@
 #     clock       the wall clock is set back and forth
 #     coexist     beside other XDP programs, through libxdp's dispatcher; coexist_floor: on the oldest kernel
 #     reboot      power cuts and clean stops
+#     snapshot    the machine goes on from a live snapshot: its clock is set right, or its generation id has changed
 #     doctor      what "knockctl doctor" finds only with another kernel, other network cards and a clock of its own
 #     ways        ways past the rules that need a VRF or IPVS; ways_floor: on the oldest kernel
 #     old_kernel  a kernel that is too old. XK_VM_OLD_KERNEL=/DIR names one below 5.8, as fetch_kernels.sh lays it
@@ -90,6 +91,11 @@ boot() {
 			read -r _ result NOW <<<"$line"
 			break
 			;;
+		SNAPSHOT)
+			take_snapshot
+			result=passed
+			break
+			;;
 		FAILED*) printf '%s\n' "$line" >&2 ;;
 		*) printf '%s\n' "$line" ;;
 		esac
@@ -102,6 +108,17 @@ boot() {
 	[ -n "$result" ] || fail "the guest ended without a result"
 	exit 1
 }
+
+# The guest as it is now, in a file; its life ends here. It has a monitor at $D/monitor.
+take_snapshot() {
+	monitor "migrate -d \"exec:cat >$D/snapshot\"" >/dev/null
+	local end=$((SECONDS + 60))
+	until monitor "info migrate" | grep -q 'status: completed'; do
+		[ $SECONDS -lt $end ] || fail "no snapshot is made"
+		sleep 0.2
+	done
+}
+monitor() { printf '%s\n' "$1" | socat -t 2 - "UNIX-CONNECT:$D/monitor"; }
 
 # qemu's option for a wall clock that shows this Unix time at power on.
 rtc() { date -u -d "@$1" +base=%Y-%m-%dT%H:%M:%S; }
@@ -156,6 +173,20 @@ case_reboot() {
 	boot "xk.case=reboot xk.boot=4 xk.clock=$((NOW + 5))" -rtc "$(rtc 978307200)" "${disks[@]}"
 }
 
+# snapshot [qemu options]: one life until a snapshot is taken, and another one from there.
+snapshot() {
+	local machine=(-monitor "unix:$D/monitor,server=on,wait=off" -rtc "base=utc,clock=host")
+	boot "xk.case=snapshot" "${machine[@]}" "$@"
+	say "a snapshot was taken; meanwhile time goes on"
+	sleep 6
+	boot "xk.case=snapshot" "${machine[@]}" "$@" -incoming "exec:cat $D/snapshot"
+}
+case_snapshot() {
+	kernel debian12
+	snapshot
+	snapshot -device vmgenid,guid=auto # another one in each life
+}
+
 case_doctor() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	kernel debian12
@@ -185,7 +216,7 @@ case_old_kernel() {
 	fi
 }
 
-[ $# -gt 0 ] || { sed -n '6,15s/^# \?//p' "$0" >&2 && exit 2; }
+[ $# -gt 0 ] || { sed -n '6,16s/^# \?//p' "$0" >&2 && exit 2; }
 PATH=$PATH:/usr/sbin:/sbin
 for tool in qemu-system-x86_64 busybox cpio ethtool modprobe depmod ip socat nft mke2fs dash strip setpriv xdp-loader \
 	xdp-filter ipvsadm; do

@@ -33,10 +33,22 @@ Result<json> Control::ask(const json& request) const {
         return reply.error();
     json parsed = json::parse(*reply, nullptr, false);
     if (parsed.is_discarded() || !parsed.is_object())
-        return Error{"the reply of xknockd makes no sense", {}};
-    if (parsed.contains("error"))
-        return Error{parsed.value("error", ""), parsed.value("hint", ""), static_cast<Exit>(parsed.value("exit", 1))};
-    return parsed;
+        return Error{"the reply of xknockd makes no sense", hint_of_releases()};
+    if (!parsed.contains("error"))
+        return parsed;
+    Error error{parsed.value("error", ""), parsed.value("hint", ""), static_cast<Exit>(parsed.value("exit", 1))};
+    if (error.hint.empty())
+        error.hint = hint_of_releases();
+    return error;
+}
+
+std::string Control::hint_of_releases() const {
+    const auto reply = control::ask(socket, text_of({{"verb", "status"}}));
+    const json status = reply ? json::parse(*reply, nullptr, false) : json();
+    const std::string version = status.is_object() ? status.value("version", XK_VERSION) : XK_VERSION;
+    if (version == XK_VERSION)
+        return {};
+    return "xknockd " + printable(version) + " runs, and this is knockctl " XK_VERSION ": systemctl restart xknockd";
 }
 
 int Control::ask(const json& request, const std::function<std::string(const json&)>& show) const {

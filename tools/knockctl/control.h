@@ -32,6 +32,9 @@ class Control {
     // The reply; what it says of an error is one.
     Result<nlohmann::json> ask(const nlohmann::json& request) const;
 
+    // Where the daemon is of another release than we are, what to do about it; else nothing.
+    std::string hint_of_releases() const;
+
     // Asks and prints: the reply itself, or what `show` makes of it.
     int ask(const nlohmann::json& request, const std::function<std::string(const nlohmann::json&)>& show) const;
 };

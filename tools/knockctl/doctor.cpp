@@ -2,10 +2,13 @@
 #include "tools/knockctl/doctor.h"
 
 #include "daemon/config/config.h"
+#include "daemon/config/machines.h"
+#include "daemon/gate/state.h"
 #include "daemon/nft/fence.h"
 #include "daemon/nft/transaction.h"
 #include "daemon/xdp/own_addresses.h"
 #include "protocol/base/quote.h"
+#include "protocol/base/secure_file.h"
 #include "tools/knockctl/doctor/bridges.h"
 #include "tools/knockctl/doctor/firewall.h"
 #include "tools/knockctl/doctor/host.h"
@@ -16,6 +19,8 @@
 #include "tools/knockctl/doctor/ways.h"
 
 #include <nlohmann/json.hpp>
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <sstream>
@@ -29,48 +34,102 @@ std::string_view name_of(Severity severity) {
     return severity == Severity::ok ? "ok" : severity == Severity::advice ? "advice" : "problem";
 }
 
-// After a start that failed: what stands then, or will not.
-void check_failure(const Result<config::Config>& config, bool judges, Findings& findings) {
-    if (config && config->gate_mode == config::GateMode::table && !config->shut_on_failure)
-        findings.push_back({Severity::advice, "config",
-                            "gate.on_failure is open: a start that fails after a boot leaves the ports open", {}});
-    if (config || judges)
-        return;
-    auto nft = nft::Socket::open();
-    const auto stands = nft ? nft::fence_exists(*nft) : Result<bool>(false);
+// What the kernel has of a gate whose daemon does not answer.
+enum class Silence {
+    none,          // it answers
+    never_started, // on this host, ever
+    shut,          // our table stands
+    judges_nothing, // the same, and no xknockd starts with this configuration
+    open,          // it does not
+};
+
+// A daemon that was started once has written a copy of its memory; the first one is of keygen.
+bool was_started(const config::Config& config) {
+    const std::string path = config.state_directory + "/state";
+    if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
+        return false;
+    FileRules rules;
+    rules.owner = config.account.uid;
+    rules.max_size = 2 * gate::state_size(gate::kMostReplayEntries);
+    const auto copy = read_checked(path, rules);
+    return !copy || !gate::is_first_copy({reinterpret_cast<const std::uint8_t*>(copy->data()), copy->size()});
+}
+
+Silence silence_of(const Result<config::Config>& config, const Result<json>& status) {
+    if (status)
+        return Silence::none;
+    if (config && config->gate_mode != config::GateMode::table)
+        return Silence::open;
+    auto socket = nft::Socket::open();
+    const auto stands = socket ? nft::fence_exists(*socket) : Result<bool>(socket.error());
     if (stands && *stands)
-        findings.push_back({Severity::problem, "daemon",
-                            "shut, judging nothing: the ruleset stands, and xknockd does not start with this configuration",
-                            "mend it and \"systemctl start xknockd\"; or \"xknockd --remove\", which opens the ports"});
+        return config ? Silence::shut : Silence::judges_nothing;
+    return !config || was_started(*config) ? Silence::open : Silence::never_started;
+}
+
+void check_silent_daemon(Silence silence, const Error& error, Findings& findings) {
+    if (silence == Silence::never_started)
+        return findings.push_back({Severity::advice, "daemon",
+                                   "xknockd was not started yet: nothing is shut, and no knock is heard",
+                                   "knockctl try 5m starts it on trial; \"knockctl confirm\" lets it stay"});
+    // Nobody listens: not one that is busy or keeps us out.
+    const bool is_down = error.message.starts_with("connecting to");
+    if (silence == Silence::judges_nothing && is_down)
+        return findings.push_back({Severity::problem, "daemon",
+                                   "shut, judging nothing: the ruleset stands, and xknockd does not start with this "
+                                   "configuration",
+                                   "mend it and \"systemctl start xknockd\"; or \"xknockd --remove\", which opens the ports"});
+    if (silence == Silence::shut && is_down)
+        return findings.push_back({Severity::problem, "daemon",
+                                   "the daemon is down and the ports are shut: nobody gets in (" + error.message + ")",
+                                   "systemctl start xknockd; journalctl -u xknockd says why it ended; "
+                                   "\"xknockd --remove\" opens the ports"});
+    findings.push_back({Severity::problem, "daemon", error.message,
+                        error.hint.empty() ? "systemctl status xknockd" : error.hint});
 }
 
 // `known`: the configuration as it is read now, if it can be.
-void check_daemon(const std::string& config_file, const config::Config* known, const Result<json>& status,
-                  Findings& findings) {
-    if (!status) {
-        findings.push_back({Severity::problem, "daemon", status.error().message,
-                            status.error().hint.empty() ? "systemctl status xknockd" : status.error().hint});
-        return;
-    }
+void check_daemon(const std::string& config_file, const config::Config* known, const json& status, Findings& findings) {
     const auto before = findings.size();
     // The files' own faults are said already.
-    for (const json& out : status->value("disabled", json::array()))
+    for (const json& out : status.value("disabled", json::array()))
         if (!known || !config::names(known->disabled, out.value("file", "")))
             for (const json& fault : out.value("faults", json::array()))
-                findings.push_back({Severity::problem, "daemon", printable(fault.get<std::string>(), 2000),
+                findings.push_back({Severity::problem, "daemon", as_line(fault.get<std::string>()),
                                     "whom it describes is disabled; mend it, then knockctl reload"});
-    const std::string file = status->value("config", "");
+    const std::string file = status.value("config", ""), version = status.value("version", "");
     if (file != config_file)
         findings.push_back({Severity::advice, "daemon", "xknockd runs with another configuration, " + in_quotes(file),
                             "knockctl doctor -c " + printable(file)});
-    if (status->value("clock", "") == "wrong")
+    if (version != XK_VERSION)
+        findings.push_back({Severity::advice, "daemon",
+                            "xknockd " + printable(version) + " runs, and " XK_VERSION " is installed",
+                            "systemctl restart xknockd; grants, bans and sessions stay"});
+    if (status.value("clock", "") == "wrong")
         findings.push_back({Severity::problem, "daemon", "xknockd does not believe the clock: no knock is let in",
                             "set the clock; if it is right: knockctl clock accept"});
     if (findings.size() == before)
         findings.push_back({Severity::ok, "daemon", "xknockd runs", {}});
 }
 
-void check_rules(const config::Config& config, Findings& findings) {
+void check_identity(const config::Config& config, Findings& findings) {
+    const auto carrier = config::find_carrier(config::directory_of(config.file), config.policy.settings.server);
+    if (!carrier)
+        findings.push_back({Severity::problem, "identity", carrier.error().message, carrier.error().hint});
+    else if (*carrier == config::Carrier::another)
+        findings.push_back({Severity::problem, "identity",
+                            "this server's identity was made for another machine: a knock that was used there can be "
+                            "used here",
+                            "knockctl identity new; or, if this machine may carry it: knockctl identity keep"});
+    else if (*carrier == config::Carrier::unnamed)
+        findings.push_back({Severity::advice, "identity",
+                            "it is not written down which machine carries the identity: a copy would not be noticed",
+                            "knockctl identity keep"});
+    else
+        findings.push_back({Severity::ok, "identity", "this machine carries the identity", {}});
+}
+
+void check_rules(const config::Config& config, bool started, Findings& findings) {
     auto ruleset = Ruleset::read();
     if (!ruleset) {
         findings.push_back({Severity::problem, "firewall", ruleset.error().message, ruleset.error().hint});
@@ -78,7 +137,8 @@ void check_rules(const config::Config& config, Findings& findings) {
     }
     auto addresses = xdp::OwnAddresses::open();
     const Firewall firewall{config, *ruleset, addresses ? addresses->all() : std::set<Address>()};
-    check_fence(firewall, findings);
+    if (started)
+        check_fence(firewall, findings);
     check_others(firewall, findings);
     check_ways(firewall, read_ways(*ruleset), findings);
     const auto listeners = list_listeners();
@@ -104,13 +164,21 @@ Findings examine(const std::string& config_file, const std::function<Result<json
             findings.push_back({Severity::problem, "config", fault, config.error().hint});
     }
     const auto answer = status();
-    check_daemon(config_file, config ? &*config : nullptr, answer, findings);
-    check_failure(config, answer.has_value(), findings);
+    const Silence silence = silence_of(config, answer);
+    if (answer)
+        check_daemon(config_file, config ? &*config : nullptr, *answer, findings);
+    else
+        check_silent_daemon(silence, answer.error(), findings);
+    if (config && config->gate_mode == config::GateMode::table && !config->shut_on_failure)
+        findings.push_back({Severity::advice, "config",
+                            "gate.on_failure is open: a start that fails after a boot leaves the ports open", {}});
     if (config) {
+        const bool started = silence != Silence::never_started;
         check_files(*config, findings);
-        check_interfaces(*config, findings);
+        check_identity(*config, findings);
+        check_interfaces(*config, started, findings);
         check_bridges(*config, read_bridges(*config), findings);
-        check_rules(*config, findings);
+        check_rules(*config, started, findings);
     } else {
         check_kernel(true, findings);
     }

@@ -33,6 +33,7 @@ void remember_arguments(char** given) { arguments = given; }
 int run_try(const Control&, const std::string&, const std::string&) { return hand_over(); }
 int run_check(const std::string&, bool) { return hand_over(); }
 int run_doctor(const std::string&, const Control&) { return hand_over(); }
+int run_identity(bool, const std::string&, bool) { return hand_over(); }
 int run_keygen(const KeygenOptions&, bool, bool) { return hand_over(); }
 
 } // namespace xk::tools

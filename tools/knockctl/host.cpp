@@ -7,6 +7,7 @@
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor.h"
+#include "tools/knockctl/identity.h"
 #include "tools/knockctl/trial.h"
 
 #include <sys/prctl.h>
@@ -82,6 +83,10 @@ int run_doctor(const std::string& file, const Control& control) {
     const Findings findings = examine(file, [&] { return control.ask({{"verb", "status"}}); });
     std::cout << (control.as_json ? text_of(findings_json(findings), 2) + "\n" : as_lines(show_findings(findings)));
     return has_problem(findings) ? static_cast<int>(Exit::failed) : 0;
+}
+
+int run_identity(bool make_new, const std::string& file, bool as_json) {
+    return make_new ? make_new_identity(file, as_json) : keep_identity(file, as_json);
 }
 
 int run_keygen(const KeygenOptions& options, bool as_json, bool no_qr) {

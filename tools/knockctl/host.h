@@ -18,6 +18,8 @@ void remember_arguments(char** arguments);
 int run_try(const Control& control, const std::string& file, const std::string& time);
 int run_check(const std::string& file, bool as_json);
 int run_doctor(const std::string& file, const Control& control);
+// Whether to make a new identity, or to keep the one that is there.
+int run_identity(bool make_new, const std::string& file, bool as_json);
 int run_keygen(const KeygenOptions& options, bool as_json, bool no_qr);
 
 } // namespace xk::tools

@@ -2,6 +2,7 @@
 #include "tools/knockctl/keygen.h"
 
 #include "daemon/config/config.h"
+#include "daemon/config/machines.h"
 #include "daemon/gate/state.h"
 #include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
@@ -88,6 +89,11 @@ std::string yaml_list(const std::vector<std::string>& items) {
 Result<void> make_identity(Files& files, const std::string& directory, const config::Config& config) {
     if (auto done = files.write(directory + "/server_id", random_hex<wire::kServerIdSize>() + "\n", 0644); !done)
         return done;
+    auto id = config::read_server_id(directory);
+    if (!id)
+        return id.error();
+    if (auto named = config::name_carrier(directory, *id, true); !named)
+        return named.error();
     const std::string copy = config.state_directory + "/state";
     if (::access(copy.c_str(), F_OK) == 0)
         return {};

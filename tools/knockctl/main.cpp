@@ -115,6 +115,22 @@ int main(int argc, char** argv) {
         };
     });
     add_json(sub);
+    sub = add("takeover", "this host takes over from another one: knocks made up to now are refused", [&] {
+        return control.ask({{"verb", "takeover"}}, [](const json& r) {
+            return "knocks made before " + r.value("refused_until", "") + " are refused\n";
+        });
+    });
+    add_json(sub);
+    CLI::App* const identity = app.add_subcommand("identity", "whose the server's identity is, where a copy of it was found");
+    identity->require_subcommand(1);
+    for (const bool make_new : {false, true}) {
+        sub = identity->add_subcommand(make_new ? "new" : "keep",
+                                       make_new ? "this machine gets an identity of its own; profiles must follow"
+                                                : "this machine may carry the identity that is here");
+        sub->callback([&, make_new] { run = [&, make_new] { return tools::run_identity(make_new, file, control.as_json); }; });
+        sub->add_option("-c,--config", file, "configuration file")->capture_default_str();
+        add_json(sub);
+    }
     sub = add("reload", "read the configuration again; a bad one changes nothing", [&] {
         return control.ask({{"verb", "reload"}}, [](const json& r) {
             std::string out;
@@ -174,6 +190,6 @@ int main(int argc, char** argv) {
     try {
         return run();
     } catch (const json::exception&) { // a daemon of another release
-        return fail(Error{"the reply of xknockd makes no sense to this knockctl", "are both of one release?"});
+        return fail(Error{"the reply of xknockd makes no sense to this knockctl", control.hint_of_releases()});
     }
 }

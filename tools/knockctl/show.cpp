@@ -108,6 +108,9 @@ std::string show_status(const json& r) {
         {"grants", text(r.at("grants"))},
         {"bans", text(r.at("bans"))},
         {"clock", r.at("clock") == "ok" ? "ok" : "WRONG: no knock is let in (knockctl clock accept)"},
+        {"identity", r.value("identity", "ok") == "copied"
+                         ? "COPIED from another machine (knockctl identity keep, or new)"
+                         : ""},
         {"hooks", hooks_text(r.at("hooks"))},
         {"memory", "begun with " + text(r.at("memory"))}};
     std::string out;

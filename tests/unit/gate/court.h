@@ -66,7 +66,7 @@ class Court {
         now.boot = BootTime(1'000'000s);
         if (!state.is_of(kBoot)) {
             state.begin(kBoot, now, 30s, {});
-            state.header().fence = state.header().fence_boot = 0; // tests of the fence set it themselves
+            state.header().fence = state.header().fence_boot = state.header().refused_until = 0; // tests of the fence set it themselves
         }
         policy = make_policy();
         restart();

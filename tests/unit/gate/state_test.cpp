@@ -56,6 +56,76 @@ TEST_CASE("without proof the fence is at this moment and the skew, in boot time"
     CHECK(m.state.header().fence_boot == (kNow.boot + 30s).time_since_epoch().count());
 }
 
+TEST_CASE("the begin of a boot refuses what was made before it, whatever the copy says of itself") {
+    Memory before;
+    before.state.begin(kBoot, kNow, 30s, {});
+    const std::string copy = before.copy({kNow.wall + 30s, kNow.boot + 30s}, true);
+    // The same disk twice: what was accepted from the first copy of it is not in the second.
+    for (const Now now : {Now{kNow.wall + 60s, BootTime(10s)}, Now{kNow.wall + 600s, BootTime(12s)}}) {
+        Memory after;
+        REQUIRE(after.state.begin(kNextBoot, now, 30s, view(copy)) == State::Begin::from_clean_copy);
+        CHECK(after.state.refuses(now.wall, now));
+        CHECK_FALSE(after.state.refuses(now.wall + 1us, now));
+    }
+    // Boot time: a clock that is set right afterwards takes the moment along, and the next stop does not write it down by
+    // a clock that is wrong.
+    const Now wrong{kNow.wall + 86400s, BootTime(10s)}, right{kNow.wall + 60s, BootTime(10s)};
+    Memory after;
+    after.state.begin(kNextBoot, wrong, 30s, view(copy));
+    CHECK(after.state.refuses(right.wall, right));
+    CHECK_FALSE(after.state.refuses(right.wall + 1us, right));
+    Memory third;
+    third.state.begin(kBoot, right, 30s, view(after.copy(wrong, true)));
+    CHECK(third.state.believes(right, 30s));
+    CHECK_FALSE(third.state.refuses(right.wall + 1us, right));
+}
+
+TEST_CASE("a wall clock that was set forward refuses what was made before, and nothing that is made after") {
+    Memory m;
+    m.state.begin(kBoot, kNow, 30s, {});
+    const Now fallen{kNow.wall + 31s, kNow.boot + 31s}; // the fence
+    CHECK(m.state.follow_wall_clock(fallen) == 0s);
+    CHECK_FALSE(m.state.refuses(fallen.wall - 500ms, fallen));
+    // Time goes on, sleep counts in both clocks, and a clock is slewed.
+    const Now slept{fallen.wall + 7200s + 900ms, fallen.boot + 7200s};
+    CHECK(m.state.follow_wall_clock(slept) == 0s);
+    CHECK_FALSE(m.state.refuses(slept.wall - 1s, slept));
+    // Set.
+    const Now set{slept.wall + 5s + 1s, slept.boot + 1s};
+    CHECK(m.state.follow_wall_clock(set) == 5s);
+    CHECK(m.state.refuses(set.wall, set));
+    CHECK_FALSE(m.state.refuses(set.wall + 1us, set));
+    CHECK(m.state.follow_wall_clock(set) == 0s);
+    // Backwards is not what a snapshot does, and whoever set it wrongly and then right is not kept out.
+    const Now wrong{set.wall + 86400s, set.boot}, right{set.wall + 1s, set.boot + 1s};
+    CHECK(m.state.follow_wall_clock(wrong) == 86400s);
+    CHECK(m.state.follow_wall_clock(right) == 0s);
+    CHECK_FALSE(m.state.refuses(right.wall, right));
+    CHECK(m.state.believes(right, 30s));
+}
+
+TEST_CASE("a fence that is raised refuses what may have been accepted elsewhere, for the skew") {
+    Memory m;
+    m.state.begin(kBoot, kNow, 30s, {});
+    const Now later{kNow.wall + 600s, kNow.boot + 600s};
+    CHECK_FALSE(m.state.refuses(later.wall - 30s, later));
+    m.state.raise_fence(later, 30s);
+    CHECK(m.state.refuses(later.wall + 30s, later));
+    CHECK_FALSE(m.state.refuses(later.wall + 30s + 1us, later));
+    m.state.raise_fence(later, 1s); // never lowered
+    CHECK(m.state.refuses(later.wall + 30s, later));
+}
+
+TEST_CASE("the copy that is made with the identity is told from one of a daemon") {
+    const auto image = std::make_unique<StateImage>();
+    image->header.magic = kStateMagic;
+    CHECK(is_first_copy(view(save_state(*image, {}, kNow, true))));
+    Memory m;
+    m.state.begin(kBoot, kNow, 30s, {});
+    CHECK_FALSE(is_first_copy(view(m.copy(kNow, false))));
+    CHECK_FALSE(is_first_copy({}));
+}
+
 TEST_CASE("after a clean stop a reboot has no fence and no replay") {
     Memory before;
     before.state.begin(kBoot, kNow, 30s, {});

@@ -57,7 +57,13 @@ refused_as filter seen "knock (2), whose time has come again, is refused by the 
 kill_both
 rm -r "$PINS"/maps*
 start
-refused_as refused replay "and by the judge, when the filter's memory is lost" /tmp/now
+# For one reason or the other: "date" drops the part of a second each time, so the knock may be of after the clock was set.
+by_judge() { echo $(($(stat refused fence) + $(stat refused replay))); }
+more_by_judge() { [ "$(by_judge)" -gt "$before" ]; }
+before=$(by_judge)
+send_capture /tmp/now
+eventually 5 more_by_judge || fail "the judge does not refuse knock (2)"
+equal "and by the judge, when the filter's memory is lost" "$(grants)" 0
 equal "nobody complained about the clock so far" "$(clock_state) $(grep -c "$WRONG" "$LOG")" "ok 0"
 
 # Below what was accepted.

@@ -77,7 +77,7 @@ case $boot in
 	capture /tmp/fresh
 	accepted_as_new "a fresh knock is accepted at once" /tmp/fresh
 	knockctl close anna >/dev/null
-	refused_as refused replay "the knock of before the stop is refused" /eavesdropper/k-after
+	refused_as refused fence "the knock of before the stop is refused" /eavesdropper/k-after
 	rm /eavesdropper/k-after
 	capture /eavesdropper/k4
 	accepted_as_new "one more is accepted, and the power goes" /eavesdropper/k4

@@ -25,7 +25,7 @@ constexpr const char* kCost =
     "traffic of the interface becomes slower";
 
 void check_filter(const config::Config& config, const std::string& interface, const LinkState& link,
-                  Findings& findings) {
+                  bool wanted, Findings& findings) {
     const auto say = [&](Severity severity, const std::string& message, const std::string& hint) {
         findings.push_back({severity, "interface", interface + ": " + message, hint});
     };
@@ -50,7 +50,7 @@ void check_filter(const config::Config& config, const std::string& interface, co
         say(Severity::advice,
             std::string(link.lro ? "LRO" : "hardware GRO") + " is on, with which many drivers refuse native XDP",
             "ethtool -K " + interface + (link.lro ? " lro off" : " rx-gro-hw off") + "; then restart xknockd");
-    if (presence->program == 0)
+    if (presence->program == 0 && wanted)
         say(Severity::problem, "no filter is attached: knocks are not heard there", "start xknockd");
     if (native)
         say(Severity::ok, "the filter is attached, in native mode", {});
@@ -98,7 +98,7 @@ void check_profiles(const fs::path& directory, int below, Findings& findings) {
 
 } // namespace
 
-void check_interfaces(const config::Config& config, Findings& findings) {
+void check_interfaces(const config::Config& config, bool started, Findings& findings) {
     for (const std::string& interface : config.interfaces) {
         const auto link = link_state(interface);
         if (!link) {
@@ -106,7 +106,7 @@ void check_interfaces(const config::Config& config, Findings& findings) {
                                 "ip link shows those that are; \"interfaces\" names those on which knocks come in"});
             continue;
         }
-        check_filter(config, interface, *link, findings);
+        check_filter(config, interface, *link, started, findings);
     }
 }
 

@@ -10,8 +10,9 @@
 
 namespace xk::tools {
 
-// The filter of each interface, and what its driver and its place in the network do to it.
-void check_interfaces(const config::Config& config, Findings& findings);
+// The filter of each interface, and what its driver and its place in the network do to it. `started`: a filter is wanted
+// there by now.
+void check_interfaces(const config::Config& config, bool started, Findings& findings);
 
 // The wall clock is what knocks are judged by.
 void check_clock(Findings& findings);
