@@ -29,7 +29,7 @@
 #define XK_MAX_BANNED_NETWORKS 16384
 #define XK_MAX_KNOWN_SOURCES 131072
 #define XK_MAX_ALLOWED_NETWORKS 512
-#define XK_RING_SIZE (1u << 20)	/* bytes: about 3,900 records */
+#define XK_RING_SIZE (1u << 22)	/* bytes: 15,000 records, so that all devices may knock while nobody judges */
 
 struct xk_address {
 	__u8 bytes[16];

@@ -89,13 +89,16 @@ Reply unban_all(Daemon& d, const std::optional<std::string>& owner, const json& 
 
 } // namespace
 
-Reply bans(Daemon& d, const json&) {
-    const Now now = Now::read();
-    d.banning().expire(now, d.worker());
-    json list = json::array();
-    for (const auto& [prefix, claims] : d.banning().book().all())
-        list.push_back(ban_json(d.banning().book(), prefix, now));
-    return json{{"bans", list}};
+Rows bans(Daemon& d) {
+    d.banning().expire(Now::read(), d.worker());
+    return {"bans", [&d, last = std::optional<Prefix>()]() mutable -> std::optional<json> {
+                const auto& all = d.banning().book().all();
+                const auto next = last ? all.upper_bound(*last) : all.begin();
+                if (next == all.end())
+                    return std::nullopt;
+                last = next->first;
+                return ban_json(d.banning().book(), *last, Now::read());
+            }};
 }
 
 Reply ban(Daemon& d, const json& request) {

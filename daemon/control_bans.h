@@ -9,7 +9,7 @@ namespace xk {
 
 class Daemon;
 
-Reply bans(Daemon& daemon, const nlohmann::json& request);
+Rows bans(Daemon& daemon);
 Reply ban(Daemon& daemon, const nlohmann::json& request);
 Reply unban(Daemon& daemon, const nlohmann::json& request);
 

@@ -11,12 +11,21 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <string>
 
 namespace xk {
 
 // Each verb gets the request and gives the reply; an Error becomes {"error": ...}.
 using Reply = Result<nlohmann::json>;
+
+// A reply that is one list, which may be long: it is made row by row, and between two rows things may change.
+struct Rows {
+    std::string name;
+    std::function<std::optional<nlohmann::json>()> next; // nothing: that was the last
+    nlohmann::json more = nlohmann::json::object();      // fields beside the list
+};
 
 std::int64_t seconds_left(BootTime until, BootTime now);
 

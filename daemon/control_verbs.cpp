@@ -66,11 +66,10 @@ Reply status(Daemon& d, const json&) {
     json interfaces = json::array();
     for (const xdp::Attachment& a : d.attachments())
         interfaces.push_back({{"name", a.interface}, {"mode", xdp::name_of(a.mode)}});
+    const Records& records = d.find_records();
     std::size_t locked = 0;
-    for (const gate::Credential& c : d.config().policy.credentials) {
-        const auto* record = gate::find_record(d.state(), c.id);
-        locked += record != nullptr && gate::is_locked(*record, now.boot);
-    }
+    for (std::size_t i = 0; i < d.config().policy.credentials.size(); ++i)
+        locked += gate::is_locked(records.of(d.config().policy, i, d.state()), now.boot);
     const Trial& trial = d.trial();
     return json{{"version", XK_VERSION},
                 {"dry_run", d.is_dry_run()},
@@ -98,57 +97,70 @@ Reply status(Daemon& d, const json&) {
                 {"clock", d.clock_is_wrong() ? "wrong" : "ok"}};
 }
 
-Reply grants(Daemon& d, const json&) {
-    const Now now = Now::read();
-    d.doors().expire(now.boot);
-    const gate::Policy& policy = d.config().policy;
-    json list = json::array();
-    for (const auto& [door, holders] : d.doors().book().all()) {
-        json by = json::array();
-        for (const gate::Holder& holder : holders) {
-            const auto index = policy.find_credential(holder.credential);
-            by.push_back({{"credential", to_hex(holder.credential)},
-                          {"user", std::string(gate::user_of(policy, holder.credential))},
-                          {"device", index ? std::string(policy.credentials[*index].device.view()) : ""},
-                          {"expires_in_s", seconds_left(holder.until, now.boot)}});
-        }
-        const gate::Service* const service = d.doors().service_of(door);
-        list.push_back({{"address", door.address.text()},
-                        {"endpoint", d.doors().text_of(door)},
-                        {"service", service != nullptr ? std::string(service->name.view()) : ""},
-                        {"expires_in_s", seconds_left(holders.front().until, now.boot)},
-                        {"holders", by}});
+json grant_json(const Doors& doors, const gate::Policy& policy, const gate::Door& door,
+                const std::vector<gate::Holder>& holders, BootTime now) {
+    json by = json::array();
+    for (const gate::Holder& holder : holders) {
+        const auto index = policy.find_credential(holder.credential);
+        by.push_back({{"credential", to_hex(holder.credential)},
+                      {"user", std::string(gate::user_of(policy, holder.credential))},
+                      {"device", index ? std::string(policy.credentials[*index].device.view()) : ""},
+                      {"expires_in_s", seconds_left(holder.until, now)}});
     }
-    return json{{"grants", list}};
+    const gate::Service* const service = doors.service_of(door);
+    return {{"address", door.address.text()},
+            {"endpoint", doors.text_of(door)},
+            {"service", service != nullptr ? std::string(service->name.view()) : ""},
+            {"expires_in_s", seconds_left(holders.front().until, now)},
+            {"holders", by}};
 }
 
-Reply users(Daemon& d, const json&) {
+Rows grants(Daemon& d) {
+    return {"grants", [&d, last = std::optional<gate::Door>()]() mutable -> std::optional<json> {
+                const Now now = Now::read();
+                d.doors().expire(now.boot);
+                const auto& all = d.doors().book().all();
+                const auto next = last ? all.upper_bound(*last) : all.begin();
+                if (next == all.end())
+                    return std::nullopt;
+                last = next->first;
+                return grant_json(d.doors(), d.config().policy, *last, next->second, now.boot);
+            }};
+}
+
+json user_json(const gate::Policy& policy, const gate::Credential& c, const gate::CredentialState& state) {
     const Now now = Now::read();
-    const gate::Policy& policy = d.config().policy;
-    json list = json::array();
-    for (const gate::Credential& c : policy.credentials) {
-        json services = json::array();
-        for (std::size_t i = 0; i < policy.services.size(); ++i)
-            if (c.services.test(i))
-                services.push_back(std::string(policy.services[i].name.view()));
-        const auto* record = gate::find_record(d.state(), c.id);
-        const gate::CredentialState state = record != nullptr ? *record : gate::CredentialState{};
-        const Standing kind = standing_of(c, state, now);
-        std::string standing(name_of(kind));
-        if (kind == Standing::locked_for_a_while)
-            standing = "locked for " + duration_text(gate::locked_for(state, now.boot));
-        list.push_back({{"user", std::string(c.user.view())},
-                        {"device", std::string(c.device.view())},
-                        {"id", to_hex(c.id)},
-                        {"factor", std::string(name_of(c.factor))},
-                        {"services", services},
-                        {"standing", standing},
-                        {"wrong_codes", state.failures},
-                        {"knocks", state.accepted},
-                        {"last_knock", text_or_null(state.last_accepted)},
-                        {"last_address", state.last_accepted != 0 ? json(state.last_address.text()) : json()}});
-    }
-    return json{{"users", list}, {"disabled", disabled_of(d)}};
+    json services = json::array();
+    for (std::size_t i = 0; i < policy.services.size(); ++i)
+        if (c.services.test(i))
+            services.push_back(std::string(policy.services[i].name.view()));
+    const Standing kind = standing_of(c, state, now);
+    std::string standing(name_of(kind));
+    if (kind == Standing::locked_for_a_while)
+        standing = "locked for " + duration_text(gate::locked_for(state, now.boot));
+    return {{"user", std::string(c.user.view())},
+            {"device", std::string(c.device.view())},
+            {"id", to_hex(c.id)},
+            {"factor", std::string(name_of(c.factor))},
+            {"services", services},
+            {"standing", standing},
+            {"wrong_codes", state.failures},
+            {"knocks", state.accepted},
+            {"last_knock", text_or_null(state.last_accepted)},
+            {"last_address", state.last_accepted != 0 ? json(state.last_address.text()) : json()}};
+}
+
+// Of the configuration that counts now, also where another one does before the list is whole.
+Rows users(Daemon& d) {
+    return {"users", [&d, config = d.shared_config(), records = d.find_records(),
+                      i = std::size_t{0}]() mutable -> std::optional<json> {
+                const gate::Policy& policy = config->policy;
+                if (i == policy.credentials.size())
+                    return std::nullopt;
+                const gate::CredentialState state = records.of(policy, i, d.state());
+                return user_json(policy, policy.credentials[i++], state);
+            },
+            {{"disabled", disabled_of(d)}}};
 }
 
 Reply stats(Daemon& d, const json&) {
@@ -272,8 +284,7 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
-    {"status", Role::reader, status},   {"grants", Role::reader, grants}, {"users", Role::reader, users},
-    {"stats", Role::reader, stats},     {"bans", Role::reader, bans},     {"ban", Role::admin, ban},
+    {"status", Role::reader, status},   {"stats", Role::reader, stats},   {"ban", Role::admin, ban},
     {"unban", Role::admin, unban},      {"close", Role::admin, close},    {"reload", Role::admin, reload},
     {"panic", Role::admin, panic},
     {"open", Role::admin, open},        {"unlock", Role::admin, unlock},    {"clock-accept", Role::admin, clock_accept},
@@ -281,12 +292,16 @@ constexpr Verb kVerbs[] = {
     {"try", Role::admin, try_for},      {"confirm", Role::admin, confirm},
 };
 
-Reply run(Daemon& daemon, Role role, const json& request) {
-    if (!request.is_object() || !request.contains("verb") || !request["verb"].is_string())
-        return Error{"the request is not a JSON object with a verb", {}, Exit::usage};
-    const std::string name = request["verb"];
-    const auto verb = std::find_if(std::begin(kVerbs), std::end(kVerbs),
-                                   [&](const Verb& v) { return v.name == name; });
+// For readers too.
+struct List {
+    std::string_view name;
+    Rows (*rows)(Daemon&);
+};
+
+constexpr List kLists[] = {{"grants", grants}, {"users", users}, {"bans", bans}};
+
+Reply run(Daemon& daemon, Role role, const std::string& name, const json& request) {
+    const auto verb = std::ranges::find(kVerbs, name, &Verb::name);
     if (verb == std::end(kVerbs))
         return Error{"there is no verb " + in_quotes(name), {}, Exit::usage};
     if (verb->role == Role::admin && role != Role::admin)
@@ -298,15 +313,38 @@ Reply run(Daemon& daemon, Role role, const json& request) {
     }
 }
 
+// Text of a foreign encoding must not end the daemon: what is not UTF-8 is replaced.
+std::string text_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+control::Answer answer_of(Rows rows) {
+    std::string head = "{";
+    for (const auto& [name, value] : rows.more.items())
+        head += text_of(name) + ":" + text_of(value) + ",";
+    head += text_of(rows.name) + ":[";
+    return {head, [next = std::move(rows.next), first = true](std::string& out) mutable {
+                const auto row = next();
+                if (row)
+                    out += (first ? "" : ",") + text_of(*row);
+                else
+                    out += "]}";
+                first = false;
+                return row.has_value();
+            }};
+}
+
 } // namespace
 
-std::string answer(Daemon& daemon, Role role, const std::string& request) {
+control::Answer answer(Daemon& daemon, Role role, const std::string& request) {
     const json parsed = json::parse(request, nullptr, false);
-    const Reply reply = parsed.is_discarded() ? Reply(Error{"the request is not JSON", {}, Exit::usage})
-                                              : run(daemon, role, parsed);
-    // Text of a foreign encoding must not end the daemon: what is not UTF-8 is replaced.
-    const json out = reply ? *reply : error_of(reply.error());
-    return out.dump(-1, ' ', false, json::error_handler_t::replace);
+    if (parsed.is_discarded())
+        return text_of(error_of({"the request is not JSON", {}, Exit::usage}));
+    if (!parsed.is_object() || !parsed.contains("verb") || !parsed["verb"].is_string())
+        return text_of(error_of({"the request is not a JSON object with a verb", {}, Exit::usage}));
+    const std::string name = parsed["verb"];
+    if (const auto list = std::ranges::find(kLists, name, &List::name); list != std::end(kLists))
+        return answer_of(list->rows(daemon));
+    const Reply reply = run(daemon, role, name, parsed);
+    return text_of(reply ? *reply : error_of(reply.error()));
 }
 
 } // namespace xk

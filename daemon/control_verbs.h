@@ -11,6 +11,6 @@ namespace xk {
 
 class Daemon;
 
-std::string answer(Daemon& daemon, control::Role role, const std::string& request);
+control::Answer answer(Daemon& daemon, control::Role role, const std::string& request);
 
 } // namespace xk

@@ -56,6 +56,11 @@ std::set<Address> Daemon::own_addresses() const {
     return config().local_addresses ? *config().local_addresses : parts_.own_addresses.all();
 }
 
+const Records& Daemon::find_records() {
+    records_.find(config().policy, state());
+    return records_;
+}
+
 Result<void> Daemon::watch_everything() {
     auto loop = Loop::make();
     if (!loop)
@@ -64,7 +69,7 @@ Result<void> Daemon::watch_everything() {
     auto control = control::Server::open(
         config().run_directory + "/control.sock", {config().admin_group, config().read_group},
         [this](control::Role role, const std::string& request) {
-            std::string reply = answer(*this, role, request);
+            control::Answer reply = answer(*this, role, request);
             after_doors(BootClock::now());
             return reply;
         });
@@ -77,6 +82,7 @@ Result<void> Daemon::watch_everything() {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
         ::sigaddset(&handled, signal);
     ::sigprocmask(SIG_BLOCK, &handled, nullptr);
+    copies_.emplace(parts_.state_files);
     signals_.reset(::signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
     ticks_.reset(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
     const timespec second{kTick.count(), 0};
@@ -119,7 +125,7 @@ Result<void> Daemon::run() {
     // Kept by systemd, so that the table has its owner also while nobody of us lives.
     if (parts_.owned)
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", parts_.nft.fd());
-    log_standing(config().policy, state(), Now::read());
+    log_standing(config().policy, records_, state(), Now::read());
     if (!parts_.dry_run && !fence_was_there_)
         log_sessions(config(), own_addresses());
     if (parts_.trial.is_on())
@@ -154,6 +160,7 @@ Result<void> Daemon::run() {
     int status = 0;
     for (int i = 0; i < 300 && ::waitpid(parts_.worker.pid, &status, WNOHANG) == 0; ++i)
         ::poll(nullptr, 0, 10);
+    copies_.reset();
     if (auto saved = parts_.state_files.save(Now::read(), true, true); !saved)
         log::error(saved.error());
     if (auto saved = owners_.save(); !saved)

@@ -9,6 +9,7 @@
 #include "daemon/config/config.h"
 #include "daemon/config/machines.h"
 #include "daemon/control/server.h"
+#include "daemon/copy_writer.h"
 #include "daemon/doors.h"
 #include "daemon/gate/log_budget.h"
 #include "daemon/generation.h"
@@ -24,6 +25,7 @@
 #include "daemon/privsep/budget.h"
 #include "daemon/privsep/messages.h"
 #include "daemon/privsep/spawn.h"
+#include "daemon/standing.h"
 #include "daemon/state_files.h"
 #include "daemon/trial.h"
 #include "daemon/xdp/filter.h"
@@ -37,7 +39,7 @@ namespace xk {
 
 // What start-up made, in the order of its life.
 struct Parts {
-    std::unique_ptr<config::Config> config;
+    std::shared_ptr<config::Config> config;
     StateFiles state_files;
     privsep::Worker worker;
     std::optional<privsep::Worker> hooks; // where some service has a hook
@@ -77,6 +79,8 @@ class Daemon {
     // For the control socket (control_verbs.cpp).
     Result<void> reload();
     const config::Config& config() const { return *parts_.config; }
+    std::shared_ptr<const config::Config> shared_config() const { return parts_.config; }
+    const Records& find_records(); // of our configuration's credentials
     const gate::StateImage& state() const { return parts_.state_files.image(); }
     const std::vector<xdp::Attachment>& attachments() const { return attachments_; }
     bool is_owned() const { return parts_.owned; }
@@ -183,6 +187,7 @@ class Daemon {
     xdp::Tags tags_;
     HookCalls hook_calls_;
     GrantEvents grant_events_;
+    std::optional<CopyWriter> copies_;
     std::optional<control::Server> control_;
     std::optional<Loop> loop_;
     Fd signals_;
@@ -190,6 +195,7 @@ class Daemon {
     Fd settle_;                           // rings when the doors that wait are due
     std::vector<std::uint32_t> undone_;   // questions of the worker whose doors wait
     std::vector<xdp::Attachment> attachments_;
+    Records records_;
     gate::LogBudget door_log_{600, std::chrono::seconds(0)};
     gate::LogBudget refusal_log_;
     BootTime started_;

@@ -34,9 +34,9 @@ class Doors {
     // Reads back what a daemon before us granted.
     Result<void> adopt(const Now& now);
 
-    // Somebody else who lists large sets begins again whenever they change, and never ends where they always do. So doors
-    // of many are opened together, as many times in a second as leave room for a listing; until then they wait here.
-    // `on_done` is told of each transaction that had such doors whether it was done; those of one that was not are shut.
+    // Somebody else who lists large sets begins again whenever they change, and never ends where they always do. So where
+    // there are many doors, a run of transactions is followed by a pause that leaves room for a listing, and what is to be
+    // opened in it waits here and is opened together at its end. `on_done` is told of each transaction that had such doors whether it was done; those of one that was not are shut.
     void on_done(std::function<void(bool)> told) { on_done_ = std::move(told); }
     // `opening` may add to the transaction that opens a door; `opened` is told when it is done.
     using Opening = std::function<void(nft::Transaction&, const gate::Door&)>;
@@ -122,6 +122,7 @@ class Doors {
     BootTime end_of(const wire::CredentialId& credential, BootTime wanted, const Now& now) const;
     void write(nft::Transaction& transaction, const std::vector<gate::DoorChange>& changes, const Now& now) const;
     std::chrono::nanoseconds pause() const;
+    bool is_pause(BootTime now) const;
     // What the kernel holds: the book, but for the doors that wait.
     const std::vector<gate::Holder>* in_kernel(const gate::Door& door) const;
     void forget_waiting(bool done);
@@ -136,6 +137,7 @@ class Doors {
     std::map<gate::Door, std::vector<gate::Holder>> waiting_; // not in the kernel yet, and who holds them there
     BootTime last_{};                                         // transaction
     std::chrono::nanoseconds behind_{0}; // the most that time-outs in the kernel end later than in the book
+    BootTime run_began_{};                                    // of transactions without a pause between them
     std::function<void(bool)> on_done_ = [](bool) {};
     Opening opening_ = [](nft::Transaction&, const gate::Door&) {};
     std::function<void(const gate::Door&)> opened_ = [](const gate::Door&) {};

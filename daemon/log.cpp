@@ -50,7 +50,7 @@ void begin(const char* program, bool verbose) {
     formatter->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "<%*>%~"
                                                                     : "%Y-%m-%dT%H:%M:%S.%eZ %n %l: %~");
     auto logger = std::make_shared<spdlog::logger>(
-        program, std::make_shared<spdlog::sinks::stderr_sink_st>());
+        program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
     logger->set_formatter(std::move(formatter));
     logger->set_level(verbose ? spdlog::level::debug : spdlog::level::info);
     // A log that cannot be written must not end the daemon.

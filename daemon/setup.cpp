@@ -388,7 +388,7 @@ Result<void> Daemon::reload() {
     auto loaded = config::load_config(config().file, config::Identity::required, config::UserFaults::disable);
     if (!loaded)
         return loaded.error();
-    auto next = std::make_unique<config::Config>(*std::move(loaded));
+    auto next = std::make_shared<config::Config>(*std::move(loaded));
     if (auto done = check_disabled(*next, config()); !done)
         return done;
     const config::Config& old = config();
@@ -447,7 +447,8 @@ Result<void> Daemon::reload() {
     if (auto done = xdp::set_local_addresses(*parts_.filter, own_addresses()); !done)
         log::error(done.error());
     guard_syns();
-    control_->set_groups({config().admin_group, config().read_group});
+    if (auto done = control_->set_groups({config().admin_group, config().read_group}); !done)
+        log::error(done.error());
     if (auto sent = send(worker(), Activate{}); !sent)
         return sent;
     for (const std::string& warning : config().warnings)
@@ -456,7 +457,7 @@ Result<void> Daemon::reload() {
     keep_last_good();
     notify_status();
     spdlog::info("reloaded {}: {} credentials", config().file, config().policy.credentials.size());
-    log_standing(config().policy, state(), Now::read());
+    log_standing(config().policy, records_, state(), Now::read());
     return {};
 }
 

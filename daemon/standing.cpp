@@ -55,12 +55,34 @@ Standing standing_of(const gate::Credential& credential, const gate::CredentialS
     return gate::is_locked_for_good(state) ? Standing::locked : Standing::locked_for_a_while;
 }
 
-void log_standing(const gate::Policy& policy, const gate::StateImage& state, const Now& now) {
+bool Records::is_at_its_place(const gate::Policy& policy, std::size_t credential, const gate::StateImage& state) const {
+    return credential < places_.size() && state.credentials[places_[credential]].id == policy.credentials[credential].id;
+}
+
+void Records::find(const gate::Policy& policy, const gate::StateImage& state) {
+    places_.resize(policy.credentials.size());
+    std::size_t credential = 0;
+    while (credential < places_.size() && is_at_its_place(policy, credential, state))
+        ++credential;
+    if (credential == places_.size())
+        return;
+    for (std::uint32_t place = 0; place < state.credentials.size(); ++place)
+        if (const wire::CredentialId& id = state.credentials[place].id; !all_zero(id))
+            if (const auto index = policy.find_credential(id))
+                places_[*index] = place;
+}
+
+gate::CredentialState Records::of(const gate::Policy& policy, std::size_t credential, const gate::StateImage& state) const {
+    return is_at_its_place(policy, credential, state) ? state.credentials[places_[credential]] : gate::CredentialState{};
+}
+
+void log_standing(const gate::Policy& policy, Records& records, const gate::StateImage& state, const Now& now) {
+    records.find(policy, state);
     std::map<Standing, std::vector<std::string>> kinds;
     std::vector<std::string> soon;
-    for (const gate::Credential& c : policy.credentials) {
-        const auto* const record = gate::find_record(state, c.id);
-        const Standing standing = standing_of(c, record != nullptr ? *record : gate::CredentialState{}, now);
+    for (std::size_t i = 0; i < policy.credentials.size(); ++i) {
+        const gate::Credential& c = policy.credentials[i];
+        const Standing standing = standing_of(c, records.of(policy, i, state), now);
         if (standing != Standing::ok)
             kinds[standing].push_back(c.label());
         if (standing != Standing::disabled && standing != Standing::expired && c.valid_until - now.wall < kSoon)

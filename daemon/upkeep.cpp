@@ -129,8 +129,7 @@ void Daemon::save_state_lazily(const Now& now) {
     if (slot > saved_slot_) {
         saved_slot_ = slot;
         last_save_ = now.boot;
-        if (auto saved = parts_.state_files.save(now, false, true); !saved)
-            spdlog::error("{}", saved.error().message);
+        copies_->write(true);
         return;
     }
     if (now.boot - last_save_ < kSaveInterval)
@@ -146,8 +145,7 @@ void Daemon::save_state_lazily(const Now& now) {
     if (digest == saved_digest_)
         return;
     saved_digest_ = digest;
-    if (auto saved = parts_.state_files.save(now, false, false); !saved)
-        spdlog::error("{}", saved.error().message);
+    copies_->write(false);
 }
 
 } // namespace xk

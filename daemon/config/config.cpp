@@ -523,7 +523,10 @@ bool Config::has_targets() const {
 }
 
 Result<Config> load_config(const std::string& file, Identity identity, UserFaults user_faults) {
-    return Loader(file, identity, user_faults).load();
+    auto config = Loader(file, identity, user_faults).load();
+    if (config)
+        config->policy.make_index();
+    return config;
 }
 
 std::string SecretFiles::described_in() const {
@@ -538,6 +541,7 @@ void disable(Config& config, std::size_t index, const Error& fault) {
     const auto at = static_cast<std::ptrdiff_t>(index);
     config.policy.credentials.erase(config.policy.credentials.begin() + at);
     config.secrets.erase(config.secrets.begin() + at);
+    config.policy.make_index();
 }
 
 bool names(const std::vector<Disabled>& list, const std::string& file) {

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <random>
@@ -32,9 +33,11 @@ Result<Fd> connect_to(const std::string& path) {
         return os_error("making a socket");
     ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kReplyPatience, sizeof kReplyPatience);
     ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
-    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-        return os_error("connecting to " + in_quotes(path), "is xknockd running? systemctl status xknockd");
-    return fd;
+    if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+        return fd;
+    if (errno == EACCES)
+        return Error{"you may not talk to xknockd", "be root, or a member of a group in the configuration's control section"};
+    return os_error("connecting to " + in_quotes(path), "is xknockd running? systemctl status xknockd");
 }
 
 Result<std::string> ask_once(const std::string& socket_path, std::string_view json) {
@@ -75,11 +78,16 @@ Result<std::string> ask_once(const std::string& socket_path, std::string_view js
 } // namespace
 
 std::string frame(std::string_view json) {
-    Bytes<kLengthSize> length;
-    store_be<std::uint32_t>(length, static_cast<std::uint32_t>(json.size()));
-    std::string out(length.begin(), length.end());
+    std::string out(kLengthSize, '\0');
     out += json;
+    set_frame_length(out);
     return out;
+}
+
+void set_frame_length(std::string& frame) {
+    Bytes<kLengthSize> length;
+    store_be<std::uint32_t>(length, static_cast<std::uint32_t>(frame.size() - kLengthSize));
+    std::copy(length.begin(), length.end(), frame.begin());
 }
 
 Result<std::optional<std::string>> take_frame(std::string& buffer, std::size_t limit) {

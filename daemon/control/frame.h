@@ -22,6 +22,8 @@ inline constexpr std::size_t kMaxReply = 64 * 1024 * 1024;
 inline constexpr std::string_view kTooMany = R"({"error":"too many clients at once","hint":"try again","exit":75})";
 
 std::string frame(std::string_view json);
+// After more was added to a frame.
+void set_frame_length(std::string& frame);
 
 // Cuts the first frame off `buffer`. Nothing while it is not whole; an error when it is longer than allowed.
 Result<std::optional<std::string>> take_frame(std::string& buffer, std::size_t limit);

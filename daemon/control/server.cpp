@@ -4,13 +4,17 @@
 #include "daemon/control/frame.h"
 #include "protocol/base/quote.h"
 
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <vector>
 
 namespace xk::control {
@@ -42,6 +46,31 @@ bool is_member(int fd, const ucred& peer, gid_t group) {
     return std::find(groups.begin(), end, group) != end;
 }
 
+posix_acl_xattr_entry entry(unsigned tag, unsigned rights, std::uint32_t id = static_cast<std::uint32_t>(-1)) {
+    return {htole16(static_cast<std::uint16_t>(tag)), htole16(static_cast<std::uint16_t>(rights)), htole32(id)};
+}
+
+// Whoever role_of() gives a role can connect, and nobody else; acl(5), linux/posix_acl_xattr.h. root is named because
+// it may lack CAP_DAC_OVERRIDE (a hardened fail2ban does).
+Result<void> let_in(const std::string& path, const Groups& groups) {
+    constexpr unsigned kConnect = ACL_READ | ACL_WRITE;
+    std::vector<posix_acl_xattr_entry> entries = {entry(ACL_USER_OBJ, kConnect), entry(ACL_USER, kConnect, 0),
+                                                  entry(ACL_GROUP_OBJ, 0)};
+    std::set<gid_t> named;
+    for (const auto& group : {groups.admin, groups.reader})
+        if (group && named.insert(*group).second)
+            entries.push_back(entry(ACL_GROUP, kConnect, *group));
+    entries.push_back(entry(ACL_MASK, kConnect));
+    entries.push_back(entry(ACL_OTHER, 0));
+    const posix_acl_xattr_header header{htole32(POSIX_ACL_XATTR_VERSION)};
+    std::string list(reinterpret_cast<const char*>(&header), sizeof header);
+    list.append(reinterpret_cast<const char*>(entries.data()), entries.size() * sizeof entries[0]);
+    if (::setxattr(path.c_str(), "system.posix_acl_access", list.data(), list.size(), 0) == 0 ||
+        (errno == EOPNOTSUPP && ::chmod(path.c_str(), 0666) == 0))
+        return {};
+    return os_error("giving rights to the control socket " + in_quotes(path));
+}
+
 } // namespace
 
 Role role_of(int fd, const Groups& groups) {
@@ -58,8 +87,13 @@ Role role_of(int fd, const Groups& groups) {
     return Role::none;
 }
 
-Server::Server(Fd listen, Groups groups, Handler handler)
-    : listen_(std::move(listen)), groups_(groups), handler_(std::move(handler)) {}
+Server::Server(std::string path, Fd listen, Groups groups, Handler handler)
+    : path_(std::move(path)), listen_(std::move(listen)), groups_(groups), handler_(std::move(handler)) {}
+
+Result<void> Server::set_groups(Groups groups) {
+    groups_ = groups;
+    return let_in(path_, groups);
+}
 
 Result<Server> Server::open(const std::string& path, Groups groups, Handler handler) {
     sockaddr_un address{};
@@ -73,9 +107,11 @@ Result<Server> Server::open(const std::string& path, Groups groups, Handler hand
     ::unlink(path.c_str()); // of a daemon before us: the lock says that it is gone
     if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return os_error("binding the control socket " + in_quotes(path));
-    if (::chmod(path.c_str(), 0666) != 0 || ::listen(fd.get(), kBacklog) != 0)
+    if (auto done = let_in(path, groups); !done)
+        return done.error();
+    if (::listen(fd.get(), kBacklog) != 0)
         return os_error("opening the control socket " + in_quotes(path));
-    return Server(std::move(fd), groups, std::move(handler));
+    return Server(path, std::move(fd), groups, std::move(handler));
 }
 
 std::size_t Server::readers(const std::list<Client>& clients) {
@@ -98,7 +134,7 @@ void Server::accept(const std::function<void(int)>& watch) {
             say(fd.get(), kTooMany);
             continue;
         }
-        waiting_.push_back({std::move(fd), role, {}, {}, {}});
+        waiting_.push_back({std::move(fd), role, {}, {}, {}, {}});
         admit(watch);
     }
 }
@@ -123,17 +159,23 @@ std::list<Server::Client>::iterator Server::find(int fd) {
 
 bool Server::wants_write(int fd) const {
     return std::any_of(clients_.begin(), clients_.end(),
-                       [&](const Client& c) { return c.fd.get() == fd && !c.out.empty(); });
+                       [&](const Client& c) { return c.fd.get() == fd && c.is_answered(); });
 }
 
 bool Server::serve(int fd) {
     const auto client = find(fd);
     if (client == clients_.end())
         return false;
-    if (client->out.empty() ? read(*client) && (client->out.empty() || write(*client)) : write(*client))
-        return true;
-    clients_.erase(client);
-    return false;
+    bool goes_on = true;
+    if (!client->is_answered())
+        goes_on = read(*client);
+    else if (client->rest)
+        make(*client);
+    if (goes_on && !client->rest && !client->out.empty())
+        goes_on = write(*client);
+    if (!goes_on)
+        clients_.erase(client);
+    return goes_on;
 }
 
 bool Server::read(Client& client) {
@@ -145,7 +187,9 @@ bool Server::read(Client& client) {
             return false;
         }
         if (*request) {
-            client.out = frame(handler_(client.role, **request));
+            Answer answer = handler_(client.role, **request);
+            client.out = frame(answer.json);
+            client.rest = std::move(answer.rest);
             client.last = BootClock::now();
             return true;
         }
@@ -158,14 +202,25 @@ bool Server::read(Client& client) {
     }
 }
 
+void Server::make(Client& client) {
+    const auto makers = std::count_if(clients_.begin(), clients_.end(), [](const Client& c) { return bool(c.rest); });
+    const BootTime end = BootClock::now() + kPiece / makers;
+    bool more = true;
+    while (more && (client.last = BootClock::now()) < end)
+        more = client.rest(client.out);
+    if (more)
+        return;
+    client.rest = nullptr;
+    set_frame_length(client.out);
+}
+
+// No more than the socket takes at once: who reads as fast as we write must not keep us here.
 bool Server::write(Client& client) {
-    while (!client.out.empty()) {
-        const ssize_t n = ::send(client.fd.get(), client.out.data(), client.out.size(), MSG_NOSIGNAL);
-        if (n < 0)
-            return errno == EAGAIN || errno == EINTR;
-        client.out.erase(0, static_cast<std::size_t>(n));
-    }
-    return false; // that was the one answer
+    const ssize_t n = ::send(client.fd.get(), client.out.data() + client.sent, client.out.size() - client.sent, MSG_NOSIGNAL);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    client.sent += static_cast<std::size_t>(n);
+    return client.sent < client.out.size(); // that was the one answer
 }
 
 void Server::drop_idle(BootTime now) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The control socket's listening side. Who may say what is decided by the kernel's word about the peer
-// (SO_PEERCRED, SO_PEERGROUPS) before a byte of it is read; whoever has no role is told so and closed. No
-// client holds up the daemon: everything is non-blocking, bounded in size, number and idle time.
+// The control socket's listening side. Who has no role cannot connect: an access control list on the socket names who
+// has one, so that the kernel refuses a stranger's loop of connections and it costs the daemon nothing. Who may say what
+// is decided by the kernel's word about the peer (SO_PEERCRED, SO_PEERGROUPS) before a byte of it is read. No client
+// holds up the daemon: everything is non-blocking, bounded in size, number and idle time, and a long reply is made in
+// pieces.
 #pragma once
 
 #include "protocol/base/clock.h"
@@ -29,6 +31,16 @@ struct Groups {
 // Role of the process at the other end, as it was when it connected: root and our own user are admins.
 Role role_of(int fd, const Groups& groups);
 
+// What a request is answered with: JSON that is there, and what adds the rest to it, a little more with each call. It
+// returns false when that was all.
+struct Answer {
+    using Rest = std::function<bool(std::string& json)>;
+
+    Answer(std::string begin, Rest more = {}) : json(std::move(begin)), rest(std::move(more)) {}
+    std::string json;
+    Rest rest;
+};
+
 class Server {
   public:
     // As many are served at once; a reply can be large. Others wait for a place, so that a hundred programs that ask in
@@ -37,14 +49,18 @@ class Server {
     static constexpr std::size_t kMaxWaiting = 256, kMaxWaitingReaders = 128;
     static constexpr std::chrono::seconds kIdle{5};
 
-    // The answer to one request, as JSON. A connection carries one.
-    using Handler = std::function<std::string(Role, const std::string& request)>;
+    // So long in one turn of the loop replies are made, of all clients together.
+    static constexpr std::chrono::microseconds kPiece{250};
 
-    // Binds `path` anew, mode 0666: the socket's rights are not what guards it.
+    // The answer to one request. A connection carries one.
+    using Handler = std::function<Answer(Role, const std::string& request)>;
+
+    // Binds `path` anew. Where its file system has no access control lists everybody can connect, and who has no role is
+    // told so and closed.
     static Result<Server> open(const std::string& path, Groups groups, Handler handler);
 
     int listen_fd() const { return listen_.get(); }
-    void set_groups(Groups groups) { groups_ = groups; }
+    Result<void> set_groups(Groups groups);
 
     // Takes what is there to accept, and gives places away; the callback lets the caller's loop watch the descriptor
     // of a client that has one from now on.
@@ -67,14 +83,20 @@ class Server {
         Role role;
         BootTime last;
         std::string in, out;
+        Answer::Rest rest;     // of `out`, which is not whole before
+        std::size_t sent = 0;  // bytes of it
+
+        bool is_answered() const { return rest || !out.empty(); }
     };
-    Server(Fd listen, Groups groups, Handler handler);
+    Server(std::string path, Fd listen, Groups groups, Handler handler);
     std::list<Client>::iterator find(int fd);
     static std::size_t readers(const std::list<Client>& clients);
     // False: this client is done with, well or badly.
     bool read(Client& client);
+    void make(Client& client);
     bool write(Client& client);
 
+    std::string path_;
     Fd listen_;
     Groups groups_;
     Handler handler_;

@@ -86,12 +86,21 @@ void GrantBook::note_change(const Door& door, const std::vector<Holder>& before,
         return std::any_of(holders.begin(), holders.end(),
                            [&](const Holder& h) { return h.credential == holder.credential; });
     };
-    for (const Holder& was : before)
-        if (!has(after, was))
-            ended_.push_back({door, was.credential, after.empty()});
-    for (const Holder& is : after)
-        if (!has(before, is))
-            began_.push_back({door, is.credential});
+    for (const Holder& was : before) {
+        ends_.erase({was.until, door});
+        if (has(after, was))
+            continue;
+        ended_.push_back({door, was.credential, after.empty()});
+        if (const auto held = held_.find(was.credential); --held->second == 0)
+            held_.erase(held);
+    }
+    for (const Holder& is : after) {
+        ends_.emplace(is.until, door);
+        if (has(before, is))
+            continue;
+        began_.push_back({door, is.credential});
+        ++held_[is.credential];
+    }
 }
 
 void GrantBook::enter(const std::vector<DoorChange>& changes) {
@@ -106,23 +115,16 @@ void GrantBook::enter(const std::vector<DoorChange>& changes) {
 }
 
 void GrantBook::expire(BootTime now) {
-    for (auto door = doors_.begin(); door != doors_.end();) {
+    while (!ends_.empty() && ends_.begin()->first <= now) {
+        const auto door = doors_.find(ends_.begin()->second);
         std::vector<Holder> left;
         std::copy_if(door->second.begin(), door->second.end(), std::back_inserter(left),
                      [&](const Holder& h) { return h.until > now; });
-        if (left.size() != door->second.size()) {
-            note_change(door->first, door->second, left);
-            door->second = std::move(left);
-        }
-        door = door->second.empty() ? doors_.erase(door) : std::next(door);
+        note_change(door->first, door->second, left);
+        door->second = std::move(left);
+        if (door->second.empty())
+            doors_.erase(door);
     }
-}
-
-std::size_t GrantBook::doors_of(const wire::CredentialId& credential) const {
-    return static_cast<std::size_t>(std::count_if(doors_.begin(), doors_.end(), [&](const auto& d) {
-        return std::any_of(d.second.begin(), d.second.end(),
-                           [&](const Holder& h) { return h.credential == credential; });
-    }));
 }
 
 bool GrantBook::would_exceed(const std::vector<Door>& doors, const wire::CredentialId& credential,

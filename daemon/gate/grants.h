@@ -84,7 +84,10 @@ class GrantBook {
     std::vector<Ended> take_ended() { return std::exchange(ended_, {}); }
 
     std::size_t doors() const { return doors_.size(); }
-    std::size_t doors_of(const wire::CredentialId& credential) const;
+    std::size_t doors_of(const wire::CredentialId& credential) const {
+        const auto held = held_.find(credential);
+        return held == held_.end() ? 0 : held->second;
+    }
     // Whether opening these too would be more than the host (`max_doors`) or the credential may have.
     bool would_exceed(const std::vector<Door>& doors, const wire::CredentialId& credential,
                       std::size_t max_doors) const;
@@ -94,6 +97,9 @@ class GrantBook {
     void note_change(const Door& door, const std::vector<Holder>& before, const std::vector<Holder>& after);
 
     std::map<Door, std::vector<Holder>> doors_;
+    // What a knock asks for must not take longer the more grants there are.
+    std::set<std::pair<BootTime, Door>> ends_;      // of each holder's time
+    std::map<wire::CredentialId, std::size_t> held_; // doors of each
     std::vector<Ended> ended_;
     std::vector<Began> began_;
 };

@@ -38,6 +38,23 @@ bool Hours::has(WallTime time) const {
     return std::any_of(spans, spans + count, [&](const Span& s) { return s.from <= minute && minute < s.until; });
 }
 
+void Policy::make_index() {
+    by_id_.clear();
+    for (std::size_t i = 0; i < credentials.size(); ++i)
+        by_id_.emplace_back(credentials[i].id, static_cast<std::uint32_t>(i));
+    std::ranges::sort(by_id_);
+}
+
+std::optional<std::size_t> Policy::find_credential(const wire::CredentialId& id) const {
+    if (by_id_.size() != credentials.size()) {
+        const auto found = std::ranges::find(credentials, id, &Credential::id);
+        return found == credentials.end() ? std::nullopt
+                                          : std::optional(static_cast<std::size_t>(found - credentials.begin()));
+    }
+    const auto found = std::ranges::lower_bound(by_id_, id, {}, &std::pair<wire::CredentialId, std::uint32_t>::first);
+    return found == by_id_.end() || found->first != id ? std::nullopt : std::optional<std::size_t>(found->second);
+}
+
 std::vector<Target> find_targets(const Policy& policy, const Credential& credential, const Wish& wish) {
     static const ServiceId all = service_id(kAllServices);
     std::vector<Target> found;

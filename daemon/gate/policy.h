@@ -21,6 +21,7 @@
 #include <span>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace xk::gate {
@@ -155,13 +156,12 @@ struct Policy {
     std::vector<Service> services;
     std::vector<Credential> credentials;
 
-    std::optional<std::size_t> find_credential(const wire::CredentialId& id) const {
-        const auto found = std::find_if(credentials.begin(), credentials.end(),
-                                        [&](const Credential& c) { return c.id == id; });
-        return found == credentials.end()
-                   ? std::nullopt
-                   : std::optional(static_cast<std::size_t>(found - credentials.begin()));
-    }
+    // By the index, where it was made after the last change of the credentials.
+    std::optional<std::size_t> find_credential(const wire::CredentialId& id) const;
+    void make_index();
+
+  private:
+    std::vector<std::pair<wire::CredentialId, std::uint32_t>> by_id_; // in order
 };
 
 static_assert(std::is_trivially_copyable_v<Service>);

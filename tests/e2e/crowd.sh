@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Ten thousand open doors while knocks go on: somebody else's listing of the ruleset still ends, because doors of many are
-# opened together; none is lost, however the processes end.
+# opened together; none is lost, however the processes end, and however many come at once.
 . "$(dirname "$0")/lib.sh"
 begin crowd
 DEVICES=210
@@ -63,5 +63,25 @@ check "the port is open" can_connect "$CLI" 192.0.2.1 22
 stop
 start
 equal "and a clean stop waits for none" "$(ctl grants --json | grep -c '"tcp/22"')" 1
+stop
+
+say "ten thousand users, who all knock while nobody judges: the ring has room for them"
+rm "$D"/etc/users/* "$D"/etc/credentials/*
+python3 "$E2E/enroll_many.py" "$D" 10000 "$UID_DAEMON" 'lifetime: 1h'
+START_TIME=60
+start
+before=$(stat accepted open)
+kill -STOP "$(worker_pid)" "$DAEMON"
+senders=()
+for i in 1 2501 5001 7501; do
+	in_cli "$STREAM" --to 192.0.2.1 --profiles "$D/crowd" --first-profile $i --first "2001:db8:$i::" --count 2500 \
+		--interval-us 200 </dev/zero >/dev/null &
+	senders+=($!)
+done
+wait "${senders[@]}"
+kill -CONT "$DAEMON" "$(worker_pid)"
+eventually 60 accepted $((before + 10000)) || fail "$(($(stat accepted open) - before)) of 10000 are accepted: $(ctl stats)"
+equal "none is lost, and all have their doors" "$(grants)" 10000
+equal "who asks gets them all" "$(ctl users --json | grep -c '"knocks": 1')" 10000
 stop
 pass

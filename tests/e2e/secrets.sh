@@ -199,7 +199,7 @@ for file in run/state run/lock state/state; do mode "$D/$file" 600 "$user"; done
 for directory in state bpf/xknock; do mode "$D/$directory" 700 "$user"; done
 equal "no pin is anybody else's" "$(find "$D/bpf/xknock" -type f -perm /077)" ""
 mode "$D/run" 755 "$user"
-mode "$D/run/control.sock" 666 "$user" # the socket asks who is there: control.sh
+mode "$D/run/control.sock" 660 "$user" # and an access control list: control.sh
 mapfile -t files < <(find "$D/etc" "$D/run" "$D/state" -type f ! -path '*/credentials/*.key' ! -path '*/credentials/*.otp')
 nowhere "nothing in any other file of the server" "${files[@]}"
 

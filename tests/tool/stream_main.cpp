@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <limits>
 #include <thread>
@@ -27,6 +28,8 @@ namespace {
 
 struct Options {
     std::vector<std::string> profiles;
+    std::string directory;
+    unsigned long first_profile = 1;
     std::string to, first = "2001:db8:7::", service, endpoint = "tcp/22";
     unsigned long count = std::numeric_limits<unsigned long>::max(), addresses = 1ul << 32;
     unsigned interval_us = 10'000;
@@ -68,14 +71,29 @@ Result<void> knock(const client::Profile& profile, const Options& o, const Addre
     return made ? made->send({}) : made.error();
 }
 
+// Of the directory, 1.yaml and so on, as far as they go, and no more than are wanted: a process can have the locked
+// memory of some thousands of them.
+std::vector<std::string> files_of(const Options& o) {
+    std::vector<std::string> files = o.profiles;
+    for (unsigned long n = o.first_profile; !o.directory.empty() && files.size() < o.count; ++n) {
+        const std::string file = o.directory + "/" + std::to_string(n) + ".yaml";
+        if (!std::filesystem::exists(file))
+            break;
+        files.push_back(file);
+    }
+    return files;
+}
+
 int run(const Options& o) {
     std::vector<client::Profile> profiles;
-    for (const std::string& file : o.profiles) {
+    for (const std::string& file : files_of(o)) {
         auto loaded = client::load_profile(file);
         if (!loaded)
             return fail(loaded.error());
         profiles.push_back(*std::move(loaded));
     }
+    if (profiles.empty())
+        return fail(Error{"no profile", {}});
     const Address server = Address::parse(o.to).value();
     unsigned long sent = 0;
     for (auto next = Clock::now(); sent < o.count && !is_over(); ++sent) {
@@ -93,7 +111,9 @@ int run(const Options& o) {
 int main(int argc, char** argv) {
     CLI::App app("xk-stream");
     Options o;
-    app.add_option("--profile", o.profiles)->required();
+    app.add_option("--profile", o.profiles);
+    app.add_option("--profiles", o.directory, "a directory of 1.yaml, 2.yaml and so on");
+    app.add_option("--first-profile", o.first_profile, "of the directory");
     app.add_option("--to", o.to)->required();
     app.add_option("--first", o.first, "the first address to open for");
     app.add_option("--addresses", o.addresses, "how many, then from the first again")->check(CLI::PositiveNumber);

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <grp.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -49,6 +51,10 @@ class Running {
         std::filesystem::remove_all(directory_);
     }
     std::string path() const { return directory_ + "/control.sock"; }
+    bool set_groups(Groups groups) {
+        const std::lock_guard turn(turn_);
+        return server_->set_groups(groups).has_value();
+    }
 
   private:
     void loop() {
@@ -58,6 +64,7 @@ class Running {
             for (const int fd : watched)
                 fds.push_back({fd, static_cast<short>(POLLIN | (server_->wants_write(fd) ? POLLOUT : 0)), 0});
             ::poll(fds.data(), fds.size(), 20);
+            const std::lock_guard turn(turn_);
             const auto watch = [&](int fd) { watched.insert(fd); };
             for (std::size_t i = 1; i < fds.size(); ++i)
                 if (fds[i].revents != 0 && !server_->serve(fds[i].fd)) {
@@ -72,6 +79,7 @@ class Running {
     std::string directory_;
     std::optional<Server> server_;
     std::atomic<bool> stop_{false};
+    std::mutex turn_;
     std::thread thread_;
 };
 
@@ -163,6 +171,69 @@ TEST_CASE("the role comes from user and groups, also supplementary ones, and nob
     many.push_back(kReaders);
     CHECK(answer_as(server.path(), 62020, 62020, many) == "reader:x");
     CHECK(answer_as(server.path(), 65534, 65534, {}).find("you may not talk") != std::string::npos);
+}
+
+TEST_CASE("who has no role cannot even connect, and root can without any capability") {
+    const Running server;
+    const auto connects = [&](uid_t uid, gid_t gid, bool capable) {
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            sockaddr_un address{};
+            address.sun_family = AF_UNIX;
+            std::memcpy(address.sun_path, server.path().c_str(), server.path().size());
+            __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+            const __user_cap_data_struct none[2] = {};
+            if (::setgroups(0, nullptr) != 0 || ::setgid(gid) != 0 || ::setuid(uid) != 0 ||
+                (!capable && ::syscall(SYS_capset, &header, none) != 0))
+                ::_exit(99);
+            const Fd fd(::socket(AF_UNIX, SOCK_STREAM, 0));
+            const bool done = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+            ::_exit(done ? 0 : errno);
+        }
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        return WEXITSTATUS(status);
+    };
+    CHECK(connects(65534, 65534, true) == EACCES);
+    CHECK(connects(62020, kReaders, true) == 0);
+    CHECK(connects(62020, kAdmins, true) == 0);
+    CHECK(connects(0, 0, false) == 0);
+}
+
+TEST_CASE("another configuration's groups count from then on, for who connects too") {
+    Running server;
+    CHECK(answer_as(server.path(), 62020, kReaders, {}) == "reader:x");
+    REQUIRE(server.set_groups({kAdmins, std::nullopt}));
+    CHECK(answer_as(server.path(), 62020, kReaders, {}).find("you may not talk") != std::string::npos);
+    CHECK(answer_as(server.path(), 62020, kAdmins, {}) == "admin:x");
+    REQUIRE(server.set_groups({kReaders, kReaders}));
+    CHECK(answer_as(server.path(), 62020, kReaders, {}) == "admin:x");
+}
+
+TEST_CASE("a long reply is made in pieces, and others are served in between") {
+    // The first client's never ends before the second one is served.
+    std::atomic<bool> served = false;
+    std::atomic<int> pieces = 0;
+    const Running server([&](Role, const std::string& request) -> Answer {
+        if (request == "short") {
+            served = true;
+            return std::string("s");
+        }
+        return {"<", [&](std::string& json) {
+                    ++pieces;
+                    json += served ? ">" : ".";
+                    return !served;
+                }};
+    });
+    const Fd slow = connected(server.path());
+    send_to(slow, frame("long"));
+    while (pieces == 0)
+        std::this_thread::yield();
+    CHECK(ask(server.path(), "short").value() == "s");
+    const std::string all = all_from(slow);
+    CHECK(all.size() == static_cast<std::size_t>(pieces) + 5);
+    CHECK(all == frame("<" + std::string(static_cast<std::size_t>(pieces) - 1, '.') + ">"));
 }
 
 TEST_CASE("a request that comes byte by byte is answered, one that is cut is not and harms nobody") {

@@ -126,6 +126,27 @@ TEST_CASE("what is over is forgotten") {
     CHECK(book.doors() == 0);
 }
 
+TEST_CASE("doors of a credential are counted, however they end") {
+    Book book;
+    const Door web{kSsh.address, {}, {IpProtocol::tcp, 80}};
+    book.open(kSsh, kAnna, kNow + 10s);
+    book.open(kSsh, kBob, kNow + 10s); // the same end
+    book.open(web, kAnna, kNow + 20s);
+    CHECK(book.doors_of(kAnna) == 2);
+    book.open(kSsh, kAnna, kNow + 30s); // longer: the first end does not count any more
+    CHECK(book.doors_of(kAnna) == 2);
+    book.expire(kNow + 10s);
+    CHECK(book.doors_of(kBob) == 0);
+    CHECK(book.doors_of(kAnna) == 2);
+    book.enter(book.plan_close(web, kAnna));
+    CHECK(book.doors_of(kAnna) == 1);
+    book.expire(kNow + 20s);
+    CHECK(book.doors() == 1);
+    book.expire(kNow + 30s);
+    CHECK(book.doors() == 0);
+    CHECK(book.doors_of(kAnna) == 0);
+}
+
 TEST_CASE("whoever ceases to hold a door is told of once, in whatever way it came") {
     Book book;
     book.open(kSsh, kAnna, kNow + 60s);

@@ -111,3 +111,22 @@ TEST_CASE("a lifetime is what was asked, else the user's, else the service's; no
     s.max_lifetime = 10s;
     CHECK(grant_lifetime(c, s, 0) == 10s);
 }
+
+TEST_CASE("a credential is found by its id, with the index and without") {
+    Policy p = Court::make_policy();
+    p.make_index();
+    const auto all_are_found = [&] {
+        for (std::size_t i = 0; i < p.credentials.size(); ++i)
+            CHECK(p.find_credential(p.credentials[i].id) == i);
+        CHECK_FALSE(p.find_credential({9, 9, 9}));
+        CHECK_FALSE(p.find_credential(kOperator));
+    };
+    all_are_found();
+    p.credentials.pop_back(); // an index of before does not count
+    all_are_found();
+    p.make_index();
+    all_are_found();
+    p.credentials.clear();
+    p.make_index();
+    all_are_found();
+}
