@@ -81,9 +81,9 @@ struct xk_candidate {
 enum xk_counter {
 	XK_TRANSIT,		/* not for an address of ours: passed */
 	XK_BANNED,		/* source is banned (packets to any port): dropped */
-	XK_LENGTH,		/* not 192 bytes, or lengths disagree: dropped */
+	XK_LENGTH,		/* not 192 bytes, or lengths disagree: dropped, but for what may be an answer */
 	XK_SOURCE,		/* a source that cannot be: dropped */
-	XK_TAG,			/* unknown tag: dropped */
+	XK_TAG,			/* unknown tag: dropped, but for what may be an answer */
 	XK_EXPIRED,		/* tag before or after its time: dropped */
 	XK_DISABLED,		/* credential disabled: dropped */
 	XK_MAC,			/* MAC wrong: dropped */
@@ -109,6 +109,11 @@ struct xk_settings {
 	__u64 knock_interval;	/* token bucket: ns for each knock of a credential */
 	__u64 knock_burst;	/* token bucket: knocks at once */
 };
+
+/*
+ * Map "forwarding" (array of one __u32): not zero while this host forwards. What is no knock then passes on to nftables,
+ * which knows by connection tracking whether it answers a flow that left from the knock port.
+ */
 
 /* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss, which is pinned as "ban_counts". */
 struct xk_bans {

@@ -118,6 +118,14 @@ struct {
 	__type(value, __u32);
 } allowed_networks SEC(".maps");
 
+/* Whether this host forwards, so that a flow of another one may come back to the knock port: see may_be_answer(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} forwarding SEC(".maps");
+
 /* What parse() found out; the UDP or TCP header lies within the packet. */
 struct packet {
 	struct xk_address source;
@@ -211,33 +219,14 @@ static __always_inline enum parsed parse_transport(struct packet *p, __u8 protoc
 }
 
 /*
- * Ethernet, up to two VLAN tags (802.1Q, 802.1ad), IPv4 without options or IPv6 without extension
- * headers, UDP or a SYN of TCP. *banned tells whether the source is banned; it is looked up as soon as there is a source,
- * so that a ban covers every IP packet, whatever follows.
+ * IPv4 without options or IPv6 without extension headers, UDP or a SYN of TCP. *banned tells whether the source is banned;
+ * it is looked up as soon as there is a source, so that a ban covers every IP packet, whatever follows. `protocol` is an
+ * ethertype; `next` lies at the packet's end at most.
  */
-static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p, int *banned)
+static __always_inline enum parsed parse_ip(struct packet *p, __be16 protocol, const void *next, const void *end,
+					    int *banned)
 {
-	const void *end = (void *)(long)ctx->data_end;
-	const struct ethhdr *eth = (void *)(long)ctx->data;
-	const void *next = eth + 1;
 	enum parsed shape;
-	__be16 protocol;
-
-	*banned = 0;
-	if (next > end)
-		return NOT_OURS;
-	protocol = eth->h_proto;
-#pragma unroll
-	for (int depth = 0; depth < 2; depth++) {
-		const __be16 *vlan = next;	/* tag control, then the next protocol */
-
-		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
-			break;
-		if ((void *)(vlan + 2) > end)
-			return NOT_OURS;
-		protocol = vlan[1];
-		next = vlan + 2;
-	}
 
 	if (protocol == bpf_htons(ETH_P_IP)) {
 		const struct iphdr *ip = next;
@@ -276,6 +265,42 @@ static __always_inline enum parsed parse(struct xdp_md *ctx, struct packet *p, i
 		return shape;
 	}
 	return NOT_OURS;
+}
+
+/* Ethernet with up to two VLAN tags (802.1Q, 802.1ad) before it. */
+static __always_inline enum parsed parse_ethernet(struct xdp_md *ctx, struct packet *p, int *banned)
+{
+	const void *end = (void *)(long)ctx->data_end;
+	const struct ethhdr *eth = (void *)(long)ctx->data;
+	const void *next = eth + 1;
+	__be16 protocol;
+
+	if (next > end)
+		return NOT_OURS;
+	protocol = eth->h_proto;
+#pragma unroll
+	for (int depth = 0; depth < 2; depth++) {
+		const __be16 *vlan = next;	/* tag control, then the next protocol */
+
+		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
+			break;
+		if ((void *)(vlan + 2) > end)
+			return NOT_OURS;
+		protocol = vlan[1];
+		next = vlan + 2;
+	}
+	return parse_ip(p, protocol, next, end, banned);
+}
+
+/* No header before IP's (tun, WireGuard, ppp), so that its first four bits say which one it is. */
+static __always_inline enum parsed parse_bare(struct xdp_md *ctx, struct packet *p, int *banned)
+{
+	const void *end = (void *)(long)ctx->data_end;
+	const __u8 *first = (void *)(long)ctx->data;
+
+	if ((void *)(first + 1) > end)
+		return NOT_OURS;
+	return parse_ip(p, *first >> 4 == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), first, end, banned);
 }
 
 /*
@@ -507,39 +532,101 @@ static __always_inline int is_unwanted(const struct packet *p)
 	       !is_known(guard, &p->source) && !is_allowed(guard, p);
 }
 
+/* Whether a socket of this host waits for datagrams from there at the knock port: connected to there, or bound alone. */
+static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p)
+{
+	struct bpf_sock_tuple tuple = {};
+	struct bpf_sock *socket;
+	__u32 size;
+
+	if (p->ipv6) {
+		__builtin_memcpy(tuple.ipv6.saddr, p->source.bytes, sizeof(tuple.ipv6.saddr));
+		__builtin_memcpy(tuple.ipv6.daddr, p->destination.bytes, sizeof(tuple.ipv6.daddr));
+		tuple.ipv6.sport = p->udp->source;
+		tuple.ipv6.dport = p->udp->dest;
+		size = sizeof(tuple.ipv6);
+	} else {
+		__builtin_memcpy(&tuple.ipv4.saddr, p->source.bytes + 12, sizeof(tuple.ipv4.saddr));
+		__builtin_memcpy(&tuple.ipv4.daddr, p->destination.bytes + 12, sizeof(tuple.ipv4.daddr));
+		tuple.ipv4.sport = p->udp->source;
+		tuple.ipv4.dport = p->udp->dest;
+		size = sizeof(tuple.ipv4);
+	}
+	socket = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+	if (!socket)
+		return 0;
+	bpf_sk_release(socket);
+	return 1;
+}
+
+/*
+ * Whether what is no knock may be an answer. The knock port may be the source port of a flow that left this host: of a
+ * client behind it whose address it translates, which only connection tracking can say and is asked by nftables; or of a
+ * socket of its own. Nothing else comes back to a port without either. Who knows a tag does not answer anything.
+ */
+static __always_inline int may_be_answer(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
+{
+	const __u32 zero = 0;
+	const __u32 *forwards;
+
+	if (why != XK_LENGTH && why != XK_TAG)
+		return 0;
+	forwards = bpf_map_lookup_elem(&forwarding, &zero);
+	return (forwards && *forwards) || has_socket(ctx, p);
+}
+
 /*
  * The end of every knock-port packet: nothing, under "closed" what the stack says of a closed port, and in a dry run
  * what it would have been without us. How often the stack answers is its own affair (icmp_ratelimit and icmp_msgs_per_sec):
  * whatever was kept from it here would be missing beside the answers of other ports.
  */
-static __always_inline int finish(enum xk_counter why)
+static __always_inline int finish(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
 {
 	count(why);
-	return settings.stealth == XK_STEALTH_DROP ? XDP_DROP : XDP_PASS;
+	return settings.stealth == XK_STEALTH_DROP && !may_be_answer(ctx, p, why) ? XDP_DROP : XDP_PASS;
 }
 
-SEC("xdp")
-int xknock(struct xdp_md *ctx)
+static __always_inline int decide(struct xdp_md *ctx, const struct packet *p, enum parsed shape, int banned)
 {
-	struct packet p;
-	int banned;
-	const enum parsed shape = parse(ctx, &p, &banned);
-
 	if (banned) {
 		count(XK_BANNED);
 		return settings.stealth == XK_STEALTH_DRY ? XDP_PASS : XDP_DROP;
 	}
 	if (shape == SYN) {
-		if (settings.stealth == XK_STEALTH_DRY || !is_unwanted(&p))
+		if (settings.stealth == XK_STEALTH_DRY || !is_unwanted(p))
 			return XDP_PASS;
 		count(XK_SYN);
 		return XDP_DROP;
 	}
-	if (shape == NOT_OURS || p.udp->dest != settings.knock_port)
+	if (shape == NOT_OURS || p->udp->dest != settings.knock_port)
 		return XDP_PASS;
-	if (!bpf_map_lookup_elem(&local_addresses, &p.destination)) {
+	if (!bpf_map_lookup_elem(&local_addresses, &p->destination)) {
 		count(XK_TRANSIT);
 		return XDP_PASS;
 	}
-	return finish(judge(ctx, &p));
+	return finish(ctx, p, judge(ctx, p));
+}
+
+/*
+ * Two programs of which each interface has the one that fits it (daemon/xdp/link_layer.h). With fragments, where the kernel
+ * knows them (5.18), a packet's headers and a knock are in the first one: whatever is not passes, as in any other shape.
+ */
+SEC("xdp")
+int xknock(struct xdp_md *ctx)
+{
+	struct packet p;
+	int banned = 0;
+	const enum parsed shape = parse_ethernet(ctx, &p, &banned);
+
+	return decide(ctx, &p, shape, banned);
+}
+
+SEC("xdp")
+int xknock_ip(struct xdp_md *ctx)
+{
+	struct packet p;
+	int banned = 0;
+	const enum parsed shape = parse_bare(ctx, &p, &banned);
+
+	return decide(ctx, &p, shape, banned);
 }

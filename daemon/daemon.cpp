@@ -95,6 +95,7 @@ Result<void> Daemon::watch_everything() {
         {worker().fd(), &Daemon::on_worker},
         {signals_.get(), &Daemon::on_signal},
         {parts_.own_addresses.poll_fd(), &Daemon::on_addresses},
+        {parts_.forwarding.poll_fd(), &Daemon::on_forwarding},
         {parts_.ruleset.poll_fd(), &Daemon::on_ruleset},
         {control_->listen_fd(), &Daemon::on_control},
         {settle_.get(), &Daemon::on_settle},

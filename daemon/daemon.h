@@ -29,6 +29,7 @@
 #include "daemon/state_files.h"
 #include "daemon/trial.h"
 #include "daemon/xdp/filter.h"
+#include "daemon/xdp/forwarding.h"
 #include "daemon/xdp/maps.h"
 #include "daemon/xdp/own_addresses.h"
 
@@ -48,6 +49,7 @@ struct Parts {
     nft::Sessions sessions;
     std::unique_ptr<nft::Sockets> sockets; // null: the kernel cannot list them
     xdp::OwnAddresses own_addresses;
+    xdp::Forwarding forwarding;
     std::unique_ptr<xdp::Filter> filter;
     bool owned = false;     // the table belongs to our netlink socket
     std::string gate_begin; // how judgement's memory began, for the log and for status
@@ -136,6 +138,7 @@ class Daemon {
                                const std::function<void(nft::Transaction&)>& more = [](nft::Transaction&) {});
     Result<void> attach(xdp::Filter& filter, const config::Config& config);
     Result<void> write_disabled(const config::Config& config);
+    Result<void> write_forwarding();
     // After fence and filter are those of our configuration.
     void guard_syns();
     Result<void> tell_panic();
@@ -159,6 +162,7 @@ class Daemon {
     void on_hooks();
     void on_signal();
     void on_addresses();
+    void on_forwarding();
     void on_ruleset();
     void repair(const nft::Change& change);
     void look_after_links();

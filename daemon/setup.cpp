@@ -160,6 +160,8 @@ Result<void> Daemon::put_up() {
         return done;
     if (auto done = xdp::set_local_addresses(*parts_.filter, own_addresses()); !done)
         return done;
+    if (auto done = write_forwarding(); !done)
+        return done;
     resets_ = !parts_.dry_run && nft::can_reset(parts_.nft);
     if (auto done = install_fence(config()); !done)
         return done;
@@ -346,6 +348,13 @@ Result<void> Daemon::write_disabled(const config::Config& config) {
     return xdp::set_disabled(*parts_.filter, disabled);
 }
 
+// Only where a rule of ours drops what answers nothing: the administrator's own ruleset need not have one, and the stack
+// would answer.
+Result<void> Daemon::write_forwarding() {
+    return xdp::set_forwarding(*parts_.filter,
+                               config().gate_mode == config::GateMode::table && parts_.forwarding.is_on());
+}
+
 Result<void> Daemon::attach(xdp::Filter& filter, const config::Config& config) {
     std::vector<xdp::Attachment> attachments;
     for (const std::string& interface : config.interfaces) {
@@ -445,6 +454,8 @@ Result<void> Daemon::reload() {
     if (auto done = write_disabled(config()); !done)
         log::error(done.error());
     if (auto done = xdp::set_local_addresses(*parts_.filter, own_addresses()); !done)
+        log::error(done.error());
+    if (auto done = write_forwarding(); !done)
         log::error(done.error());
     guard_syns();
     if (auto done = control_->set_groups({config().admin_group, config().read_group}); !done)

@@ -309,6 +309,9 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept, bo
     auto own_addresses = xdp::OwnAddresses::open();
     if (!own_addresses)
         return own_addresses.error();
+    auto forwarding = xdp::Forwarding::open();
+    if (!forwarding)
+        return forwarding.error();
     auto filter = Daemon::load_filter(*config, options.dry_run);
     if (!filter)
         return filter.error();
@@ -328,8 +331,8 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept, bo
     return std::make_unique<Daemon>(Parts{std::make_unique<config::Config>(*std::move(config)),
                                           *std::move(files), *std::move(worker), std::move(hooks), *std::move(nft),
                                           *std::move(ruleset), *std::move(sessions), open_sockets(options.dry_run),
-                                          *std::move(own_addresses), *std::move(filter), owned, *begin,
-                                          links_were_there, std::move(trial), std::move(panic), options.dry_run,
+                                          *std::move(own_addresses), *std::move(forwarding), *std::move(filter), owned,
+                                          *begin, links_were_there, std::move(trial), std::move(panic), options.dry_run,
                                           last_good_stands});
 }
 

@@ -34,6 +34,16 @@ void Daemon::on_addresses() {
         log::error(done.error());
 }
 
+void Daemon::on_forwarding() {
+    auto changed = parts_.forwarding.update();
+    if (!changed)
+        return fail(changed.error());
+    if (!*changed)
+        return;
+    if (auto done = write_forwarding(); !done)
+        log::error(done.error());
+}
+
 void Daemon::on_ruleset() {
     auto change = parts_.ruleset.update();
     if (!change)

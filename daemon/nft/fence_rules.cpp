@@ -196,6 +196,17 @@ void to_targets(Transaction& transaction, const FenceSpec& spec, const char* fro
                 .go_to(transaction, to, "hosts behind");
 }
 
+// The knock port is as silent to allowed networks as to all others. Of what comes there only answers pass, and those
+// are sessions that exist.
+void add_silence(Transaction& transaction, const FenceSpec& spec) {
+    if (!spec.silent_port)
+        return;
+    const PortRange port{IpProtocol::udp, *spec.silent_port, *spec.silent_port};
+    in("decide").to_ports(port).for_this_host().counter().drop(transaction, "knock port");
+    in("delivered").input_is_loopback().accept(transaction, "loopback");
+    in("delivered").to_ports(port).counter().drop(transaction, "knock port");
+}
+
 void add_decide(Transaction& transaction, const FenceSpec& spec) {
     in("decide").jump_to(transaction, "allow", "gate.allow");
     add_connection_limits(transaction, spec);
@@ -203,9 +214,6 @@ void add_decide(Transaction& transaction, const FenceSpec& spec) {
     in("decide").jump_to(transaction, "grants", "grants");
     add_once(transaction, spec, "decide", false, Use::looks);
     each_protected(spec, "decide", [&](Rule& rule) { rule.go_to(transaction, "shut", "protected"); });
-    if (spec.silent_port)
-        in("decide").to_ports({IpProtocol::udp, *spec.silent_port, *spec.silent_port}).for_this_host().counter()
-            .drop(transaction, "knock port");
 }
 
 void add_targets(Transaction& transaction, const FenceSpec& spec, const char* chain, Use use) {
@@ -268,9 +276,6 @@ void add_input(Transaction& transaction, const FenceSpec& spec) {
         else
             rule.counter().drop(transaction, "protected");
     });
-    if (spec.silent_port)
-        in("delivered").to_ports({IpProtocol::udp, *spec.silent_port, *spec.silent_port}).counter()
-            .drop(transaction, "knock port");
     if (spec.closed) {
         in("refuse_delivered").to_protocol(IpProtocol::tcp).counter().reset(transaction, "protected");
         in("refuse_delivered").counter().say_unreachable(transaction, "protected");
@@ -397,6 +402,7 @@ void add_rules(Transaction& transaction, const FenceSpec& spec) {
     if (!spec.closed)
         add_early(transaction, spec);
     add_prerouting(transaction, spec);
+    add_silence(transaction, spec);
     add_decide(transaction, spec);
     add_input(transaction, spec);
     add_forward(transaction, spec);

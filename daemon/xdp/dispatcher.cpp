@@ -2,6 +2,7 @@
 #include "daemon/xdp/dispatcher.h"
 
 #include "bpf/abi.h"
+#include "daemon/xdp/link_layer.h"
 #include "protocol/base/quote.h"
 
 #include "knock.skel.h"
@@ -18,7 +19,6 @@
 namespace xk::xdp {
 namespace {
 
-constexpr const char* kName = "xknock"; // of the program in bpf/knock.bpf.c
 constexpr unsigned kNeeded[] = {CAP_SYS_ADMIN, CAP_DAC_OVERRIDE};
 
 std::string& last_words() {
@@ -93,6 +93,12 @@ bool is_broken(const Multiprog& programs) {
            xdp_program__name(xdp_multiprog__main_prog(programs.get())) == std::string_view("xdp_dispatcher");
 }
 
+// By its name, of the programs in bpf/knock.bpf.c.
+bool is_ours(const xdp_program* program) {
+    const std::string_view name = xdp_program__name(program);
+    return name == "xknock" || name == "xknock_ip";
+}
+
 // What is attached to the interface; null for nothing.
 Result<Multiprog> programs_on(int ifindex) {
     for (const int patience_ms : {10, 50, 0}) {
@@ -116,7 +122,7 @@ std::vector<xdp_program*> ours_in(const Multiprog& programs, std::uint32_t witho
     if (is_dispatcher(programs))
         for (auto* p = xdp_multiprog__next_prog(nullptr, programs.get()); p != nullptr;
              p = xdp_multiprog__next_prog(p, programs.get()))
-            if (xdp_program__name(p) == std::string_view(kName) && xdp_program__id(p) != without)
+            if (is_ours(p) && xdp_program__id(p) != without)
                 ours.push_back(p);
     return ours;
 }
@@ -170,7 +176,8 @@ Result<xdp_attach_mode> attach_beside(const Multiprog& there, xdp_program* progr
         return mode;
     return dispatcher_error(failure, "attaching to " + in_quotes(interface) + " through libxdp",
                             there ? "xdp-loader status " + interface + " shows the others"
-                                  : "where its driver has no native XDP, or not with these settings (LRO, MTU), "
+                                  : "where its driver has no native XDP, or not with these settings (LRO, an MTU above " +
+                                        std::to_string(largest_mtu_in_a_page()) + "), "
                                     "\"xdp: {allow_generic: true}\" accepts the slower generic mode");
 }
 
@@ -219,11 +226,14 @@ void Component::Close::operator()(xdp_program* program) const { xdp_program__clo
 Component::Component(Skeleton skeleton, std::unique_ptr<xdp_program, Close> program)
     : skeleton_(std::move(skeleton)), program_(std::move(program)) {}
 
-Result<Component> Component::make(Skeleton skeleton, unsigned priority) {
+Result<Component> Component::make(Skeleton skeleton, const char* name, unsigned priority) {
     if (!skeleton)
         return os_error("opening the filter");
     libxdp_set_print(listen);
-    DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = skeleton->obj, .prog_name = kName);
+    bpf_program* each = nullptr;
+    bpf_object__for_each_program(each, skeleton->obj)
+        bpf_program__set_autoload(each, bpf_program__name(each) == std::string_view(name));
+    DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = skeleton->obj, .prog_name = name);
     std::unique_ptr<xdp_program, Close> program(xdp_program__create(&options));
     if (const auto failure = static_cast<int>(libxdp_get_error(program.get())); failure != 0) {
         (void)program.release(); // an error in the shape of a pointer

@@ -35,8 +35,8 @@ class Component {
   public:
     using Skeleton = std::unique_ptr<knock_bpf, void (*)(knock_bpf*)>;
 
-    // Of a skeleton that is open but not loaded: libxdp loads it as an extension of its dispatcher.
-    static Result<Component> make(Skeleton skeleton, unsigned priority);
+    // Of a skeleton that is open but not loaded: libxdp loads this program of it as an extension of its dispatcher.
+    static Result<Component> make(Skeleton skeleton, const char* program, unsigned priority);
 
     // Adds the filter to the interface and takes older ones of ours away. In native mode, or in the mode that the
     // dispatcher is in; generic only if that is allowed. True: it is generic.

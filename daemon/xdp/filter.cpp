@@ -2,6 +2,7 @@
 #include "daemon/xdp/filter.h"
 
 #include "daemon/xdp/dispatcher.h"
+#include "daemon/xdp/link_layer.h"
 #include "protocol/base/quote.h"
 
 #include "knock.skel.h"
@@ -124,12 +125,39 @@ std::string known_interfaces() {
     return list;
 }
 
+std::size_t index_of(LinkLayer layer) { return static_cast<std::size_t>(layer); }
+
+// Why the driver refuses native mode, in its own words: link_create hands over a number only, and the older request by
+// netlink the text too (extended acknowledgement).
+std::string words_of_driver(int ifindex, int program) {
+    last_words().clear();
+    LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+    constexpr __u32 kFlags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST;
+    if (bpf_xdp_attach(ifindex, program, kFlags, &options) == 0)
+        (void)bpf_xdp_detach(ifindex, kFlags, &options); // somebody made it possible between the two
+    const std::string_view begin = "Kernel error message: ";
+    return last_words().rfind(begin, 0) == 0 ? last_words().substr(begin.size()) : std::string();
+}
+
+Error no_native_mode(int code, const std::string& interface, int ifindex, int program, std::uint32_t mtu) {
+    const std::string generic = "\"xdp: {allow_generic: true}\" accepts the slower generic mode";
+    Error error = os_error_of(code, "attaching to " + in_quotes(interface) + " in native mode");
+    if (const std::string words = words_of_driver(ifindex, program); !words.empty())
+        error.message += " (" + printable(words) + ")";
+    const std::string most = std::to_string(largest_mtu_in_a_page());
+    error.hint = mtu > largest_mtu_in_a_page()
+                     ? "its MTU is " + std::to_string(mtu) + ", and its driver or this kernel (before 5.18) wants each packet "
+                           "in one page: ip link set dev " + interface + " mtu " + most + "; or " + generic
+                     : "its driver has no native XDP, or not with these settings (LRO, queues); " + generic;
+    return error;
+}
+
 // The maps that outlive the daemon, by the name that the filter gives them.
 bool is_pinned(const char* name) {
     static constexpr std::string_view kPinned[] = {
         "tags",             "credentials",     "seen",       "local_addresses", "banned_addresses",
         "banned_networks",  "candidates",      "counters",   "syn_guard",       "known_sources",
-        "allowed_networks"};
+        "allowed_networks", "forwarding"};
     return std::find(std::begin(kPinned), std::end(kPinned), name) != std::end(kPinned);
 }
 
@@ -194,6 +222,10 @@ knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
     std::memcpy(const_cast<xk_settings*>(
                     reinterpret_cast<const volatile xk_settings*>(&skeleton->rodata->settings)),
                 &values, sizeof values);
+    // Without it drivers refuse an MTU above a page.
+    if (takes_fragments())
+        for (bpf_program* program : {skeleton->progs.xknock, skeleton->progs.xknock_ip})
+            bpf_program__set_flags(program, bpf_program__flags(program) | BPF_F_XDP_HAS_FRAGS);
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, skeleton->obj) {
         if (is_pinned(bpf_map__name(map)))
@@ -205,6 +237,13 @@ knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
 }
 
 } // namespace
+
+bool takes_fragments() {
+    const bpf_insn pass[] = {{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, XDP_PASS},
+                             {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_XDP, .prog_flags = BPF_F_XDP_HAS_FRAGS);
+    return bool(Fd(bpf_prog_load(BPF_PROG_TYPE_XDP, "fragments", "GPL", pass, std::size(pass), &options)));
+}
 
 void Filter::Destroy::operator()(knock_bpf* skeleton) const { knock_bpf__destroy(skeleton); }
 
@@ -227,18 +266,22 @@ Result<Filter> Filter::load(const FilterSettings& settings, const std::string& p
         std::unique_ptr<knock_bpf, Destroy> skeleton(open_with(settings, maps));
         if (!skeleton)
             return bpf_error(errno, "opening the filter");
-        if (settings.share) // libxdp loads the program; the maps are needed before
-            bpf_program__set_autoload(skeleton->progs.xknock, false);
+        if (settings.share) // libxdp loads the programs; the maps are needed before
+            for (bpf_program* program : {skeleton->progs.xknock, skeleton->progs.xknock_ip})
+                bpf_program__set_autoload(program, false);
         const int failure = knock_bpf__load(skeleton.get());
         if (failure == 0 && !settings.share)
             return Filter(std::move(skeleton), pins);
         if (failure == 0) {
-            auto component =
-                Component::make({open_with(settings, maps), knock_bpf__destroy}, settings.run_priority);
-            if (!component)
-                return component.error();
             Filter filter(std::move(skeleton), pins);
-            filter.component_ = std::make_unique<Component>(*std::move(component));
+            for (const LinkLayer layer : {LinkLayer::ethernet, LinkLayer::none}) {
+                auto component = Component::make({open_with(settings, maps), knock_bpf__destroy},
+                                                 layer == LinkLayer::ethernet ? "xknock" : "xknock_ip",
+                                                 settings.run_priority);
+                if (!component)
+                    return component.error();
+                filter.components_[index_of(layer)] = std::make_unique<Component>(*std::move(component));
+            }
             return filter;
         }
         // libbpf does not take a pinned map of another shape. Ours carry the ABI's version, so one that does
@@ -252,7 +295,11 @@ Result<Filter> Filter::load(const FilterSettings& settings, const std::string& p
     return Error{"loading the filter failed", {}};
 }
 
-Result<Attachment> Filter::take_over(const std::string& interface, int ifindex,
+int Filter::program_for(LinkLayer layer) const {
+    return bpf_program__fd(layer == LinkLayer::ethernet ? skeleton_->progs.xknock : skeleton_->progs.xknock_ip);
+}
+
+Result<Attachment> Filter::take_over(const std::string& interface, int ifindex, LinkLayer layer,
                                      const std::string& pin) {
     const Fd link(bpf_obj_get(pin.c_str()));
     if (!link)
@@ -264,7 +311,7 @@ Result<Attachment> Filter::take_over(const std::string& interface, int ifindex,
     if (info.type != BPF_LINK_TYPE_XDP || info.xdp.ifindex != static_cast<__u32>(ifindex))
         return Error{"the pinned link is of another interface", {}};
     LIBBPF_OPTS(bpf_link_update_opts, options);
-    if (bpf_link_update(link.get(), bpf_program__fd(skeleton_->progs.xknock), &options) != 0)
+    if (bpf_link_update(link.get(), program_for(layer), &options) != 0)
         return os_error("exchanging the program on " + in_quotes(interface));
     return Attachment{interface, ifindex, mode_of(ifindex)};
 }
@@ -275,21 +322,25 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
         return Error{"there is no interface " + in_quotes(interface),
                      "interfaces here: " + known_interfaces()};
     const std::string pin = pins_ + "/link-" + interface;
-    if (component_)
-        return attach_shared(interface, ifindex, allow_generic);
+    auto its = read_link(ifindex);
+    if (!its)
+        return std::move(its).error().within(interface);
+    allow_generic |= its->layer == LinkLayer::none;
+    if (is_shared())
+        return attach_shared(interface, ifindex, its->layer, allow_generic);
     if (const std::string share = share_of(pins_, interface); ::access(share.c_str(), F_OK) == 0) {
         if (auto alone = replace_dispatcher(interface, ifindex); !alone)
             return alone.error();
         ::rmdir(share.c_str());
     }
     if (::access(pin.c_str(), F_OK) == 0) {
-        if (auto taken = take_over(interface, ifindex, pin); taken && (taken->mode == Mode::native || allow_generic))
+        if (auto taken = take_over(interface, ifindex, its->layer, pin); taken && (taken->mode == Mode::native || allow_generic))
             return taken;
         // A link of an interface that is gone, that somebody detached, or in a mode that is not allowed any more: begin
         // anew.
         detach_link(pin);
     }
-    const int program = bpf_program__fd(skeleton_->progs.xknock);
+    const int program = program_for(its->layer);
     LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
     Fd link(bpf_link_create(program, ifindex, BPF_XDP, &native));
     int failure = errno;
@@ -298,9 +349,7 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
                      "bpftool net show dev " + interface + " says more; if it is xdp_dispatcher, "
                      "\"xdp: {coexist: libxdp}\" adds the filter to it; else take it away first"};
     if (!link && !allow_generic)
-        return os_error_of(failure, "attaching to " + in_quotes(interface) + " in native mode",
-                           "its driver has no native XDP, or not with these settings (LRO, MTU); "
-                           "\"xdp: {allow_generic: true}\" accepts the slower generic mode");
+        return no_native_mode(failure, interface, ifindex, program, its->mtu);
     if (!link) {
         LIBBPF_OPTS(bpf_link_create_opts, generic, .flags = XDP_FLAGS_SKB_MODE);
         link.reset(bpf_link_create(program, ifindex, BPF_XDP, &generic));
@@ -314,13 +363,14 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
 }
 
 // The filter is in a dispatcher, or will be; the directory says so to whoever comes after us.
-Result<Attachment> Filter::attach_shared(const std::string& interface, int ifindex, bool allow_generic) {
+Result<Attachment> Filter::attach_shared(const std::string& interface, int ifindex, LinkLayer layer,
+                                         bool allow_generic) {
     if (const std::string share = share_of(pins_, interface); ::mkdir(share.c_str(), 0700) != 0 && errno != EEXIST)
         return os_error("making " + in_quotes(share));
     // A link and a dispatcher exclude each other, so there is a moment without either; the fence stands meanwhile.
     if (const std::string pin = pins_ + "/link-" + interface; ::access(pin.c_str(), F_OK) == 0)
         detach_link(pin);
-    auto generic = component_->attach(interface, ifindex, allow_generic);
+    auto generic = components_[index_of(layer)]->attach(interface, ifindex, allow_generic);
     if (!generic)
         return generic.error();
     return Attachment{interface, ifindex, *generic ? Mode::generic : Mode::native};
@@ -328,8 +378,10 @@ Result<Attachment> Filter::attach_shared(const std::string& interface, int ifind
 
 bool Filter::is_attached(const Attachment& attachment) const {
     const auto ifindex = ::if_nametoindex(attachment.interface.c_str());
-    if (component_)
-        return ifindex != 0 && component_->is_attached(static_cast<int>(ifindex));
+    if (is_shared())
+        return ifindex != 0 && std::ranges::any_of(components_, [&](const auto& component) {
+                   return component->is_attached(static_cast<int>(ifindex));
+               });
     const Fd link(bpf_obj_get((pins_ + "/link-" + attachment.interface).c_str()));
     bpf_link_info info{};
     __u32 size = sizeof info;

@@ -6,7 +6,7 @@
 // (bpf_link_update, kernel 5.9), which no packet notices.
 //
 //   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters, ban_counts,
-//                        and those of syn_guard.h
+//                        forwarding, and those of syn_guard.h
 //   DIR/link-INTERFACE   one for each interface; it holds the program
 //   DIR/share-INTERFACE  or, a mere directory: there the program is in libxdp's dispatcher (dispatcher.h), which has
 //                        pins of its own
@@ -19,6 +19,7 @@
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -32,6 +33,7 @@ struct knock_bpf;
 namespace xk::xdp {
 
 class Component;
+enum class LinkLayer;
 
 struct FilterSettings {
     std::uint16_t knock_port = 0;
@@ -52,6 +54,11 @@ struct Attachment {
     Mode mode = Mode::native;
 };
 
+// Whether the kernel knows programs that take packets in several pieces (Linux 5.18): asked, because versions say little.
+// Without them native XDP wants an MTU of largest_mtu_in_a_page() at most (link_layer.h), and the kernel refuses a larger
+// one as long as the filter is attached.
+bool takes_fragments();
+
 class Filter {
   public:
     // Loads the program and opens or makes the pinned maps. Nothing is attached. `pins` is a directory on a BPF
@@ -64,7 +71,8 @@ class Filter {
     ~Filter(); // what is pinned stays
 
     // Attaches to the interface, or takes over the link that is pinned for it. Native mode; where the driver
-    // cannot, generic mode if `allow_generic`, else an error. The error names the program that is in the way.
+    // cannot, generic mode if `allow_generic`, else an error. An interface without Ethernet header has no other mode than
+    // generic and needs no leave. The error names the program that is in the way, or the MTU.
     Result<Attachment> attach(const std::string& interface, bool allow_generic);
 
     // Whether the pinned link is still on the interface of this name.
@@ -94,11 +102,13 @@ class Filter {
         void operator()(knock_bpf* skeleton) const;
     };
     Filter(std::unique_ptr<knock_bpf, Destroy> skeleton, std::string pins);
-    Result<Attachment> take_over(const std::string& interface, int ifindex, const std::string& pin);
-    Result<Attachment> attach_shared(const std::string& interface, int ifindex, bool allow_generic);
+    bool is_shared() const { return components_[0] != nullptr; }
+    int program_for(LinkLayer layer) const;
+    Result<Attachment> take_over(const std::string& interface, int ifindex, LinkLayer layer, const std::string& pin);
+    Result<Attachment> attach_shared(const std::string& interface, int ifindex, LinkLayer layer, bool allow_generic);
 
-    std::unique_ptr<knock_bpf, Destroy> skeleton_; // without a program where component_ has it
-    std::unique_ptr<Component> component_;
+    std::unique_ptr<knock_bpf, Destroy> skeleton_; // without programs where components_ have them
+    std::array<std::unique_ptr<Component>, 2> components_; // by LinkLayer; none where the interface is not shared
     std::string pins_;
 };
 

@@ -143,6 +143,11 @@ Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addres
     return {};
 }
 
+Result<void> set_forwarding(Filter& filter, bool forwards) {
+    return put(filter.map_fd(filter.skeleton().maps.forwarding), std::uint32_t{0}, std::uint32_t{forwards},
+               "switch for forwarded flows");
+}
+
 Result<void> put_ban(Filter& filter, const Prefix& prefix, const std::optional<BootTime>& until) {
     const std::uint64_t end = until ? boot_ns(*until) : UINT64_MAX;
     if (prefix.is_single())

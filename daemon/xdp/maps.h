@@ -59,6 +59,9 @@ Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled);
 // Makes the map of our own addresses equal to the set.
 Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addresses);
 
+// Whether packets to the knock port that are no knock go on to nftables: they may answer a flow that this host forwarded.
+Result<void> set_forwarding(Filter& filter, bool forwards);
+
 // As many as the maps hold.
 inline constexpr std::size_t kMaxBannedAddresses = XK_MAX_BANNED_ADDRESSES;
 inline constexpr std::size_t kMaxBannedNetworks = XK_MAX_BANNED_NETWORKS;

@@ -122,13 +122,27 @@ class Filter {
         update(skeleton_->maps.credentials, credential, xk_credential{0, 1, 0});
     }
 
-    Verdict run(const Frame& frame, std::uint32_t repeat = 1) {
+    Verdict run(const Frame& frame, std::uint32_t repeat = 1) { return run(skeleton_->progs.xknock, frame, repeat); }
+    Verdict run(const FrameSpec& spec) { return run(build(spec)); }
+    // As of an interface without Ethernet header.
+    Verdict run_bare(const Frame& packet) { return run(skeleton_->progs.xknock_ip, packet, 1); }
+    Verdict run_bare(const FrameSpec& spec) { return run_bare(without_ethernet(build(spec))); }
+
+    void forward(bool on) { update(skeleton_->maps.forwarding, std::uint32_t{0}, std::uint32_t{on}); }
+
+    void stop_consuming() { consume_ = false; }
+    void consume() { ring_buffer__consume(ring_); }
+    std::size_t records() const { return records_; }
+    knock_bpf* skeleton() { return skeleton_; }
+
+  private:
+    Verdict run(const bpf_program* program, const Frame& frame, std::uint32_t repeat) {
         const auto before = counters();
         record_.reset();
         LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
                     .data_size_in = static_cast<__u32>(frame.size()),
                     .repeat = static_cast<int>(repeat));
-        REQUIRE(bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.xknock), &options) == 0);
+        REQUIRE(bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0);
         if (consume_)
             ring_buffer__consume(ring_);
         Verdict verdict;
@@ -140,14 +154,6 @@ class Filter {
         verdict.record = record_;
         return verdict;
     }
-    Verdict run(const FrameSpec& spec) { return run(build(spec)); }
-
-    void stop_consuming() { consume_ = false; }
-    void consume() { ring_buffer__consume(ring_); }
-    std::size_t records() const { return records_; }
-    knock_bpf* skeleton() { return skeleton_; }
-
-  private:
     template <typename K, typename V>
     void update(bpf_map* map, const K& key, const V& value) {
         REQUIRE(bpf_map__update_elem(map, &key, sizeof key, &value, sizeof value, BPF_ANY) == 0);

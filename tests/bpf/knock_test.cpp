@@ -3,6 +3,13 @@
 // The packet table: at least one row for every exit of the filter and for every shape of header.
 #include "filter.h"
 
+#include "protocol/base/fd.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+
 #include <cstring>
 
 using namespace xk;
@@ -101,6 +108,92 @@ TEST_CASE("a knock for another host is transit") {
     spec = knock6();
     spec.destination = test::address("2001:db8::2");
     expect(filter, spec, XDP_PASS, {XK_TRANSIT});
+}
+
+TEST_CASE("without Ethernet header it is read from the IP header on, and only by the program for that") {
+    Filter filter;
+    filter.guard_ssh();
+    std::uint8_t seed = 0;
+    for (const bool v4 : {true, false}) {
+        FrameSpec spec = v4 ? knock() : knock6();
+        spec.payload = Filter::sealed(++seed);
+        const auto verdict = filter.run_bare(spec);
+        CHECK(verdict.action == XDP_DROP);
+        CHECK(verdict.counters == std::vector<int>{XK_CANDIDATE});
+        REQUIRE(verdict.record);
+        CHECK(std::memcmp(verdict.record->source.bytes, spec.source.bytes.data(), 16) == 0);
+        CHECK(std::memcmp(verdict.record->destination.bytes, spec.destination.bytes.data(), 16) == 0);
+        CHECK(std::memcmp(verdict.record->packet, spec.payload.data(), XK_PACKET_SIZE) == 0);
+        CHECK(verdict.record->source_port == 40000);
+        CHECK(filter.run_bare(spec).counters == std::vector<int>{XK_SEEN});
+        CHECK(filter.run_bare(test::tcp(spec, test::kSyn)).counters == std::vector<int>{XK_SYN});
+        CHECK(filter.run_bare(test::tcp(spec, test::kAck)).action == XDP_PASS);
+        spec.payload.push_back(0);
+        CHECK(filter.run_bare(spec).counters == std::vector<int>{XK_LENGTH});
+        spec.version = v4 ? 6 : 4;
+        CHECK(filter.run_bare(spec).counters.empty());
+        spec.version = 5;
+        CHECK(filter.run_bare(spec).counters.empty());
+        spec.version = 0;
+        const auto packet = test::without_ethernet(test::build(spec));
+        CHECK(filter.run(packet).counters.empty());
+        CHECK(filter.run_bare(test::build(spec)).counters.empty());
+    }
+    filter.ban("192.0.2.7");
+    CHECK(filter.run_bare(test::tcp(knock(), test::kAck)).counters == std::vector<int>{XK_BANNED});
+}
+
+namespace {
+
+// What becomes of a datagram at each exit for noise, and of what knows a tag.
+void expect_answers_pass(Filter& filter, bool pass) {
+    const int action = pass ? XDP_PASS : XDP_DROP;
+    static std::uint8_t seed = 100;
+    for (FrameSpec spec : {knock(), knock6()}) {
+        spec.payload = Filter::sealed(++seed);
+        expect(filter, spec, XDP_DROP, {XK_CANDIDATE});
+        expect(filter, spec, XDP_DROP, {XK_SEEN});
+        FrameSpec other = spec;
+        other.payload[wire::kMacOffset] ^= 1;
+        expect(filter, other, XDP_DROP, {XK_MAC});
+        other = spec;
+        other.payload[wire::kTagOffset] ^= 1;
+        expect(filter, other, action, {XK_TAG}, "192 bytes that are no knock");
+        other.payload.resize(100);
+        expect(filter, other, action, {XK_LENGTH}, "other lengths");
+        other.source = other.destination;
+        other.payload.resize(192);
+        expect(filter, other, XDP_DROP, {XK_SOURCE}, "from ourselves");
+    }
+}
+
+} // namespace
+
+TEST_CASE("where the host forwards, what may be an answer passes, and nothing else") {
+    Filter filter;
+    expect_answers_pass(filter, false);
+    filter.forward(true);
+    expect_answers_pass(filter, true);
+    filter.forward(false);
+    expect_answers_pass(filter, false);
+}
+
+TEST_CASE("what may be an answer for a socket of this host passes") {
+    const Fd home(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+    REQUIRE(::unshare(CLONE_NEWNET) == 0); // where nobody else has the port
+    {
+        Filter filter;
+        for (const int port : {62202, 62201}) {
+            const Fd socket(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)); // of both families
+            sockaddr_in6 any{};
+            any.sin6_family = AF_INET6;
+            any.sin6_port = htons(static_cast<std::uint16_t>(port));
+            REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) == 0);
+            expect_answers_pass(filter, port == 62201);
+        }
+        expect_answers_pass(filter, false);
+    }
+    REQUIRE(::setns(home.get(), CLONE_NEWNET) == 0);
 }
 
 TEST_CASE("VLAN tags up to two deep are understood, deeper ones pass") {

@@ -359,16 +359,25 @@ start
 finds advice "br0: its driver has no native XDP"
 stop
 daemon_command --remove 2>/dev/null
-# And this one has, but not with such large packets.
-sed -i 's/^interfaces:.*/interfaces: [host0, host1]/' "$D/etc/xknock.yaml"
-ip -n "$STR" link set str0 mtu 9000
+# And this one has, but not with so many queues at the other end.
+ip -n "$SRV" link add host2 numrxqueues 1 numtxqueues 1 type veth peer name str2 netns "$STR" numtxqueues 2
+ip -n "$SRV" link set host2 up mtu 9001
+sed -i 's/^interfaces:.*/interfaces: [host0, host2]/' "$D/etc/xknock.yaml"
 start
-finds advice "host1: the filter works in generic mode"
+finds advice "host2: its driver has no native XDP"
+in_str ethtool -L str2 tx 1
+finds advice "host2: the filter works in generic mode"
+finds advice "host2: its MTU is 9001, with which some drivers, and kernels before 5.18, refuse native XDP"
 finds ok "host0: the filter is attached, in native mode"
 stop
 daemon_command --remove 2>/dev/null
+# Nor a tunnel; and of this kind the filter cannot read the packets.
+background "$SRV" socat UDP-DATAGRAM:192.0.2.2:9999,bind=192.0.2.1:9999 TUN:203.0.113.1/24,tun-name=tun9,iff-no-pi,iff-up,tun-type=tun
+eventually 5 ip -n "$SRV" link show tun9 || fail "no tunnel"
+sed -i 's/^interfaces:.*/interfaces: [host0, tun9]/' "$D/etc/xknock.yaml"
+finds advice "tun9: it has no Ethernet header, and so generic mode only"
+sed -i 's/^interfaces:.*/interfaces: [host0, host1]/' "$D/etc/xknock.yaml"
 sed -i '/^xdp:/d' "$D/etc/xknock.yaml"
-ip -n "$STR" link set str0 mtu 1500
 start
 
 say "containers"
@@ -395,6 +404,21 @@ sed -i '/^gate:/d' "$D/etc/xknock.yaml"
 ctl reload >/dev/null
 ip netns del "$CON"
 ip -n "$SRV" link del docker0
+
+say "the knock port"
+finds ok "the knock port is given to no connection of this host"
+in_srv sysctl -qw net.ipv4.ip_local_port_range="1024 65535" net.ipv4.ip_local_reserved_ports=8080,9148-9150
+finds advice "knock port 62201 is among those that the kernel gives to connections of this host (1024-65535)"
+fix=$(sed -n 's/.*hint: \(sysctl -w net.ipv4.ip_local_reserved_ports=[^ ,]*,[^ ]*\), and .*/\1/p' "$D/found")
+# shellcheck disable=SC2086  # a command and its arguments
+check "the doctor's command" in_srv $fix
+equal "adds it to what is reserved" "$(in_srv sysctl -n net.ipv4.ip_local_reserved_ports)" 8080,9148-9150,62201
+well "the port is reserved"
+background "$SRV" socat -u UDP-RECV:62201 "OPEN:$D/heard,creat"
+bound() { in_srv ss -Hlun 'sport = :62201' | grep .; }
+eventually 5 bound || fail "nobody is bound to the knock port"
+finds advice "socat is bound to the knock port: only answers to what it sends reach it"
+kill "$BACKGROUND"
 
 say "the kernel"
 mkdir "$D/core"

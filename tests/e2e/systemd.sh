@@ -14,7 +14,7 @@ exposure=$(systemd-analyze security --offline=true --no-pager "$D/stage/usr/lib/
 	sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
 say "exposure $exposure"
 for file in etc/fail2ban/action.d/xknock.conf usr/lib/systemd/system/xknockd.service usr/lib/sysusers.d/xknock.conf \
-	usr/lib/tmpfiles.d/xknock.conf usr/sbin/xknockd usr/sbin/knockctl usr/libexec/knockctl-host usr/bin/knock-client usr/share/doc/xknock/docs/configuration.md; do
+	usr/lib/tmpfiles.d/xknock.conf usr/lib/sysctl.d/00-xknock.conf usr/sbin/xknockd usr/sbin/knockctl usr/libexec/knockctl-host usr/bin/knock-client usr/share/doc/xknock/docs/configuration.md; do
 	check "$file is installed" test -s "$D/stage/$file"
 done
 check "is at most 1.5" awk "BEGIN { exit !($exposure <= 1.5) }"

@@ -211,12 +211,12 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain decide {
+		udp dport 62201 fib daddr type local counter packets 0 bytes 0 drop comment "knock port"
 		jump allow comment "gate.allow"
 		jump grants comment "grants"
 		ct state new ip saddr . meta l4proto . th dport @once4 goto granted comment "granted once"
 		ct state new ip6 saddr . meta l4proto . th dport @once6 goto granted comment "granted once"
 		meta l4proto . th dport @protected goto shut comment "protected"
-		udp dport 62201 fib daddr type local counter packets 0 bytes 0 drop comment "knock port"
 	}
 
 	chain gate {
@@ -231,13 +231,14 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain delivered {
+		iif "lo" accept comment "loopback"
+		udp dport 62201 counter packets 0 bytes 0 drop comment "knock port"
 		jump allow comment "gate.allow"
 		ct state new ip saddr . meta l4proto . th dport @once4 delete @once4 { ip saddr . meta l4proto . th dport } goto granted comment "granted once"
 		ct state new ip6 saddr . meta l4proto . th dport @once6 delete @once6 { ip6 saddr . meta l4proto . th dport } goto granted comment "granted once"
 		jump grants comment "grants"
 		ct status dnat jump asked comment "what was addressed"
 		meta l4proto . th dport @protected counter packets 0 bytes 0 drop comment "protected"
-		udp dport 62201 counter packets 0 bytes 0 drop comment "knock port"
 	}
 
 	chain input_gate {

@@ -12,6 +12,7 @@
 #include "tools/knockctl/doctor/bridges.h"
 #include "tools/knockctl/doctor/firewall.h"
 #include "tools/knockctl/doctor/host.h"
+#include "tools/knockctl/doctor/knock_port.h"
 #include "tools/knockctl/doctor/listeners.h"
 #include "tools/knockctl/doctor/ruleset.h"
 #include "tools/knockctl/doctor/saved.h"
@@ -144,6 +145,7 @@ void check_rules(const config::Config& config, bool started, Findings& findings)
     const auto listeners = list_listeners();
     check_listeners(firewall, listeners, findings);
     check_stealth(firewall, listeners, findings);
+    check_knock_port(config, listeners, findings);
     check_kernel(ruleset->find("inet", nft::kTable, "prerouting") != nullptr, findings);
 }
 

@@ -55,6 +55,72 @@ refuse "closed again" granted6
 out=$(knock 2001:db8::1 robot 2>&1) || fail "knock over IPv6: $out"
 contains "a machine's knock opens the port over IPv6" "$out" "after the knock"
 
+close_all
+say "WireGuard: packets without an Ethernet header"
+ip link add wg0 type wireguard || fail "this kernel has no WireGuard"
+ip -n cli link add wg0 type wireguard
+ip addr add 203.0.113.1/24 dev wg0
+ip addr add 2001:db8:7::1/64 dev wg0 nodad
+ip -n cli addr add 203.0.113.2/24 dev wg0
+ip -n cli addr add 2001:db8:7::2/64 dev wg0 nodad
+check "one end" xk-wireguard wg0 server 5000 client 192.0.2.2 5001
+check "the other" in_cli xk-wireguard wg0 client 5001 server 192.0.2.1 5000
+ip link set wg0 up
+ip -n cli link set wg0 up
+check "a packet through it" eventually 5 in_cli ping -c 1 -W 1 203.0.113.1
+sed -i 's/^interfaces:.*/interfaces: [host0, host1, wg0]/' "$CONFIG"
+check "it gets the filter by a reload" knockctl reload
+contains "in generic mode, without leave, because it has no other" "$(knockctl status)" "wg0 (generic)"
+for address in 203.0.113.1 2001:db8:7::1; do
+	before=$(stat filter candidate)
+	refuse "without a knock $address is shut" can_connect cli "$address" 22
+	out=$(knock "$address" robot 2>&1) || fail "knock over WireGuard: $out"
+	contains "a knock at $address opens it" "$out" "after the knock"
+	[ "$(stat filter candidate)" -gt "$before" ] || fail "the filter has not heard it"
+	check "and TCP passes the filter" can_connect cli "$address" 22
+	close_all
+done
+before=$(stat filter banned)
+check "a ban" knockctl ban 203.0.113.2
+refuse "keeps its source out" in_cli ping -c 1 -W 1 203.0.113.1
+[ "$(stat filter banned)" -gt "$before" ] || fail "not in the filter"
+check "and not any more" knockctl unban 203.0.113.2
+ip link add gre1 type gre local 192.0.2.1 remote 192.0.2.2
+ip link set gre1 up
+sed -i 's/wg0/wg0, gre1/' "$CONFIG"
+refuse "a tunnel of another kind is refused" knockctl reload
+contains "with its kind" "$(cat "$OUT")" "gre1: the filter cannot read the packets of such an interface (type 778, kind gre)"
+sed -i 's/, wg0, gre1//' "$CONFIG"
+check "the filter is taken from WireGuard's interface" knockctl reload
+
+# The peer of a veth has the packets that come in.
+say "an MTU above a page"
+jumbo() { ip -n str link set str0 mtu 9001 && ip link set host1 mtu 9001; }
+if jumbo >"$OUT" 2>&1; then
+	check "packets of 8,000 bytes pass" ip netns exec str ping -c 1 -W 2 -s 8000 198.51.100.1
+	contains "the filter stays in native mode" "$(ip link show host1)" "xdp "
+	stop
+	xknockd -c "$CONFIG" --remove
+	start
+	contains "and attaches so" "$(tail -n 3 "$LOG")" "host1 (native)"
+	check "packets of 8,000 bytes pass" ip netns exec str ping -c 1 -W 2 -s 8000 198.51.100.1
+	check "a knock among them" knock 192.0.2.1 robot
+else
+	case $(uname -r) in 5.10.*) ;; *) fail "this kernel knows fragments: $(cat "$OUT")" ;; esac
+	say "before Linux 5.18 the kernel refuses it while the filter is attached"
+	stop
+	xknockd -c "$CONFIG" --remove
+	check "without filter it does not" jumbo
+	refuse "and then refuses the filter" timeout 20 xknockd -c "$CONFIG" --worker /bin/xknock-worker
+	contains "the hint names both numbers" "$(cat "$OUT")" "its MTU is 9001"
+	contains "and the command" "$(cat "$OUT")" "ip link set dev host1 mtu 3498"
+	contains "the error has the driver's own words" "$(cat "$OUT")" "MTU is too large"
+	check "that command" ip -n str link set str0 mtu 3498
+	check "on both ends" ip link set host1 mtu 3498
+	start
+	contains "helps" "$(tail -n 3 "$LOG")" "host1 (native)"
+fi
+
 stop
 xknockd -c "$CONFIG" --remove
 equal "after --remove there is no table" "$(nft list tables)" ""

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/host.h"
 
+#include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/presence.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor/bounded.h"
 #include "tools/knockctl/doctor/command.h"
 #include "tools/knockctl/doctor/link.h"
 
+#include <net/if.h>
 #include <sys/timex.h>
 
 #include <filesystem>
@@ -37,8 +39,13 @@ void check_filter(const config::Config& config, const std::string& interface, co
                    "XDP program " + in_quotes(presence->name) + " (id " + std::to_string(presence->program) +
                        ") is attached, and it is not xknock's: no knock is heard there",
                    "bpftool net show dev " + interface + " says more; take it away, then restart xknockd");
+    const auto its = xdp::read_link(static_cast<int>(::if_nametoindex(interface.c_str())));
+    if (!its)
+        return say(Severity::problem, its.error().message, its.error().hint);
     const bool native = presence->mode == xdp::Mode::native;
-    if (link.native_xdp == false && !native)
+    if (its->layer == xdp::LinkLayer::none)
+        say(Severity::advice, "it has no Ethernet header, and so generic mode only", kCost);
+    else if (link.native_xdp == false && !native)
         say(config.allow_generic ? Severity::advice : Severity::problem,
             "its driver has no native XDP" +
                 std::string(config.allow_generic ? "" : ": xknockd does not start with it"),
@@ -46,6 +53,11 @@ void check_filter(const config::Config& config, const std::string& interface, co
                                  : std::string("\"xdp: {allow_generic: true}\" takes the generic mode; ") + kCost);
     else if (presence->mode == xdp::Mode::generic)
         say(Severity::advice, "the filter works in generic mode", kCost);
+    if (!native && its->mtu > xdp::largest_mtu_in_a_page())
+        say(Severity::advice,
+            "its MTU is " + std::to_string(its->mtu) + ", with which some drivers, and kernels before 5.18, refuse native XDP",
+            "ip link set dev " + interface + " mtu " + std::to_string(xdp::largest_mtu_in_a_page()) +
+                "; then restart xknockd");
     if (!native && (link.lro || link.gro_hw))
         say(Severity::advice,
             std::string(link.lro ? "LRO" : "hardware GRO") + " is on, with which many drivers refuse native XDP",
@@ -53,7 +65,11 @@ void check_filter(const config::Config& config, const std::string& interface, co
     if (presence->program == 0 && wanted)
         say(Severity::problem, "no filter is attached: knocks are not heard there", "start xknockd");
     if (native)
-        say(Severity::ok, "the filter is attached, in native mode", {});
+        say(Severity::ok,
+            "the filter is attached, in native mode" +
+                std::string(xdp::takes_fragments() ? "" : "; as long as it is, this kernel refuses an MTU above " +
+                                                              std::to_string(xdp::largest_mtu_in_a_page())),
+            {});
 }
 
 std::string first_line(const std::string& path) {

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+//
+// Whether this host forwards packets of others, from rtnetlink (RTM_GETNETCONF), kept current. Where it does, connection
+// tracking may translate a client's address into ours and leave it its source port: the answers then come to that port
+// of ours, and it may be the knock port.
+#pragma once
+
+#include "protocol/base/handle.h"
+#include "protocol/base/result.h"
+
+#include <libmnl/libmnl.h>
+
+namespace xk::xdp {
+
+class Forwarding {
+  public:
+    static Result<Forwarding> open();
+
+    // For IPv4 or IPv6, on any interface.
+    bool is_on() const { return on_; }
+
+    // Readable when something changed.
+    int poll_fd() const { return mnl_socket_get_fd(socket_.get()); }
+
+    // Takes in what changed. True when is_on() is another one now.
+    Result<bool> update();
+
+  private:
+    explicit Forwarding(mnl_socket* socket) : socket_(socket) {}
+    static Result<bool> ask();
+
+    Handle<mnl_socket, mnl_socket_close> socket_; // notifications only
+    bool on_ = false;
+};
+
+} // namespace xk::xdp
