@@ -4,6 +4,7 @@
 #include "client/profile.h"
 #include "client/relay.h"
 #include "client/settings.h"
+#include "protocol/base/output.h"
 #include "protocol/base/quote.h"
 
 #include <CLI/CLI.hpp>
@@ -256,9 +257,7 @@ int run_status(const Arguments& a) {
     return 0;
 }
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run_command(int argc, char** argv) {
     CLI::App app("knock-client: opens a port of a server that runs xknockd");
     app.require_subcommand(1);
     app.set_version_flag("--version", "knock-client " XK_VERSION);
@@ -310,4 +309,11 @@ int main(int argc, char** argv) {
     if (sodium_init() < 0)
         return fail(Error{"libsodium does not start", {}, Exit::bug});
     return run(a);
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    hold_standard_descriptors();
+    return finish_output("knock-client", run_command(argc, argv));
 }

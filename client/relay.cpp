@@ -38,17 +38,21 @@ class Pipe {
         if (n > 0)
             begin_ += static_cast<std::size_t>(n);
         else if (n < 0 && errno != EAGAIN && errno != EINTR)
-            abandon(); // nobody there to read it
+            abandon(errno); // nobody there to read it
         if (begin_ == end_)
             begin_ = end_ = 0;
     }
-    void abandon() {
+    // Why what came was not passed on; 0: it was, or whoever reads had enough.
+    int failure() const { return failure_ == EPIPE || failure_ == ECONNRESET ? 0 : failure_; }
+
+  private:
+    void abandon(int failure) {
+        failure_ = failure;
         ended_ = true;
         begin_ = end_ = 0;
     }
 
-  private:
-    int from_, to_;
+    int from_, to_, failure_ = 0;
     std::array<char, 64 * 1024> buffer_;
     std::size_t begin_ = 0, end_ = 0;
     bool ended_ = false;
@@ -103,7 +107,7 @@ Result<void> relay(Fd socket, int in, int out) {
             down_closed = true;
         }
     }
-    return {};
+    return down.failure() == 0 ? Result<void>() : os_error_of(down.failure(), "passing on what the server said");
 }
 
 } // namespace xk::client

@@ -61,11 +61,21 @@ std::string_view identity_of(const Daemon& d) {
     return "ok";
 }
 
+json interfaces_of(const Interfaces& interfaces) {
+    json list = json::array();
+    for (const Interfaces::Interface& one : interfaces.all()) {
+        const bool has_filter = one.has_filter();
+        list.push_back({{"name", one.attachment.interface},
+                        {"mode", one.state()},
+                        {"device", has_filter ? json(one.device()) : json()},
+                        {"since", has_filter ? json() : json(log::utc(one.since))},
+                        {"reason", has_filter ? json() : json(one.reason)}});
+    }
+    return list;
+}
+
 Reply status(Daemon& d, const json&) {
     const Now now = Now::read();
-    json interfaces = json::array();
-    for (const xdp::Attachment& a : d.attachments())
-        interfaces.push_back({{"name", a.interface}, {"mode", xdp::name_of(a.mode)}});
     const Records& records = d.find_records();
     std::size_t locked = 0;
     for (std::size_t i = 0; i < d.config().policy.credentials.size(); ++i)
@@ -84,7 +94,7 @@ Reply status(Daemon& d, const json&) {
                 {"owned", d.is_owned()},
                 {"panic", d.panic().is_on()},
                 {"panic_since", d.panic().since() ? json(log::utc(*d.panic().since())) : json()},
-                {"interfaces", interfaces},
+                {"interfaces", interfaces_of(d.interfaces())},
                 {"credentials", d.config().policy.credentials.size()},
                 {"disabled", disabled_of(d)},
                 {"locked", locked},
@@ -183,7 +193,9 @@ Reply reload(Daemon& d, const json&) {
         log::error(done.error());
         return done.error();
     }
-    return json{{"reloaded", d.config().file}, {"warnings", d.config().warnings}, {"disabled", disabled_of(d)}};
+    std::vector<std::string> warnings = d.config().warnings;
+    std::ranges::copy(d.interfaces().warnings(), std::back_inserter(warnings));
+    return json{{"reloaded", d.config().file}, {"warnings", warnings}, {"disabled", disabled_of(d)}};
 }
 
 Reply unlock(Daemon& d, const json& request) {

@@ -43,7 +43,8 @@ Daemon::Daemon(Parts parts)
       banning_(parts_.nft, *parts_.filter, doors_, *parts_.config),
       guarding_(*parts_.filter, doors_), owners_(doors_),
       lifetimes_({std::move(parts_.sessions), std::move(parts_.sockets), parts_.nft}, doors_, owners_), tags_(*parts_.filter),
-      hook_calls_(std::move(parts_.hooks), *parts_.config), grant_events_(doors_), started_(BootClock::now()) {
+      hook_calls_(std::move(parts_.hooks), *parts_.config), grant_events_(doors_),
+      interfaces_(parts_.dry_run ? "" : config().state_directory, config().account.uid), started_(BootClock::now()) {
     grant_events_.add(guarding_);
     grant_events_.add(owners_);
     grant_events_.add(lifetimes_);
@@ -91,12 +92,18 @@ Result<void> Daemon::watch_everything() {
     if (!signals_ || !ticks_ || !settle_ || ::timerfd_settime(ticks_.get(), 0, &every, nullptr) != 0)
         return os_error("setting up signals and timers");
 
+    auto links = xdp::LinkWatch::open();
+    if (!links)
+        return links.error();
+    links_.emplace(*std::move(links));
+
     const std::pair<int, void (Daemon::*)()> sources[] = {
         {worker().fd(), &Daemon::on_worker},
         {signals_.get(), &Daemon::on_signal},
         {parts_.own_addresses.poll_fd(), &Daemon::on_addresses},
         {parts_.forwarding.poll_fd(), &Daemon::on_forwarding},
         {parts_.ruleset.poll_fd(), &Daemon::on_ruleset},
+        {links_->poll_fd(), &Daemon::on_links},
         {control_->listen_fd(), &Daemon::on_control},
         {settle_.get(), &Daemon::on_settle},
         {ticks_.get(), &Daemon::on_tick}};
@@ -119,10 +126,6 @@ Result<void> Daemon::watch_everything() {
 }
 
 Result<void> Daemon::run() {
-    std::string interfaces;
-    for (const xdp::Attachment& a : attachments_)
-        interfaces += (interfaces.empty() ? "" : ", ") + a.interface +
-                      " (" + std::string(xdp::name_of(a.mode)) + ")";
     // Kept by systemd, so that the table has its owner also while nobody of us lives.
     if (parts_.owned)
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", parts_.nft.fd());
@@ -139,7 +142,7 @@ Result<void> Daemon::run() {
     spdlog::info("ready: {} credentials{}, knock port {}, interfaces {}, {} grants, {} bans",
                  config().policy.credentials.size(),
                  out == 0 ? "" : " (disabled by faults: " + std::to_string(out) + ")",
-                 config().port, interfaces, doors_.book().doors(),
+                 config().port, interfaces_.text(), doors_.book().doors(),
                  banning_.list().all().size());
     notify("READY=1");
     notify_status();
@@ -442,7 +445,7 @@ void Daemon::on_tick() {
         if (more && *more && ((*more)->objects || (*more)->elements))
             repair(**more);
     }
-    look_after_links();
+    look_after_interfaces();
     control_->drop_idle(now.boot);
     control_->admit([this](int fd) { watch_client(fd); });
     save_state_lazily(now);

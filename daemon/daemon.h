@@ -16,6 +16,7 @@
 #include "daemon/grant_events.h"
 #include "daemon/guarding.h"
 #include "daemon/hook_calls.h"
+#include "daemon/interfaces.h"
 #include "daemon/lifetimes.h"
 #include "daemon/loop.h"
 #include "daemon/nft/transaction.h"
@@ -30,6 +31,7 @@
 #include "daemon/trial.h"
 #include "daemon/xdp/filter.h"
 #include "daemon/xdp/forwarding.h"
+#include "daemon/xdp/links.h"
 #include "daemon/xdp/maps.h"
 #include "daemon/xdp/own_addresses.h"
 
@@ -84,7 +86,7 @@ class Daemon {
     std::shared_ptr<const config::Config> shared_config() const { return parts_.config; }
     const Records& find_records(); // of our configuration's credentials
     const gate::StateImage& state() const { return parts_.state_files.image(); }
-    const std::vector<xdp::Attachment>& attachments() const { return attachments_; }
+    const Interfaces& interfaces() const { return interfaces_; }
     bool is_owned() const { return parts_.owned; }
     const std::string& gate_begin() const { return parts_.gate_begin; }
     std::set<Address> own_addresses() const;
@@ -136,7 +138,6 @@ class Daemon {
     void keep_last_good();
     Result<void> install_fence(const config::Config& config,
                                const std::function<void(nft::Transaction&)>& more = [](nft::Transaction&) {});
-    Result<void> attach(xdp::Filter& filter, const config::Config& config);
     Result<void> write_disabled(const config::Config& config);
     Result<void> write_forwarding();
     // After fence and filter are those of our configuration.
@@ -165,7 +166,8 @@ class Daemon {
     void on_forwarding();
     void on_ruleset();
     void repair(const nft::Change& change);
-    void look_after_links();
+    void on_links();
+    void look_after_interfaces();
     void on_control();
     void on_settle();
     void settle_later(std::uint32_t sequence);
@@ -198,7 +200,8 @@ class Daemon {
     Fd ticks_;
     Fd settle_;                           // rings when the doors that wait are due
     std::vector<std::uint32_t> undone_;   // questions of the worker whose doors wait
-    std::vector<xdp::Attachment> attachments_;
+    Interfaces interfaces_;
+    std::optional<xdp::LinkWatch> links_;
     Records records_;
     gate::LogBudget door_log_{600, std::chrono::seconds(0)};
     gate::LogBudget refusal_log_;

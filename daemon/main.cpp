@@ -2,6 +2,8 @@
 #include "daemon/log.h"
 #include "daemon/privsep/privileges.h"
 #include "daemon/startup.h"
+#include "daemon/xdp/links.h"
+#include "protocol/base/output.h"
 
 #include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
@@ -25,6 +27,7 @@ int finish(const Result<void>& result) {
 } // namespace
 
 int main(int argc, char** argv) {
+    hold_standard_descriptors();
     CLI::App app("xknockd: keeps ports shut until an authenticated knock opens them for one address");
     Options options{"/etc/xknock/xknock.yaml", XK_WORKER_EXECUTABLE, XK_HOOKS_EXECUTABLE, {}, false, false};
     bool verbose = false, check = false, remove = false;
@@ -46,7 +49,7 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
-        return app.exit(e) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+        return finish_output("xknockd", static_cast<int>(app.exit(e) == 0 ? Exit::ok : Exit::usage));
     }
     if (!trial.empty()) {
         auto time = parse_trial_time(trial);
@@ -65,7 +68,12 @@ int main(int argc, char** argv) {
         const auto config = config::load_config(options.config_file);
         for (const std::string& warning : config ? config->warnings : std::vector<std::string>{})
             spdlog::warn("{}", warning);
-        return finish(config ? Result<void>() : Result<void>(config.error()));
+        if (!config)
+            return finish(config.error());
+        const auto missing = xdp::missing_interfaces(config->interfaces);
+        for (const std::string& line : missing ? *missing : std::vector<std::string>{})
+            spdlog::warn("{}", line);
+        return finish(missing ? Result<void>() : Result<void>(missing.error()));
     }
     if (remove)
         return finish(remove_traces(options.config_file));

@@ -20,11 +20,8 @@ Result<void> Daemon::tell_panic() {
 }
 
 void Daemon::notify_status() const {
-    std::string interfaces;
-    for (const xdp::Attachment& a : attachments_)
-        interfaces += (interfaces.empty() ? "" : ", ") + a.interface + " (" + std::string(xdp::name_of(a.mode)) + ")";
     notify("STATUS=" + (parts_.panic.is_on() ? "in panic: nobody is let in until \"knockctl panic --over\""
-                                             : "judging knocks on " + interfaces) +
+                                             : "judging knocks on " + interfaces_.text()) +
            (config().disabled.empty() ? "" : "; disabled by faults: " + std::to_string(config().disabled.size())));
 }
 

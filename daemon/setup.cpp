@@ -183,7 +183,7 @@ Result<void> Daemon::put_up() {
         if (!received)
             return received.error();
     }
-    if (auto done = attach(*parts_.filter, config()); !done)
+    if (auto done = interfaces_.use(*parts_.filter, config(), now); !done)
         return done;
     guard_syns();
     return {};
@@ -355,23 +355,6 @@ Result<void> Daemon::write_forwarding() {
                                config().gate_mode == config::GateMode::table && parts_.forwarding.is_on());
 }
 
-Result<void> Daemon::attach(xdp::Filter& filter, const config::Config& config) {
-    std::vector<xdp::Attachment> attachments;
-    for (const std::string& interface : config.interfaces) {
-        auto attached = filter.attach(interface, config.allow_generic);
-        if (!attached)
-            return attached.error();
-        attachments.push_back(*attached);
-        if (attached->mode == xdp::Mode::generic)
-            spdlog::warn("{}: its driver has no native XDP; in generic mode every packet is copied into one piece "
-                         "first, which slows down all large traffic of this interface",
-                         interface);
-    }
-    attachments_ = attachments;
-    filter.detach_others(config.interfaces);
-    return {};
-}
-
 Result<std::unique_ptr<xdp::Filter>> Daemon::load_filter(const config::Config& config, bool dry_run) {
     xdp::FilterSettings settings;
     settings.knock_port = config.port;
@@ -423,14 +406,15 @@ Result<void> Daemon::reload() {
     if (!filter)
         return filter.error();
     banning_.use(**filter);
+    const Interfaces before = interfaces_;
     const auto back = [&](Error error) {
         banning_.use(*parts_.filter);
-        if (auto done = attach(*parts_.filter, old); !done)
-            log::error(done.error());
+        interfaces_ = before;
+        interfaces_.go_back(*parts_.filter, old);
         guard_syns();
         return error;
     };
-    if (auto done = attach(**filter, *next); !done)
+    if (auto done = interfaces_.use(**filter, *next, Now::read()); !done)
         return back(done.error());
     guarding_.off();
     if (auto done = install_fence(*next); !done)

@@ -13,7 +13,6 @@
 #include "protocol/base/quote.h"
 
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -24,20 +23,6 @@ namespace {
 
 // Compiled in: a clock below it is known to be wrong.
 constexpr std::int64_t kReleaseTime = XK_RELEASE_TIME;
-
-Result<void> check_interfaces(const config::Config& config) {
-    for (const std::string& name : config.interfaces)
-        if (::if_nametoindex(name.c_str()) == 0) {
-            std::string known;
-            if (struct if_nameindex* all = ::if_nameindex()) {
-                for (const auto* i = all; i->if_index != 0; ++i)
-                    known += (known.empty() ? "" : ", ") + std::string(i->if_name);
-                ::if_freenameindex(all);
-            }
-            return Error{"there is no interface " + in_quotes(name), "interfaces here: " + known};
-        }
-    return {};
-}
 
 // The directories that we write to; made by systemd and tmpfiles.d when they start us as our user.
 Result<void> prepare_directories(const config::Config& config) {
@@ -229,10 +214,13 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept, bo
             return done.error();
     if (auto done = check_trial(options, *first, kept); !done)
         return done.error();
-    if (auto done = check_interfaces(*first); !done)
+    if (auto done = Interfaces(first->state_directory, first->account.uid).check(first->interfaces); !done)
         return done.error();
     if (!options.dry_run && !options.force)
         if (auto done = check_session(*first, options.trial.has_value()); !done)
+            return refuse_session(done.error(), kept, last_good_stands);
+    if (!options.dry_run)
+        if (auto done = check_way_in(*first, options.trial.has_value()); !done)
             return refuse_session(done.error(), kept, last_good_stands);
     if (auto done = prepare_directories(*first); !done)
         return done.error();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is looked after while nobody knocks: addresses, the ruleset, the links, sleep, and the copy of the state.
+// What is looked after while nobody knocks: addresses, the ruleset, the interfaces, sleep, and the copy of the state.
 #include "daemon/daemon.h"
 
 #include "daemon/log.h"
@@ -98,19 +98,17 @@ void Daemon::repair(const nft::Change& change) {
                      banning_.list().all().size());
 }
 
-// A filter that was detached, or whose interface went and came back under its name, hears no knock any more.
-void Daemon::look_after_links() {
-    for (xdp::Attachment& a : attachments_) {
-        if (a.mode != xdp::Mode::none && filter().is_attached(a))
-            continue;
-        auto again = filter().attach(a.interface, config().allow_generic);
-        if (again) {
-            spdlog::warn("{}: the filter was not attached any more and is again", a.interface);
-            a = *again;
-        } else if (std::exchange(a.mode, xdp::Mode::none) != xdp::Mode::none) {
-            log::error(std::move(again).error().within(a.interface + ": the filter is not attached any more, and knocks are not heard there"));
-        }
-    }
+void Daemon::on_links() {
+    const auto changed = links_->update();
+    if (!changed)
+        return fail(changed.error());
+    if (*changed)
+        look_after_interfaces();
+}
+
+void Daemon::look_after_interfaces() {
+    if (interfaces_.look_after(filter(), config(), Now::read()))
+        notify_status();
 }
 
 void Daemon::look_after_sessions(const Now& now) {

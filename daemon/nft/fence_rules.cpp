@@ -202,7 +202,9 @@ void add_silence(Transaction& transaction, const FenceSpec& spec) {
     if (!spec.silent_port)
         return;
     const PortRange port{IpProtocol::udp, *spec.silent_port, *spec.silent_port};
-    in("decide").to_ports(port).for_this_host().counter().drop(transaction, "knock port");
+    // With bridge-nf-call-iptables this runs before the filter of the bridge itself sees the knock; what the filter passes
+    // on from there dies where it is delivered.
+    in("decide").to_ports(port).for_this_host().input_is_no_bridge().counter().drop(transaction, "knock port");
     in("delivered").input_is_loopback().accept(transaction, "loopback");
     in("delivered").to_ports(port).counter().drop(transaction, "knock port");
 }

@@ -12,6 +12,7 @@
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <cstdlib>
 
 namespace xk::nft {
@@ -92,6 +93,13 @@ Rule& Rule::input_is_loopback() {
     const std::uint32_t loopback = 1; // LOOPBACK_IFINDEX, in every network namespace
     meta(rule_.get(), NFT_META_IIF, kFirst);
     compare(rule_.get(), NFT_CMP_EQ, &loopback, sizeof loopback);
+    return *this;
+}
+
+Rule& Rule::input_is_no_bridge() {
+    constexpr char kKind[IFNAMSIZ] = "bridge"; // the kernel compares all sixteen bytes
+    meta(rule_.get(), NFT_META_IIFKIND, kFirst);
+    compare(rule_.get(), NFT_CMP_NEQ, kKind, sizeof kKind);
     return *this;
 }
 

@@ -34,6 +34,7 @@ class Rule {
     Rule(const std::string& table, const std::string& chain);
 
     Rule& input_is_loopback();               // iif lo
+    Rule& input_is_no_bridge();              // iifkind != "bridge" (Linux 5.1)
     Rule& established();                     // ct state established
     Rule& is_new();                          // ct state new
     Rule& without_entry();                   // ct state invalid,untracked

@@ -3,6 +3,7 @@
 
 #include "daemon/xdp/dispatcher.h"
 #include "daemon/xdp/link_layer.h"
+#include "daemon/xdp/links.h"
 #include "protocol/base/quote.h"
 
 #include "knock.skel.h"
@@ -88,6 +89,18 @@ std::string holder_of(int ifindex) {
     return name;
 }
 
+bool has_program(int ifindex) {
+    LIBBPF_OPTS(bpf_xdp_query_opts, query);
+    return bpf_xdp_query(ifindex, 0, &query) != 0 || query.attach_mode != XDP_ATTACHED_NONE;
+}
+
+std::string instead_of(const std::string& interface) {
+    std::string list;
+    for (const std::string& below : interfaces_below(interface))
+        list += (list.empty() ? "; or name what it is made of in its place: " : ", ") + below;
+    return list;
+}
+
 // When this returns no packet meets the program any more. Without its last pin a link goes too, but at some later time
 // (after a grace period of RCU, by a work queue: bpf_link_put() in kernel/bpf/syscall.c).
 void detach_link(const std::string& pin) {
@@ -115,14 +128,25 @@ Mode mode_of(int ifindex) {
     return Mode::native;
 }
 
-std::string known_interfaces() {
-    std::string list;
-    if (struct if_nameindex* all = ::if_nameindex()) {
-        for (const auto* i = all; i->if_index != 0; ++i)
-            list += (list.empty() ? "" : ", ") + std::string(i->if_name);
-        ::if_freenameindex(all);
-    }
-    return list;
+// Of the link that is pinned there; 0 where there is none, or where its interface is gone.
+int interface_of_link(const std::string& pin) {
+    const Fd link(bpf_obj_get(pin.c_str()));
+    bpf_link_info info{};
+    __u32 size = sizeof info;
+    const bool known = link && bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 && info.type == BPF_LINK_TYPE_XDP;
+    return known ? static_cast<int>(info.xdp.ifindex) : 0;
+}
+
+// An interface that was renamed has a link of ours under its old name: that is the one to take over.
+void rename_pin(const std::string& pins, int ifindex, const std::string& pin) {
+    std::error_code code;
+    if (interface_of_link(pin) == ifindex)
+        return;
+    for (const auto& entry : fs::directory_iterator(pins, code))
+        if (entry.path().filename().string().rfind("link-", 0) == 0 && interface_of_link(entry.path()) == ifindex) {
+            (void)::rename(entry.path().c_str(), pin.c_str());
+            return;
+        }
 }
 
 std::size_t index_of(LinkLayer layer) { return static_cast<std::size_t>(layer); }
@@ -140,7 +164,7 @@ std::string words_of_driver(int ifindex, int program) {
 }
 
 Error no_native_mode(int code, const std::string& interface, int ifindex, int program, std::uint32_t mtu) {
-    const std::string generic = "\"xdp: {allow_generic: true}\" accepts the slower generic mode";
+    const std::string generic = "\"xdp: {allow_generic: true}\" accepts the slower generic mode" + instead_of(interface);
     Error error = os_error_of(code, "attaching to " + in_quotes(interface) + " in native mode");
     if (const std::string words = words_of_driver(ifindex, program); !words.empty())
         error.message += " (" + printable(words) + ")";
@@ -171,8 +195,20 @@ bool is_ours(const std::string& name) {
            (name.rfind("maps", 0) == 0 && name.find_first_not_of("0123456789", 4) == name.npos);
 }
 
+// The BPF file system takes no name with a dot, which a VLAN's device has; no interface has a colon in its name.
+std::string as_pin(std::string interface) {
+    std::replace(interface.begin(), interface.end(), '.', ':');
+    return interface;
+}
+// The interface of an entry of the directory, behind "link-" or "share-".
+std::string interface_of(const std::string& entry) {
+    std::string interface = entry.substr(entry.find('-') + 1);
+    std::replace(interface.begin(), interface.end(), ':', '.');
+    return interface;
+}
+
 std::string share_of(const std::string& pins, const std::string& interface) {
-    return pins + "/share-" + interface;
+    return pins + "/share-" + as_pin(interface);
 }
 
 // Whether an entry of the directory begins like this.
@@ -186,7 +222,7 @@ bool has_entry(const std::string& directory, std::string_view begin) {
 
 // Out of the dispatcher of that interface, if it is there still.
 Result<void> end_share(const fs::path& share) {
-    const auto ifindex = static_cast<int>(::if_nametoindex(share.filename().string().substr(6).c_str()));
+    const auto ifindex = index_of_interface(interface_of(share.filename()));
     auto done = ifindex == 0 ? Result<void>() : leave_dispatcher(ifindex);
     if (done)
         ::rmdir(share.c_str());
@@ -243,6 +279,10 @@ bool takes_fragments() {
                              {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
     LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_XDP, .prog_flags = BPF_F_XDP_HAS_FRAGS);
     return bool(Fd(bpf_prog_load(BPF_PROG_TYPE_XDP, "fragments", "GPL", pass, std::size(pass), &options)));
+}
+
+std::string pin_of_link(const std::string& pins, const std::string& interface) {
+    return pins + "/link-" + as_pin(interface);
 }
 
 void Filter::Destroy::operator()(knock_bpf* skeleton) const { knock_bpf__destroy(skeleton); }
@@ -317,11 +357,13 @@ Result<Attachment> Filter::take_over(const std::string& interface, int ifindex, 
 }
 
 Result<Attachment> Filter::attach(const std::string& interface, bool allow_generic) {
-    const auto ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
+    const std::string pin = pin_of_link(pins_, interface);
+    int ifindex = index_of_interface(interface);
+    if (ifindex == 0)
+        ifindex = interface_of_link(pin); // it has another name now
     if (ifindex == 0)
         return Error{"there is no interface " + in_quotes(interface),
                      "interfaces here: " + known_interfaces()};
-    const std::string pin = pins_ + "/link-" + interface;
     auto its = read_link(ifindex);
     if (!its)
         return std::move(its).error().within(interface);
@@ -333,6 +375,7 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
             return alone.error();
         ::rmdir(share.c_str());
     }
+    rename_pin(pins_, ifindex, pin);
     if (::access(pin.c_str(), F_OK) == 0) {
         if (auto taken = take_over(interface, ifindex, its->layer, pin); taken && (taken->mode == Mode::native || allow_generic))
             return taken;
@@ -344,6 +387,11 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
     LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
     Fd link(bpf_link_create(program, ifindex, BPF_XDP, &native));
     int failure = errno;
+    // Since Linux 5.15; the program of the one above may be our own.
+    if (!link && failure == EEXIST && !has_program(ifindex))
+        return Error{"an interface above " + in_quotes(interface) +
+                         " has an XDP program, and then the kernel takes none here",
+                     "name only one of the two in \"interfaces\""};
     if (!link && (failure == EBUSY || failure == EEXIST))
         return Error{holder_of(ifindex) + " is attached to interface " + in_quotes(interface),
                      "bpftool net show dev " + interface + " says more; if it is xdp_dispatcher, "
@@ -368,7 +416,7 @@ Result<Attachment> Filter::attach_shared(const std::string& interface, int ifind
     if (const std::string share = share_of(pins_, interface); ::mkdir(share.c_str(), 0700) != 0 && errno != EEXIST)
         return os_error("making " + in_quotes(share));
     // A link and a dispatcher exclude each other, so there is a moment without either; the fence stands meanwhile.
-    if (const std::string pin = pins_ + "/link-" + interface; ::access(pin.c_str(), F_OK) == 0)
+    if (const std::string pin = pin_of_link(pins_, interface); ::access(pin.c_str(), F_OK) == 0)
         detach_link(pin);
     auto generic = components_[index_of(layer)]->attach(interface, ifindex, allow_generic);
     if (!generic)
@@ -377,17 +425,14 @@ Result<Attachment> Filter::attach_shared(const std::string& interface, int ifind
 }
 
 bool Filter::is_attached(const Attachment& attachment) const {
-    const auto ifindex = ::if_nametoindex(attachment.interface.c_str());
+    const int named = index_of_interface(attachment.interface);
     if (is_shared())
-        return ifindex != 0 && std::ranges::any_of(components_, [&](const auto& component) {
-                   return component->is_attached(static_cast<int>(ifindex));
-               });
-    const Fd link(bpf_obj_get((pins_ + "/link-" + attachment.interface).c_str()));
-    bpf_link_info info{};
-    __u32 size = sizeof info;
+        return std::ranges::any_of(components_, [&](const auto& component) {
+            return component->is_attached(named != 0 ? named : attachment.ifindex);
+        });
     // The kernel forgets the interface when it goes, or when the link is detached.
-    return link && bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 && info.xdp.ifindex != 0 &&
-           info.xdp.ifindex == ifindex;
+    const int linked = interface_of_link(pin_of_link(pins_, attachment.interface));
+    return linked != 0 && (named == 0 || named == linked);
 }
 
 std::string_view name_of(Mode mode) {
@@ -407,10 +452,10 @@ void Filter::detach_others(const std::vector<std::string>& interfaces) {
     for (const auto& entry : fs::directory_iterator(pins_, code)) {
         const std::string name = entry.path().filename();
         if (name.rfind("link-", 0) == 0 &&
-            std::find(interfaces.begin(), interfaces.end(), name.substr(5)) == interfaces.end())
+            std::find(interfaces.begin(), interfaces.end(), interface_of(name)) == interfaces.end())
             detach_link(entry.path());
         else if (name.rfind("share-", 0) == 0 &&
-                 std::find(interfaces.begin(), interfaces.end(), name.substr(6)) == interfaces.end())
+                 std::find(interfaces.begin(), interfaces.end(), interface_of(name)) == interfaces.end())
             (void)end_share(entry.path()); // what stays is tried again with the next configuration
         // Maps of another release's filter, whose program no link of ours runs any more.
         else if (is_ours(name) && name.rfind("maps", 0) == 0 && entry.path() != maps_directory(pins_))

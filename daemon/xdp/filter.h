@@ -45,6 +45,9 @@ struct FilterSettings {
     unsigned run_priority = 0; // among them
 };
 
+// DIR/link-INTERFACE, with ':' for each '.' of a VLAN's device.
+std::string pin_of_link(const std::string& pins, const std::string& interface);
+
 enum class Mode { native, generic, none };
 std::string_view name_of(Mode mode);
 
@@ -73,9 +76,11 @@ class Filter {
     // Attaches to the interface, or takes over the link that is pinned for it. Native mode; where the driver
     // cannot, generic mode if `allow_generic`, else an error. An interface without Ethernet header has no other mode than
     // generic and needs no leave. The error names the program that is in the way, or the MTU.
+    // Where no interface has the name, but one that had it has our link, that one. Where an interface that had another
+    // name has our link, that link is this name's from then on.
     Result<Attachment> attach(const std::string& interface, bool allow_generic);
 
-    // Whether the pinned link is still on the interface of this name.
+    // Whether the pinned link is still on the interface of this name, or on the one that had it while nobody else does.
     bool is_attached(const Attachment& attachment) const;
 
     // Takes links away that belong to none of these interfaces.

@@ -23,7 +23,7 @@ Result<Presence> look(const std::string& interface, const std::string& pins) {
     // With several modes at once prog_id is 0, and each mode has its own.
     found.program = query.prog_id != 0 ? query.prog_id : query.drv_prog_id != 0 ? query.drv_prog_id : query.skb_prog_id;
     found.mode = query.attach_mode == XDP_ATTACHED_SKB ? Mode::generic : Mode::native;
-    const Fd link(bpf_obj_get((pins + "/link-" + interface).c_str()));
+    const Fd link(bpf_obj_get(pin_of_link(pins, interface).c_str()));
     bpf_link_info info{};
     __u32 size = sizeof info;
     found.ours = link && bpf_obj_get_info_by_fd(link.get(), &info, &size) == 0 && info.prog_id == found.program;

@@ -71,14 +71,41 @@ code=0
 "$KNOCKCTL" --socket "$D/none.sock" status >"$D/out" 2>&1 || code=$?
 equal "no daemon: exit 1" "$code" 1
 contains "with a hint" "$(cat "$D/out")" "is xknockd running?"
-check "check: a good file" "$KNOCKCTL" check "$D/etc/xknock.yaml"
+check "check: a good file" in_srv "$KNOCKCTL" check "$D/etc/xknock.yaml"
 is_json() { "$@" | python3 -c 'import json, sys; json.load(sys.stdin)'; }
-check "check --json" is_json "$KNOCKCTL" check --json "$D/etc/xknock.yaml"
+check "check --json" is_json in_srv "$KNOCKCTL" check --json "$D/etc/xknock.yaml"
 echo 'prot: 1' >"$D/bad.yaml"
 code=0
 "$KNOCKCTL" check "$D/bad.yaml" >"$D/out" 2>&1 || code=$?
 equal "check: a bad file" "$code" 78
 contains "with its faults" "$(cat "$D/out")" 'bad.yaml:1:1: unknown key "prot"'
+
+say "a result that cannot be written is no success"
+# unwritten COMMAND...: exit code 1 where standard output is full, and where it is closed; nothing else is written to.
+unwritten() {
+	local code=0
+	"$@" 2>"$D/out" >/dev/full || code=$?
+	equal "full: $(basename "$1") ${*:2:3}" "$code" 1
+	contains "is said" "$(cat "$D/out")" "writing to standard output"
+	code=0
+	"$@" 2>"$D/out" >&- || code=$?
+	equal "closed" "$code" 1
+	contains "is said" "$(cat "$D/out")" "writing to standard output"
+}
+for words in status grants users stats bans 'ban 203.0.113.1' 'unban 203.0.113.1' 'close anna' 'unlock anna' reload; do
+	# shellcheck disable=SC2086
+	unwritten ctl $words
+done
+unwritten in_srv "$KNOCKCTL" check "$D/etc/xknock.yaml"
+unwritten "$KNOCKCTL" --version
+enroll_unread() {
+	rm -f "$D"/unread.yaml "$D"/etc/credentials/unread.* "$D/etc/users/unread.yaml"
+	"$KNOCKCTL" keygen unread --factor hmac --host 192.0.2.1 -c "$D/etc/xknock.yaml" --out "$D/unread.yaml"
+}
+unwritten enroll_unread
+rm -f "$D"/unread.yaml "$D"/etc/credentials/unread.* "$D/etc/users/unread.yaml"
+unwritten in_cli "$CLIENT" status 192.0.2.1 --profile "$(profile anna-robot)"
+unwritten "$XKNOCKD" --version
 
 say "every verb speaks JSON"
 for words in status grants users stats bans 'ban 203.0.113.1' 'unban 203.0.113.1' 'close anna' 'unlock anna' reload; do

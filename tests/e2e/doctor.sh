@@ -326,6 +326,8 @@ sed -i '/^gate:/d' "$D/etc/xknock.yaml"
 
 say "interfaces"
 sed -i 's/^interfaces:.*/interfaces: [host0, host7]/' "$D/etc/xknock.yaml"
+finds advice "host7: there is no such interface"
+sed -i 's/^interfaces:.*/interfaces: [host6, host7]/' "$D/etc/xknock.yaml"
 finds problem "host7: there is no such interface"
 sed -i 's/^interfaces:.*/interfaces: [host0, host1]/' "$D/etc/xknock.yaml"
 printf '%s\n' '#include <linux/bpf.h>' '#define SEC(x) __attribute__((section(x), used))' \
@@ -353,7 +355,7 @@ daemon_command --remove 2>/dev/null
 ip -n "$SRV" link add br0 type bridge
 ip -n "$SRV" link set br0 up
 sed -i 's/^interfaces:.*/interfaces: [host0, br0]/' "$D/etc/xknock.yaml"
-finds problem "br0: its driver has no native XDP: xknockd does not start with it"
+finds problem "br0: its driver has no native XDP: no knock is heard there"
 echo 'xdp: {allow_generic: true}' >>"$D/etc/xknock.yaml"
 start
 finds advice "br0: its driver has no native XDP"

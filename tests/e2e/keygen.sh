@@ -36,8 +36,8 @@ contains "the URI for the authenticator" "$(cat "$D/out")" \
 contains "and a QR code" "$(cat "$D/out")" "█▀▀"
 lacks "the profile does not hold the second factor" "$(cat "$D/xknock-anna-laptop.yaml")" "$secret"
 contains "what to do next" "$(cat "$D/out")" "knockctl reload"
-check "knockctl finds nothing wrong" "$KNOCKCTL" check "$D/etc/xknock.yaml"
-check "xknockd neither" "$XKNOCKD" --check -c "$D/etc/xknock.yaml"
+check "knockctl finds nothing wrong" in_srv "$KNOCKCTL" check "$D/etc/xknock.yaml"
+check "xknockd neither" in_srv "$XKNOCKD" --check -c "$D/etc/xknock.yaml"
 
 say "another device of the same user"
 keygen anna --device robot --factor hmac --service web --host 192.0.2.1 --no-qr >"$D/out"

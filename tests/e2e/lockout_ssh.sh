@@ -50,6 +50,17 @@ start_in_session "--force" --force
 start_in_session "on trial" "--try 5m"
 contains "which only warns" "$(cat "$D/session")" "warning: your ssh session comes from 192.0.2.2"
 start_in_session "a dry run" --dry-run
+say "the interface of the session is mistyped"
+sed -i 's/^interfaces:.*/interfaces: [hsot0, host1]/' "$D/etc/xknock.yaml"
+session 192.0.2.1 "$RUN --force"
+equal "refused, with --force too" "$CODE" 1
+contains "and said" "$(cat "$D/out")" "your ssh session comes in by host0, where no knock will be heard"
+contains "with the name" "$(cat "$D/out")" '"hsot0", which it names, is not there'
+start_in_session "on trial" "--try 5m"
+contains "which only warns" "$(cat "$D/session")" "comes in by host0, where no knock will be heard"
+sed -i 's/^interfaces:.*/interfaces: [host0, hsot1]/' "$D/etc/xknock.yaml"
+start_in_session "another one is mistyped" --force
+sed -i 's/^interfaces:.*/interfaces: [host0, host1]/' "$D/etc/xknock.yaml"
 echo 'gate: {allow: [192.0.2.0/25]}' >>"$D/etc/xknock.yaml"
 start_in_session "from a network of gate.allow"
 lacks "without a word" "$(cat "$D/session")" "has to knock"

@@ -28,9 +28,9 @@ contains "the unknown key" "$(cat "$D/out")" "xknock.yaml:6:1: unknown key \"pro
 contains "the missing key of a user" "$(cat "$D/out")" "users/twin.yaml:1:1: \"services\" is missing"
 contains "the user who is there twice" "$(cat "$D/out")" "user \"anna\" is there twice"
 rm "$D/etc/users/twin.yaml"
-sed 's/host1/host9/' "$D/good.yaml" >"$D/etc/xknock.yaml"
-refuse "an interface that does not exist is found before anything changes" ctl reload
-contains "and named, with those that do" "$(cat "$D/out")" 'there is no interface "host9"'
+sed 's/host0, host1/host8, host9/' "$D/good.yaml" >"$D/etc/xknock.yaml"
+refuse "interfaces of which none exists: found before anything changes" ctl reload
+contains "they are named, with those that do" "$(cat "$D/out")" 'there is no interface "host8", "host9"'
 contains "the ones that do" "$(cat "$D/out")" "host1"
 sed 's/paths: {run: /&\/elsewhere/' "$D/good.yaml" >"$D/etc/xknock.yaml"
 refuse "what only a restart can change is refused" ctl reload

@@ -46,8 +46,8 @@ fails 78 "a configuration that others can write" "can be written by others (mode
 rm "$D/etc/server_id"
 fails 78 "no identity of the server" "knockctl keygen"
 fails 78 "no configuration" "No such file" in_srv "$XKNOCKD" -c "$D/nothing.yaml"
-main 's/host0/hosd0/'
-fails 1 "an interface that does not exist" 'there is no interface "hosd0"'
+main 's/host0, host1/hosd0, host9/'
+fails 1 "interfaces of which none exists" 'there is no interface "hosd0", "host9"'
 contains "with the ones that do" "$(cat "$D/out")" "host0"
 chmod 600 "$D/etc/xknock.yaml"
 fails 78 "a file that our own user cannot read" "must be able to read the configuration"
@@ -90,6 +90,7 @@ printf '%s\n' '#include <linux/bpf.h>' '#include <bpf/bpf_helpers.h>' \
 clang-14 -O2 -g -target bpf "-I/usr/include/$(gcc-12 -print-multiarch)" -c "$D/other.c" -o "$D/other.o"
 bpftool prog load "$D/other.o" "$D/bpf/other"
 in_srv bpftool net attach xdpdrv pinned "$D/bpf/other" dev host0
+main 's/host0, host1/host0/'
 got=0
 daemon_command >"$D/out" 2>&1 || got=$?
 equal "it does not start" "$got" 1
@@ -130,7 +131,7 @@ say "native mode only, unless generic is allowed"
 # A tun device has native XDP, a bridge has none.
 in_srv ip link add br0 type bridge
 in_srv ip link set br0 up
-main 's/host0, host1/host0, br0/'
+main 's/host0, host1/br0/'
 fails 1 "a driver without native XDP" "in native mode"
 contains "the hint names the setting" "$(cat "$D/out")" "allow_generic: true"
 main 's/host0, host1/host0, br0/'

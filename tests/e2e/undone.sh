@@ -131,18 +131,20 @@ rename() { # FROM TO; its addresses of IPv6 go when it is down
 	ip -n "$SRV" addr replace 2001:db8::1/64 dev "$2" nodad
 }
 rename host0 lan0
-renamed() { ctl status | grep 'host0 (not attached)' >/dev/null; }
+renamed() { ctl status | grep 'host0 (native, on lan0)' >/dev/null; }
 eventually 10 renamed || fail "status does not say that an interface has another name"
-check "it is said, and under its new name it goes on dropping" attached lan0
+check "it is said, and under its new name it keeps the filter" attached lan0
+ctl close anna >/dev/null
+check "which hears knocks" knock 192.0.2.1 anna-robot ssh
 rename lan0 host0
 back() { ctl status | grep 'host0 (native)' >/dev/null; }
 eventually 10 back || fail "an interface that has its name again is not taken up"
 ctl close anna >/dev/null
 check "with its old name knocks are heard again" knock 192.0.2.1 anna-robot ssh
 ip -n "$SRV" link del host0
-gone() { ctl status | grep -q 'host0 (not attached)'; }
+gone() { ctl status | grep -q 'host0 (missing since '; }
 eventually 10 gone || fail "status does not say that the interface is gone"
-eventually 5 grep -q 'host0: the filter is not attached any more, and knocks are not heard there: there is no interface' "$D/log" ||
+eventually 5 grep -q 'host0 has no filter, and knocks are not heard there: there is no interface' "$D/log" ||
 	fail "the log does not say that the interface is gone"
 say "an interface that goes is told of"
 check "the others are served" in_str "$CLIENT" open 198.51.100.1 ssh --profile "$(profile anna-robot)"

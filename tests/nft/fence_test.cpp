@@ -211,7 +211,7 @@ TEST_CASE("the fence reads as a person would have written it") {
 	}
 
 	chain decide {
-		udp dport 62201 fib daddr type local counter packets 0 bytes 0 drop comment "knock port"
+		udp dport 62201 fib daddr type local meta iifkind != "bridge" counter packets 0 bytes 0 drop comment "knock port"
 		jump allow comment "gate.allow"
 		jump grants comment "grants"
 		ct state new ip saddr . meta l4proto . th dport @once4 goto granted comment "granted once"

@@ -15,6 +15,7 @@
 #     snapshot    the machine goes on from a live snapshot: its clock is set right, or its generation id has changed
 #     doctor      what "knockctl doctor" finds only with another kernel, other network cards and a clock of its own
 #     ways        ways past the rules that need a VRF or IPVS; ways_floor: on the oldest kernel
+#     links       VLAN and bond devices; links_floor: on the oldest kernel
 #     old_kernel  a kernel that is too old. XK_VM_OLD_KERNEL=/DIR names one below 5.8, as fetch_kernels.sh lays it
 #                 out; without it the floor's kernel plays the part.
 #
@@ -204,6 +205,15 @@ case_ways() {
 case_ways_floor() {
 	kernel floor
 	boot "xk.case=ways"
+}
+
+case_links() {
+	kernel debian12
+	boot "xk.case=links"
+}
+case_links_floor() {
+	kernel floor
+	boot "xk.case=links"
 }
 
 case_old_kernel() {

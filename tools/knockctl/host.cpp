@@ -4,6 +4,7 @@
 #include "daemon/config/config.h"
 #include "daemon/config/secret_file.h"
 #include "daemon/trial.h"
+#include "daemon/xdp/links.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor.h"
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 
 namespace xk::tools {
@@ -63,6 +65,10 @@ int run_check(const std::string& file, bool as_json) {
         std::cerr << as_lines(faults);
         return static_cast<int>(Exit::configuration);
     }
+    const auto missing = xdp::missing_interfaces(config->interfaces);
+    if (!missing)
+        return fail(missing.error());
+    std::ranges::copy(*missing, std::back_inserter(config->warnings));
     if (as_json) {
         std::cout << text_of({{"file", file},
                               {"credentials", config->policy.credentials.size()},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/base/duration.h"
+#include "protocol/base/output.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/bans.h"
 #include "tools/knockctl/closing.h"
@@ -22,9 +23,7 @@ using tools::fail;
 
 constexpr const char* kConfig = "/etc/xknock/xknock.yaml";
 
-} // namespace
-
-int main(int argc, char** argv) {
+int run_command(int argc, char** argv) {
     tools::remember_arguments(argv);
     CLI::App app("knockctl: the operator's tool of xknockd");
     app.require_subcommand(1);
@@ -192,4 +191,11 @@ int main(int argc, char** argv) {
     } catch (const json::exception&) { // a daemon of another release
         return fail(Error{"the reply of xknockd makes no sense to this knockctl", control.hint_of_releases()});
     }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    hold_standard_descriptors();
+    return finish_output("knockctl", run_command(argc, argv));
 }

@@ -69,6 +69,15 @@ std::string hooks_text(const json& hooks) {
     return hooks.at("running") == true ? counts : "GONE until a restart of xknockd; " + counts;
 }
 
+std::string interface_text(const json& i) {
+    std::string out = text(i.at("name")) + " (" + text(i.at("mode"));
+    if (const json& since = i.at("since"); !since.is_null())
+        out += " since " + text(since);
+    else if (i.at("device") != i.at("name"))
+        out += ", on " + text(i.at("device"));
+    return out + ")";
+}
+
 std::string panic_text(const json& r) {
     if (r.at("panic") != true)
         return "";
@@ -91,7 +100,7 @@ std::string show_disabled(const json& r) {
 std::string show_status(const json& r) {
     std::string interfaces;
     for (const json& i : r.at("interfaces"))
-        interfaces += (interfaces.empty() ? "" : ", ") + text(i.at("name")) + " (" + text(i.at("mode")) + ")";
+        interfaces += (interfaces.empty() ? "" : ", ") + interface_text(i);
     const json& trial = r.at("trial_ends_in_s");
     const bool dry_run = r.at("dry_run");
     const std::pair<const char*, std::string> lines[] = {

@@ -2,6 +2,7 @@
 #include "tools/knockctl/doctor/host.h"
 
 #include "daemon/xdp/link_layer.h"
+#include "daemon/xdp/links.h"
 #include "daemon/xdp/presence.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor/bounded.h"
@@ -26,6 +27,13 @@ constexpr const char* kCost =
     "generic mode works behind the driver and copies each large TCP packet into one piece: all "
     "traffic of the interface becomes slower";
 
+std::string instead_of(const std::string& interface) {
+    std::string list;
+    for (const std::string& below : xdp::interfaces_below(interface))
+        list += (list.empty() ? "; what it is made of may have the filter in native mode: " : ", ") + below;
+    return list;
+}
+
 void check_filter(const config::Config& config, const std::string& interface, const LinkState& link,
                   bool wanted, Findings& findings) {
     const auto say = [&](Severity severity, const std::string& message, const std::string& hint) {
@@ -48,9 +56,9 @@ void check_filter(const config::Config& config, const std::string& interface, co
     else if (link.native_xdp == false && !native)
         say(config.allow_generic ? Severity::advice : Severity::problem,
             "its driver has no native XDP" +
-                std::string(config.allow_generic ? "" : ": xknockd does not start with it"),
-            config.allow_generic ? kCost
-                                 : std::string("\"xdp: {allow_generic: true}\" takes the generic mode; ") + kCost);
+                std::string(config.allow_generic ? "" : ": no knock is heard there"),
+            (config.allow_generic ? "" : "\"xdp: {allow_generic: true}\" takes the generic mode; ") + std::string(kCost) +
+                instead_of(interface));
     else if (presence->mode == xdp::Mode::generic)
         say(Severity::advice, "the filter works in generic mode", kCost);
     if (!native && its->mtu > xdp::largest_mtu_in_a_page())
@@ -115,10 +123,12 @@ void check_profiles(const fs::path& directory, int below, Findings& findings) {
 } // namespace
 
 void check_interfaces(const config::Config& config, bool started, Findings& findings) {
+    const bool none = !xdp::missing_interfaces(config.interfaces);
     for (const std::string& interface : config.interfaces) {
         const auto link = link_state(interface);
         if (!link) {
-            findings.push_back({Severity::problem, "interface", interface + ": there is no such interface",
+            findings.push_back({none ? Severity::problem : Severity::advice, "interface",
+                                interface + ": there is no such interface: no knock is heard there until it comes",
                                 "ip link shows those that are; \"interfaces\" names those on which knocks come in"});
             continue;
         }
