@@ -393,6 +393,7 @@ Result<void> remove_traces(const std::string& config_file) {
         return done;
     for (const char* name : {"state", "lock", "owners", "control.sock"})
         (void)remove_file(c.run_directory + "/" + name, false);
+    (void)remove_file(Interfaces::file_in(c.state_directory), false);
     Trial trial = Trial::read(c.state_directory, c.account.uid);
     return trial.is_on() ? trial.forget() : Result<void>();
 }

@@ -72,12 +72,12 @@ class Loader {
         else if (identity_ == Identity::required)
             fault(faults_, directory_ + "/server_id", id.error());
         for (const std::string& path : files_in("users"))
-            read_user(files_.emplace_back(path));
+            read_user(files_.emplace_back(File{path, {}}));
         for (File& file : files_)
             if (!file.is_good()) // where it cannot be read, its name says whose it is
                 users_.try_emplace(fs::path(file.path).stem().string(), User{&file, {file.path, 0, 0}, {}});
         for (const std::string& path : files_in("credentials"))
-            read_credential(files_.emplace_back(path));
+            read_credential(files_.emplace_back(File{path, {}}));
         if (user_faults_ == UserFaults::refuse || !faults_.empty()) // all that is wrong at once
             for (const File& file : files_)
                 faults_.add_all(file.faults);
