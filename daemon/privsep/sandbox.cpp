@@ -82,7 +82,7 @@ constexpr int kAllowed[] = {
     SCMP_SYS(getpid), SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigaction),
     SCMP_SYS(rt_sigprocmask), SCMP_SYS(tgkill), SCMP_SYS(sched_yield), SCMP_SYS(readlink),
     SCMP_SYS(readlinkat), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(lseek), SCMP_SYS(stat),
-    SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+    SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(write), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
 #endif
 };
 

@@ -57,7 +57,7 @@ background "$SRV" socat -b 9000 UDP-RECVFROM:7,fork EXEC:cat 2>/dev/null
 udp_listens() { in_srv ss -Hlun 'sport = :7' | grep .; }
 eventually 5 udp_listens || fail "nobody listens on udp/7"
 head -c 8000 /dev/urandom >"$D/large"
-large() { in_cli socat -b 9000 -t 2 - UDP:192.0.2.1:7 <"$D/large" | cmp - "$D/large"; }
+large() { cmp "$D/large" <(in_cli socat -b 9000 -t 2 - UDP:192.0.2.1:7 <"$D/large"); }
 jumbo() { ip -n "$CLI" link set cli0 mtu 9001 && ip -n "$SRV" link set host0 mtu 9001; }
 check "raised while the filter is attached, as a DHCP lease does it" jumbo
 check "packets of 8,000 bytes pass" large

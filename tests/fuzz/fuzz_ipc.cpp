@@ -53,6 +53,7 @@ void check_meaning(Input& in) {
     if (const auto asked = checked(ask)) {
         DoorAsk again = door_ask(asked->verb, ask.credential, asked->request);
         again.sequence = ask.sequence;
+        again.generation = ask.generation;
         FUZZ_CHECK(std::memcmp(&again, &ask, sizeof ask) == 0);
         FUZZ_CHECK(ask.protocol == 0 || name_of(asked->request.endpoint.protocol) != "none");
     }

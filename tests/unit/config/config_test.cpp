@@ -167,7 +167,7 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
         }
         whole += line + "\n";
     }
-    CHECK(revived == 24);
+    CHECK(revived == 25);
     etc.write("xknock.yaml", whole);
     const Config all = etc.good();
     CHECK(all.port == sample.port);
