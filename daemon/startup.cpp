@@ -120,8 +120,10 @@ Result<bool> put_up_last_good(const Options& options, Fd& kept) {
     if (!nft)
         return nft.error();
     const auto there = nft::fence_exists(*nft);
-    if (!there || *there)
-        return there;
+    if (!there)
+        return there.error();
+    if (*there)
+        return false;
     (*spec)->owned = (*spec)->owned && nft::can_own(*nft);
     for (nft::Guard& guard : (*spec)->guards)
         guard.cut = guard.cut || in_panic;

@@ -149,14 +149,14 @@ std::optional<Refused> Judge::authenticate(Case& c) const {
 }
 
 std::optional<Judge::Result> Judge::check_new(Case& c) {
-    // 4. Fence, skew, replay.
+    // 4. Skew, fence, replay. A clock that is wrong is told as that, also right after a boot.
     const auto skew = policy_.settings.skew;
-    if (state_.refuses(c.request.clock, c.now))
-        return refuse(Reject::fence);
     if (c.request.clock < c.arrived - skew)
         return refuse(Reject::stale);
     if (c.request.clock > c.arrived + skew)
         return refuse(Reject::future);
+    if (state_.refuses(c.request.clock, c.now))
+        return refuse(Reject::fence);
 
     // A packet in whose judgement the worker ended goes on where it was.
     const KnockId knock{policy_.credentials[c.index].id, c.request.id, c.mac};

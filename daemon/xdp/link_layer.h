@@ -3,7 +3,8 @@
 // What stands before the IP header in the packets that XDP hands over from an interface, which decides the program of the
 // filter that fits it. Ethernet's header; or nothing, where an interface has no link layer of its own: tun, ppp, WireGuard,
 // modems. Those have XDP in generic mode only, and there the kernel shows a packet from its "MAC header" on, which is what
-// the driver says it is. So only kinds of interfaces are known here of which that was read in the kernel's source and seen.
+// the driver says it is. So only kinds are known here whose drivers say it in the same way; tun and WireGuard are tried (e2e.links,
+// vm.debian12), and any other kind is refused.
 #pragma once
 
 #include "protocol/base/result.h"

@@ -124,11 +124,11 @@ cp -p "$D/id" "$D/etc/server_id"
 start
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
-sed -i 's/host0, host1/host0, hosd1/' "$D/etc/xknock.yaml"
+sed -i 's/host0, host1/hosd0, hosd1/' "$D/etc/xknock.yaml"
 once
-equal "an interface that is away" "$CODE" 1
+equal "interfaces that are away" "$CODE" 1
 check "and that too" open_to_all
-sed -i 's/host0, hosd1/host0, host1/' "$D/etc/xknock.yaml"
+sed -i 's/hosd0, hosd1/host0, host1/' "$D/etc/xknock.yaml"
 start
 worker=$(worker_pid)
 kill -KILL "$worker"

@@ -69,7 +69,7 @@ background "$SRV" socat TCP6-LISTEN:80,fork,ipv6only=0 EXEC:cat
 # Every command line and environment that a program of ours has or gives to another is in $D/exec.
 traced() { strace -A -f -qq -v -s 65535 -e trace=execve,execveat -o "$D/exec" "$@"; }
 client() { in_cli strace -A -f -qq -v -s 65535 -e trace=execve,execveat -o "$D/exec" "$CLIENT" "$@" </dev/null; }
-control() { traced "$KNOCKCTL" --socket "$D/run/control.sock" "$@"; }
+control() { traced nsenter --net="/run/netns/$SRV" "$KNOCKCTL" --socket "$D/run/control.sock" "$@"; }
 with() { client "$1" 192.0.2.1 "${@:3}" --profile "$(profile "$2")"; }
 sed -i '$ a wait: 1s' "$D/profiles/anna-laptop.yaml"
 code=$(hunt code anna.laptop)

@@ -136,7 +136,7 @@ is_let "the old one is not" unknown 22
 write_config
 check "back" ctl reload
 is_let "which is open again" unknown 9000
-sed 's/host1/host9/' "$D/etc/xknock.yaml" >"$D/bad"
+sed 's/host0, host1/host8, host9/' "$D/etc/xknock.yaml" >"$D/bad"
 cp "$D/bad" "$D/etc/xknock.yaml"
 refuse "a reload that fails" ctl reload
 dies "leaves the guard as it was" unknown 22

@@ -83,9 +83,14 @@ say "a knock from before the upgrade is none"
 
 say "a knockctl of another release than the daemon's"
 cp "$D/old/knockctl" "$D/other"
-sed -i 's/clock-accept/clock-axcept/g' "$D/other" # a verb that this daemon does not have; its end is the word of the command line
-code=0
-"$D/other" --socket "$D/run/control.sock" clock axcept >"$D/out" 2>&1 || code=$?
+sed -i 's/clock-accept/clock-axcept/g' "$D/other" # a verb that this daemon does not have
+# Where the linker made one text of the verb's end and the word of the command line, that has changed too.
+for word in axcept accept; do
+	code=0
+	"$D/other" --socket "$D/run/control.sock" clock $word >"$D/out" 2>&1 || code=$?
+	! grep -q 'subcommand is required' "$D/out" || continue
+	break
+done
 equal "fails" "$code" 2
 contains "says which verb is missing" "$(cat "$D/out")" 'there is no verb "clock-axcept"'
 contains "and why" "$(cat "$D/out")" "xknockd $next runs, and this is knockctl $version: systemctl restart xknockd"

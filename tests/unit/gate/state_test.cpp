@@ -308,11 +308,17 @@ TEST_CASE("records of removed devices are given to others, but not while they pr
     CHECK(enrolled(100'000, kNow) == nullptr);
     CHECK(m.state.find(id_of(1))->totp_step == totp_step(kNow.wall) + 1);
     const Now later{kNow.wall + 600s, kNow.boot + 600s};
-    for (std::uint64_t i = 100'000; i < 170'000; ++i) {
-        CredentialState* const c = enrolled(i, later);
-        REQUIRE(c != nullptr);
-        REQUIRE(c->totp_step == 0);
-        REQUIRE(c->failures == 0);
+    for (std::uint64_t first = 100'000; first < 170'000; first += 1'000) { // a thousand with each configuration
+        std::vector<wire::CredentialId> ids;
+        for (std::uint64_t i = first; i < first + 1'000; ++i)
+            ids.push_back(id_of(i));
+        m.state.give_back(ids, later);
+        for (const wire::CredentialId& id : ids) {
+            CredentialState* const c = m.state.credential(id);
+            REQUIRE(c != nullptr);
+            REQUIRE(c->totp_step == 0);
+            REQUIRE(c->failures == 0);
+        }
     }
     REQUIRE(m.state.find(id_of(7)) != nullptr);
     CHECK(m.state.find(id_of(7))->locked_until == kLockedForGood);

@@ -50,6 +50,7 @@ case $boot in
 1)
 	configure
 	sed -i 's/^interfaces:.*/interfaces: [host0]/' "$CONFIG"
+	chown xknock /var/lib/xknock # as the unit makes it
 	PROFILES=/etc/xknock enroll_device robot --factor hmac --host 192.0.2.1
 	;;
 2) echo 'stealht: closed' >>"$CONFIG" ;;
