@@ -16,8 +16,8 @@ namespace xk {
 namespace {
 
 constexpr const char* kHead = "xknock-ruleset 1";
-constexpr std::size_t kMaxSize = 256 * 1024; // 64 services with 16 ports and two targets each, and 256 networks
 constexpr std::size_t kMaxLine = 256;
+constexpr std::size_t kMaxSize = 2 * 1024 * 1024; // 256 services with 16 ports and an entrance, and 256 networks, a line each
 
 std::optional<std::uint32_t> number(std::string_view text) {
     std::uint32_t value = 0;

@@ -74,6 +74,27 @@ TEST_CASE("what makes no sense is nothing, and never less than the whole") {
         CHECK_MESSAGE(!is_read(bad), bad);
 }
 
+TEST_CASE("the largest configuration that there may be is read back") {
+    const Directory directory;
+    nft::FenceSpec spec;
+    for (std::uint32_t i = 0; i < 256 * 17; ++i) { // services, their ports and entrances
+        nft::Guard guard;
+        guard.ports = PortRange::of({IpProtocol::tcp, static_cast<std::uint16_t>(i + 10'000)});
+        guard.target4 = Address::parse("203.0.113.207").value();
+        guard.target6 = Address::parse("2001:db8:1111:2222:3333:4444:5555:6666").value();
+        guard.max_connections = 65535;
+        guard.cut = true;
+        spec.guards.push_back(guard);
+    }
+    for (int i = 0; i < 256; ++i)
+        spec.allow.push_back(Prefix::parse("2001:db8:1111:2222:3333:4444:5555:" + std::to_string(1000 + i) + "/128").value());
+    REQUIRE(write_last_good(directory.path, spec));
+    const auto read = read_last_good(directory.path);
+    REQUIRE(read.has_value());
+    REQUIRE(read->has_value());
+    CHECK(last_good_text(**read) == last_good_text(spec));
+}
+
 TEST_CASE("the file is written when it says something else, and only its owner's word is believed") {
     const Directory directory;
     const auto spec = parse_last_good(kEverything).value();
