@@ -176,4 +176,25 @@ opens_new() {
 }
 eventually 20 opens_new || fail "a new knock does not open"
 say "a new knock opens"
+
+say "or a clone becomes a machine of its own"
+old=$(cat "$D/etc-two/server_id")
+check "identity new" on $TWO two "$KNOCKCTL" identity new -c "$D/etc-two/xknock.yaml"
+contains "names whose profiles are to be changed" "$(cat "$D/out")" "anna/robot"
+new=$(cat "$D/etc-two/server_id")
+[ "$new" != "$old" ] || fail "the identity is the same"
+contains "and with what line" "$(cat "$D/out")" "server_id: \"$new\""
+ctl_two close anna >/dev/null
+kill -TERM "$PID_TWO"
+wait "$PID_TWO"
+begin_two
+lacks "it is no copy" "$(ctl_two status)" "COPIED"
+before=$(stat_two filter tag)
+make robot other
+send_from "$CLI" other
+eventually 5 is_at_two filter tag $((before + 1)) || fail "a knock at the old identity does not end at the filter"
+say "a knock at the old identity is none here"
+sed -i "s/^server_id:.*/server_id: \"$new\"/" "$D/profiles/anna-robot.yaml"
+eventually 20 opens_new || fail "a profile with the new identity does not open"
+say "a profile with that line opens"
 pass
