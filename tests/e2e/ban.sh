@@ -81,7 +81,7 @@ contains "a typing error" "$(ctl ban 198.51.100.66/24 2>&1 || true)" "did you me
 equal "nobody is banned" "$(ctl bans)" "no bans"
 
 check "a ban for a second" ctl ban 198.51.100.66 --for 1s
-free() { ctl bans | grep -q 'no bans'; }
+free() { ctl bans | has 'no bans'; }
 eventually 10 free || fail "the ban does not end"
 check "ends by itself" can_connect "$STR" 198.51.100.1 8022
 check "a network for a second" ctl ban 198.51.100.64/26 --for 1s
@@ -206,19 +206,19 @@ try_passwords() {
 		if eventually 2 banned; then return; fi
 	done
 }
-banned() { ctl bans | grep -q 198.51.100.66; }
-banned_77() { ctl bans | grep -q 203.0.113.77; }
+banned() { ctl bans | has 198.51.100.66; }
+banned_77() { ctl bans | has 203.0.113.77; }
 try_passwords
 eventually 20 banned || fail "fail2ban does not ban: $(tail -qn 5 "$F/log" "$F/auth.log")"
 contains "fail2ban bans him, with the jail's name" "$(ctl bans)" "fail2ban ssh"
 refuse "he gets nowhere" can_connect "$STR" 198.51.100.1 8022
-equal "his grant is gone" "$(grants | head -1)" "$(ctl grants | grep -c '192.0.2.2')"
+equal "his grant is gone" "$(grants | sed -n 1p)" "$(ctl grants | grep -c '192.0.2.2')"
 eventually 30 free || fail "fail2ban does not take the ban back: $(ctl bans) $(tail -n 5 "$F/log")"
 say "the ban ends with fail2ban's ban time"
 knock_str --lifetime 60s
 try_passwords
 eventually 20 banned || fail "fail2ban does not ban twice: $(tail -n 5 "$F/log")"
-longer() { [ "$(ctl bans --json | sed -n 's/ *"expires_in_s": \([0-9]*\).*/\1/p' | head -1)" -gt 100 ]; }
+longer() { [ "$(ctl bans --json | sed -n 's/ *"expires_in_s": \([0-9]*\).*/\1/p' | sed -n 1p)" -gt 100 ]; }
 eventually 20 longer || fail "a second ban is no longer than the first: $(ctl bans) $(tail -n 5 "$F/log")"
 say "the second ban of the same address is longer, as bantime.increment says"
 check "unban by hand" f2b set ssh unbanip 198.51.100.66

@@ -23,7 +23,7 @@ kill_it() {
 	kill -KILL "$1"
 	wait "$DAEMON" 2>/dev/null || true
 }
-expires() { ctl grants --json | sed -n 's/.*"expires_in_s": \([0-9]*\).*/\1/p' | head -1; }
+expires() { ctl grants --json | sed -n 's/.*"expires_in_s": \([0-9]*\).*/\1/p' | sed -n 1p; }
 
 say "a grant survives"
 make user1-key --address 192.0.2.2 --mode 1
@@ -112,7 +112,7 @@ chmod 700 "$D/state"
 restart
 make user4-key --endpoint tcp/22
 send
-written() { find "$D/state/state" -newer "$D/packet" | grep -q .; }
+written() { find "$D/state/state" -newer "$D/packet" | has .; }
 eventually 5 written || fail "the first knock of a slot does not go to the disk at once"
 say "the first knock of a slot goes to the disk at once, for the fence after a power cut"
 

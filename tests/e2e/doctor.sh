@@ -205,7 +205,7 @@ echo 'gate: {owned: false}' >>"$D/etc/xknock.yaml"
 daemon_command --remove 2>/dev/null
 start
 stop # a daemon that runs would put back at once what follows
-rule() { in_srv nft -a list chain inet xknock "$1" | sed -n "s/.*$2.* # handle \\([0-9]*\\)$/\\1/p" | head -n 1; }
+rule() { in_srv nft -a list chain inet xknock "$1" | sed -n "s/.*$2.* # handle \\([0-9]*\\)$/\\1/p" | sed -n 1p; }
 in_srv nft insert rule inet xknock allow ip6 saddr 2001:db8:66::/64 accept
 finds problem 'tcp/22 (ssh) is not protected: "ip6 saddr 2001:db8:66::/64 accept" in chain allow of table inet xknock lets strangers pass (IPv6, host0, host1)'
 in_srv nft delete rule inet xknock allow handle "$(rule allow 'saddr 2001:db8:66::.64')"

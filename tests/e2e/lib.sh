@@ -41,6 +41,13 @@ skip() {
 	exit 77
 }
 pass() { say "passed"; }
+# COMMAND | has PATTERN, as grep -q, but reads everything: "grep -q" ends at the first match, the command's next write is
+# answered by SIGPIPE, and with pipefail the whole line fails.
+has() {
+	local text
+	text=$(cat)
+	grep -q "$@" <<<"$text"
+}
 
 # check DESCRIPTION COMMAND...: the command must succeed. refuse: it must fail. A connection that must come about has time
 # for a second SYN, because on a busy machine the first may be lost with the neighbour's address not yet known.
@@ -246,7 +253,7 @@ listen() {
 		eventually 5 listening "$port"
 	done
 }
-listening() { in_srv ss -Hltn "sport = :$1" | grep -q .; }
+listening() { in_srv ss -Hltn "sport = :$1" | has .; }
 
 # session NAME NS ADDRESS PORT: a connection that stays, to something that echoes. talks NAME: what is said comes back.
 session() {

@@ -64,7 +64,7 @@ ctl ban --stdin --reason list < <(head -c 30M /dev/zero; echo; echo 203.0.113.78
 contains "what is no address is named, and no more of it" "$(cat "$D/err")" 'is not an address or network'
 [ "$(wc -c <"$D/err")" -lt 2000 ] || fail "it says too much: $(wc -c <"$D/err") bytes"
 contains "and the rest of the list is banned" "$(ctl bans)" 203.0.113.78
-yes "somewhere over the rainbow, and far from any address or network" | head -n 3000 |
+printf 'somewhere over the rainbow, and far from any address or network%.0s\n' {1..3000} |
 	ctl ban --stdin >"$D/out" 2>"$D/err" && fail "it was taken"
 contains "of many that are refused a thousand are named" "$(tail -n 1 "$D/err")" "and 2000 more"
 ctl unban 203.0.113.78 >/dev/null
@@ -139,7 +139,7 @@ again
 equal "without the file too" "$(names $S) $(names 203.0.113.64/26) $(names 203.0.113.98)" "one one later"
 # The table is lost: what is written anew has the owners' times.
 in_srv nft delete table inet xknock 2>/dev/null || true
-put_back() { in_nft banned4 | grep -q "$S timeout"; }
+put_back() { in_nft banned4 | has "$S timeout"; }
 eventually 10 put_back || fail "the table is not put back"
 equal "owners outlive the table" "$(names $S)" one
 ctl unban --all >/dev/null

@@ -45,12 +45,12 @@ finish_container() {
 }
 ended() { ! grep -qs '^State:.[^Z]' "/proc/$NSPAWN/status"; }
 trap finish_container EXIT
-find_leader() { LEADER=$(pgrep -P "$NSPAWN" -x systemd | head -1) && [ -n "$LEADER" ]; }
+find_leader() { LEADER=$(pgrep -P "$NSPAWN" -x systemd | sed -n 1p) && [ -n "$LEADER" ]; }
 eventually 20 find_leader || fail "no systemd: $(cat "$D/console")"
 inside() { nsenter -t "$LEADER" -m -u -i -n -p -C -- "$@"; }
 booted() { case $(inside systemctl is-system-running 2>/dev/null) in running | degraded) true ;; *) false ;; esac; }
 eventually 60 booted || fail "it does not boot: $(tail -5 "$D/console")"
-say "systemd $(inside systemctl --version | head -1 | cut -d' ' -f2) runs as PID 1"
+say "systemd $(inside systemctl --version | sed -n 1p | cut -d' ' -f2) runs as PID 1"
 
 say "install, enroll, start"
 inside cp -a /opt/stage/usr/. /usr/
@@ -143,7 +143,7 @@ for _ in 1 2 3; do
 	in_str ssh -F none -o BatchMode=yes -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o ConnectTimeout=5 \
 		-p 2222 nobody-of-that-name@198.51.100.1 true >/dev/null 2>&1 || true
 done
-in_bans() { inside knockctl bans | tr -s ' ' | grep -q '^198.51.100.66 1h fail2ban sshd'; }
+in_bans() { inside knockctl bans | tr -s ' ' | has '^198.51.100.66 1h fail2ban sshd'; }
 eventually 20 in_bans || fail "wrong logins ban nobody: $(inside fail2ban-client status sshd)"
 say "real wrong logins, by the journal, are banned"
 refuse "at every port" can_connect "$STR" 198.51.100.1 2222
@@ -192,7 +192,7 @@ for what in "xknockd" "its worker"; do
 	contains "with the grant" "$(inside knockctl grants)" anna/laptop
 	contains "and with its memory" "$(journal | grep 'judgement begins' | tail -1)" "the memory of this boot"
 done
-if inside knockctl status --json | grep -q '"owned": true'; then
+if inside knockctl status --json | has '"owned": true'; then
 	before=$(show NRestarts)
 	inside kill -KILL "$(show MainPID)"
 	inside nft flush ruleset

@@ -168,7 +168,7 @@ for single in '' --single; do
 done
 
 say "before connection tracking"
-early() { in_srv nft list chain inet xknock early_begin | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p' | head -n 1; }
+early() { in_srv nft list chain inet xknock early_begin | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p' | sed -n 1p; }
 late() { in_srv nft list chain inet xknock shut | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p' | paste -sd' '; }
 before=$(early) before_late=$(late)
 # With IPv4 options it passes the filter at the NIC in any case.

@@ -20,7 +20,7 @@ for file in "${files[@]}"; do
 	*) continue ;;
 	esac
 	[ "$file" != bpf/abi.h ] || wanted='.*'
-	head -n 3 "$file" | grep -qE "SPDX-License-Identifier: \(?$wanted" || fault "$file does not say its licence"
+	[[ $(head -n 3 "$file") =~ SPDX-License-Identifier:\ \(?$wanted ]] || fault "$file does not say its licence"
 done
 # A document that a comment sends the reader to is there.
 while read -r file reference; do

@@ -45,7 +45,7 @@ cp -a /lib/systemd/system "$R/lib/systemd/"
 # The programs of the product and of the test are all in /bin.
 for directory in bin sbin libexec; do ln -s ../bin "$R/usr/$directory"; done
 for unit in "$R"/lib/systemd/system/*.service; do
-	program=$(sed -n 's/^ExecStart=[-+!@:]*\([^ ]*\).*/\1/p' "$unit" | head -n 1)
+	program=$(sed -n 's/^ExecStart=[-+!@:]*\([^ ]*\).*/\1/p' "$unit" | sed -n 1p)
 	case $program in '' | /*) ;; *) program=/bin/$program ;; esac
 	[ -z "$program" ] || [ -e "$R$program" ] || [ -L "$R$program" ] || rm "$unit"
 done

@@ -30,7 +30,7 @@ suite_of() {
 # Debian's main one.
 mirror() {
 	apt-get indextargets --format "\$(ORIGIN)/\$(LABEL) \$(REPO_URI)" 'Created-By: Packages' 2>/dev/null |
-		sed -n "s#^Debian/Debian ##p" | head -n 1 | grep .
+		sed -n "s#^Debian/Debian ##p" | sed -n 1p | grep .
 }
 
 # fetch NAME: with lists and packages of its own, so that the machine's apt stays untouched.
@@ -48,7 +48,7 @@ fetch() {
 	apt-get "${apt[@]}" update >&2 || skip "suite $suite cannot be reached"
 	# The metapackage names the current kernel.
 	package=$(apt-cache "${apt[@]}" show linux-image-cloud-amd64 |
-		sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -n 1)
+		sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | sed -n 1p)
 	[ -n "$package" ] || skip "suite $suite has no cloud kernel"
 	(cd "$W" && apt-get "${apt[@]}" download "$package" >&2) || skip "$package cannot be fetched"
 	dpkg-deb -x "$W"/linux-image-*.deb "$W/tree"

@@ -114,7 +114,7 @@ boot() {
 take_snapshot() {
 	monitor "migrate -d \"exec:cat >$D/snapshot\"" >/dev/null
 	local end=$((SECONDS + 60))
-	until monitor "info migrate" | grep -q 'status: completed'; do
+	until [[ $(monitor "info migrate") == *"status: completed"* ]]; do
 		[ $SECONDS -lt $end ] || fail "no snapshot is made"
 		sleep 0.2
 	done
