@@ -15,21 +15,21 @@
 /* Changes whenever a map below changes its meaning; pins carry it in their directory's name. */
 #define XK_ABI_VERSION 1
 
-#define XK_PACKET_SIZE 192	/* UDP payload of every knock */
-#define XK_TAG_OFFSET 0
-#define XK_MAC_OFFSET 8
-#define XK_SIGNED_OFFSET 16	/* the MAC covers all from here to the end */
+#define XK_PACKET_SIZE	 192 /* UDP payload of every knock */
+#define XK_TAG_OFFSET	 0
+#define XK_MAC_OFFSET	 8
+#define XK_SIGNED_OFFSET 16 /* the MAC covers all from here to the end */
 
-#define XK_MAX_CREDENTIALS 10000
+#define XK_MAX_CREDENTIALS	10000
 /* Nine slots at the widest skew, and both old and new ones while the wall clock is stepped. */
-#define XK_MAX_TAGS (20 * XK_MAX_CREDENTIALS)
-#define XK_MAX_SEEN 65536
-#define XK_MAX_LOCAL 4096
+#define XK_MAX_TAGS		(20 * XK_MAX_CREDENTIALS)
+#define XK_MAX_SEEN		65536
+#define XK_MAX_LOCAL		4096
 #define XK_MAX_BANNED_ADDRESSES 131072
-#define XK_MAX_BANNED_NETWORKS 16384
-#define XK_MAX_KNOWN_SOURCES 131072
+#define XK_MAX_BANNED_NETWORKS	16384
+#define XK_MAX_KNOWN_SOURCES	131072
 #define XK_MAX_ALLOWED_NETWORKS 512
-#define XK_RING_SIZE (1u << 22)	/* bytes: 15,000 records, so that all devices may knock while nobody judges */
+#define XK_RING_SIZE		(1u << 22) /* bytes: 15,000 records, so that all devices may knock while nobody judges */
 
 struct xk_address {
 	__u8 bytes[16];
@@ -37,25 +37,25 @@ struct xk_address {
 
 /* Key of the banned networks (BPF_MAP_TYPE_LPM_TRIE). */
 struct xk_prefix {
-	__u32 length;		/* bits of the 16-byte form, host order */
+	__u32 length; /* bits of the 16-byte form, host order */
 	struct xk_address address;
 };
 
 /* Map "tags": key __u64, the eight bytes of the tag as they stand in memory. */
 struct xk_tag {
-	__u64 mac_key[2];	/* SipHash key words k0, k1: its 16 bytes read as little-endian */
-	__u64 not_before;	/* boot time, ns */
-	__u64 expires;		/* boot time, ns; a dead daemon's tags die by it */
+	__u64 mac_key[2]; /* SipHash key words k0, k1: its 16 bytes read as little-endian */
+	__u64 not_before; /* boot time, ns */
+	__u64 expires;	  /* boot time, ns; a dead daemon's tags die by it */
 	__u64 slot;
-	__u32 credential;	/* index into "credentials" */
+	__u32 credential; /* index into "credentials" */
 	__u32 pad;
 };
 
 /* Map "credentials": array by credential index. */
 struct xk_credential {
-	__u32 lock;		/* struct bpf_spin_lock on the kernel's side */
-	__u32 disabled;		/* not zero: no knock of it passes */
-	__u64 arrival;		/* theoretical arrival time of the token bucket (GCRA), boot time, ns */
+	__u32 lock;	/* struct bpf_spin_lock on the kernel's side */
+	__u32 disabled; /* not zero: no knock of it passes */
+	__u64 arrival;	/* theoretical arrival time of the token bucket (GCRA), boot time, ns */
 };
 
 /* Map "seen" (LRU hash): key. The value is the slot, __u64. */
@@ -68,73 +68,75 @@ struct xk_seen {
 struct xk_candidate {
 	struct xk_address source;
 	struct xk_address destination;
-	__u64 arrived;		/* boot time, ns */
-	__u64 slot;		/* of the tag that matched */
+	__u64 arrived; /* boot time, ns */
+	__u64 slot;    /* of the tag that matched */
 	__u32 credential;
-	__u32 interface;	/* ingress ifindex */
-	__u16 source_port;	/* host order */
+	__u32 interface;   /* ingress ifindex */
+	__u16 source_port; /* host order */
 	__u16 pad[3];
 	__u8 packet[XK_PACKET_SIZE];
 };
 
 /* Map "counters" (per-CPU array of __u64): one for each exit of a knock-port packet. */
 enum xk_counter {
-	XK_TRANSIT,		/* not for an address of ours: passed */
-	XK_BANNED,		/* source is banned (packets to any port): dropped */
-	XK_LENGTH,		/* not 192 bytes, or lengths disagree: dropped, but for what may be an answer */
-	XK_SOURCE,		/* a source that cannot be: dropped */
-	XK_TAG,			/* unknown tag: dropped, but for what may be an answer */
-	XK_EXPIRED,		/* tag before or after its time: dropped */
-	XK_DISABLED,		/* credential disabled: dropped */
-	XK_MAC,			/* MAC wrong: dropped */
-	XK_SEEN,		/* exact copy: dropped */
-	XK_RATE,		/* credential's bucket empty: dropped */
-	XK_RING_FULL,		/* no room in the ring: dropped, and not remembered as seen */
-	XK_CANDIDATE,		/* pushed to the ring: dropped */
-	XK_SYN,			/* begins a connection to a protected TCP port without a grant: dropped */
+	XK_TRANSIT,   /* not for an address of ours: passed */
+	XK_BANNED,    /* source is banned (packets to any port): dropped */
+	XK_LENGTH,    /* not 192 bytes, or lengths disagree: dropped, but for what may be an answer */
+	XK_SOURCE,    /* a source that cannot be: dropped */
+	XK_TAG,	      /* unknown tag: dropped, but for what may be an answer */
+	XK_EXPIRED,   /* tag before or after its time: dropped */
+	XK_DISABLED,  /* credential disabled: dropped */
+	XK_MAC,	      /* MAC wrong: dropped */
+	XK_SEEN,      /* exact copy: dropped */
+	XK_RATE,      /* credential's bucket empty: dropped */
+	XK_RING_FULL, /* no room in the ring: dropped, and not remembered as seen */
+	XK_CANDIDATE, /* pushed to the ring: dropped */
+	XK_SYN,	      /* begins a connection to a protected TCP port without a grant: dropped */
 	XK_COUNTERS
 };
 
 enum xk_stealth {
-	XK_STEALTH_DROP = 0,	/* the knock port swallows everything */
-	XK_STEALTH_CLOSED = 1,	/* the stack answers for it, as for any closed port, and limits its answers itself */
-	XK_STEALTH_DRY = 2,	/* a dry run: everything is counted and judged, and nothing dropped, not even who is banned */
+	XK_STEALTH_DROP = 0,   /* the knock port swallows everything */
+	XK_STEALTH_CLOSED = 1, /* the stack answers for it, as for any closed port, and limits its answers itself */
+	XK_STEALTH_DRY =
+		2, /* a dry run: everything is counted and judged, and nothing dropped, not even who is banned */
 };
 
 /* Read-only data of the program; the loader fills it before the verifier sees it. */
 struct xk_settings {
-	__u16 knock_port;	/* network order */
-	__u8 stealth;		/* enum xk_stealth */
+	__u16 knock_port; /* network order */
+	__u8 stealth;	  /* enum xk_stealth */
 	__u8 pad[5];
-	__u64 knock_interval;	/* token bucket: ns for each knock of a credential */
-	__u64 knock_burst;	/* token bucket: knocks at once */
+	__u64 knock_interval; /* token bucket: ns for each knock of a credential */
+	__u64 knock_burst;    /* token bucket: knocks at once */
 };
 
 /*
- * Map "forwarding" (array of one __u32): not zero while this host forwards. What is no knock then passes on to nftables,
- * which knows by connection tracking whether it answers a flow that left from the knock port.
+ * Map "forwarding" (array of one __u32): not zero while this host forwards. What is no knock then passes on to
+ * nftables, which knows by connection tracking whether it answers a flow that left from the knock port.
  */
 
-/* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss, which is pinned as "ban_counts". */
+/* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss, which is pinned as
+ * "ban_counts". */
 struct xk_bans {
 	__u32 addresses;
 	__u32 networks;
 };
 
 /*
- * Map "syn_guard" (array of one, mapped into the daemon's memory): which SYNs may be dropped. All of it is coarse in one
- * direction: a bit or an address that is not there passes the packet on to nftables, which decides.
+ * Map "syn_guard" (array of one, mapped into the daemon's memory): which SYNs may be dropped. All of it is coarse in
+ * one direction: a bit or an address that is not there passes the packet on to nftables, which decides.
  */
-#define XK_BITMAP_WORDS 1024	/* 65,536 bits */
-#define XK_GUARD_SLOTS 256
+#define XK_BITMAP_WORDS 1024 /* 65,536 bits */
+#define XK_GUARD_SLOTS	256
 struct xk_syn_guard {
-	__u32 on;		/* zero: nothing is dropped and nothing else looked at */
-	__u32 allowed;		/* there are allowed networks */
-	__u64 ports[XK_BITMAP_WORDS];		/* by TCP port (host order): protected */
-	__u64 known[XK_BITMAP_WORDS];		/* by xk_known_bit(): "known_sources" may hold it */
-	__u64 allowed4[XK_BITMAP_WORDS];	/* by the first 16 bits of the address: "allowed_networks" */
-	__u64 allowed6[XK_BITMAP_WORDS];	/* may hold it */
-	struct xk_address local[XK_GUARD_SLOTS];	/* addresses of this host, each in one of its two slots */
+	__u32 on;				 /* zero: nothing is dropped and nothing else looked at */
+	__u32 allowed;				 /* there are allowed networks */
+	__u64 ports[XK_BITMAP_WORDS];		 /* by TCP port (host order): protected */
+	__u64 known[XK_BITMAP_WORDS];		 /* by xk_known_bit(): "known_sources" may hold it */
+	__u64 allowed4[XK_BITMAP_WORDS];	 /* by the first 16 bits of the address: "allowed_networks" */
+	__u64 allowed6[XK_BITMAP_WORDS];	 /* may hold it */
+	struct xk_address local[XK_GUARD_SLOTS]; /* addresses of this host, each in one of its two slots */
 };
 
 /* Both halves of an address as they stand in memory. Multiplicative hashing (Knuth, 6.4). */
@@ -142,14 +144,20 @@ static inline __u64 xk_address_hash(__u64 first, __u64 last)
 {
 	return (first * 0xff51afd7ed558ccdULL ^ last) * 0x9e3779b97f4a7c15ULL;
 }
-static inline __u32 xk_known_bit(__u64 hash) { return (__u32)(hash >> 48); }
-static inline __u32 xk_guard_slot(__u64 hash, int second) { return (__u32)(hash >> (second ? 48 : 56)) & (XK_GUARD_SLOTS - 1); }
+static inline __u32 xk_known_bit(__u64 hash)
+{
+	return (__u32)(hash >> 48);
+}
+static inline __u32 xk_guard_slot(__u64 hash, int second)
+{
+	return (__u32)(hash >> (second ? 48 : 56)) & (XK_GUARD_SLOTS - 1);
+}
 
 #ifdef __cplusplus
-#define XK_ASSERT static_assert
+#define XK_ASSERT		static_assert
 #define XK_OFFSET(type, member) __builtin_offsetof(type, member)
 #else
-#define XK_ASSERT _Static_assert
+#define XK_ASSERT		_Static_assert
 #define XK_OFFSET(type, member) __builtin_offsetof(struct type, member)
 #endif
 

@@ -2,8 +2,8 @@
 /*
  * The filter at the NIC. It decides about packets to the knock port, about banned sources, and about SYNs to protected
  * ports of which it is certain that nftables would drop them. Whatever it does not understand it passes on, and the
- * fence around the protected ports is nftables' work (daemon/nft). The order of the checks is that of docs/protocol.md,
- * "The filter"; none of them keeps state that an unauthenticated packet could fill.
+ * ruleset around the protected ports is nftables' work (daemon/nft). The order of the checks is that of
+ * docs/protocol.md, "The filter"; none of them keeps state that an unauthenticated packet could fill.
  *
  * Built from UAPI headers alone, so that one object loads on every kernel from 5.10 on.
  */
@@ -35,7 +35,7 @@ _Static_assert(sizeof(struct credential) == sizeof(struct xk_credential), "abi")
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);	/* written by the daemon only */
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* written by the daemon only */
 	__uint(max_entries, XK_MAX_TAGS);
 	__type(key, __u64);
 	__type(value, struct xk_tag);
@@ -134,14 +134,14 @@ struct packet {
 		const struct udphdr *udp;
 		const struct tcphdr *tcp;
 	};
-	__u32 ip_payload;	/* bytes that the IP header announces behind itself */
+	__u32 ip_payload; /* bytes that the IP header announces behind itself */
 	__u32 ipv6;
 };
 
 enum parsed {
-	NOT_OURS,	/* neither of those below: a shape that only the stack needs to understand */
+	NOT_OURS, /* neither of those below: a shape that only the stack needs to understand */
 	DATAGRAM,
-	SYN,		/* begins a TCP connection */
+	SYN, /* begins a TCP connection */
 };
 
 static __always_inline void count(__u32 counter)
@@ -153,8 +153,8 @@ static __always_inline void count(__u32 counter)
 }
 
 /*
- * Two words of a packet as one that lies like them in memory. Addresses are written by eight bytes because they are read
- * like that: a processor waits where a load wants what two stores have written.
+ * Two words of a packet as one that lies like them in memory. Addresses are written by eight bytes because they are
+ * read like that: a processor waits where a load wants what two stores have written.
  */
 static __always_inline __u64 join(__be32 first, __be32 second)
 {
@@ -191,7 +191,7 @@ static __always_inline int is_banned(const struct xk_address *source)
 			return 1;
 	}
 	if (bans.networks) {
-		struct xk_prefix key = { .length = 128, .address = *source };
+		struct xk_prefix key = {.length = 128, .address = *source};
 
 		until = bpf_map_lookup_elem(&banned_networks, &key);
 		if (until && *until > bpf_ktime_get_boot_ns())
@@ -200,7 +200,8 @@ static __always_inline int is_banned(const struct xk_address *source)
 	return 0;
 }
 
-/* What lies behind an IP header that is whole and plain. The packets of connections that stand go no further than this. */
+/* What lies behind an IP header that is whole and plain. The packets of connections that stand go no further than this.
+ */
 static __always_inline enum parsed parse_transport(struct packet *p, __u8 protocol, const void *header, const void *end)
 {
 	const struct udphdr *udp = header;
@@ -219,9 +220,9 @@ static __always_inline enum parsed parse_transport(struct packet *p, __u8 protoc
 }
 
 /*
- * IPv4 without options or IPv6 without extension headers, UDP or a SYN of TCP. *banned tells whether the source is banned;
- * it is looked up as soon as there is a source, so that a ban covers every IP packet, whatever follows. `protocol` is an
- * ethertype; `next` lies at the packet's end at most.
+ * IPv4 without options or IPv6 without extension headers, UDP or a SYN of TCP. *banned tells whether the source is
+ * banned; it is looked up as soon as there is a source, so that a ban covers every IP packet, whatever follows.
+ * `protocol` is an ethertype; `next` lies at the packet's end at most.
  */
 static __always_inline enum parsed parse_ip(struct packet *p, __be16 protocol, const void *next, const void *end,
 					    int *banned)
@@ -280,7 +281,7 @@ static __always_inline enum parsed parse_ethernet(struct xdp_md *ctx, struct pac
 	protocol = eth->h_proto;
 #pragma unroll
 	for (int depth = 0; depth < 2; depth++) {
-		const __be16 *vlan = next;	/* tag control, then the next protocol */
+		const __be16 *vlan = next; /* tag control, then the next protocol */
 
 		if (protocol != bpf_htons(ETH_P_8021Q) && protocol != bpf_htons(ETH_P_8021AD))
 			break;
@@ -328,18 +329,18 @@ static __always_inline __u64 rotl(__u64 x, int b)
 	return (x << b) | (x >> (64 - b));
 }
 
-#define SIPROUND				\
-	do {					\
-		v0 += v1;			\
-		v1 = rotl(v1, 13) ^ v0;		\
-		v0 = rotl(v0, 32);		\
-		v2 += v3;			\
-		v3 = rotl(v3, 16) ^ v2;		\
-		v0 += v3;			\
-		v3 = rotl(v3, 21) ^ v0;		\
-		v2 += v1;			\
-		v1 = rotl(v1, 17) ^ v2;		\
-		v2 = rotl(v2, 32);		\
+#define SIPROUND                                                                                                       \
+	do {                                                                                                           \
+		v0 += v1;                                                                                              \
+		v1 = rotl(v1, 13) ^ v0;                                                                                \
+		v0 = rotl(v0, 32);                                                                                     \
+		v2 += v3;                                                                                              \
+		v3 = rotl(v3, 16) ^ v2;                                                                                \
+		v0 += v3;                                                                                              \
+		v3 = rotl(v3, 21) ^ v0;                                                                                \
+		v2 += v1;                                                                                              \
+		v1 = rotl(v1, 17) ^ v2;                                                                                \
+		v2 = rotl(v2, 32);                                                                                     \
 	} while (0)
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -411,8 +412,7 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 	__u64 now;
 
 	if (p->udp->len != bpf_htons(XK_PACKET_SIZE + sizeof(*p->udp)) ||
-	    p->ip_payload != XK_PACKET_SIZE + sizeof(*p->udp) ||
-	    (void *)words + XK_PACKET_SIZE > end)
+	    p->ip_payload != XK_PACKET_SIZE + sizeof(*p->udp) || (void *)words + XK_PACKET_SIZE > end)
 		return XK_LENGTH;
 	if (impossible_source(p))
 		return XK_SOURCE;
@@ -487,7 +487,7 @@ static __always_inline int is_known(const struct xk_syn_guard *guard, const stru
 
 static __always_inline int is_allowed(const struct xk_syn_guard *guard, const struct packet *p)
 {
-	struct xk_prefix key = { .length = 128, .address = p->source };
+	struct xk_prefix key = {.length = 128, .address = p->source};
 	const __u16 *parts = (const __u16 *)p->source.bytes;
 
 	if (!guard->allowed)
@@ -532,7 +532,8 @@ static __always_inline int is_unwanted(const struct packet *p)
 	       !is_known(guard, &p->source) && !is_allowed(guard, p);
 }
 
-/* Whether a socket of this host waits for datagrams from there at the knock port: connected to there, or bound alone. */
+/* Whether a socket of this host waits for datagrams from there at the knock port: connected to there, or bound alone.
+ */
 static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p)
 {
 	struct bpf_sock_tuple tuple = {};
@@ -561,8 +562,8 @@ static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p
 
 /*
  * Whether what is no knock may be an answer. The knock port may be the source port of a flow that left this host: of a
- * client behind it whose address it translates, which only connection tracking can say and is asked by nftables; or of a
- * socket of its own. Nothing else comes back to a port without either. Who knows a tag does not answer anything.
+ * client behind it whose address it translates, which only connection tracking can say and is asked by nftables; or of
+ * a socket of its own. Nothing else comes back to a port without either. Who knows a tag does not answer anything.
  */
 static __always_inline int may_be_answer(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
 {
@@ -577,8 +578,8 @@ static __always_inline int may_be_answer(struct xdp_md *ctx, const struct packet
 
 /*
  * The end of every knock-port packet: nothing, under "closed" what the stack says of a closed port, and in a dry run
- * what it would have been without us. How often the stack answers is its own affair (icmp_ratelimit and icmp_msgs_per_sec):
- * whatever was kept from it here would be missing beside the answers of other ports.
+ * what it would have been without us. How often the stack answers is its own affair (icmp_ratelimit and
+ * icmp_msgs_per_sec): whatever was kept from it here would be missing beside the answers of other ports.
  */
 static __always_inline int finish(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
 {
@@ -608,8 +609,9 @@ static __always_inline int decide(struct xdp_md *ctx, const struct packet *p, en
 }
 
 /*
- * Two programs of which each interface has the one that fits it (daemon/xdp/link_layer.h). With fragments, where the kernel
- * knows them (5.18), a packet's headers and a knock are in the first one: whatever is not passes, as in any other shape.
+ * Two programs of which each interface has the one that fits it (daemon/xdp/link_layer.h). With fragments, where the
+ * kernel knows them (5.18), a packet's headers and a knock are in the first one: whatever is not passes, as in any
+ * other shape.
  */
 SEC("xdp")
 int xknock(struct xdp_md *ctx)

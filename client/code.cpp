@@ -35,7 +35,7 @@ std::string trimmed(std::string text) {
 class QuietTerminal {
   public:
     explicit QuietTerminal(int tty) : tty_(tty) {
-        struct sigaction action{};
+        struct sigaction action {};
         action.sa_handler = on_interrupt;
         for (std::size_t i = 0; i < std::size(kSignals); ++i)
             ::sigaction(kSignals[i], &action, &before_[i]);
@@ -109,8 +109,7 @@ Result<std::string> run_for_output(const std::vector<std::string>& command) {
     ::sigaddset(&standard, SIGPIPE);
     ::posix_spawnattr_setsigdefault(&attributes, &standard);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-    const int failure =
-        ::posix_spawnp(&child, arguments[0], &files, &attributes, arguments.data(), environ);
+    const int failure = ::posix_spawnp(&child, arguments[0], &files, &attributes, arguments.data(), environ);
     ::posix_spawn_file_actions_destroy(&files);
     ::posix_spawnattr_destroy(&attributes);
     if (failure != 0)
@@ -141,9 +140,7 @@ Result<std::string> run_for_output(const std::vector<std::string>& command) {
         ::waitpid(child, &status, 0);
         if (too_much)
             return Error{in_quotes(command[0]) + " says too much for a code", {}};
-        return Error{in_quotes(command[0]) + " gave no code in " +
-                         std::to_string(kCommandPatience.count()) + " s",
-                     {}};
+        return Error{in_quotes(command[0]) + " gave no code in " + std::to_string(kCommandPatience.count()) + " s", {}};
     }
     if (status != 0)
         return Error{in_quotes(command[0]) + " failed", {}};
@@ -173,8 +170,8 @@ Result<std::string> obtain_code(const Profile& profile, const std::optional<std:
     else if (!profile.otp_command.empty())
         code = run_for_output(profile.otp_command);
     else if (profile.factor_key->size > 0)
-        return totp_code({profile.factor_key->bytes, profile.factor_key->size},
-                         totp_step(Now::read().wall), profile.digits);
+        return totp_code({profile.factor_key->bytes, profile.factor_key->size}, totp_step(Now::read().wall),
+                         profile.digits);
     else
         code = ask_on_terminal("Code for " + printable(profile.name) + ": ");
     if (!code)

@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 // After a fresh packet: its identical copy, and when a connection is tried. The first try gives the server time to
-// open the door (below a millisecond) and is usually the only one, so that sshd sees one connection; a
+// open the pinhole (below a millisecond) and is usually the only one, so that sshd sees one connection; a
 // connection that was tried too early is lost, because the kernel repeats it after a second only.
 constexpr milliseconds kCopyAfter{250};
 constexpr milliseconds kTries[] = {milliseconds(5), milliseconds(300)};
@@ -69,8 +69,7 @@ Connected connected(Fd fd, bool knocked, Clock::time_point begin) {
 
 // Knocks at one address until the port stands or `deadline` is there.
 Result<std::optional<Connected>> try_address(Knock& knock, const Address& to, std::uint16_t port,
-                                             const std::string& code, Attempts& attempts,
-                                             Clock::time_point deadline) {
+                                             const std::string& code, Attempts& attempts, Clock::time_point deadline) {
     const Clock::time_point begin = Clock::now();
     const std::vector<Event> events = schedule();
     auto next = events.begin();
@@ -110,8 +109,8 @@ Result<std::vector<Address>> knock_addresses(const Profile& profile, const std::
 std::optional<Address> knock_address_for(const Address& target, const std::vector<Address>& servers) {
     if (std::find(servers.begin(), servers.end(), target) != servers.end())
         return target;
-    const auto same = std::find_if(servers.begin(), servers.end(),
-                                   [&](const Address& a) { return a.is_v4() == target.is_v4(); });
+    const auto same =
+        std::find_if(servers.begin(), servers.end(), [&](const Address& a) { return a.is_v4() == target.is_v4(); });
     return same == servers.end() ? std::nullopt : std::optional(*same);
 }
 
@@ -122,8 +121,8 @@ Wish for_target(const Profile& profile, Wish wish, const Address& target) {
     return wish;
 }
 
-// At most so many, the families by turns (RFC 8305, section 4), each in its order: eight dead addresses of one family do not
-// hide the other.
+// At most so many, the families by turns (RFC 8305, section 4), each in its order: eight dead addresses of one family
+// do not hide the other.
 std::vector<Address> interleaved(const std::vector<Address>& all) {
     std::vector<Address> first, second, mixed;
     for (const Address& address : all)
@@ -182,8 +181,7 @@ void Attempts::begin(const Address& to, std::uint16_t port, const std::optional<
             return void(last_failure_ = errno);
     }
     const socklen_t size = to.to_sockaddr(address, port);
-    if (!fd || (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 &&
-                errno != EINPROGRESS)) {
+    if (!fd || (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 && errno != EINPROGRESS)) {
         last_failure_ = errno;
         return;
     }
@@ -261,9 +259,8 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
             }
             const auto server = knock_address_for((*targets)[i], *servers);
             if (!server) {
-                trouble = Error{"no address of " + printable(profile.server) + " is of the family of " +
-                                    (*targets)[i].text(),
-                                {}};
+                trouble = Error{
+                    "no address of " + printable(profile.server) + " is of the family of " + (*targets)[i].text(), {}};
                 continue;
             }
             auto knock = Knock::prepare(profile, for_target(profile, wish, (*targets)[i]), *server);
@@ -308,7 +305,8 @@ Result<void> knock_only(const Profile& profile, const Wish& wish, const std::str
     std::vector<Knock> sent;
     std::optional<Error> trouble;
     for (const Address& server : *servers) {
-        const auto target = std::ranges::find_if(*targets, [&](const Address& a) { return a.is_v4() == server.is_v4(); });
+        const auto target =
+            std::ranges::find_if(*targets, [&](const Address& a) { return a.is_v4() == server.is_v4(); });
         if (target == targets->end())
             continue;
         auto knock = Knock::prepare(profile, for_target(profile, wish, *target), server);

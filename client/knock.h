@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Knock: one request towards one address of the server, from one address of ours. The connection that follows uses the
-// same pair, so that the door that opens is the one that is gone through.
+// same pair, so that the pinhole that opens is the one that is gone through.
 #pragma once
 
 #include "client/profile.h"
@@ -18,12 +18,12 @@ namespace xk::client {
 struct Wish {
     Action action = Action::open;
     ServiceId service = 0;
-    Endpoint endpoint;              // where no service is named: of the server, or
-    Address target;                 // of this host behind it
-    bool single = false;            // the grant is to end with its first connection
-    std::uint32_t lifetime = 0;     // seconds; 0: profile's, then server's
+    Endpoint endpoint;                  // where no service is named: of the server, or
+    Address target;                     // of this host behind it
+    bool single = false;                // the grant is to end with its first connection
+    std::uint32_t lifetime = 0;         // seconds; 0: profile's, then server's
     std::optional<Address> for_address; // mode "delegated"
-    std::optional<Address> source;  // our own address to use
+    std::optional<Address> source;      // our own address to use
 };
 
 class Knock {

@@ -73,7 +73,9 @@ std::string host_of(const Arguments& a, const Profile& profile) {
     const bool is_alias = a.profile.empty() || profile.is_called(a.host);
     if (!is_alias || profile.has_host(a.host))
         return a.host;
-    return !profile.server.empty() && !profile.gateway ? profile.server : profile.hosts.empty() ? a.host : profile.hosts.front();
+    return !profile.server.empty() && !profile.gateway ? profile.server
+           : profile.hosts.empty()                     ? a.host
+                                                       : profile.hosts.front();
 }
 
 Error usage(Error error) {
@@ -184,8 +186,7 @@ int run_open(const Arguments& a) {
     const bool can_try = !a.no_wait && !wish->single && !endpoints->empty() &&
                          endpoints->front().protocol == IpProtocol::tcp && !wish->for_address;
     if (can_try) {
-        auto connected =
-            knock_and_connect(*profile, *wish, host, endpoints->front().port, codes_for(*profile, a.otp));
+        auto connected = knock_and_connect(*profile, *wish, host, endpoints->front().port, codes_for(*profile, a.otp));
         if (!connected)
             return fail(connected.error());
         Arguments loud = a;
@@ -227,8 +228,7 @@ int run_status(const Arguments& a) {
     if (!profile)
         return fail(profile.error());
     const std::string host = host_of(a, *profile);
-    std::printf("profile     %s (%s)\n", printable(profile->name).c_str(),
-                as_line(profile->file).c_str());
+    std::printf("profile     %s (%s)\n", printable(profile->name).c_str(), as_line(profile->file).c_str());
     std::printf("factor      %s%s\n", std::string(name_of(profile->factor)).c_str(),
                 profile->is_automatic() ? "" : ", asked for on the terminal");
     auto addresses = resolve(host);
@@ -278,8 +278,8 @@ int run_command(int argc, char** argv) {
         sub->add_option("--otp", a.otp, "one-time code; it can be seen in the list of processes");
     };
     const auto add_lifetime = [&](CLI::App* sub) {
-        sub->add_option("--lifetime", a.lifetime, "how long the door is to stay open: 30s, 5m");
-        sub->add_flag("--single", a.single, "the door shuts behind the first connection");
+        sub->add_option("--lifetime", a.lifetime, "how long the grant is to stay open: 30s, 5m");
+        sub->add_flag("--single", a.single, "the grant shuts behind the first connection");
     };
     const char* const kService = "its name on the server, all, tcp/22, or tcp/22@HOST behind it";
 

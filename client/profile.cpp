@@ -137,8 +137,8 @@ void Reader::read_factor(Section& s) {
     }
 }
 
-// One port of the server itself says whether it is open: not a range, of which any may be silent, nor one of a host that is
-// behind it.
+// One port of the server itself says whether it is open: not a range, of which any may be silent, nor one of a host
+// that is behind it.
 Result<std::optional<Endpoint>> parse_port(std::string_view text) {
     if (text.find('@') != text.npos) {
         auto wish = parse_service_wish(text);
@@ -213,8 +213,7 @@ Result<std::string> profile_directory() {
         if (const passwd* entry = ::getpwuid(::getuid()))
             home = entry->pw_dir;
     if (home == nullptr || home[0] != '/')
-        return Error{"there is no home directory to look for profiles in", "use --profiles DIR",
-                     Exit::configuration};
+        return Error{"there is no home directory to look for profiles in", "use --profiles DIR", Exit::configuration};
     return std::string(home) + "/.config/xknock";
 }
 
@@ -251,7 +250,8 @@ Result<Profile> find_profile(const std::string& directory, const std::string& ho
                      Exit::configuration};
     return Error{"profiles " + in_quotes(found[0]) + " and " + in_quotes(found[1]) + " are both for host " +
                      in_quotes(host),
-                 {}, Exit::configuration};
+                 {},
+                 Exit::configuration};
 }
 
 } // namespace xk::client

@@ -36,24 +36,23 @@ struct Profile {
     Secret<CredentialKeys> keys;
     FactorKind factor = FactorKind::none;
     unsigned digits = 6;
-    Secret<FactorKey> factor_key;           // hmac: its key; totp: the stored secret, if there is one
-    std::vector<std::string> otp_command;   // prints a code; from the user's settings
-    std::string service;                    // for "open" without one
-    std::map<std::string, std::vector<Endpoint>> services; // names the server gave, with ports that say whether they are open
-    bool gateway = false;           // the hosts are behind the server, and the knock says which one is meant
-    std::uint32_t lifetime = 0;             // seconds; 0: the server's default
-    bool nat = true; // behind NAT the packet's source stands for us; false: always name our own address
-    std::chrono::milliseconds probe{250};   // how long the port may take to answer without a knock
-    std::chrono::seconds wait{10};          // how long it may take with one
+    Secret<FactorKey> factor_key;         // hmac: its key; totp: the stored secret, if there is one
+    std::vector<std::string> otp_command; // prints a code; from the user's settings
+    std::string service;                  // for "open" without one
+    std::map<std::string, std::vector<Endpoint>>
+        services;               // names the server gave, with ports that say whether they are open
+    bool gateway = false;       // the hosts are behind the server, and the knock says which one is meant
+    std::uint32_t lifetime = 0; // seconds; 0: the server's default
+    bool nat = true;            // behind NAT the packet's source stands for us; false: always name our own address
+    std::chrono::milliseconds probe{250}; // how long the port may take to answer without a knock
+    std::chrono::seconds wait{10};        // how long it may take with one
 
     // Whatever the case.
     bool is_called(std::string_view alias) const;
     bool has_host(std::string_view host) const;
     bool is_for(std::string_view host) const { return is_called(host) || has_host(host); }
     // Whether a code comes without a person.
-    bool is_automatic() const {
-        return factor != FactorKind::totp || factor_key->size > 0 || !otp_command.empty();
-    }
+    bool is_automatic() const { return factor != FactorKind::totp || factor_key->size > 0 || !otp_command.empty(); }
 };
 
 // $XDG_CONFIG_HOME/xknock, or ~/.config/xknock.

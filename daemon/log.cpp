@@ -16,8 +16,7 @@ namespace {
 // "%*" in the pattern: syslog's number for the level, as sd-daemon(3) wants it.
 class Priority : public spdlog::custom_flag_formatter {
   public:
-    void format(const spdlog::details::log_msg& message, const std::tm&,
-                spdlog::memory_buf_t& to) override {
+    void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& to) override {
         const char digit = message.level >= spdlog::level::critical ? '2'
                            : message.level == spdlog::level::err    ? '3'
                            : message.level == spdlog::level::warn   ? '4'
@@ -25,9 +24,7 @@ class Priority : public spdlog::custom_flag_formatter {
                                                                     : '7';
         to.push_back(digit);
     }
-    std::unique_ptr<custom_flag_formatter> clone() const override {
-        return std::make_unique<Priority>();
-    }
+    std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Priority>(); }
 };
 
 // "%~": the message itself, with nothing in it that could move a terminal's cursor or begin another line.
@@ -47,10 +44,8 @@ void begin(const char* program, bool verbose) {
     auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
     formatter->add_flag<Priority>('*');
     formatter->add_flag<Text>('~');
-    formatter->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "<%*>%~"
-                                                                    : "%Y-%m-%dT%H:%M:%S.%eZ %n %l: %~");
-    auto logger = std::make_shared<spdlog::logger>(
-        program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    formatter->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "<%*>%~" : "%Y-%m-%dT%H:%M:%S.%eZ %n %l: %~");
+    auto logger = std::make_shared<spdlog::logger>(program, std::make_shared<spdlog::sinks::stderr_sink_mt>());
     logger->set_formatter(std::move(formatter));
     logger->set_level(verbose ? spdlog::level::debug : spdlog::level::info);
     // A log that cannot be written must not end the daemon.
@@ -67,8 +62,8 @@ void error(const Error& error) {
 }
 
 std::string utc(WallTime t) {
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(
-        std::chrono::time_point_cast<std::chrono::system_clock::duration>(t));
+    const std::time_t seconds =
+        std::chrono::system_clock::to_time_t(std::chrono::time_point_cast<std::chrono::system_clock::duration>(t));
     std::tm parts{};
     ::gmtime_r(&seconds, &parts);
     char text[32];

@@ -41,7 +41,7 @@ Result<void> Loop::run() {
         for (int i = 0; i < n && !stopped_; ++i) {
             const auto found = callbacks_.find(events[i].data.fd);
             if (found == callbacks_.end())
-                continue; // forgotten by a callback before this one
+                continue;                            // forgotten by a callback before this one
             const Callback callback = found->second; // it may forget itself
             callback(events[i].events);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/startup.h"
 #include "daemon/log.h"
 #include "daemon/privsep/privileges.h"
-#include "daemon/startup.h"
 #include "daemon/xdp/links.h"
 #include "protocol/base/output.h"
 
@@ -38,7 +38,7 @@ int main(int argc, char** argv) {
     app.add_flag("-v,--verbose", verbose, "log retries too");
     app.add_flag("--check", check, "read the configuration, say what is wrong, change nothing");
     auto* const remove_flag =
-        app.add_flag("--remove", remove, "take away fence, filter and files in /run: the ports are open then");
+        app.add_flag("--remove", remove, "take away ruleset, filter and files in /run: the ports are open then");
     auto* const try_option = app.add_option(
         "--try", trial, "on trial: after this time (5m) all is taken away, unless \"knockctl confirm\" comes before");
     app.add_flag("--dry-run", options.dry_run, "judge knocks and log them, but shut, open and drop nothing")
@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
         }
         options.trial = *time;
     }
-    ::tzset(); // for users' hours
+    ::tzset();                     // for users' hours
     std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads any more
     log::begin("xknockd", verbose);
     if (verbose)

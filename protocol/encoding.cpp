@@ -31,8 +31,7 @@ std::string to_base64(ByteView bytes) {
 std::string to_base32(ByteView bytes) {
     char* text = nullptr;
     std::size_t size = 0;
-    if (oath_base32_encode(reinterpret_cast<const char*>(bytes.data()), bytes.size(), &text, &size) !=
-        OATH_OK)
+    if (oath_base32_encode(reinterpret_cast<const char*>(bytes.data()), bytes.size(), &text, &size) != OATH_OK)
         std::abort(); // out of memory
     std::string out(text, size);
     sodium_memzero(text, size);

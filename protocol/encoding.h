@@ -26,8 +26,7 @@ std::optional<Bytes<N>> from_hex(std::string_view text) {
     Bytes<N> out;
     std::size_t size = 0;
     const char* end = nullptr;
-    if (text.size() != 2 * N ||
-        sodium_hex2bin(out.data(), N, text.data(), text.size(), nullptr, &size, &end) != 0 ||
+    if (text.size() != 2 * N || sodium_hex2bin(out.data(), N, text.data(), text.size(), nullptr, &size, &end) != 0 ||
         size != N || end != text.data() + text.size())
         return std::nullopt;
     return out;

@@ -27,15 +27,13 @@ Key subkey(const Key& from, std::uint64_t number, const char* context) {
 
 } // namespace
 
-void derive(CredentialKeys& out, const Key& credential, const wire::ServerId& server,
-            const wire::CredentialId& id) {
+void derive(CredentialKeys& out, const Key& credential, const wire::ServerId& server, const wire::CredentialId& id) {
     Key master;
     Wiped wiped(master);
     crypto_generichash_state state;
     Wiped wiped_state(state);
     crypto_generichash_init(&state, credential.data(), credential.size(), master.size());
-    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(kDomain.data()),
-                              kDomain.size());
+    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(kDomain.data()), kDomain.size());
     crypto_generichash_update(&state, server.data(), server.size());
     crypto_generichash_update(&state, id.data(), id.size());
     crypto_generichash_final(&state, master.data(), master.size());

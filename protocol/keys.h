@@ -21,8 +21,7 @@ struct CredentialKeys {
 
 // M = BLAKE2b-32(key = C, "xknock/1" | S | credential id); subkeys by crypto_kdf from M, "xk1_root".
 // `out` is to be inside a Secret.
-void derive(CredentialKeys& out, const Key& credential, const wire::ServerId& server,
-            const wire::CredentialId& id);
+void derive(CredentialKeys& out, const Key& credential, const wire::ServerId& server, const wire::CredentialId& id);
 
 // What the kernel filter needs for one slot: G[0..8) and G[8..24). Not secret from the kernel, but from
 // everybody else.

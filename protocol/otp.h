@@ -43,11 +43,11 @@ bool is_totp_proof(const Proof& proof, unsigned digits);
 std::optional<TotpStep> match_totp(ByteView secret, unsigned digits, WallTime now, const Proof& proof);
 
 // HMAC-SHA-256 over "xknock/1" | S | tag | nonce | request[0..72), in the first 32 bytes of the proof.
-Proof hmac_proof(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag,
-                 const wire::Nonce& nonce, const RequestBytes& request);
+Proof hmac_proof(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
+                 const RequestBytes& request);
 
 // In constant time, the zeros behind it included.
-bool hmac_matches(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag,
-                  const wire::Nonce& nonce, const RequestBytes& request, const Proof& proof);
+bool hmac_matches(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
+                  const RequestBytes& request, const Proof& proof);
 
 } // namespace xk

@@ -7,27 +7,23 @@ namespace xk {
 namespace {
 
 // Offsets of docs/protocol.md, "The request".
-constexpr std::size_t kVersionAt = 0, kActionAt = 1, kFactorAt = 2, kModeAt = 3, kProtocolAt = 4,
-                      kFlagsAt = 5, kPortAt = 6, kLifetimeAt = 8, kServiceAt = 12, kClockAt = 16,
-                      kAddressAt = 24, kIdAt = 40, kTargetAt = 56, kProofAt = wire::kSignedSize;
+constexpr std::size_t kVersionAt = 0, kActionAt = 1, kFactorAt = 2, kModeAt = 3, kProtocolAt = 4, kFlagsAt = 5,
+                      kPortAt = 6, kLifetimeAt = 8, kServiceAt = 12, kClockAt = 16, kAddressAt = 24, kIdAt = 40,
+                      kTargetAt = 56, kProofAt = wire::kSignedSize;
 
 // Microseconds that still fit WallTime with room for arithmetic: the year 9999 is far below.
 constexpr std::uint64_t kClockLimit = 1ull << 62;
 
-bool is_one_of(std::uint8_t value, std::uint8_t first, std::uint8_t last) {
-    return value >= first && value <= last;
-}
+bool is_one_of(std::uint8_t value, std::uint8_t first, std::uint8_t last) { return value >= first && value <= last; }
 
 bool is_protocol(std::uint8_t value) {
-    return value == static_cast<std::uint8_t>(IpProtocol::tcp) ||
-           value == static_cast<std::uint8_t>(IpProtocol::udp) ||
+    return value == static_cast<std::uint8_t>(IpProtocol::tcp) || value == static_cast<std::uint8_t>(IpProtocol::udp) ||
            value == static_cast<std::uint8_t>(IpProtocol::sctp);
 }
 
 // close_all and probe are about no service in particular, yet still name one: the field rules are the
 // same for every action, so that there is one thing to check and nothing to infer.
-std::optional<RequestFault> check_endpoint(std::uint8_t protocol, std::uint16_t port,
-                                           ServiceId service) {
+std::optional<RequestFault> check_endpoint(std::uint8_t protocol, std::uint16_t port, ServiceId service) {
     if (service != 0) {
         if (protocol != 0)
             return RequestFault::protocol;
@@ -114,8 +110,7 @@ RequestBytes encode(const Request& r) {
     store_be<std::uint16_t>(field<kPortAt, 2>(to), r.endpoint.port);
     store_be<std::uint32_t>(field<kLifetimeAt, 4>(to), r.lifetime);
     store_be<std::uint32_t>(field<kServiceAt, 4>(to), r.service);
-    store_be<std::uint64_t>(field<kClockAt, 8>(to),
-                            static_cast<std::uint64_t>(r.clock.time_since_epoch().count()));
+    store_be<std::uint64_t>(field<kClockAt, 8>(to), static_cast<std::uint64_t>(r.clock.time_since_epoch().count()));
     std::ranges::copy(r.address.bytes, bytes.begin() + kAddressAt);
     std::ranges::copy(r.id, bytes.begin() + kIdAt);
     std::ranges::copy(r.target.bytes, bytes.begin() + kTargetAt);

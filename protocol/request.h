@@ -35,12 +35,12 @@ struct Request {
     FactorKind factor = FactorKind::none;
     AddressMode address_mode = AddressMode::source;
     bool single_use = false;
-    Endpoint endpoint;       // none/0 where `service` is given
+    Endpoint endpoint;          // none/0 where `service` is given
     std::uint32_t lifetime = 0; // seconds; 0 is the policy's default
     ServiceId service = 0;
-    WallTime clock{};        // the client's
-    Address address;         // all zero in mode `source`
-    Address target;          // a host behind the server that `endpoint` is of; all zero: the server itself
+    WallTime clock{}; // the client's
+    Address address;  // all zero in mode `source`
+    Address target;   // a host behind the server that `endpoint` is of; all zero: the server itself
     wire::RequestId id{};
     Bytes<wire::kProofSize> proof{};
 
@@ -54,10 +54,10 @@ enum class RequestFault : std::uint8_t {
     address_mode,
     protocol, // unknown, or none without a service id
     flags,
-    port,     // 0 without a service id, or given together with one
-    clock,    // beyond the range of time
-    address,  // given in mode `source`, or missing, or not one that a door can be opened for
-    target,   // not a unicast address, or given together with a service id
+    port,    // 0 without a service id, or given together with one
+    clock,   // beyond the range of time
+    address, // given in mode `source`, or missing, or not one that a pinhole can be opened for
+    target,  // not a unicast address, or given together with a service id
 };
 
 std::string_view name_of(RequestFault fault);

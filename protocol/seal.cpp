@@ -37,8 +37,7 @@ wire::Nonce hedged_nonce(const Key& nonce_key, WallTime now, const RequestBytes&
     return nonce;
 }
 
-wire::Packet seal(const CredentialKeys& keys, Slot slot, const wire::Nonce& nonce,
-                  const RequestBytes& request) {
+wire::Packet seal(const CredentialKeys& keys, Slot slot, const wire::Nonce& nonce, const RequestBytes& request) {
     wire::Packet packet;
     GateKeys gate = gate_keys(keys.gate, slot);
     Wiped wiped_gate(gate);
@@ -46,19 +45,15 @@ wire::Packet seal(const CredentialKeys& keys, Slot slot, const wire::Nonce& nonc
     Wiped wiped_box(box_key);
     std::ranges::copy(gate.tag, packet.begin() + wire::kTagOffset);
     std::ranges::copy(nonce, packet.begin() + wire::kNonceOffset);
-    crypto_secretbox_easy(packet.data() + wire::kBoxOffset, request.data(), request.size(),
-                          nonce.data(), box_key.data());
+    crypto_secretbox_easy(packet.data() + wire::kBoxOffset, request.data(), request.size(), nonce.data(),
+                          box_key.data());
     std::ranges::copy(compute_mac(gate.mac_key, packet), packet.begin() + wire::kMacOffset);
     return packet;
 }
 
-wire::Tag packet_tag(const wire::Packet& packet) {
-    return copy_field<wire::kTagOffset, wire::kTagSize>(packet);
-}
+wire::Tag packet_tag(const wire::Packet& packet) { return copy_field<wire::kTagOffset, wire::kTagSize>(packet); }
 
-wire::Mac packet_mac(const wire::Packet& packet) {
-    return copy_field<wire::kMacOffset, wire::kMacSize>(packet);
-}
+wire::Mac packet_mac(const wire::Packet& packet) { return copy_field<wire::kMacOffset, wire::kMacSize>(packet); }
 
 wire::Nonce packet_nonce(const wire::Packet& packet) {
     return copy_field<wire::kNonceOffset, wire::kNonceSize>(packet);

@@ -19,8 +19,7 @@ wire::Nonce hedged_nonce(const Key& nonce_key, WallTime now, const RequestBytes&
 
 // Builds the packet for `slot`. The nonce must be hedged_nonce()'s; it is an argument because a
 // factor's proof covers it and because vectors need fixed ones.
-wire::Packet seal(const CredentialKeys& keys, Slot slot, const wire::Nonce& nonce,
-                  const RequestBytes& request);
+wire::Packet seal(const CredentialKeys& keys, Slot slot, const wire::Nonce& nonce, const RequestBytes& request);
 
 wire::Tag packet_tag(const wire::Packet& packet);
 wire::Mac packet_mac(const wire::Packet& packet);

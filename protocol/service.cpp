@@ -48,26 +48,21 @@ Result<PortRange> PortRange::parse(std::string_view text) {
                  "write tcp/22, udp/51820 or tcp/27015-27030"};
 }
 
-std::string PortRange::text() const {
-    return begin().text() + (is_single() ? "" : "-" + std::to_string(last));
-}
+std::string PortRange::text() const { return begin().text() + (is_single() ? "" : "-" + std::to_string(last)); }
 
 Result<Endpoint> Endpoint::parse(std::string_view text) {
     if (const auto range = PortRange::parse(text); range && range->is_single() && text.find('-') == text.npos)
         return range->begin();
-    return Error{in_quotes(text) + " is not a protocol and a port",
-                 "write tcp/22, udp/51820 or sctp/5000"};
+    return Error{in_quotes(text) + " is not a protocol and a port", "write tcp/22, udp/51820 or sctp/5000"};
 }
 
-std::string Endpoint::text() const {
-    return std::string(name_of(protocol)) + "/" + std::to_string(port);
-}
+std::string Endpoint::text() const { return std::string(name_of(protocol)) + "/" + std::to_string(port); }
 
 ServiceId service_id(std::string_view name) {
     const std::string input = "xknock/1 service " + std::string(name);
     Bytes<32> hash;
-    crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(input.data()),
-                       input.size(), nullptr, 0);
+    crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(input.data()), input.size(),
+                       nullptr, 0);
     const auto id = load_be<std::uint32_t>(field<0, 4>(std::span<const std::uint8_t, 32>(hash)));
     return id == 0 ? 1 : id;
 }

@@ -58,12 +58,12 @@ inline constexpr std::string_view kAllServices = "all";
 using ServiceId = std::uint32_t;
 ServiceId service_id(std::string_view name);
 
-// What a person writes to say what is to open: the name of a service, "tcp/22", or "tcp/22@198.51.100.7" of a host behind
-// the server.
+// What a person writes to say what is to open: the name of a service, "tcp/22", or "tcp/22@198.51.100.7" of a host
+// behind the server.
 struct ServiceWish {
     ServiceId service = 0; // or
     Endpoint endpoint;
-    Address target;        // unspecified: the server itself
+    Address target; // unspecified: the server itself
 };
 Result<ServiceWish> parse_service_wish(std::string_view text);
 

@@ -19,9 +19,7 @@ constexpr Slot slot_of(WallTime t) {
     return us < 0 ? 0 : static_cast<Slot>(us / length);
 }
 
-constexpr WallTime slot_begin(Slot slot) {
-    return WallTime(wire::kSlotLength * static_cast<std::int64_t>(slot));
-}
+constexpr WallTime slot_begin(Slot slot) { return WallTime(wire::kSlotLength * static_cast<std::int64_t>(slot)); }
 
 constexpr WallTime slot_end(Slot slot) { return slot_begin(slot + 1); }
 

@@ -32,8 +32,8 @@ static_assert(kBoxOffset + kBoxSize == kPacketSize);
 static_assert(kBoxSize == 16 + kRequestSize);
 static_assert(kSignedSize + kProofSize == kRequestSize);
 
-inline constexpr std::size_t kKeySize = 32;          // credential, master key, every subkey
-inline constexpr std::size_t kServerIdSize = 16;     // S
+inline constexpr std::size_t kKeySize = 32;      // credential, master key, every subkey
+inline constexpr std::size_t kServerIdSize = 16; // S
 inline constexpr std::size_t kCredentialIdSize = 8;
 inline constexpr std::size_t kRequestIdSize = 16;
 

@@ -46,7 +46,7 @@ struct File {
 struct User {
     File* file;
     Place place;
-    gate::Credential rights; // everything but id, device and factor
+    authz::Credential rights; // everything but id, device and factor
     bool has_credential = false;
 };
 
@@ -125,9 +125,7 @@ class Loader {
         if (user_faults_ == UserFaults::disable)
             first.file->faults.add(first.place, what + " is there twice", "the second is at " + second.place.text());
     }
-    void warn(const Place& place, const std::string& text) {
-        config_.warnings.push_back(place.text() + ": " + text);
-    }
+    void warn(const Place& place, const std::string& text) { config_.warnings.push_back(place.text() + ": " + text); }
 
     static std::optional<Section> open(const std::string& path, Faults& faults) {
         auto text = read_checked(path, {});
@@ -187,7 +185,7 @@ class Loader {
     std::map<std::string, Use> credential_ids_, devices_;
     struct Found {
         File* file;
-        gate::Credential credential;
+        authz::Credential credential;
         SecretFiles secrets;
     };
     std::vector<Found> found_;
@@ -229,8 +227,7 @@ void Loader::read_main() {
     if (interfaces && interfaces->empty())
         faults_.add(main->place_of_key("interfaces"), "there is no interface: nobody could knock");
     for (const Scalar& name : interfaces.value_or(std::vector<Scalar>{})) {
-        if (name.value.empty() || name.value.size() > 15 ||
-            name.value.find_first_of("/ \t:") != std::string::npos)
+        if (name.value.empty() || name.value.size() > 15 || name.value.find_first_of("/ \t:") != std::string::npos)
             faults_.add(name.place, in_quotes(name.value) + " is not a name of an interface");
         else if (std::find(config_.interfaces.begin(), config_.interfaces.end(), name.value) !=
                  config_.interfaces.end())
@@ -244,8 +241,8 @@ void Loader::read_main() {
         if (const auto value = main->parse_at(*skew, parse_duration)) {
             config_.policy.settings.skew = *value;
             if (*value < kMinSkew || *value > kMaxSkew)
-                faults_.add(skew->place, "a clock skew must be from " + duration_text(kMinSkew) +
-                                             " to " + duration_text(kMaxSkew));
+                faults_.add(skew->place,
+                            "a clock skew must be from " + duration_text(kMinSkew) + " to " + duration_text(kMaxSkew));
         }
     auto [services, hooks] = read_services(*main, config_.port);
     config_.policy.services = std::move(services);
@@ -312,8 +309,7 @@ void Loader::read_gate(Section& main) {
             faults_.add(on_failure->place, in_quotes(on_failure->value) + " is neither shut nor open");
     }
     set(config_.max_grants, gate->number("max_grants", 1, kMaxGrantsCeiling));
-    set(config_.replay_entries,
-        gate->number("replay_entries", gate::kFewestReplayEntries, gate::kMostReplayEntries));
+    set(config_.replay_entries, gate->number("replay_entries", authz::kFewestReplayEntries, authz::kMostReplayEntries));
     auto external = gate->section("external");
     if (external) {
         const auto text = [&](const char* key) {
@@ -336,7 +332,7 @@ void Loader::read_gate(Section& main) {
     if (config_.gate_mode == GateMode::external && !config_.allow.empty())
         faults_.add(gate->place(), "\"allow\" is for gate mode \"table\" only",
                     "in mode \"external\" your own rules decide");
-    for (const gate::Service& service : config_.policy.services)
+    for (const authz::Service& service : config_.policy.services)
         if (config_.gate_mode == GateMode::external && needs_own_table(service))
             faults_.add(gate->place(), "service " + in_quotes(service.name.view()) +
                                            " has a range, a target, max_connections, single or after: cut, which gate "
@@ -392,21 +388,20 @@ void Loader::read_user(File& file) {
     section->require("name");
     section->require("services");
     User user{&file, {}, {}};
-    gate::Credential& rights = user.rights;
+    authz::Credential& rights = user.rights;
     const auto name = name_at(*section, "name");
     const auto name_place = section->scalar("name").value_or(Scalar{{}, section->place()}).place;
     user.place = name_place;
     for (const Scalar& wanted : section->scalars("services", EmptyList::fine).value_or(std::vector<Scalar>{})) {
         const auto& services = config_.policy.services;
-        const auto found = std::find_if(services.begin(), services.end(), [&](const gate::Service& s) {
-            return s.name.view() == wanted.value;
-        });
+        const auto found = std::find_if(services.begin(), services.end(),
+                                        [&](const authz::Service& s) { return s.name.view() == wanted.value; });
         if (found != services.end()) {
             rights.services.set(static_cast<std::size_t>(found - services.begin()));
             continue;
         }
         std::set<std::string> names;
-        for (const gate::Service& s : services)
+        for (const authz::Service& s : services)
             names.emplace(s.name.view());
         const auto meant = yaml::nearest(wanted.value, names);
         faults.add(wanted.place, "there is no service " + in_quotes(wanted.value),
@@ -417,7 +412,7 @@ void Loader::read_user(File& file) {
     section->finish();
     if (!name)
         return;
-    rights.user = gate::Name(*name);
+    rights.user = authz::Name(*name);
     const auto [known, added] = users_.emplace(*name, user);
     if (!added)
         fault_twice("user " + in_quotes(*name), {known->second.place, known->second.file}, {name_place, &file});
@@ -432,8 +427,9 @@ Result<FactorKind> parse_factor(std::string_view text) {
 
 Result<wire::CredentialId> parse_credential_id(std::string_view text) {
     const auto id = from_hex<wire::kCredentialIdSize>(text);
-    if (!id || all_zero(*id) || *id == gate::kOperator)
-        return Error{in_quotes(text) + " is not a credential's id", "16 hexadecimal digits, not all zero and not all f"};
+    if (!id || all_zero(*id) || *id == authz::kOperator)
+        return Error{in_quotes(text) + " is not a credential's id",
+                     "16 hexadecimal digits, not all zero and not all f"};
     return *id;
 }
 
@@ -469,9 +465,9 @@ void Loader::read_credential(File& file) {
         return faults.add(user_name->place, "there is no user " + in_quotes(user_name->value),
                           "users are described in " + directory_ + "/users");
     user->second.has_credential = true;
-    gate::Credential credential = user->second.rights;
+    authz::Credential credential = user->second.rights;
     credential.id = *id;
-    credential.device = gate::Name(*device);
+    credential.device = authz::Name(*device);
     credential.factor = *factor;
     credential.enabled = credential.enabled && enabled.value_or(true);
     // Within the user's own dates: the old key of a rotation ends by itself.
@@ -480,8 +476,8 @@ void Loader::read_credential(File& file) {
     if (digits && !is_totp_digits(static_cast<unsigned>(*digits)))
         faults.add(section->place(), "a code has 6 or 8 digits");
     credential.totp_digits = static_cast<std::uint8_t>(digits.value_or(6));
-    if (found_.size() == gate::kMaxCredentials)
-        return faults.add(place, "there are more than " + std::to_string(gate::kMaxCredentials) + " credentials");
+    if (found_.size() == authz::kMaxCredentials)
+        return faults.add(place, "there are more than " + std::to_string(authz::kMaxCredentials) + " credentials");
     const std::string stem = file.path.substr(0, file.path.size() - std::string_view(".yaml").size());
     const SecretFiles secrets{stem + ".key", *factor == FactorKind::none ? "" : stem + ".otp"};
     check_secrets(secrets, faults);
@@ -512,14 +508,14 @@ void Loader::check_secrets(const SecretFiles& files, Faults& faults) {
 
 std::vector<PortRange> Config::ranges() const {
     std::vector<PortRange> found;
-    for (const gate::Service& service : policy.services)
+    for (const authz::Service& service : policy.services)
         std::ranges::copy_if(service.all_ports(), std::back_inserter(found),
                              [](const PortRange& ports) { return !ports.is_single(); });
     return found;
 }
 
 bool Config::has_targets() const {
-    return std::ranges::any_of(policy.services, [](const gate::Service& s) { return s.is_behind(); });
+    return std::ranges::any_of(policy.services, [](const authz::Service& s) { return s.is_behind(); });
 }
 
 Result<Config> load_config(const std::string& file, Identity identity, UserFaults user_faults) {
@@ -585,8 +581,7 @@ Result<Account> find_account(std::string_view name) {
     }
     if (const auto* entry = ::getpwnam(text.c_str()))
         return Account{text, entry->pw_uid, entry->pw_gid};
-    return Error{"there is no user " + in_quotes(text),
-                 "systemd-sysusers makes it from sysusers.d/xknock.conf"};
+    return Error{"there is no user " + in_quotes(text), "systemd-sysusers makes it from sysusers.d/xknock.conf"};
 }
 
 } // namespace xk::config

@@ -15,9 +15,9 @@
 // file (a name, an id) disables both, so that no order of files decides who somebody is.
 #pragma once
 
+#include "daemon/authz/policy.h"
+#include "daemon/authz/replay.h"
 #include "daemon/config/hooks.h"
-#include "daemon/gate/policy.h"
-#include "daemon/gate/replay.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
@@ -46,7 +46,7 @@ struct External {
 // Where the secrets of one credential are; same index as in Policy::credentials.
 struct SecretFiles {
     std::string key;
-    std::string factor; // empty for factor none
+    std::string factor;               // empty for factor none
     std::string described_in() const; // the .yaml beside them
 };
 
@@ -84,10 +84,10 @@ struct Config {
     bool gate_closed = false; // gate.stealth: closed; protected ports of this host answer as closed ones
     std::vector<Prefix> allow;
     std::vector<Prefix> never_ban; // besides those of `allow`
-    bool gate_owned = true; // where the kernel can: nobody else may change the table
-    bool shut_on_failure = true; // gate.on_failure: a start that fails leaves the ports shut, also after a boot
+    bool gate_owned = true;        // where the kernel can: nobody else may change the table
+    bool shut_on_failure = true;   // gate.on_failure: a start that fails leaves the ports shut, also after a boot
     std::size_t max_grants = 4096;
-    std::size_t replay_entries = gate::kReplayEntries; // knocks that judgement remembers
+    std::size_t replay_entries = authz::kReplayEntries; // knocks that judgement remembers
     Account account, worker_account;
     Hooks hooks;
     std::optional<gid_t> admin_group, read_group; // of the control socket
@@ -95,17 +95,17 @@ struct Config {
     std::string state_directory = "/var/lib/xknock";
     std::string pin_directory = "/sys/fs/bpf/xknock";
 
-    gate::Policy policy;
+    authz::Policy policy;
     std::vector<SecretFiles> secrets;
     // Of users/*.yaml, with credentials or without.
     struct NamedUser {
         std::string name;
-        std::bitset<gate::kMaxServices> services; // by index of policy.services
+        std::bitset<authz::kMaxServices> services; // by index of policy.services
     };
     std::vector<NamedUser> users;
     std::vector<PortRange> ranges() const; // of this host, of more than one port
     bool has_targets() const;              // services of hosts behind this one
-    std::vector<std::string> warnings; // "file:line:column: ..." each
+    std::vector<std::string> warnings;     // "file:line:column: ..." each
     std::vector<Disabled> disabled;
 };
 
@@ -115,14 +115,15 @@ enum class UserFaults { refuse, disable };
 Result<Config> load_config(const std::string& file, Identity identity = Identity::required,
                            UserFaults user_faults = UserFaults::refuse);
 
-// The directories of "paths", as far as anything can be made out in a file that may be faulty or no YAML at all; else the
-// standard ones. For what has to be done before the configuration is read, or when it cannot be.
+// The directories of "paths", as far as anything can be made out in a file that may be faulty or no YAML at all; else
+// the standard ones. For what has to be done before the configuration is read, or when it cannot be.
 struct Paths {
     std::string run, state, bpf;
 };
 Paths guess_paths(const std::string& file);
 
-// Takes credential `index` out, as load_config() does with one whose file has a fault. Not of a configuration that counts.
+// Takes credential `index` out, as load_config() does with one whose file has a fault. Not of a configuration that
+// counts.
 void disable(Config& config, std::size_t index, const Error& fault);
 // The same file as in another list.
 bool names(const std::vector<Disabled>& list, const std::string& file);

@@ -17,7 +17,8 @@ namespace {
 
 constexpr const char* kMachineIdFile = "/etc/machine-id";
 constexpr std::size_t kIdLength = 32; // hexadecimal digits; "uninitialized" in an image that was never started
-constexpr const char* kHead = "# The machines that may carry the identity in server_id: \"knockctl identity keep\" adds one.\n";
+constexpr const char* kHead =
+    "# The machines that may carry the identity in server_id: \"knockctl identity keep\" adds one.\n";
 
 std::string path_in(const std::string& directory) { return directory + "/machines"; }
 

@@ -34,7 +34,7 @@ Paths guess_paths(const std::string& file) {
     Paths paths{standard.run_directory, standard.state_directory, standard.pin_directory};
     // Whatever its rights are: what is found there is looked at as closely as ever.
     const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-    struct stat info{};
+    struct stat info {};
     if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))
         return paths;
     std::string text(64 * 1024, '\0');

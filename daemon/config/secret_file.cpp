@@ -41,7 +41,7 @@ bool read_key_file(const Fd& fd, Key& out) {
     return from_base64(read_line(fd, text), out) && !all_zero(out);
 }
 
-bool read_factor_file(const Fd& fd, FactorKind kind, gate::FactorSecret& out) {
+bool read_factor_file(const Fd& fd, FactorKind kind, authz::FactorSecret& out) {
     Secret<Text> text;
     const std::string_view line = read_line(fd, text);
     if (kind == FactorKind::hmac) {

@@ -4,16 +4,17 @@
 // locked memory.
 #pragma once
 
-#include "daemon/gate/judge.h"
+#include "daemon/authz/judge.h"
 #include "protocol/base/fd.h"
 #include "protocol/keys.h"
 
 namespace xk::config {
 
-// 44 characters of base64, white space at the end. False when it is anything else, or a key of zeros: everybody has that one.
+// 44 characters of base64, white space at the end. False when it is anything else, or a key of zeros: everybody has
+// that one.
 bool read_key_file(const Fd& fd, Key& out);
 
 // For totp a secret of 20 to 64 bytes in base32, for hmac 32 bytes in base64; not all of them zero.
-bool read_factor_file(const Fd& fd, FactorKind kind, gate::FactorSecret& out);
+bool read_factor_file(const Fd& fd, FactorKind kind, authz::FactorSecret& out);
 
 } // namespace xk::config

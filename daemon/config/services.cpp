@@ -12,7 +12,7 @@
 namespace xk::config {
 namespace {
 
-using gate::Service;
+using authz::Service;
 using yaml::Place;
 using yaml::Scalar;
 using yaml::Section;
@@ -34,7 +34,8 @@ Result<TargetText> parse_target(std::string_view text) {
     if (colon != text.npos && (bracket || text.find(':') == colon)) {
         const auto port = Endpoint::parse("tcp/" + std::string(text.substr(colon + 1)));
         if (!port)
-            return Error{in_quotes(text) + " has no port behind its colon", "write 198.51.100.7:22 or [2001:db8::7]:22"};
+            return Error{in_quotes(text) + " has no port behind its colon",
+                         "write 198.51.100.7:22 or [2001:db8::7]:22"};
         target.port = port->port;
         address = text.substr(0, colon);
     }
@@ -102,8 +103,8 @@ void Services::add_ports(Service& service, const std::vector<Scalar>& texts) {
         if (!ports)
             continue;
         ranges_ += !ports->is_single();
-        if (service.port_count == gate::kMaxPorts) {
-            faults_.add(text.place, "a service has at most " + std::to_string(gate::kMaxPorts) + " ports or ranges");
+        if (service.port_count == authz::kMaxPorts) {
+            faults_.add(text.place, "a service has at most " + std::to_string(authz::kMaxPorts) + " ports or ranges");
             return;
         }
         service.ports[service.port_count++] = *ports;
@@ -117,17 +118,18 @@ void Services::add_ports(Service& service, const std::vector<Scalar>& texts) {
 
 void Services::read_service(const Scalar& name) {
     if (!is_name(name.value) || name.value == kAllServices) {
-        faults_.add(name.place, in_quotes(name.value) + (name.value == kAllServices ? " stands for all services"
-                                                                                    : " is not a name"));
+        faults_.add(name.place, in_quotes(name.value) +
+                                    (name.value == kAllServices ? " stands for all services" : " is not a name"));
         (void)section_.is_mapping(name.value);
         return;
     }
     Service service;
-    service.name = gate::Name(name.value);
+    service.name = authz::Name(name.value);
     service.id = service_id(name.value);
     if (const auto [known, added] = ids_.emplace(service.id, name.value); !added)
-        faults_.add(name.place, "services " + in_quotes(name.value) + " and " + in_quotes(known->second) +
-                                    " have the same id on the wire",
+        faults_.add(name.place,
+                    "services " + in_quotes(name.value) + " and " + in_quotes(known->second) +
+                        " have the same id on the wire",
                     "rename one of them");
     ServiceHooks hooks;
     if (!section_.is_mapping(name.value)) {
@@ -140,8 +142,8 @@ void Services::read_service(const Scalar& name) {
         rules->finish();
     }
     check(service, name.place);
-    if (services_.size() == gate::kMaxServices) {
-        faults_.add(name.place, "there are more than " + std::to_string(gate::kMaxServices) + " services");
+    if (services_.size() == authz::kMaxServices) {
+        faults_.add(name.place, "there are more than " + std::to_string(authz::kMaxServices) + " services");
         return;
     }
     services_.push_back(service);
@@ -164,9 +166,9 @@ void Services::read_target(Service& service, Section& rules) {
         else if (service.port_count != 0) // of the first target
             claim(service, target->address, service.ports[0], text.place);
     }
-    if (const auto entrance = rules.parsed("public", Endpoint::parse)) {
-        service.entrance = *entrance;
-        claim(service, {}, PortRange::of(*entrance), rules.place_of_key("public"));
+    if (const auto published = rules.parsed("public", Endpoint::parse)) {
+        service.published = *published;
+        claim(service, {}, PortRange::of(*published), rules.place_of_key("public"));
     }
 }
 
@@ -176,8 +178,8 @@ void Services::read_rules(Service& service, Section& rules) {
     if (service.max_lifetime.count() != 0 && service.lifetime > service.max_lifetime)
         faults_.add(rules.place(), "lifetime is longer than max_lifetime");
     if (const auto after = rules.scalar("after")) {
-        const std::pair<const char*, gate::After> names[] = {
-            {"keep", gate::After::keep}, {"cut", gate::After::cut}, {"idle", gate::After::idle}};
+        const std::pair<const char*, authz::After> names[] = {
+            {"keep", authz::After::keep}, {"cut", authz::After::cut}, {"idle", authz::After::idle}};
         const auto found = std::ranges::find_if(names, [&](const auto& n) { return after->value == n.first; });
         if (found == std::end(names))
             faults_.add(after->place, in_quotes(after->value) + " is neither keep, cut nor idle");
@@ -185,17 +187,17 @@ void Services::read_rules(Service& service, Section& rules) {
             service.after = found->second;
     }
     const auto idle = rules.parsed("idle", parse_lifetime);
-    if (idle.has_value() != (service.after == gate::After::idle))
+    if (idle.has_value() != (service.after == authz::After::idle))
         faults_.add(rules.place(), idle ? "\"idle\" is for \"after: idle\" only" : "\"after: idle\" needs \"idle\"",
                     "idle: 10m is the time that a grant lives on after its last session");
     service.idle = idle.value_or(std::chrono::seconds(0));
     if (idle && *idle < kShortestIdle)
-        faults_.add(rules.place_of_key("idle"), "sessions are looked for once a second: \"idle\" is at least " +
-                                                    duration_text(kShortestIdle));
+        faults_.add(rules.place_of_key("idle"),
+                    "sessions are looked for once a second: \"idle\" is at least " + duration_text(kShortestIdle));
     if (const auto number = rules.number("max_connections", 1, 65535))
         service.max_connections = static_cast<std::uint32_t>(*number);
     service.single = rules.boolean("single").value_or(false);
-    if (service.single && service.after != gate::After::keep)
+    if (service.single && service.after != authz::After::keep)
         faults_.add(rules.place(), "\"single\" ends a grant with its first connection: \"after\" can only be keep");
 }
 
@@ -205,13 +207,13 @@ void Services::check(const Service& service, const Place& place) {
         faults_.add(place, name + " has no port");
     if (service.has_ranges() && (service.is_behind() || service.max_connections != 0 || service.single))
         faults_.add(place, name + " has a range of ports, which goes with neither target, max_connections nor single");
-    if (service.entrance.port == 0)
+    if (service.published.port == 0)
         return;
     if (!service.is_behind())
         faults_.add(place, name + " has a public port, and no target that it leads to");
     else if (service.port_count != 1)
         faults_.add(place, name + " has a public port, so it has one port of its target");
-    else if (service.ports[0].protocol != service.entrance.protocol)
+    else if (service.ports[0].protocol != service.published.protocol)
         faults_.add(place, name + ": the public port and the target's are of different protocols");
 }
 
@@ -229,7 +231,7 @@ ServiceTable read_services(Section& main, std::uint16_t knock_port) {
 
 bool needs_own_table(const Service& service) {
     return service.is_behind() || service.has_ranges() || service.max_connections != 0 || service.single ||
-           service.after == gate::After::cut;
+           service.after == authz::After::cut;
 }
 
 } // namespace xk::config

@@ -3,8 +3,8 @@
 // "services" of the main file: what is shut, and how it opens (docs/configuration.md).
 #pragma once
 
+#include "daemon/authz/policy.h"
 #include "daemon/config/hooks.h"
-#include "daemon/gate/policy.h"
 #include "protocol/yaml/document.h"
 
 #include <vector>
@@ -12,7 +12,7 @@
 namespace xk::config {
 
 struct ServiceTable {
-    std::vector<gate::Service> services;
+    std::vector<authz::Service> services;
     std::vector<ServiceHooks> hooks; // same index
 };
 
@@ -20,6 +20,6 @@ struct ServiceTable {
 ServiceTable read_services(yaml::Section& main, std::uint16_t knock_port);
 
 // Whether the service needs rules that only our own table has.
-bool needs_own_table(const gate::Service& service);
+bool needs_own_table(const authz::Service& service);
 
 } // namespace xk::config

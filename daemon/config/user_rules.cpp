@@ -37,7 +37,7 @@ std::optional<std::pair<int, int>> days_of(std::string_view text) {
     return first && last ? std::optional(std::pair(*first, *last)) : std::nullopt;
 }
 
-void add_span(std::vector<gate::Hours::Span>& spans, int from, int until) {
+void add_span(std::vector<authz::Hours::Span>& spans, int from, int until) {
     const auto add = [&](int a, int b) {
         if (a < b)
             spans.push_back({static_cast<std::uint16_t>(a), static_cast<std::uint16_t>(b)});
@@ -46,38 +46,38 @@ void add_span(std::vector<gate::Hours::Span>& spans, int from, int until) {
     add(0, until - kWeek); // over the end of Saturday
 }
 
-void read_binding(Section& section, gate::Credential& rights) {
+void read_binding(Section& section, authz::Credential& rights) {
     const auto binding = section.scalar("binding");
     if (!binding)
         return;
     if (binding->value == "any")
-        rights.binding = gate::Binding::any;
+        rights.binding = authz::Binding::any;
     else if (binding->value == "match")
-        rights.binding = gate::Binding::match;
+        rights.binding = authz::Binding::match;
     else if (binding->value == "explicit")
-        rights.binding = gate::Binding::explicit_;
+        rights.binding = authz::Binding::explicit_;
     else
         section.faults().add(binding->place, in_quotes(binding->value) + " is neither any, match nor explicit");
 }
 
-void set_networks(gate::NetworkList& to, const std::vector<Prefix>& from) {
+void set_networks(authz::NetworkList& to, const std::vector<Prefix>& from) {
     to.count = static_cast<std::uint32_t>(from.size());
     std::ranges::copy(from, to.networks);
 }
 
-void read_hours(Section& section, gate::Hours& hours) {
+void read_hours(Section& section, authz::Hours& hours) {
     for (const Scalar& text : section.scalars("hours").value_or(std::vector<Scalar>{})) {
         const auto spans = section.parse_at(text, parse_hours);
-        for (const auto& span : spans.value_or(std::vector<gate::Hours::Span>{})) {
-            if (hours.count == gate::kMaxHours)
-                return section.faults().add(text.place, "these are more than " + std::to_string(gate::kMaxHours) +
+        for (const auto& span : spans.value_or(std::vector<authz::Hours::Span>{})) {
+            if (hours.count == authz::kMaxHours)
+                return section.faults().add(text.place, "these are more than " + std::to_string(authz::kMaxHours) +
                                                             " spans of time in a week");
             hours.spans[hours.count++] = span;
         }
     }
 }
 
-void read_lockout(Section& section, gate::Lockout& lockout) {
+void read_lockout(Section& section, authz::Lockout& lockout) {
     auto rules = section.section("lockout");
     if (!rules)
         return;
@@ -98,11 +98,11 @@ void read_lockout(Section& section, gate::Lockout& lockout) {
 
 } // namespace
 
-void read_user_rules(Section& section, gate::Credential& rights) {
+void read_user_rules(Section& section, authz::Credential& rights) {
     read_binding(section, rights);
-    set_networks(rights.networks, read_networks(section, "networks", gate::kMaxNetworks));
-    set_networks(rights.explicit_networks, read_networks(section, "explicit_networks", gate::kMaxNetworks));
-    if (rights.explicit_networks.count != 0 && rights.binding != gate::Binding::explicit_)
+    set_networks(rights.networks, read_networks(section, "networks", authz::kMaxNetworks));
+    set_networks(rights.explicit_networks, read_networks(section, "explicit_networks", authz::kMaxNetworks));
+    if (rights.explicit_networks.count != 0 && rights.binding != authz::Binding::explicit_)
         section.faults().add(section.place_of_key("explicit_networks"),
                              "\"explicit_networks\" is for \"binding: explicit\" only");
     read_hours(section, rights.hours);
@@ -140,8 +140,7 @@ Result<WallTime> parse_date(std::string_view text) {
     using namespace std::chrono;
     int numbers[6] = {0, 1, 1, 0, 0, 0};
     constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:ddZ";
-    const Error bad{in_quotes(text) + " is not a date",
-                    "write 2026-12-31 or 2026-12-31T23:59:59Z, both in UTC"};
+    const Error bad{in_quotes(text) + " is not a date", "write 2026-12-31 or 2026-12-31T23:59:59Z, both in UTC"};
     if (text.size() != 10 && text.size() != kForm.size())
         return bad;
     for (std::size_t i = 0, field = 0; i < text.size(); ++i) {
@@ -164,7 +163,7 @@ Result<WallTime> parse_date(std::string_view text) {
     return WallTime(sys_days(date) + hours(numbers[3]) + minutes(numbers[4]) + seconds(numbers[5]));
 }
 
-Result<std::vector<gate::Hours::Span>> parse_hours(std::string_view text) {
+Result<std::vector<authz::Hours::Span>> parse_hours(std::string_view text) {
     const Error bad{in_quotes(text) + " is not a time of the week",
                     "write \"mon-fri 08:00-18:00\", \"sat 22:00-02:00\" or \"sun\""};
     const auto space = text.find(' ');
@@ -182,7 +181,7 @@ Result<std::vector<gate::Hours::Span>> parse_hours(std::string_view text) {
         from = *begin;
         until = *end > from ? *end : *end + kDay; // over midnight
     }
-    std::vector<gate::Hours::Span> spans;
+    std::vector<authz::Hours::Span> spans;
     for (int day = days->first;; day = (day + 1) % 7) {
         add_span(spans, day * kDay + from, day * kDay + until);
         if (day == days->second)

@@ -36,7 +36,8 @@ Result<Fd> connect_to(const std::string& path) {
     if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
         return fd;
     if (errno == EACCES)
-        return Error{"you may not talk to xknockd", "be root, or a member of a group in the configuration's control section"};
+        return Error{"you may not talk to xknockd",
+                     "be root, or a member of a group in the configuration's control section"};
     return os_error("connecting to " + in_quotes(path), "is xknockd running? systemctl status xknockd");
 }
 
@@ -97,9 +98,7 @@ Result<std::optional<std::string>> take_frame(std::string& buffer, std::size_t l
     std::memcpy(length.data(), buffer.data(), length.size());
     const std::size_t size = load_be<std::uint32_t>(length);
     if (size > limit)
-        return Error{"a frame of " + std::to_string(size) + " bytes is longer than " +
-                         std::to_string(limit),
-                     {}};
+        return Error{"a frame of " + std::to_string(size) + " bytes is longer than " + std::to_string(limit), {}};
     if (buffer.size() - kLengthSize < size)
         return std::optional<std::string>();
     std::string json = buffer.substr(kLengthSize, size);

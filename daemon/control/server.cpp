@@ -153,8 +153,7 @@ void Server::admit(const std::function<void(int)>& watch) {
 }
 
 std::list<Server::Client>::iterator Server::find(int fd) {
-    return std::find_if(clients_.begin(), clients_.end(),
-                        [&](const Client& c) { return c.fd.get() == fd; });
+    return std::find_if(clients_.begin(), clients_.end(), [&](const Client& c) { return c.fd.get() == fd; });
 }
 
 bool Server::wants_write(int fd) const {
@@ -216,7 +215,8 @@ void Server::make(Client& client) {
 
 // No more than the socket takes at once: who reads as fast as we write must not keep us here.
 bool Server::write(Client& client) {
-    const ssize_t n = ::send(client.fd.get(), client.out.data() + client.sent, client.out.size() - client.sent, MSG_NOSIGNAL);
+    const ssize_t n =
+        ::send(client.fd.get(), client.out.data() + client.sent, client.out.size() - client.sent, MSG_NOSIGNAL);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
     client.sent += static_cast<std::size_t>(n);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // The control socket's listening side. Who has no role cannot connect: an access control list on the socket names who
-// has one, so that the kernel refuses a stranger's loop of connections and it costs the daemon nothing. Who may say what
-// is decided by the kernel's word about the peer (SO_PEERCRED, SO_PEERGROUPS) before a byte of it is read. No client
-// holds up the daemon: everything is non-blocking, bounded in size, number and idle time, and a long reply is made in
-// pieces.
+// has one, so that the kernel refuses a stranger's loop of connections and it costs the daemon nothing. Who may say
+// what is decided by the kernel's word about the peer (SO_PEERCRED, SO_PEERGROUPS) before a byte of it is read. No
+// client holds up the daemon: everything is non-blocking, bounded in size, number and idle time, and a long reply is
+// made in pieces.
 #pragma once
 
 #include "protocol/base/clock.h"
@@ -55,8 +55,8 @@ class Server {
     // The answer to one request. A connection carries one.
     using Handler = std::function<Answer(Role, const std::string& request)>;
 
-    // Binds `path` anew. Where its file system has no access control lists everybody can connect, and who has no role is
-    // told so and closed.
+    // Binds `path` anew. Where its file system has no access control lists everybody can connect, and who has no role
+    // is told so and closed.
     static Result<Server> open(const std::string& path, Groups groups, Handler handler);
 
     int listen_fd() const { return listen_.get(); }
@@ -83,8 +83,8 @@ class Server {
         Role role;
         BootTime last;
         std::string in, out;
-        Answer::Rest rest;     // of `out`, which is not whole before
-        std::size_t sent = 0;  // bytes of it
+        Answer::Rest rest;    // of `out`, which is not whole before
+        std::size_t sent = 0; // bytes of it
 
         bool is_answered() const { return rest || !out.empty(); }
     };

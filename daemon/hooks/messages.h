@@ -5,7 +5,7 @@
 // it reports is counted and logged, and nothing else.
 #pragma once
 
-#include "daemon/gate/policy.h"
+#include "daemon/authz/policy.h"
 #include "daemon/privsep/messages.h"
 #include "protocol/base/address.h"
 
@@ -33,9 +33,9 @@ enum class Event : std::uint32_t { open = 1, close };
 
 // Who came from where for what.
 struct Subject {
-    gate::Name user;
-    gate::Name device; // empty: the operator
-    gate::Name service;
+    authz::Name user;
+    authz::Name device; // empty: the operator
+    authz::Name service;
     Address source;
 };
 static_assert(std::has_unique_object_representations_v<Subject>); // compared byte by byte

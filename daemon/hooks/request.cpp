@@ -22,7 +22,7 @@ std::optional<std::vector<std::string>> arguments_of(const Run& request) {
 }
 
 std::vector<std::string> environment_of(const Run& request) {
-    const auto text = [](const gate::Name& name) { return std::string(name.view()); };
+    const auto text = [](const authz::Name& name) { return std::string(name.view()); };
     return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             std::string("XKNOCK_EVENT=") + (request.event == Event::open ? "open" : "close"),
             "XKNOCK_USER=" + text(request.subject.user),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/ban_sets.h"
 
-#include "daemon/nft/fence.h"
+#include "daemon/nft/ruleset.h"
 
 #include <algorithm>
 
@@ -34,13 +34,13 @@ Element element_of(const Address& address, std::optional<std::chrono::millisecon
 
 } // namespace
 
-void put_banned_address(Transaction& transaction, const Address& address,
-                        std::optional<std::chrono::milliseconds> time, const std::string& reason) {
+void put_banned_address(Transaction& transaction, const Address& address, std::optional<std::chrono::milliseconds> time,
+                        const std::string& reason) {
     put_element(transaction, banned_set(address.is_v4()), element_of(address, time, reason));
 }
 
-void add_banned_address(Transaction& transaction, const Address& address,
-                        std::optional<std::chrono::milliseconds> time, const std::string& reason) {
+void add_banned_address(Transaction& transaction, const Address& address, std::optional<std::chrono::milliseconds> time,
+                        const std::string& reason) {
     add_element(transaction, banned_set(address.is_v4()), element_of(address, time, reason));
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Bans as elements of the fence's sets: addresses in hash sets that the kernel times, networks in small interval sets
+// Bans as elements of the ruleset's sets: addresses in hash sets that the kernel times, networks in small interval sets
 // that are always written as a whole (one delete in a large interval set costs milliseconds).
 #pragma once
 
@@ -16,11 +16,11 @@
 namespace xk::nft {
 
 // No time: for ever.
-void put_banned_address(Transaction& transaction, const Address& address,
-                        std::optional<std::chrono::milliseconds> time, const std::string& reason);
+void put_banned_address(Transaction& transaction, const Address& address, std::optional<std::chrono::milliseconds> time,
+                        const std::string& reason);
 // Into sets that clear_bans() has emptied: a third of the size, which counts where there are a hundred thousand.
-void add_banned_address(Transaction& transaction, const Address& address,
-                        std::optional<std::chrono::milliseconds> time, const std::string& reason);
+void add_banned_address(Transaction& transaction, const Address& address, std::optional<std::chrono::milliseconds> time,
+                        const std::string& reason);
 void remove_banned_address(Transaction& transaction, const Address& address);
 
 struct BannedNetwork {

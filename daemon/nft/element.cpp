@@ -63,18 +63,14 @@ int take_user_data(const nftnl_udata* attribute, void* to) {
 Element element_of(nftnl_set_elem* from) {
     Element element;
     std::uint32_t size = 0;
-    if (const auto* key =
-            static_cast<const std::uint8_t*>(nftnl_set_elem_get(from, NFTNL_SET_ELEM_KEY, &size)))
+    if (const auto* key = static_cast<const std::uint8_t*>(nftnl_set_elem_get(from, NFTNL_SET_ELEM_KEY, &size)))
         element.key.assign(key, key + size);
     if (nftnl_set_elem_is_set(from, NFTNL_SET_ELEM_FLAGS))
-        element.interval_end =
-            (nftnl_set_elem_get_u32(from, NFTNL_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END) != 0;
+        element.interval_end = (nftnl_set_elem_get_u32(from, NFTNL_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END) != 0;
     if (nftnl_set_elem_is_set(from, NFTNL_SET_ELEM_TIMEOUT))
-        element.timeout =
-            std::chrono::milliseconds(nftnl_set_elem_get_u64(from, NFTNL_SET_ELEM_TIMEOUT));
+        element.timeout = std::chrono::milliseconds(nftnl_set_elem_get_u64(from, NFTNL_SET_ELEM_TIMEOUT));
     if (nftnl_set_elem_is_set(from, NFTNL_SET_ELEM_EXPIRATION))
-        element.expires =
-            std::chrono::milliseconds(nftnl_set_elem_get_u64(from, NFTNL_SET_ELEM_EXPIRATION));
+        element.expires = std::chrono::milliseconds(nftnl_set_elem_get_u64(from, NFTNL_SET_ELEM_EXPIRATION));
     if (const auto* data = nftnl_set_elem_get(from, NFTNL_SET_ELEM_USERDATA, &size))
         nftnl_udata_parse(data, size, take_user_data, &element);
     return element;
@@ -155,7 +151,8 @@ std::optional<GrantKey> parse_grant_key(const std::vector<std::uint8_t>& key, bo
     parsed.source = *parse_address_key({at(0), at(address)});
     if (forward)
         parsed.target = *parse_address_key({at(address), at(addresses)});
-    const auto port = static_cast<std::uint16_t>(key[addresses + kProtocolField] << 8 | key[addresses + kProtocolField + 1]);
+    const auto port =
+        static_cast<std::uint16_t>(key[addresses + kProtocolField] << 8 | key[addresses + kProtocolField + 1]);
     parsed.endpoint = {static_cast<IpProtocol>(key[addresses]), port};
     return parsed;
 }
@@ -179,16 +176,14 @@ void put_element(Transaction& transaction, const SetName& set, const Element& el
 
 void flush_set(Transaction& transaction, const SetName& name) {
     const Set set = set_of(name);
-    transaction.add(NFT_MSG_DELSETELEM, 0,
-                    [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, set.get()); });
+    transaction.add(NFT_MSG_DELSETELEM, 0, [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, set.get()); });
 }
 
 Result<std::vector<Element>> list_elements(Socket& socket, const SetName& name) {
     std::vector<Element> elements;
     const Set request = set_of(name);
     auto done = socket.dump(
-        NFT_MSG_GETSETELEM,
-        [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, request.get()); },
+        NFT_MSG_GETSETELEM, [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, request.get()); },
         [&](const nlmsghdr* h) {
             const Set answer(nftnl_set_alloc());
             if (!answer || nftnl_set_elems_nlmsg_parse(h, answer.get()) < 0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/ended.h"
 
-#include "daemon/nft/door_sets.h"
+#include "daemon/nft/pinhole_sets.h"
 #include "daemon/nft/rule.h"
 
 #include <libnftnl/chain.h>
@@ -40,8 +40,8 @@ SetName ended_set(bool v4) { return {kTable, v4 ? "ended4" : "ended6"}; }
 
 std::vector<std::uint8_t> tuple_key(const Tuple& tuple) {
     std::vector<std::uint8_t> key = forward_key(tuple.source, tuple.target, {tuple.protocol, tuple.source_port});
-    key.insert(key.end(), {static_cast<std::uint8_t>(tuple.target_port >> 8),
-                           static_cast<std::uint8_t>(tuple.target_port), 0, 0});
+    key.insert(key.end(),
+               {static_cast<std::uint8_t>(tuple.target_port >> 8), static_cast<std::uint8_t>(tuple.target_port), 0, 0});
     return key;
 }
 
@@ -144,7 +144,8 @@ void add_ended_rules(Transaction& transaction, bool resets) {
             .counter()
             .go_to(transaction, kOverChain, "sessions that were ended");
     }
-    // Not what connection tracking calls invalid: that may be of a new session of the same ports, which would end by it.
+    // Not what connection tracking calls invalid: that may be of a new session of the same ports, which would end by
+    // it.
     if (resets)
         Rule(kTable, kOverChain).to_protocol(IpProtocol::tcp).is_new().reset(transaction, "tells both ends");
     Rule(kTable, kOverChain).drop(transaction, "ended");

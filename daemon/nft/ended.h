@@ -5,7 +5,8 @@
 // session (nf_conntrack_tcp_loose), in which the service is who began and the other end answers, so that it is let in.
 //
 //   set ended4     source . target . protocol . source port . target port, both directions of a session
-//   chain ended    of what belongs to no session that exists: what begins a TCP connection passes, so that the same ports
+//   chain ended    of what belongs to no session that exists: what begins a TCP connection passes, so that the same
+//   ports
 //                  serve a new one; a packet of an ended session goes to "over", and is remembered for as long anew
 //   chain over     TCP is reset, which tells both ends; all else drops
 //   chain output   the same for this host's own packets
@@ -45,8 +46,8 @@ void clear_ended(Transaction& transaction);
 // Those that put_ended() wrote. Elements of somebody else's are none.
 Result<std::vector<EndedSession>> list_ended(Socket& socket);
 
-// Flows that were granted and that connection tracking does not follow (notrack), as their packets come in: sets "flows4"
-// and "flows6", which the packet path fills.
+// Flows that were granted and that connection tracking does not follow (notrack), as their packets come in: sets
+// "flows4" and "flows6", which the packet path fills.
 SetName flows_set(bool v4);
 Result<std::vector<Tuple>> list_flows(Socket& socket);
 void remove_flow(Transaction& transaction, const Tuple& flow);

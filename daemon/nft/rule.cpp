@@ -4,6 +4,7 @@
 
 #include "daemon/nft/rule.h"
 
+#include <cstdlib>
 #include <libnftnl/expr.h>
 #include <libnftnl/udata.h>
 #include <linux/if_addr.h>
@@ -13,13 +14,12 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <cstdlib>
 
 namespace xk::nft {
 namespace {
 
-// The 32-bit words that a key is made of lie in registers one behind the other; nft itself calls every fourth by the name
-// of the 128-bit register that begins there.
+// The 32-bit words that a key is made of lie in registers one behind the other; nft itself calls every fourth by the
+// name of the 128-bit register that begins there.
 constexpr std::uint32_t word(std::uint32_t number) {
     return number % 4 == 0 ? NFT_REG_1 + number / 4 : NFT_REG32_00 + number;
 }
@@ -27,7 +27,7 @@ constexpr std::uint32_t kFirst = word(0);
 
 constexpr std::uint32_t kV4Source = 12, kV6Source = 8; // offsets in the network header
 constexpr std::uint32_t kV4Target = 16, kV6Target = 24;
-constexpr std::uint32_t kSourcePort = 0, kPort = 2;    // in the transport header; the destination's
+constexpr std::uint32_t kSourcePort = 0, kPort = 2; // in the transport header; the destination's
 constexpr std::uint32_t kTcpFlags = 13;
 
 nftnl_expr* expression(nftnl_rule* rule, const char* kind) {
@@ -44,8 +44,7 @@ void meta(nftnl_rule* rule, std::uint32_t key, std::uint32_t to) {
     nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, to);
 }
 
-void payload(nftnl_rule* rule, std::uint32_t base, std::uint32_t offset, std::uint32_t size,
-             std::uint32_t to) {
+void payload(nftnl_rule* rule, std::uint32_t base, std::uint32_t offset, std::uint32_t size, std::uint32_t to) {
     nftnl_expr* const e = expression(rule, "payload");
     nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
     nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, offset);
@@ -354,13 +353,9 @@ void Rule::verdict(Transaction& transaction, std::uint32_t verdict, const std::s
     append(transaction, comment);
 }
 
-void Rule::accept(Transaction& transaction, const std::string& comment) {
-    verdict(transaction, NF_ACCEPT, comment);
-}
+void Rule::accept(Transaction& transaction, const std::string& comment) { verdict(transaction, NF_ACCEPT, comment); }
 
-void Rule::drop(Transaction& transaction, const std::string& comment) {
-    verdict(transaction, NF_DROP, comment);
-}
+void Rule::drop(Transaction& transaction, const std::string& comment) { verdict(transaction, NF_DROP, comment); }
 
 void Rule::go_to(Transaction& transaction, const std::string& chain, const std::string& comment) {
     verdict(transaction, static_cast<std::uint32_t>(NFT_GOTO), comment, chain);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Sessions that the kernel's connection tracking knows (ctnetlink, through libnetfilter_conntrack), and how it forgets
-// them: without its entry a session has to ask the fence again. One look reads the whole table: a few milliseconds for
-// ten thousand entries, so whoever calls gathers what there is to ask.
+// them: without its entry a session has to ask the ruleset again. One look reads the whole table: a few milliseconds
+// for ten thousand entries, so whoever calls gathers what there is to ask.
 #pragma once
 
 #include "daemon/nft/tuple.h"
@@ -18,8 +18,8 @@
 namespace xk::nft {
 
 struct Session {
-    // As the first packet that was seen, before any translation. Of a session that was taken up in the middle, or that a
-    // service began from its own port, that packet may be the service's.
+    // As the first packet that was seen, before any translation. Of a session that was taken up in the middle, or that
+    // a service began from its own port, that packet may be the service's.
     Tuple there;
     Tuple back;         // as the packets that answer it, before any translation: from where it was delivered
     bool alive = false; // TCP: established; others: there was an answer

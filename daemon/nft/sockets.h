@@ -24,8 +24,8 @@ class Sockets {
     bool can_end() const { return can_end_; }
 
     struct Socket {
-        Session session;           // as connection tracking would see it: `there` is from the other end to us
-        inet_diag_sockid id;       // with the kernel's cookie: a later socket of the same ports is another one
+        Session session;     // as connection tracking would see it: `there` is from the other end to us
+        inet_diag_sockid id; // with the kernel's cookie: a later socket of the same ports is another one
         std::uint8_t family;
     };
     struct List {

@@ -12,7 +12,7 @@
 namespace xk::nft {
 namespace {
 
-constexpr std::size_t kRoom = 32 * 1024;         // for one message, more than libnftnl makes of ours
+constexpr std::size_t kRoom = 32 * 1024;          // for one message, more than libnftnl makes of ours
 constexpr std::size_t kReceiveBuffer = 64 * 1024; // netlink dumps come in pieces of at most 32 KiB
 constexpr timeval kPatience{5, 0};
 constexpr int kDumps = 100; // until one is whole
@@ -51,8 +51,7 @@ nlmsghdr* Transaction::next(std::uint16_t type, std::uint16_t family, std::uint1
     return header;
 }
 
-void Transaction::add(std::uint16_t type, std::uint16_t flags,
-                      const std::function<void(nlmsghdr*)>& fill) {
+void Transaction::add(std::uint16_t type, std::uint16_t flags, const std::function<void(nlmsghdr*)>& fill) {
     nlmsghdr* const header = next(type, NFPROTO_INET, flags);
     fill(header);
     used_ = last_ + aligned(header->nlmsg_len);
@@ -111,8 +110,7 @@ Result<void> Socket::commit(Transaction&& transaction) {
         return {};
     transaction.finish();
     const auto* const first = reinterpret_cast<const nlmsghdr*>(transaction.buffer_.get());
-    const auto* const last =
-        reinterpret_cast<const nlmsghdr*>(transaction.buffer_.get() + transaction.last_);
+    const auto* const last = reinterpret_cast<const nlmsghdr*>(transaction.buffer_.get() + transaction.last_);
     const std::uint32_t final_sequence = last->nlmsg_seq - 1;
     if (auto sent = send(transaction.buffer_.get(), transaction.used_); !sent)
         return sent;
@@ -124,8 +122,7 @@ Result<void> Socket::commit(Transaction&& transaction) {
         if (received < 0)
             return os_error("waiting for nf_tables");
         int left = static_cast<int>(received);
-        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left);
-             h = mnl_nlmsg_next(h, &left)) {
+        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
             if (h->nlmsg_type != NLMSG_ERROR)
                 continue;
             const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h));
@@ -133,9 +130,9 @@ Result<void> Socket::commit(Transaction&& transaction) {
                 failure = error->error;
             // The batch's own header is answered only when all of it was refused.
             if (h->nlmsg_seq == final_sequence || h->nlmsg_seq == first->nlmsg_seq)
-                return failure == 0 ? Result<void>()
-                                    : os_error_of(failure, "nf_tables refused a transaction",
-                                                  failure == -EPERM ? kRights : "");
+                return failure == 0
+                           ? Result<void>()
+                           : os_error_of(failure, "nf_tables refused a transaction", failure == -EPERM ? kRights : "");
         }
     }
 }
@@ -162,8 +159,7 @@ Result<bool> Socket::dump_once(std::uint16_t type, const std::function<void(nlms
                                std::vector<std::string>& pieces) {
     bool whole = true;
     char request[kHeader + 4096];
-    nlmsghdr* const header =
-        nftnl_nlmsg_build_hdr(request, type, NFPROTO_INET, NLM_F_DUMP, ++sequence_);
+    nlmsghdr* const header = nftnl_nlmsg_build_hdr(request, type, NFPROTO_INET, NLM_F_DUMP, ++sequence_);
     if (fill)
         fill(header);
     if (auto sent = send(header, header->nlmsg_len); !sent)
@@ -174,8 +170,7 @@ Result<bool> Socket::dump_once(std::uint16_t type, const std::function<void(nlms
         if (received < 0)
             return os_error("waiting for an nf_tables dump");
         int left = static_cast<int>(received);
-        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left);
-             h = mnl_nlmsg_next(h, &left)) {
+        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
             if (h->nlmsg_seq != sequence_)
                 continue;
             // Somebody changed the ruleset meanwhile, and something may be missing.

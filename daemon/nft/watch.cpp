@@ -104,8 +104,7 @@ Result<std::optional<Change>> Watch::update() {
         if (n < 0)
             break;
         int left = static_cast<int>(n);
-        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left);
-             h = mnl_nlmsg_next(h, &left))
+        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
             take(h);
     }
     in_transaction_ = false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Channel: one end of a SOCK_SEQPACKET pair between xknockd and xknock-worker, or xknockd and xknock-hooks. A message is one
-// fixed-size struct and at most kMaxFds descriptors; whatever has another size than its type demands is an error of the
-// other side, and the connection is over.
+// Channel: one end of a SOCK_SEQPACKET pair between xknockd and xknock-worker, or xknockd and xknock-hooks. A message
+// is one fixed-size struct and at most kMaxFds descriptors; whatever has another size than its type demands is an error
+// of the other side, and the connection is over.
 #pragma once
 
 #include "protocol/base/bytes.h"
@@ -20,7 +20,8 @@
 namespace xk::privsep {
 
 inline constexpr std::size_t kMaxMessage = 16 * 1024;
-inline constexpr std::size_t kMaxFds = 32; // of the kernel's 253 (SCM_MAX_FD): each counts against the reader's RLIMIT_NOFILE
+inline constexpr std::size_t kMaxFds =
+    32; // of the kernel's 253 (SCM_MAX_FD): each counts against the reader's RLIMIT_NOFILE
 inline constexpr std::chrono::seconds kPatience{10};
 
 struct Received {

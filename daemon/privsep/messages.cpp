@@ -4,7 +4,7 @@
 namespace xk::privsep {
 
 // No padding: nothing of the sender's memory goes with them, and each byte of theirs is looked at.
-static_assert(std::has_unique_object_representations_v<DoorAsk>);
+static_assert(std::has_unique_object_representations_v<RequestGrant>);
 static_assert(std::has_unique_object_representations_v<Notice>);
 static_assert(std::has_unique_object_representations_v<SecretsRead>);
 
@@ -21,11 +21,11 @@ bool is_known(IpProtocol protocol) {
     return false;
 }
 
-bool is_known(DoorVerb verb) {
+bool is_known(GrantVerb verb) {
     switch (verb) {
-    case DoorVerb::open:
-    case DoorVerb::close:
-    case DoorVerb::close_all:
+    case GrantVerb::open:
+    case GrantVerb::close:
+    case GrantVerb::close_all:
         return true;
     }
     return false;
@@ -33,8 +33,8 @@ bool is_known(DoorVerb verb) {
 
 } // namespace
 
-DoorAsk door_ask(DoorVerb verb, const wire::CredentialId& credential, const gate::DoorRequest& request) {
-    DoorAsk message;
+RequestGrant request_grant(GrantVerb verb, const wire::CredentialId& credential, const authz::GrantRequest& request) {
+    RequestGrant message;
     message.credential = credential;
     message.verb = static_cast<std::uint32_t>(verb);
     message.service = request.service;
@@ -47,12 +47,12 @@ DoorAsk door_ask(DoorVerb verb, const wire::CredentialId& credential, const gate
     return message;
 }
 
-std::optional<Asked> checked(const DoorAsk& message) {
-    const auto verb = static_cast<DoorVerb>(message.verb);
+std::optional<Asked> checked(const RequestGrant& message) {
+    const auto verb = static_cast<GrantVerb>(message.verb);
     const auto protocol = static_cast<IpProtocol>(message.protocol);
     if (!is_known(verb) || !is_known(protocol) || message.single > 1)
         return std::nullopt;
-    gate::DoorRequest request;
+    authz::GrantRequest request;
     request.address.bytes = message.address;
     request.service = message.service;
     request.target.bytes = message.target;

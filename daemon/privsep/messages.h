@@ -2,25 +2,25 @@
 //
 // What xknockd and xknock-worker say to each other: one fixed struct for each type, nothing of variable
 // length. The worker is not trusted by xknockd, so every one of its messages is checked for size and range
-// before anything is done, and each request is judged again (gate::permit_open).
+// before anything is done, and each request is judged again (authz::permit_open).
 //
-// The worker's messages are plain integers, of which every value is a valid one (loading a bool that is neither 0 nor 1 is
-// undefined behaviour); checked() makes them what they mean, or nothing.
+// The worker's messages are plain integers, of which every value is a valid one (loading a bool that is neither 0 nor 1
+// is undefined behaviour); checked() makes them what they mean, or nothing.
 //
 //   to the worker                          to xknockd
 //   Setup      ids, ring, state            Ready       sandboxed; nothing hostile was read before
 //   NewPolicy  a configuration begins      SecretsRead whose secrets are to come next, and which were wrong
 //   Secrets    descriptors, a few credentials
 //   Activate   judge by it from now on     Tags        what the filter is to let through
-//   Ban, Unban                             DoorAsk     open, close, close all
-//   DoorAnswer, DoorDone
+//   Ban, Unban                             RequestGrant     open, close, close all
+//   ReplyGrant, GrantCommitted
 //   Unlock, AcceptClock, Panic             Notice      something that the operator is to know
-//   RaiseFence                             FenceRaised it counts for every knock from here on
+//   RaiseHorizon                             HorizonRaised it counts for every knock from here on
 //   Ping                                   Pong
 #pragma once
 
-#include "daemon/gate/firewall.h"
-#include "daemon/gate/policy.h"
+#include "daemon/authz/firewall.h"
+#include "daemon/authz/policy.h"
 #include "daemon/privsep/channel.h"
 
 #include <cstring>
@@ -35,21 +35,21 @@ enum class Type : std::uint32_t {
     activate,
     ban,
     unban,
-    door_answer,
+    reply_grant,
     unlock,
     accept_clock,
     ping,
-    door_done,
+    grant_committed,
     panic,
-    raise_fence,
+    raise_horizon,
     // from the worker
     ready = 101,
     secrets_read,
     tags,
-    door_ask,
+    request_grant,
     notice,
     pong,
-    fence_raised,
+    horizon_raised,
 };
 
 // Descriptors: the ring's map, the state file, the copy of the state (at its end: none).
@@ -60,24 +60,24 @@ struct Setup {
     std::uint32_t gid = 0;
     std::uint32_t has_copy = 0;
     Bytes<16> boot_id{};
-    std::int64_t skew = 0;          // seconds
-    std::int64_t earliest_wall = 0; // us: a clock below this is known to be wrong
+    std::int64_t skew = 0;            // seconds
+    std::int64_t earliest_wall = 0;   // us: a clock below this is known to be wrong
     std::uint64_t replay_entries = 0; // that the state file has
 };
 
-// Descriptor: a sealed memory file with `services` gate::Service and then `credentials` gate::Credential.
+// Descriptor: a sealed memory file with `services` authz::Service and then `credentials` authz::Credential.
 struct NewPolicy {
     static constexpr Type kType = Type::new_policy;
     Type type = kType;
     std::uint32_t services = 0;
     std::uint32_t credentials = 0;
     std::uint32_t generation = 0; // the worker says with its tags which configuration they are of
-    gate::Settings settings;
+    authz::Settings settings;
 };
 
-// Of `count` credentials from `first` on. Descriptors, for each: the file with its key and, where it has a factor, the file
-// with the factor's secret. The worker asks for them (SecretsRead), so that there are never more in the socket than these,
-// however many credentials there are and whatever both do meanwhile.
+// Of `count` credentials from `first` on. Descriptors, for each: the file with its key and, where it has a factor, the
+// file with the factor's secret. The worker asks for them (SecretsRead), so that there are never more in the socket
+// than these, however many credentials there are and whatever both do meanwhile.
 inline constexpr std::uint32_t kSecretsAtOnce = 16;
 static_assert(2 * kSecretsAtOnce <= kMaxFds);
 struct Secrets {
@@ -107,16 +107,16 @@ struct Unban {
     Prefix prefix;
 };
 
-struct DoorAnswer {
-    static constexpr Type kType = Type::door_answer;
+struct ReplyGrant {
+    static constexpr Type kType = Type::reply_grant;
     Type type = kType;
     std::uint32_t sequence = 0;
-    gate::Answer answer = gate::Answer::failed;
+    authz::Answer answer = authz::Answer::failed;
 };
 
-// What a DoorAnswer called waiting has come about, or could not.
-struct DoorDone {
-    static constexpr Type kType = Type::door_done;
+// What a ReplyGrant called waiting has come about, or could not.
+struct GrantCommitted {
+    static constexpr Type kType = Type::grant_committed;
     Type type = kType;
     std::uint32_t sequence = 0;
     std::uint32_t failed = 0; // 1: it could not
@@ -143,12 +143,12 @@ struct Panic {
 };
 
 // Knocks of before may have been accepted where we do not remember them.
-struct RaiseFence {
-    static constexpr Type kType = Type::raise_fence;
+struct RaiseHorizon {
+    static constexpr Type kType = Type::raise_horizon;
     Type type = kType;
 };
-struct FenceRaised {
-    static constexpr Type kType = Type::fence_raised;
+struct HorizonRaised {
+    static constexpr Type kType = Type::horizon_raised;
     Type type = kType;
 };
 
@@ -161,7 +161,7 @@ struct Ping {
 struct Ready {
     static constexpr Type kType = Type::ready;
     Type type = kType;
-    std::uint32_t begin = 0; // gate::State::Begin, or kResumed; nothing else is
+    std::uint32_t begin = 0; // authz::State::Begin, or kResumed; nothing else is
 };
 inline constexpr std::uint32_t kResumed = 3;
 
@@ -169,10 +169,10 @@ inline constexpr std::uint32_t kResumed = 3;
 struct SecretsRead {
     static constexpr Type kType = Type::secrets_read;
     Type type = kType;
-    std::uint32_t generation = 0;      // of the NewPolicy
-    std::uint32_t next = 0;            // the first credential whose secrets were not read yet; behind the last: all were
-    std::uint32_t bad_keys = 0;        // of the last Secrets, bit n: credential first + n
-    std::uint32_t bad_factors = 0;     // likewise
+    std::uint32_t generation = 0;  // of the NewPolicy
+    std::uint32_t next = 0;        // the first credential whose secrets were not read yet; behind the last: all were
+    std::uint32_t bad_keys = 0;    // of the last Secrets, bit n: credential first + n
+    std::uint32_t bad_factors = 0; // likewise
     std::uint32_t unlocked_memory = 0; // not 0: RLIMIT_MEMLOCK forbids locking the keys
 };
 
@@ -196,14 +196,14 @@ struct Tags {
     TagRecord tags[kTagsInMessage];
 };
 
-enum class DoorVerb : std::uint32_t { open = 1, close, close_all };
-struct DoorAsk {
-    static constexpr Type kType = Type::door_ask;
+enum class GrantVerb : std::uint32_t { open = 1, close, close_all };
+struct RequestGrant {
+    static constexpr Type kType = Type::request_grant;
     Type type = kType;
     std::uint32_t sequence = 0;
     std::uint32_t generation = 0;    // of the configuration that it was judged by
-    wire::CredentialId credential{}; // instead of the index in gate::DoorRequest, which a reload may have moved
-    std::uint32_t verb = 0;          // DoorVerb; the others are the fields of gate::DoorRequest
+    wire::CredentialId credential{}; // instead of the index in authz::GrantRequest, which a reload may have moved
+    std::uint32_t verb = 0;          // GrantVerb; the others are the fields of authz::GrantRequest
     std::uint32_t service = 0;
     Bytes<16> address{};
     Bytes<16> target{};
@@ -231,14 +231,14 @@ struct Pong {
     std::uint32_t number = 0;
 };
 
-DoorAsk door_ask(DoorVerb verb, const wire::CredentialId& credential, const gate::DoorRequest& request);
+RequestGrant request_grant(GrantVerb verb, const wire::CredentialId& credential, const authz::GrantRequest& request);
 
 // What the worker's numbers mean; nothing where one of them means nothing.
 struct Asked {
-    DoorVerb verb;
-    gate::DoorRequest request; // without the credential
+    GrantVerb verb;
+    authz::GrantRequest request; // without the credential
 };
-std::optional<Asked> checked(const DoorAsk& message);
+std::optional<Asked> checked(const RequestGrant& message);
 std::optional<NoticeKind> checked(const Notice& message);
 
 template <typename M>

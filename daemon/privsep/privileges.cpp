@@ -18,7 +18,7 @@ constexpr capng_type_t kBoth = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG
 constexpr unsigned kKept[] = {CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON};
 constexpr unsigned kOfDispatcher[] = {CAP_SYS_ADMIN, CAP_DAC_OVERRIDE};
 
-Result<void> close_doors() {
+Result<void> close_pinholes() {
     // No core dump, no ptrace, and /proc/PID is root's.
     const rlimit none{0, 0};
     if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
@@ -30,20 +30,17 @@ Result<void> close_doors() {
 
 // The user and groups; root needs nothing but being root, others CAP_SETUID and CAP_SETGID.
 Result<void> change_user(uid_t uid, gid_t gid) {
-    if (::setgroups(0, nullptr) != 0 || ::setresgid(gid, gid, gid) != 0 ||
-        ::setresuid(uid, uid, uid) != 0)
-        return os_error("becoming user " + std::to_string(uid),
-                        "start xknockd as root, or by its systemd unit");
+    if (::setgroups(0, nullptr) != 0 || ::setresgid(gid, gid, gid) != 0 || ::setresuid(uid, uid, uid) != 0)
+        return os_error("becoming user " + std::to_string(uid), "start xknockd as root, or by its systemd unit");
     return {};
 }
 
 // Of all capabilities only those that capng was told stay. A unit's ambient ones go by themselves when they are no
 // longer inheritable (capabilities(7)); this makes sure.
 Result<void> drop_others() {
-    if (capng_apply(CAPNG_SELECT_CAPS) != 0 ||
-        ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
+    if (capng_apply(CAPNG_SELECT_CAPS) != 0 || ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
         return os_error("dropping capabilities");
-    return close_doors();
+    return close_pinholes();
 }
 
 } // namespace
@@ -57,8 +54,8 @@ Result<void> check_capabilities() {
     std::string missing;
     for (const unsigned capability : {0u + CAP_NET_ADMIN, 0u + CAP_BPF})
         if (!capng_have_capability(CAPNG_PERMITTED, capability))
-            missing += std::string(missing.empty() ? "" : " and ") +
-                       (capability == CAP_BPF ? "CAP_BPF" : "CAP_NET_ADMIN");
+            missing +=
+                std::string(missing.empty() ? "" : " and ") + (capability == CAP_BPF ? "CAP_BPF" : "CAP_NET_ADMIN");
     if (missing.empty())
         return {};
     return Error{"the process lacks " + missing, "start xknockd as root, or by its systemd unit"};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/privsep/sandbox.h"
 
-#include "daemon/privsep/privileges.h"
 #include "daemon/privsep/channel.h"
+#include "daemon/privsep/privileges.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/handle.h"
 
@@ -23,8 +23,8 @@ namespace {
 
 static_assert(kMostDescriptors > 3 * kMaxFds + 16);
 
-// RLIMIT_AS, because RLIMIT_DATA leaves out shared anonymous memory. It is counted from what is mapped now: programs and
-// libraries, the ring and the state, whose sizes are no concern of ours.
+// RLIMIT_AS, because RLIMIT_DATA leaves out shared anonymous memory. It is counted from what is mapped now: programs
+// and libraries, the ring and the state, whose sizes are no concern of ours.
 Result<rlim_t> memory_limit() {
 #if defined(__SANITIZE_ADDRESS__)
     return RLIM_INFINITY; // its shadow is 20 TB of addresses
@@ -55,8 +55,7 @@ Result<void> leave_file_system() {
     // 13 rights in version 1; versions 2 (5.19, REFER) and 3 (6.2, TRUNCATE) have one more each.
     const unsigned rights = abi == 1 ? 13 : abi == 2 ? 14 : 15;
     const landlock_ruleset_attr attributes{(1ull << rights) - 1};
-    const Fd ruleset(static_cast<int>(
-        ::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
+    const Fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
     if (!ruleset || ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
         return os_error("leaving the file system (Landlock)");
     return {};
@@ -69,20 +68,47 @@ struct Release {
 // None of them takes a path, and so neither does fstat(2) stand here: glibc makes it of newfstatat(2), which takes one.
 constexpr int kAllowed[] = {
     // reading the ring, the channel and the clock
-    SCMP_SYS(read), SCMP_SYS(recvmsg), SCMP_SYS(sendmsg),
-    SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(timerfd_settime), SCMP_SYS(clock_gettime),
-    SCMP_SYS(getrandom), SCMP_SYS(gettid), SCMP_SYS(close),
+    SCMP_SYS(read),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(gettid),
+    SCMP_SYS(close),
     // memory
-    SCMP_SYS(munmap), SCMP_SYS(brk), SCMP_SYS(madvise), SCMP_SYS(mlock), SCMP_SYS(munlock),
+    SCMP_SYS(munmap),
+    SCMP_SYS(brk),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mlock),
+    SCMP_SYS(munlock),
     SCMP_SYS(futex),
     // the end, and what the kernel itself restarts
-    SCMP_SYS(exit_group), SCMP_SYS(exit), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(exit),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigreturn),
 #if defined(__SANITIZE_ADDRESS__)
     // The sanitizer's runtime, in development builds only: its checks and reports.
-    SCMP_SYS(getpid), SCMP_SYS(sigaltstack), SCMP_SYS(rt_sigaction),
-    SCMP_SYS(rt_sigprocmask), SCMP_SYS(tgkill), SCMP_SYS(sched_yield), SCMP_SYS(readlink),
-    SCMP_SYS(readlinkat), SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(lseek), SCMP_SYS(stat),
-    SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(write), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+    SCMP_SYS(getpid),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(lseek),
+    SCMP_SYS(stat),
+    SCMP_SYS(pipe),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(write),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
 #endif
 };
 
@@ -102,8 +128,8 @@ Result<void> filter_system_calls() {
     // Memory, but never executable.
     for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)})
         if (failure == 0)
-            failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1,
-                                       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+            failure =
+                seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     if (failure == 0)
         failure = seccomp_load(context.get());
     if (failure != 0)

@@ -10,7 +10,7 @@
 
 namespace xk::privsep {
 
-Result<Worker> spawn_worker(const std::string& executable, const std::string& name) {
+Result<Child> spawn_child(const std::string& executable, const std::string& name) {
     auto ends = Channel::pair();
     if (!ends)
         return ends.error();
@@ -32,8 +32,7 @@ Result<Worker> spawn_worker(const std::string& executable, const std::string& na
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
     char* arguments[] = {const_cast<char*>(name.c_str()), nullptr};
     pid_t pid = -1;
-    const int failure =
-        ::posix_spawn(&pid, executable.c_str(), &files, &attributes, arguments, environ);
+    const int failure = ::posix_spawn(&pid, executable.c_str(), &files, &attributes, arguments, environ);
     ::posix_spawn_file_actions_destroy(&files);
     ::posix_spawnattr_destroy(&attributes);
     if (failure != 0)
@@ -41,7 +40,7 @@ Result<Worker> spawn_worker(const std::string& executable, const std::string& na
     // A worker that does not read must not hold us.
     if (::fcntl(ours.fd(), F_SETFL, O_NONBLOCK) != 0)
         return os_error("setting up the channel to " + name);
-    return Worker{pid, std::move(ours)};
+    return Child{pid, std::move(ours)};
 }
 
 } // namespace xk::privsep

@@ -15,13 +15,13 @@ namespace xk::privsep {
 // The descriptor on which it finds its end of the channel.
 inline constexpr int kWorkerChannel = 3;
 
-struct Worker {
+struct Child {
     pid_t pid = -1;
     Channel channel; // our end, non-blocking
 };
 
-// Runs `executable` under this name, with standard error as ours, standard input and output on /dev/null, the channel, and no other
-// descriptor; signals are as at a program's start.
-Result<Worker> spawn_worker(const std::string& executable, const std::string& name = "xknock-worker");
+// Runs `executable` under this name, with standard error as ours, standard input and output on /dev/null, the channel,
+// and no other descriptor; signals are as at a program's start.
+Result<Child> spawn_child(const std::string& executable, const std::string& name = "xknock-worker");
 
 } // namespace xk::privsep

@@ -18,9 +18,10 @@ bool Worker::clock_is_credible(const Now& now) const {
 void Worker::look_at_clock(const Now& now) {
     const auto forward = state_.follow_wall_clock(now);
     if (forward.count() > 0)
-        spdlog::warn("the wall clock was set forward by {}, without a sleep; knocks of before are refused, because this "
-                     "machine may go on from a snapshot",
-                     duration_text(std::chrono::ceil<std::chrono::seconds>(forward)));
+        spdlog::warn(
+            "the wall clock was set forward by {}, without a sleep; knocks of before are refused, because this "
+            "machine may go on from a snapshot",
+            duration_text(std::chrono::ceil<std::chrono::seconds>(forward)));
 }
 
 Result<void> Worker::follow_clock(bool was_set) {
@@ -54,7 +55,7 @@ Result<void> Worker::follow_clock(bool was_set) {
 
 Result<void> Worker::publish(const Now& now, bool all) {
     const auto skew = judge_->policy().settings.skew;
-    const gate::SlotRange range = gate::published_slots(now.wall, skew);
+    const authz::SlotRange range = authz::published_slots(now.wall, skew);
     const bool credible = clock_is_credible(now);
     auto message = std::make_unique<Tags>();
     message->generation = generation_;
@@ -70,7 +71,7 @@ Result<void> Worker::publish(const Now& now, bool all) {
     for (Slot slot = range.first; credible && slot <= range.last; ++slot) {
         if (!all && slot >= published_.first && slot <= published_.last)
             continue;
-        const gate::TagLife life = gate::tag_life(slot, skew);
+        const authz::TagLife life = authz::tag_life(slot, skew);
         for (std::uint32_t i = 0; i < keys.size(); ++i) {
             GateKeys gate = gate_keys(keys[i].gate, slot);
             const Wiped wiped(gate);
@@ -87,7 +88,7 @@ Result<void> Worker::publish(const Now& now, bool all) {
                     return sent;
         }
     }
-    published_ = credible ? range : gate::SlotRange{};
+    published_ = credible ? range : authz::SlotRange{};
     auto sent = flush(true);
     wipe(*message);
     return sent;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/worker/worker.h"
 
-#include "daemon/config/secret_file.h"
 #include "daemon/log.h"
 #include "daemon/privsep/sandbox.h"
 #include "protocol/base/quote.h"
@@ -19,23 +18,23 @@
 namespace xk::worker {
 
 using namespace privsep;
-using gate::Answer;
+using authz::Answer;
 
 // Asks xknockd and waits for its answer. Whatever else comes meanwhile waits its turn.
-class Worker::Doors : public gate::Firewall {
+class Worker::GrantRequests : public authz::Firewall {
   public:
-    explicit Doors(Worker& worker) : worker_(worker) {}
-    Answer open(const gate::DoorRequest& r) override { return ask(DoorVerb::open, r); }
-    Answer close(const gate::DoorRequest& r) override { return ask(DoorVerb::close, r); }
+    explicit GrantRequests(Worker& worker) : worker_(worker) {}
+    Answer open(const authz::GrantRequest& r) override { return ask(GrantVerb::open, r); }
+    Answer close(const authz::GrantRequest& r) override { return ask(GrantVerb::close, r); }
     Answer close_all(std::uint32_t credential) override {
-        gate::DoorRequest r;
+        authz::GrantRequest r;
         r.credential = credential;
-        return ask(DoorVerb::close_all, r);
+        return ask(GrantVerb::close_all, r);
     }
 
   private:
-    Answer ask(DoorVerb verb, const gate::DoorRequest& request) {
-        DoorAsk ask = door_ask(verb, worker_.judge_->policy().credentials[request.credential].id, request);
+    Answer ask(GrantVerb verb, const authz::GrantRequest& request) {
+        RequestGrant ask = request_grant(verb, worker_.judge_->policy().credentials[request.credential].id, request);
         ask.sequence = ++worker_.sequence_;
         ask.generation = worker_.generation_;
         // Not asked, or not answered: the record stays in the ring, and the next worker asks again.
@@ -47,7 +46,7 @@ class Worker::Doors : public gate::Firewall {
                 give_up(received.error());
             if (!*received)
                 ::_exit(0);
-            if (const auto answer = as<DoorAnswer>(**received)) {
+            if (const auto answer = as<ReplyGrant>(**received)) {
                 if (answer->sequence == ask.sequence)
                     return answer->answer;
                 continue;
@@ -80,7 +79,7 @@ Result<std::string> read_copy(const Fd& fd) {
             return os_error("reading the copy of the state");
         if (n > 0)
             copy.append(chunk, static_cast<std::size_t>(n));
-        if (copy.size() > gate::state_size(gate::kMostReplayEntries) + 4096)
+        if (copy.size() > authz::state_size(authz::kMostReplayEntries) + 4096)
             return Error{"the copy of the state is too large", {}};
     }
     return copy;
@@ -88,7 +87,7 @@ Result<std::string> read_copy(const Fd& fd) {
 
 // Whoever holds this lock is the worker; xknockd looks for it before it starts another one.
 Result<void> lock(const Fd& state) {
-    struct flock whole{};
+    struct flock whole {};
     whole.l_type = F_WRLCK;
     whole.l_whence = SEEK_SET;
     if (::fcntl(state.get(), F_SETLK, &whole) != 0)
@@ -96,13 +95,13 @@ Result<void> lock(const Fd& state) {
     return {};
 }
 
-std::string label_of(const gate::Policy& policy, const gate::Outcome& outcome) {
+std::string label_of(const authz::Policy& policy, const authz::Outcome& outcome) {
     return outcome.credential ? policy.credentials[*outcome.credential].label() : "unknown credential";
 }
 
 } // namespace
 
-Worker::Worker(Channel channel, xdp::Ring ring, Fd state_file, gate::State state, Fd timer)
+Worker::Worker(Channel channel, xdp::Ring ring, Fd state_file, authz::State state, Fd timer)
     : channel_(std::move(channel)), ring_(std::move(ring)), state_file_(std::move(state_file)),
       state_(std::move(state)), timer_(std::move(timer)) {}
 
@@ -114,7 +113,7 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
         return std::unique_ptr<Worker>();
     const auto setup = as<Setup>(**received);
     auto& fds = (**received).fds;
-    if (!setup || setup->replay_entries < 1 || setup->replay_entries > gate::kMostReplayEntries ||
+    if (!setup || setup->replay_entries < 1 || setup->replay_entries > authz::kMostReplayEntries ||
         fds.size() != 2 + (setup->has_copy ? 1u : 0u))
         return Error{"the first message is not Setup", {}, Exit::bug};
 
@@ -125,11 +124,11 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
     Fd state_file = std::move(fds[1]);
     if (auto locked = lock(state_file); !locked)
         return locked.error();
-    const std::size_t size = gate::state_size(setup->replay_entries);
+    const std::size_t size = authz::state_size(setup->replay_entries);
     void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, state_file.get(), 0);
     if (memory == MAP_FAILED)
         return os_error("mapping the state");
-    gate::State state({static_cast<std::uint8_t*>(memory), size});
+    authz::State state({static_cast<std::uint8_t*>(memory), size});
     std::string copy;
     if (setup->has_copy) {
         auto read = read_copy(fds[2]);
@@ -150,11 +149,11 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
     Ready ready;
     ready.begin = kResumed;
     if (!state.is_of(setup->boot_id))
-        ready.begin = static_cast<std::uint32_t>(
-            state.begin(setup->boot_id, Now::read(), std::chrono::seconds(setup->skew),
-                        {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}));
-    std::unique_ptr<Worker> worker(new Worker(std::move(channel), *std::move(ring),
-                                              std::move(state_file), std::move(state), std::move(timer)));
+        ready.begin =
+            static_cast<std::uint32_t>(state.begin(setup->boot_id, Now::read(), std::chrono::seconds(setup->skew),
+                                                   {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}));
+    std::unique_ptr<Worker> worker(
+        new Worker(std::move(channel), *std::move(ring), std::move(state_file), std::move(state), std::move(timer)));
     worker->first_skew_ = std::chrono::seconds(setup->skew);
     worker->earliest_ = WallTime(std::chrono::microseconds(setup->earliest_wall));
     if (auto sent = send(worker->channel_, ready); !sent)
@@ -200,9 +199,8 @@ Result<void> Worker::run() {
                 return done;
         }
         // Candidates are looked at only while there is somebody to judge them.
-        pollfd fds[] = {{channel_.fd(), POLLIN, 0},
-                        {timer_.get(), POLLIN, 0},
-                        {judge_ ? ring_.poll_fd() : -1, POLLIN, 0}};
+        pollfd fds[] = {
+            {channel_.fd(), POLLIN, 0}, {timer_.get(), POLLIN, 0}, {judge_ ? ring_.poll_fd() : -1, POLLIN, 0}};
         if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR)
             return os_error("waiting");
         if (fds[0].revents != 0) {
@@ -221,13 +219,13 @@ Result<void> Worker::run() {
                 return done;
         }
         if (fds[2].revents != 0)
-            ring_.consume([this](const gate::Candidate& candidate) { judge(candidate); }, kTurn);
+            ring_.consume([this](const authz::Candidate& candidate) { judge(candidate); }, kTurn);
     }
 }
 
 bool Worker::handle_at_once(const Received& received) {
     if (const auto ban = as<privsep::Ban>(received)) {
-        gate::Ban until;
+        authz::Ban until;
         if (!ban->for_ever)
             until.until = BootTime(std::chrono::nanoseconds(ban->until));
         bans_.add(ban->prefix, until);
@@ -237,7 +235,7 @@ bool Worker::handle_at_once(const Received& received) {
         in_panic_ = panic->on != 0;
         if (judge_)
             judge_->set_panic(in_panic_);
-    } else if (const auto done = as<DoorDone>(received)) {
+    } else if (const auto done = as<GrantCommitted>(received)) {
         if (const auto asked = undone_.extract(done->sequence))
             state_.end_asked(asked.mapped(), done->failed == 0);
     } else {
@@ -271,9 +269,9 @@ Result<void> Worker::handle(Received received) {
         state_.accept_clock(Now::read(), skew());
         earliest_ = WallTime::min();
         return follow_clock(true);
-    case Type::raise_fence:
-        state_.raise_fence(Now::read(), skew());
-        return say(FenceRaised{});
+    case Type::raise_horizon:
+        state_.raise_horizon(Now::read(), skew());
+        return say(HorizonRaised{});
     case Type::ping:
         if (const auto message = as<Ping>(received)) {
             Pong pong;
@@ -282,7 +280,7 @@ Result<void> Worker::handle(Received received) {
             return say(pong);
         }
         break;
-    case Type::door_answer: // to a question that was given up
+    case Type::reply_grant: // to a question that was given up
         return {};
     default:
         break;
@@ -290,116 +288,27 @@ Result<void> Worker::handle(Received received) {
     return Error{"a message from xknockd makes no sense here", {}, Exit::bug};
 }
 
-Result<void> Worker::handle_new_policy(const NewPolicy& message, Received& received) {
-    if (received.fds.size() != 1 || message.services > gate::kMaxServices ||
-        message.credentials > gate::kMaxCredentials)
-        return Error{"a configuration from xknockd makes no sense", {}, Exit::bug};
-    pending_.reset(); // of a hand-over that was given up
-    Pending pending{message.generation, {}, Secret<CredentialKeys>(message.credentials),
-                    Secret<gate::FactorSecret>(message.credentials), {}};
-    pending.policy.settings = message.settings;
-    pending.policy.services.resize(message.services);
-    pending.policy.credentials.resize(message.credentials);
-    const auto read_all = [&](void* to, std::size_t size) {
-        auto* at = static_cast<char*>(to);
-        while (size > 0) {
-            const ssize_t n = ::read(received.fds[0].get(), at, size);
-            if (n <= 0 && !(n < 0 && errno == EINTR))
-                return false;
-            if (n > 0) {
-                at += n;
-                size -= static_cast<std::size_t>(n);
-            }
-        }
-        return true;
-    };
-    if (!read_all(pending.policy.services.data(), message.services * sizeof(gate::Service)) ||
-        !read_all(pending.policy.credentials.data(), message.credentials * sizeof(gate::Credential)))
-        return Error{"a configuration from xknockd is cut", {}, Exit::bug};
-    if (!pending.keys.locked() || !pending.factors.locked())
-        pending.report.unlocked_memory = 1;
-    pending.report.generation = message.generation;
-    pending_ = std::move(pending);
-    return say(pending_->report);
-}
-
-Result<void> Worker::handle_secrets(const Secrets& message, Received& received) {
-    // In order and without a gap, so that none of them is left out and none is read twice.
-    if (!pending_ || message.first != pending_->report.next || message.count == 0 || message.count > kSecretsAtOnce ||
-        message.count > pending_->policy.credentials.size() - message.first)
-        return Error{"secrets from xknockd that were not asked for", {}, Exit::bug};
-    SecretsRead& report = pending_->report;
-    report.bad_keys = report.bad_factors = 0;
-    std::span<const Fd> files(received.fds);
-    for (std::uint32_t n = 0; n < message.count; ++n) {
-        gate::Credential& credential = pending_->policy.credentials[message.first + n];
-        const std::uint32_t bit = 1u << n;
-        const std::size_t own = (message.without & bit) != 0 ? 0 : credential.factor == FactorKind::none ? 1 : 2;
-        if (files.size() < own)
-            return Error{"secrets from xknockd without their files", {}, Exit::bug};
-        credential.enabled = read_secrets(message.first + n, files.first(own), bit) && credential.enabled;
-        files = files.subspan(own);
-    }
-    if (!files.empty())
-        return Error{"secrets from xknockd with files of nobody", {}, Exit::bug};
-    report.next += message.count;
-    return say(report);
-}
-
-// Into the key and factor of the configuration that is being handed over; false, with the bit in the report, where a file is
-// not what it must be.
-bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::uint32_t bit) {
-    const gate::Credential& credential = pending_->policy.credentials[index];
-    Secret<Key> key;
-    const bool has_key = !files.empty() && config::read_key_file(files[0], *key);
-    if (!has_key) {
-        pending_->report.bad_keys |= bit;
-        randombytes_buf(key->data(), key->size()); // a key that nobody has
-    }
-    derive(pending_->keys[index], *key, pending_->policy.settings.server, credential.id);
-    if (!has_key || files.size() < 2)
-        return has_key;
-    const bool has_factor = config::read_factor_file(files[1], credential.factor, pending_->factors[index]);
-    if (!has_factor)
-        pending_->report.bad_factors |= bit;
-    return has_factor;
-}
-
-Result<void> Worker::handle_activate() {
-    if (!pending_ || !pending_->is_whole())
-        return Error{"a configuration whose secrets were not all read is not to count", {}, Exit::bug};
-    judge_ = std::make_unique<gate::Judge>(std::move(pending_->policy), std::move(pending_->keys),
-                                           std::move(pending_->factors), state_, bans_, Now::read());
-    judge_->set_panic(in_panic_);
-    generation_ = pending_->generation;
-    pending_.reset();
-    auto done = follow_clock(true);
-    if (done && !std::exchange(asked_again_, true))
-        ask_again();
-    return done;
-}
-
-// xknockd may have ended before doors were open that it had promised: their knocks are not in the ring any more.
+// xknockd may have ended before pinholes were open that it had promised: their knocks are not in the ring any more.
 void Worker::ask_again() {
-    Doors doors(*this);
-    for (std::uint32_t i = 0; i < gate::kMostAsked; ++i) {
+    GrantRequests pinholes(*this);
+    for (std::uint32_t i = 0; i < authz::kMostAsked; ++i) {
         if (state_.asked(i).live == 0)
             continue;
-        if (judge_->ask_again(i, Now::read(), doors) == Answer::waiting)
+        if (judge_->ask_again(i, Now::read(), pinholes) == Answer::waiting)
             undone_[sequence_] = i;
     }
 }
 
-void Worker::judge(const gate::Candidate& candidate) {
+void Worker::judge(const authz::Candidate& candidate) {
     const Now now = Now::read();
     look_at_clock(now);
-    Doors doors(*this);
-    const gate::Outcome outcome = judge_->judge(candidate, now, doors);
+    GrantRequests pinholes(*this);
+    const authz::Outcome outcome = judge_->judge(candidate, now, pinholes);
     log_outcome(outcome, now);
-    if (const gate::Accepted* accepted = outcome.accepted(); accepted != nullptr && accepted->waiting)
+    if (const authz::Accepted* accepted = outcome.accepted(); accepted != nullptr && accepted->waiting)
         undone_[sequence_] = *accepted->waiting;
-    const gate::Refused* refused = outcome.refused();
-    if (refused != nullptr && refused->reason == gate::Reject::wrong_code && refused->locked_for_good) {
+    const authz::Refused* refused = outcome.refused();
+    if (refused != nullptr && refused->reason == authz::Reject::wrong_code && refused->locked_for_good) {
         Notice notice;
         notice.kind = static_cast<std::uint32_t>(NoticeKind::locked_for_good);
         notice.credential = judge_->policy().credentials[*outcome.credential].id;
@@ -407,19 +316,20 @@ void Worker::judge(const gate::Candidate& candidate) {
     }
 }
 
-void Worker::log_outcome(const gate::Outcome& outcome, const Now& now) {
+void Worker::log_outcome(const authz::Outcome& outcome, const Now& now) {
     const std::string who = label_of(judge_->policy(), outcome);
-    if (const gate::Accepted* accepted = outcome.accepted()) {
+    if (const authz::Accepted* accepted = outcome.accepted()) {
         // What was opened or closed is logged by xknockd, which did it.
         if (accepted->retry)
             spdlog::debug("retry of {} {} from {}", who, name_of(accepted->action), outcome.source.text());
-        else if (accepted->action == Action::probe && log_budget_.allow(gate::kRejects, outcome.source, now.boot))
+        else if (accepted->action == Action::probe && log_budget_.allow(authz::kRejects, outcome.source, now.boot))
             spdlog::info("probe by {} from {}", who, outcome.source.text());
         return;
     }
-    const gate::Refused& refused = *outcome.refused();
+    const authz::Refused& refused = *outcome.refused();
     // A lock is always told: there are at most fifty for a credential before it is locked for good.
-    const bool locks = refused.reason == gate::Reject::wrong_code && (refused.locked_for_good || refused.locked_for.count() > 0);
+    const bool locks =
+        refused.reason == authz::Reject::wrong_code && (refused.locked_for_good || refused.locked_for.count() > 0);
     if (!locks && !log_budget_.allow(static_cast<unsigned>(refused.reason), outcome.source, now.boot))
         return;
     std::string more;

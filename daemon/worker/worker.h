@@ -5,10 +5,10 @@
 // key or reads a byte that a stranger chose. One thread, one poll(2).
 #pragma once
 
-#include "daemon/gate/bans.h"
-#include "daemon/gate/judge.h"
-#include "daemon/gate/log_budget.h"
-#include "daemon/gate/state.h"
+#include "daemon/authz/bans.h"
+#include "daemon/authz/judge.h"
+#include "daemon/authz/log_budget.h"
+#include "daemon/authz/state.h"
 #include "daemon/privsep/channel.h"
 #include "daemon/privsep/messages.h"
 #include "daemon/xdp/ring.h"
@@ -34,19 +34,19 @@ class Worker {
     // A configuration that is being handed over.
     struct Pending {
         std::uint32_t generation;
-        gate::Policy policy;
+        authz::Policy policy;
         Secret<CredentialKeys> keys;
-        Secret<gate::FactorSecret> factors;
+        Secret<authz::FactorSecret> factors;
         privsep::SecretsRead report;
 
         // With a key of zeros anybody could knock: it goes live only when each credential has had its own.
         bool is_whole() const { return report.next == policy.credentials.size(); }
     };
 
-    Worker(privsep::Channel channel, xdp::Ring ring, Fd state_file, gate::State state, Fd timer);
+    Worker(privsep::Channel channel, xdp::Ring ring, Fd state_file, authz::State state, Fd timer);
 
-    // Comes while we wait for something else, and waits its turn; but for what depends on nothing before it and may come in
-    // any number, which counts at once.
+    // Comes while we wait for something else, and waits its turn; but for what depends on nothing before it and may
+    // come in any number, which counts at once.
     Result<void> put_off(privsep::Received received);
     bool handle_at_once(const privsep::Received& received);
     Result<void> handle(privsep::Received received);
@@ -64,9 +64,9 @@ class Worker {
     }
     Result<void> wait_for_room();
 
-    void judge(const gate::Candidate& candidate);
+    void judge(const authz::Candidate& candidate);
     void ask_again();
-    void log_outcome(const gate::Outcome& outcome, const Now& now);
+    void log_outcome(const authz::Outcome& outcome, const Now& now);
 
     // Tags for the filter: all of them, or those of slots that came near.
     Result<void> publish(const Now& now, bool all);
@@ -78,23 +78,23 @@ class Worker {
     // What could not be told when it happened.
     void tell_the_rest();
 
-    class Doors; // gate::Firewall by asking xknockd
+    class GrantRequests; // authz::Firewall by asking xknockd
 
     privsep::Channel channel_;
     xdp::Ring ring_;
     Fd state_file_; // holds the lock that says that we live
-    gate::State state_;
+    authz::State state_;
     Fd timer_;
-    gate::BanList bans_;
+    authz::BanList bans_;
     bool in_panic_ = false;
-    std::unique_ptr<gate::Judge> judge_;
+    std::unique_ptr<authz::Judge> judge_;
     std::optional<Pending> pending_;
     std::uint32_t generation_ = 0;
-    gate::SlotRange published_{};
+    authz::SlotRange published_{};
     bool clock_reported_wrong_ = false;
     WallTime earliest_{};
     std::chrono::seconds first_skew_ = wire::kDefaultSkew; // until there is a configuration
-    gate::LogBudget log_budget_;
+    authz::LogBudget log_budget_;
     std::uint32_t sequence_ = 0;
     // Accepted and not done yet, by the sequence of their question: their place in State::asked().
     std::map<std::uint32_t, std::uint32_t> undone_;

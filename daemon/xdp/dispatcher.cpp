@@ -144,8 +144,9 @@ Result<void> take_away(const Multiprog& programs, std::vector<xdp_program*> whic
 }
 
 Error no_dispatcher(const std::string& what) {
-    return Error{what, "XDP programs share an interface on Linux 5.10 or later, not in lockdown (cat "
-                       "/sys/kernel/security/lockdown), with package libxdp1; without others: \"xdp: {coexist: none}\""};
+    return Error{what,
+                 "XDP programs share an interface on Linux 5.10 or later, not in lockdown (cat "
+                 "/sys/kernel/security/lockdown), with package libxdp1; without others: \"xdp: {coexist: none}\""};
 }
 
 Error in_the_way(const std::string& interface, const Multiprog& programs) {
@@ -175,10 +176,12 @@ Result<xdp_attach_mode> attach_beside(const Multiprog& there, xdp_program* progr
     if (failure == 0)
         return mode;
     return dispatcher_error(failure, "attaching to " + in_quotes(interface) + " through libxdp",
-                            there ? "xdp-loader status " + interface + " shows the others"
-                                  : "where its driver has no native XDP, or not with these settings (LRO, an MTU above " +
-                                        std::to_string(largest_mtu_in_a_page()) + "), "
-                                    "\"xdp: {allow_generic: true}\" accepts the slower generic mode");
+                            there
+                                ? "xdp-loader status " + interface + " shows the others"
+                                : "where its driver has no native XDP, or not with these settings (LRO, an MTU above " +
+                                      std::to_string(largest_mtu_in_a_page()) +
+                                      "), "
+                                      "\"xdp: {allow_generic: true}\" accepts the slower generic mode");
 }
 
 } // namespace
@@ -196,8 +199,9 @@ Result<void> check_dispatcher() {
     // Otherwise libxdp would attach the filter alone, as if nobody else were to come.
     if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, nullptr) == 1)
         return {};
-    return no_dispatcher("this kernel does not let XDP programs share an interface: it refuses BPF programs that extend "
-                         "others (freplace)");
+    return no_dispatcher(
+        "this kernel does not let XDP programs share an interface: it refuses BPF programs that extend "
+        "others (freplace)");
 }
 
 Result<void> leave_dispatcher(int ifindex) {
@@ -215,9 +219,9 @@ Result<void> replace_dispatcher(const std::string& interface, int ifindex) {
         return programs.error();
     const auto ours = ours_in(*programs);
     if (is_dispatcher(*programs) && static_cast<int>(ours.size()) != xdp_multiprog__program_count(programs->get()))
-        return Error{"others attached XDP programs to interface " + in_quotes(interface) + " through libxdp's dispatcher",
-                     "\"xdp: {coexist: libxdp}\" is for that; or take them away first (xdp-loader status " + interface +
-                         ")"};
+        return Error{
+            "others attached XDP programs to interface " + in_quotes(interface) + " through libxdp's dispatcher",
+            "\"xdp: {coexist: libxdp}\" is for that; or take them away first (xdp-loader status " + interface + ")"};
     return take_away(*programs, ours, ifindex);
 }
 

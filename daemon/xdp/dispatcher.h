@@ -4,9 +4,10 @@
 // the order of their run priorities, and goes on to the next one while they say XDP_PASS. Here the filter is one of
 // those (xdp.coexist: libxdp).
 //
-// What others attached stays. One filter of ours is exchanged for the next by adding the new one and then taking the old
-// one away; libxdp exchanges the whole dispatcher in one step each time, so that no packet meets an interface without
-// filter. Filters of ours are known by their program's name: which one belonged to which daemon does not matter.
+// What others attached stays. One filter of ours is exchanged for the next by adding the new one and then taking the
+// old one away; libxdp exchanges the whole dispatcher in one step each time, so that no packet meets an interface
+// without filter. Filters of ours are known by their program's name: which one belonged to which daemon does not
+// matter.
 //
 // libxdp finds the programs of others by their numbers and in directories that are root's. That takes CAP_SYS_ADMIN and
 // CAP_DAC_OVERRIDE, which are in effect while a function of this file runs, and at no other time.

@@ -31,8 +31,7 @@ namespace fs = std::filesystem;
 constexpr long BPF_FS_MAGIC = 0xcafe4a11;
 #endif
 
-constexpr const char* kKernelHint =
-    "xknockd needs Linux 5.10 or later and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
+constexpr const char* kKernelHint = "xknockd needs Linux 5.10 or later and CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON";
 
 // What libbpf said last at warning level; it knows more than errno does.
 std::string& last_words() {
@@ -63,14 +62,14 @@ Error bpf_error(int code, const std::string& what, const std::string& hint = kKe
 Result<void> check_bpf_file_system(const std::string& directory) {
     std::error_code code;
     fs::create_directories(directory, code);
-    struct statfs info{};
+    struct statfs info {};
     if (::statfs(directory.c_str(), &info) != 0)
         return os_error("directory for pins " + in_quotes(directory),
                         "systemd-tmpfiles --create makes it; is the BPF file system mounted? "
                         "mount -t bpf bpf /sys/fs/bpf");
     if (info.f_type != BPF_FS_MAGIC)
-        return Error{in_quotes(directory) + " is not on a BPF file system",
-                     "mount -t bpf bpf /sys/fs/bpf", Exit::configuration};
+        return Error{in_quotes(directory) + " is not on a BPF file system", "mount -t bpf bpf /sys/fs/bpf",
+                     Exit::configuration};
     return {};
 }
 
@@ -164,14 +163,17 @@ std::string words_of_driver(int ifindex, int program) {
 }
 
 Error no_native_mode(int code, const std::string& interface, int ifindex, int program, std::uint32_t mtu) {
-    const std::string generic = "\"xdp: {allow_generic: true}\" accepts the slower generic mode" + instead_of(interface);
+    const std::string generic =
+        "\"xdp: {allow_generic: true}\" accepts the slower generic mode" + instead_of(interface);
     Error error = os_error_of(code, "attaching to " + in_quotes(interface) + " in native mode");
     if (const std::string words = words_of_driver(ifindex, program); !words.empty())
         error.message += " (" + printable(words) + ")";
     const std::string most = std::to_string(largest_mtu_in_a_page());
     error.hint = mtu > largest_mtu_in_a_page()
-                     ? "its MTU is " + std::to_string(mtu) + ", and its driver or this kernel (before 5.18) wants each packet "
-                           "in one page: ip link set dev " + interface + " mtu " + most + "; or " + generic
+                     ? "its MTU is " + std::to_string(mtu) +
+                           ", and its driver or this kernel (before 5.18) wants each packet "
+                           "in one page: ip link set dev " +
+                           interface + " mtu " + most + "; or " + generic
                      : "its driver has no native XDP, or not with these settings (LRO, queues); " + generic;
     return error;
 }
@@ -179,15 +181,12 @@ Error no_native_mode(int code, const std::string& interface, int ifindex, int pr
 // The maps that outlive the daemon, by the name that the filter gives them.
 bool is_pinned(const char* name) {
     static constexpr std::string_view kPinned[] = {
-        "tags",             "credentials",     "seen",       "local_addresses", "banned_addresses",
-        "banned_networks",  "candidates",      "counters",   "syn_guard",       "known_sources",
-        "allowed_networks", "forwarding"};
+        "tags",       "credentials", "seen",      "local_addresses", "banned_addresses", "banned_networks",
+        "candidates", "counters",    "syn_guard", "known_sources",   "allowed_networks", "forwarding"};
     return std::find(std::begin(kPinned), std::end(kPinned), name) != std::end(kPinned);
 }
 
-std::string maps_directory(const std::string& pins) {
-    return pins + "/maps" + std::to_string(XK_ABI_VERSION);
-}
+std::string maps_directory(const std::string& pins) { return pins + "/maps" + std::to_string(XK_ABI_VERSION); }
 
 // Whether an entry of the directory has a name that we give: somebody may have put another one there.
 bool is_ours(const std::string& name) {
@@ -255,8 +254,7 @@ knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
                                                  : XK_STEALTH_DROP;
     values.knock_interval = static_cast<__u64>(settings.knock_interval.count());
     values.knock_burst = settings.knock_burst;
-    std::memcpy(const_cast<xk_settings*>(
-                    reinterpret_cast<const volatile xk_settings*>(&skeleton->rodata->settings)),
+    std::memcpy(const_cast<xk_settings*>(reinterpret_cast<const volatile xk_settings*>(&skeleton->rodata->settings)),
                 &values, sizeof values);
     // Without it drivers refuse an MTU above a page.
     if (takes_fragments())
@@ -267,7 +265,8 @@ knock_bpf* open_with(const FilterSettings& settings, const std::string& maps) {
         if (is_pinned(bpf_map__name(map)))
             bpf_map__set_pin_path(map, (maps + "/" + bpf_map__name(map)).c_str());
     }
-    // Pinned, it is the same memory for a program that libxdp loads by itself. Its own name has a dot, which no pin may.
+    // Pinned, it is the same memory for a program that libxdp loads by itself. Its own name has a dot, which no pin
+    // may.
     bpf_map__set_pin_path(skeleton->maps.bss, (maps + "/ban_counts").c_str());
     return skeleton;
 }
@@ -315,9 +314,9 @@ Result<Filter> Filter::load(const FilterSettings& settings, const std::string& p
         if (failure == 0) {
             Filter filter(std::move(skeleton), pins);
             for (const LinkLayer layer : {LinkLayer::ethernet, LinkLayer::none}) {
-                auto component = Component::make({open_with(settings, maps), knock_bpf__destroy},
-                                                 layer == LinkLayer::ethernet ? "xknock" : "xknock_ip",
-                                                 settings.run_priority);
+                auto component =
+                    Component::make({open_with(settings, maps), knock_bpf__destroy},
+                                    layer == LinkLayer::ethernet ? "xknock" : "xknock_ip", settings.run_priority);
                 if (!component)
                     return component.error();
                 filter.components_[index_of(layer)] = std::make_unique<Component>(*std::move(component));
@@ -362,8 +361,7 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
     if (ifindex == 0)
         ifindex = interface_of_link(pin); // it has another name now
     if (ifindex == 0)
-        return Error{"there is no interface " + in_quotes(interface),
-                     "interfaces here: " + known_interfaces()};
+        return Error{"there is no interface " + in_quotes(interface), "interfaces here: " + known_interfaces()};
     auto its = read_link(ifindex);
     if (!its)
         return std::move(its).error().within(interface);
@@ -377,7 +375,8 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
     }
     rename_pin(pins_, ifindex, pin);
     if (::access(pin.c_str(), F_OK) == 0) {
-        if (auto taken = take_over(interface, ifindex, its->layer, pin); taken && (taken->mode == Mode::native || allow_generic))
+        if (auto taken = take_over(interface, ifindex, its->layer, pin);
+            taken && (taken->mode == Mode::native || allow_generic))
             return taken;
         // A link of an interface that is gone, that somebody detached, or in a mode that is not allowed any more: begin
         // anew.
@@ -394,8 +393,9 @@ Result<Attachment> Filter::attach(const std::string& interface, bool allow_gener
                      "name only one of the two in \"interfaces\""};
     if (!link && (failure == EBUSY || failure == EEXIST))
         return Error{holder_of(ifindex) + " is attached to interface " + in_quotes(interface),
-                     "bpftool net show dev " + interface + " says more; if it is xdp_dispatcher, "
-                     "\"xdp: {coexist: libxdp}\" adds the filter to it; else take it away first"};
+                     "bpftool net show dev " + interface +
+                         " says more; if it is xdp_dispatcher, "
+                         "\"xdp: {coexist: libxdp}\" adds the filter to it; else take it away first"};
     if (!link && !allow_generic)
         return no_native_mode(failure, interface, ifindex, program, its->mtu);
     if (!link) {
@@ -415,7 +415,7 @@ Result<Attachment> Filter::attach_shared(const std::string& interface, int ifind
                                          bool allow_generic) {
     if (const std::string share = share_of(pins_, interface); ::mkdir(share.c_str(), 0700) != 0 && errno != EEXIST)
         return os_error("making " + in_quotes(share));
-    // A link and a dispatcher exclude each other, so there is a moment without either; the fence stands meanwhile.
+    // A link and a dispatcher exclude each other, so there is a moment without either; the ruleset stands meanwhile.
     if (const std::string pin = pin_of_link(pins_, interface); ::access(pin.c_str(), F_OK) == 0)
         detach_link(pin);
     auto generic = components_[index_of(layer)]->attach(interface, ifindex, allow_generic);

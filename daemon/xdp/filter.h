@@ -37,8 +37,8 @@ enum class LinkLayer;
 
 struct FilterSettings {
     std::uint16_t knock_port = 0;
-    bool dry_run = false;          // nothing is dropped
-    bool answer_as_closed = false; // stealth "closed"
+    bool dry_run = false;                                                    // nothing is dropped
+    bool answer_as_closed = false;                                           // stealth "closed"
     std::chrono::nanoseconds knock_interval{std::chrono::milliseconds(500)}; // each credential's bucket
     std::uint64_t knock_burst = 32;
     bool share = false;        // the interface with other XDP programs, through libxdp's dispatcher
@@ -57,9 +57,9 @@ struct Attachment {
     Mode mode = Mode::native;
 };
 
-// Whether the kernel knows programs that take packets in several pieces (Linux 5.18): asked, because versions say little.
-// Without them native XDP wants an MTU of largest_mtu_in_a_page() at most (link_layer.h), and the kernel refuses a larger
-// one as long as the filter is attached.
+// Whether the kernel knows programs that take packets in several pieces (Linux 5.18): asked, because versions say
+// little. Without them native XDP wants an MTU of largest_mtu_in_a_page() at most (link_layer.h), and the kernel
+// refuses a larger one as long as the filter is attached.
 bool takes_fragments();
 
 class Filter {
@@ -74,10 +74,10 @@ class Filter {
     ~Filter(); // what is pinned stays
 
     // Attaches to the interface, or takes over the link that is pinned for it. Native mode; where the driver
-    // cannot, generic mode if `allow_generic`, else an error. An interface without Ethernet header has no other mode than
-    // generic and needs no leave. The error names the program that is in the way, or the MTU.
-    // Where no interface has the name, but one that had it has our link, that one. Where an interface that had another
-    // name has our link, that link is this name's from then on.
+    // cannot, generic mode if `allow_generic`, else an error. An interface without Ethernet header has no other mode
+    // than generic and needs no leave. The error names the program that is in the way, or the MTU. Where no interface
+    // has the name, but one that had it has our link, that one. Where an interface that had another name has our link,
+    // that link is this name's from then on.
     Result<Attachment> attach(const std::string& interface, bool allow_generic);
 
     // Whether the pinned link is still on the interface of this name, or on the one that had it while nobody else does.
@@ -112,7 +112,7 @@ class Filter {
     Result<Attachment> take_over(const std::string& interface, int ifindex, LinkLayer layer, const std::string& pin);
     Result<Attachment> attach_shared(const std::string& interface, int ifindex, LinkLayer layer, bool allow_generic);
 
-    std::unique_ptr<knock_bpf, Destroy> skeleton_; // without programs where components_ have them
+    std::unique_ptr<knock_bpf, Destroy> skeleton_;         // without programs where components_ have them
     std::array<std::unique_ptr<Component>, 2> components_; // by LinkLayer; none where the interface is not shared
     std::string pins_;
 };

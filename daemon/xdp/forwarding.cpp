@@ -32,7 +32,8 @@ int take(const nlmsghdr* message, void* on) {
     return MNL_CB_OK;
 }
 
-// Every interface's switch of one family. A dump that a change interrupts is made good by the notification of the change.
+// Every interface's switch of one family. A dump that a change interrupts is made good by the notification of the
+// change.
 Result<bool> ask_family(std::uint8_t family) {
     const auto failed = [] { return os_error("asking whether this host forwards"); };
     auto socket = open_socket();

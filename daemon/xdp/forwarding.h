@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether this host forwards packets of others, from rtnetlink (RTM_GETNETCONF), kept current. Where it does, connection
-// tracking may translate a client's address into ours and leave it its source port: the answers then come to that port
-// of ours, and it may be the knock port.
+// Whether this host forwards packets of others, from rtnetlink (RTM_GETNETCONF), kept current. Where it does,
+// connection tracking may translate a client's address into ours and leave it its source port: the answers then come to
+// that port of ours, and it may be the knock port.
 #pragma once
 
 #include "protocol/base/handle.h"

@@ -26,8 +26,8 @@ struct Found {
 
 int take_kind(const nlattr* attribute, void* found) {
     if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND && mnl_attr_validate(attribute, MNL_TYPE_STRING) == 0)
-        static_cast<Found*>(found)->kind.assign(mnl_attr_get_str(attribute),
-                                                ::strnlen(mnl_attr_get_str(attribute), mnl_attr_get_payload_len(attribute)));
+        static_cast<Found*>(found)->kind.assign(
+            mnl_attr_get_str(attribute), ::strnlen(mnl_attr_get_str(attribute), mnl_attr_get_payload_len(attribute)));
     return MNL_CB_OK;
 }
 
@@ -66,11 +66,12 @@ Result<LinkLayer> link_layer_of(std::uint16_t type, std::string_view kind) {
     default:
         break;
     }
-    return Error{"the filter cannot read the packets of such an interface (type " + std::to_string(type) +
-                     (kind.empty() ? "" : ", kind " + printable(kind)) + ")",
-                 "it reads Ethernet (VLANs, bonds and bridges too), tun, WireGuard and ppp; of a tunnel in IP, name the "
-                 "interface below it, and knock at the outer address",
-                 Exit::configuration};
+    return Error{
+        "the filter cannot read the packets of such an interface (type " + std::to_string(type) +
+            (kind.empty() ? "" : ", kind " + printable(kind)) + ")",
+        "it reads Ethernet (VLANs, bonds and bridges too), tun, WireGuard and ppp; of a tunnel in IP, name the "
+        "interface below it, and knock at the outer address",
+        Exit::configuration};
 }
 
 Result<Link> read_link(int ifindex) {
@@ -88,8 +89,8 @@ Result<Link> read_link(int ifindex) {
         return failed();
     const ssize_t n = mnl_socket_recvfrom(socket.get(), buffer, sizeof buffer);
     Found found;
-    if (n < 0 || mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket.get()), take_link,
-                            &found) < 0)
+    if (n < 0 ||
+        mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket.get()), take_link, &found) < 0)
         return failed();
     if (!found.type)
         return Error{"it is gone", {}};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// What stands before the IP header in the packets that XDP hands over from an interface, which decides the program of the
-// filter that fits it. Ethernet's header; or nothing, where an interface has no link layer of its own: tun, ppp, WireGuard,
-// modems. Those have XDP in generic mode only, and there the kernel shows a packet from its "MAC header" on, which is what
-// the driver says it is. So only kinds are known here whose drivers say it in the same way; tun and WireGuard are tried (e2e.links,
-// vm.debian12), and any other kind is refused.
+// What stands before the IP header in the packets that XDP hands over from an interface, which decides the program of
+// the filter that fits it. Ethernet's header; or nothing, where an interface has no link layer of its own: tun, ppp,
+// WireGuard, modems. Those have XDP in generic mode only, and there the kernel shows a packet from its "MAC header" on,
+// which is what the driver says it is. So only kinds are known here whose drivers say it in the same way; tun and
+// WireGuard are tried (e2e.links, vm.debian12), and any other kind is refused.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -29,9 +29,9 @@ Result<Link> read_link(int ifindex);
 // the filter cannot read its packets.
 Result<LinkLayer> link_layer_of(std::uint16_t type, std::string_view kind);
 
-// The largest MTU with which a packet without fragments fits into one page, as drivers of native XDP want it: beside the
-// packet there are 256 bytes before it (XDP_PACKET_HEADROOM), struct skb_shared_info behind it, and headers of Ethernet
-// and two VLANs. A few drivers allow some bytes more or less.
+// The largest MTU with which a packet without fragments fits into one page, as drivers of native XDP want it: beside
+// the packet there are 256 bytes before it (XDP_PACKET_HEADROOM), struct skb_shared_info behind it, and headers of
+// Ethernet and two VLANs. A few drivers allow some bytes more or less.
 std::uint32_t largest_mtu_in_a_page();
 
 } // namespace xk::xdp

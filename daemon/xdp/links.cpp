@@ -101,8 +101,7 @@ std::vector<std::string> interfaces_below(const std::string& name) {
         return {};
     for (int more = MNL_CB_OK; more == MNL_CB_OK;) {
         const ssize_t n = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
-        more = n < 0 ? MNL_CB_ERROR
-                     : mnl_cb_run(buffer.data(), static_cast<std::size_t>(n), 0, 0, take_link, &below);
+        more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buffer.data(), static_cast<std::size_t>(n), 0, 0, take_link, &below);
     }
     return below.found;
 }

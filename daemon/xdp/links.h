@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The network interfaces of this host by name. The kernel finds an interface by its alternative names too (Linux 5.5; of
-// those, the ones with 15 characters at most).
+// The network interfaces of this host by name. The kernel finds an interface by its alternative names too (Linux 5.5;
+// of those, the ones with 15 characters at most).
 #pragma once
 
 #include "protocol/base/handle.h"

@@ -165,18 +165,18 @@ void erase_ban(Filter& filter, const Prefix& prefix) {
     }
 }
 
-void set_ban_counts(Filter& filter, const gate::BanList& bans) {
+void set_ban_counts(Filter& filter, const authz::BanList& bans) {
     filter.skeleton().bss->bans.addresses = static_cast<__u32>(bans.addresses());
     filter.skeleton().bss->bans.networks = static_cast<__u32>(bans.networks());
 }
 
-gate::BanList read_bans(Filter& filter) {
-    gate::BanList bans;
+authz::BanList read_bans(Filter& filter) {
+    authz::BanList bans;
     const auto add = [&](int fd, const auto& key, const Prefix& prefix) {
         std::uint64_t until = 0;
         if (bpf_map_lookup_elem(fd, &key, &until) != 0)
             return;
-        gate::Ban ban;
+        authz::Ban ban;
         if (until != UINT64_MAX)
             ban.until = BootTime(std::chrono::nanoseconds(static_cast<std::int64_t>(until)));
         bans.add(prefix, ban);
@@ -184,13 +184,12 @@ gate::BanList read_bans(Filter& filter) {
     for (const xk_address& key : keys_of<xk_address>(addresses_fd(filter)))
         add(addresses_fd(filter), key, Prefix::of(address_of(key)));
     for (const xk_prefix& key : keys_of<xk_prefix>(networks_fd(filter)))
-        add(networks_fd(filter), key,
-            Prefix{address_of(key.address), static_cast<std::uint8_t>(key.length)});
+        add(networks_fd(filter), key, Prefix{address_of(key.address), static_cast<std::uint8_t>(key.length)});
     return bans;
 }
 
-Result<void> replace_bans(Filter& filter, const gate::BanBook& bans) {
-    const gate::BanList before = read_bans(filter);
+Result<void> replace_bans(Filter& filter, const authz::BanBook& bans) {
+    const authz::BanList before = read_bans(filter);
     for (const auto& [prefix, ban] : before.all())
         if (bans.all().count(prefix) == 0)
             erase_ban(filter, prefix);
@@ -218,9 +217,9 @@ Result<Counters> read_counters(Filter& filter) {
 }
 
 std::string_view counter_name(int counter) {
-    static constexpr std::string_view kNames[] = {
-        "transit", "banned", "length",    "source",    "tag",     "expired",
-        "disabled", "mac",     "seen",   "rate",      "ring-full", "candidate", "syn"};
+    static constexpr std::string_view kNames[] = {"transit",   "banned",    "length", "source", "tag",
+                                                  "expired",   "disabled",  "mac",    "seen",   "rate",
+                                                  "ring-full", "candidate", "syn"};
     static_assert(std::size(kNames) == XK_COUNTERS);
     return counter >= 0 && counter < XK_COUNTERS ? kNames[counter] : "?";
 }

@@ -4,7 +4,7 @@
 // calls are a few microseconds; a failure is an Error and leaves the map as it was for that key.
 #pragma once
 
-#include "daemon/gate/ban_book.h"
+#include "daemon/authz/ban_book.h"
 #include "daemon/xdp/filter.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
@@ -59,7 +59,8 @@ Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled);
 // Makes the map of our own addresses equal to the set.
 Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addresses);
 
-// Whether packets to the knock port that are no knock go on to nftables: they may answer a flow that this host forwarded.
+// Whether packets to the knock port that are no knock go on to nftables: they may answer a flow that this host
+// forwarded.
 Result<void> set_forwarding(Filter& filter, bool forwards);
 
 // As many as the maps hold.
@@ -70,10 +71,10 @@ inline constexpr std::size_t kMaxBannedNetworks = XK_MAX_BANNED_NETWORKS;
 // that takes over calls replace_bans() before the new program runs. The time is BanBook::until_for_filter().
 Result<void> put_ban(Filter& filter, const Prefix& prefix, const std::optional<BootTime>& until);
 void erase_ban(Filter& filter, const Prefix& prefix);
-void set_ban_counts(Filter& filter, const gate::BanList& bans);
-Result<void> replace_bans(Filter& filter, const gate::BanBook& bans);
+void set_ban_counts(Filter& filter, const authz::BanList& bans);
+Result<void> replace_bans(Filter& filter, const authz::BanBook& bans);
 // The bans that the pinned maps hold, without their owners: what a daemon before us left.
-gate::BanList read_bans(Filter& filter);
+authz::BanList read_bans(Filter& filter);
 
 using Counters = std::array<std::uint64_t, XK_COUNTERS>; // summed over the CPUs
 Result<Counters> read_counters(Filter& filter);

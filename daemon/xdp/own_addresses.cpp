@@ -92,8 +92,8 @@ Result<std::optional<std::set<Address>>> OwnAddresses::list_once() {
         const ssize_t n = mnl_socket_recvfrom(socket->get(), buffer, sizeof buffer);
         if (n < 0)
             return os_error("listing our addresses");
-        const int more = mnl_cb_run(buffer, static_cast<std::size_t>(n), 1,
-                                    mnl_socket_get_portid(socket->get()), take, &addresses);
+        const int more =
+            mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket->get()), take, &addresses);
         if (more < 0 && errno == EINTR) // NLM_F_DUMP_INTR
             return std::optional<std::set<Address>>();
         if (more < 0)

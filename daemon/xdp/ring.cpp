@@ -11,12 +11,11 @@
 namespace xk::xdp {
 namespace {
 
-gate::Candidate candidate_of(const xk_candidate& record) {
-    gate::Candidate c;
+authz::Candidate candidate_of(const xk_candidate& record) {
+    authz::Candidate c;
     static_assert(sizeof record.packet == wire::kPacketSize);
     std::memcpy(c.source.bytes.data(), record.source.bytes, sizeof record.source.bytes);
-    std::memcpy(c.destination.bytes.data(), record.destination.bytes,
-                sizeof record.destination.bytes);
+    std::memcpy(c.destination.bytes.data(), record.destination.bytes, sizeof record.destination.bytes);
     std::memcpy(c.packet.data(), record.packet, sizeof record.packet);
     c.source_port = record.source_port;
     c.arrived = BootTime(std::chrono::nanoseconds(static_cast<std::int64_t>(record.arrived)));

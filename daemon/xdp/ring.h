@@ -5,7 +5,7 @@
 // bpf(2) calls and wants to be done before privileges go; reading makes none.
 #pragma once
 
-#include "daemon/gate/judge.h"
+#include "daemon/authz/judge.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/handle.h"
 #include "protocol/base/result.h"
@@ -19,7 +19,7 @@ namespace xk::xdp {
 
 class Ring {
   public:
-    using Handler = std::function<void(const gate::Candidate&)>;
+    using Handler = std::function<void(const authz::Candidate&)>;
 
     // `map` is the ring's map; the ring keeps it open.
     static Result<Ring> open(Fd map);
@@ -31,7 +31,8 @@ class Ring {
     // Readable when there are records.
     int poll_fd() const;
 
-    // Hands over the records that are there, `most` of them (at least one). Those of another size are skipped and counted.
+    // Hands over the records that are there, `most` of them (at least one). Those of another size are skipped and
+    // counted.
     void consume(const Handler& handler, unsigned most);
     std::uint64_t malformed() const;
 

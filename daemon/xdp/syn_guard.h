@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// SynGuard: what the filter knows of protected ports, so that it may drop a SYN to one of them at the NIC: the ports, this
-// host's addresses, the allowed networks, and the sources that have a grant. nftables decides all the same; what is said
-// here must never be stricter than its rules. So a source is written down before its grant is, and stays for a while after
-// it; whoever changes the rules switches the guard off before and on afterwards; and where something could not be
-// written, it is off.
+// SynGuard: what the filter knows of protected ports, so that it may drop a SYN to one of them at the NIC: the ports,
+// this host's addresses, the allowed networks, and the sources that have a grant. nftables decides all the same; what
+// is said here must never be stricter than its rules. So a source is written down before its grant is, and stays for a
+// while after it; whoever changes the rules switches the guard off before and on afterwards; and where something could
+// not be written, it is off.
 //
 // The maps are pinned and outlive us. A source carries the end of its time, so that it ends without a daemon too.
 #pragma once
@@ -26,8 +26,9 @@ namespace xk::xdp {
 
 class SynGuard {
   public:
-    // For so long after its grant a source's SYNs pass: a connection that begins within the grant says its SYN again for
-    // 127 seconds (Linux, tcp_syn_retries 6), and longer than its time-out (120 seconds) no connection is remembered.
+    // For so long after its grant a source's SYNs pass: a connection that begins within the grant says its SYN again
+    // for 127 seconds (Linux, tcp_syn_retries 6), and longer than its time-out (120 seconds) no connection is
+    // remembered.
     static constexpr std::chrono::seconds kRetransmissions{130};
 
     // `note` is told when the guard has to go off, and when it is on again.

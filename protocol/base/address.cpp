@@ -32,13 +32,9 @@ struct Range {
     unsigned length;
 };
 
-Range v4_range(std::uint8_t a, std::uint8_t b, unsigned length) {
-    return {Address::v4(a, b, 0, 0), 96 + length};
-}
+Range v4_range(std::uint8_t a, std::uint8_t b, unsigned length) { return {Address::v4(a, b, 0, 0), 96 + length}; }
 
-Range v6_range(std::uint8_t a, std::uint8_t b, unsigned length) {
-    return {Address{Bytes<16>{a, b}}, length};
-}
+Range v6_range(std::uint8_t a, std::uint8_t b, unsigned length) { return {Address{Bytes<16>{a, b}}, length}; }
 
 template <std::size_t N>
 bool in_any(const Address& address, const Range (&ranges)[N]) {
@@ -61,9 +57,10 @@ Result<Prefix> with_length(std::string_view text, const Address& address, std::s
                            unsigned most) {
     unsigned length = 0;
     const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    if (digits.empty() || code != std::errc{} || end != digits.data() + digits.size() || length < least || length > most)
-        return Error{in_quotes(text) + " has no prefix length of " + std::to_string(least) + " to " + std::to_string(most),
-                     {}};
+    if (digits.empty() || code != std::errc{} || end != digits.data() + digits.size() || length < least ||
+        length > most)
+        return Error{
+            in_quotes(text) + " has no prefix length of " + std::to_string(least) + " to " + std::to_string(most), {}};
     const bool plain_v4 = address.is_v4() && least == 0;
     const Prefix prefix = Prefix::around(address, plain_v4 ? 96 + length : length);
     if (prefix.address != address)
@@ -80,9 +77,7 @@ Address Address::v4(const Bytes<4>& v4) {
     return a;
 }
 
-bool Address::is_v4() const {
-    return std::equal(kV4Mapped.begin(), kV4Mapped.end(), bytes.begin());
-}
+bool Address::is_v4() const { return std::equal(kV4Mapped.begin(), kV4Mapped.end(), bytes.begin()); }
 
 Result<Address> Address::parse(std::string_view text) {
     const std::string copy(text); // inet_pton wants a terminator
@@ -129,7 +124,7 @@ bool Address::is_grantable() const {
     // connection from elsewhere.
     static const Range v4_never[] = {v4_range(0, 0, 8), v4_range(127, 0, 8), v4_range(169, 254, 16),
                                      v4_range(224, 0, 4), v4_range(240, 0, 4)};
-    static const Range v6_never[] = {v6_range(0, 0, 8),       // ::, ::1, v4-compatible, 64:ff9b is 00/8 too
+    static const Range v6_never[] = {v6_range(0, 0, 8),        // ::, ::1, v4-compatible, 64:ff9b is 00/8 too
                                      v6_range(0xfe, 0x80, 10), // link-local
                                      v6_range(0xfe, 0xc0, 10), // site-local, deprecated by RFC 3879
                                      v6_range(0xff, 0, 8)};    // multicast

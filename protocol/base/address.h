@@ -39,7 +39,7 @@ struct Address {
     Bytes<4> v4_bytes() const { return {bytes[12], bytes[13], bytes[14], bytes[15]}; }
 
     bool is_loopback() const;
-    // A unicast address that a door can be opened for: not loopback, link-local, unspecified,
+    // A unicast address that a pinhole can be opened for: not loopback, link-local, unspecified,
     // multicast, reserved (240/4, 0/8) or an IPv4 address in IPv6 clothes other than ::ffff/96.
     bool is_grantable() const;
     // Grantable, and not from a range that only has meaning inside one site (RFC 1918, RFC 6598
@@ -53,7 +53,7 @@ struct Address {
 };
 
 struct Prefix {
-    Address address;          // host bits are zero
+    Address address;         // host bits are zero
     std::uint8_t length = 0; // of the 16-byte form
 
     auto operator<=>(const Prefix&) const = default;
@@ -84,7 +84,6 @@ struct Prefix {
 template <>
 struct std::hash<xk::Address> {
     std::size_t operator()(const xk::Address& a) const noexcept {
-        return std::hash<std::string_view>{}(
-            {reinterpret_cast<const char*>(a.bytes.data()), a.bytes.size()});
+        return std::hash<std::string_view>{}({reinterpret_cast<const char*>(a.bytes.data()), a.bytes.size()});
     }
 };

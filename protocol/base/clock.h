@@ -35,8 +35,7 @@ struct Now {
     BootTime boot;
 
     static Now read() {
-        return {std::chrono::time_point_cast<std::chrono::microseconds>(
-                    std::chrono::system_clock::now()),
+        return {std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()),
                 BootClock::now()};
     }
 

@@ -77,7 +77,7 @@ Result<Fd> walk_to(const std::string& path) {
     Fd at = begin_of(path);
     for (int links = 0; at && !parts.empty();) {
         Fd next(::openat(at.get(), parts.front().c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-        struct stat st{};
+        struct stat st {};
         if (!next || ::fstat(next.get(), &st) != 0)
             return os_error("opening " + in_quotes(path));
         parts.pop_front();
@@ -123,16 +123,19 @@ Result<Entry> open_entry(const std::string& path) {
     return Entry{*std::move(directory), name};
 }
 
-Result<void> create_directory(const std::string& path, mode_t mode, std::optional<uid_t> uid, std::optional<gid_t> gid) {
+Result<void> create_directory(const std::string& path, mode_t mode, std::optional<uid_t> uid,
+                              std::optional<gid_t> gid) {
     auto entry = open_entry(path);
     if (!entry)
         return entry.error();
     if (::mkdirat(entry->directory.get(), entry->name.c_str(), mode & 0700) != 0)
         return errno == EEXIST ? Result<void>() : os_error("making directory " + in_quotes(path));
-    const Fd made(::openat(entry->directory.get(), entry->name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const Fd made(
+        ::openat(entry->directory.get(), entry->name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made || ::fchmod(made.get(), mode) != 0)
         return os_error("making directory " + in_quotes(path));
-    if ((uid || gid) && ::fchown(made.get(), uid.value_or(static_cast<uid_t>(-1)), gid.value_or(static_cast<gid_t>(-1))) != 0)
+    if ((uid || gid) &&
+        ::fchown(made.get(), uid.value_or(static_cast<uid_t>(-1)), gid.value_or(static_cast<gid_t>(-1))) != 0)
         return os_error("giving " + in_quotes(path) + " to its owner");
     return {};
 }
@@ -144,8 +147,10 @@ Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid
     const bool made = ::mkdirat(entry->directory.get(), entry->name.c_str(), mode & 0700) == 0;
     if (!made && errno != EEXIST)
         return os_error("making directory " + in_quotes(path));
-    const Fd own(::openat(entry->directory.get(), entry->name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    struct stat st{}, above{};
+    const Fd own(
+        ::openat(entry->directory.get(), entry->name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat st {
+    }, above{};
     if (!own && (errno == ENOTDIR || errno == ELOOP))
         return Error{in_quotes(path) + " is not a directory", {}};
     if (!own || ::fstat(own.get(), &st) != 0 || (made && ::fchmod(own.get(), mode) != 0))
@@ -154,7 +159,8 @@ Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid
         return {};
     // Never the root of a file system, nor what somebody works with.
     if (!made && (::fstat(entry->directory.get(), &above) != 0 || above.st_dev != st.st_dev || !is_empty(own)))
-        return Error{in_quotes(path) + " belongs to somebody else (user " + std::to_string(st.st_uid) + ") and is in use",
+        return Error{in_quotes(path) + " belongs to somebody else (user " + std::to_string(st.st_uid) +
+                         ") and is in use",
                      "a directory of its own is wanted", Exit::configuration};
     return ::fchown(own.get(), uid, gid) == 0 ? Result<void>() : not_given(path, uid);
 }

@@ -14,8 +14,8 @@
 
 namespace xk {
 
-// Opens a directory, part by part. Symbolic links on the way, and the directory itself being one, are followed only where
-// they are root's or our own: any other could have been put there to lead us elsewhere.
+// Opens a directory, part by part. Symbolic links on the way, and the directory itself being one, are followed only
+// where they are root's or our own: any other could have been put there to lead us elsewhere.
 Result<Fd> open_directory(const std::string& path);
 
 // The directory that holds `path`, found likewise (O_PATH: to work in, not to read), and the last part of `path`.
@@ -28,8 +28,8 @@ Result<Entry> open_entry(const std::string& path);
 // Makes a directory with this mode, whatever the umask is, and this owner and group; one that is there stays as it is.
 Result<void> create_directory(const std::string& path, mode_t mode, std::optional<uid_t> uid, std::optional<gid_t> gid);
 
-// Makes the directory, if need be, and gives it to the user (as far as we may). One that is there must be no link; when it
-// holds something it must be his already.
+// Makes the directory, if need be, and gives it to the user (as far as we may). One that is there must be no link; when
+// it holds something it must be his already.
 Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid_t gid);
 
 // Removes a file; one that is not there is no error. `sync` waits until that is on the disk.

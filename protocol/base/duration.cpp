@@ -18,8 +18,7 @@ constexpr Unit kUnits[] = {{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}};
 } // namespace
 
 Result<std::chrono::seconds> parse_duration(std::string_view text) {
-    const Error bad{in_quotes(text) + " is not a duration",
-                    "write a number and a unit: 30s, 5m, 2h or 1d"};
+    const Error bad{in_quotes(text) + " is not a duration", "write a number and a unit: 30s, 5m, 2h or 1d"};
     std::uint32_t number = 0;
     const char* const end = text.data() + text.size();
     const auto [rest, code] = std::from_chars(text.data(), end, number);

@@ -24,7 +24,8 @@ int finish_output(std::string_view program, int code) {
     const bool flushed = std::fflush(stdout) == 0;
     if (flushed && std::cout && std::ferror(stdout) == 0)
         return code;
-    const Error error = errno != 0 ? os_error("writing to standard output") : Error{"writing to standard output failed", {}};
+    const Error error =
+        errno != 0 ? os_error("writing to standard output") : Error{"writing to standard output failed", {}};
     std::cerr << program << ": " << error.message << "\n";
     return code != 0 ? code : static_cast<int>(Exit::failed);
 }

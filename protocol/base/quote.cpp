@@ -6,9 +6,7 @@
 namespace xk {
 namespace {
 
-bool is_alnum(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
+bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
 // What is not printable ASCII, nor one of `kept`, as \xNN; `refused` too.
 std::string escaped(std::string_view text, std::string_view kept, std::string_view refused) {
@@ -34,9 +32,7 @@ std::string printable(std::string_view text, std::size_t limit) {
 std::string as_line(std::string_view text) { return escaped(text, {}, {}); }
 std::string as_lines(std::string_view text) { return escaped(text, "\n", {}); }
 
-std::string in_quotes(std::string_view text, std::size_t limit) {
-    return '"' + printable(text, limit) + '"';
-}
+std::string in_quotes(std::string_view text, std::size_t limit) { return '"' + printable(text, limit) + '"'; }
 
 bool is_name(std::string_view text) {
     return !text.empty() && text.size() <= kMaxName && is_alnum(text.front()) &&

@@ -14,8 +14,8 @@ namespace xk {
 // `limit` bytes of the input are shown, then "...".
 std::string printable(std::string_view text, std::size_t limit = 200);
 
-// Text that was put together already, perhaps of parts that printable() has escaped: the backslash stays, so that nothing
-// is escaped twice. What is printed or logged goes through one of these last. as_lines() leaves line ends.
+// Text that was put together already, perhaps of parts that printable() has escaped: the backslash stays, so that
+// nothing is escaped twice. What is printed or logged goes through one of these last. as_lines() leaves line ends.
 std::string as_line(std::string_view text);
 std::string as_lines(std::string_view text);
 

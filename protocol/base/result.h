@@ -3,7 +3,7 @@
 // Result<T>: a value or an Error, with the names of std::expected that g++-12 does not have yet.
 //
 // An Error is a failure of the environment or of the configuration (never of a packet: that is a
-// gate::Reject). It is made where it happens, with errno taken at once, travels up unchanged or
+// authz::Reject). It is made where it happens, with errno taken at once, travels up unchanged or
 // with added context, and is logged once, at the top.
 #pragma once
 

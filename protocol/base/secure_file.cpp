@@ -26,9 +26,7 @@ std::string octal(mode_t mode) {
     return text;
 }
 
-bool trusted(uid_t owner, const FileRules& rules) {
-    return owner == 0 || owner == rules.owner.value_or(::geteuid());
-}
+bool trusted(uid_t owner, const FileRules& rules) { return owner == 0 || owner == rules.owner.value_or(::geteuid()); }
 
 Result<void> check_file(const std::string& path, const struct stat& st, const FileRules& rules) {
     if (!S_ISREG(st.st_mode))
@@ -38,8 +36,7 @@ Result<void> check_file(const std::string& path, const struct stat& st, const Fi
     if (st.st_nlink != 1)
         return refuse(path, "has a second hard link", "copy it to a new file");
     if (st.st_mode & 022)
-        return refuse(path, "can be written by others (mode " + octal(st.st_mode) + ")",
-                      "chmod go-w " + as_line(path));
+        return refuse(path, "can be written by others (mode " + octal(st.st_mode) + ")", "chmod go-w " + as_line(path));
     if (rules.secret) {
         const bool group_ok = rules.group && st.st_gid == *rules.group;
         if ((st.st_mode & 07) || ((st.st_mode & 070) && !group_ok))
@@ -57,15 +54,14 @@ Result<void> check_parents(const std::string& path, const FileRules& rules) {
     std::error_code code;
     auto directory = std::filesystem::weakly_canonical(path, code).parent_path();
     for (;; directory = directory.parent_path()) {
-        struct stat st{};
+        struct stat st {};
         if (::stat(directory.c_str(), &st) != 0)
             return os_error(in_quotes(directory.string()));
         if (!trusted(st.st_uid, rules))
             return refuse(directory.string(), "belongs to uid " + std::to_string(st.st_uid),
                           "chown root " + as_line(directory.string()));
         if ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))
-            return refuse(directory.string(),
-                          "can be written by others (mode " + octal(st.st_mode) + ")",
+            return refuse(directory.string(), "can be written by others (mode " + octal(st.st_mode) + ")",
                           "chmod go-w " + as_line(directory.string()));
         if (directory == directory.parent_path())
             return {};
@@ -110,7 +106,7 @@ Result<Fd> open_checked(const std::string& path, const FileRules& rules) {
         error.exit = Exit::configuration;
         return error;
     }
-    struct stat st{};
+    struct stat st {};
     if (::fstat(fd.get(), &st) != 0)
         return os_error(in_quotes(path));
     if (auto ok = check_file(path, st, rules); !ok)

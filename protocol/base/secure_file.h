@@ -31,9 +31,9 @@ Result<Fd> open_checked(const std::string& path, const FileRules& rules);
 Result<std::string> read_checked(const std::string& path, const FileRules& rules);
 
 // Creates `path` with `mode` and the content, through a temporary file in the same directory and
-// renameat(2), so that nobody ever sees half of it, and by descriptors alone: in a directory of somebody else's a link leads
-// nowhere (see directory.h). Where `replace` is false an existing file is an error. `group` and `owner` are set where they
-// are given (this needs the right to do so). `sync` waits until file and name are on the disk.
+// renameat(2), so that nobody ever sees half of it, and by descriptors alone: in a directory of somebody else's a link
+// leads nowhere (see directory.h). Where `replace` is false an existing file is an error. `group` and `owner` are set
+// where they are given (this needs the right to do so). `sync` waits until file and name are on the disk.
 Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, bool replace,
                         std::optional<gid_t> group = {}, bool sync = true, std::optional<uid_t> owner = {});
 

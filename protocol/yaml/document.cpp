@@ -42,11 +42,9 @@ class DocumentMark final : public YAML::EventHandler {
     void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
     void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
     void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
-    void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                         YAML::EmitterStyle::value) override {}
+    void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
     void OnSequenceEnd() override {}
-    void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
-                    YAML::EmitterStyle::value) override {}
+    void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
     void OnMapEnd() override {}
 };
 
@@ -87,9 +85,7 @@ std::string Place::text() const {
     return printable(file, PATH_MAX) + ":" + std::to_string(line) + ":" + std::to_string(column);
 }
 
-std::string Fault::text() const {
-    return place.text() + ": " + message + (hint.empty() ? "" : " (" + hint + ")");
-}
+std::string Fault::text() const { return place.text() + ": " + message + (hint.empty() ? "" : " (" + hint + ")"); }
 
 Error Faults::error() const {
     std::string message;
@@ -153,8 +149,8 @@ Section::Section(const YAML::Node& node, const std::string& file, Faults& faults
             continue;
         }
         const Scalar key{pair.first.Scalar(), place_at(file_, pair.first.Mark())};
-        const auto twin = std::find_if(members_.begin(), members_.end(),
-                                       [&](const Member& m) { return m.key.value == key.value; });
+        const auto twin =
+            std::find_if(members_.begin(), members_.end(), [&](const Member& m) { return m.key.value == key.value; });
         if (twin != members_.end()) {
             faults_->add(key.place, in_quotes(key.value) + " is there twice",
                          "the first is in line " + std::to_string(twin->key.place.line));
@@ -227,8 +223,7 @@ std::optional<bool> Section::boolean(std::string_view key) {
     return std::nullopt;
 }
 
-std::optional<std::uint64_t> Section::number(std::string_view key, std::uint64_t low,
-                                             std::uint64_t high) {
+std::optional<std::uint64_t> Section::number(std::string_view key, std::uint64_t low, std::uint64_t high) {
     const auto value = scalar(key);
     if (!value)
         return std::nullopt;
@@ -237,8 +232,8 @@ std::optional<std::uint64_t> Section::number(std::string_view key, std::uint64_t
     const auto [end, code] = std::from_chars(value->value.data(), last, number);
     if (!value->value.empty() && code == std::errc{} && end == last && number >= low && number <= high)
         return number;
-    faults_->add(value->place, in_quotes(value->value) + " is not a number from " +
-                                   std::to_string(low) + " to " + std::to_string(high));
+    faults_->add(value->place, in_quotes(value->value) + " is not a number from " + std::to_string(low) + " to " +
+                                   std::to_string(high));
     return std::nullopt;
 }
 

@@ -3,8 +3,9 @@
 // xk-bench-exchange: what a client has of a TCP service.
 //
 //   serve PORT               echoes every byte of every connection, in one process
-//   exchange ADDRESS PORT S  one byte there and back over one connection, for so many seconds; prints how many in a second
-//   logins ADDRESS PORT N    so many new connections, a byte there and back over each; prints how many came to that within
+//   exchange ADDRESS PORT S  one byte there and back over one connection, for so many seconds; prints how many in a
+//   second logins ADDRESS PORT N    so many new connections, a byte there and back over each; prints how many came to
+//   that within
 //                            a second, and the median of their times, microseconds
 #include "protocol/base/address.h"
 #include "protocol/base/fd.h"
@@ -120,6 +121,7 @@ int main(int argc, char** argv) {
         return exchange(*to, static_cast<std::uint16_t>(number(3)), number(4));
     if (verb == "logins" && to)
         return logins(*to, static_cast<std::uint16_t>(number(3)), static_cast<unsigned>(number(4)));
-    std::fputs("usage: xk-bench-exchange serve PORT | exchange ADDRESS PORT SECONDS | logins ADDRESS PORT COUNT\n", stderr);
+    std::fputs("usage: xk-bench-exchange serve PORT | exchange ADDRESS PORT SECONDS | logins ADDRESS PORT COUNT\n",
+               stderr);
     return 2;
 }

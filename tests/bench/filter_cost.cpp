@@ -84,8 +84,7 @@ Result<Filter> load_filter(unsigned tags) {
     Filter filter(knock_bpf::open(), &knock_bpf::destroy);
     if (!filter)
         return os_error("opening the filter");
-    auto& settings = const_cast<xk_settings&>(
-        reinterpret_cast<const volatile xk_settings&>(filter->rodata->settings));
+    auto& settings = const_cast<xk_settings&>(reinterpret_cast<const volatile xk_settings&>(filter->rodata->settings));
     settings.knock_port = htobe16(wire::kDefaultPort);
     settings.knock_interval = 500'000'000;
     settings.knock_burst = 32;
@@ -105,8 +104,8 @@ Result<Filter> load_filter(unsigned tags) {
     return filter;
 }
 
-// Addresses of 10.0.0.0/8 in the map of bans; `counted` of them are told to the program. None of them is the knocker's but,
-// where the program is told of none, his own: so that a look-up would show.
+// Addresses of 10.0.0.0/8 in the map of bans; `counted` of them are told to the program. None of them is the knocker's
+// but, where the program is told of none, his own: so that a look-up would show.
 Result<void> ban(const Filter& filter, unsigned count) {
     for (unsigned i = 0; i < std::max(count, 1u); ++i) {
         Address banned = FrameSpec{}.source;
@@ -163,8 +162,8 @@ Result<std::uint64_t> read_counter(const Row& row) {
         return std::uint64_t{0};
     std::vector<std::uint64_t> each(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     const auto key = static_cast<std::uint32_t>(row.counter);
-    if (const int failure = bpf_map__lookup_elem(row.filter->maps.counters, &key, sizeof key, each.data(),
-                                                 8 * each.size(), 0);
+    if (const int failure =
+            bpf_map__lookup_elem(row.filter->maps.counters, &key, sizeof key, each.data(), 8 * each.size(), 0);
         failure != 0)
         return os_error_of(failure, "reading a counter");
     std::uint64_t sum = 0;
@@ -243,8 +242,8 @@ std::vector<Row> rows(const Filter& empty, const Filter& full, const Banning& ba
     const char* const names[] = {"other port, nobody banned", "other port, 1 address banned",
                                  "other port, 100,000 addresses banned"};
     for (std::size_t i = 0; i < banning.size(); ++i)
-        rows.push_back({names[i], bpf_program__fd(banning[i]->progs.xknock), other, XDP_PASS, kNoCounter,
-                        banning[i].get()});
+        rows.push_back(
+            {names[i], bpf_program__fd(banning[i]->progs.xknock), other, XDP_PASS, kNoCounter, banning[i].get()});
     Frame banned = knock_frame([](FrameSpec& s) { s.source = Address::v4(10, 0, 1, 7); });
     rows.push_back({"banned, one of 100,000", bpf_program__fd(banning[2]->progs.xknock), banned, XDP_DROP, XK_BANNED,
                     banning[2].get()});

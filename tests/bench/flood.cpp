@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// xk-bench-flood: junk UDP of a knock's length, content and source at random, or SYNs, as fast as the kernel can make it
-// (BPF_PROG_TEST_RUN with live frames) or at a given rate. For a namespace of a test's own: it refuses to run outside
-// of a named one ("ip netns add") and every destination that is no documentation address, and it ends after ten seconds
-// at the latest. SIGTERM ends it before. Prints packets and seconds.
+// xk-bench-flood: junk UDP of a knock's length, content and source at random, or SYNs, as fast as the kernel can make
+// it (BPF_PROG_TEST_RUN with live frames) or at a given rate. For a namespace of a test's own: it refuses to run
+// outside of a named one ("ip netns add") and every destination that is no documentation address, and it ends after ten
+// seconds at the latest. SIGTERM ends it before. Prints packets and seconds.
 #include "protocol/base/address.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
@@ -147,9 +147,8 @@ Result<Sent> flood(const Options& o, Frame frame, int program) {
     context.data_end = static_cast<__u32>(size_of(o));
     Sent sent;
     while (stopped == 0) {
-        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &frame, .data_size_in = context.data_end,
-                    .ctx_in = &context, .ctx_size_in = sizeof context, .repeat = kAtOnce,
-                    .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &frame, .data_size_in = context.data_end, .ctx_in = &context,
+                    .ctx_size_in = sizeof context, .repeat = kAtOnce, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
         const int failure = ::bpf_prog_test_run_opts(program, &options);
         if (failure == -EINTR) // what the call has sent is not known: it does not count
             break;

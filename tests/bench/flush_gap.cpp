@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// How long the gate stands open when somebody deletes its table: deletes it as often as asked for and waits each time until
-// the daemon has put it back. Prints microseconds, a line each. From before the deletion is asked for to when the
+// How long the gate stands open when somebody deletes its table: deletes it as often as asked for and waits each time
+// until the daemon has put it back. Prints microseconds, a line each. From before the deletion is asked for to when the
 // table is seen again, so the kernel's own time for the deletion is in it; what is open is less.
-#include "daemon/nft/fence.h"
+#include "daemon/nft/ruleset.h"
 
 #include <poll.h>
 
@@ -21,15 +21,16 @@ int main(int argc, char** argv) {
     for (int i = 0; i < count; ++i) {
         ::poll(nullptr, 0, 20); // the daemon is at rest again
         const auto begin = Clock::now();
-        if (!nft::remove_fence(*socket))
+        if (!nft::remove_ruleset(*socket))
             return 1;
         for (;;) {
-            const auto there = nft::fence_exists(*socket);
+            const auto there = nft::ruleset_exists(*socket);
             const auto past = Clock::now() - begin;
             if (!there || past > std::chrono::seconds(10))
                 return 1;
             if (*there) {
-                std::printf("%lld\n", static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(past).count()));
+                std::printf("%lld\n", static_cast<long long>(
+                                          std::chrono::duration_cast<std::chrono::microseconds>(past).count()));
                 break;
             }
         }

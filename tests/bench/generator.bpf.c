@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Junk for the benchmarks, and a bare filter to measure ours against. "flood" makes a new datagram of each frame that BPF_F_TEST_XDP_LIVE_FRAMES hands it and
- * sends it out; "vary" puts another tag into a frame and goes on to the program that is measured, because the
- * same tag again and again would be looked up in a warm cache.
+ * Junk for the benchmarks, and a bare filter to measure ours against. "flood" makes a new datagram of each frame that
+ * BPF_F_TEST_XDP_LIVE_FRAMES hands it and sends it out; "vary" puts another tag into a frame and goes on to the program
+ * that is measured, because the same tag again and again would be looked up in a warm cache.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -27,7 +27,7 @@ struct junk {
 };
 
 const volatile __u32 out_interface = 0;
-const volatile __u32 base64 = 0;	/* the payload stays within A to P, valid base64 */
+const volatile __u32 base64 = 0; /* the payload stays within A to P, valid base64 */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -178,5 +178,5 @@ int vary(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	junk.payload[XK_TAG_OFFSET / 8] = random64();
 	bpf_tail_call(ctx, &measured, 0);
-	return XDP_ABORTED;	/* there was no program to go on to */
+	return XDP_ABORTED; /* there was no program to go on to */
 }

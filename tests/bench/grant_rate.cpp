@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// xk-bench-grants: how many grants our nft layer (Transaction, put_element) puts into the fence's set in a second, beside
-// what the kernel takes when the same messages are written straight with libmnl. One grant in a transaction, and a
-// thousand. Prints lines of "what <tab> ours/s <tab> the limit/s", the best of rounds that take turns.
+// xk-bench-grants: how many grants our nft layer (Transaction, put_element) puts into the ruleset's set in a second,
+// beside what the kernel takes when the same messages are written straight with libmnl. One grant in a transaction, and
+// a thousand. Prints lines of "what <tab> ours/s <tab> the limit/s", the best of rounds that take turns.
 #include "daemon/nft/element.h"
-#include "daemon/nft/fence.h"
+#include "daemon/nft/ruleset.h"
 #include "daemon/nft/transaction.h"
 
 #include <arpa/inet.h>
@@ -134,9 +134,9 @@ int main() {
         return fail("no netlink socket");
     const int size = 4 * 1024 * 1024;
     (void)::setsockopt(mnl_socket_get_fd(own.get()), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
-    nft::FenceSpec fence;
-    fence.guards.emplace_back().ports = PortRange::of({IpProtocol::tcp, 22});
-    if (auto done = nft::install_fence(*ours, fence); !done)
+    nft::RulesetSpec ruleset;
+    ruleset.guards.emplace_back().ports = PortRange::of({IpProtocol::tcp, 22});
+    if (auto done = nft::install_ruleset(*ours, ruleset); !done)
         return fail(done.error().message);
     Raw raw(own.get());
     for (const unsigned at_once : {1u, kAtOnce}) {
@@ -158,7 +158,8 @@ int main() {
         if (std::ranges::count(mine, 0.0) + std::ranges::count(limit, 0.0) != 0)
             return fail("a transaction was refused");
         std::cout << (at_once == 1 ? "one in a transaction" : "a thousand in one") << "\t"
-                  << static_cast<long>(std::ranges::max(mine)) << "\t" << static_cast<long>(std::ranges::max(limit)) << "\n";
+                  << static_cast<long>(std::ranges::max(mine)) << "\t" << static_cast<long>(std::ranges::max(limit))
+                  << "\n";
     }
     return 0;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// xk-bench-knock: how long a door takes to open, as its user sees it: from just before the knock is sent until a TCP
+// xk-bench-knock: how long a pinhole takes to open, as its user sees it: from just before the knock is sent until a TCP
 // connection stands, tried anew every 100 µs. Knocks are xknock's, sealed here (the sealing counts), or ready-made
-// packets of another daemon, one a line. Each knock comes from a source address of its own, whose door is shut before.
-// Prints microseconds, one line for each knock, and "-" for one that did not open.
+// packets of another daemon, one a line. Each knock comes from a source address of its own, whose pinhole is shut
+// before. Prints microseconds, one line for each knock, and "-" for one that did not open.
 #include "client/knock.h"
 #include "client/profile.h"
 
@@ -30,7 +30,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr microseconds kTryEvery{100};
-// A try older than this met a shut door: its SYN was dropped, and the kernel repeats it after a second only.
+// A try older than this met a shut pinhole: its SYN was dropped, and the kernel repeats it after a second only.
 constexpr milliseconds kPatience{25};
 
 struct Options {
@@ -173,7 +173,7 @@ Result<bool> is_open(const Address& source, const Address& server, std::uint16_t
     return tries.stands(now + kPatience);
 }
 
-// Nothing where the door does not open in time.
+// Nothing where the pinhole does not open in time.
 Result<std::optional<Clock::duration>> time_to_open(Knocker& knocker, Tries& tries, milliseconds timeout) {
     const auto begin = Clock::now();
     if (auto sent = knocker.send(); !sent)
@@ -272,7 +272,7 @@ int main(int argc, char** argv) {
     app.add_option("--knock-port", o.knock_port, "where --packets go");
     app.add_option("--gap-ms", o.gap_ms, "pause before each knock");
     app.add_option("--jitter-ms", o.jitter_ms, "and a random one up to this");
-    app.add_option("--timeout-ms", o.timeout_ms, "after which a door counts as shut");
+    app.add_option("--timeout-ms", o.timeout_ms, "after which a grant counts as shut");
     CLI11_PARSE(app, argc, argv);
     if (o.profiles.empty() == o.packets.empty()) {
         std::cerr << "xk-bench-knock: either --profile or --packets\n";

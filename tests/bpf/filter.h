@@ -29,17 +29,17 @@ inline xk_address abi(const Address& a) {
 }
 
 struct Verdict {
-    int action = -1;                        // XDP_PASS, XDP_DROP
-    std::vector<int> counters;              // the ones that moved, by one each
-    std::optional<xk_candidate> record;     // pushed to the ring
+    int action = -1;                    // XDP_PASS, XDP_DROP
+    std::vector<int> counters;          // the ones that moved, by one each
+    std::optional<xk_candidate> record; // pushed to the ring
 };
 
 class Filter {
   public:
     explicit Filter(const std::function<void(xk_settings&)>& change = {}) : skeleton_(knock_bpf__open()) {
         REQUIRE(skeleton_ != nullptr);
-        auto* settings = const_cast<xk_settings*>(
-            reinterpret_cast<const volatile xk_settings*>(&skeleton_->rodata->settings));
+        auto* settings =
+            const_cast<xk_settings*>(reinterpret_cast<const volatile xk_settings*>(&skeleton_->rodata->settings));
         settings->knock_port = __builtin_bswap16(62201);
         settings->knock_interval = 500'000'000;
         settings->knock_burst = 32;
@@ -73,13 +73,12 @@ class Filter {
 
     static std::vector<std::uint8_t> sealed(std::uint8_t seed = 0, Slot slot = kSlot) {
         const RequestBytes request{seed};
-        const auto packet =
-            seal(keys(), slot, hedged_nonce(keys().nonce, WallTime{}, request), request);
+        const auto packet = seal(keys(), slot, hedged_nonce(keys().nonce, WallTime{}, request), request);
         return {packet.begin(), packet.end()};
     }
 
-    void publish(const CredentialKeys& k, Slot slot, std::uint64_t not_before = 0,
-                 std::uint64_t expires = ~0ull, std::uint32_t credential = kCredential) {
+    void publish(const CredentialKeys& k, Slot slot, std::uint64_t not_before = 0, std::uint64_t expires = ~0ull,
+                 std::uint32_t credential = kCredential) {
         const GateKeys gate = gate_keys(k.gate, slot);
         std::uint64_t tag;
         std::memcpy(&tag, gate.tag.data(), sizeof tag);
@@ -92,9 +91,7 @@ class Filter {
         update(skeleton_->maps.tags, tag, value);
     }
 
-    void add_local(const char* text) {
-        update(skeleton_->maps.local_addresses, abi(address(text)), std::uint32_t{1});
-    }
+    void add_local(const char* text) { update(skeleton_->maps.local_addresses, abi(address(text)), std::uint32_t{1}); }
     void ban(const char* text, std::uint64_t until = ~0ull) {
         const Prefix prefix = Prefix::parse(text).value();
         if (prefix.is_single()) {
@@ -118,9 +115,7 @@ class Filter {
         }
         update(skeleton_->maps.syn_guard, std::uint32_t{0}, guard);
     }
-    void disable(std::uint32_t credential) {
-        update(skeleton_->maps.credentials, credential, xk_credential{0, 1, 0});
-    }
+    void disable(std::uint32_t credential) { update(skeleton_->maps.credentials, credential, xk_credential{0, 1, 0}); }
 
     Verdict run(const Frame& frame, std::uint32_t repeat = 1) { return run(skeleton_->progs.xknock, frame, repeat); }
     Verdict run(const FrameSpec& spec) { return run(build(spec)); }
@@ -140,8 +135,7 @@ class Filter {
         const auto before = counters();
         record_.reset();
         LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
-                    .data_size_in = static_cast<__u32>(frame.size()),
-                    .repeat = static_cast<int>(repeat));
+                    .data_size_in = static_cast<__u32>(frame.size()), .repeat = static_cast<int>(repeat));
         REQUIRE(bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0);
         if (consume_)
             ring_buffer__consume(ring_);
@@ -163,8 +157,7 @@ class Filter {
         const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
         std::vector<std::uint64_t> sums(XK_COUNTERS), each(cpus);
         for (std::uint32_t i = 0; i < XK_COUNTERS; ++i) {
-            REQUIRE(bpf_map__lookup_elem(skeleton_->maps.counters, &i, sizeof i, each.data(),
-                                         8 * cpus, 0) == 0);
+            REQUIRE(bpf_map__lookup_elem(skeleton_->maps.counters, &i, sizeof i, each.data(), 8 * cpus, 0) == 0);
             for (const auto n : each)
                 sums[i] += n;
         }

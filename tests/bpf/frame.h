@@ -17,7 +17,7 @@ using Frame = std::vector<std::uint8_t>;
 struct FrameSpec {
     Address source = Address::parse("192.0.2.7").value();
     Address destination = Address::parse("192.0.2.1").value();
-    std::vector<std::uint16_t> vlans;      // ethertypes of the tags, outermost first
+    std::vector<std::uint16_t> vlans;       // ethertypes of the tags, outermost first
     std::vector<std::uint8_t> ipv4_options; // multiple of 4 bytes
     std::vector<std::uint8_t> ipv6_chain;   // extension headers, as raw bytes
     std::uint8_t ipv6_first = 17;           // next header of the fixed header
@@ -25,7 +25,7 @@ struct FrameSpec {
     std::uint16_t fragment = 0;             // IPv4 flags and offset
     std::uint16_t source_port = 40000;
     std::uint16_t destination_port = 62201;
-    std::optional<std::uint8_t> tcp_flags;   // a TCP header of 20 bytes instead of the UDP one
+    std::optional<std::uint8_t> tcp_flags; // a TCP header of 20 bytes instead of the UDP one
     std::vector<std::uint8_t> payload;
     std::optional<std::uint16_t> udp_length; // else what is true
     std::optional<std::uint16_t> ip_length;  // IPv4 total, IPv6 payload length

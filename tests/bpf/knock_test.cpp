@@ -31,8 +31,7 @@ FrameSpec knock6() {
     return spec;
 }
 
-void expect(Filter& filter, const FrameSpec& spec, int action, std::vector<int> counters,
-            const char* what = "") {
+void expect(Filter& filter, const FrameSpec& spec, int action, std::vector<int> counters, const char* what = "") {
     const auto verdict = filter.run(spec);
     CHECK_MESSAGE(verdict.action == action, what);
     CHECK_MESSAGE(verdict.counters == counters, what);
@@ -73,8 +72,7 @@ TEST_CASE("a genuine knock becomes one record that holds everything about it") {
 TEST_CASE("the MAC of the filter is libsodium's, whatever the bytes") {
     Filter filter([](xk_settings& s) { s.knock_burst = 1'000'000'000; });
     for (int i = 0; i < 2000; ++i)
-        CHECK(filter.run(knock(static_cast<std::uint8_t>(i))).counters ==
-              std::vector<int>{XK_CANDIDATE});
+        CHECK(filter.run(knock(static_cast<std::uint8_t>(i))).counters == std::vector<int>{XK_CANDIDATE});
 }
 
 TEST_CASE("what is not UDP to the knock port passes untouched and uncounted") {
@@ -289,8 +287,7 @@ TEST_CASE("a frame that is cut at any byte neither passes as a knock nor crashes
         for (std::size_t size = 14; size < whole.size(); ++size) {
             const auto verdict = filter.run(test::Frame(whole.begin(), whole.begin() + static_cast<long>(size)));
             CHECK(verdict.action == (size < udp_end ? XDP_PASS : XDP_DROP));
-            CHECK(verdict.counters ==
-                  (size < udp_end ? std::vector<int>{} : std::vector<int>{XK_LENGTH}));
+            CHECK(verdict.counters == (size < udp_end ? std::vector<int>{} : std::vector<int>{XK_LENGTH}));
             CHECK_FALSE(verdict.record.has_value());
         }
         CHECK(filter.run(whole).record.has_value());
@@ -300,8 +297,8 @@ TEST_CASE("a frame that is cut at any byte neither passes as a knock nor crashes
 TEST_CASE("sources that cannot be are dropped") {
     Filter filter;
     FrameSpec spec = knock();
-    for (const char* source : {"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.9.9.9", "224.0.0.1", "239.1.1.1",
-                               "240.0.0.1", "255.255.255.255", "192.0.2.1"}) {
+    for (const char* source : {"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.9.9.9", "224.0.0.1", "239.1.1.1", "240.0.0.1",
+                               "255.255.255.255", "192.0.2.1"}) {
         spec.source = test::address(source);
         expect_dropped(filter, spec, XK_SOURCE, source);
     }

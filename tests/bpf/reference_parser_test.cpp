@@ -43,8 +43,7 @@ constexpr std::size_t kSmallest = 14; // BPF_PROG_TEST_RUN takes nothing below
 const Address kLocal4 = test::address("192.0.2.1");
 const Address kLocal6 = test::address("2001:db8::1");
 
-Expected judge_datagram(const Frame& frame, const Address& source, bool v6, std::size_t udp,
-                        unsigned ip_payload) {
+Expected judge_datagram(const Frame& frame, const Address& source, bool v6, std::size_t udp, unsigned ip_payload) {
     const auto drop = [](int counter) { return Expected{XDP_DROP, counter}; };
     const Reader in(frame);
     if (in.u16(udp + 4) != 200 || ip_payload != 200 || !in.has(udp + 8, 192))
@@ -117,9 +116,7 @@ Expected judge(const Frame& frame) {
 }
 
 // What has no Ethernet header says with its first four bits what it is.
-Expected judge_bare(const Frame& packet) {
-    return judge_ip(packet, 0, packet.at(0) >> 4 == 4 ? 0x0800 : 0x86dd);
-}
+Expected judge_bare(const Frame& packet) { return judge_ip(packet, 0, packet.at(0) >> 4 == 4 ? 0x0800 : 0x86dd); }
 
 } // namespace
 

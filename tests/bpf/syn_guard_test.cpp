@@ -43,7 +43,8 @@ class PinDirectory {
     char path_[32] = "/tmp/xk-syn-guard.XXXXXX";
 };
 
-// tcp/22, 27015 to 27030 and 65535 of 192.0.2.1 and 2001:db8::1 are protected, 198.51.100.0/24 and 2001:db8:a::/48 allowed.
+// tcp/22, 27015 to 27030 and 65535 of 192.0.2.1 and 2001:db8::1 are protected, 198.51.100.0/24 and 2001:db8:a::/48
+// allowed.
 class Guarded {
   public:
     explicit Guarded(const std::string& pins, bool dry_run = false)
@@ -298,12 +299,14 @@ TEST_CASE("allowed networks pass, of every length") {
     CHECK(filter.drops_from("198.51.101.1")); // of the same first 16 bits
     CHECK(filter.drops_from("2001:db8:b::1"));
     filter.guard.switch_off();
-    filter.allow({"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "203.0.113.7", "128.0.0.0/1", "2000::/3", "fd00::1"});
+    filter.allow(
+        {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "203.0.113.7", "128.0.0.0/1", "2000::/3", "fd00::1"});
     filter.guard.switch_on(BootClock::now());
     for (const char* inside : {"10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.1", "192.168.9.9", "203.0.113.7",
                                "128.0.0.1", "255.1.1.1", "2000::1", "3fff:ffff::1", "fd00::1"})
         CHECK_FALSE_MESSAGE(filter.drops_from(inside), inside);
-    for (const char* outside : {"9.255.255.255", "11.0.0.0", "127.0.0.1", "100.64.0.1", "1fff::1", "4000::1", "fd00::2"})
+    for (const char* outside :
+         {"9.255.255.255", "11.0.0.0", "127.0.0.1", "100.64.0.1", "1fff::1", "4000::1", "fd00::2"})
         CHECK_MESSAGE(filter.drops_from(outside), outside);
     // Nothing of before is left.
     filter.guard.switch_off();

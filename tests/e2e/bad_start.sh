@@ -5,7 +5,7 @@
 # open on failure does not come back.
 . "$(dirname "$0")/lib.sh"
 begin bad-start
-configure "clock_skew: 2s" # a start that fails late leaves a memory that a reboot cannot trust, and so a fence of so long
+configure "clock_skew: 2s" # a start that fails late leaves a memory that a reboot cannot trust, and so a horizon of so long
 enroll_everybody
 listen 22 80
 cp -a "$D/etc" "$D/etc.good"

@@ -9,14 +9,14 @@ configure
 enroll anna robot --factor hmac
 in_srv sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 
-# knock_from NS ADDRESS SERVICE: and the grant is there. An address of each family has doors of its own.
+# knock_from NS ADDRESS SERVICE: and the grant is there. An address of each family has grants of its own.
 knock_from() {
-	local doors
-	doors=$(grants)
+	local grants
+	grants=$(grants)
 	nsenter --net="/run/netns/$1" "$CLIENT" open "$2" --profile "$(profile anna-robot)" "$3" --no-wait 2>/dev/null
-	eventually 5 more_doors "$doors" || fail "no grant of $3 at $2"
+	eventually 5 more_grants "$grants" || fail "no grant of $3 at $2"
 }
-more_doors() { [ "$(grants)" -gt "$1" ]; }
+more_grants() { [ "$(grants)" -gt "$1" ]; }
 close_all() { ctl close anna >/dev/null; }
 # server NS: its two addresses as this namespace sees them.
 server() { if [ "$1" = "$CLI" ]; then echo 192.0.2.1 2001:db8::1; else echo 198.51.100.1 2001:db8:66::1; fi; }
@@ -61,7 +61,7 @@ guarded() {
 	check "$name is loaded anew" "$@"
 	check "$name: the grants stand" open_to "$CLI" 22
 	check "$name: all of them" open_to "$STR" 443
-	check "$name: and so does the fence" shut_to "$STR" 22
+	check "$name: and so does the ruleset" shut_to "$STR" 22
 	close_all
 	check "$name: without the grants all is shut again" shut_to "$CLI" 22
 	leave "$name" "$before"
@@ -78,7 +78,7 @@ doctor_knows() {
 	ways=$(grep 'firewall: tcp/80' "$D/found")
 	contains "$1: over IPv4" "$ways" IPv4
 	contains "$1: over IPv6" "$ways" IPv6
-	check "$1: the fence is well" grep "ok *fence" "$D/found"
+	check "$1: the ruleset is well" grep "ok *ruleset" "$D/found"
 }
 # leave NAME RULESET: xknock goes, and the ruleset is that one.
 leave() {

@@ -92,7 +92,7 @@ shut
 
 say "the code was used; the program that gives codes is asked again in the next slot"
 otp_command "oathtool, --totp, -b, \"$secret\""
-status_of 0 "and then the door opens" client open 192.0.2.1 "${P[@]}"
+status_of 0 "and then the grant opens" client open 192.0.2.1 "${P[@]}"
 otp_command 'sh, -c, "exit 3"'
 shut
 status_of 1 "a program that fails" client open 192.0.2.1 "${P[@]}"
@@ -199,7 +199,7 @@ printf '2001:db8::99 half.example\n192.0.2.1 half.example\n' >>"$D/hosts"
 sed -i 's/"both.example"/"both.example", "half.example"/' "$D/profiles/anna-robot.yaml"
 with_hosts() { unshare -m sh -c "mount --bind '$D/hosts' /etc/hosts && exec \"\$@\"" _ nsenter --net="/run/netns/$CLI" "$@"; }
 status_of 0 "both families work: the first is taken" with_hosts "$CLIENT" open both.example "${P[@]}"
-contains "the door is for the family of the connection" "$(ctl grants)" "2001:db8::2"
+contains "the grant is for the family of the connection" "$(ctl grants)" "2001:db8::2"
 lacks "and for no other" "$(ctl grants)" "192.0.2.2"
 shut
 status_of 0 "one address is dead: the next is tried" with_hosts "$CLIENT" open half.example "${P[@]}"
@@ -237,12 +237,12 @@ shut
 mv "$D/robot.yaml" "$D/profiles/anna-robot.yaml"
 rm "$D/profiles/anna-desk.yaml"
 
-say "close reaches the door whichever address it was opened by"
+say "close reaches the grant whichever address it was opened by"
 status_of 0 "opened by the second address" with_hosts "$CLIENT" open half.example "${P[@]}"
-equal "one door" "$(grants)" 1
+equal "one grant" "$(grants)" 1
 status_of 0 "closed" with_hosts "$CLIENT" close half.example "${P[@]}"
 none() { [ "$(grants)" = 0 ]; }
-eventually 5 none || fail "the door stays open"
+eventually 5 none || fail "the grant stays open"
 
 say "programs that give codes"
 try_code() {
@@ -285,7 +285,7 @@ status_of 0 "a service by name" robot open web
 equal "opens all of its ports" "$(grants)" 2
 shut
 status_of 0 "one of its ports" robot open tcp/80
-equal "is one door" "$(grants)" 1
+equal "is one grant" "$(grants)" 1
 status_of 0 "that one port answers does not keep the others shut" robot open web
 equal "all are open" "$(grants)" 2
 status_of 0 "nor does a port that answers keep a longer time away" robot open tcp/80 --lifetime 20m
@@ -332,6 +332,6 @@ unset ASAN_OPTIONS
 say "a server that answers as closed does not confuse the client"
 echo 'stealth: closed' >>"$D/etc/xknock.yaml"
 ctl reload >/dev/null
-status_of 0 "the door opens all the same" robot open ssh
+status_of 0 "the grant opens all the same" robot open ssh
 stop
 pass

@@ -192,7 +192,7 @@ held=$BACKGROUND
 gone() { ! kill -0 "$held"; }
 eventually 15 gone || fail "an idle client keeps its place"
 check "knocks count as before" knock 192.0.2.1 anna-robot
-# Last: knocks have to wait for its fence.
+# Last: knocks have to wait for its horizon.
 check "the clock can be accepted" is_json ctl clock accept --json
 stop
 pass

@@ -33,7 +33,7 @@ send
 eventually 5 granted || fail "the knock does not open"
 left=$(expires)
 kill_it "$DAEMON"
-check "while nobody runs, the kernel keeps the door open" granted
+check "while nobody runs, the kernel keeps the grant open" granted
 refuse "and shut for others" can_connect "$STR" 198.51.100.1 22
 say "a knock that is sent while nobody runs"
 make user2-key --endpoint tcp/80
@@ -114,7 +114,7 @@ make user4-key --endpoint tcp/22
 send
 written() { find "$D/state/state" -newer "$D/packet" | has .; }
 eventually 5 written || fail "the first knock of a slot does not go to the disk at once"
-say "the first knock of a slot goes to the disk at once, for the fence after a power cut"
+say "the first knock of a slot goes to the disk at once, for the horizon after a power cut"
 
 exec 9>&-
 eventually 5 test -s "$D/storm"
@@ -153,7 +153,7 @@ rm "$D/state/state" "$D/bpf/xknock/maps1/seen"
 restart
 contains "it is said" "$(cat "$D/log")" "judgement begins with nothing; knocks of before are refused"
 send
-reaches refused fence 1
+reaches refused horizon 1
 equal "and none is accepted" "$(stat accepted open)" 0
 stop
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Ten thousand open doors while knocks go on: somebody else's listing of the ruleset still ends, because doors of many are
+# Ten thousand open grants while knocks go on: somebody else's listing of the ruleset still ends, because grants of many are
 # opened together; none is lost, however the processes end, and however many come at once.
 . "$(dirname "$0")/lib.sh"
 begin crowd
@@ -19,7 +19,7 @@ accepted() { [ "$(stat accepted open)" -ge "$1" ]; }
 # Three knocks of each device, for sixteen ports.
 stream --service many --count $((3 * DEVICES)) --interval-us 8000
 eventually 60 accepted $((3 * DEVICES)) || fail "$(stat accepted open) of $((3 * DEVICES)) knocks are accepted"
-equal "so many doors are open" "$(grants)" $((48 * DEVICES))
+equal "so many grants are open" "$(grants)" $((48 * DEVICES))
 in_kernel() { in_srv nft -j list ruleset | grep -o '"concat"' | wc -l; }
 before=$(in_kernel)
 
@@ -35,15 +35,15 @@ sent=$(cat "$D/sent")
 [ "$sent" -gt 20 ] || fail "only $sent knocks were sent meanwhile"
 eventually 30 accepted $((3 * DEVICES + sent)) || fail "$(stat accepted open) accepted, not $((3 * DEVICES + sent))"
 say "all $sent are accepted"
-equal "no door was lost by it" "$(in_kernel)" "$before"
+equal "no grant was lost by it" "$(in_kernel)" "$before"
 
-say "doors that wait for their transaction when the daemon is killed, or its worker"
-ssh_doors() { ctl grants --json | grep -c '"tcp/22"'; }
-has_ssh_doors() { [ "$(ssh_doors)" = "$1" ]; }
+say "grants that wait for their transaction when the daemon is killed, or its worker"
+ssh_grants() { ctl grants --json | grep -c '"tcp/22"'; }
+has_ssh_grants() { [ "$(ssh_grants)" = "$1" ]; }
 listen 22
 for victim in daemon worker daemon; do
 	ctl close 192.0.2.2 >/dev/null
-	equal "none is open" "$(ssh_doors)" 0
+	equal "none is open" "$(ssh_grants)" 0
 	before=$(stat accepted open)
 	kill -STOP "$(worker_pid)"
 	for i in 1 2 3; do
@@ -55,7 +55,7 @@ for victim in daemon worker daemon; do
 	if [ $victim = daemon ]; then kill -KILL "$DAEMON"; else kill -KILL "$(worker_pid)"; fi
 	wait "$DAEMON" 2>/dev/null || true
 	start
-	eventually 5 has_ssh_doors 1 || fail "$(ssh_doors) doors of three knocks for one port"
+	eventually 5 has_ssh_grants 1 || fail "$(ssh_grants) grants of three knocks for one port"
 	holders=$(ctl grants | grep ' tcp/22 ')
 	for i in 1 2 3; do contains "$victim killed: the knock of user$i counts" "$holders" "user$i/key"; done
 done
@@ -81,7 +81,7 @@ done
 wait "${senders[@]}"
 kill -CONT "$DAEMON" "$(worker_pid)"
 eventually 60 accepted $((before + 10000)) || fail "$(($(stat accepted open) - before)) of 10000 are accepted: $(ctl stats)"
-equal "none is lost, and all have their doors" "$(grants)" 10000
+equal "none is lost, and all have their grants" "$(grants)" 10000
 equal "who asks gets them all" "$(ctl users --json | grep -c '"knocks": 1')" 10000
 stop
 pass

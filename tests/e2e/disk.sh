@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Real file systems that are full or read-only under the daemon's two directories: what runs goes on and lets people in,
-# what cannot start says why and leaves the fence as it was, and nothing of a failed write stays behind.
+# what cannot start says why and leaves the ruleset as it was, and nothing of a failed write stays behind.
 . "$(dirname "$0")/lib.sh"
 begin disk
 configure
@@ -68,7 +68,7 @@ rm "$D/run/filler"
 read_only run
 refuse "nobody runs: the port is shut" granted
 does_not_start "read-only" "Read-only file system"
-refuse "and the fence stands" granted
+refuse "and the ruleset stands" granted
 writable run
 
 say "the directory of the copy"
@@ -89,7 +89,7 @@ lets_in "with room again"
 eventually 40 test -e "$D/state/state" || fail "with room again: nothing is written"
 say "with room again: the copy is written again"
 
-# Every fsync takes a minute, in whichever thread; what opens doors meanwhile has not waited for one.
+# Every fsync takes a minute, in whichever thread; what opens grants meanwhile has not waited for one.
 say "a disk that is slow"
 strace -qq -f -o "$D/syncs" -p "$DAEMON" -e trace=fsync -e inject=fsync:delay_enter=60000000 2>"$D/strace" &
 STRACE=$!
@@ -115,7 +115,7 @@ stop
 # A copy that says "clean" would, after a power cut, let in again what was accepted until then.
 read_only state
 does_not_start "a clean copy that cannot be revoked" "Read-only file system"
-refuse "and the fence stands" granted
+refuse "and the ruleset stands" granted
 writable state
 start
 lets_in "writable again"

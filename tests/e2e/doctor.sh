@@ -199,7 +199,7 @@ sed -i 's/, tcp.8443\]/]/' "$D/etc/xknock.yaml"
 ctl reload >/dev/null
 well "the services as they were"
 
-say "the fence"
+say "the ruleset"
 stop
 echo 'gate: {owned: false}' >>"$D/etc/xknock.yaml"
 daemon_command --remove 2>/dev/null
@@ -274,7 +274,7 @@ finds advice "a protected port is silent, and this host's other closed tcp ports
 in_srv iptables -F INPUT
 sed -i '/^stealth:/d' "$D/etc/xknock.yaml"
 ctl reload >/dev/null
-well "the fence as it was"
+well "the ruleset as it was"
 
 say "gate mode external"
 stop

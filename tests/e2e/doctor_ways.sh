@@ -49,7 +49,7 @@ no_way() {
 	lists ok "no rule, route or table leads to a service's port from elsewhere"
 }
 reaches_through() { nsenter --net="/run/netns/$STR" socat -u "TCP:$1,connect-timeout=0.5" - 2>/dev/null | grep -E 'hello|inside' >/dev/null; }
-# ways_are_shut: with the fence strangers get through none of them. All at once: each waits for an answer that does not come.
+# ways_are_shut: with the ruleset strangers get through none of them. All at once: each waits for an answer that does not come.
 ways_are_shut() {
 	local address pids=() i=0
 	for address in "${TO_PROVE[@]}"; do
@@ -68,15 +68,15 @@ way() {
 	lists ok "$1" "shut without a grant"
 	TO_PROVE+=("${@:2}")
 }
-# Without the fence each of them is a way, or that it is shut with it would say nothing.
+# Without the ruleset each of them is a way, or that it is shut with it would say nothing.
 they_lead() {
 	local address
 	stop
 	daemon_command --remove 2>/dev/null
 	for address in "${TO_PROVE[@]}"; do
-		eventually 3 reaches_through "$address" || fail "the way by $address leads nowhere, fence or no fence"
+		eventually 3 reaches_through "$address" || fail "the way by $address leads nowhere, ruleset or no ruleset"
 	done
-	say "without the fence strangers get through each of them"
+	say "without the ruleset strangers get through each of them"
 }
 
 say "no way at first"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A worker that was taken over gets nothing from xknockd that no user could have got: every door that it asks for is judged
+# A worker that was taken over gets nothing from xknockd that no user could have got: every grant that it asks for is judged
 # by the configuration that xknockd read itself, and a message that makes no sense ends it.
 . "$(dirname "$0")/lib.sh"
 begin evil-worker
@@ -14,7 +14,7 @@ ctl ban 203.0.113.9 >/dev/null
 stop
 
 WORKER=$XK_BUILD/tests/tool/xk-evil-worker
-export XK_EVIL=doors
+export XK_EVIL=grants
 start
 eventually 20 grep -q 'evil: the end' "$D/log" || fail "the worker does not end its attack"
 answers() { sed -n "s/^evil: $1: //p" "$D/log" | sort | uniq -c | tr -s ' ' | paste -sd';'; }
@@ -31,12 +31,12 @@ for address in 0.0.0.0 127.0.0.1 224.0.0.1 255.255.255.255 :: ::1 ff02::1; do re
 refused "close all of nobody" refused
 refused "for a year" "done"
 contains "is cut to the longest that the user may have" "$(ctl grants | grep '203.0.113.1 ' | tr -s ' ')" " 1h "
-equal "a credential gets 64 doors" "$(answers 'one of 64')" " 63 done"
+equal "a credential gets 64 grants" "$(answers 'one of 64')" " 63 done"
 equal "and no more" "$(answers 'one more')" " 15 limit"
 equal "the kernel has those, and nothing else" "$(grants) $(in_srv nft list set inet xknock grants4 | grep -c expires)" "64 64"
 refuse "nobody got in by it" can_connect "$CLI" 192.0.2.1 22
-contains "the operator is told" "$(cat "$D/log")" "error: the worker asked for a door that is not allowed: anna/robot"
-contains "also of what it says to come from before a reload" "$(cat "$D/log")" "error: the worker asked for a door that is not allowed: bob/phone from 192.0.2.3"
+contains "the operator is told" "$(cat "$D/log")" "error: the worker asked for a grant that is not allowed: anna/robot"
+contains "also of what it says to come from before a reload" "$(cat "$D/log")" "error: the worker asked for a grant that is not allowed: bob/phone from 192.0.2.3"
 ctl close anna >/dev/null
 stop
 
@@ -47,7 +47,7 @@ for attack in many-tags tag-of-nobody short unknown descriptors verb bool protoc
 	wait "$DAEMON" || code=$?
 	equal "$attack: xknockd gives this worker up" "$code" 1
 	contains "and says why" "$(tail -n 2 "$D/log")" "xknock-worker "
-	refuse "the fence stands" can_connect "$CLI" 192.0.2.1 22
+	refuse "the ruleset stands" can_connect "$CLI" 192.0.2.1 22
 	contains "the filter is attached" "$(in_srv ip link show host0)" xdp
 	case $attack in notices | messages) contains "it is the budget" "$(tail -n 2 "$D/log")" "says more than it can" ;; esac
 done

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The fence among other rules: it only ever drops, covers every shape of header, published container ports and every
+# The ruleset among other rules: it only ever drops, covers every shape of header, published container ports and every
 # address of the host, leaves transit alone, and opens nothing that the admin's own rules close.
 . "$(dirname "$0")/lib.sh"
 begin gate
@@ -62,12 +62,12 @@ refuse "while the same stranger begins none" can_connect "$STR" 198.51.100.1 443
 exec {words}>&-
 shout behind
 for chain in "" $CHAINS; do
-	equal "a SYN behind [$chain] meets the fence" "$(syn 22 "$chain")" silence
+	equal "a SYN behind [$chain] meets the ruleset" "$(syn 22 "$chain")" silence
 done
-equal "a SYN behind IPv4 options meets the fence" \
+equal "a SYN behind IPv4 options meets the ruleset" \
 	"$(in_str "$PROBE" syn --from 198.51.100.66 --to 198.51.100.1)" silence
-each_fragmented "behind the fence" 22 silence "" dst hop,dst,route
-each_fragmented "another port, behind the fence" 2222 syn-ack ""
+each_fragmented "behind the ruleset" 22 silence "" dst hop,dst,route
+each_fragmented "another port, behind the ruleset" 2222 syn-ack ""
 # Not with a fragment header behind another one: that the kernel's own connection tracking discards, on every port.
 for chain in dst hop route frag hop,route,dst frag,dst; do
 	equal "another port answers as before, behind [$chain] too" "$(syn 2222 "$chain")" syn-ack
@@ -122,13 +122,13 @@ knock_only 192.0.2.1 anna-robot vpn 2>/dev/null
 eventually 5 ask_vpn || fail "a grant does not open a UDP port"
 say "and open after a knock"
 
-say "knocks in a shape that the filter does not take meet the fence too"
+say "knocks in a shape that the filter does not take meet the ruleset too"
 dropped() { in_srv nft list chain inet xknock decide | sed -n 's/.*62201.*packets \([0-9]*\) .*/\1/p'; }
 count=$(dropped)
-# IPv4 options: the filter passes it, the fence drops it, and no ICMP says that the port differs from others.
+# IPv4 options: the filter passes it, the ruleset drops it, and no ICMP says that the port differs from others.
 in_cli socat -u - UDP:192.0.2.1:62201,ipoptions=x01010101 <<<junk
 dropped_more() { [ "$(dropped)" -gt "$count" ]; }
-eventually 5 dropped_more || fail "the fence did not see the packet"
+eventually 5 dropped_more || fail "the ruleset did not see the packet"
 stop
 
 say "removing is complete"

@@ -118,7 +118,7 @@ check "knock" open_at 192.0.2.1 inside
 eventually 5 has_grants 1
 equal "leads inside" "$(echo through | in_cli socat -t 2 - TCP:192.0.2.1:8080)" through
 refuse "for nobody else" can_connect "$STR" 198.51.100.1 8080
-refuse "and not past the entrance" can_connect "$CLI" 203.0.113.7 80
+refuse "and not past the published port" can_connect "$CLI" 203.0.113.7 80
 check "over IPv6" open_at 2001:db8::1 inside
 eventually 5 has_grants 2
 equal "likewise" "$(echo through | in_cli socat -t 2 - 'TCP:[2001:db8::1]:8080')" through

@@ -126,7 +126,7 @@ ip -n "$SRV" link set host1 down
 ip -n "$SRV" link set host1 name late0
 start
 becomes "host1 (missing since "
-refuse "the fence stands" granted
+refuse "the ruleset stands" granted
 ip -n "$SRV" link set late0 name host1
 up host1
 becomes "host1 (native)"

@@ -66,7 +66,7 @@ say "as enrolled, it knocks"
 mv "$D"/xknock-*.yaml "$D/profiles/"
 listen 22
 start
-lacks "the first start has no fence to wait for" "$(cat "$D/log")" "judgement begins with what"
+lacks "the first start has no horizon to wait for" "$(cat "$D/log")" "judgement begins with what"
 in_cli "$CLIENT" open 192.0.2.1 --profile "$D/profiles/xknock-anna-laptop.yaml" --otp "$(oathtool --totp -b "$secret")" 2>"$D/err" ||
 	fail "the laptop: $(cat "$D/err")"
 check "the laptop opens ssh with a code of an authenticator" granted

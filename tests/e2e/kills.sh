@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: MIT
 # kill -9 of xknockd and of its worker in turn, two hundred times at random moments, while knocks of many devices come
 # and a stranger tries the port every millisecond. Each knock is sent once and is for an address of its own, so that in
-# the end every single one can be asked for: it opened its door, or it was refused with a reason; none is lost, none
+# the end every single one can be asked for: it opened its grant, or it was refused with a reason; none is lost, none
 # counts twice, no grant that was given is gone, and the stranger never got in.
 . "$(dirname "$0")/lib.sh"
 begin kills
-KILLS=200 DEVICES=60 # each may hold 64 doors: enough for two and a half minutes
+KILLS=200 DEVICES=60 # each may hold 64 grants: enough for two and a half minutes
 configure
 PROFILES=()
 for i in $(seq $DEVICES); do
@@ -45,7 +45,7 @@ eventually 20 ctl status || fail "the last daemon does not come up"
 exec 8>&-
 eventually 5 test -s "$D/sent" || fail "the load does not end"
 sent=$(cat "$D/sent")
-# What there is to be asked for a knock: the doors, the reasons of the judge, the filter's own.
+# What there is to be asked for a knock: the grants, the reasons of the judge, the filter's own.
 sum() { ctl stats --json | sed -n "/\"$1\": {/,/}/s/ *\"\\($2\\)\": \\([0-9]*\\),*/\\2/p" | awk '{n += $1} END {print n + 0}'; }
 accepted() { stat accepted open; }
 refused() { sum refused '[a-z-]*'; }
@@ -55,18 +55,18 @@ eventually 20 all_judged || true
 say "$sent knocks sent: $(accepted) accepted, $(refused) refused, $(dropped) dropped by the filter"
 equal "knocks lost" $((sent - $(accepted) - $(refused) - $(dropped))) 0
 equal "knocks that the filter dropped" "$(dropped)" 0
-# Whose judging was killed three times is taken for one that ends the worker: a reason, and it may have got its door.
+# Whose judging was killed three times is taken for one that ends the worker: a reason, and it may have got its grant.
 crashed=$(stat refused crashed)
 say "refused as: $(ctl stats --json | sed -n '/"refused"/,/}/s/ *"\([a-z-]*\)": \([1-9][0-9]*\).*/\1 \2/p' | paste -sd, -)"
 equal "knocks refused for anything but three kills in their judgement" $(($(refused) - crashed)) 0
 [ "$crashed" -le $((KILLS / 10)) ] || fail "$crashed of $sent knocks were killed three times"
-doors=$(grants)
-[ $((doors + crashed)) -ge "$sent" ] || fail "$((sent - doors - crashed)) doors of accepted knocks are not there"
-say "doors of accepted knocks that are not there: 0 of $(accepted)"
+grants=$(grants)
+[ $((grants + crashed)) -ge "$sent" ] || fail "$((sent - grants - crashed)) grants of accepted knocks are not there"
+say "grants of accepted knocks that are not there: 0 of $(accepted)"
 in_kernel() { in_srv nft list set inet xknock grants6 | grep -o '2001:db8:7::[0-9a-f]*' | sort -u | wc -l; }
-equal "the kernel has each of them" "$(in_kernel)" "$doors"
+equal "the kernel has each of them" "$(in_kernel)" "$grants"
 longest() { ctl grants --json | sed -n 's/.*"expires_in_s": \([0-9]*\).*/\1/p' | sort -n | tail -1; }
-[ "$(longest)" -le 3600 ] || fail "a door is open for longer than an hour: $(longest) s"
+[ "$(longest)" -le 3600 ] || fail "a grant is open for longer than an hour: $(longest) s"
 say "none is open for longer than its hour"
 
 exec 9>&-

@@ -10,7 +10,7 @@ enroll carol pc --factor hmac
 start
 listen 22 80
 
-say "as many doors as there may be"
+say "as many grants as there may be"
 check "the first of two" knock 192.0.2.1 bob-phone ssh
 full=$(ruleset)
 knock_only 192.0.2.1 anna-robot web 2>/dev/null
@@ -24,7 +24,7 @@ equal "the ruleset is as it was" "$(ruleset)" "$full"
 check "one port of it has room" knock 192.0.2.1 anna-robot tcp/80
 refuse "for the operator there is no more either" ctl open 192.0.2.2 tcp/443 --for 1m
 contains "and he is told what to change" "$(cat "$D/out")" "gate.max_grants"
-check "who has a door may knock again" knock_only 192.0.2.1 bob-phone ssh
+check "who has a grant may knock again" knock_only 192.0.2.1 bob-phone ssh
 reaches accepted open 3
 knock_only 192.0.2.1 carol-pc ssh 2>/dev/null
 reaches accepted open 4
@@ -35,7 +35,7 @@ say "but not have one more"
 ctl close bob >/dev/null
 ctl close carol >/dev/null
 ctl close anna >/dev/null
-check "when doors were closed there is room for both" knock_only 192.0.2.1 anna-robot web
+check "when grants were closed there is room for both" knock_only 192.0.2.1 anna-robot web
 reaches accepted open 5
 equal "and both are open" "$(grants)" 2
 

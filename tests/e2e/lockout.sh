@@ -160,14 +160,14 @@ in_srv nft 'add element inet mine knock4 { 203.0.113.5 . tcp . 22 timeout 1h com
 before=$(ruleset)
 echo 'gate: {mode: external, external: {table: mine, set4: knock4, set6: knock6}}' >>"$D/etc/xknock.yaml"
 start_with --try 1h
-check "a door" ctl open 192.0.2.2 ssh --for 1h
-check "doors of IPv6" ctl open 2001:db8::2 web --for 1h
+check "a grant" ctl open 192.0.2.2 ssh --for 1h
+check "grants of IPv6" ctl open 2001:db8::2 web --for 1h
 contains "are in them" "$(ruleset)" "192.0.2.2 . tcp . 22"
 check "the time comes" ctl try 1s
 ended 79
 equal "his is left, ours are not" "$(ruleset)" "$before"
 start_with --try 1h
-check "a door" ctl open 192.0.2.2 ssh --for 1h
+check "a grant" ctl open 192.0.2.2 ssh --for 1h
 kill -KILL "$DAEMON"
 wait "$DAEMON" || true
 sed -i 's/ [0-9]*$/ 1/' "$D/state/trial"

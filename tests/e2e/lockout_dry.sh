@@ -35,13 +35,13 @@ logs() { grep -q "$1" "$D/log"; }
 eventually 5 logs 'would grant anna/laptop ssh from 192.0.2.2 (tcp/22) for 30s' || fail "it does not say so"
 say "it would have been granted"
 lacks "nothing was" "$(cat "$D/log")" " granted "
-contains "knockctl shows the door that would be open" "$(ctl grants)" anna/laptop
+contains "knockctl shows the grant that would be open" "$(ctl grants)" anna/laptop
 contains "and who knocked" "$(ctl users --json)" '"last_address": "192.0.2.2"'
 check "a knock for IPv6" knock_only 2001:db8::1 anna-robot web
 reaches accepted open 2
 check "closing them" in_cli "$CLIENT" close 2001:db8::1 web --profile "$(profile anna-robot)"
 eventually 5 logs 'would close web ' || fail "no closing is logged"
-check "a door of the operator" ctl open 203.0.113.9 ssh --for 10m
+check "a grant of the operator" ctl open 203.0.113.9 ssh --for 10m
 contains "would be one" "$(tail -n 1 "$D/log")" "would grant ssh for 203.0.113.9 by the operator"
 check "a ban" ctl ban 198.51.100.66
 contains "would be one" "$(tail -n 1 "$D/log")" "would ban 198.51.100.66"

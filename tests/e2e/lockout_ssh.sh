@@ -101,7 +101,7 @@ equal "one line for each address" "$(living)" "$wanted"
 stop
 : >"$D/log"
 start
-equal "but not where the fence stood: they have knocked" "$(living)" ""
+equal "but not where the ruleset stood: they have knocked" "$(living)" ""
 stop
 daemon_command --remove >/dev/null 2>&1
 for n in $(seq 10 29); do

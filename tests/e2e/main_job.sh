@@ -67,7 +67,7 @@ read -r -t 60 line <&7 || fail "no session: $(cat "$D/ssh.err")"
 equal "the session began" "$line" begun
 closed() { ! can_connect "$CLI" 2001:db8::1 22; }
 eventually 15 closed || fail "the grant does not end"
-say "the door is shut again, by the kernel"
+say "the grant is shut again, by the kernel"
 echo here >&8
 read -r -t 10 line <&7 || fail "the session was cut"
 equal "the session goes on" "$line" "still here"
@@ -75,7 +75,7 @@ wait "$session"
 exec 7<&- 8>&-
 
 stop
-refuse "a daemon that was stopped leaves the fence" granted
+refuse "a daemon that was stopped leaves the ruleset" granted
 daemon_command --remove
 equal "after --remove the ruleset is the admin's alone" "$(in_srv nft list tables)" "table inet filter"
 equal "and nothing is pinned" "$(ls "$D/bpf/xknock")" ""

@@ -59,16 +59,16 @@ knock_in_vain() {
 	knock_only 192.0.2.1 anna-robot web 2>/dev/null
 	log_has "refused anna/robot from 192.0.2.2: firewall"
 }
-before=$(ruleset) doors=$(grants)
+before=$(ruleset) grants=$(grants)
 without_memory 1+ knock_in_vain
 say "a knock is refused, and the log says by whom"
 contains "with the kernel's own reason" "$(grep 'not allowed\|nf_tables' "$D/log")" "No buffer space available"
-equal "the book is as it was" "$(grants)" "$doors"
+equal "the book is as it was" "$(grants)" "$grants"
 equal "the counter says so" "$(stat refused firewall)" 1
 as_before || fail "half of it was done"
 say "and so is the ruleset"
 knock_only 192.0.2.1 anna-robot web 2>/dev/null
-eventually 5 as_many_grants $((doors + 2)) || fail "the next knock does not open"
+eventually 5 as_many_grants $((grants + 2)) || fail "the next knock does not open"
 say "the next one opens both ports of its service"
 before=$(ruleset)
 

@@ -189,7 +189,7 @@ check "he is out" banned
 ctl unban 198.51.100.64/26 >/dev/null
 contains "what may not be banned may not so either" "$(ctl ban ::ffff:192.0.2.200 2>&1 || true)" "gate.allow"
 contains "open" "$(ctl open ::ffff:$S ssh --for 10m)" "for $S for 10m"
-equal "close" "$(ctl close ::ffff:$S)" "closed 1 door"
+equal "close" "$(ctl close ::ffff:$S)" "closed 1 grant"
 
 say "IPv6 by its network"
 free6() { can_connect "$STR" 2001:db8:66::1 8022; }

@@ -83,7 +83,7 @@ check "it may carry it" on $TWO two "$KNOCKCTL" identity keep -c "$D/etc-two/xkn
 lacks "at once" "$(ctl_two status)" "COPIED"
 kill -TERM "$PID_TWO"
 wait "$PID_TWO"
-# A new boot of it, with the copy of a clean stop: no fence but that of the takeover will stand in a knock's way.
+# A new boot of it, with the copy of a clean stop: no horizon but that of the takeover will stand in a knock's way.
 rm -r "$D/run-two" "$D/state-two"
 cp -a "$D/first-copy" "$D/state-two"
 begin_two
@@ -135,7 +135,7 @@ serve $TWO
 make() { "$PACKET" make --profile "$(profile "anna-$1")" --mode 0 "${@:3}" >"$D/$2"; }
 code() { oathtool --totp -b "$(cat "$D/etc/credentials/anna.laptop.otp")"; }
 send_from() { nsenter --net="/run/netns/$1" "$PACKET" send "$D/$2" --to "${3:-$VIRTUAL}"; }
-used_at_first() { # FILE DEVICE OPTIONS: made anew until the fence of the takeover has fallen
+used_at_first() { # FILE DEVICE OPTIONS: made anew until the horizon of the takeover has fallen
 	local before
 	before=$(stat accepted open)
 	make "$2" "$1" "${@:3}"
@@ -163,9 +163,9 @@ ip -n "$ONE" link set lan0 down
 eventually 15 has_it $TWO || fail "the second host does not take over: $(cat "$D/vrrp-two.log")"
 eventually 5 grep -q refused "$D/notified" || fail "its script was not run"
 contains "the second one takes over and its script says so" "$(cat "$D/log-two")" "taken over by the operator"
-before=$(stat_two refused fence)
+before=$(stat_two refused horizon)
 for file in robot-knock laptop-knock; do send_from "$STR" $file; done
-eventually 5 is_at_two refused fence $((before + 2)) || fail "the recorded knocks are not refused by the fence: $(tail -n 5 "$D/log-two")"
+eventually 5 is_at_two refused horizon $((before + 2)) || fail "the recorded knocks are not refused by the horizon: $(tail -n 5 "$D/log-two")"
 equal "the recorded knocks open nothing" "$(stat_two accepted open)" 0
 refuse "and the stranger stays outside" can_connect "$STR" $VIRTUAL 22
 opens_new() {

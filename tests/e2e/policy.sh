@@ -41,7 +41,7 @@ refused_with network bob-phone
 check "from one of them it is accepted" in_str "$CLIENT" open 198.51.100.1 ssh --profile "$(profile bob-phone)" --no-wait
 eventually 5 has_grants 1 || fail "no grant from the user's own network"
 rules bob 'networks: 192.0.2.0/24'
-equal "whoever holds a door elsewhere loses it by the reload" "$(grants)" 0
+equal "whoever holds a grant elsewhere loses it by the reload" "$(grants)" 0
 granted_to bob-phone
 
 say "binding"

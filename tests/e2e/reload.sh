@@ -11,8 +11,8 @@ listen 22 80
 knock 192.0.2.1 anna-robot 2>/dev/null
 knock_only 192.0.2.1 bob-phone 2>/dev/null
 eventually 5 sh -c "'$KNOCKCTL' --socket '$D/run/control.sock' grants | grep -q 'robot.*bob\|bob.*robot'" ||
-	fail "two users behind one address do not share the door"
-say "two users behind one address share one door"
+	fail "two users behind one address do not share the grant"
+say "two users behind one address share one grant"
 equal "it is one element" "$(in_srv nft list set inet xknock grants4 | grep -c 'tcp . 22')" 1
 
 say "a bad configuration changes nothing, and every fault is said"
@@ -89,7 +89,7 @@ for try in $(seq 10); do
 done
 exec 8>&-
 check "a knock that was judged before it and asked for after it is refused as that" raced
-lacks "and the worker is not taken for a bad one" "$(cat "$D/log")" "the worker asked for a door"
+lacks "and the worker is not taken for a bad one" "$(cat "$D/log")" "the worker asked for a grant"
 rm "$D"/etc/credentials/racer* "$D"/etc/users/racer*
 check "reload" ctl reload
 

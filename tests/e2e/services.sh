@@ -171,7 +171,7 @@ for _ in $(seq 20); do
 	can_connect "$CLI" 192.0.2.1 2004 && fail "a second connection by a grant for one"
 	true
 done
-say "the first connection shuts the door behind it: twenty more are refused"
+say "the first connection shuts the grant behind it: twenty more are refused"
 check "and lives" talks first
 eventually 5 has_grants 0 || fail "the book still has it"
 open_only 192.0.2.1 once --lifetime 1m
@@ -197,7 +197,7 @@ refuse "no second" can_connect "$CLI" 192.0.2.1 2006
 check "of one who comes again the longer wish counts" ctl open 192.0.2.2 other --for 1m --single
 open_only 192.0.2.1 other
 in_plain() { in_srv nft list set inet xknock grants4 | grep '2006' >/dev/null; }
-eventually 5 in_plain || fail "the door stays one for one connection"
+eventually 5 in_plain || fail "the grant stays one for one connection"
 for _ in 1 2 3; do check "any number" can_connect "$CLI" 192.0.2.1 2006; done
 
 say "panic"

@@ -99,7 +99,7 @@ contains "and names the holder" "$(cat "$D/out")" "XDP program id $id"
 contains "and the interface" "$(cat "$D/out")" 'is attached to interface "host0"'
 contains "and what to do" "$(cat "$D/out")" "bpftool net show dev host0"
 contains "also if it is of libxdp" "$(cat "$D/out")" "xdp: {coexist: libxdp}"
-equal "the fence that it had put up is gone again" "$(in_srv nft list ruleset)" "$before_tables"
+equal "the ruleset that it had put up is gone again" "$(in_srv nft list ruleset)" "$before_tables"
 contains "the other program still runs" "$(in_srv ip link show host0)" "prog/xdp id $id"
 in_srv bpftool net detach xdpdrv dev host0
 rm "$D/bpf/other"

@@ -69,7 +69,7 @@ contains "the client's UDP reaches the listener" \
 for address in $V4 $V6; do
 	equal "a stranger's scan of $address sees what it saw" "$(scan_all "$address")" "${FIRST[$address]}"
 done
-check "while the door was open" granted
+check "while the grant was open" granted
 
 # ears NAME NS DEVICE: from now on, whatever comes from the server, except what finds addresses (ARP, neighbour discovery)
 # and what a host says to its link unasked (MLD behind a hop-by-hop header, router solicitations).
@@ -147,7 +147,7 @@ sleep 2.5 # the parts are given up: see ipfrag_time
 control stranger "$STR" $V4 $((total += 1))
 control stranger "$STR" $V6 $((total += 1))
 say "nothing else came back"
-# What is put together is dropped by the fence; what cannot be is answered before any rule is asked.
+# What is put together is dropped by the ruleset; what cannot be is answered before any rule is asked.
 for address in $V4 $V6; do
 	for port in 33434 51820 62201; do
 		in_str python3 "$D/part.py" "$address" first $port

@@ -226,7 +226,7 @@ check "panic" ctl panic
 dies "closes for strangers" unknown 22
 check "and is over by its own word" ctl panic --over
 stop
-refuse "the fence stays when it stops" unknown 22
+refuse "the ruleset stays when it stops" unknown 22
 check "xknockd --remove" daemon_command --remove
 check "opens everything" unknown 22
 in_srv nft 'add table inet mine

@@ -186,7 +186,7 @@ for what in "xknockd" "its worker"; do
 	main=$(show MainPID)
 	if [ "$what" = xknockd ]; then victim=$main; else victim=$(inside pgrep -P "$main" -x xknock-worker); fi
 	inside kill -KILL "$victim"
-	check "kill -9 of $what: the door stays open meanwhile" granted
+	check "kill -9 of $what: the grant stays open meanwhile" granted
 	eventually 10 restarted "$before" || fail "no restart after kill -9 of $what"
 	say "and systemd brings both back"
 	contains "with the grant" "$(inside knockctl grants)" anna/laptop
@@ -197,7 +197,7 @@ if inside knockctl status --json | has '"owned": true'; then
 	inside kill -KILL "$(show MainPID)"
 	inside nft flush ruleset
 	refuse "a flush while nobody of us lives changes nothing: systemd keeps the owner" can_connect "$STR" 198.51.100.1 22
-	check "the door is open all the same" granted
+	check "the grant is open all the same" granted
 	eventually 10 restarted "$before" || fail "no restart"
 	contains "and the next one owns the table by the same socket" "$(inside knockctl status --json)" '"owned": true'
 fi
@@ -219,7 +219,7 @@ equal "the daemon goes on" "$(show ActiveState)" active
 refuse "a restart fails" inside systemctl restart xknockd
 equal "with the exit code of a configuration" "$(show ExecMainStatus)" 78
 equal "and is not tried again" "$(show ActiveState)" failed
-refuse "the fence stands all the same" can_connect "$STR" 198.51.100.1 22
+refuse "the ruleset stands all the same" can_connect "$STR" 198.51.100.1 22
 inside sed -i 's/^servces:/services:/' /etc/xknock/xknock.yaml
 check "the next start is as ever" inside systemctl start xknockd
 check "a knock opens" knocks
@@ -227,7 +227,7 @@ check "a knock opens" knocks
 check "stop" inside systemctl stop xknockd
 equal "is clean" "$(show ExecMainStatus)" 0
 equal "no process is left" "$(inside pgrep -c xknock)" 0
-refuse "the fence stays" can_connect "$STR" 198.51.100.1 22
+refuse "the ruleset stays" can_connect "$STR" 198.51.100.1 22
 check "start" inside systemctl start xknockd
 inside systemctl stop xknockd
 check "--remove takes everything away" inside /usr/sbin/xknockd --remove
@@ -273,7 +273,7 @@ check "confirm" inside knockctl confirm
 check "a restart" inside systemctl restart xknockd
 lacks "is none on trial" "$(inside knockctl status)" trial
 inside systemctl stop xknockd
-refuse "the fence stays" open_to_all
+refuse "the ruleset stays" open_to_all
 inside systemctl start xknockd
 inside sh -c 'echo "inter faces: [" >/etc/xknock/xknock.yaml'
 refuse "a typing error, a restart" inside systemctl restart xknockd

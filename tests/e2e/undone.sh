@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What others undo is put back at once: the fence after a flush of the whole ruleset, a deleted table, chain, rule, set or
+# What others undo is put back at once: our table after a flush of the whole ruleset, a deleted table, chain, rule, set or
 # element, or a rule of somebody's in it; the filter after its link was detached or its interface went and came back.
 . "$(dirname "$0")/lib.sh"
 begin undone

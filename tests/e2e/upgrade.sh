@@ -98,16 +98,16 @@ contains "and why" "$(cat "$D/out")" "xknockd $next runs, and this is knockctl $
 # The layout of the memory, and of the filter's maps, that the other release does not know.
 say "back to a release that cannot read this one's memory"
 cp "$D"/old/* "$D/next/"
-changed "[0-9][0-9]kconkx" 99kconkx # gate::kStateMagic, whose end is the number of the layout
+changed "[0-9][0-9]kconkx" 99kconkx # authz::kStateMagic, whose end is the number of the layout
 stop
 install_release next
 mv "$D/bpf/xknock"/maps* "$D/bpf/xknock/maps999" # the other release has maps of another number
 start
-contains "it begins with the fence up" "$(ctl status)" "begun with nothing; knocks of before are refused"
+contains "it begins with the horizon up" "$(ctl status)" "begun with nothing; knocks of before are refused"
 stands "all the same"
 make third
 for file in first second third; do send $file; done
-reaches refused fence 3
+reaches refused horizon 3
 equal "no knock of before is let in" "$(stat accepted open)" 0
 refuse "maps of a release that is gone are gone" test -e "$D/bpf/xknock/maps999"
 stop
@@ -131,10 +131,10 @@ equal "no file for the time of this boot" "$(find "$D/run" -mindepth 1)" ""
 equal "what a purge takes away is the memory alone" "$(cd "$D/state" && echo *)" state
 check "and again, where there is nothing" daemon_command --remove
 start
-contains "the next start begins as after any stop within the fence" "$(ctl status)" "begun with a copy that may be incomplete"
-before=$(stat refused fence)
+contains "the next start begins as after any stop within the horizon" "$(ctl status)" "begun with a copy that may be incomplete"
+before=$(stat refused horizon)
 send third
-reaches refused fence $((before + 1))
+reaches refused horizon $((before + 1))
 say "and refuses knocks of before"
 stop
 pass

@@ -29,7 +29,7 @@ out() {
 	mend
 }
 
-say "who may hold a door now, and not after the next start"
+say "who may hold a grant now, and not after the next start"
 start
 check "bob opens" in_str "$CLIENT" open 198.51.100.1 --profile "$(profile bob-phone)" ssh
 stop

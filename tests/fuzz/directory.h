@@ -32,9 +32,7 @@ class Directory {
     Directory& operator=(const Directory&) = delete;
 
     std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-    void make_directory(const std::string& name) const {
-        FUZZ_CHECK(::mkdir((*this / name).c_str(), 0700) == 0);
-    }
+    void make_directory(const std::string& name) const { FUZZ_CHECK(::mkdir((*this / name).c_str(), 0700) == 0); }
     void write(const std::string& name, std::string_view text, mode_t mode = 0600) const {
         const int fd = ::open((*this / name).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
         FUZZ_CHECK(fd >= 0);

@@ -52,9 +52,7 @@ class Input {
     ByteView left_;
 };
 
-inline std::string_view text_of(ByteView bytes) {
-    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
+inline std::string_view text_of(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 // What may go to a log or a terminal: no character that ends a line or moves a cursor.
 inline bool is_printable(std::string_view text) {
@@ -63,5 +61,4 @@ inline bool is_printable(std::string_view text) {
 
 } // namespace xk::fuzz
 
-#define FUZZ_CHECK(property)                                                                       \
-    ((property) ? static_cast<void>(0) : ::xk::fuzz::broken(#property, __FILE__, __LINE__))
+#define FUZZ_CHECK(property) ((property) ? static_cast<void>(0) : ::xk::fuzz::broken(#property, __FILE__, __LINE__))

@@ -3,14 +3,14 @@
 // A user who seals whatever he likes with his own key, again and again while time passes: the plaintext is the
 // input's, field by field put right where the input says so. What is accepted follows the policy, is done once and
 // moves one counter; the same packet again does nothing. The harness seals, so no mutator has to.
-#include "daemon/gate/lockout.h"
-#include "gatehouse.h"
+#include "daemon/authz/lockout.h"
+#include "fixtures.h"
 
 #include <map>
 
 using namespace xk;
 using namespace xk::fuzz;
-using namespace xk::gate;
+using namespace xk::authz;
 using namespace std::chrono_literals;
 
 namespace {
@@ -19,8 +19,7 @@ constexpr std::size_t kMaxKnocks = 16;
 
 // Offsets of docs/protocol.md, "The request".
 constexpr std::size_t kActionAt = 1, kFactorAt = 2, kModeAt = 3, kProtocolAt = 4, kFlagsAt = 5, kPortAt = 6,
-                      kServiceAt = 12, kClockAt = 16, kAddressAt = 24, kIdAt = 40, kTargetAt = 56,
-                      kProofAt = 72;
+                      kServiceAt = 12, kClockAt = 16, kAddressAt = 24, kIdAt = 40, kTargetAt = 56, kProofAt = 72;
 
 // Which fields of the plaintext are put right.
 enum Right : std::uint8_t {
@@ -49,8 +48,10 @@ void put_time(RequestBytes& plain, WallTime time) {
 }
 
 void put_endpoint(RequestBytes& plain) {
-    static constexpr Endpoint kEndpoints[] = {{IpProtocol::tcp, 22},     {IpProtocol::tcp, 443},
-                                              {IpProtocol::udp, 51820},  {IpProtocol::sctp, 5000},
+    static constexpr Endpoint kEndpoints[] = {{IpProtocol::tcp, 22},
+                                              {IpProtocol::tcp, 443},
+                                              {IpProtocol::udp, 51820},
+                                              {IpProtocol::sctp, 5000},
                                               {IpProtocol::tcp, 51820}};
     static constexpr const char* kNames[] = {"ssh", "web", "vpn", "nothing"};
     const std::uint8_t choice = plain[kServiceAt];
@@ -110,7 +111,7 @@ Proof right_proof(const Knock& knock, const Credential& credential, const Creden
     return *totp_proof(totp_code(kTotpSecret, step, credential.totp_digits), credential.totp_digits);
 }
 
-Knock knock_from(Input& in, const Gatehouse& house) {
+Knock knock_from(Input& in, const Fixtures& house) {
     Knock knock;
     knock.who = in.number() % kCredentials;
     knock.right = in.number();
@@ -126,7 +127,8 @@ Knock knock_from(Input& in, const Gatehouse& house) {
     put_fields(knock, arrived, credential.factor);
 
     const CredentialKeys keys = keys_of(knock.who);
-    const auto clock = load_be<std::uint64_t>(field<kClockAt, 8>(std::span<const std::uint8_t, wire::kRequestSize>(knock.plain)));
+    const auto clock =
+        load_be<std::uint64_t>(field<kClockAt, 8>(std::span<const std::uint8_t, wire::kRequestSize>(knock.plain)));
     knock.slot = knock.right & kSlot
                      ? clock / static_cast<std::uint64_t>(std::chrono::microseconds(wire::kSlotLength).count())
                      : slot_of(arrived) + slot_choice % 7u - 3;
@@ -173,12 +175,12 @@ bool factor_is_right(const Knock& knock, const Credential& credential, const Req
 
 struct Before {
     CredentialState record;
-    std::int64_t fence;
+    std::int64_t horizon;
     bool source_banned, address_banned;
 };
 
 // Whenever the firewall was asked or an answer was given, all of this was so.
-void check_allowed(const Knock& knock, const Request& request, const Gatehouse& house, const Before& before) {
+void check_allowed(const Knock& knock, const Request& request, const Fixtures& house, const Before& before) {
     const Credential& credential = house.policy.credentials[knock.who];
     const CredentialState& after = house.record(knock.who);
     const auto skew = house.policy.settings.skew;
@@ -186,7 +188,7 @@ void check_allowed(const Knock& knock, const Request& request, const Gatehouse& 
     FUZZ_CHECK(credential.enabled && arrived >= credential.valid_from && arrived < credential.valid_until);
     FUZZ_CHECK(!is_locked(before.record, house.now.boot) && !before.source_banned && !before.address_banned);
     FUZZ_CHECK(request.clock >= arrived - skew && request.clock <= arrived + skew);
-    FUZZ_CHECK(request.clock.time_since_epoch().count() > before.fence);
+    FUZZ_CHECK(request.clock.time_since_epoch().count() > before.horizon);
     FUZZ_CHECK(house.now.boot - knock.candidate.arrived <= kLongestWait);
     FUZZ_CHECK(factor_is_right(knock, credential, request, arrived));
     if (credential.factor == FactorKind::totp) {
@@ -206,20 +208,21 @@ void check_allowed(const Knock& knock, const Request& request, const Gatehouse& 
 }
 
 // What the firewall was asked is what the request says, and something that it may be asked.
-void check_asked(const Knock& knock, const Request& request, const Gatehouse& house, const Outcome& outcome) {
+void check_asked(const Knock& knock, const Request& request, const Fixtures& house, const Outcome& outcome) {
     const auto& asked = house.firewall.asked;
     FUZZ_CHECK(asked.size() == (request.action == Action::probe ? 0 : 1));
     if (asked.empty())
         return;
-    const DoorRequest& door = asked[0].request;
-    FUZZ_CHECK(asked[0].action == request.action && door.credential == knock.who);
+    const GrantRequest& pinhole = asked[0].request;
+    FUZZ_CHECK(asked[0].action == request.action && pinhole.credential == knock.who);
     if (request.action == Action::close_all)
         return;
-    FUZZ_CHECK(door.address == (request.address_mode == AddressMode::source ? knock.candidate.source : request.address));
-    FUZZ_CHECK(door.service == request.service && door.endpoint == request.endpoint);
-    FUZZ_CHECK(door.target == request.target && door.single == request.single_use);
-    FUZZ_CHECK(door.lifetime == request.lifetime);
-    FUZZ_CHECK(permit_close(door, house.policy).answer == Answer::done);
+    FUZZ_CHECK(pinhole.address ==
+               (request.address_mode == AddressMode::source ? knock.candidate.source : request.address));
+    FUZZ_CHECK(pinhole.service == request.service && pinhole.endpoint == request.endpoint);
+    FUZZ_CHECK(pinhole.target == request.target && pinhole.single == request.single_use);
+    FUZZ_CHECK(pinhole.lifetime == request.lifetime);
+    FUZZ_CHECK(permit_close(pinhole, house.policy).answer == Answer::done);
     // The judge knows the policy: xknockd refuses what it asks only when dates have run out since the arrival.
     const Credential& credential = house.policy.credentials[knock.who];
     const bool in_dates = house.now.wall >= credential.valid_from && house.now.wall < credential.valid_until;
@@ -228,7 +231,7 @@ void check_asked(const Knock& knock, const Request& request, const Gatehouse& ho
 }
 
 // Neither was anything done nor is anything different from before, but for what a refusal itself changes.
-void check_nothing_done(const Knock& knock, const Gatehouse& house, const Before& before, const Outcome& outcome) {
+void check_nothing_done(const Knock& knock, const Fixtures& house, const Before& before, const Outcome& outcome) {
     FUZZ_CHECK(house.firewall.asked.empty());
     const CredentialState& after = house.record(knock.who);
     FUZZ_CHECK(after.accepted == before.record.accepted && after.last_accepted == before.record.last_accepted);
@@ -245,7 +248,7 @@ void check_nothing_done(const Knock& knock, const Gatehouse& house, const Before
 bool is_before_memory(Reject reason) { return reason < Reject::replay; }
 
 // The very same packet once more, from wherever: nothing happens.
-void check_again(const Knock& knock, Gatehouse& house, const Outcome& outcome, Address source) {
+void check_again(const Knock& knock, Fixtures& house, const Outcome& outcome, Address source) {
     house.firewall.asked.clear();
     Candidate copy = knock.candidate;
     copy.source = source;
@@ -264,7 +267,7 @@ void check_again(const Knock& knock, Gatehouse& house, const Outcome& outcome, A
 }
 
 // What happens around knocks.
-void pass_events(Input& in, Gatehouse& house) {
+void pass_events(Input& in, Fixtures& house) {
     const std::uint8_t events = in.number(), amount = in.number();
     house.pass(250ms * amount);
     if (events & 1)
@@ -284,12 +287,12 @@ void pass_events(Input& in, Gatehouse& house) {
 
 // The first knock of all, with everything as it should be: so the properties above are not true for want of
 // anything accepted.
-bool must_be_accepted(const Knock& knock, const Gatehouse& house) {
+bool must_be_accepted(const Knock& knock, const Fixtures& house) {
     const bool right = (knock.right & kAllRight) == kAllRight && !(knock.right & kOldCode);
     return right && knock.who <= kPlain && knock.candidate.arrived == house.now.boot &&
            knock.candidate.source == address_of(0) && knock.plain[kModeAt] == 0 && knock.plain[kFlagsAt] == 0 &&
-           load_be<std::uint32_t>(field<kServiceAt, 4>(std::span<const std::uint8_t, wire::kRequestSize>(knock.plain))) ==
-               service_id("ssh") &&
+           load_be<std::uint32_t>(field<kServiceAt, 4>(
+               std::span<const std::uint8_t, wire::kRequestSize>(knock.plain))) == service_id("ssh") &&
            house.now.wall == kStart.wall;
 }
 
@@ -299,7 +302,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static StateMemory memory;
     begin_fixed_randomness();
     memory.clear();
-    Gatehouse house(memory);
+    Fixtures house(memory);
     Ledger ledger;
 
     Input in(data, size);
@@ -310,14 +313,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const Address address = request == nullptr || request->address_mode == AddressMode::source
                                     ? knock.candidate.source
                                     : request->address;
-        const Before before{house.record(knock.who), house.state.header().fence,
+        const Before before{house.record(knock.who), house.state.header().horizon,
                             house.keeper.bans.is_banned(knock.candidate.source, house.now.boot),
                             house.keeper.bans.is_banned(address, house.now.boot)};
         house.firewall.asked.clear();
         const Outcome outcome = house.judge(knock.candidate);
 
-        const bool done = !house.firewall.asked.empty() ||
-                          (outcome.accepted() != nullptr && !outcome.accepted()->retry);
+        const bool done =
+            !house.firewall.asked.empty() || (outcome.accepted() != nullptr && !outcome.accepted()->retry);
         if (done) {
             FUZZ_CHECK(request != nullptr && outcome.credential == knock.who);
             check_allowed(knock, *request, house, before);

@@ -57,11 +57,11 @@ void check_services(const config::Config& config) {
         FUZZ_CHECK(ports.first != 0 && ports.first <= ports.last);
         taken.push_back({target, ports});
     };
-    for (const gate::Service& service : config.policy.services) {
+    for (const authz::Service& service : config.policy.services) {
         FUZZ_CHECK(is_name(service.name.view()) && service.id == service_id(service.name.view()));
         FUZZ_CHECK(ids.emplace(service.id, service.name.view()).second);
         FUZZ_CHECK(service.name.view() != kAllServices);
-        FUZZ_CHECK(service.port_count > 0 && service.port_count <= gate::kMaxPorts);
+        FUZZ_CHECK(service.port_count > 0 && service.port_count <= authz::kMaxPorts);
         for (const PortRange& ports : service.all_ports()) {
             if (!service.is_behind())
                 take({}, ports);
@@ -70,14 +70,14 @@ void check_services(const config::Config& config) {
                     take(target, ports);
             FUZZ_CHECK(ports.is_single() || (!service.is_behind() && !service.single && service.max_connections == 0));
         }
-        if (service.entrance.port != 0) {
-            take({}, PortRange::of(service.entrance));
+        if (service.published.port != 0) {
+            take({}, PortRange::of(service.published));
             FUZZ_CHECK(service.is_behind() && service.port_count == 1);
         }
-        FUZZ_CHECK((service.after == gate::After::idle) == (service.idle > 0s));
+        FUZZ_CHECK((service.after == authz::After::idle) == (service.idle > 0s));
         FUZZ_CHECK(config.gate_mode == config::GateMode::table || !config::needs_own_table(service));
     }
-    FUZZ_CHECK(config.policy.services.size() <= gate::kMaxServices);
+    FUZZ_CHECK(config.policy.services.size() <= authz::kMaxServices);
 }
 
 void check_credentials(const config::Config& config) {
@@ -85,19 +85,19 @@ void check_credentials(const config::Config& config) {
     std::set<std::string> labels;
     FUZZ_CHECK(config.secrets.size() == config.policy.credentials.size());
     for (std::size_t i = 0; i < config.policy.credentials.size(); ++i) {
-        const gate::Credential& c = config.policy.credentials[i];
+        const authz::Credential& c = config.policy.credentials[i];
         FUZZ_CHECK(!all_zero(c.id) && ids.insert(c.id).second && labels.insert(c.label()).second);
         FUZZ_CHECK(is_name(c.user.view()) && is_name(c.device.view()));
         FUZZ_CHECK(c.factor == FactorKind::none || c.factor == FactorKind::totp || c.factor == FactorKind::hmac);
         FUZZ_CHECK(is_totp_digits(c.totp_digits));
         FUZZ_CHECK(c.max_lifetime == 0s || c.lifetime <= c.max_lifetime);
-        FUZZ_CHECK(c.networks.count <= gate::kMaxNetworks && c.explicit_networks.count <= gate::kMaxNetworks);
-        FUZZ_CHECK(c.explicit_networks.count == 0 || c.binding == gate::Binding::explicit_);
-        FUZZ_CHECK(c.hours.count <= gate::kMaxHours && c.lockout.free < c.lockout.most);
+        FUZZ_CHECK(c.networks.count <= authz::kMaxNetworks && c.explicit_networks.count <= authz::kMaxNetworks);
+        FUZZ_CHECK(c.explicit_networks.count == 0 || c.binding == authz::Binding::explicit_);
+        FUZZ_CHECK(c.hours.count <= authz::kMaxHours && c.lockout.free < c.lockout.most);
         for (std::uint32_t h = 0; h < c.hours.count; ++h)
             FUZZ_CHECK(c.hours.spans[h].from < c.hours.spans[h].until && c.hours.spans[h].until <= 7 * 24 * 60);
         FUZZ_CHECK(c.valid_from < c.valid_until);
-        for (std::size_t s = config.policy.services.size(); s < gate::kMaxServices; ++s)
+        for (std::size_t s = config.policy.services.size(); s < authz::kMaxServices; ++s)
             FUZZ_CHECK(!c.services.test(s));
         FUZZ_CHECK(config.secrets[i].factor.empty() == (c.factor == FactorKind::none));
         const auto opened = config::open_secrets(config, i);

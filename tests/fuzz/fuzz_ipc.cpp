@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// A worker that was taken over: any bytes as its messages, and any request for doors. A message counts only with
-// its own type and size, and a door opens only for somebody who is entitled to it, at an address that a
-// door can be opened for, within all limits.
+// A worker that was taken over: any bytes as its messages, and any request for pinholes. A message counts only with
+// its own type and size, and a pinhole opens only for somebody who is entitled to it, at an address that a
+// pinhole can be opened for, within all limits.
 #include "daemon/privsep/messages.h"
-#include "gatehouse.h"
+#include "fixtures.h"
 
 using namespace xk;
 using namespace xk::fuzz;
-using namespace xk::gate;
+using namespace xk::authz;
 using namespace std::chrono_literals;
 
 namespace {
@@ -33,8 +33,8 @@ void check_as_each(ByteView bytes) {
 
 void check_message(ByteView bytes) {
     using namespace privsep;
-    check_as_each<Setup, NewPolicy, Secrets, Activate, privsep::Ban, Unban, DoorAnswer, Unlock, AcceptClock, Ping, Ready,
-                  SecretsRead, Tags, DoorAsk, Notice, Pong>(bytes);
+    check_as_each<Setup, NewPolicy, Secrets, Activate, privsep::Ban, Unban, ReplyGrant, Unlock, AcceptClock, Ping,
+                  Ready, SecretsRead, Tags, RequestGrant, Notice, Pong>(bytes);
 }
 
 template <typename M>
@@ -49,9 +49,9 @@ M message_from(Input& in) {
 // Whatever the numbers are: what they mean is written as the same numbers, or they mean nothing.
 void check_meaning(Input& in) {
     using namespace privsep;
-    const auto ask = message_from<DoorAsk>(in);
+    const auto ask = message_from<RequestGrant>(in);
     if (const auto asked = checked(ask)) {
-        DoorAsk again = door_ask(asked->verb, ask.credential, asked->request);
+        RequestGrant again = request_grant(asked->verb, ask.credential, asked->request);
         again.sequence = ask.sequence;
         again.generation = ask.generation;
         FUZZ_CHECK(std::memcmp(&again, &ask, sizeof ask) == 0);
@@ -63,11 +63,11 @@ void check_meaning(Input& in) {
 }
 
 // A request with each field either likely or as the input has it.
-DoorRequest request_from(Input& in, const Policy& policy) {
+GrantRequest request_from(Input& in, const Policy& policy) {
     static constexpr Endpoint kEndpoints[] = {
         {IpProtocol::tcp, 22}, {IpProtocol::tcp, 443}, {IpProtocol::udp, 51820}, {IpProtocol::sctp, 5000}};
     const std::uint8_t likely = in.number();
-    DoorRequest request;
+    GrantRequest request;
     const auto credential = in.number<std::uint32_t>();
     request.credential = likely & 1 ? credential % kCredentials : credential;
     if (likely & 2)
@@ -75,7 +75,7 @@ DoorRequest request_from(Input& in, const Policy& policy) {
     else
         request.address.bytes = in.bytes<16>();
     if (likely & 4)
-        request.address.bytes[15] = in.number(); // many doors of one credential
+        request.address.bytes[15] = in.number(); // many pinholes of one credential
     const auto service = in.number<std::uint32_t>();
     if (likely & 8)
         request.service = service % 4 == 3 ? 0 : policy.services[service % 4].id;
@@ -91,10 +91,10 @@ DoorRequest request_from(Input& in, const Policy& policy) {
 
 void check_requests(Input& in) {
     static const Policy policy = make_policy();
-    DoorKeeper keeper(policy);
+    RecordingFirewall keeper(policy);
     Now now = kStart;
     for (std::size_t count = 0; !in.empty() && count < kMaxAsks; ++count) {
-        const DoorRequest request = request_from(in, policy);
+        const GrantRequest request = request_from(in, policy);
         const std::uint8_t what = in.number();
         switch (what % 8) {
         case 0:

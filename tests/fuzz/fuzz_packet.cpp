@@ -3,11 +3,11 @@
 // Anybody's 192 bytes before a real judge, from noise to a genuine packet with one bit changed and the MAC put
 // right. Only what was sealed with a credential's key is accepted, and that once; all else changes nothing but a
 // counter.
-#include "gatehouse.h"
+#include "fixtures.h"
 
 using namespace xk;
 using namespace xk::fuzz;
-using namespace xk::gate;
+using namespace xk::authz;
 
 namespace {
 
@@ -64,7 +64,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static StateMemory memory;
     begin_fixed_randomness();
     memory.clear();
-    Gatehouse house(memory);
+    Fixtures house(memory);
     std::vector<wire::Packet> sealed, judged;
 
     Input in(data, size);

@@ -3,14 +3,14 @@
 // The copy of the state that outlives a reboot, and the image that it is made from. The checksum keeps accidents
 // out but no one who can write the file, so the parser behind it gets anything here. Whatever was read, the
 // state works afterwards, and no lock-out and no used packet gets lost on the way through a copy.
-#include "daemon/gate/lockout.h"
+#include "daemon/authz/lockout.h"
 #include "state_memory.h"
 
 #include <cstring>
 
 using namespace xk;
 using namespace xk::fuzz;
-using namespace xk::gate;
+using namespace xk::authz;
 using namespace std::chrono_literals;
 
 namespace {
@@ -46,9 +46,7 @@ std::string formed_copy(Input& in, Records& records) {
         records.replay.push_back(record_from<ReplayEntry>(in));
     const std::uint64_t numbers[2] = {records.credentials.size(), records.replay.size()};
     std::string copy;
-    const auto append = [&](const void* from, std::size_t size) {
-        copy.append(static_cast<const char*>(from), size);
-    };
+    const auto append = [&](const void* from, std::size_t size) { copy.append(static_cast<const char*>(from), size); };
     append(&header, sizeof header);
     append(numbers, sizeof numbers);
     append(records.credentials.data(), records.credentials.size() * sizeof(CredentialState));
@@ -58,14 +56,12 @@ std::string formed_copy(Input& in, Records& records) {
 
 void seal_copy(std::string& copy) {
     Bytes<kChecksumSize> sum;
-    crypto_generichash(sum.data(), sum.size(), reinterpret_cast<const unsigned char*>(copy.data()),
-                       copy.size(), nullptr, 0);
+    crypto_generichash(sum.data(), sum.size(), reinterpret_cast<const unsigned char*>(copy.data()), copy.size(),
+                       nullptr, 0);
     copy.append(sum.begin(), sum.end());
 }
 
-ByteView view_of(const std::string& copy) {
-    return {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()};
-}
+ByteView view_of(const std::string& copy) { return {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}; }
 
 // Whatever memory it began with: what is remembered is known, and only that.
 void check_works(State& state) {
@@ -79,8 +75,9 @@ void check_works(State& state) {
     FUZZ_CHECK(record != nullptr && record->id == id && state.find(id) == record);
     FUZZ_CHECK(locked_for(*record, kNow.boot) >= 0s);
     ReplayMemory& replay = state.replay();
-    ReplayEntry* const entry =
-        replay.find(kKnock).packet == nullptr ? replay.remember(kKnock, slot, address, state.header().high_slot) : nullptr;
+    ReplayEntry* const entry = replay.find(kKnock).packet == nullptr
+                                   ? replay.remember(kKnock, slot, address, state.header().high_slot)
+                                   : nullptr;
     if (entry != nullptr) {
         FUZZ_CHECK(replay.find(kKnock).packet == entry && replay.find(kKnock).request == nullptr);
         FUZZ_CHECK(entry->progress == Progress::judging && entry->address == address);
@@ -103,8 +100,9 @@ void check_begun(const State& state, State::Begin begin, const Bytes<16>& boot, 
     FUZZ_CHECK(state.is_of(boot) && h.clean == 0 && h.attempts == 0 && all_zero(h.attempt));
     FUZZ_CHECK(state.refuses(now.wall, now));
     if (begin != State::Begin::from_clean_copy)
-        FUZZ_CHECK(h.fence_boot == (now.boot + kSkew).time_since_epoch().count() &&
-                   (h.high_slot > slot_of(kLater.wall) || h.fence >= slot_end(h.high_slot).time_since_epoch().count()));
+        FUZZ_CHECK(
+            h.horizon_boot == (now.boot + kSkew).time_since_epoch().count() &&
+            (h.high_slot > slot_of(kLater.wall) || h.horizon >= slot_end(h.high_slot).time_since_epoch().count()));
 }
 
 // A lock goes on for what was left of it, and a record that is there once is found.
@@ -114,8 +112,7 @@ void check_carried(const State& state, const Records& records, std::int64_t save
             return; // the records behind a free one are not there
         const CredentialState* const found = state.find(copied.id);
         FUZZ_CHECK(found != nullptr);
-        const auto twins = std::ranges::count_if(records.credentials,
-                                                 [&](const auto& c) { return c.id == copied.id; });
+        const auto twins = std::ranges::count_if(records.credentials, [&](const auto& c) { return c.id == copied.id; });
         if (twins != 1)
             continue;
         FUZZ_CHECK(found->totp_step == copied.totp_step && found->failures == copied.failures);
@@ -129,8 +126,9 @@ void check_next_boot(State& state, StateMemory& next_memory, BootTime stopped, b
     const wire::CredentialId id = {0xc4, 0xed};
     CredentialState& record = *state.credential(id);
     record.locked_until = (stopped + 20s).time_since_epoch().count();
-    const std::string copy = save_state(state.image(), state.replay().entries(), {kNow.wall_at(stopped), stopped}, clean);
-    clean = clean && stopped.time_since_epoch().count() >= state.header().fence_boot; // else it proves nothing
+    const std::string copy =
+        save_state(state.image(), state.replay().entries(), {kNow.wall_at(stopped), stopped}, clean);
+    clean = clean && stopped.time_since_epoch().count() >= state.header().horizon_boot; // else it proves nothing
     next_memory.clear();
     State next(next_memory.bytes());
     const auto begin = next.begin(kNextBoot, kLater, kSkew, view_of(copy));
@@ -138,7 +136,7 @@ void check_next_boot(State& state, StateMemory& next_memory, BootTime stopped, b
     check_begun(next, begin, kNextBoot, kLater);
     FUZZ_CHECK(next.find(id) != nullptr && locked_for(*next.find(id), kLater.boot) == 20s);
     FUZZ_CHECK(next.header().high_slot == state.header().high_slot);
-    FUZZ_CHECK(next.header().fence >= state.header().fence);
+    FUZZ_CHECK(next.header().horizon >= state.header().horizon);
     // Slots so far in the future that they wrap are none that was ever accepted.
     const ReplayEntry* const known = state.replay().find(kKnock).request;
     if (clean && known != nullptr && known->progress == Progress::done &&
@@ -187,9 +185,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         seal_copy(copy);
     }
     const bool whole = (how & 3) != 2 && copy.size() == sizeof(StateHeader) + 16 +
-                                                             records.credentials.size() * sizeof(CredentialState) +
-                                                             records.replay.size() * sizeof(ReplayEntry) +
-                                                             kChecksumSize;
+                                                            records.credentials.size() * sizeof(CredentialState) +
+                                                            records.replay.size() * sizeof(ReplayEntry) + kChecksumSize;
     State state(memory.bytes());
     const auto begin = state.begin(kBoot, kNow, kSkew, view_of(copy));
     FUZZ_CHECK((begin != State::Begin::from_nothing) == whole);

@@ -99,8 +99,7 @@ void check_encodings(std::string_view text) {
         FUZZ_CHECK(size <= secret.size());
         Bytes<64> again;
         FUZZ_CHECK(from_base32(to_base32(ByteView(secret).first(size)), again) == size);
-        FUZZ_CHECK(std::equal(secret.begin(), secret.begin() + static_cast<std::ptrdiff_t>(size),
-                              again.begin()));
+        FUZZ_CHECK(std::equal(secret.begin(), secret.begin() + static_cast<std::ptrdiff_t>(size), again.begin()));
     }
 }
 

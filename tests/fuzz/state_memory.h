@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Memory for gate::State that is zero again for every input at the cost of the pages that were used, and
+// Memory for authz::State that is zero again for every input at the cost of the pages that were used, and
 // random numbers that are the same in every run.
 #pragma once
 
-#include "daemon/gate/state.h"
+#include "daemon/authz/state.h"
 #include "fuzz.h"
 
 #include <sodium.h>
@@ -15,11 +15,10 @@ namespace xk::fuzz {
 class StateMemory {
   public:
     static constexpr std::size_t kEntries = 4096; // an index of more would have to be made for every input
-    static constexpr std::size_t kSize = gate::state_size(kEntries);
+    static constexpr std::size_t kSize = authz::state_size(kEntries);
 
     StateMemory() {
-        memory_ = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        memory_ = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         FUZZ_CHECK(memory_ != MAP_FAILED);
     }
     ~StateMemory() { ::munmap(memory_, kSize); }
@@ -27,14 +26,12 @@ class StateMemory {
     StateMemory& operator=(const StateMemory&) = delete;
 
     void clear() { FUZZ_CHECK(::madvise(memory_, kSize, MADV_DONTNEED) == 0); }
-    std::span<std::uint8_t> bytes() {
-        return {static_cast<std::uint8_t*>(memory_), kSize};
-    }
-    std::span<gate::ReplayEntry> replay() {
-        return {reinterpret_cast<gate::ReplayEntry*>(static_cast<std::uint8_t*>(memory_) + sizeof(gate::StateImage)),
+    std::span<std::uint8_t> bytes() { return {static_cast<std::uint8_t*>(memory_), kSize}; }
+    std::span<authz::ReplayEntry> replay() {
+        return {reinterpret_cast<authz::ReplayEntry*>(static_cast<std::uint8_t*>(memory_) + sizeof(authz::StateImage)),
                 kEntries};
     }
-    gate::StateImage& image() { return *static_cast<gate::StateImage*>(memory_); }
+    authz::StateImage& image() { return *static_cast<authz::StateImage*>(memory_); }
 
   private:
     void* memory_;
@@ -60,9 +57,7 @@ inline void begin_fixed_randomness() {
         return implementation;
     }();
     state = 1;
-    static const bool ready = [] {
-        return randombytes_set_implementation(&fixed) == 0 && sodium_init() >= 0;
-    }();
+    static const bool ready = [] { return randombytes_set_implementation(&fixed) == 0 && sodium_init() >= 0; }();
     FUZZ_CHECK(ready);
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Ended sessions against the real kernel: what is written is found again, and neither end is left in doubt.
 #include "daemon/nft/ended.h"
-#include "daemon/nft/fence.h"
+#include "daemon/nft/ruleset.h"
 #include "daemon/nft/sessions.h"
 #include "daemon/nft/sockets.h"
 
@@ -35,9 +35,9 @@ Socket open_in_new_namespace() {
     return Socket::open().value();
 }
 
-FenceSpec spec(bool resets) {
-    FenceSpec s;
-    Guard guard;
+RulesetSpec spec(bool resets) {
+    RulesetSpec s;
+    ProtectedPort guard;
     guard.ports = PortRange::parse("tcp/22").value();
     s.guards = {guard};
     s.resets = resets;
@@ -121,11 +121,11 @@ const EndedSession kSession{{IpProtocol::tcp, kThem, kUs, 40000, 22}, {IpProtoco
 
 TEST_CASE("ended sessions are read back as they were written, and nobody else's elements are") {
     Socket socket = open_in_new_namespace();
-    REQUIRE(install_fence(socket, spec(true)));
+    REQUIRE(install_ruleset(socket, spec(true)));
     const Address six = Address::parse("2001:db8::2").value(), other = Address::parse("2001:db8::1").value();
     // Translated on the way: the other direction is not the first one's reverse.
-    const EndedSession both[] = {kSession,
-                                 {{IpProtocol::udp, six, other, 51820, 51820}, {IpProtocol::udp, other, six, 52, 51820}}};
+    const EndedSession both[] = {
+        kSession, {{IpProtocol::udp, six, other, 51820, 51820}, {IpProtocol::udp, other, six, 52, 51820}}};
     for (int twice = 0; twice < 2; ++twice) {
         Transaction t;
         for (const EndedSession& session : both)
@@ -137,7 +137,7 @@ TEST_CASE("ended sessions are read back as they were written, and nobody else's 
     REQUIRE(found.size() == 2);
     CHECK(found[0] == both[0]);
     CHECK(found[1] == both[1]);
-    REQUIRE(install_fence(socket, spec(true)));
+    REQUIRE(install_ruleset(socket, spec(true)));
     CHECK(list_ended(socket).value().size() == 2);
     Transaction t;
     remove_ended(t, both[1]);
@@ -151,16 +151,16 @@ TEST_CASE("where the kernel cannot end a socket, the next packet of either end e
     REQUIRE(can_reset(socket));
     const OtherHost other;
     // Conntrack is there from the first packet on; the port is open, as it is to whoever has a grant.
-    FenceSpec open = spec(true);
+    RulesetSpec open = spec(true);
     open.guards.clear();
-    REQUIRE(install_fence(socket, open));
+    REQUIRE(install_ruleset(socket, open));
     const int fd = accept_from(other);
     REQUIRE(answers(fd));
     Sessions sessions = Sessions::open().value();
     const auto found = sessions.find([](const Session& s) { return s.there == kSession.there; }).value();
     REQUIRE(found.size() == 1);
     CHECK(found[0].back == kSession.back);
-    REQUIRE(install_fence(socket, spec(true)));
+    REQUIRE(install_ruleset(socket, spec(true)));
     // To forget it is not enough: our next word revives it.
     REQUIRE(sessions.forget(found));
     CHECK(answers(fd));
@@ -182,9 +182,9 @@ TEST_CASE("where the kernel cannot end a socket, the next packet of either end e
 TEST_CASE("a socket that the kernel ends is over for both ends at once") {
     Socket socket = open_in_new_namespace();
     const OtherHost other;
-    FenceSpec open = spec(true);
+    RulesetSpec open = spec(true);
     open.guards.clear();
-    REQUIRE(install_fence(socket, open));
+    REQUIRE(install_ruleset(socket, open));
     const int fd = accept_from(other);
     REQUIRE(answers(fd));
     Sockets sockets = Sockets::open().value();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A worker that was taken over: begins as the real one does, and then asks xknockd for what it must not get. What to do is
-// in $XK_EVIL; what it was answered goes to standard error, a line each: "evil: WHAT: ANSWER".
+// A worker that was taken over: begins as the real one does, and then asks xknockd for what it must not get. What to do
+// is in $XK_EVIL; what it was answered goes to standard error, a line each: "evil: WHAT: ANSWER".
 #include "daemon/privsep/messages.h"
 #include "daemon/privsep/spawn.h"
 
@@ -41,8 +41,8 @@ class Evil {
         } else if (const auto policy = as<NewPolicy>(r)) {
             generation_ = policy->generation;
             credentials_.resize(policy->credentials);
-            ::lseek(r.fds[0].get(), static_cast<off_t>(policy->services * sizeof(gate::Service)), SEEK_SET);
-            const auto size = credentials_.size() * sizeof(gate::Credential);
+            ::lseek(r.fds[0].get(), static_cast<off_t>(policy->services * sizeof(authz::Service)), SEEK_SET);
+            const auto size = credentials_.size() * sizeof(authz::Credential);
             if (::read(r.fds[0].get(), credentials_.data(), size) != static_cast<ssize_t>(size))
                 std::abort();
             read_secrets(is("all-read") ? policy->credentials : 0);
@@ -75,15 +75,16 @@ class Evil {
         (void)send(channel_, *tags);
     }
 
-    const gate::Credential& device(const std::string& label) const {
-        for (const gate::Credential& c : credentials_)
+    const authz::Credential& device(const std::string& label) const {
+        for (const authz::Credential& c : credentials_)
             if (c.label() == label)
                 return c;
         std::abort();
     }
 
-    void ask(const char* what, DoorVerb verb, const wire::CredentialId& credential, const gate::DoorRequest& request) {
-        DoorAsk message = door_ask(verb, credential, request);
+    void ask(const char* what, GrantVerb verb, const wire::CredentialId& credential,
+             const authz::GrantRequest& request) {
+        RequestGrant message = request_grant(verb, credential, request);
         message.sequence = ++sequence_;
         message.generation = claimed_generation_;
         (void)send(channel_, message);
@@ -91,7 +92,7 @@ class Evil {
             auto received = channel_.receive(true);
             if (!received || !*received)
                 std::exit(0);
-            if (const auto answer = as<DoorAnswer>(**received); answer && answer->sequence == sequence_) {
+            if (const auto answer = as<ReplyGrant>(**received); answer && answer->sequence == sequence_) {
                 std::fprintf(stderr, "evil: %s: %s\n", what, kAnswers[static_cast<int>(answer->answer)]);
                 return;
             }
@@ -100,21 +101,21 @@ class Evil {
 
     void open(const char* what, const std::string& label, const char* address, const char* endpoint,
               std::uint32_t lifetime = 0) {
-        gate::DoorRequest request;
+        authz::GrantRequest request;
         request.address = Address::parse(address).value();
         request.endpoint = Endpoint::parse(endpoint).value();
         request.lifetime = lifetime;
-        ask(what, DoorVerb::open, device(label).id, request);
+        ask(what, GrantVerb::open, device(label).id, request);
     }
 
     // Everything again and again, by a process that does nothing else, so that xknockd never finds the channel empty.
     void busy() {
         const int size = 1 << 20; // some thousands of them
         (void)::setsockopt(channel_.fd(), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
-        gate::DoorRequest request;
+        authz::GrantRequest request;
         request.address = Address::v4(203, 0, 113, 1);
         request.service = service_id(kAllServices);
-        const DoorAsk message = door_ask(DoorVerb::open, device("anna/robot").id, request);
+        const RequestGrant message = request_grant(GrantVerb::open, device("anna/robot").id, request);
         if (::fork() == 0) {
             flood(message);
             ::_exit(0);
@@ -153,7 +154,7 @@ class Evil {
             return void(send(channel_, notice));
         }
         if (how == "bool" || how == "protocol") {
-            DoorAsk message = door_ask(DoorVerb::open, device("anna/robot").id, {});
+            RequestGrant message = request_grant(GrantVerb::open, device("anna/robot").id, {});
             (how == "bool" ? message.single : message.protocol) = 2;
             return void(send(channel_, message));
         }
@@ -170,7 +171,7 @@ class Evil {
             return void(send(channel_, Pong{}, {&fd, 1}));
         }
         if (how == "verb") {
-            DoorAsk message;
+            RequestGrant message;
             message.verb = 9;
             return void(send(channel_, message));
         }
@@ -180,21 +181,24 @@ class Evil {
         open("of another configuration", "bob/phone", "192.0.2.3", "tcp/80");
         claimed_generation_ = generation_;
         open("a user who is disabled", "eve/pc", "192.0.2.2", "tcp/22");
-        ask("a credential of nobody", DoorVerb::open, {0xff}, {0, Address::v4(192, 0, 2, 2), 0, {}, Endpoint::parse("tcp/22").value(), false, 0});
-        ask("the operator's own", DoorVerb::open, gate::kOperator, {0, Address::v4(192, 0, 2, 2), 0, {}, Endpoint::parse("tcp/22").value(), false, 0});
+        ask("a credential of nobody", GrantVerb::open, {0xff},
+            {0, Address::v4(192, 0, 2, 2), 0, {}, Endpoint::parse("tcp/22").value(), false, 0});
+        ask("the operator's own", GrantVerb::open, authz::kOperator,
+            {0, Address::v4(192, 0, 2, 2), 0, {}, Endpoint::parse("tcp/22").value(), false, 0});
         open("an address of this host", "anna/robot", "192.0.2.1", "tcp/22");
         open("an address that is banned", "anna/robot", "203.0.113.9", "tcp/22");
         for (const char* address : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1"})
             open(address, "anna/robot", address, "tcp/22");
-        ask("close all of nobody", DoorVerb::close_all, {0xff}, {});
+        ask("close all of nobody", GrantVerb::close_all, {0xff}, {});
         open("for a year", "anna/robot", "203.0.113.1", "tcp/22", 365 * 86400);
         for (int i = 2; i < 80; ++i)
-            open(i < 65 ? "one of 64" : "one more", "anna/robot", ("203.0.113." + std::to_string(i + 10)).c_str(), "tcp/22");
+            open(i < 65 ? "one of 64" : "one more", "anna/robot", ("203.0.113." + std::to_string(i + 10)).c_str(),
+                 "tcp/22");
         std::fprintf(stderr, "evil: the end\n");
     }
 
     Channel channel_{Fd(kWorkerChannel)};
-    std::vector<gate::Credential> credentials_;
+    std::vector<authz::Credential> credentials_;
     std::uint32_t claimed_generation_ = 0;
     std::uint32_t generation_ = 0, sequence_ = 0;
     bool began_ = false;

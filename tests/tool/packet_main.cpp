@@ -73,8 +73,7 @@ int make(const Make& o) {
     if (profile->factor == FactorKind::hmac) {
         Bytes<32> key;
         std::copy_n(profile->factor_key->bytes, key.size(), key.begin());
-        const Proof proof =
-            hmac_proof(key, profile->server_id, gate_keys(profile->keys->gate, slot).tag, nonce, bytes);
+        const Proof proof = hmac_proof(key, profile->server_id, gate_keys(profile->keys->gate, slot).tag, nonce, bytes);
         std::copy(proof.begin(), proof.end(), bytes.begin() + wire::kSignedSize);
     }
     const wire::Packet packet = seal(*profile->keys, slot, nonce, bytes);

@@ -3,7 +3,8 @@
 // xk-probe: tries ports as an attacker would. For the end-to-end tests only.
 //   storm  begins a TCP connection every millisecond until standard input closes; prints how many it tried and how many
 //          stood
-//   syn    sends one SYN with IPv6 extension headers, or IPv4 options, before TCP, or in two fragments; prints "syn-ack",
+//   syn    sends one SYN with IPv6 extension headers, or IPv4 options, before TCP, or in two fragments; prints
+//   "syn-ack",
 //          "rst" or "silence"
 #include "protocol/base/address.h"
 #include "protocol/base/fd.h"

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // xk-stream: knocks without a pause, each for an address of its own, until standard input closes or --count is reached.
-// The profiles take turns (no totp: nobody would type so many codes). No knock is sent twice. Prints how many went out; with
+// The profiles take turns (no totp: nobody would type so many codes). No knock is sent twice. Prints how many went out;
+// with
 // --times before that a line for each: the wall clock in ms just before it was sent, and its address.
 #include "client/knock.h"
 #include "client/profile.h"

@@ -14,7 +14,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 VERSION=$(cat "$KERNEL/version")
 
 # Of these only veth and the disk's are loaded by the guest script; the rest is here for the kernel to load by itself,
-# as on any server, when xknockd installs the fence.
+# as on any server, when xknockd installs the ruleset.
 MODULES="veth virtio_blk virtio_pci nf_tables nft_ct nft_counter nft_fib_inet nf_conntrack nf_conntrack_netlink
 	nft_connlimit nft_chain_nat nft_nat vrf 8021q bonding virtio_net vmxnet3 ip_vs ip_vs_rr nft_redir nft_reject_inet
 	wireguard ip_gre"

@@ -34,8 +34,8 @@ constexpr std::size_t kLongest = 49;         // bytes of a network: IPv6 with IP
 constexpr std::size_t kMostRefused = 1000;   // that are named
 constexpr std::size_t kMostLines = 10000000; // of one list, which is eighty times as many as can be banned
 
-// The next line of standard input without its blanks, cut where it is longer than any address: a device or a file without line
-// ends is not to fill the memory.
+// The next line of standard input without its blanks, cut where it is longer than any address: a device or a file
+// without line ends is not to fill the memory.
 bool read_line(std::string& line) {
     line.clear();
     int c = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/closing.h"
 
-#include "daemon/ssh_caller.h"
+#include "daemon/lifecycle/ssh_caller.h"
 #include "tools/knockctl/control.h"
 
 #include <nlohmann/json.hpp>
@@ -39,8 +39,9 @@ Result<json> panic_request(bool yes) {
     if (caller.session || !caller.client || yes)
         return request;
     // A terminal multiplexer, say, that was started in a session that is over.
-    const std::string what = "you came by ssh from " + caller.client->text() +
-                             ", but which session is yours now cannot be told: it ends too unless gate.allow holds its address";
+    const std::string what =
+        "you came by ssh from " + caller.client->text() +
+        ", but which session is yours now cannot be told: it ends too unless gate.allow holds its address";
     if (::isatty(STDIN_FILENO) == 0)
         return Error{what, "be sure: --yes", Exit::usage};
     std::cerr << "knockctl: " << what << ".\nGo on? [y/N] " << std::flush;
@@ -51,11 +52,11 @@ Result<json> panic_request(bool yes) {
 }
 
 std::string show_closed(const json& reply) {
-    std::string text = "closed " + counted(reply.value("closed", 0u), "door");
+    std::string text = "closed " + counted(reply.value("closed", 0u), "grant");
     if (reply.contains("ended"))
         text += " and ended " + counted(reply.value("ended", 0u), "session");
     if (const unsigned shared = reply.value("shared", 0u); shared > 0)
-        text += "; those at " + counted(shared, "door") + " may be somebody else's and live on";
+        text += "; those at " + counted(shared, "grant") + " may be somebody else's and live on";
     return text + "\n";
 }
 

@@ -12,8 +12,8 @@
 namespace xk::tools {
 
 nlohmann::json close_request(const std::string& what, bool cut);
-// Asks on the terminal where somebody came by ssh and the session cannot be told; an error where they say no, or there is
-// no terminal and no `yes`.
+// Asks on the terminal where somebody came by ssh and the session cannot be told; an error where they say no, or there
+// is no terminal and no `yes`.
 Result<nlohmann::json> panic_request(bool yes);
 
 std::string show_closed(const nlohmann::json& reply);

@@ -15,11 +15,11 @@ namespace xk::tools {
 // Says the error; the exit code.
 int fail(const Error& error);
 
-// "3 doors"
+// "3 grants"
 std::string counted(unsigned number, const std::string& what);
 
-// Words of the command line and names of files need not be UTF-8; JSON has to be. It is printed too, so whatever is not ASCII
-// (some of it moves a terminal's cursor) is \uNNNN.
+// Words of the command line and names of files need not be UTF-8; JSON has to be. It is printed too, so whatever is not
+// ASCII (some of it moves a terminal's cursor) is \uNNNN.
 std::string text_of(const nlohmann::json& value, int indent = -1);
 
 class Control {

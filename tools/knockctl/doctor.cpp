@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor.h"
 
+#include "daemon/authz/state.h"
 #include "daemon/config/config.h"
 #include "daemon/config/machines.h"
-#include "daemon/gate/state.h"
-#include "daemon/nft/fence.h"
+#include "daemon/nft/ruleset.h"
 #include "daemon/nft/transaction.h"
 #include "daemon/xdp/own_addresses.h"
 #include "protocol/base/quote.h"
@@ -37,11 +37,11 @@ std::string_view name_of(Severity severity) {
 
 // What the kernel has of a gate whose daemon does not answer.
 enum class Silence {
-    none,          // it answers
-    never_started, // on this host, ever
-    shut,          // our table stands
+    none,           // it answers
+    never_started,  // on this host, ever
+    shut,           // our table stands
     judges_nothing, // the same, and no xknockd starts with this configuration
-    open,          // it does not
+    open,           // it does not
 };
 
 // A daemon that was started once has written a copy of its memory; the first one is of keygen.
@@ -51,9 +51,9 @@ bool was_started(const config::Config& config) {
         return false;
     FileRules rules;
     rules.owner = config.account.uid;
-    rules.max_size = 2 * gate::state_size(gate::kMostReplayEntries);
+    rules.max_size = 2 * authz::state_size(authz::kMostReplayEntries);
     const auto copy = read_checked(path, rules);
-    return !copy || !gate::is_first_copy({reinterpret_cast<const std::uint8_t*>(copy->data()), copy->size()});
+    return !copy || !authz::is_first_copy({reinterpret_cast<const std::uint8_t*>(copy->data()), copy->size()});
 }
 
 Silence silence_of(const Result<config::Config>& config, const Result<json>& status) {
@@ -62,7 +62,7 @@ Silence silence_of(const Result<config::Config>& config, const Result<json>& sta
     if (config && config->gate_mode != config::GateMode::table)
         return Silence::open;
     auto socket = nft::Socket::open();
-    const auto stands = socket ? nft::fence_exists(*socket) : Result<bool>(socket.error());
+    const auto stands = socket ? nft::ruleset_exists(*socket) : Result<bool>(socket.error());
     if (stands && *stands)
         return config ? Silence::shut : Silence::judges_nothing;
     return !config || was_started(*config) ? Silence::open : Silence::never_started;
@@ -76,17 +76,18 @@ void check_silent_daemon(Silence silence, const Error& error, Findings& findings
     // Nobody listens: not one that is busy or keeps us out.
     const bool is_down = error.message.starts_with("connecting to");
     if (silence == Silence::judges_nothing && is_down)
-        return findings.push_back({Severity::problem, "daemon",
-                                   "shut, judging nothing: the ruleset stands, and xknockd does not start with this "
-                                   "configuration",
-                                   "mend it and \"systemctl start xknockd\"; or \"xknockd --remove\", which opens the ports"});
+        return findings.push_back(
+            {Severity::problem, "daemon",
+             "shut, judging nothing: the ruleset stands, and xknockd does not start with this "
+             "configuration",
+             "mend it and \"systemctl start xknockd\"; or \"xknockd --remove\", which opens the ports"});
     if (silence == Silence::shut && is_down)
         return findings.push_back({Severity::problem, "daemon",
                                    "the daemon is down and the ports are shut: nobody gets in (" + error.message + ")",
                                    "systemctl start xknockd; journalctl -u xknockd says why it ended; "
                                    "\"xknockd --remove\" opens the ports"});
-    findings.push_back({Severity::problem, "daemon", error.message,
-                        error.hint.empty() ? "systemctl status xknockd" : error.hint});
+    findings.push_back(
+        {Severity::problem, "daemon", error.message, error.hint.empty() ? "systemctl status xknockd" : error.hint});
 }
 
 // `known`: the configuration as it is read now, if it can be.
@@ -139,7 +140,7 @@ void check_rules(const config::Config& config, bool started, Findings& findings)
     auto addresses = xdp::OwnAddresses::open();
     const Firewall firewall{config, *ruleset, addresses ? addresses->all() : std::set<Address>()};
     if (started)
-        check_fence(firewall, findings);
+        check_ruleset(firewall, findings);
     check_others(firewall, findings);
     check_ways(firewall, read_ways(*ruleset), findings);
     const auto listeners = list_listeners();
@@ -157,7 +158,8 @@ Findings examine(const std::string& config_file, const std::function<Result<json
     if (config && !config->disabled.empty()) {
         for (const config::Disabled& disabled : config->disabled)
             for (const std::string& fault : disabled.faults)
-                findings.push_back({Severity::problem, "config", fault, "whom the file describes is disabled, or would be"});
+                findings.push_back(
+                    {Severity::problem, "config", fault, "whom the file describes is disabled, or would be"});
     } else if (config) {
         findings.push_back({Severity::ok, "config", config_file + " is good", {}});
     } else {
@@ -172,8 +174,10 @@ Findings examine(const std::string& config_file, const std::function<Result<json
     else
         check_silent_daemon(silence, answer.error(), findings);
     if (config && config->gate_mode == config::GateMode::table && !config->shut_on_failure)
-        findings.push_back({Severity::advice, "config",
-                            "gate.on_failure is open: a start that fails after a boot leaves the ports open", {}});
+        findings.push_back({Severity::advice,
+                            "config",
+                            "gate.on_failure is open: a start that fails after a boot leaves the ports open",
+                            {}});
     if (config) {
         const bool started = silence != Silence::never_started;
         check_files(*config, findings);

@@ -3,7 +3,7 @@
 
 #include "daemon/config/config.h"
 #include "daemon/config/secret_file.h"
-#include "daemon/trial.h"
+#include "daemon/lifecycle/trial.h"
 #include "daemon/xdp/links.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
@@ -54,11 +54,10 @@ int run_check(const std::string& file, bool as_json) {
         if (!fds)
             return fail(fds.error());
         Secret<Key> key;
-        Secret<gate::FactorSecret> factor;
+        Secret<authz::FactorSecret> factor;
         if (!config::read_key_file((*fds)[0], *key))
             faults += config->secrets[i].key + ": is not a key\n";
-        if (fds->size() > 1 &&
-            !config::read_factor_file((*fds)[1], config->policy.credentials[i].factor, *factor))
+        if (fds->size() > 1 && !config::read_factor_file((*fds)[1], config->policy.credentials[i].factor, *factor))
             faults += config->secrets[i].factor + ": is not a second factor's secret\n";
     }
     if (!faults.empty()) {

@@ -33,9 +33,10 @@ int keep_identity(const std::string& config_file, bool as_json) {
     if (as_json)
         std::cout << text_of({{"server_id", to_hex(*id)}}, 2) << "\n";
     else
-        std::cout << "this machine carries the identity " << to_hex(*id)
-                  << " from now on\nWhere another one goes on carrying it too, they are a pair: when this one takes over, say"
-                     "\nknockctl takeover\n";
+        std::cout
+            << "this machine carries the identity " << to_hex(*id)
+            << " from now on\nWhere another one goes on carrying it too, they are a pair: when this one takes over, say"
+               "\nknockctl takeover\n";
     return 0;
 }
 
@@ -51,7 +52,7 @@ int make_new_identity(const std::string& config_file, bool as_json) {
     if (const auto carrier = config::name_carrier(directory, id, true); !carrier)
         return fail(carrier.error());
     json devices = json::array();
-    for (const gate::Credential& credential : config->policy.credentials)
+    for (const authz::Credential& credential : config->policy.credentials)
         devices.push_back(credential.label());
     if (as_json) {
         std::cout << text_of({{"server_id", to_hex(id)}, {"devices", devices}}, 2) << "\n";

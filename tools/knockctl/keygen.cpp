@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/keygen.h"
 
+#include "daemon/authz/state.h"
 #include "daemon/config/config.h"
 #include "daemon/config/machines.h"
-#include "daemon/gate/state.h"
 #include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
@@ -100,9 +100,9 @@ Result<void> make_identity(Files& files, const std::string& directory, const con
     const config::Account& account = config.account;
     if (auto done = make_directory(config.state_directory, 0700, account.uid, account.gid); !done)
         return done;
-    auto image = std::make_unique<gate::StateImage>();
-    image->header.magic = gate::kStateMagic;
-    return files.write(copy, gate::save_state(*image, {}, Now::read(), true), 0600, account.gid, account.uid);
+    auto image = std::make_unique<authz::StateImage>();
+    image->header.magic = authz::kStateMagic;
+    return files.write(copy, authz::save_state(*image, {}, Now::read(), true), 0600, account.gid, account.uid);
 }
 
 const config::Config::NamedUser* find_user(const config::Config& config, const std::string& name) {
@@ -113,7 +113,7 @@ const config::Config::NamedUser* find_user(const config::Config& config, const s
 // The services that the credential may open, as its profile is to know them.
 std::string services_block(const config::Config& config, const std::vector<std::string>& names) {
     std::string block = "services:\n";
-    for (const gate::Service& service : config.policy.services) {
+    for (const authz::Service& service : config.policy.services) {
         const std::string name(service.name.view());
         if (std::find(names.begin(), names.end(), name) == names.end())
             continue;
@@ -121,8 +121,8 @@ std::string services_block(const config::Config& config, const std::vector<std::
         for (const PortRange& range : service.all_ports()) {
             if (!service.is_behind())
                 ports.push_back(range.text());
-            else if (service.entrance.port != 0)
-                ports.push_back(service.entrance.text());
+            else if (service.published.port != 0)
+                ports.push_back(service.published.text());
             else
                 for (const Address& target : {service.target4, service.target6})
                     if (target != Address{})
@@ -155,8 +155,8 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
 
     // The identity first: a configuration without one cannot be read.
     const bool new_identity = ::access((directory + "/server_id").c_str(), F_OK) != 0;
-    auto config = config::load_config(options.config_file, new_identity ? config::Identity::absent
-                                                                        : config::Identity::required);
+    auto config =
+        config::load_config(options.config_file, new_identity ? config::Identity::absent : config::Identity::required);
     if (!config)
         return config.error();
     if (new_identity) {
@@ -171,7 +171,7 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
     // The user, if new.
     std::vector<std::string> services;
     const auto* const known = find_user(*config, options.user);
-    for (const gate::Service& service : config->policy.services)
+    for (const authz::Service& service : config->policy.services)
         services.emplace_back(service.name.view());
     if (!options.services.empty()) {
         for (const std::string& wanted : options.services)
@@ -194,12 +194,13 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
                 services.emplace_back(config->policy.services[i].name.view());
     }
     if (known == nullptr) {
-        const std::string user = "# Rights of one user; docs/configuration.md describes every key.\n"
-                                 "name: " + options.user + "\n" +
-                                 "services: " + yaml_list(services) + "\n" +
-                                 "# lifetime: 30s      # of a grant, when the client asks for none, instead of the service's own\n"
-                                 "# max_lifetime: 1h\n"
-                                 "# binding: any       # the packet's source may stand for a client behind NAT\n";
+        const std::string user =
+            "# Rights of one user; docs/configuration.md describes every key.\n"
+            "name: " +
+            options.user + "\n" + "services: " + yaml_list(services) + "\n" +
+            "# lifetime: 30s      # of a grant, when the client asks for none, instead of the service's own\n"
+            "# max_lifetime: 1h\n"
+            "# binding: any       # the packet's source may stand for a client behind NAT\n";
         if (auto done = files.write(directory + "/users/" + options.user + ".yaml", user, 0644); !done)
             return done.error();
     }
@@ -228,9 +229,8 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
     if (auto done = files.write(stem + ".yaml", credential, 0644); !done)
         return done.error();
 
-    enrolled.profile_file = options.profile_file.empty()
-                                ? "xknock-" + options.user + "-" + options.device + ".yaml"
-                                : options.profile_file;
+    enrolled.profile_file =
+        options.profile_file.empty() ? "xknock-" + options.user + "-" + options.device + ".yaml" : options.profile_file;
     std::string profile = "# Profile of " + options.user + "/" + options.device +
                           " for knock-client: put it into ~/.config/xknock, mode 0600.\n"
                           "# It holds a key: whoever has this file" +
@@ -239,8 +239,8 @@ Result<Enrolled> enroll(const KeygenOptions& options) {
     if (!options.server.empty())
         profile += "server: \"" + options.server + "\"\n";
     profile += "knock_port: " + std::to_string(config->port) + "\nserver_id: \"" + to_hex(*server_id) +
-               "\"\ncredential: \"" + id + "\"\nkey: \"" + key +
-               "\"\nfactor: " + std::string(name_of(options.factor)) + "\n";
+               "\"\ncredential: \"" + id + "\"\nkey: \"" + key + "\"\nfactor: " + std::string(name_of(options.factor)) +
+               "\n";
     if (options.factor == FactorKind::totp)
         profile += "digits: " + std::to_string(options.digits) + "\n";
     if (options.factor == FactorKind::hmac)

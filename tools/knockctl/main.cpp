@@ -45,24 +45,27 @@ int run_command(int argc, char** argv) {
         add_json(add(name, description, [&, name, show] { return control.ask({{"verb", name}}, show); }));
     };
     add_view("status", "the daemon in a few lines", tools::show_status);
-    add_view("grants", "open doors", tools::show_grants);
+    add_view("grants", "open grants", tools::show_grants);
     add_view("users", "users, devices and their standing", tools::show_users);
     add_view("stats", "counters of filter and judgement", tools::show_stats);
     add_view("bans", "who is banned", tools::show_bans);
 
     tools::BanOptions ban;
-    CLI::App* sub = add("ban", "drop everything from an address or network", [&] { return tools::run_ban(control, ban); });
+    CLI::App* sub =
+        add("ban", "drop everything from an address or network", [&] { return tools::run_ban(control, ban); });
     sub->add_option("address", ban.what, "address or network");
     sub->add_flag("--stdin", ban.from_input, "ban what standard input names, one a line");
     sub->add_option("--for", ban.time, "how long: 10m, 1d, or seconds; negative or absent: for ever");
     sub->add_option("--reason", ban.reason, "whose ban it is: each reason has its own time, and the longest counts");
-    sub->add_option("--ipv6-prefix", ban.ipv6_prefix, "ban an address of IPv6 by its network of so many bits, 32 to 128");
+    sub->add_option("--ipv6-prefix", ban.ipv6_prefix,
+                    "ban an address of IPv6 by its network of so many bits, 32 to 128");
     add_json(sub);
     sub = add("unban", "take a ban away", [&] { return tools::run_unban(control, ban); });
     sub->add_option("address", ban.what, "address or network");
     sub->add_flag("--stdin", ban.from_input, "unban what standard input names, one a line");
     sub->add_flag("--all", ban.all, "everybody");
-    sub->add_option("--family", ban.family, "with --all: of this family only")->check(CLI::IsMember({"inet4", "inet6"}));
+    sub->add_option("--family", ban.family, "with --all: of this family only")
+        ->check(CLI::IsMember({"inet4", "inet6"}));
     sub->add_option("--reason", ban.reason, "only the bans of this reason; absent: all of them")
         ->each([&](const std::string&) { ban.has_reason = true; });
     add_json(sub);
@@ -82,17 +85,18 @@ int run_command(int argc, char** argv) {
     sub->add_option("--for", time, "how long: 10m, 1d")->required();
     sub->add_flag("--single", single, "for one connection");
     add_json(sub);
-    sub = add("close", "close the doors of an address, network, user or user/device",
+    sub = add("close", "close the grants of an address, network, user or user/device",
               [&] { return control.ask(tools::close_request(what, cut), tools::show_closed); });
     sub->add_option("what", what, "address, network, user or user/device")->required();
     sub->add_flag("--cut", cut, "and end their sessions");
     add_json(sub);
-    sub = add("panic", "close everything, end every session but those of gate.allow and yours, and let nobody in", [&]() -> int {
-        if (over)
-            return control.ask({{"verb", "panic"}, {"over", true}}, tools::show_panic_over);
-        const auto request = tools::panic_request(yes);
-        return request ? control.ask(*request, tools::show_panic) : fail(request.error());
-    });
+    sub = add("panic", "close everything, end every session but those of gate.allow and yours, and let nobody in",
+              [&]() -> int {
+                  if (over)
+                      return control.ask({{"verb", "panic"}, {"over", true}}, tools::show_panic_over);
+                  const auto request = tools::panic_request(yes);
+                  return request ? control.ask(*request, tools::show_panic) : fail(request.error());
+              });
     sub->add_flag("--over", over, "knocks are let in again");
     sub->add_flag("--yes", yes, "also where your own ssh session cannot be told and may end");
     add_json(sub);
@@ -120,13 +124,15 @@ int run_command(int argc, char** argv) {
         });
     });
     add_json(sub);
-    CLI::App* const identity = app.add_subcommand("identity", "whose the server's identity is, where a copy of it was found");
+    CLI::App* const identity =
+        app.add_subcommand("identity", "whose the server's identity is, where a copy of it was found");
     identity->require_subcommand(1);
     for (const bool make_new : {false, true}) {
         sub = identity->add_subcommand(make_new ? "new" : "keep",
                                        make_new ? "this machine gets an identity of its own; profiles must follow"
                                                 : "this machine may carry the identity that is here");
-        sub->callback([&, make_new] { run = [&, make_new] { return tools::run_identity(make_new, file, control.as_json); }; });
+        sub->callback(
+            [&, make_new] { run = [&, make_new] { return tools::run_identity(make_new, file, control.as_json); }; });
         sub->add_option("-c,--config", file, "configuration file")->capture_default_str();
         add_json(sub);
     }
@@ -149,7 +155,8 @@ int run_command(int argc, char** argv) {
                            [](const json&) { return std::string("confirmed: the gate stays\n"); });
     });
     add_json(sub);
-    sub = add("check", "read a configuration and say every fault of it", [&] { return tools::run_check(file, control.as_json); });
+    sub = add("check", "read a configuration and say every fault of it",
+              [&] { return tools::run_check(file, control.as_json); });
     sub->add_option("file", file, "configuration file")->capture_default_str();
     add_json(sub);
 
@@ -163,9 +170,7 @@ int run_command(int argc, char** argv) {
 
     sub = add("keygen", "enroll a device: its files here and the profile for the client", [&] {
         keygen.config_file = file;
-        keygen.factor = factor == "totp"   ? FactorKind::totp
-                        : factor == "hmac" ? FactorKind::hmac
-                                           : FactorKind::none;
+        keygen.factor = factor == "totp" ? FactorKind::totp : factor == "hmac" ? FactorKind::hmac : FactorKind::none;
         return tools::run_keygen(keygen, control.as_json, no_qr);
     });
     sub->add_option("user", keygen.user, "name of the user, new or known")->required();

@@ -105,7 +105,8 @@ std::string show_status(const json& r) {
     const bool dry_run = r.at("dry_run");
     const std::pair<const char*, std::string> lines[] = {
         {"dry run", dry_run ? "knocks are judged and logged; nothing is shut or opened" : ""},
-        {"trial", trial.is_null() ? "" : "taken away in " + time_left(trial) + " unless \"knockctl confirm\" comes before"},
+        {"trial",
+         trial.is_null() ? "" : "taken away in " + time_left(trial) + " unless \"knockctl confirm\" comes before"},
         {"xknockd", text(r.at("version")) + ", pid " + text(r.at("pid")) + ", worker " + text(r.at("worker_pid")) +
                         ", up " + time_left(r.at("uptime_s"))},
         {"config", text(r.at("config"))},
@@ -117,9 +118,8 @@ std::string show_status(const json& r) {
         {"grants", text(r.at("grants"))},
         {"bans", text(r.at("bans"))},
         {"clock", r.at("clock") == "ok" ? "ok" : "WRONG: no knock is let in (knockctl clock accept)"},
-        {"identity", r.value("identity", "ok") == "copied"
-                         ? "COPIED from another machine (knockctl identity keep, or new)"
-                         : ""},
+        {"identity",
+         r.value("identity", "ok") == "copied" ? "COPIED from another machine (knockctl identity keep, or new)" : ""},
         {"hooks", hooks_text(r.at("hooks"))},
         {"memory", "begun with " + text(r.at("memory"))}};
     std::string out;
@@ -134,7 +134,8 @@ std::string show_grants(const json& r) {
     for (const json& g : r.at("grants")) {
         std::string by;
         for (const json& h : g.at("holders"))
-            by += (by.empty() ? "" : ", ") + text(h.at("user")) + (text(h.at("device")).empty() ? "" : "/" + text(h.at("device")));
+            by += (by.empty() ? "" : ", ") + text(h.at("user")) +
+                  (text(h.at("device")).empty() ? "" : "/" + text(h.at("device")));
         rows.push_back({text(g.at("address")), text(g.at("endpoint")), text(g.at("service")),
                         time_left(g.at("expires_in_s")), by});
     }
@@ -145,10 +146,10 @@ std::string show_users(const json& r) {
     std::vector<Row> rows;
     for (const json& u : r.at("users"))
         rows.push_back({text(u.at("user")) + "/" + text(u.at("device")), text(u.at("factor")), joined(u.at("services")),
-                        text(u.at("standing")), text(u.at("wrong_codes")), text(u.at("knocks")),
-                        text(u.at("last_knock")), text(u.at("last_address"))});
+                        text(u.at("status")), text(u.at("wrong_codes")), text(u.at("knocks")), text(u.at("last_knock")),
+                        text(u.at("last_address"))});
     return (rows.empty() ? "no users\n"
-                         : table({"USER", "FACTOR", "SERVICES", "STANDING", "WRONG", "KNOCKS", "LAST", "FROM"}, rows)) +
+                         : table({"USER", "FACTOR", "SERVICES", "STATUS", "WRONG", "KNOCKS", "LAST", "FROM"}, rows)) +
            show_disabled(r);
 }
 
@@ -169,8 +170,8 @@ std::string show_bans(const json& r) {
     for (const json& b : r.at("bans"))
         for (const json& owner : b.at("owners")) {
             const std::string named = owner.contains("address") ? " (" + text(owner.at("address")) + ")" : "";
-            rows.push_back({text(b.at("prefix")), time_left(owner.at("expires_in_s")),
-                            text(owner.at("reason")) + named});
+            rows.push_back(
+                {text(b.at("prefix")), time_left(owner.at("expires_in_s")), text(owner.at("reason")) + named});
         }
     return rows.empty() ? "no bans\n" : table({"BANNED", "LEFT", "REASON"}, rows);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/trial.h"
 
-#include "daemon/trial.h"
+#include "daemon/lifecycle/trial.h"
 #include "protocol/base/directory.h"
 
 #include <spawn.h>
@@ -20,8 +20,7 @@ Result<void> systemctl(const char* verb) {
     char* arguments[] = {name.data(), word.data(), unit.data(), nullptr};
     pid_t pid = -1;
     if (const int failure = ::posix_spawnp(&pid, name.c_str(), nullptr, nullptr, arguments, environ); failure != 0)
-        return os_error_of(failure, "running systemctl",
-                           "without systemd: xknockd --try 5m");
+        return os_error_of(failure, "running systemctl", "without systemd: xknockd --try 5m");
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }

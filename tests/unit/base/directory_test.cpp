@@ -35,7 +35,7 @@ struct Ground {
 };
 
 struct stat status_of(const std::string& path) {
-    struct stat st{};
+    struct stat st {};
     REQUIRE(::lstat(path.c_str(), &st) == 0);
     return st;
 }
@@ -97,7 +97,8 @@ TEST_CASE("a directory is given to its user only when it is empty, and no link")
     CHECK(make_directory(g / "used", 0700, kOther, kOther).error().message.find("is in use") != std::string::npos);
     CHECK(status_of(g / "used").st_uid == 0);
     g.link("used", "link", 0);
-    CHECK(make_directory(g / "link", 0700, kOther, kOther).error().message.find("is not a directory") != std::string::npos);
+    CHECK(make_directory(g / "link", 0700, kOther, kOther).error().message.find("is not a directory") !=
+          std::string::npos);
     CHECK(status_of(g / "link").st_uid == 0);
 }
 

@@ -124,7 +124,7 @@ TEST_CASE("a new file has its mode at once and replaces only where asked") {
     const auto path = (d.path / "new").string();
     ::umask(0);
     REQUIRE(xk::write_file(path, "one", 0600, false));
-    struct stat st{};
+    struct stat st {};
     REQUIRE(::stat(path.c_str(), &st) == 0);
     CHECK((st.st_mode & 07777) == 0600);
     CHECK(st.st_nlink == 1);

@@ -60,14 +60,14 @@ TEST_CASE("credentials inherit what their user may") {
     CHECK(laptop.services.count() == 2);
     CHECK(laptop.lifetime == 0s);
     CHECK(laptop.max_lifetime == 0s);
-    CHECK(laptop.binding == gate::Binding::any);
+    CHECK(laptop.binding == authz::Binding::any);
     CHECK(to_hex(laptop.id) == "0000000000000001");
     CHECK(c.secrets[0].key == (etc.path / "credentials/anna.laptop.key").string());
     CHECK(c.secrets[0].factor == (etc.path / "credentials/anna.laptop.otp").string());
     const auto& pc = c.policy.credentials[2];
     CHECK(pc.label() == "bob/pc");
     CHECK(pc.services.count() == 1);
-    CHECK(pc.binding == gate::Binding::match);
+    CHECK(pc.binding == authz::Binding::match);
     CHECK(pc.lifetime == 10s);
     CHECK(pc.max_lifetime == 20s);
     CHECK(c.secrets[2].factor.empty());
@@ -78,8 +78,9 @@ TEST_CASE("credentials inherit what their user may") {
 TEST_CASE("hooks are argument lists of their services, and run as a user who is nobody else") {
     const Etc etc;
     const auto main = [&](const std::string& hooks, const std::string& more) {
-        etc.write("xknock.yaml", "interfaces: [eth0]\nservices:\n  web: {ports: [tcp/80, tcp/443]}\n  ssh: {ports: tcp/22, " +
-                                     hooks + "}\nprocess: {user: 62001, worker_user: 62002}\n" + more);
+        etc.write("xknock.yaml",
+                  "interfaces: [eth0]\nservices:\n  web: {ports: [tcp/80, tcp/443]}\n  ssh: {ports: tcp/22, " + hooks +
+                      "}\nprocess: {user: 62001, worker_user: 62002}\n" + more);
     };
     main("on_open: [/bin/a, b c, '$d', ''], on_close: /bin/e", "hooks: {user: 62003, time_limit: 90s}\n");
     const Config c = etc.good();
@@ -144,7 +145,8 @@ TEST_CASE("the sample is good, and what is commented out in it is the default") 
         REQUIRE_MESSAGE(at != std::string::npos, from);
         text.replace(at, from.size(), to);
     };
-    change("#process:\n  #user: xknock\n  #worker_user: xknock-worker\n", "process: {user: 62001, worker_user: 62002}\n");
+    change("#process:\n  #user: xknock\n  #worker_user: xknock-worker\n",
+           "process: {user: 62001, worker_user: 62002}\n");
     change("#external:", "# external:");
     change("#local_addresses:", "# local_addresses:");
     change("#admin_group: xknock-admin", "#admin_group: 0");
@@ -244,10 +246,12 @@ TEST_CASE("each fault of the main file is named") {
               "udp/62201 is the knock port"));
     CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: []}\nprocess: {user: 62001, worker_user: 62002}\n"),
               "service \"ssh\" has no port"));
-    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {\"s sh\": tcp/22}\nprocess: {user: 62001, worker_user: 62002}\n"),
-              "\"s sh\" is not a name"));
-    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: nobody-here, worker_user: 62002}\n"),
-              "there is no user \"nobody-here\""));
+    CHECK(
+        has(etc.bad_main("interfaces: [a]\nservices: {\"s sh\": tcp/22}\nprocess: {user: 62001, worker_user: 62002}\n"),
+            "\"s sh\" is not a name"));
+    CHECK(has(
+        etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: nobody-here, worker_user: 62002}\n"),
+        "there is no user \"nobody-here\""));
     // Nothing is said of who may read the secrets then: every hint would be wrong.
     CHECK(!has(etc.bad(), "chgrp"));
     CHECK(has(etc.bad_main("interfaces: []\nservices: {ssh: tcp/22}\nprocess: {user: 62001, worker_user: 62002}\n"),
@@ -255,8 +259,9 @@ TEST_CASE("each fault of the main file is named") {
     CHECK(has(etc.bad_main("interfaces: [a]\nservices: {}\nprocess: {user: 62001, worker_user: 62002}\n"),
               "xknock.yaml:2:1: there is no service"));
     // -1 as a uid or gid would leave the process what it is: root.
-    CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: 4294967295, worker_user: 62002}\n"),
-              "there is no user \"4294967295\""));
+    CHECK(
+        has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: 4294967295, worker_user: 62002}\n"),
+            "there is no user \"4294967295\""));
     CHECK(has(etc.bad_added("control: {admin_group: 4294967295}\n"), "there is no group \"4294967295\""));
     CHECK(has(etc.bad_main("interfaces: [a]\nservices: {ssh: tcp/22}\nprocess: {user: 62001, worker_user: 62001}\n"),
               "must be two different users"));
@@ -283,7 +288,8 @@ TEST_CASE("each fault of a user or credential is named") {
     CHECK(has(bad_user("name: anna\nservices: [ssh]\nvalid_until: tomorrow\n"), "\"tomorrow\" is not a date"));
     CHECK(has(bad_user("name: anna\nservices: [ssh]\nvalid_from: 2026-02-01\nvalid_until: 2026-01-01\n"),
               "valid_until is not after valid_from"));
-    CHECK(has(bad_user("name: bob\nservices: [ssh]\n"), "users/bob.yaml:1:7: user \"bob\" is there twice (the first is at users/anna.yaml:1:7)"));
+    CHECK(has(bad_user("name: bob\nservices: [ssh]\n"),
+              "users/bob.yaml:1:7: user \"bob\" is there twice (the first is at users/anna.yaml:1:7)"));
     etc.write("users/anna.yaml", "name: anna\nservices: [ssh, web]\n");
 
     const auto bad_credential = [&](const std::string& text) {
@@ -293,7 +299,8 @@ TEST_CASE("each fault of a user or credential is named") {
     const std::string rest = "device: phone\nid: 0000000000000002\nfactor: hmac\n";
     CHECK(has(bad_credential("device: phone\n"), "credentials/anna.phone.yaml:1:1: \"user\" is missing"));
     CHECK(has(bad_credential("user: carl\n" + rest), "credentials/anna.phone.yaml:1:7: there is no user \"carl\""));
-    CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 123\nfactor: hmac\n"), "\"123\" is not a credential's id"));
+    CHECK(
+        has(bad_credential("user: anna\ndevice: phone\nid: 123\nfactor: hmac\n"), "\"123\" is not a credential's id"));
     CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 0000000000000000\nfactor: hmac\n"), "not all zero"));
     CHECK(has(bad_credential("user: anna\ndevice: phone\nid: ffffffffffffffff\nfactor: hmac\n"), "not all f"));
     CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 0000000000000001\nfactor: hmac\n"),
@@ -365,7 +372,7 @@ TEST_CASE("a fault in one user's or device's file leaves out that one, when it i
         const auto config = etc.load_others();
         REQUIRE_MESSAGE(config.has_value(), (config ? "" : config.error().message));
         std::string all;
-        for (const gate::Credential& credential : config->policy.credentials)
+        for (const authz::Credential& credential : config->policy.credentials)
             all += credential.label() + " ";
         CHECK(config->secrets.size() == config->policy.credentials.size());
         return all + std::to_string(config->disabled.size());
@@ -376,8 +383,9 @@ TEST_CASE("a fault in one user's or device's file leaves out that one, when it i
     }
     SUBCASE("a user's file: his devices are out too, and have no fault of their own") {
         const Etc etc;
-        for (const char* text : {"name: anna\nservices: ssh\nlifetme: 1s\n", "[", "name: anna\nservices: [shh]\n",
-                                 "services: ssh\n", "name: \"\"\nservices: ssh\n", "name: anna\nservices: ssh\nhours: []\n"}) {
+        for (const char* text :
+             {"name: anna\nservices: ssh\nlifetme: 1s\n", "[", "name: anna\nservices: [shh]\n", "services: ssh\n",
+              "name: \"\"\nservices: ssh\n", "name: anna\nservices: ssh\nhours: []\n"}) {
             etc.write("users/anna.yaml", text);
             CHECK_MESSAGE(labels(etc) == "bob/pc 1", text);
         }
@@ -436,7 +444,8 @@ TEST_CASE("an empty list is neither anywhere nor always") {
     CHECK(has(etc.bad_main("interfaces: [a]\nservices: {s: {target: [], ports: tcp/22}}\n"
                            "process: {user: 62001, worker_user: 62002}\n"),
               "\"target\" is an empty list"));
-    CHECK(has(etc.bad_added("gate: {mode: external, external: {table: \"\", set4: a, set6: b}}\n"), "\"table\" is empty"));
+    CHECK(has(etc.bad_added("gate: {mode: external, external: {table: \"\", set4: a, set6: b}}\n"),
+              "\"table\" is empty"));
     CHECK(etc.bad_added("gate: {allow: [], never_ban: []}\n") == "(loaded)"); // nobody
 }
 

@@ -55,7 +55,8 @@ struct Etc {
     }
     // With faulty files of users and credentials left out.
     Result<config::Config> load_others() const {
-        return config::load_config((path / "xknock.yaml").string(), config::Identity::required, config::UserFaults::disable);
+        return config::load_config((path / "xknock.yaml").string(), config::Identity::required,
+                                   config::UserFaults::disable);
     }
     Result<config::Config> load() const { return config::load_config((path / "xknock.yaml").string()); }
 

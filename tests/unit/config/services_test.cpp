@@ -6,8 +6,8 @@
 using namespace xk;
 using namespace xk::config;
 using namespace std::chrono_literals;
-using gate::After;
-using gate::Service;
+using authz::After;
+using authz::Service;
 using test::Etc;
 using test::has;
 
@@ -62,7 +62,7 @@ TEST_CASE("a service in short: a port, or a list of ports and ranges") {
     CHECK(ssh.id == service_id("s"));
     CHECK(ports_of(ssh) == std::vector<std::string>{"tcp/22"});
     CHECK_FALSE(ssh.is_behind());
-    CHECK(ssh.entrance.port == 0);
+    CHECK(ssh.published.port == 0);
     CHECK(ssh.lifetime == 0s);
     CHECK(ssh.max_lifetime == 0s);
     CHECK(ssh.after == After::keep);
@@ -103,9 +103,9 @@ TEST_CASE("a target is a host behind this one, of each family, with its port the
     CHECK(one("{target: \"2001:db8::7\", ports: tcp/22}").target6 == address("2001:db8::7"));
     CHECK(ports_of(one("{target: \"198.51.100.7:22\", ports: udp/53}")) ==
           std::vector<std::string>{"tcp/22", "udp/53"});
-    const Service entrance = one("{target: \"198.51.100.7:22\", public: tcp/2222}");
-    CHECK(entrance.entrance == Endpoint{IpProtocol::tcp, 2222});
-    CHECK(one("{target: 198.51.100.7, ports: udp/53, public: udp/5353}").entrance == Endpoint{IpProtocol::udp, 5353});
+    const Service published = one("{target: \"198.51.100.7:22\", public: tcp/2222}");
+    CHECK(published.published == Endpoint{IpProtocol::tcp, 2222});
+    CHECK(one("{target: 198.51.100.7, ports: udp/53, public: udp/5353}").published == Endpoint{IpProtocol::udp, 5353});
 }
 
 TEST_CASE("each fault of a port or a name is named, where it stands") {
@@ -251,7 +251,7 @@ TEST_CASE("gate mode external takes what one element of the operator's sets can 
                       service);
 }
 
-TEST_CASE("the fence is told of ranges and of hosts behind this one") {
+TEST_CASE("the ruleset is told of ranges and of hosts behind this one") {
     const Etc etc;
     const auto config = [&](const std::string& web) {
         etc.write("xknock.yaml", "interfaces: [a]\nservices:\n  ssh: tcp/22\n  web: " + web +

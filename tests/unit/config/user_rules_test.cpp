@@ -6,7 +6,7 @@
 using namespace xk;
 using namespace xk::config;
 using namespace std::chrono_literals;
-using gate::Binding;
+using authz::Binding;
 using test::Etc;
 using test::has;
 
@@ -14,7 +14,7 @@ namespace {
 
 // The rules of a user's file, and its faults.
 struct Reading {
-    gate::Credential rights;
+    authz::Credential rights;
     std::string faults;
 
     explicit Reading(const std::string& text) {
@@ -28,7 +28,7 @@ struct Reading {
     }
 };
 
-gate::Credential rules(const std::string& text) {
+authz::Credential rules(const std::string& text) {
     const Reading reading(text);
     CHECK_MESSAGE(reading.faults.empty(), reading.faults);
     return reading.rights;
@@ -63,7 +63,7 @@ std::string networks(int number) {
 } // namespace
 
 TEST_CASE("a user without rules of his own may knock from anywhere, at any time, for where he comes from") {
-    const gate::Credential r = rules("{}");
+    const authz::Credential r = rules("{}");
     CHECK(r.binding == Binding::any);
     CHECK(r.networks.count == 0);
     CHECK(r.explicit_networks.count == 0);
@@ -137,11 +137,31 @@ TEST_CASE("hours are spans of the week, over midnight and over its end too") {
 }
 
 TEST_CASE("what is not a time of the week is told how to be one") {
-    for (const char* text :
-         {"", "mo", "Mon", "monday", "mon-", "-mon", "mon-fri-sun", "mon,tue", "mon ", " mon", "mon  08:00-09:00",
-          "08:00-18:00", "mon 8:00-18:00", "mon 08:00", "mon 08:00-", "mon -18:00", "mon 08:00-08:00",
-          "mon 24:00-08:00", "mon 08:00-24:01", "mon 08:60-09:00", "mon 08:00-25:00", "mon 0a:00-09:00",
-          "mon 08.00-09.00", "mon 08:00-18:00 ", "mon 08:00-18:00-19:00"}) {
+    for (const char* text : {"",
+                             "mo",
+                             "Mon",
+                             "monday",
+                             "mon-",
+                             "-mon",
+                             "mon-fri-sun",
+                             "mon,tue",
+                             "mon ",
+                             " mon",
+                             "mon  08:00-09:00",
+                             "08:00-18:00",
+                             "mon 8:00-18:00",
+                             "mon 08:00",
+                             "mon 08:00-",
+                             "mon -18:00",
+                             "mon 08:00-08:00",
+                             "mon 24:00-08:00",
+                             "mon 08:00-24:01",
+                             "mon 08:60-09:00",
+                             "mon 08:00-25:00",
+                             "mon 0a:00-09:00",
+                             "mon 08.00-09.00",
+                             "mon 08:00-18:00 ",
+                             "mon 08:00-18:00-19:00"}) {
         const auto hours = parse_hours(text);
         REQUIRE_MESSAGE(!hours.has_value(), text);
         CHECK(hours.error().message == "\"" + std::string(text) + "\" is not a time of the week");
@@ -187,8 +207,8 @@ TEST_CASE("lifetimes and dates of a user are in order") {
     CHECK(has(fault_of("max_lifetime: 0h"), "f:1:15: \"0h\" is no time at all"));
     const auto r = rules("valid_from: 2026-01-01\nvalid_until: 2026-01-01T00:00:01Z");
     CHECK(r.valid_until - r.valid_from == 1s);
-    CHECK(has(fault_of("valid_from: 2026-01-01\nvalid_until: 2026-01-01"),
-              "f:1:1: valid_until is not after valid_from"));
+    CHECK(
+        has(fault_of("valid_from: 2026-01-01\nvalid_until: 2026-01-01"), "f:1:1: valid_until is not after valid_from"));
     CHECK(has(fault_of("valid_until: soon"),
               "f:1:14: \"soon\" is not a date (write 2026-12-31 or 2026-12-31T23:59:59Z, both in UTC)"));
 }
@@ -199,7 +219,7 @@ TEST_CASE("a credential has dates of its own, within those of its user") {
     const auto dates = [&](const std::string& user, const std::string& credential) {
         etc.write("users/bob.yaml", "name: bob\nservices: ssh\n" + user);
         etc.credential("bob.pc", pc + credential);
-        const gate::Credential c = etc.good().policy.credentials[2];
+        const authz::Credential c = etc.good().policy.credentials[2];
         return std::pair(c.valid_from, c.valid_until);
     };
     const auto day = [](const char* text) { return parse_date(text).value(); };
@@ -229,7 +249,7 @@ TEST_CASE("a user's rules are those of each of his devices") {
                                  "explicit_networks: 203.0.113.9\nlockout: {free: 2}\n");
     const Config c = etc.good();
     for (std::size_t i = 0; i < 2; ++i) {
-        const gate::Credential& device = c.policy.credentials[i];
+        const authz::Credential& device = c.policy.credentials[i];
         CHECK(device.user.view() == "anna");
         CHECK(device.networks.has(address("192.0.2.7")));
         CHECK(device.explicit_networks.count == 1);

@@ -55,9 +55,7 @@ constexpr const char* kPort = R"({"payload":{"protocol":"tcp","field":"dport"}})
 std::string match(const std::string& left, const std::string& right, const std::string& op = "==") {
     return R"({"match":{"op":")" + op + R"(","left":)" + left + R"(,"right":)" + right + "}}";
 }
-std::string dport(const std::string& right, const std::string& op = "==") {
-    return match(kPort, right, op);
-}
+std::string dport(const std::string& right, const std::string& op = "==") { return match(kPort, right, op); }
 
 Texts iptables(const std::string& line, bool v4 = true) {
     return texts_of(
@@ -205,10 +203,10 @@ struct Host {
 
     Host() {
         config.interfaces = {"eth0"};
-        gate::Service ssh, nas;
-        ssh.name = gate::Name("ssh");
-        nas.name = gate::Name("nas");
-        for (gate::Service* service : {&ssh, &nas}) {
+        authz::Service ssh, nas;
+        ssh.name = authz::Name("ssh");
+        nas.name = authz::Name("nas");
+        for (authz::Service* service : {&ssh, &nas}) {
             service->port_count = 1;
             service->ports[0] = {IpProtocol::tcp, 22, 22};
         }
@@ -238,7 +236,7 @@ bool has(const std::vector<std::string>& texts, const std::string& begin, const 
 }
 
 // A table that looks where packets are delivered, and where they go on.
-std::string fence(int priority = -150) {
+std::string ruleset(int priority = -150) {
     const std::string drop = dport("22") + R"(,{"drop":null})";
     return base("xknock", "input", "filter", "input", priority) +
            base("xknock", "forward", "filter", "forward", priority) + rule(drop, "input", "xknock") +
@@ -256,11 +254,11 @@ TEST_CASE("a way is shut where some chain behind it drops what it leads to") {
     CHECK(has(open, "problem tcp/2222 leads to tcp/22 (ssh)",
               "in chain p of table inet a (handle 7): open to strangers"));
     CHECK(has(open, "problem tcp/2223 leads to tcp/22 of 203.0.113.7 (nas)", "open to strangers (IPv4, eth0)"));
-    const auto shut = host.findings(kTranslation + fence());
+    const auto shut = host.findings(kTranslation + ruleset());
     CHECK(has(shut, "ok tcp/2222 leads to tcp/22 (ssh)", "shut without a grant"));
     CHECK(has(shut, "ok tcp/2223 leads to tcp/22 of 203.0.113.7 (nas)", "shut without a grant"));
     CHECK(shut.size() == 2);
-    CHECK(host.findings(fence()) == Texts{"ok no rule, route or table leads to a service's port from elsewhere"});
+    CHECK(host.findings(ruleset()) == Texts{"ok no rule, route or table leads to a service's port from elsewhere"});
 }
 
 TEST_CASE("what a rule before the translation drops does not get there") {
@@ -287,19 +285,20 @@ TEST_CASE("IPVS, which works at hook input, is past a chain of a lower priority"
     Ways ways;
     ways.redirections = parse_ipvs("TCP  C6336401:08AE wlc\n  -> 7F000001:0016      Masq    1      0          0\n"
                                    "  -> CB007107:0016      Masq    1      0          0\n");
-    CHECK(has(host.findings(fence(), ways), "problem tcp/2222 at 198.51.100.1 leads to tcp/22 (ssh)",
+    CHECK(has(host.findings(ruleset(), ways), "problem tcp/2222 at 198.51.100.1 leads to tcp/22 (ssh)",
               "in IPVS: open to strangers"));
-    CHECK(has(host.findings(fence(200), ways), "ok tcp/2222 at 198.51.100.1 leads to tcp/22 (ssh)",
+    CHECK(has(host.findings(ruleset(200), ways), "ok tcp/2222 at 198.51.100.1 leads to tcp/22 (ssh)",
               "shut without a grant"));
     // It sends to other hosts by hook output.
-    CHECK(has(host.findings(fence(200), ways), "problem tcp/2222 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)",
-              "open"));
-    const std::string output = base("xknock", "output", "filter", "output", 0) +
-                               rule(dport("22") + R"(,{"drop":null})", "output", "xknock");
-    CHECK(has(host.findings(output, ways),
-              "ok tcp/2222 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)", "shut without a grant"));
+    CHECK(has(host.findings(ruleset(200), ways),
+              "problem tcp/2222 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)", "open"));
+    const std::string output =
+        base("xknock", "output", "filter", "output", 0) + rule(dport("22") + R"(,{"drop":null})", "output", "xknock");
+    CHECK(has(host.findings(output, ways), "ok tcp/2222 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)",
+              "shut without a grant"));
     ways.redirections = parse_ipvs("TCP  C6336401:0016 wlc\n  -> CB007107:0016      Masq    1      0          0\n");
-    CHECK(has(host.findings(fence(), ways), "ok tcp/22 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)", "shut"));
+    CHECK(
+        has(host.findings(ruleset(), ways), "ok tcp/22 at 198.51.100.1 leads to tcp/22 of 203.0.113.7 (nas)", "shut"));
 }
 
 TEST_CASE("in mode external the admin's own rules are what shuts a way") {
@@ -335,7 +334,7 @@ TEST_CASE("a VRF and another routing table are ways") {
               "problem what is for 203.0.113.0/24, which routing table 100 (ip rule: fwmark 0x1) "
               "delivers here",
               "open"));
-    const auto shut = host.findings(arrives + fence(), ways);
+    const auto shut = host.findings(arrives + ruleset(), ways);
     CHECK(has(shut, "ok eth1 belongs to a VRF (blue)", "shut without a grant (IPv4 and IPv6, eth1)"));
     CHECK(has(shut, "ok what is for 203.0.113.0/24", "shut without a grant"));
 }

@@ -97,11 +97,12 @@ struct Hooks {
 
     std::string path(const std::string& name) const { return directory + "/" + name; }
 
-    static Run request(const std::vector<std::string>& arguments, const std::string& user = "anna", unsigned limit = 60) {
+    static Run request(const std::vector<std::string>& arguments, const std::string& user = "anna",
+                       unsigned limit = 60) {
         Run run;
         run.lifetime = 30;
         run.time_limit = limit;
-        run.subject = {gate::Name(user), gate::Name("laptop"), gate::Name("ssh"), Address::v4(192, 0, 2, 7)};
+        run.subject = {authz::Name(user), authz::Name("laptop"), authz::Name("ssh"), Address::v4(192, 0, 2, 7)};
         run.arguments = static_cast<std::uint32_t>(arguments.size());
         char* at = run.text;
         for (const std::string& argument : arguments)
@@ -152,9 +153,9 @@ TEST_CASE("the environment is what is documented, and nothing else") {
     ::setenv("XKNOCK_VERBOSE", "1", 1);
     const std::string out = hooks.out_of({"/bin/cp", "/proc/self/environ", hooks.path("out")});
     std::string wanted;
-    for (const char* line : {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XKNOCK_EVENT=open",
-                             "XKNOCK_USER=anna", "XKNOCK_DEVICE=laptop", "XKNOCK_SOURCE=192.0.2.7", "XKNOCK_SERVICE=ssh",
-                             "XKNOCK_LIFETIME=30"})
+    for (const char* line :
+         {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XKNOCK_EVENT=open", "XKNOCK_USER=anna",
+          "XKNOCK_DEVICE=laptop", "XKNOCK_SOURCE=192.0.2.7", "XKNOCK_SERVICE=ssh", "XKNOCK_LIFETIME=30"})
         wanted += std::string(line) + '\0';
     CHECK(out == wanted);
     Run closing = Hooks::request({"/bin/true"});
@@ -165,10 +166,11 @@ TEST_CASE("the environment is what is documented, and nothing else") {
 TEST_CASE("a hook is its user and nothing else") {
     const Hooks hooks;
     const std::string status = hooks.out_of({"/bin/cp", "/proc/self/status", hooks.path("out")});
-    for (const char* line : {"Uid:\t62004\t62004\t62004\t62004\n", "Gid:\t62005\t62005\t62005\t62005\n", "Groups:\t \n",
-                             "CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n",
-                             "CapBnd:\t0000000000000000\n", "CapAmb:\t0000000000000000\n", "NoNewPrivs:\t1\n",
-                             "SigBlk:\t0000000000000000\n", "SigIgn:\t0000000000000000\n"})
+    for (const char* line :
+         {"Uid:\t62004\t62004\t62004\t62004\n", "Gid:\t62005\t62005\t62005\t62005\n", "Groups:\t \n",
+          "CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n",
+          "CapBnd:\t0000000000000000\n", "CapAmb:\t0000000000000000\n", "NoNewPrivs:\t1\n",
+          "SigBlk:\t0000000000000000\n", "SigIgn:\t0000000000000000\n"})
         CHECK_MESSAGE(status.find(line) != std::string::npos, line);
     CHECK(hooks.out_of({"/bin/cp", "/proc/self/oom_score_adj", hooks.path("out")}) == "500\n");
     CHECK(hooks.out_of({"/bin/sh", "-c", "exec pwd >\"$0\"", hooks.path("out")}) == "/\n");

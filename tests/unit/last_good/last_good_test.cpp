@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/last_good.h"
+#include "daemon/lifecycle/last_good.h"
 
 #include "protocol/base/secure_file.h"
 
@@ -64,21 +64,36 @@ TEST_CASE("what makes no sense is nothing, and never less than the whole") {
     CHECK_FALSE(parse_last_good(std::string(kEverything) + "guard tcp/23\n").has_value());
     CHECK_FALSE(parse_last_good("xknock-ruleset 2\nguard tcp/22\nend\n").has_value());
     CHECK(is_read("guard tcp/22\n"));
-    for (const char* bad : {"", "guard\n", "guard tcp/0\n", "guard tcp/22 at=\n", "guard tcp/22 at=0.0.0.0\n",
-                            "guard tcp/22 at=198.51.100.7 at=198.51.100.8\n", "guard tcp/20-30 at=198.51.100.7\n",
-                            "guard tcp/20-30 max=2\n", "guard tcp/22 max=0\n", "guard tcp/22 max=65536\n", "guard tcp/22 port=22\n",
-                            "guard tcp/22 to=198.51.100.7\n", "guard tcp/22 at=198.51.100.7 to=198.51.100.7 port=22\n",
-                            "guard tcp/22 cut cut\n", "guard tcp/22 some\n", "allow 0.0.0.0/0\nguard tcp/22\n",
-                            "allow ::/0\nguard tcp/22\n", "allow\nguard tcp/22\n", "silent tcp/1\nguard tcp/22\n",
-                            "silent udp/1\nsilent udp/2\nguard tcp/22\n", "owned yes\nguard tcp/22\n", "\nguard tcp/22\n"})
+    for (const char* bad : {"",
+                            "guard\n",
+                            "guard tcp/0\n",
+                            "guard tcp/22 at=\n",
+                            "guard tcp/22 at=0.0.0.0\n",
+                            "guard tcp/22 at=198.51.100.7 at=198.51.100.8\n",
+                            "guard tcp/20-30 at=198.51.100.7\n",
+                            "guard tcp/20-30 max=2\n",
+                            "guard tcp/22 max=0\n",
+                            "guard tcp/22 max=65536\n",
+                            "guard tcp/22 port=22\n",
+                            "guard tcp/22 to=198.51.100.7\n",
+                            "guard tcp/22 at=198.51.100.7 to=198.51.100.7 port=22\n",
+                            "guard tcp/22 cut cut\n",
+                            "guard tcp/22 some\n",
+                            "allow 0.0.0.0/0\nguard tcp/22\n",
+                            "allow ::/0\nguard tcp/22\n",
+                            "allow\nguard tcp/22\n",
+                            "silent tcp/1\nguard tcp/22\n",
+                            "silent udp/1\nsilent udp/2\nguard tcp/22\n",
+                            "owned yes\nguard tcp/22\n",
+                            "\nguard tcp/22\n"})
         CHECK_MESSAGE(!is_read(bad), bad);
 }
 
 TEST_CASE("the largest configuration that there may be is read back") {
     const Directory directory;
-    nft::FenceSpec spec;
-    for (std::uint32_t i = 0; i < 256 * 17; ++i) { // services, their ports and entrances
-        nft::Guard guard;
+    nft::RulesetSpec spec;
+    for (std::uint32_t i = 0; i < 256 * 17; ++i) { // services, their ports and published_ports
+        nft::ProtectedPort guard;
         guard.ports = PortRange::of({IpProtocol::tcp, static_cast<std::uint16_t>(i + 10'000)});
         guard.target4 = Address::parse("203.0.113.207").value();
         guard.target6 = Address::parse("2001:db8:1111:2222:3333:4444:5555:6666").value();
@@ -87,7 +102,8 @@ TEST_CASE("the largest configuration that there may be is read back") {
         spec.guards.push_back(guard);
     }
     for (int i = 0; i < 256; ++i)
-        spec.allow.push_back(Prefix::parse("2001:db8:1111:2222:3333:4444:5555:" + std::to_string(1000 + i) + "/128").value());
+        spec.allow.push_back(
+            Prefix::parse("2001:db8:1111:2222:3333:4444:5555:" + std::to_string(1000 + i) + "/128").value());
     REQUIRE(write_last_good(directory.path, spec));
     const auto read = read_last_good(directory.path);
     REQUIRE(read.has_value());
@@ -101,7 +117,8 @@ TEST_CASE("the file is written when it says something else, and only its owner's
     CHECK(read_last_good(directory.path).value() == std::nullopt);
     REQUIRE(write_last_good(directory.path, spec).has_value());
     const std::string file = last_good_file(directory.path);
-    struct stat before{}, after{};
+    struct stat before {
+    }, after{};
     REQUIRE(::stat(file.c_str(), &before) == 0);
     CHECK((before.st_mode & 0777) == 0600);
     REQUIRE(write_last_good(directory.path, spec).has_value());

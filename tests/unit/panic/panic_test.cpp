@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/panic.h"
+#include "daemon/lifecycle/panic.h"
 
 #include "protocol/base/secure_file.h"
 
@@ -60,10 +60,10 @@ TEST_CASE("a panic outlives whoever began it, and knows how far it came and whos
 
 TEST_CASE("a file that makes no sense, or cannot be read, is a panic that was not carried out") {
     const Directory directory;
-    for (const char* content : {"", "\n", "finished", "finished 1700000000", "finished x\n", "over 1700000000\n",
-                                "finished -1\n", "finished 99999999999\n", "finished 1700000000 192.0.2.9\n",
-                                "finished 1700000000 192.0.2.9 40000 nowhere 22\n",
-                                "finished 1700000000 192.0.2.9 99999 192.0.2.1 22\n"}) {
+    for (const char* content :
+         {"", "\n", "finished", "finished 1700000000", "finished x\n", "over 1700000000\n", "finished -1\n",
+          "finished 99999999999\n", "finished 1700000000 192.0.2.9\n",
+          "finished 1700000000 192.0.2.9 40000 nowhere 22\n", "finished 1700000000 192.0.2.9 99999 192.0.2.1 22\n"}) {
         directory.write(content);
         CHECK_MESSAGE(directory.read().is_on(), content);
         CHECK_MESSAGE(!directory.read().is_finished(), content);

@@ -135,38 +135,38 @@ TEST_CASE("every message fits") {
 }
 
 TEST_CASE("what the worker's numbers mean, and that others mean nothing") {
-    gate::DoorRequest request;
+    authz::GrantRequest request;
     request.address = Address::v4(192, 0, 2, 7);
     request.target = Address::v4(192, 0, 2, 8);
     request.endpoint = {IpProtocol::sctp, 5000};
     request.service = 9;
     request.single = true;
     request.lifetime = 60;
-    const DoorAsk ask = door_ask(DoorVerb::close, {1, 2}, request);
+    const RequestGrant ask = request_grant(GrantVerb::close, {1, 2}, request);
     CHECK(ask.credential == wire::CredentialId{1, 2});
     const auto asked = checked(ask);
     REQUIRE(asked.has_value());
-    CHECK(asked->verb == DoorVerb::close);
+    CHECK(asked->verb == GrantVerb::close);
     CHECK(asked->request.address == request.address);
     CHECK(asked->request.target == request.target);
     CHECK(asked->request.endpoint == request.endpoint);
     CHECK(asked->request.service == 9);
     CHECK(asked->request.single);
     CHECK(asked->request.lifetime == 60);
-    const auto means = [&](auto DoorAsk::*field, unsigned value) {
-        DoorAsk other = ask;
+    const auto means = [&](auto RequestGrant::*field, unsigned value) {
+        RequestGrant other = ask;
         other.*field = static_cast<std::remove_reference_t<decltype(other.*field)>>(value);
         return checked(other).has_value();
     };
     for (unsigned value = 0; value < 256; ++value) {
-        CHECK(means(&DoorAsk::single, value) == (value <= 1));
-        CHECK(means(&DoorAsk::verb, value) == (value >= 1 && value <= 3));
-        CHECK(means(&DoorAsk::protocol, value) == (value == 0 || value == 6 || value == 17 || value == 132));
+        CHECK(means(&RequestGrant::single, value) == (value <= 1));
+        CHECK(means(&RequestGrant::verb, value) == (value >= 1 && value <= 3));
+        CHECK(means(&RequestGrant::protocol, value) == (value == 0 || value == 6 || value == 17 || value == 132));
         Notice notice;
         notice.kind = value;
         CHECK(checked(notice).has_value() == (value >= 1 && value <= 3));
     }
-    CHECK_FALSE(means(&DoorAsk::verb, UINT32_MAX));
+    CHECK_FALSE(means(&RequestGrant::verb, UINT32_MAX));
 }
 
 TEST_CASE("a budget: so many at once, and so many in a second after that") {

@@ -47,8 +47,7 @@ bool exited(int status, int code) { return WIFEXITED(status) && WEXITSTATUS(stat
 TEST_CASE("the sandbox lets the worker do its work") {
     CHECK(exited(status_of([] { return 7; }), 7));
     CHECK(exited(status_of([] {
-                     void* const p = ::mmap(nullptr, 8192, PROT_READ | PROT_WRITE,
-                                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                     void* const p = ::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
                      return p == MAP_FAILED || ::mprotect(p, 4096, PROT_NONE) != 0 || ::munmap(p, 8192) != 0;
                  }),
                  0));
@@ -56,24 +55,57 @@ TEST_CASE("the sandbox lets the worker do its work") {
 
 TEST_CASE("the sandbox ends a process that tries anything else") {
     const std::pair<const char*, long> calls[] = {
-        {"socket", SYS_socket},   {"connect", SYS_connect},     {"bind", SYS_bind},
-        {"bpf", SYS_bpf},         {"execve", SYS_execve},       {"execveat", SYS_execveat},
-        {"fork", SYS_fork},       {"clone", SYS_clone},         {"clone3", SYS_clone3},
-        {"ptrace", SYS_ptrace},   {"kill", SYS_kill},           {"setuid", SYS_setuid},
-        {"capset", SYS_capset},   {"prctl", SYS_prctl},         {"seccomp", SYS_seccomp},
-        {"mount", SYS_mount},     {"unshare", SYS_unshare},     {"setns", SYS_setns},
-        {"unlink", SYS_unlink},   {"unlinkat", SYS_unlinkat},   {"rename", SYS_rename},
-        {"mkdir", SYS_mkdir},     {"chmod", SYS_chmod},         {"symlink", SYS_symlink},
-        {"io_uring", SYS_io_uring_setup}, {"userfaultfd", SYS_userfaultfd},
-        {"process_vm_readv", SYS_process_vm_readv}, {"perf_event_open", SYS_perf_event_open},
-        {"keyctl", SYS_keyctl},   {"ioctl", SYS_ioctl},         {"dup", SYS_dup},
-        {"memfd_create", SYS_memfd_create}, {"shmget", SYS_shmget}, {"reboot", SYS_reboot},
-        {"personality", SYS_personality},   {"accept4", SYS_accept4},
+        {"socket", SYS_socket},
+        {"connect", SYS_connect},
+        {"bind", SYS_bind},
+        {"bpf", SYS_bpf},
+        {"execve", SYS_execve},
+        {"execveat", SYS_execveat},
+        {"fork", SYS_fork},
+        {"clone", SYS_clone},
+        {"clone3", SYS_clone3},
+        {"ptrace", SYS_ptrace},
+        {"kill", SYS_kill},
+        {"setuid", SYS_setuid},
+        {"capset", SYS_capset},
+        {"prctl", SYS_prctl},
+        {"seccomp", SYS_seccomp},
+        {"mount", SYS_mount},
+        {"unshare", SYS_unshare},
+        {"setns", SYS_setns},
+        {"unlink", SYS_unlink},
+        {"unlinkat", SYS_unlinkat},
+        {"rename", SYS_rename},
+        {"mkdir", SYS_mkdir},
+        {"chmod", SYS_chmod},
+        {"symlink", SYS_symlink},
+        {"io_uring", SYS_io_uring_setup},
+        {"userfaultfd", SYS_userfaultfd},
+        {"process_vm_readv", SYS_process_vm_readv},
+        {"perf_event_open", SYS_perf_event_open},
+        {"keyctl", SYS_keyctl},
+        {"ioctl", SYS_ioctl},
+        {"dup", SYS_dup},
+        {"memfd_create", SYS_memfd_create},
+        {"shmget", SYS_shmget},
+        {"reboot", SYS_reboot},
+        {"personality", SYS_personality},
+        {"accept4", SYS_accept4},
 #if !defined(__SANITIZE_ADDRESS__)
-        {"open", SYS_open},       {"openat", SYS_openat},       {"openat2", SYS_openat2},
-        {"readlink", SYS_readlink}, {"stat", SYS_stat},   {"newfstatat", SYS_newfstatat},
-        {"lstat", SYS_lstat},     {"statx", SYS_statx},         {"access", SYS_access},
-        {"faccessat", SYS_faccessat}, {"statfs", SYS_statfs},  {"fstat", SYS_fstat},     {"truncate", SYS_truncate},         {"rt_sigaction", SYS_rt_sigaction},
+        {"open", SYS_open},
+        {"openat", SYS_openat},
+        {"openat2", SYS_openat2},
+        {"readlink", SYS_readlink},
+        {"stat", SYS_stat},
+        {"newfstatat", SYS_newfstatat},
+        {"lstat", SYS_lstat},
+        {"statx", SYS_statx},
+        {"access", SYS_access},
+        {"faccessat", SYS_faccessat},
+        {"statfs", SYS_statfs},
+        {"fstat", SYS_fstat},
+        {"truncate", SYS_truncate},
+        {"rt_sigaction", SYS_rt_sigaction},
 #endif
     };
     for (const auto& [name, number] : calls)
@@ -95,8 +127,8 @@ TEST_CASE("memory ends at what the worker may need, private and shared alike") {
         CHECK(exited(status_of([kind] {
                          constexpr std::size_t kPiece = 16u << 20;
                          std::size_t got = 0;
-                         while (got <= privsep::kMoreMemory &&
-                                ::mmap(nullptr, kPiece, PROT_READ | PROT_WRITE, kind | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+                         while (got <= privsep::kMoreMemory && ::mmap(nullptr, kPiece, PROT_READ | PROT_WRITE,
+                                                                      kind | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
                              got += kPiece;
                          return got >= privsep::kMoreMemory - 2 * kPiece && got <= privsep::kMoreMemory ? 0 : 1;
                      }),
@@ -129,11 +161,27 @@ TEST_CASE("memory cannot be made executable") {
 
 #if !defined(__SANITIZE_ADDRESS__)
 TEST_CASE("of all system calls exactly these survive") {
-    const std::set<long> allowed = {
-        SYS_read, SYS_recvmsg, SYS_sendmsg, SYS_poll, SYS_ppoll,
-        SYS_timerfd_settime, SYS_clock_gettime, SYS_getrandom, SYS_gettid, SYS_close,
-        SYS_munmap, SYS_brk, SYS_madvise, SYS_mlock, SYS_munlock, SYS_futex, SYS_exit_group, SYS_exit,
-        SYS_restart_syscall, SYS_mmap, SYS_mprotect};
+    const std::set<long> allowed = {SYS_read,
+                                    SYS_recvmsg,
+                                    SYS_sendmsg,
+                                    SYS_poll,
+                                    SYS_ppoll,
+                                    SYS_timerfd_settime,
+                                    SYS_clock_gettime,
+                                    SYS_getrandom,
+                                    SYS_gettid,
+                                    SYS_close,
+                                    SYS_munmap,
+                                    SYS_brk,
+                                    SYS_madvise,
+                                    SYS_mlock,
+                                    SYS_munlock,
+                                    SYS_futex,
+                                    SYS_exit_group,
+                                    SYS_exit,
+                                    SYS_restart_syscall,
+                                    SYS_mmap,
+                                    SYS_mprotect};
     for (long number = 0; number <= 500; ++number) {
         // uretprobe and uprobe (Linux 6.11 and 6.18, x86-64): the kernel keeps them from every seccomp filter, and does
         // nothing for a caller that is no probe of its own.

@@ -17,8 +17,10 @@ TEST_CASE("base64 of exactly the right length is read") {
     CHECK(to_base64(Bytes<4>{0xfb, 0xff, 0x00, 0x01}) == "+/8AAQ==");
     CHECK(from_base64("+/8AAQ==", out));
     CHECK(out == Bytes<4>{0xfb, 0xff, 0x00, 0x01});
-    for (const char* text : {"", "+/8AAQ", "+/8AAQ==\n", "-_8AAQ==", "+/8AAQE=", "+/8=", "+/8AAQ== x", "+/8\xc1\xc1Q==",
-                             "\xab/8AAQ==", "+\xaf" "8AAQ=="})
+    for (const char* text :
+         {"", "+/8AAQ", "+/8AAQ==\n", "-_8AAQ==", "+/8AAQE=", "+/8=", "+/8AAQ== x", "+/8\xc1\xc1Q==", "\xab/8AAQ==",
+          "+\xaf"
+          "8AAQ=="})
         CHECK_MESSAGE(!from_base64(text, out), text);
 }
 
@@ -36,8 +38,10 @@ TEST_CASE("base32 is read as authenticator applications show it") {
     CHECK(from_base32("MZXW6YQ=", out) == 4);
     CHECK(from_base32("GE3D CMJR", out) == 5);
     // No digit; padding inside, of a wrong length, or alone; a digit that adds nothing; bits behind the last byte.
-    for (const char* text : {"", "1", "NBSWY3D1", "NBSWY3DP!", "NB=Q", "NBUQ===", "NBSWY3DP=", "=", "N", "NBU", "NBSWY3",
-                             "NBUR", "N8UQ", "\xce" "BUQ"})
+    for (const char* text :
+         {"", "1", "NBSWY3D1", "NBSWY3DP!", "NB=Q", "NBUQ===", "NBSWY3DP=", "=", "N", "NBU", "NBSWY3", "NBUR", "N8UQ",
+          "\xce"
+          "BUQ"})
         CHECK_MESSAGE(from_base32(text, out) == 0, text);
 }
 

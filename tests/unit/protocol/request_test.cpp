@@ -15,8 +15,7 @@ Request plain() {
     return r;
 }
 
-std::optional<RequestFault> fault_with(std::size_t offset, std::uint8_t value,
-                                       const Request& r = plain()) {
+std::optional<RequestFault> fault_with(std::size_t offset, std::uint8_t value, const Request& r = plain()) {
     RequestBytes bytes = encode(r);
     bytes[offset] = value;
     const auto decoded = decode(bytes);
@@ -106,8 +105,8 @@ TEST_CASE("an address is given exactly where the mode says so, and is one to ope
             r.address = address(good);
             CHECK_MESSAGE(std::holds_alternative<Request>(decode(encode(r))), good);
         }
-        for (const char* bad : {"::", "::1", "0.0.0.0", "127.0.0.1", "169.254.0.1", "224.0.0.1",
-                                "255.255.255.255", "fe80::1", "ff02::1", "::192.0.2.1"}) {
+        for (const char* bad : {"::", "::1", "0.0.0.0", "127.0.0.1", "169.254.0.1", "224.0.0.1", "255.255.255.255",
+                                "fe80::1", "ff02::1", "::192.0.2.1"}) {
             r.address = address(bad);
             CHECK_MESSAGE(std::get<RequestFault>(decode(encode(r))) == RequestFault::address, bad);
         }

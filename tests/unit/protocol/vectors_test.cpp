@@ -82,8 +82,7 @@ TEST_CASE("HMAC-SHA-256 is that of RFC 4231, test case 2") {
     const std::string key = "Jefe", data = "what do ya want for nothing?";
     crypto_auth_hmacsha256_state state;
     crypto_auth_hmacsha256_init(&state, reinterpret_cast<const unsigned char*>(key.data()), key.size());
-    crypto_auth_hmacsha256_update(&state, reinterpret_cast<const unsigned char*>(data.data()),
-                                  data.size());
+    crypto_auth_hmacsha256_update(&state, reinterpret_cast<const unsigned char*>(data.data()), data.size());
     Bytes<32> mac;
     crypto_auth_hmacsha256_final(&state, mac.data());
     CHECK(to_hex(mac) == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
@@ -94,8 +93,7 @@ TEST_CASE("keys.txt: credential keys, slot keys and service ids") {
     unsigned slots = 0, services = 0;
     for (const auto& block : test::read_vectors("keys.txt")) {
         if (block.count("credential")) {
-            derive(*keys, bytes<32>(block, "credential"), bytes<16>(block, "server"),
-                   bytes<8>(block, "id"));
+            derive(*keys, bytes<32>(block, "credential"), bytes<16>(block, "server"), bytes<8>(block, "id"));
             CHECK(keys->gate == bytes<32>(block, "gate"));
             CHECK(keys->seal == bytes<32>(block, "seal"));
             CHECK(keys->nonce == bytes<32>(block, "nonce"));
@@ -118,8 +116,7 @@ TEST_CASE("otp.txt: the tables of RFC 4226 and RFC 6238") {
     unsigned codes = 0;
     for (const auto& block : test::read_vectors("otp.txt")) {
         const auto digits = static_cast<unsigned>(number(block, "digits"));
-        CHECK(totp_code(bytes<20>(block, "secret"), number(block, "step"), digits) ==
-              block.at("code"));
+        CHECK(totp_code(bytes<20>(block, "secret"), number(block, "step"), digits) == block.at("code"));
         ++codes;
     }
     CHECK(codes == 16);
@@ -148,8 +145,8 @@ TEST_CASE("packets.txt: whole packets, both ways") {
         REQUIRE(std::holds_alternative<Request>(decoded));
         CHECK(std::get<Request>(decoded) == request);
         if (request.factor == FactorKind::hmac)
-            CHECK(hmac_matches(bytes<32>(block, "hmac_key"), server, packet_tag(expected), nonce,
-                               *opened, request.proof));
+            CHECK(hmac_matches(bytes<32>(block, "hmac_key"), server, packet_tag(expected), nonce, *opened,
+                               request.proof));
     }
     CHECK(packets == 10);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The worker as it is shipped, with this test in the place of xknockd: how it gets its secrets, and what it makes of a peer
-// that sends more than it can answer. Loads a map and changes the worker's user: root.
-#include "daemon/gate/state.h"
+// The worker as it is shipped, with this test in the place of xknockd: how it gets its secrets, and what it makes of a
+// peer that sends more than it can answer. Loads a map and changes the worker's user: root.
+#include "daemon/authz/state.h"
 #include "daemon/privsep/messages.h"
 #include "daemon/privsep/spawn.h"
 #include "protocol/encoding.h"
@@ -46,14 +46,14 @@ std::string key_of(std::uint8_t byte) {
 constexpr std::size_t kReplayEntries = 4096;
 
 struct TestWorker {
-    Worker worker;
-    std::vector<gate::Credential> credentials;
+    Child worker;
+    std::vector<authz::Credential> credentials;
 
-    explicit TestWorker(std::uint32_t count) : worker(spawn_worker(XK_WORKER).value()) {
+    explicit TestWorker(std::uint32_t count) : worker(spawn_child(XK_WORKER).value()) {
         const Fd ring(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xk_test", 0, 0, 1u << 16, nullptr));
         const Fd state(::memfd_create("xk-test-state", MFD_CLOEXEC));
         REQUIRE(ring);
-        REQUIRE(::ftruncate(state.get(), gate::state_size(kReplayEntries)) == 0);
+        REQUIRE(::ftruncate(state.get(), authz::state_size(kReplayEntries)) == 0);
         Setup setup;
         setup.uid = kUid;
         setup.gid = kGid;
@@ -87,7 +87,7 @@ struct TestWorker {
         NewPolicy policy;
         policy.generation = 5;
         policy.credentials = static_cast<std::uint32_t>(credentials.size());
-        const Fd file = file_with(credentials.data(), credentials.size() * sizeof(gate::Credential));
+        const Fd file = file_with(credentials.data(), credentials.size() * sizeof(authz::Credential));
         const int fd = file.get();
         REQUIRE(send(worker.channel, policy, {&fd, 1}));
         return next<SecretsRead>().value();

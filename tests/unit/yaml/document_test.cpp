@@ -109,8 +109,8 @@ TEST_CASE("a key that is required and absent is a fault") {
 }
 
 TEST_CASE("what is not one mapping is refused as a whole") {
-    for (const char* text : {"", "   \n", "# only a comment\n", "- a\n- b\n", "just text", "a: 1\n---\nb: 2\n",
-                             "a: [1", "a: b: c", "\ta: 1", "a: \"unterminated", "a: *nowhere", "{a: 1"}) {
+    for (const char* text : {"", "   \n", "# only a comment\n", "- a\n- b\n", "just text", "a: 1\n---\nb: 2\n", "a: [1",
+                             "a: b: c", "\ta: 1", "a: \"unterminated", "a: *nowhere", "{a: 1"}) {
         Read r(text);
         CHECK_MESSAGE(!r.section.has_value(), text);
         CHECK_MESSAGE(r.faults.all().size() == 1, text);
@@ -125,8 +125,8 @@ TEST_CASE("depth and aliases do not bring it down") {
     CHECK_FALSE(deep.section.has_value());
     std::string bomb = "a: &a [x, x]\n";
     for (char c = 'b'; c <= 'z'; ++c)
-        bomb += std::string(1, c) + ": &" + c + " [*" + static_cast<char>(c - 1) + ", *" +
-                static_cast<char>(c - 1) + "]\n";
+        bomb +=
+            std::string(1, c) + ": &" + c + " [*" + static_cast<char>(c - 1) + ", *" + static_cast<char>(c - 1) + "]\n";
     Read aliases(bomb);
     REQUIRE(aliases.section.has_value());
     aliases->scalars("z"); // its items are lists: faults, not a billion strings

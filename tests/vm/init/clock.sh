@@ -45,7 +45,7 @@ capture /tmp/now
 accepted_as_new "an eavesdropper sees a knock (2)" /tmp/now
 
 jump 60
-check "a door that is open does not end with the clock" granted
+check "a grant that is open does not end with the clock" granted
 close_all
 opens_at_once "a minute on" laptop
 jump -60
@@ -58,7 +58,7 @@ kill_both
 rm -r "$PINS"/maps*
 start
 # For one reason or the other: "date" drops the part of a second each time, so the knock may be of after the clock was set.
-by_judge() { echo $(($(stat refused fence) + $(stat refused replay))); }
+by_judge() { echo $(($(stat refused horizon) + $(stat refused replay))); }
 more_by_judge() { [ "$(by_judge)" -gt "$before" ]; }
 before=$(by_judge)
 send_capture /tmp/now
@@ -90,24 +90,24 @@ moment=$(date +%s)
 contains "the operator overrides it" "$(knockctl clock accept)" "let in again in a minute at most"
 eventually 5 said "$RIGHT" 2 || fail "the log does not say that the clock is right"
 equal "the log says that it is right again, and so does the status" "$(clock_state)" ok
-refused_as refused fence "knock (1) is behind the fence" /tmp/past
-refused_as refused fence "so is the one that was kept" /tmp/held
-refused_as refused fence "so is one of just before" /tmp/fresh
-# The fence stands at the moment + clock_skew, 30 s. Most of that can be skipped: what counts is the client's clock.
+refused_as refused horizon "knock (1) is behind the horizon" /tmp/past
+refused_as refused horizon "so is the one that was kept" /tmp/held
+refused_as refused horizon "so is one of just before" /tmp/fresh
+# The horizon stands at the moment + clock_skew, 30 s. Most of that can be skipped: what counts is the client's clock.
 date -s "@$((moment + 25))" >/dev/null
 capture /tmp/fresh
-refused_as refused fence "25 s later knocks are still refused" /tmp/fresh
-eventually 30 fresh_knock_opens || fail "the fence does not fall"
+refused_as refused horizon "25 s later knocks are still refused" /tmp/fresh
+eventually 30 fresh_knock_opens || fail "the horizon does not fall"
 waited=$(($(date +%s) - moment))
-[ $waited -le 60 ] || fail "the fence falls after $waited s only"
+[ $waited -le 60 ] || fail "the horizon falls after $waited s only"
 say "after $waited s a machine's knock opens the port"
 close_all
-jump 30 # the fence's own codes may count as used
+jump 30 # the horizon's own codes may count as used
 check "and a person's code, although he used one an hour ahead" knock 192.0.2.1 laptop
 close_all
 
-# A door of forty seconds is open for forty seconds of the machine's time, whatever the clock says meanwhile.
-check "a door for forty seconds" knock 192.0.2.1 robot --lifetime 40s
+# A grant of forty seconds is open for forty seconds of the machine's time, whatever the clock says meanwhile.
+check "a grant for forty seconds" knock 192.0.2.1 robot --lifetime 40s
 opened=$(uptime)
 left() { knockctl grants --json | sed -n 's/.*"expires_in_s": \([0-9]*\).*/\1/p' | head -n 1; }
 for by in 3600 -7200 3600; do

@@ -84,7 +84,7 @@ equal "xknockd keeps CAP_SYS_ADMIN and CAP_DAC_OVERRIDE, but not in effect" \
 	"$(status_of "$DAEMON" CapPrm) $(status_of "$DAEMON" CapEff)" "000000c000201002 000000c000001000"
 equal "the worker holds no capability" "$(status_of "$(pidof xknock-worker)" CapPrm)" 0000000000000000
 
-# What passes the filter is counted by the fence's rule for the knock port.
+# What passes the filter is counted by the ruleset's rule for the knock port.
 passed() { nft list chain inet xknock decide | sed -n 's/.*packets \([0-9]*\) .*"knock port".*/\1/p'; }
 head -c 192 /dev/urandom >/tmp/junk
 (while :; do in_cli xk-packet send /tmp/junk --to 192.0.2.1 --count 5; done) >/dev/null 2>&1 &

@@ -41,7 +41,7 @@ links=$(ls "$PINS")
 in_cli xk-packet make --profile "$PROFILES/robot.yaml" --mode 1 --address 2001:db8::2 >/tmp/k6
 kill_both
 check "both processes were killed: the grant stands" granted
-refuse "and the fence" can_connect str 198.51.100.1 22
+refuse "and the ruleset" can_connect str 198.51.100.1 22
 in_cli xk-packet send /tmp/k6 --to 2001:db8::1
 refuse "a knock is not judged while nobody is there" granted6
 start

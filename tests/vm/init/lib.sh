@@ -97,7 +97,7 @@ configure() {
 	C
 }
 # A person with codes and a machine of his; the profiles are PROFILES/laptop.yaml and robot.yaml. Codes come without a
-# person: the secret is in the profile. Doors stay open longer than any test.
+# person: the secret is in the profile. Grants stay open longer than any test.
 PROFILES=/tmp
 enroll_device() {
 	knockctl keygen anna --device "$@" --out "$PROFILES/$1.yaml" --json >"$OUT" 2>&1 || fail "enrolling: $(cat "$OUT")"
@@ -194,5 +194,5 @@ refused_as() {
 }
 close_all() {
 	knockctl close anna >/dev/null || fail "closing"
-	equal "the door is shut again" "$(grants)" 0
+	equal "the grant is shut again" "$(grants)" 0
 }

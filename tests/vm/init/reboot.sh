@@ -26,7 +26,7 @@ network
 listen 22
 
 # How many knocks were judged, in this boot and, where there is a copy of the state, before.
-judged() { echo $(($(stat refused fence) + $(stat refused replay) + $(stat refused stale) + $(stat accepted open))); }
+judged() { echo $(($(stat refused horizon) + $(stat refused replay) + $(stat refused stale) + $(stat accepted open))); }
 judged_all() { [ "$(judged)" -ge "$1" ]; }
 # replay_all DESCRIPTION: every knock that the eavesdropper has, sent again; none is accepted.
 replay_all() {
@@ -61,7 +61,7 @@ case $boot in
 	since=$(uptime)
 	contains "after a power cut judgement begins with what it cannot trust" "$(knockctl status)" "refused"
 	replay_all "every knock of before is refused"
-	equal "by the fence" "$(stat refused fence)" 4
+	equal "by the horizon" "$(stat refused horizon)" 4
 	refuse "a fresh knock has to wait" fresh_knock_opens
 	eventually 62 fresh_knock_opens || fail "a fresh knock is not accepted within a minute"
 	say "it was accepted $((($(uptime) - since) / 100)) s after the start"
@@ -77,7 +77,7 @@ case $boot in
 	capture /tmp/fresh
 	accepted_as_new "a fresh knock is accepted at once" /tmp/fresh
 	knockctl close anna >/dev/null
-	refused_as refused fence "the knock of before the stop is refused" /eavesdropper/k-after
+	refused_as refused horizon "the knock of before the stop is refused" /eavesdropper/k-after
 	rm /eavesdropper/k-after
 	capture /eavesdropper/k4
 	accepted_as_new "one more is accepted, and the power goes" /eavesdropper/k4

@@ -27,7 +27,7 @@ if grep -qi vm_gen_counter /sys/bus/acpi/devices/*/modalias; then
 	eventually 5 grep -q "may go on from a snapshot, or be a copy" "$LOG" || fail "the log does not tell of the new generation"
 	lost=$(($(date +%s) + 5))
 	until [ -e /tmp/k$lost ]; do lost=$((lost - 1)); done
-	refused_as refused fence "it has a new generation id: a knock of the time that was lost is refused at once" "/tmp/k$lost"
+	refused_as refused horizon "it has a new generation id: a knock of the time that was lost is refused at once" "/tmp/k$lost"
 	stop
 	return
 fi
@@ -37,7 +37,7 @@ say "a time server sets the clock right, and the log says what that may mean"
 lost=$(($(date +%s) - 2))
 until [ -e /tmp/k$lost ]; do lost=$((lost - 1)); done
 [ $lost -gt "$taken" ] || fail "no knock is of the time that was lost"
-refused_as refused fence "a knock of the time that was lost is refused" "/tmp/k$lost"
+refused_as refused horizon "a knock of the time that was lost is refused" "/tmp/k$lost"
 check "and who knocks from now on gets in at once" knock 192.0.2.1 robot
 contains "judgement is as it was otherwise" "$(knockctl status)" "credentials  2, 0 locked"
 stop

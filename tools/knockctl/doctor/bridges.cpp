@@ -92,10 +92,11 @@ void check_bridges(const config::Config& config, const std::vector<BridgeNetwork
         const bool allowed = std::ranges::any_of(config.allow, [&](const Prefix& p) { return p.contains(n.network); });
         if (n.is_outside || allowed)
             continue;
-        findings.push_back({Severity::advice, "bridges",
-                            "containers or guests of " + as_line(n.bridge) + " (" + n.network.text() +
-                                ") are strangers too: what they send to a service's port of this host is dropped",
-                            "if they need one: gate: {allow: [\"" + n.network.text() + "\"]}; it lets in whatever runs there"});
+        findings.push_back(
+            {Severity::advice, "bridges",
+             "containers or guests of " + as_line(n.bridge) + " (" + n.network.text() +
+                 ") are strangers too: what they send to a service's port of this host is dropped",
+             "if they need one: gate: {allow: [\"" + n.network.text() + "\"]}; it lets in whatever runs there"});
     }
 }
 

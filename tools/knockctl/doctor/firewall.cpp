@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/firewall.h"
 
-#include "daemon/nft/fence_rules.h"
+#include "daemon/nft/ruleset_rules.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor/guarded.h"
 #include "tools/knockctl/doctor/walk.h"
@@ -24,9 +24,7 @@ struct Passage {
     std::optional<Place> sent_by;
 };
 
-void add(std::vector<Place>& to, const std::vector<Place>& from) {
-    to.insert(to.end(), from.begin(), from.end());
-}
+void add(std::vector<Place>& to, const std::vector<Place>& from) { to.insert(to.end(), from.begin(), from.end()); }
 
 Passage pass(const Firewall& f, Packet packet) {
     Passage passage;
@@ -72,7 +70,7 @@ std::string remedy(const Ruleset& ruleset, const Place& place, const Endpoint& e
     return "let " + protocol + " dport " + port + " pass there" + why;
 }
 
-// ---- the fence
+// ---- the ruleset
 
 void check_port(const Firewall& f, const Endpoint& endpoint, Gathering& said) {
     for_all_ways(f, endpoint, Source::stranger, [&](const Packet& packet) {
@@ -87,8 +85,7 @@ void check_port(const Firewall& f, const Endpoint& endpoint, Gathering& said) {
             if (is_ours(*chain) && chain->type != "nat")
                 accepts = fate.accepts; // of the last one, which lets it go
             if (!is_ours(*chain) && (fate.port_changed || fate.leaves != Truth::no))
-                return said.add(what + printable(chain->label()) +
-                                    " changes its address or port before xknock sees it",
+                return said.add(what + printable(chain->label()) + " changes its address or port before xknock sees it",
                                 "give that chain a priority above -150", Severity::problem, packet);
         }
         if (!accepts.empty())
@@ -102,20 +99,20 @@ void check_port(const Firewall& f, const Endpoint& endpoint, Gathering& said) {
 }
 
 void check_table(const Firewall& f, Findings& findings) {
-    const Chain* const fence = f.ruleset.find(kOurFamily, nft::kTable, kOurChain);
-    if (fence == nullptr || fence->hook != "prerouting") {
-        findings.push_back({Severity::problem, "fence",
-                            fence == nullptr ? "there is no table inet xknock: every service is open to everybody"
-                                             : "the chain of table inet xknock is not where packets pass",
+    const Chain* const ruleset = f.ruleset.find(kOurFamily, nft::kTable, kOurChain);
+    if (ruleset == nullptr || ruleset->hook != "prerouting") {
+        findings.push_back({Severity::problem, "ruleset",
+                            ruleset == nullptr ? "there is no table inet xknock: every service is open to everybody"
+                                               : "the chain of table inet xknock is not where packets pass",
                             "start xknockd: it makes its table"});
         return;
     }
     Gathering said;
     for (const Endpoint& endpoint : local_endpoints(f.config))
         check_port(f, endpoint, said);
-    said.report("fence", findings);
+    said.report("ruleset", findings);
     if (said.empty())
-        findings.push_back({Severity::ok, "fence", "every service's port is shut to strangers", {}});
+        findings.push_back({Severity::ok, "ruleset", "every service's port is shut to strangers", {}});
 }
 
 void check_external(const Firewall& f, Findings& findings) {
@@ -124,7 +121,7 @@ void check_external(const Firewall& f, Findings& findings) {
     for (const std::string& set : {external.set4, external.set6})
         if (!f.ruleset.uses("inet", external.table, set))
             findings.push_back(
-                {Severity::problem, "fence",
+                {Severity::problem, "ruleset",
                  "no rule of table inet " + external.table + " uses set " + set + ": a grant opens nothing",
                  "a rule like: ip saddr . meta l4proto . th dport @" + set + " accept"});
     Gathering said;
@@ -146,14 +143,14 @@ void check_external(const Firewall& f, Findings& findings) {
                              text_of(passage.accepts.empty() ? passage.drops : passage.accepts),
                          "in mode external your own rules shut the ports", Severity::advice, packet);
         });
-    said.report("fence", findings);
+    said.report("ruleset", findings);
     if (findings.size() == before)
-        findings.push_back({Severity::ok, "fence", "your own rules shut every service's port to strangers", {}});
+        findings.push_back({Severity::ok, "ruleset", "your own rules shut every service's port to strangers", {}});
 }
 
 } // namespace
 
-void check_fence(const Firewall& firewall, Findings& findings) {
+void check_ruleset(const Firewall& firewall, Findings& findings) {
     if (firewall.config.gate_mode == config::GateMode::table)
         check_table(firewall, findings);
     else
@@ -187,12 +184,8 @@ void check_others(const Firewall& f, Findings& findings) {
 
 namespace {
 
-bool is_local(const Address& address) {
-    return address.is_loopback();
-}
-bool is_any(const Address& address) {
-    return address == Address{} || address == Address::v4(0, 0, 0, 0);
-}
+bool is_local(const Address& address) { return address.is_loopback(); }
+bool is_any(const Address& address) { return address == Address{} || address == Address::v4(0, 0, 0, 0); }
 
 // Whether some packet of a stranger gets to the listener.
 bool faces_world(const Firewall& f, const Listener& listener) {
@@ -211,10 +204,10 @@ bool faces_world(const Firewall& f, const Listener& listener) {
 
 void check_services(const Firewall& f, const std::vector<Listener>& listeners, Findings& findings) {
     for (const Endpoint& endpoint : local_endpoints(f.config)) {
-        const gate::Service* const service = service_at(f.config, endpoint);
+        const authz::Service* const service = service_at(f.config, endpoint);
         // Of a range one port or another is in use, and what leads to a host behind this one is listened on there.
         if ((endpoint.protocol != IpProtocol::tcp && endpoint.protocol != IpProtocol::udp) ||
-            service->entrance == endpoint || service->has_ranges())
+            service->published == endpoint || service->has_ranges())
             continue;
         bool sent_elsewhere = false; // a container's port
         for_all_ways(f, endpoint, Source::granted,
@@ -239,8 +232,8 @@ void check_listeners(const Firewall& f, const std::vector<Listener>& listeners, 
     check_services(f, listeners, findings);
     std::set<std::string> said;
     for (const Listener& listener : listeners) {
-        if (listener.endpoint.protocol != IpProtocol::tcp ||
-            service_at(f.config, listener.endpoint) != nullptr || !faces_world(f, listener))
+        if (listener.endpoint.protocol != IpProtocol::tcp || service_at(f.config, listener.endpoint) != nullptr ||
+            !faces_world(f, listener))
             continue;
         const std::string program = listener.program.empty() ? "something" : printable(listener.program);
         if (!said.insert(listener.endpoint.text() + program).second)

@@ -21,7 +21,7 @@ struct Firewall {
 };
 
 // Protected ports that strangers reach.
-void check_fence(const Firewall& firewall, Findings& findings);
+void check_ruleset(const Firewall& firewall, Findings& findings);
 
 // Protected ports that others keep shut, whoever has a grant.
 void check_others(const Firewall& firewall, Findings& findings);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/guarded.h"
 
-#include "daemon/nft/fence_rules.h"
+#include "daemon/nft/ruleset_rules.h"
 #include "protocol/base/quote.h"
 
 #include <algorithm>
@@ -9,9 +9,7 @@
 namespace xk::tools {
 namespace {
 
-std::string set_key(const std::string& table, const std::string& set) {
-    return "inet " + table + " " + set;
-}
+std::string set_key(const std::string& table, const std::string& set) { return "inet " + table + " " + set; }
 
 std::string joined(const std::set<std::string>& words, const char* between) {
     std::string text;
@@ -22,13 +20,11 @@ std::string joined(const std::set<std::string>& words, const char* between) {
 
 } // namespace
 
-bool is_ours(const Chain& chain) {
-    return chain.family == "inet" && chain.table == nft::kTable;
-}
+bool is_ours(const Chain& chain) { return chain.family == "inet" && chain.table == nft::kTable; }
 
-const gate::Service* service_at(const config::Config& config, const Endpoint& endpoint) {
-    const auto has = [&](const gate::Service& service) {
-        return service.entrance == endpoint ||
+const authz::Service* service_at(const config::Config& config, const Endpoint& endpoint) {
+    const auto has = [&](const authz::Service& service) {
+        return service.published == endpoint ||
                (!service.is_behind() &&
                 std::ranges::any_of(service.all_ports(), [&](const PortRange& ports) { return ports.has(endpoint); }));
     };
@@ -38,9 +34,9 @@ const gate::Service* service_at(const config::Config& config, const Endpoint& en
 
 std::set<Endpoint> local_endpoints(const config::Config& config) {
     std::set<Endpoint> endpoints;
-    for (const gate::Service& service : config.policy.services) {
-        if (service.entrance.port != 0)
-            endpoints.insert(service.entrance);
+    for (const authz::Service& service : config.policy.services) {
+        if (service.published.port != 0)
+            endpoints.insert(service.published);
         for (const PortRange& ports : service.all_ports())
             if (!service.is_behind()) {
                 endpoints.insert(ports.begin());
@@ -51,7 +47,7 @@ std::set<Endpoint> local_endpoints(const config::Config& config) {
 }
 
 std::string label(const config::Config& config, const Endpoint& endpoint) {
-    const gate::Service* const service = service_at(config, endpoint);
+    const authz::Service* const service = service_at(config, endpoint);
     return endpoint.text() + (service != nullptr ? " (" + std::string(service->name.view()) + ")" : "");
 }
 
@@ -74,7 +70,7 @@ Packet packet_of(const Firewall& f, const Endpoint& endpoint, bool v4, const std
     for (const std::string& set : f.ruleset.sets_of("inet", nft::kTable))
         if (!set.starts_with("protected"))
             packet.known_sets[set_key(nft::kTable, set)] = false;
-    for (const nft::DoorSet& set : nft::door_sets(f.config.ranges(), f.config.has_targets()))
+    for (const nft::PinholeSet& set : nft::pinhole_sets(f.config.ranges(), f.config.has_targets()))
         packet.known_sets[set_key(nft::kTable, set.name.set)] =
             granted && set.v4 == v4 && !set.forward && !set.once && (!set.range || set.range->has(endpoint));
     for (const bool set_v4 : {true, false}) {
@@ -94,9 +90,9 @@ std::string Guarded::label() const {
 
 std::vector<Guarded> guarded(const config::Config& config) {
     std::vector<Guarded> all;
-    for (const gate::Service& service : config.policy.services) {
-        if (service.entrance.port != 0)
-            all.push_back({PortRange::of(service.entrance), {}, &service});
+    for (const authz::Service& service : config.policy.services) {
+        if (service.published.port != 0)
+            all.push_back({PortRange::of(service.published), {}, &service});
         for (const PortRange& ports : service.all_ports()) {
             if (!service.is_behind())
                 all.push_back({ports, {}, &service});

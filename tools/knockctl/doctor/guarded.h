@@ -17,7 +17,7 @@ namespace xk::tools {
 bool is_ours(const Chain& chain);
 
 // The service of this host, or that is entered by it, that has this port.
-const gate::Service* service_at(const config::Config& config, const Endpoint& endpoint);
+const authz::Service* service_at(const config::Config& config, const Endpoint& endpoint);
 
 // The ports that are shut on this host; of a range its first and its last.
 std::set<Endpoint> local_endpoints(const config::Config& config);
@@ -26,7 +26,7 @@ std::set<Endpoint> local_endpoints(const config::Config& config);
 struct Guarded {
     PortRange ports;
     Address target; // unspecified: this host
-    const gate::Service* service;
+    const authz::Service* service;
 
     bool is_local() const { return target == Address{}; }
     // "tcp/22 (ssh)", "tcp/22 of 203.0.113.2 (inside)"

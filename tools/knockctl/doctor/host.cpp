@@ -34,8 +34,8 @@ std::string instead_of(const std::string& interface) {
     return list;
 }
 
-void check_filter(const config::Config& config, const std::string& interface, const LinkState& link,
-                  bool wanted, Findings& findings) {
+void check_filter(const config::Config& config, const std::string& interface, const LinkState& link, bool wanted,
+                  Findings& findings) {
     const auto say = [&](Severity severity, const std::string& message, const std::string& hint) {
         findings.push_back({severity, "interface", interface + ": " + message, hint});
     };
@@ -55,15 +55,15 @@ void check_filter(const config::Config& config, const std::string& interface, co
         say(Severity::advice, "it has no Ethernet header, and so generic mode only", kCost);
     else if (link.native_xdp == false && !native)
         say(config.allow_generic ? Severity::advice : Severity::problem,
-            "its driver has no native XDP" +
-                std::string(config.allow_generic ? "" : ": no knock is heard there"),
-            (config.allow_generic ? "" : "\"xdp: {allow_generic: true}\" takes the generic mode; ") + std::string(kCost) +
-                instead_of(interface));
+            "its driver has no native XDP" + std::string(config.allow_generic ? "" : ": no knock is heard there"),
+            (config.allow_generic ? "" : "\"xdp: {allow_generic: true}\" takes the generic mode; ") +
+                std::string(kCost) + instead_of(interface));
     else if (presence->mode == xdp::Mode::generic)
         say(Severity::advice, "the filter works in generic mode", kCost);
     if (!native && its->mtu > xdp::largest_mtu_in_a_page())
         say(Severity::advice,
-            "its MTU is " + std::to_string(its->mtu) + ", with which some drivers, and kernels before 5.18, refuse native XDP",
+            "its MTU is " + std::to_string(its->mtu) +
+                ", with which some drivers, and kernels before 5.18, refuse native XDP",
             "ip link set dev " + interface + " mtu " + std::to_string(xdp::largest_mtu_in_a_page()) +
                 "; then restart xknockd");
     if (!native && (link.lro || link.gro_hw))
@@ -75,8 +75,9 @@ void check_filter(const config::Config& config, const std::string& interface, co
     if (native)
         say(Severity::ok,
             "the filter is attached, in native mode" +
-                std::string(xdp::takes_fragments() ? "" : "; as long as it is, this kernel refuses an MTU above " +
-                                                              std::to_string(xdp::largest_mtu_in_a_page())),
+                std::string(xdp::takes_fragments() ? ""
+                                                   : "; as long as it is, this kernel refuses an MTU above " +
+                                                         std::to_string(xdp::largest_mtu_in_a_page())),
             {});
 }
 
@@ -113,10 +114,10 @@ void check_profiles(const fs::path& directory, int below, Findings& findings) {
     constexpr std::size_t kMost = 16 * 1024; // a profile has less than one
     each_beginning(directory, below, ".yaml", kMost, [&](const Beginning& file) {
         if (file.open_to_others && is_profile(file.text))
-            findings.push_back({Severity::problem, "files",
-                                in_quotes((directory / file.name).string()) +
-                                    " is a profile with its key, and others can read it",
-                                "chmod 600; whoever read it can knock, so enroll that device anew"});
+            findings.push_back(
+                {Severity::problem, "files",
+                 in_quotes((directory / file.name).string()) + " is a profile with its key, and others can read it",
+                 "chmod 600; whoever read it can knock, so enroll that device anew"});
     });
 }
 
@@ -147,17 +148,17 @@ void check_clock(Findings& findings) {
         findings.push_back({Severity::ok, "clock", "the clock is synchronised", {}});
 }
 
-void check_kernel(bool fenced, Findings& findings) {
+void check_kernel(bool had_ruleset, Findings& findings) {
     const auto before = findings.size();
     if (number_in("/proc/sys/net/core/bpf_jit_enable") == 0u)
         findings.push_back({Severity::advice, "kernel",
                             "the kernel interprets BPF: the filter costs several times as much",
                             "sysctl -w net.core.bpf_jit_enable=1"});
     const std::string netfilter = "/proc/sys/net/netfilter/nf_conntrack_";
-    if (!fenced && number_in(netfilter + "tcp_loose") == 0u)
+    if (!had_ruleset && number_in(netfilter + "tcp_loose") == 0u)
         findings.push_back(
             {Severity::advice, "kernel",
-             "nf_conntrack_tcp_loose is 0: sessions that stand when the fence comes up for the first time may "
+             "nf_conntrack_tcp_loose is 0: sessions that stand when the ruleset comes up for the first time may "
              "hang, this one too",
              "sysctl -w net.netfilter.nf_conntrack_tcp_loose=1 until xknockd has started"});
     const auto count = number_in(netfilter + "count"), max = number_in(netfilter + "max");

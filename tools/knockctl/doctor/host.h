@@ -10,15 +10,15 @@
 
 namespace xk::tools {
 
-// The filter of each interface, and what its driver and its place in the network do to it. `started`: a filter is wanted
-// there by now.
+// The filter of each interface, and what its driver and its place in the network do to it. `started`: a filter is
+// wanted there by now.
 void check_interfaces(const config::Config& config, bool started, Findings& findings);
 
 // The wall clock is what knocks are judged by.
 void check_clock(Findings& findings);
 
-// Switches and tables of the kernel. `fenced`: the fence has been up already.
-void check_kernel(bool fenced, Findings& findings);
+// Switches and tables of the kernel. `had_ruleset`: the ruleset has been up already.
+void check_kernel(bool had_ruleset, Findings& findings);
 
 // Rules of the old iptables, which nft does not list.
 void check_legacy_tables(Findings& findings);

@@ -33,8 +33,9 @@ std::optional<Finding> check_reserved(std::uint16_t port, const std::string& ran
     const std::string list = (reserved.empty() ? "" : reserved + ",") + std::to_string(port);
     const std::string setting = "net.ipv4.ip_local_reserved_ports";
     return Finding{Severity::advice, "port",
-                   "knock port " + std::to_string(port) + " is among those that the kernel gives to connections of this host (" +
-                       std::to_string(first) + "-" + std::to_string(last) + "), and not reserved",
+                   "knock port " + std::to_string(port) +
+                       " is among those that the kernel gives to connections of this host (" + std::to_string(first) +
+                       "-" + std::to_string(last) + "), and not reserved",
                    "sysctl -w " + setting + "=" + list + ", and \"" + setting + " = " + list +
                        "\" in a file of /etc/sysctl.d, to keep it"};
 }
@@ -54,10 +55,12 @@ void check_knock_port(const config::Config& config, const std::vector<Listener>&
                             "give it another port, or the knocks (\"port\")"});
     const auto forwarding = xdp::Forwarding::open();
     if (config.gate_mode == config::GateMode::external && !config.answer_as_closed && forwarding && forwarding->is_on())
-        findings.push_back({Severity::advice, "port",
-                            "this host forwards, and in gate mode \"external\" answers to a client behind it with source "
-                            "port " + std::to_string(config.port) + " are dropped as noise",
-                            "\"stealth: closed\" leaves them to your rules, which may drop the rest"});
+        findings.push_back(
+            {Severity::advice, "port",
+             "this host forwards, and in gate mode \"external\" answers to a client behind it with source "
+             "port " +
+                 std::to_string(config.port) + " are dropped as noise",
+             "\"stealth: closed\" leaves them to your rules, which may drop the rest"});
     if (findings.size() == before)
         findings.push_back({Severity::ok, "port", "the knock port is given to no connection of this host", {}});
 }

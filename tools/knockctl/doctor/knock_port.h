@@ -15,8 +15,8 @@
 namespace xk::tools {
 
 // What is wrong with the ports that the kernel gives to connections of its own, as its two switches say it
-// (net.ipv4.ip_local_port_range: "32768\t60999"; ip_local_reserved_ports: "8080,9148-9150"); the hint's command keeps what
-// is reserved already. Nothing where the port is never given.
+// (net.ipv4.ip_local_port_range: "32768\t60999"; ip_local_reserved_ports: "8080,9148-9150"); the hint's command keeps
+// what is reserved already. Nothing where the port is never given.
 std::optional<Finding> check_reserved(std::uint16_t port, const std::string& range, const std::string& reserved);
 
 void check_knock_port(const config::Config& config, const std::vector<Listener>& listeners, Findings& findings);

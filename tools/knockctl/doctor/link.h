@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a network interface says of itself, as far as it matters to the filter and the fence.
+// What a network interface says of itself, as far as it matters to the filter and the ruleset.
 #pragma once
 
 #include <optional>

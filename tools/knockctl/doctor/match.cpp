@@ -19,12 +19,8 @@ struct Field {
 };
 using Kind = Field::Kind;
 
-Field known(std::uint64_t number) {
-    return {Kind::known, number};
-}
-Field known(Strings words) {
-    return {Kind::known, {}, std::move(words)};
-}
+Field known(std::uint64_t number) { return {Kind::known, number}; }
+Field known(Strings words) { return {Kind::known, {}, std::move(words)}; }
 
 Strings names_of_flag(std::uint64_t flag) {
     static constexpr const char* kNames[] = {"fin", "syn", "rst", "psh", "ack", "urg", "ecn", "cwr"};
@@ -156,7 +152,7 @@ Truth source_is(const json& value, const Packet& packet) {
     for (const Prefix& never : packet.never_from)
         if (never.contains(*prefix))
             return Truth::no;
-    // No door is opened for loopback, link-local and the like.
+    // No pinhole is opened for loopback, link-local and the like.
     return prefix->address.is_grantable() ? Truth::maybe : Truth::no;
 }
 
@@ -382,8 +378,9 @@ Truth holds(const Ruleset& ruleset, const Chain& chain, const Rule& rule, const 
     }
     if (kind == "xt" && what.is_object() && what.value("type", "") == "match")
         return module_holds(what.value("name", ""), rule.text, packet);
-    static constexpr std::string_view kHarmless[] = {"counter", "log", "mangle", "notrack", "ct helper", "flow",
-                                                     "comment", "ct timeout", "ct expectation", "dup", "secmark"};
+    static constexpr std::string_view kHarmless[] = {"counter",        "log",  "mangle",  "notrack",
+                                                     "ct helper",      "flow", "comment", "ct timeout",
+                                                     "ct expectation", "dup",  "secmark"};
     if (std::ranges::find(kHarmless, kind) != std::end(kHarmless))
         return Truth::yes;
     // Putting the source into a set is none, unless it counts there.

@@ -17,15 +17,9 @@
 namespace xk::tools {
 
 enum class Truth { no, maybe, yes };
-inline Truth both(Truth a, Truth b) {
-    return a < b ? a : b;
-}
-inline Truth either(Truth a, Truth b) {
-    return a < b ? b : a;
-}
-inline Truth opposite(Truth a) {
-    return a == Truth::maybe ? a : a == Truth::yes ? Truth::no : Truth::yes;
-}
+inline Truth both(Truth a, Truth b) { return a < b ? a : b; }
+inline Truth either(Truth a, Truth b) { return a < b ? b : a; }
+inline Truth opposite(Truth a) { return a == Truth::maybe ? a : a == Truth::yes ? Truth::no : Truth::yes; }
 
 struct Packet {
     bool v4 = true;

@@ -62,9 +62,7 @@ PortSet PortSet::operator|(const PortSet& other) const {
     return sum;
 }
 
-PortSet PortSet::operator&(const PortSet& other) const {
-    return ~(~*this | ~other);
-}
+PortSet PortSet::operator&(const PortSet& other) const { return ~(~*this | ~other); }
 
 std::string PortSet::text() const {
     std::string text;

@@ -17,9 +17,7 @@ std::string key_of(const json& object, const char* name_field) {
     return object.value("family", "") + " " + object.value("table", "") + " " + object.value(name_field, "");
 }
 
-bool begins(const std::string& line, std::string_view with) {
-    return line.rfind(with, 0) == 0;
-}
+bool begins(const std::string& line, std::string_view with) { return line.rfind(with, 0) == 0; }
 
 // The number behind the last " # handle " of a line, which is cut off there.
 std::string cut_handle(std::string& line) {
@@ -144,9 +142,9 @@ Result<Ruleset> Ruleset::parse(const std::string& as_json, const std::string& as
                 continue;
             const auto text = texts.find(rule->value("family", "") + " " + rule->value("table", "") + " " +
                                          std::to_string(rule->value("handle", 0)));
-            ruleset.chains_[key_of(*rule, "chain")].rules.push_back(
-                {rule->value("expr", json::array()), text == texts.end() ? "?" : text->second,
-                 rule->value("handle", 0u)});
+            ruleset.chains_[key_of(*rule, "chain")].rules.push_back({rule->value("expr", json::array()),
+                                                                     text == texts.end() ? "?" : text->second,
+                                                                     rule->value("handle", 0u)});
         }
     } catch (const json::exception&) { // of a release of nft that we do not know
         return Error{"what nft says of the ruleset makes no sense", {}};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/saved.h"
 
-#include "daemon/nft/door_sets.h"
+#include "daemon/nft/pinhole_sets.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor/bounded.h"
 

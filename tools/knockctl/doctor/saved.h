@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Rulesets that are loaded at boot. One that was saved whole has our table in it, with the grants,
-// bans and ports of that day: loading it opens yesterday's doors.
+// bans and ports of that day: loading it opens yesterday's pinholes.
 #pragma once
 
 #include "tools/knockctl/doctor/finding.h"

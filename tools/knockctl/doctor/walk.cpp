@@ -31,7 +31,7 @@ Verdict verdict_of(const std::string& word) {
 // Targets of iptables that nft knows by name only.
 Verdict verdict_of_target(const std::string& name) {
     static const std::map<std::string_view, Verdict> kVerdicts = {
-        {"REJECT", Verdict::reject},       {"DNAT", Verdict::dnat},        {"REDIRECT", Verdict::redirect},
+        {"REJECT", Verdict::reject},     {"DNAT", Verdict::dnat},        {"REDIRECT", Verdict::redirect},
         {"NFQUEUE", Verdict::uncertain}, {"TPROXY", Verdict::uncertain}, {"SYNPROXY", Verdict::accept},
         {"TARPIT", Verdict::drop},       {"NETMAP", Verdict::dnat}};
     const auto found = kVerdicts.find(name);

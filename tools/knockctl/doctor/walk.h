@@ -20,7 +20,7 @@ struct Place {
 };
 
 struct Fate {
-    std::vector<Place> drops;            // that may end it
+    std::vector<Place> drops; // that may end it
     // How those end it that may: without a word, as a closed port would (TCP reset, ICMP port unreachable), otherwise.
     bool silent = false, refused_as_closed = false, refused_otherwise = false;
     bool passes = false;                 // may get to the end of the base chain, or be accepted

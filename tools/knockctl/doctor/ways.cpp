@@ -52,12 +52,8 @@ Judgement judge(const Firewall& f, const Packet& packet, Station from, Station u
     return judge(f, packet, from, until, packet.forwarded ? "forward" : "input");
 }
 
-Judgement worse(const Judgement& a, const Judgement& b) {
-    return a.shut <= b.shut ? a : b;
-}
-Judgement better(const Judgement& a, const Judgement& b) {
-    return a.shut >= b.shut ? a : b;
-}
+Judgement worse(const Judgement& a, const Judgement& b) { return a.shut <= b.shut ? a : b; }
+Judgement better(const Judgement& a, const Judgement& b) { return a.shut >= b.shut ? a : b; }
 
 // A packet of a stranger, for this port of what is protected, whatever came before.
 Packet packet_to(const Firewall& f, const Guarded& what, std::uint16_t port, bool v4, const std::string& interface) {
@@ -170,9 +166,7 @@ Packet first_packet(const Firewall& f, const Redirection& r, const Guarded& what
     return packet;
 }
 
-std::string by(const Redirection& r) {
-    return ", by " + in_quotes(r.rule, 160) + " in " + printable(r.place);
-}
+std::string by(const Redirection& r) { return ", by " + in_quotes(r.rule, 160) + " in " + printable(r.place); }
 
 void say_translated(const Firewall& f, const Redirection& r, const Guarded& what, const Crossing& ports,
                     Report& report) {
@@ -255,10 +249,10 @@ void check_redirections(const Firewall& f, const Ways& ways, Report& report, Fin
 // ---- notrack
 
 // Why a service cannot do without connection tracking; empty where it can.
-std::string reason_to_track(const gate::Service& service) {
+std::string reason_to_track(const authz::Service& service) {
     std::string reasons;
     const auto add = [&](const char* reason) { reasons += (reasons.empty() ? "" : ", ") + std::string(reason); };
-    if (service.after == gate::After::idle)
+    if (service.after == authz::After::idle)
         add("after: idle");
     if (service.max_connections != 0)
         add("max_connections");

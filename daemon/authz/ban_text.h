@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+//
+// The bans' owners as text, which is how they outlive a daemon: a first line that says whose text it is, then one line
+// for each change, in the order of the changes. So a ban costs one line, however many there are.
+//
+//   xknock-bans 1 BOOT-ID
+//   + PREFIX NAMED UNTIL OWNER      until a moment of this boot in ns, or "-" for ever; the owner may be empty
+//   - PREFIX NAMED OWNER
+#pragma once
+
+#include "daemon/authz/ban_book.h"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace xk::authz {
+
+// The first line; `boot` is the boot's id, because times of another boot mean nothing in this one.
+std::string bans_head(std::string_view boot);
+std::string claim_line(const Prefix& prefix, const BanClaim& claim);
+std::string unclaim_line(const Prefix& prefix, const BanClaim& claim);
+// The changes from one to the other.
+std::string change_lines(const Prefix& prefix, const BanClaims& before, const BanClaims& after);
+// The whole book, without its head.
+std::string bans_text(const BanBook& book);
+
+// Whether it is text of bans, whose times mean nothing in this boot.
+bool is_of_another_boot(std::string_view text, std::string_view boot);
+
+// Nothing where the text has another head or a line that makes no sense. A last line that has no end is one that was
+// not written to its end, and does not count.
+std::optional<BanBook> read_bans_text(std::string_view text, std::string_view boot);
+
+} // namespace xk::authz

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/authz/bans.h"
+
+namespace xk::authz {
+namespace {
+
+bool is_over(const Ban& ban, BootTime now) { return ban.until && *ban.until <= now; }
+
+} // namespace
+
+bool BanList::add(const Prefix& prefix, Ban ban) {
+    const bool added = bans_.insert_or_assign(prefix, std::move(ban)).second;
+    count_[prefix.length] += added;
+    return added;
+}
+
+bool BanList::remove(const Prefix& prefix) {
+    const bool removed = bans_.erase(prefix) != 0;
+    count_[prefix.length] -= removed;
+    return removed;
+}
+
+std::vector<Prefix> BanList::expire(BootTime now) {
+    std::vector<Prefix> over;
+    for (const auto& [prefix, ban] : bans_)
+        if (is_over(ban, now))
+            over.push_back(prefix);
+    for (const Prefix& prefix : over)
+        remove(prefix);
+    return over;
+}
+
+bool BanList::is_banned(const Address& address, BootTime now) const {
+    for (unsigned length = 0; length <= 128; ++length) {
+        if (count_[length] == 0)
+            continue;
+        const auto found = bans_.find(Prefix::around(address, length));
+        if (found != bans_.end() && found->first.contains(address) && !is_over(found->second, now))
+            return true;
+    }
+    return false;
+}
+
+std::optional<BootTime> BanList::next_expiry() const {
+    std::optional<BootTime> next;
+    for (const auto& [prefix, ban] : bans_)
+        if (ban.until && (!next || *ban.until < *next))
+            next = ban.until;
+    return next;
+}
+
+} // namespace xk::authz

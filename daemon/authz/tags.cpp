@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/authz/tags.h"
+
+namespace xk::authz {
+
+TagLife tag_life(Slot slot, std::chrono::seconds skew) { return {slot_begin(slot) - skew, slot_end(slot) + skew}; }
+
+SlotRange good_slots(WallTime now, std::chrono::seconds skew) { return {slot_of(now - skew), slot_of(now + skew)}; }
+
+SlotRange published_slots(WallTime now, std::chrono::seconds skew) {
+    const SlotRange good = good_slots(now, skew);
+    return {good.first, good.last + 1};
+}
+
+void TagTable::cover(SlotRange range, std::span<const CredentialKeys> keys) {
+    std::erase_if(slots_, [&](const auto& s) { return s.first < range.first || s.first > range.last; });
+    for (Slot slot = range.first; slot <= range.last; ++slot) {
+        const auto [place, added] = slots_.try_emplace(slot);
+        if (!added)
+            continue;
+        place->second.reserve(keys.size());
+        for (std::size_t i = 0; i < keys.size(); ++i) {
+            GateKeys gate = gate_keys(keys[i].gate, slot);
+            place->second.emplace(load_be<std::uint64_t>(gate.tag), static_cast<std::uint32_t>(i));
+            wipe(gate);
+        }
+    }
+}
+
+std::optional<TagTable::Match> TagTable::find(const wire::Tag& tag) const {
+    const auto key = load_be<std::uint64_t>(tag);
+    for (const auto& [slot, tags] : slots_)
+        if (const auto found = tags.find(key); found != tags.end())
+            return Match{found->second, slot};
+    return std::nullopt;
+}
+
+} // namespace xk::authz

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+//
+// Banning: the bans, everywhere where they count at once: in nftables (not in gate mode "external", where the sets are
+// the admin's), in the filter at the NIC, with the worker, and as closed grants. Each owner of a ban has a time of its
+// own, and the longest is what counts in all of these places; a file keeps the owners for the next daemon.
+#pragma once
+
+#include "daemon/authz/ban_book.h"
+#include "daemon/bans/ban_file.h"
+#include "daemon/config/config.h"
+#include "daemon/grants/grants.h"
+#include "daemon/nft/transaction.h"
+#include "daemon/privsep/channel.h"
+#include "daemon/xdp/filter.h"
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace xk {
+
+class Banning {
+  public:
+    Banning(nft::Socket& socket, xdp::Filter& filter, Grants& pinholes, const config::Config& config)
+        : socket_(socket), filter_(&filter), grants_(pinholes), config_(&config) {}
+
+    // Another configuration counts from now on. Bans that meet what it allows are lifted.
+    void reconfigure(const config::Config& config, const privsep::Channel& worker);
+    // Another program counts from now on: its own switch for the look-ups is set.
+    void use(xdp::Filter& filter);
+
+    // Reads back the bans of a daemon before us: from its file, and what that lacks from the filter's pinned maps, with
+    // the owners that nftables shows beside the elements. No path: nothing is kept.
+    Result<void> adopt(BanFile file, const Now& now);
+    // Writes all of them into filter and nftables: at start, when the ruleset stands.
+    Result<void> install(const Now& now);
+    // Those of nftables, as a part of the transaction that makes the ruleset anew. Nothing in mode "external".
+    void write(nft::Transaction& transaction, const Now& now) const;
+    // Tells the worker of all of them.
+    Result<void> tell(const privsep::Channel& worker) const;
+
+    // What one owner wants: no time is for ever. Addresses of IPv6 are banned by their network of `ipv6_prefix` bits,
+    // unless it holds what may not be banned: then alone.
+    struct Request {
+        std::vector<Prefix> prefixes;
+        std::optional<std::chrono::seconds> time;
+        std::string owner;
+        unsigned ipv6_prefix = 128;
+    };
+    struct Refusal {
+        Prefix prefix;
+        Error error;
+    };
+    struct Banned {
+        std::vector<Prefix> prefixes; // what is banned now for those that were asked for
+        std::vector<Refusal> refused;
+    };
+    // Bans those that may be banned, all of them in one transaction, and gives back the others, with the reason. Not
+    // to be banned is what gate.allow allows, our own addresses, and everybody at once. A ban that its owner has
+    // already is prolonged, and never shortened.
+    Result<Banned> ban(const Request& request, const std::set<Address>& own_addresses, const privsep::Channel& worker,
+                       const Now& now);
+
+    // Takes away the bans of this owner, or of all, in one transaction. How many.
+    Result<std::size_t> unban(const std::vector<Prefix>& prefixes, const std::optional<std::string>& owner,
+                              const privsep::Channel& worker, const Now& now);
+    enum class Family { any, v4, v6 };
+    Result<std::size_t> unban_all(Family family, const std::optional<std::string>& owner,
+                                  const privsep::Channel& worker, const Now& now);
+
+    // Takes away what is over.
+    void expire(const Now& now, const privsep::Channel& worker);
+
+    const authz::BanBook& book() const { return book_; }
+    const authz::BanList& list() const { return book_.list(); }
+
+    // The name of an owner, as it is kept.
+    static std::string owner_of(const std::string& reason);
+
+  private:
+    // What the claims of some prefixes are to be.
+    using Changes = std::map<Prefix, authz::BanClaims>;
+
+    struct Room { // for more
+        std::size_t addresses, networks, claims;
+    };
+
+    Result<Prefix> target_of(const Prefix& asked, const Request& request, const std::set<Address>& own_addresses,
+                             Room& room, const Changes& changes) const;
+    Result<void> take_room(Room& room, const Prefix& prefix, const Changes& changes) const;
+    Result<void> may_ban(const Prefix& prefix, const std::set<Address>& own_addresses) const;
+    bool is_spared(const Prefix& prefix) const;
+    bool in_nftables() const { return config_->gate_mode == config::GateMode::table; }
+    void write_networks(nft::Transaction& transaction) const;
+
+    // Makes the changes, everywhere or nowhere.
+    Result<void> apply(Changes changes, const privsep::Channel& worker, const Now& now);
+    void write_changes(nft::Transaction& transaction, const Changes& before, const Now& now) const;
+    Result<void> put_into_filter(const Changes& before);
+    void take_from_filter(const Changes& before);
+    void restore(const Changes& before);
+    Result<void> tell_of(const Prefix& prefix, const privsep::Channel& worker) const;
+
+    nft::Socket& socket_;
+    xdp::Filter* filter_;
+    Grants& grants_;
+    const config::Config* config_;
+    authz::BanBook book_;
+    BanFile file_;
+};
+
+} // namespace xk

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// Who may no longer, holds nothing: grants that end before their time, or do not get more of it.
+#include "daemon/grants/grants.h"
+
+#include "daemon/authz/rights.h"
+#include "daemon/log.h"
+
+#include <algorithm>
+
+namespace xk {
+namespace {
+
+using authz::Holder;
+using authz::PinholeChange;
+
+constexpr std::size_t kLines = 16; // of one kind in the log
+
+std::string why(authz::Reject reason) {
+    switch (reason) {
+    case authz::Reject::not_yet_valid:
+        return "not valid yet";
+    case authz::Reject::expired:
+        return "not valid any more";
+    case authz::Reject::hours:
+        return "not one of their hours";
+    case authz::Reject::network:
+        return "not one of their networks";
+    case authz::Reject::service:
+        return "not one of their services any more";
+    default:
+        return "disabled or removed";
+    }
+}
+
+} // namespace
+
+void Grants::use(const config::Config& config) {
+    config_ = &config;
+    bound_.clear();
+    for (std::size_t i = 0; i < config.policy.credentials.size(); ++i)
+        if (authz::is_bound_in_time(config.policy.credentials[i]))
+            bound_[config.policy.credentials[i].id] = i;
+}
+
+Result<void> Grants::reconfigure(const config::Config& config) {
+    use(config);
+    const Now now = Now::read();
+    expire(now.boot);
+    if (auto done =
+            end([&](const authz::Pinhole& pinhole,
+                    const wire::CredentialId& id) { return authz::barred(config_->policy, id, pinhole, now.wall); },
+                now);
+        !done)
+        return done;
+    std::vector<PinholeChange> shorter;
+    for (const auto& [pinhole, holders] : book_.all()) {
+        PinholeChange change{pinhole, holders};
+        for (Holder& holder : change.holders)
+            holder.until = end_of(holder.credential, holder.until, now);
+        authz::put_longest_first(change.holders);
+        if (change.holders != holders)
+            shorter.push_back(std::move(change));
+    }
+    if (auto done = apply(shorter, now); !done)
+        return done;
+    return expel_strangers();
+}
+
+Result<void> Grants::end_barred(const Now& now) {
+    if (bound_.empty())
+        return {};
+    // Asked once of each who holds anything: hours take a look at the calendar.
+    std::map<std::size_t, std::optional<authz::Reject>> known;
+    return end(
+        [&](const authz::Pinhole&, const wire::CredentialId& id) -> std::optional<authz::Reject> {
+            const auto bound = bound_.find(id);
+            if (bound == bound_.end())
+                return std::nullopt;
+            const auto [bar, fresh] = known.try_emplace(bound->second);
+            if (fresh)
+                bar->second = authz::barred(config_->policy.credentials[bound->second], now.wall);
+            return bar->second;
+        },
+        now);
+}
+
+Result<void>
+Grants::end(const std::function<std::optional<authz::Reject>(const authz::Pinhole&, const wire::CredentialId&)>& bar,
+            const Now& now) {
+    std::vector<std::string> said;
+    std::size_t unsaid = 0;
+    const auto changes = book_.plan_keep([&](const authz::Pinhole& pinhole, const Holder& holder) {
+        const auto reason = bar(pinhole, holder.credential);
+        if (reason && said.size() < kLines)
+            said.push_back("the grant of " + text_of(pinhole) + " for " + label_of(holder.credential) + " from " +
+                           pinhole.address.text() + " ends: " + why(*reason));
+        else if (reason)
+            ++unsaid;
+        return reason.has_value();
+    });
+    if (auto done = apply(changes, now); !done)
+        return done;
+    for (const std::string& line : said)
+        spdlog::info("{}", line);
+    if (unsaid > 0)
+        spdlog::info("and {} more grants of those who may not hold them any more", unsaid);
+    return {};
+}
+
+// No grant outlasts its user's valid_until, by the wall clock as it is now.
+BootTime Grants::end_of(const wire::CredentialId& credential, BootTime wanted, const Now& now) const {
+    const auto bound = bound_.find(credential);
+    if (bound == bound_.end() || wanted <= now.boot)
+        return wanted;
+    const auto left = std::chrono::ceil<std::chrono::seconds>(wanted - now.boot);
+    const auto most = authz::until_its_end(left, config_->policy.credentials[bound->second], now.wall);
+    return most < left ? now.boot + most : wanted;
+}
+
+Result<void> Grants::prolong(const std::map<authz::Pinhole, std::chrono::seconds>& pinholes, const Now& now) {
+    std::vector<PinholeChange> changes;
+    for (const auto& [pinhole, time] : pinholes) {
+        const auto known = book_.all().find(pinhole);
+        if (known == book_.all().end() || known->second.front().until >= now.boot + time)
+            continue;
+        PinholeChange change{pinhole, known->second};
+        for (Holder& holder : change.holders)
+            if (!authz::barred(config_->policy, holder.credential, pinhole, now.wall))
+                holder.until = std::max(holder.until, end_of(holder.credential, now.boot + time, now));
+        authz::put_longest_first(change.holders);
+        if (change.holders != known->second)
+            changes.push_back(std::move(change));
+    }
+    return apply(changes, now);
+}
+
+Result<std::size_t> Grants::close_users(const Now& now) {
+    expire(now.boot);
+    const auto changes = book_.plan_keep(
+        [](const authz::Pinhole&, const Holder& holder) { return holder.credential != authz::kOperator; });
+    if (auto applied = apply(changes, now); !applied)
+        return applied.error();
+    if (auto done = expel_strangers(); !done)
+        return done.error();
+    return changes.size();
+}
+
+} // namespace xk

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/grants/guarding.h"
+
+#include "daemon/log.h"
+
+#include <algorithm>
+
+namespace xk {
+
+bool guards_syn(const config::Config& config) {
+    // Under "closed" the stack is to answer.
+    return config.drop_syn && config.gate_mode == config::GateMode::table && !config.gate_closed;
+}
+
+Guarding::Guarding(xdp::Filter& filter, Grants& pinholes)
+    : guard_(filter, [](const std::string& note) { spdlog::warn("{}", note); }), grants_(pinholes) {
+    grants_.set_guard(guard_);
+}
+
+void Guarding::on(const config::Config& config, const std::set<Address>& own_addresses, BootTime now) {
+    guard_.switch_off();
+    if (!guards_syn(config))
+        return;
+    std::vector<PortRange> ports;
+    for (const authz::Service& service : config.policy.services) {
+        if (!service.is_behind())
+            std::ranges::copy(service.all_ports(), std::back_inserter(ports));
+        if (service.published.port != 0)
+            ports.push_back(PortRange::of(service.published));
+    }
+    guard_.set_ports(ports);
+    guard_.set_local(own_addresses);
+    if (auto done = guard_.set_allowed(config.allow); !done)
+        return log::error(std::move(done).error().within("SYNs without a grant are left to nftables"));
+    guard_.switch_on(now);
+}
+
+void Guarding::use(xdp::Filter& filter) {
+    if (auto done = guard_.use(filter); !done)
+        log::error(std::move(done).error().within("SYNs without a grant are left to nftables"));
+}
+
+void Guarding::tick(BootTime now) {
+    const auto& pinholes = grants_.book().all();
+    for (const Address& address : std::exchange(ended_, {})) {
+        BootTime end = now;
+        for (auto i = pinholes.lower_bound({address, {}, {}}); i != pinholes.end() && i->first.address == address; ++i)
+            end = std::max(end, i->second.front().until);
+        guard_.limit(address, end);
+    }
+    guard_.expire(now);
+}
+
+} // namespace xk

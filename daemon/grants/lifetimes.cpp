@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/grants/lifetimes.h"
+
+#include "daemon/authz/rights.h"
+#include "daemon/log.h"
+
+#include <algorithm>
+#include <map>
+
+namespace xk {
+namespace {
+
+using authz::After;
+using authz::Pinhole;
+using nft::Session;
+using std::chrono::seconds;
+
+// How often sessions are looked for, in parts of the time that a grant outlives its last one.
+constexpr int kLooks = 4;
+constexpr seconds kRarest{30};
+constexpr seconds kSoon{2};        // before the look after the next one
+constexpr std::size_t kLines = 16; // in the log, of sessions that end together
+
+bool is_spared(const config::Config& config, const Address& source) {
+    return source.is_loopback() ||
+           std::ranges::any_of(config.allow, [&](const Prefix& allowed) { return allowed.contains(source); });
+}
+
+bool is_same(const Session& session, const TcpSession& other) {
+    const auto fits = [&](const Address& address, std::uint16_t port, std::uint16_t ours, std::uint16_t delivered) {
+        return address == other.remote && port == other.remote_port &&
+               (ours == other.local_port || delivered == other.local_port);
+    };
+    return session.there.protocol == IpProtocol::tcp &&
+           (fits(session.there.source, session.there.source_port, session.there.target_port,
+                 session.back.source_port) ||
+            fits(session.there.target, session.there.target_port, session.there.source_port, session.back.target_port));
+}
+
+bool is_same(const Session& session, const std::optional<TcpSession>& other) {
+    return other && is_same(session, *other);
+}
+
+std::string joined(std::span<const std::string> names) {
+    std::string text;
+    for (const std::string& name : names)
+        text += (text.empty() ? "" : ", ") + name;
+    return text;
+}
+
+} // namespace
+
+// As it was addressed, as it was delivered behind a redirection of the administrator's, and as the service would have
+// addressed it. What goes through this host to nobody of ours is nobody's pinhole.
+std::vector<Lifetimes::Way> Lifetimes::ways_of(const Session& session, const std::set<Address>& own) const {
+    std::vector<Way> ways;
+    const auto add = [&](const Address& client, const Address& at, std::uint16_t port, bool reversed) {
+        const bool local = own.contains(at);
+        if (own.contains(client)) // it needs no grant
+            return;
+        const auto pinhole = grants_.pinhole_like({client, local ? Address{} : at, {session.there.protocol, port}});
+        if (!pinhole || std::ranges::any_of(ways, [&](const Way& way) { return way.pinhole == *pinhole; }))
+            return;
+        // A range of ports may hold those from which this host goes out.
+        if (local && session.there.protocol == IpProtocol::tcp && ended_.may_be_outgoing(port))
+            return;
+        ways.push_back({*pinhole, reversed});
+    };
+    const nft::Tuple &there = session.there, &back = session.back;
+    add(there.source, there.target, there.target_port, false);
+    add(there.source, back.source, back.source_port, false);
+    add(there.target, there.source, there.source_port, true);
+    return ways;
+}
+
+std::string Lifetimes::text_of(const Session& session, const std::set<Address>& own) const {
+    const auto ways = ways_of(session, own);
+    const bool reversed = ways.empty() ? own.contains(session.there.source) : ways.front().reversed;
+    const nft::Tuple& there = session.there;
+    const std::string client = (reversed ? there.target : there.source).text() + " port " +
+                               std::to_string(reversed ? there.target_port : there.source_port);
+    if (ways.empty())
+        return client + " with " + Endpoint{there.protocol, reversed ? there.source_port : there.target_port}.text();
+    const authz::Service* const service = grants_.service_of(ways.front().pinhole);
+    return client + " at " + grants_.text_of(ways.front().pinhole) +
+           (service != nullptr ? " (" + std::string(service->name.view()) + ")" : "");
+}
+
+Result<std::size_t> Lifetimes::end(const EndedSessions::Wanted& wanted, const config::Config& config,
+                                   const std::set<Address>& own, const std::string& why, std::size_t lines) {
+    const auto ended = ended_.end(
+        wanted, [&](const Session& session) { return !ways_of(session, own).empty(); },
+        config.gate_mode == config::GateMode::table);
+    if (!ended)
+        return ended.error();
+    for (std::size_t i = 0; i < ended->size() && i < lines; ++i)
+        spdlog::info("ended {}: the session of {}", why, text_of((*ended)[i], own));
+    if (ended->size() > lines)
+        spdlog::info("ended {}: {} more sessions", why, ended->size() - lines);
+    return ended->size();
+}
+
+Result<void> Lifetimes::adopt(bool has_table, bool ruleset_was_there) {
+    cut_unknown_ = has_table ? ruleset_was_there : owners_.was_read();
+    return has_table ? ended_.adopt() : Result<void>();
+}
+
+void Lifetimes::opening(nft::Transaction& transaction, const Pinhole& pinhole, const std::set<Address>& own) const {
+    ended_.lift(transaction, [&](const nft::EndedSession& ended) {
+        return std::ranges::any_of(ways_of({ended.there, ended.back, false, false, {}}, own),
+                                   [&](const Way& way) { return way.pinhole == pinhole; });
+    });
+}
+
+void Lifetimes::opened(const Pinhole& pinhole, const std::set<Address>& own) {
+    ended_.forget([&](const nft::EndedSession& ended) {
+        return std::ranges::any_of(ways_of({ended.there, ended.back, false, false, {}}, own),
+                                   [&](const Way& way) { return way.pinhole == pinhole; });
+    });
+}
+
+void Lifetimes::pinhole_ended(const authz::GrantBook::Ended& ended) {
+    const authz::Service* const service = grants_.service_of(ended.pinhole);
+    // Of a service that is gone from the configuration nobody knows any more what was wanted.
+    if (ended.last && service != nullptr && service->after == After::cut)
+        cut_.insert(ended.pinhole);
+}
+
+Result<void> Lifetimes::tick(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
+                             const Now& now) {
+    if (!cut_.empty() || cut_unknown_ || banned_)
+        if (auto done = end_due(config, bans, own); !done)
+            return done;
+    if (disowned_)
+        if (auto done = end_disowned(config, own); !done)
+            return done;
+    if (auto gone = grants_.forget_taken(); !gone)
+        return gone.error();
+    if (owners_.wants_look(now.boot))
+        if (auto done = look_whose(own, now); !done)
+            return done;
+    if (auto saved = owners_.save(); !saved)
+        return saved;
+    // With many pinholes it takes a while to ask of each what its service is.
+    if (std::ranges::none_of(config.policy.services, [](const authz::Service& s) { return s.after == After::idle; }))
+        return {};
+    return prolong_idle(own, now);
+}
+
+Result<void> Lifetimes::end_due(const config::Config& config, const authz::BanList& bans,
+                                const std::set<Address>& own) {
+    const auto banned = std::exchange(banned_, std::nullopt);
+    const auto cut = std::exchange(cut_, {});
+    const bool unknown = std::exchange(cut_unknown_, false);
+    const auto is_banned = [&](const Address& address) { return bans.is_banned(address, *banned); };
+    Result<std::size_t> done = std::size_t{0};
+    if (banned)
+        done = end([&](const Session& s) { return is_banned(s.there.source) || is_banned(s.back.source); }, config, own,
+                   "by a ban", kLines);
+    // Those whose grant is over, and no others: who was in before the gate came up never had one.
+    const auto is_over = [&](const Way& way) {
+        const authz::Service* const service = grants_.service_of(way.pinhole);
+        return service != nullptr && service->after == After::cut && !is_spared(config, way.pinhole.address) &&
+               (cut.contains(way.pinhole) || (unknown && (owners_.knows(way.pinhole) || !owners_.was_read())));
+    };
+    if (done && (!cut.empty() || unknown))
+        done = end(
+            [&](const Session& session) {
+                const auto ways = ways_of(session, own);
+                return std::ranges::any_of(ways, is_over) && std::ranges::none_of(ways, [&](const Way& way) {
+                           return grants_.book().all().contains(way.pinhole);
+                       });
+            },
+            config, own, "with its grant", kLines);
+    if (done)
+        return {};
+    // Once more on the next tick.
+    banned_ = banned;
+    cut_ = cut;
+    cut_unknown_ = unknown;
+    return done.error();
+}
+
+Result<void> Lifetimes::look_whose(const std::set<Address>& own, const Now& now) {
+    std::set<Pinhole> alive;
+    const auto looked = ended_.find([&](const Session& session) {
+        if (!session.over)
+            for (const Way& way : ways_of(session, own))
+                alive.insert(way.pinhole);
+        return false;
+    });
+    if (!looked)
+        return looked.error();
+    owners_.prune(alive, now.boot);
+    return {};
+}
+
+Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& now) {
+    std::map<Pinhole, seconds> idle; // pinholes that are open, and how long they outlive their last session
+    seconds shortest = kRarest * kLooks;
+    bool ending =
+        false; // one of them, before the next look: a grant is often shorter than what it outlives a session by
+    for (const auto& [pinhole, holders] : grants_.book().all())
+        if (const authz::Service* const service = grants_.service_of(pinhole);
+            service && service->after == After::idle) {
+            idle[pinhole] = service->idle;
+            shortest = std::min(shortest, service->idle);
+            ending = ending || holders.front().until < now.boot + kSoon;
+        }
+    if (idle.empty() || (!ending && now.boot < last_look_ + std::min(shortest / kLooks, kRarest)))
+        return {};
+    last_look_ = now.boot;
+    std::map<Pinhole, seconds> alive;
+    const auto looked = ended_.find([&](const Session& session) {
+        if (session.alive)
+            for (const Way& way : ways_of(session, own))
+                if (const auto open = idle.find(way.pinhole); open != idle.end() && !way.reversed)
+                    alive.insert(*open);
+        return false;
+    });
+    if (!looked)
+        return looked.error();
+    return grants_.prolong(alive, now);
+}
+
+Result<void> Lifetimes::end_disowned(const config::Config& config, const std::set<Address>& own) {
+    disowned_ = true; // until it is done
+    const auto records = owners_.all();
+    std::map<Pinhole, Owners::Record> over;
+    std::map<Pinhole, std::set<wire::CredentialId>> forgotten;
+    for (const auto& [pinhole, record] : records) {
+        std::set<wire::CredentialId> gone;
+        std::vector<std::string> names;
+        for (const wire::CredentialId& id : record.holders)
+            if (!authz::is_entitled(config.policy, id, pinhole)) {
+                gone.insert(id);
+                names.push_back(grants_.label_of(id));
+            }
+        if (gone.empty() || is_spared(config, pinhole.address))
+            continue;
+        if (gone.size() == record.holders.size() && gone.size() < Owners::kMostHolders)
+            over[pinhole] = record;
+        else
+            spdlog::warn("sessions from {} to {} may be those of {}, or of others who had a grant there: they live on",
+                         pinhole.address.text(), grants_.text_of(pinhole), joined(names));
+        forgotten[pinhole] = std::move(gone);
+    }
+    // Ports that are open to everybody now, and addresses that are allowed by now, have no session that must stay
+    // ended.
+    auto lifted = ended_.lift([&](const nft::EndedSession& ended) {
+        const auto ways = ways_of({ended.there, ended.back, false, false, {}}, own);
+        return std::ranges::all_of(ways, [&](const Way& way) { return is_spared(config, way.pinhole.address); });
+    });
+    if (!lifted)
+        return lifted;
+    // By what was written down: the present configuration may not know the port any more.
+    const auto is_over = [&](const Address& client, const Address& at, const Endpoint& port) {
+        const Pinhole pinhole{client, own.contains(at) ? Address{} : at, port};
+        return std::ranges::any_of(over, [&](const auto& one) { return one.second.is_of(one.first, pinhole); });
+    };
+    const auto done = over.empty()
+                          ? Result<std::size_t>(std::size_t{0})
+                          : end(
+                                [&](const Session& session) {
+                                    const nft::Tuple &there = session.there, &back = session.back;
+                                    return is_over(there.source, there.target, {there.protocol, there.target_port}) ||
+                                           is_over(there.source, back.source, {there.protocol, back.source_port}) ||
+                                           is_over(there.target, there.source, {there.protocol, there.source_port});
+                                },
+                                config, own, "with the right to it", kLines);
+    if (!done)
+        return done.error();
+    for (const auto& [pinhole, gone] : forgotten)
+        owners_.forget(pinhole, gone);
+    disowned_ = false;
+    return {};
+}
+
+Result<std::size_t> Lifetimes::end_all(const config::Config& config, const std::set<Address>& own,
+                                       const std::optional<TcpSession>& spared) {
+    return end(
+        [&](const Session& session) {
+            return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
+                return !is_spared(config, way.pinhole.address);
+            });
+        },
+        config, own, "by the panic", SIZE_MAX);
+}
+
+Result<std::size_t> Lifetimes::end_of(const Prefix& prefix, const config::Config& config, const std::set<Address>& own,
+                                      const std::optional<TcpSession>& spared) {
+    return end(
+        [&](const Session& session) {
+            return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
+                return prefix.contains(way.pinhole.address) && !is_spared(config, way.pinhole.address);
+            });
+        },
+        config, own, "by the operator", SIZE_MAX);
+}
+
+Result<Lifetimes::OfUsers> Lifetimes::end_of(const std::set<wire::CredentialId>& users, const config::Config& config,
+                                             const std::set<Address>& own, const std::optional<TcpSession>& spared) {
+    OfUsers result;
+    std::set<Pinhole> theirs;
+    for (const auto& [pinhole, record] : owners_.all()) {
+        const auto count =
+            std::ranges::count_if(record.holders, [&](const wire::CredentialId& id) { return users.contains(id); });
+        const auto all = static_cast<std::ptrdiff_t>(record.holders.size());
+        if (count > 0 && count == all && record.holders.size() < Owners::kMostHolders)
+            theirs.insert(pinhole);
+        else if (count > 0)
+            ++result.shared;
+    }
+    const auto ended = end(
+        [&](const Session& session) {
+            return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
+                return theirs.contains(way.pinhole) && !is_spared(config, way.pinhole.address);
+            });
+        },
+        config, own, "by the operator", SIZE_MAX);
+    if (!ended)
+        return ended.error();
+    result.ended = *ended;
+    return result;
+}
+
+Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
+    std::set<Pinhole> single, used;
+    for (const auto& [pinhole, holders] : grants_.book().all())
+        if (authz::is_for_one(holders))
+            single.insert(pinhole);
+    if (single.empty())
+        return {};
+    const auto looked = ended_.find([&](const Session& session) {
+        for (const Way& way : ways_of(session, own))
+            if (single.contains(way.pinhole))
+                used.insert(way.pinhole);
+        return false;
+    });
+    // Where that cannot be known none of them is opened again.
+    grants_.forget(looked ? used : single);
+    return looked ? Result<void>() : Result<void>(looked.error());
+}
+
+} // namespace xk

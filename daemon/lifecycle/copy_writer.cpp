@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/copy_writer.h"
+
+#include "daemon/log.h"
+
+#include <csignal>
+#include <utility>
+
+namespace xk {
+
+CopyWriter::CopyWriter(StateFiles& files) : files_(files) {
+    sigset_t all, before;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { work(); });
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+CopyWriter::~CopyWriter() {
+    {
+        const std::lock_guard lock(mutex_);
+        over_ = true;
+    }
+    wanted_or_over_.notify_one();
+    thread_.join();
+}
+
+void CopyWriter::write(bool sync) {
+    {
+        const std::lock_guard lock(mutex_);
+        wanted_ = true;
+        sync_ = sync_ || sync;
+    }
+    wanted_or_over_.notify_one();
+}
+
+void CopyWriter::work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        wanted_or_over_.wait(lock, [this] { return wanted_ || over_; });
+        if (!wanted_)
+            return;
+        wanted_ = false;
+        const bool sync = std::exchange(sync_, false);
+        lock.unlock();
+        if (auto saved = files_.save(Now::read(), false, sync); !saved)
+            spdlog::error("{}", saved.error().message);
+        lock.lock();
+    }
+}
+
+} // namespace xk

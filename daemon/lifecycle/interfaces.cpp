@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/interfaces.h"
+
+#include "daemon/log.h"
+#include "daemon/xdp/links.h"
+#include "protocol/base/secure_file.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <sstream>
+
+namespace xk {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What stays wrong is said again after so long, then after twice as long, and in the end once an hour.
+constexpr std::chrono::seconds kSayGap = 5min, kLongestSayGap = 1h;
+// Some drivers begin anew when a program is tried on them, so one that refuses it is left alone for a while.
+constexpr std::chrono::seconds kTryGap = 1s, kLongestTryGap = 1min;
+
+std::string line_of(const Interfaces::Interface& one) {
+    return one.attachment.interface + " has no filter, and knocks are not heard there: " + one.reason;
+}
+
+void say(Interfaces::Interface& one, BootTime now) {
+    one.say_gap = one.say_gap == 0s ? kSayGap : std::min(2 * one.say_gap, kLongestSayGap);
+    one.say_at = now + one.say_gap;
+    if (one.missing)
+        spdlog::warn("{} ({}); it gets the filter when it comes", line_of(one), one.hint);
+    else
+        log::error({line_of(one), one.hint});
+}
+
+void warn_of_generic(const xdp::Attachment& attachment) {
+    if (attachment.mode == xdp::Mode::generic)
+        spdlog::warn("{}: its driver has no native XDP; in generic mode every packet is copied into one piece "
+                     "first, which slows down all large traffic of this interface",
+                     attachment.interface);
+}
+
+} // namespace
+
+std::string_view Interfaces::Interface::state() const {
+    return missing ? std::string_view("missing") : xdp::name_of(attachment.mode);
+}
+
+std::string Interfaces::Interface::device() const {
+    return has_filter() ? xdp::name_of_interface(attachment.ifindex) : "";
+}
+
+Interfaces::Interfaces(const std::string& directory, uid_t owner) : file_(directory.empty() ? "" : file_in(directory)) {
+    if (file_.empty() || ::access(file_.c_str(), F_OK) != 0)
+        return;
+    FileRules rules;
+    rules.owner = owner;
+    const auto content = read_checked(file_, rules);
+    if (!content)
+        log::error(content.error()); // as if none had been there: a start waits for nobody then
+    std::istringstream lines(content ? *content : "");
+    for (std::string line; std::getline(lines, line);)
+        had_filter_.insert(line);
+}
+
+bool Interfaces::waits(const std::vector<std::string>& names) const {
+    return std::ranges::any_of(names, [&](const std::string& name) {
+        return had_filter_.count(name) > 0 && xdp::index_of_interface(name) == 0;
+    });
+}
+
+Result<void> Interfaces::check(const std::vector<std::string>& names) const {
+    if (waits(names))
+        return {};
+    const auto missing = xdp::missing_interfaces(names);
+    return missing ? Result<void>() : Result<void>(missing.error());
+}
+
+const Interfaces::Interface* Interfaces::find(const std::string& name) const {
+    const auto found =
+        std::ranges::find_if(interfaces_, [&](const Interface& one) { return one.attachment.interface == name; });
+    return found != interfaces_.end() ? &*found : nullptr;
+}
+
+std::optional<Error> Interfaces::attach(xdp::Filter& filter, const config::Config& config, Interface& one,
+                                        const std::vector<Interface>& others, const Now& now) const {
+    const std::string name = one.attachment.interface;
+    const int ifindex = xdp::index_of_interface(name);
+    // An alternative name, say. A name that no interface has any more has no such claim: its filter goes to the new
+    // name.
+    const auto same = std::ranges::find_if(others, [&](const Interface& other) {
+        return &other != &one && other.has_filter() && other.attachment.ifindex == ifindex &&
+               xdp::index_of_interface(other.attachment.interface) == ifindex;
+    });
+    auto attached = same != others.end()
+                        ? Result<xdp::Attachment>(Error{"it is the same interface as " + same->attachment.interface,
+                                                        "name it once in \"interfaces\""})
+                        : filter.attach(name, config.allow_generic);
+    if (attached) {
+        one = {};
+        one.attachment = *attached;
+        return {};
+    }
+    if (one.has_filter() || one.reason.empty()) {
+        one = {};
+        one.attachment.interface = name;
+        one.since = now.wall;
+    }
+    one.reason = attached.error().message;
+    one.hint = attached.error().hint;
+    one.missing = ifindex == 0;
+    one.try_gap = one.try_gap == 0s ? kTryGap : std::min(2 * one.try_gap, kLongestTryGap);
+    one.try_at = now.boot + one.try_gap;
+    return std::move(attached).error();
+}
+
+Result<void> Interfaces::use(xdp::Filter& filter, const config::Config& config, const Now& now) {
+    std::vector<Interface> next;
+    std::optional<Error> refused;
+    bool any = false;
+    for (const std::string& name : config.interfaces) {
+        const Interface* const before = find(name);
+        Interface one = before != nullptr ? *before : Interface{};
+        one.attachment.interface = name;
+        auto error = attach(filter, config, one, next, now);
+        if (error && !one.missing) {
+            // What is on a bridge that is not named any more keeps its ports from having the filter.
+            filter.detach_others(config.interfaces);
+            error = attach(filter, config, one, next, now);
+        }
+        any = any || one.has_filter();
+        if (error && !one.missing) {
+            if (!interfaces_.empty() && (before == nullptr || before->has_filter()))
+                return *std::move(error);
+            refused = refused ? refused : std::move(error);
+        }
+        next.push_back(one);
+    }
+    if (!any && (!waits(config.interfaces) || std::ranges::any_of(interfaces_, &Interface::has_filter)))
+        return refused ? *std::move(refused) : xdp::no_interface(config.interfaces);
+    interfaces_ = std::move(next);
+    filter.detach_others(config.interfaces);
+    for (Interface& one : interfaces_) {
+        if (one.has_filter())
+            warn_of_generic(one.attachment);
+        else
+            say(one, now.boot);
+    }
+    remember();
+    return {};
+}
+
+void Interfaces::go_back(xdp::Filter& filter, const config::Config& config) {
+    for (const Interface& one : interfaces_)
+        if (one.has_filter())
+            if (auto done = filter.attach(one.attachment.interface, config.allow_generic); !done)
+                log::error(done.error());
+    filter.detach_others(config.interfaces);
+}
+
+bool Interfaces::look_after(xdp::Filter& filter, const config::Config& config, const Now& now) {
+    bool changed = false;
+    for (Interface& one : interfaces_)
+        if (!one.has_filter() || !filter.is_attached(one.attachment))
+            changed |= try_again(filter, config, one, now);
+    if (changed)
+        remember();
+    return changed;
+}
+
+bool Interfaces::try_again(xdp::Filter& filter, const config::Config& config, Interface& one, const Now& now) {
+    const bool had = one.has_filter();
+    const bool is_there = xdp::index_of_interface(one.attachment.interface) != 0;
+    const bool came_or_went = is_there == one.missing;
+    if (came_or_went)
+        one.try_gap = 0s;
+    if (had || came_or_went || (is_there && now.boot >= one.try_at)) {
+        if (!attach(filter, config, one, interfaces_, now)) {
+            spdlog::warn("{}: {} ({})", one.attachment.interface,
+                         had ? "the filter was not attached any more and is again" : "is there, and has the filter",
+                         one.state());
+            warn_of_generic(one.attachment);
+            return true;
+        }
+        if (had || came_or_went) {
+            say(one, now.boot);
+            return true;
+        }
+    }
+    if (now.boot >= one.say_at)
+        say(one, now.boot);
+    return false;
+}
+
+std::string Interfaces::text() const {
+    std::string list;
+    for (const Interface& one : interfaces_) {
+        const std::string& name = one.attachment.interface;
+        const std::string device = one.device();
+        list += (list.empty() ? "" : ", ") + name + " (" + std::string(one.state()) +
+                (device.empty() || device == name ? "" : ", on " + device) + ")";
+    }
+    return list;
+}
+
+std::vector<std::string> Interfaces::warnings() const {
+    std::vector<std::string> lines;
+    for (const Interface& one : interfaces_)
+        if (!one.has_filter())
+            lines.push_back(line_of(one));
+    return lines;
+}
+
+// The file has the interfaces of this configuration only, so that it does not grow.
+void Interfaces::remember() {
+    std::set<std::string> had;
+    for (const Interface& one : interfaces_)
+        if (one.has_filter() || had_filter_.count(one.attachment.interface) > 0)
+            had.insert(one.attachment.interface);
+    if (file_.empty() || had == had_filter_)
+        return;
+    std::string content;
+    for (const std::string& name : had)
+        content += name + "\n";
+    if (auto done = write_file(file_, content, 0644, true); !done)
+        return log::error(std::move(done).error().within("a start does not wait for interfaces that come late"));
+    had_filter_ = std::move(had);
+}
+
+} // namespace xk

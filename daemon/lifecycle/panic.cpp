@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/panic.h"
+
+#include "protocol/base/directory.h"
+#include "protocol/base/secure_file.h"
+
+#include <sys/stat.h>
+
+#include <sstream>
+
+namespace xk {
+namespace {
+
+constexpr const char* kBegun = "begun";
+constexpr const char* kFinished = "finished";
+
+} // namespace
+
+Panic Panic::read(const std::string& directory, uid_t owner) {
+    Panic panic(file_in(directory));
+    struct stat st {};
+    if (::lstat(panic.file_.c_str(), &st) != 0 && errno == ENOENT)
+        return panic;
+    panic.on_ = true;
+    FileRules rules;
+    rules.owner = owner;
+    rules.max_size = 512;
+    const auto content = read_checked(panic.file_, rules);
+    if (!content || !panic.parse(*content)) {
+        panic.finished_ = false; // what was done is not known, so it is done again
+        panic.since_.reset();
+        panic.spared_.reset();
+    }
+    return panic;
+}
+
+// "finished SECONDS", and the session of whoever called it: "192.0.2.2 40000 192.0.2.1 22".
+bool Panic::parse(const std::string& content) {
+    std::istringstream words(content);
+    std::string state, remote, local;
+    std::int64_t seconds = 0;
+    if (content.empty() || content.back() != '\n' || !(words >> state >> seconds) || seconds < 0 ||
+        seconds > UINT32_MAX || (state != kBegun && state != kFinished))
+        return false;
+    finished_ = state == kFinished;
+    since_ = WallTime(std::chrono::seconds(seconds));
+    TcpSession session;
+    if (!(words >> remote))
+        return true;
+    const auto from = Address::parse(remote);
+    if (!(words >> session.remote_port >> local >> session.local_port))
+        return false;
+    const auto to = Address::parse(local);
+    if (!from || !to)
+        return false;
+    session.remote = *from;
+    session.local = *to;
+    spared_ = session;
+    return true;
+}
+
+Result<void> Panic::write() const {
+    std::ostringstream content;
+    content << (finished_ ? kFinished : kBegun) << ' '
+            << std::chrono::floor<std::chrono::seconds>(since_.value_or(WallTime{})).time_since_epoch().count();
+    if (spared_)
+        content << ' ' << spared_->remote.text() << ' ' << spared_->remote_port << ' ' << spared_->local.text() << ' '
+                << spared_->local_port;
+    content << '\n';
+    return write_file(file_, content.str(), 0600, true);
+}
+
+Result<void> Panic::begin(const std::optional<TcpSession>& spared, WallTime now) {
+    on_ = true;
+    finished_ = false;
+    since_ = now;
+    spared_ = spared;
+    return write();
+}
+
+Result<void> Panic::finish() {
+    finished_ = true;
+    return write();
+}
+
+Result<void> Panic::end() {
+    // A power cut must not bring it back: nobody would be let in.
+    if (auto done = remove_file(file_, true); !done)
+        return done;
+    on_ = finished_ = false;
+    since_.reset();
+    spared_.reset();
+    return {};
+}
+
+} // namespace xk

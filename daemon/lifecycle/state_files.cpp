@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/state_files.h"
+
+#include "protocol/base/directory.h"
+#include "protocol/base/quote.h"
+#include "protocol/base/secure_file.h"
+#include "protocol/encoding.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+namespace xk {
+namespace {
+
+constexpr const char* kWorkerName = "xknock-worker"; // as the kernel has it: at most 15 characters
+constexpr const char* kBootIdFile = "/proc/sys/kernel/random/boot_id";
+
+// Opens or makes a file of the user's, also while we are root still. The directory is the user's, so a name there may
+// be a link, or a second name of somebody else's file: nothing is given away but what we made, or what is empty.
+Result<Fd> open_own(const std::string& path, uid_t uid, gid_t gid) {
+    auto entry = open_entry(path);
+    if (!entry)
+        return entry.error();
+    constexpr int kHow = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    Fd fd(::openat(entry->directory.get(), entry->name.c_str(), kHow | O_CREAT | O_EXCL, 0600));
+    if (!fd && errno == EEXIST)
+        fd.reset(::openat(entry->directory.get(), entry->name.c_str(), kHow));
+    struct stat st {};
+    if (!fd || ::fstat(fd.get(), &st) != 0)
+        return os_error("opening " + in_quotes(path));
+    const bool ours = st.st_uid == uid || (st.st_uid == ::geteuid() && st.st_size == 0);
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1 || !ours)
+        return Error{in_quotes(path) + " is not a file of user " + std::to_string(uid) + "'s alone", "remove it"};
+    if (st.st_uid != uid && ::fchown(fd.get(), uid, gid) != 0)
+        return os_error("giving " + in_quotes(path) + " to user " + std::to_string(uid));
+    return fd;
+}
+
+// For reading, or -1 and errno; what is no regular file (a pipe, say, would make us wait) is refused.
+Fd open_regular(const std::string& path) {
+    Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+    struct stat st {};
+    if (fd && (::fstat(fd.get(), &st) != 0 || !S_ISREG(st.st_mode))) {
+        fd.reset();
+        errno = EINVAL;
+    }
+    return fd;
+}
+
+Result<void> take_lock(const Fd& fd, const std::string& path) {
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            return Error{"another xknockd runs already (" + in_quotes(path) + " is locked)", {}, Exit::busy};
+        return os_error("locking " + in_quotes(path));
+    }
+    return {};
+}
+
+// Who has the lock that a worker takes: a pid; -1 for a lock of an open file description, which has no pid, and 0 for
+// one of another PID namespace (fcntl(2)).
+std::optional<pid_t> holder_of(const Fd& state) {
+    struct flock whole {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (::fcntl(state.get(), F_GETLK, &whole) != 0 || whole.l_type == F_UNLCK)
+        return std::nullopt;
+    return whole.l_pid;
+}
+
+// By its name and all of its user ids. Its executable would say more, and only who may trace it can read that.
+bool is_worker(pid_t pid, uid_t uid) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    bool named = false, of_user = false;
+    for (std::string line; std::getline(status, line);) {
+        named = named || line == std::string("Name:\t") + kWorkerName;
+        std::istringstream words(line);
+        std::string key;
+        uid_t ids[4] = {};
+        if (words >> key && key == "Uid:" && words >> ids[0] >> ids[1] >> ids[2] >> ids[3])
+            of_user = std::ranges::count(ids, uid) == 4;
+    }
+    return named && of_user;
+}
+
+// The descriptor is of one process for ever, where the number may be another's soon: whoever still has the lock after
+// the descriptor was opened is who it is of.
+void end_if_worker(const Fd& state, pid_t pid, uid_t uid) {
+    const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (process && holder_of(state) == pid && is_worker(pid, uid))
+        (void)::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+}
+
+Error still_locked(const std::string& path, pid_t pid, uid_t uid) {
+    const std::string who = "process " + std::to_string(pid);
+    if (pid <= 0)
+        return Error{"somebody who cannot be told holds a lock on " + in_quotes(path),
+                     "lslocks and fuser show who has opened it, also in containers; end that", Exit::busy};
+    if (!is_worker(pid, uid))
+        return Error{who + " holds a lock on " + in_quotes(path) + " and is no worker of xknockd",
+                     "ps " + std::to_string(pid) + " shows it; end it", Exit::busy};
+    return Error{"a worker of an earlier xknockd (" + who + ") does not end", "kill -9 " + std::to_string(pid),
+                 Exit::busy};
+}
+
+// A worker ends when its xknockd does, unless it was stopped (SIGSTOP) or hangs; two must never read one ring. Nobody
+// else is ended, whatever he locked.
+Result<void> end_leftover_worker(const Fd& state, const std::string& path, uid_t uid) {
+    const auto deadline = BootClock::now() + std::chrono::seconds(3);
+    while (const auto pid = holder_of(state)) {
+        if (*pid > 0)
+            end_if_worker(state, *pid, uid);
+        if (BootClock::now() > deadline)
+            return still_locked(path, *pid, uid);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return {};
+}
+
+// All of its room at once: a page that the file system has none for later would end whoever touches it (SIGBUS).
+Result<void> make_room(const Fd& state, const std::string& path, std::size_t size) {
+    int failure = ::ftruncate(state.get(), static_cast<off_t>(size)) == 0 ? 0 : errno;
+    if (failure == 0)
+        failure = ::posix_fallocate(state.get(), 0, static_cast<off_t>(size));
+    if (failure == 0)
+        return {};
+    return os_error_of(failure, "making room for " + in_quotes(path),
+                       std::to_string((size + 1023) / 1024) + " KiB are wanted there");
+}
+
+bool is_of_this_boot(const Fd& state, const Bytes<16>& boot_id) {
+    authz::StateHeader header{};
+    return ::pread(state.get(), &header, sizeof header, 0) == sizeof header && header.magic == authz::kStateMagic &&
+           header.boot_id == boot_id;
+}
+
+// How many knocks the file has room for.
+std::size_t entries_in(const Fd& state) {
+    struct stat st {};
+    const std::size_t size = ::fstat(state.get(), &st) == 0 ? static_cast<std::size_t>(st.st_size) : 0;
+    return size < authz::state_size(0)
+               ? 0
+               : std::min((size - authz::state_size(0)) / sizeof(authz::ReplayEntry), authz::kMostReplayEntries);
+}
+
+} // namespace
+
+Result<Bytes<16>> read_boot_id() {
+    const Fd fd(::open(kBootIdFile, O_RDONLY | O_CLOEXEC));
+    char text[64] = {};
+    const ssize_t n = fd ? ::read(fd.get(), text, sizeof text - 1) : -1;
+    if (n < 0)
+        return os_error(kBootIdFile, "/proc must show it: no ProcSubset=pid in the unit");
+    std::string digits(text, static_cast<std::size_t>(n));
+    std::erase_if(digits, [](char c) { return c == '-' || c == '\n'; });
+    const auto id = from_hex<16>(digits);
+    if (!id)
+        return Error{std::string(kBootIdFile) + " does not hold a UUID", {}};
+    return *id;
+}
+
+void StateFiles::Unmap::operator()(const authz::StateImage* image) const {
+    ::munmap(const_cast<authz::StateImage*>(image), authz::state_size(replay_entries));
+}
+
+Result<StateFiles> StateFiles::open(const std::string& run, const std::string& state, uid_t uid, gid_t gid,
+                                    uid_t worker, const Bytes<16>& boot_id, std::size_t replay_entries) {
+    StateFiles files;
+    auto lock = open_own(run + "/lock", uid, gid);
+    if (!lock)
+        return lock.error();
+    files.lock_ = *std::move(lock);
+    if (auto taken = take_lock(files.lock_, run + "/lock"); !taken)
+        return taken.error();
+
+    const std::string path = run + "/state";
+    auto opened = open_own(path, uid, gid);
+    if (!opened)
+        return opened.error();
+    files.state_ = *std::move(opened);
+    if (auto done = end_leftover_worker(files.state_, path, worker); !done)
+        return done.error();
+    // Of another boot or layout, or new: the worker begins in memory that is all zero. Else nothing of it is forgotten:
+    // entries are added to those that are there, and none is taken away.
+    if (is_of_this_boot(files.state_, boot_id))
+        replay_entries = std::max(replay_entries, entries_in(files.state_));
+    else if (::ftruncate(files.state_.get(), 0) != 0)
+        return os_error("clearing " + in_quotes(path));
+    const std::size_t size = authz::state_size(replay_entries);
+    if (auto done = make_room(files.state_, path, size); !done)
+        return done.error();
+    void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, files.state_.get(), 0);
+    if (memory == MAP_FAILED)
+        return os_error("mapping " + in_quotes(path));
+    files.image_ = {static_cast<const authz::StateImage*>(memory), Unmap{replay_entries}};
+
+    files.copy_path_ = state + "/state";
+    files.copy_ = open_regular(files.copy_path_);
+    if (!files.copy_ && errno != ENOENT)
+        return os_error("opening " + in_quotes(files.copy_path_));
+    return files;
+}
+
+bool StateFiles::is_held(const std::string& run) {
+    const Fd fd = open_regular(run + "/lock");
+    return fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+std::span<const authz::ReplayEntry> StateFiles::replay() const {
+    return {reinterpret_cast<const authz::ReplayEntry*>(image_.get() + 1), replay_entries()};
+}
+
+Result<void> StateFiles::save(const Now& now, bool clean, bool sync) {
+    const std::string copy = authz::save_state(*image_, replay(), now, clean);
+    return write_file(copy_path_, copy, 0600, true, {}, sync);
+}
+
+Result<void> StateFiles::revoke(const Now& now, const std::function<void(const std::string&)>& note) {
+    auto saved = save(now, false, true);
+    if (saved)
+        return {};
+    if (!remove_file(copy_path_, false)) {
+        const Fd fd = open_regular(copy_path_);
+        std::string copy;
+        char chunk[64 * 1024];
+        ssize_t n = 0;
+        while (copy.size() <= authz::state_size(authz::kMostReplayEntries) &&
+               (n = ::read(fd.get(), chunk, sizeof chunk)) > 0)
+            copy.append(chunk, static_cast<std::size_t>(n));
+        if (n != 0 || authz::is_clean_copy({reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}))
+            return saved;
+    }
+    note("the copy of judgement's memory cannot be written: " + saved.error().message +
+         "; after a reboot knocks of before are refused for a minute, and used codes may count as new");
+    return {};
+}
+
+} // namespace xk

@@ -1,0 +1,612 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/nft/ruleset.h"
+
+#include <doctest/doctest.h>
+
+#include <sched.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <thread>
+
+using namespace xk;
+using namespace xk::nft;
+using namespace std::chrono_literals;
+
+namespace {
+
+// nft(8) in the namespace of the test; what it printed, both streams.
+std::string run_nft(const std::string& arguments, int* code = nullptr) {
+    std::string out;
+    FILE* pipe = ::popen(("exec 2>&1; nft " + arguments).c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    char buffer[4096];
+    while (std::size_t n = std::fread(buffer, 1, sizeof buffer, pipe))
+        out.append(buffer, n);
+    const int status = ::pclose(pipe);
+    if (code)
+        *code = status;
+    else
+        CHECK_MESSAGE(status == 0, out);
+    return out;
+}
+
+Socket socket_in_new_namespace() {
+    REQUIRE_MESSAGE(::unshare(CLONE_NEWNET) == 0, "needs root");
+    auto socket = Socket::open();
+    REQUIRE_MESSAGE(socket.has_value(), socket.error().message);
+    return *std::move(socket);
+}
+
+Address address(const char* text) { return Address::parse(text).value(); }
+Endpoint endpoint(const char* text) { return Endpoint::parse(text).value(); }
+
+ProtectedPort guard(const char* ports) {
+    ProtectedPort g;
+    g.ports = PortRange::parse(ports).value();
+    return g;
+}
+
+// The sets of pinholes of this host, one endpoint each.
+SetName grants_set(bool v4) { return {kTable, v4 ? "grants4" : "grants6"}; }
+
+RulesetSpec spec() {
+    RulesetSpec s;
+    s.guards = {guard("tcp/22"), guard("udp/51820")};
+    s.allow = {Prefix::parse("198.51.100.0/25").value(), Prefix::parse("2001:db8:a::/47").value()};
+    s.silent_port = 62201;
+    s.resets = true;
+    return s;
+}
+
+Element grant(const char* source, const char* to, std::chrono::milliseconds timeout,
+              const char* comment = "anna/laptop") {
+    Element e;
+    e.key = grant_key(address(source), endpoint(to));
+    e.timeout = timeout;
+    e.comment = comment;
+    e.data = {1, 2, 3};
+    return e;
+}
+
+void put(Socket& socket, const Element& element) {
+    Transaction t;
+    put_element(t, grants_set(element.key.size() == 12), element);
+    const auto done = socket.commit(std::move(t));
+    REQUIRE_MESSAGE(done.has_value(), done.error().message);
+}
+
+std::vector<Element> grants(Socket& socket, bool v4 = true) {
+    auto list = list_elements(socket, grants_set(v4));
+    REQUIRE(list.has_value());
+    return *list;
+}
+
+} // namespace
+
+TEST_CASE("the ruleset reads as a person would have written it") {
+    Socket socket = socket_in_new_namespace();
+    CHECK_FALSE(ruleset_exists(socket).value());
+    REQUIRE(install_ruleset(socket, spec()));
+    CHECK(ruleset_exists(socket).value());
+    CHECK(run_nft("list ruleset") == R"(table inet xknock {
+	set grants4 {
+		type ipv4_addr . inet_proto . inet_service
+		flags timeout
+	}
+
+	set grants6 {
+		type ipv6_addr . inet_proto . inet_service
+		flags timeout
+	}
+
+	set once4 {
+		type ipv4_addr . inet_proto . inet_service
+		size 65535
+		flags dynamic,timeout
+	}
+
+	set once6 {
+		type ipv6_addr . inet_proto . inet_service
+		size 65535
+		flags dynamic,timeout
+	}
+
+	set banned4 {
+		type ipv4_addr
+		flags timeout
+	}
+
+	set banned_networks4 {
+		type ipv4_addr
+		flags interval
+	}
+
+	set begun4 {
+		type ipv4_addr
+		size 16384
+		flags dynamic,timeout
+	}
+
+	set flows4 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service
+		size 16384
+		flags dynamic,timeout
+	}
+
+	set ended4 {
+		type ipv4_addr . ipv4_addr . inet_proto . inet_service . inet_service
+		size 65535
+		flags dynamic,timeout
+	}
+
+	set banned6 {
+		type ipv6_addr
+		flags timeout
+	}
+
+	set banned_networks6 {
+		type ipv6_addr
+		flags interval
+	}
+
+	set begun6 {
+		type ipv6_addr
+		size 16384
+		flags dynamic,timeout
+	}
+
+	set flows6 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service
+		size 16384
+		flags dynamic,timeout
+	}
+
+	set ended6 {
+		type ipv6_addr . ipv6_addr . inet_proto . inet_service . inet_service
+		size 65535
+		flags dynamic,timeout
+	}
+
+	set protected {
+		type inet_proto . inet_service
+		elements = { tcp . 22,
+			     udp . 51820 }
+	}
+
+	chain allow {
+		iif "lo" accept comment "loopback"
+		ip saddr 198.51.100.0/25 accept comment "gate.allow"
+		ip6 saddr 2001:db8:a::/47 accept comment "gate.allow"
+	}
+
+	chain grants {
+		ip saddr . meta l4proto . th dport @grants4 goto granted comment "granted"
+		ip6 saddr . meta l4proto . th dport @grants6 goto granted comment "granted"
+	}
+
+	chain asked {
+		meta l4proto tcp ip saddr . meta l4proto . ct original proto-dst @grants4 goto granted comment "granted"
+		meta l4proto udp ip saddr . meta l4proto . ct original proto-dst @grants4 goto granted comment "granted"
+		meta l4proto tcp ip6 saddr . meta l4proto . ct original proto-dst @grants6 goto granted comment "granted"
+		meta l4proto udp ip6 saddr . meta l4proto . ct original proto-dst @grants6 goto granted comment "granted"
+		ct state new meta l4proto tcp ip saddr . meta l4proto . ct original proto-dst @once4 delete @once4 { ip saddr . meta l4proto . ct original proto-dst } goto granted comment "granted once"
+		ct state new meta l4proto udp ip saddr . meta l4proto . ct original proto-dst @once4 delete @once4 { ip saddr . meta l4proto . ct original proto-dst } goto granted comment "granted once"
+		ct state new meta l4proto tcp ip6 saddr . meta l4proto . ct original proto-dst @once6 delete @once6 { ip6 saddr . meta l4proto . ct original proto-dst } goto granted comment "granted once"
+		ct state new meta l4proto udp ip6 saddr . meta l4proto . ct original proto-dst @once6 delete @once6 { ip6 saddr . meta l4proto . ct original proto-dst } goto granted comment "granted once"
+	}
+
+	chain granted {
+		update @begun4 { ip saddr timeout 2m10s } comment "SYNs said again"
+		update @begun6 { ip6 saddr timeout 2m10s } comment "SYNs said again"
+		ct state invalid,untracked update @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 5d } comment "notrack"
+		ct state invalid,untracked update @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 5d } comment "notrack"
+		accept comment "granted"
+	}
+
+	chain shut {
+		fib daddr type local counter packets 0 bytes 0 drop comment "protected"
+		fib daddr . iif type local counter packets 0 bytes 0 drop comment "protected"
+	}
+
+	chain decide {
+		udp dport 62201 fib daddr type local meta iifkind != "bridge" counter packets 0 bytes 0 drop comment "knock port"
+		jump allow comment "gate.allow"
+		jump grants comment "grants"
+		ct state new ip saddr . meta l4proto . th dport @once4 goto granted comment "granted once"
+		ct state new ip6 saddr . meta l4proto . th dport @once6 goto granted comment "granted once"
+		meta l4proto . th dport @protected goto shut comment "protected"
+	}
+
+	chain gate {
+		ct state invalid,untracked ip saddr . ip daddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		goto decide comment "all else"
+	}
+
+	chain begin {
+		ct protocol tcp ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
+		goto decide comment "all else"
+	}
+
+	chain delivered {
+		iif "lo" accept comment "loopback"
+		udp dport 62201 counter packets 0 bytes 0 drop comment "knock port"
+		jump allow comment "gate.allow"
+		ct state new ip saddr . meta l4proto . th dport @once4 delete @once4 { ip saddr . meta l4proto . th dport } goto granted comment "granted once"
+		ct state new ip6 saddr . meta l4proto . th dport @once6 delete @once6 { ip6 saddr . meta l4proto . th dport } goto granted comment "granted once"
+		jump grants comment "grants"
+		ct status dnat jump asked comment "what was addressed"
+		meta l4proto . th dport @protected counter packets 0 bytes 0 drop comment "protected"
+	}
+
+	chain input_gate {
+		ct state invalid,untracked ip saddr . ip daddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		goto delivered comment "all else"
+	}
+
+	chain input_begin {
+		ct protocol tcp ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
+		goto delivered comment "all else"
+	}
+
+	chain forwarded {
+		jump allow comment "gate.allow"
+		ct status dnat jump asked comment "what was addressed"
+	}
+
+	chain forward_gate {
+		ct state invalid,untracked ip saddr . ip daddr . meta l4proto . th sport . th dport @flows4 update @flows4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		ct state invalid,untracked ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @flows6 update @flows6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 5d } accept comment "notrack"
+		goto forwarded comment "all else"
+	}
+
+	chain forward_begin {
+		ct protocol tcp ct direction original ct status confirmed / assured,confirmed accept comment "a handshake that began"
+		goto forwarded comment "all else"
+	}
+
+	chain over {
+		meta l4proto tcp ct state new reject with tcp reset comment "tells both ends"
+		drop comment "ended"
+	}
+
+	chain ended {
+		tcp flags syn,rst return comment "new connections, and ends"
+		ip saddr . ip daddr . meta l4proto . th sport . th dport @ended4 update @ended4 { ip saddr . ip daddr . meta l4proto . th sport . th dport timeout 7d } counter packets 0 bytes 0 goto over comment "sessions that were ended"
+		ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport @ended6 update @ended6 { ip6 saddr . ip6 daddr . meta l4proto . th sport . th dport timeout 7d } counter packets 0 bytes 0 goto over comment "sessions that were ended"
+	}
+
+	chain early_begin {
+		jump allow comment "gate.allow"
+		ip saddr @begun4 accept comment "said again"
+		ip6 saddr @begun6 accept comment "said again"
+		ip saddr . meta l4proto . th dport @grants4 accept comment "granted"
+		ip6 saddr . meta l4proto . th dport @grants6 accept comment "granted"
+		ip saddr . meta l4proto . th dport @once4 accept comment "granted"
+		ip6 saddr . meta l4proto . th dport @once6 accept comment "granted"
+		meta l4proto . th dport @protected fib daddr type local counter packets 0 bytes 0 drop comment "protected"
+	}
+
+	chain early {
+		type filter hook prerouting priority raw; policy accept;
+		tcp flags syn / syn,ack goto early_begin comment "SYN"
+	}
+
+	chain prerouting {
+		type filter hook prerouting priority mangle; policy accept;
+		iif "lo" accept comment "loopback"
+		ip saddr @banned4 counter packets 0 bytes 0 drop comment "banned"
+		ip saddr @banned_networks4 counter packets 0 bytes 0 drop comment "banned"
+		ip6 saddr @banned6 counter packets 0 bytes 0 drop comment "banned"
+		ip6 saddr @banned_networks6 counter packets 0 bytes 0 drop comment "banned"
+		tcp flags syn / syn,ack goto begin comment "SYN"
+		ct state established accept comment "sessions that exist"
+		jump ended comment "sessions that were ended"
+		goto gate comment "all else"
+	}
+
+	chain input {
+		type filter hook input priority 2147483645; policy accept;
+		tcp flags syn / syn,ack goto input_begin comment "SYN"
+		ct protocol tcp ct state established accept comment "sessions that exist"
+		ct protocol udp ct state established accept comment "sessions that exist"
+		meta l4proto tcp goto input_gate comment "all else"
+		meta l4proto udp goto input_gate comment "all else"
+	}
+
+	chain forward {
+		type filter hook forward priority 2147483645; policy accept;
+		tcp flags syn / syn,ack goto forward_begin comment "SYN"
+		ct protocol tcp ct state established accept comment "sessions that exist"
+		ct protocol udp ct state established accept comment "sessions that exist"
+		meta l4proto tcp goto forward_gate comment "all else"
+		meta l4proto udp goto forward_gate comment "all else"
+	}
+
+	chain output {
+		type filter hook output priority mangle; policy accept;
+		ct state invalid,new,untracked jump ended comment "this host's own packets"
+	}
+}
+)");
+    REQUIRE(remove_ruleset(socket));
+    CHECK(run_nft("list ruleset").empty());
+    REQUIRE(remove_ruleset(socket)); // nothing there: nothing to do
+}
+
+TEST_CASE(
+    "ranges, hosts behind this one, limits and published_ports have rules and sets of their own, which go with them") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    const std::string before = run_nft("list ruleset");
+    RulesetSpec more = spec();
+    more.guards[0].cut = more.guards[1].cut = true; // a rule for UDP only
+    more.guards[0].max_connections = 3;
+    more.guards.push_back(guard("tcp/6000-6100"));
+    ProtectedPort behind = guard("tcp/22");
+    behind.target4 = address("198.51.100.7");
+    behind.target6 = address("2001:db8:7::7");
+    behind.max_connections = 2;
+    more.guards.push_back(behind);
+    ProtectedPort spoken = behind;
+    spoken.ports = PortRange::parse("udp/22").value();
+    spoken.max_connections = 0;
+    spoken.cut = true;
+    more.guards.push_back(spoken);
+    ProtectedPort published = guard("tcp/2222");
+    published.to4 = behind.target4;
+    published.to6 = behind.target6;
+    published.to_port = 22;
+    more.guards.push_back(published);
+    for (int i = 0; i < 2; ++i) // again is as once
+        REQUIRE(install_ruleset(socket, more));
+    const std::string rules = run_nft("list table inet xknock");
+    for (const char* line :
+         {"tcp dport 6000-6100 ip saddr @grants4_tcp_6000_6100 goto granted comment \"granted\"",
+          "tcp dport 6000-6100 goto shut comment \"protected\"",
+          "meta l4proto tcp ct original proto-dst 6000-6100 ip saddr @grants4_tcp_6000_6100 goto granted",
+          "ip saddr . ip daddr . meta l4proto . th dport @forward4 goto granted comment \"granted\"",
+          "ip6 daddr . meta l4proto . th dport @protected_targets6 goto targets comment \"hosts behind\"",
+          "ip6 daddr . meta l4proto . th dport @protected_targets6 goto forwarded_targets comment \"hosts behind\"",
+          "tcp dport 22 ip saddr . meta l4proto . tcp dport @grants4 add @connections4 { ip saddr . meta l4proto . tcp "
+          "dport ct count over 3 } counter packets 0 bytes 0 drop comment \"max_connections\"",
+          "ip6 daddr 2001:db8:7::7 tcp dport 22",
+          "add @forward_connections6 { ip6 saddr . ip6 daddr . meta l4proto . tcp dport ct count over 2 }",
+          "udp dport 51820 ct direction reply goto gate comment \"after: cut\"",
+          "ip daddr 198.51.100.7 udp dport 22 ct direction reply goto gate comment \"after: cut\"",
+          "type nat hook prerouting priority dstnat; policy accept;",
+          "dnat ip to 198.51.100.7:22 comment \"published\"", "dnat ip6 to [2001:db8:7::7]:22 comment \"published\"",
+          "tcp . 2222", "2001:db8:7::7 . tcp . 22"})
+        CHECK_MESSAGE(rules.find(line) != std::string::npos, line << "\n" << rules);
+    REQUIRE(install_ruleset(socket, spec()));
+    CHECK(run_nft("list ruleset") == before);
+}
+
+TEST_CASE("nft reads back what it shows, or a saved ruleset would keep a host's whole firewall from loading") {
+    Socket socket = socket_in_new_namespace();
+    RulesetSpec all = spec();
+    all.guards[0].cut = true;
+    all.guards[1].max_connections = 2;
+    all.guards.push_back(guard("tcp/6000-6100"));
+    all.guards.push_back(guard("udp/7000-7001"));
+    ProtectedPort behind = guard("tcp/22");
+    behind.target4 = address("198.51.100.7");
+    behind.target6 = address("2001:db8:7::7");
+    all.guards.push_back(behind);
+    ProtectedPort published = guard("tcp/2222");
+    published.to4 = behind.target4;
+    published.to6 = behind.target6;
+    published.to_port = 22;
+    all.guards.push_back(published);
+    for (const bool closed : {false, true}) {
+        all.closed = closed;
+        REQUIRE(install_ruleset(socket, all));
+        const std::string shown = run_nft("list ruleset");
+        run_nft("list ruleset > /dev/shm/xk-ruleset-test && nft flush ruleset && nft -f /dev/shm/xk-ruleset-test; "
+                "rm -f /dev/shm/xk-ruleset-test");
+        CHECK(run_nft("list ruleset") == shown);
+    }
+}
+
+TEST_CASE("closed: TCP is answered by the stack, at a port that nothing listens on, and the rest is refused") {
+    Socket socket = socket_in_new_namespace();
+    RulesetSpec closed = spec();
+    closed.closed = true;
+    closed.silent_port.reset();
+    REQUIRE(install_ruleset(socket, closed));
+    const std::string rules = run_nft("list table inet xknock");
+    for (const char* line :
+         {"type nat hook prerouting priority dstnat - 1; policy accept;",
+          "meta l4proto . th dport @protected meta l4proto tcp fib daddr type local counter packets 0 bytes 0 redirect "
+          "to :0",
+          "fib daddr type local goto refuse comment \"protected\"", "reject with tcp reset comment \"protected\""})
+        CHECK_MESSAGE(rules.find(line) != std::string::npos, line << "\n" << rules);
+    CHECK(rules.find("drop comment \"protected\"") == std::string::npos);
+    CHECK(rules.find("chain early") == std::string::npos);
+    REQUIRE(install_ruleset(socket, spec()));
+    CHECK(run_nft("list table inet xknock").find("closed") == std::string::npos);
+}
+
+TEST_CASE("installing again keeps grants and bans and takes over the new rules") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    const std::string before = run_nft("list ruleset");
+    put(socket, grant("192.0.2.7", "tcp/22", 60s));
+    RulesetSpec changed = spec();
+    changed.guards = {guard("tcp/2222")};
+    changed.allow.clear();
+    changed.silent_port.reset();
+    REQUIRE(install_ruleset(socket, changed));
+    CHECK(grants(socket).size() == 1);
+    const std::string after = run_nft("list ruleset");
+    CHECK(after.find("2222") != std::string::npos);
+    CHECK(after.find("51820") == std::string::npos);
+    CHECK(after.find("accept comment \"gate.allow\"") == std::string::npos);
+    CHECK(after.find("62201") == std::string::npos);
+    REQUIRE(install_ruleset(socket, spec()));
+    run_nft("flush set inet xknock grants4");
+    CHECK(run_nft("list ruleset") == before);
+}
+
+TEST_CASE("a table of the name and another shape is made anew with its grants") {
+    Socket socket = socket_in_new_namespace();
+    run_nft("-f - <<'N'\n"
+            "table inet xknock {\n"
+            " set grants4 { type ipv4_addr . inet_proto . inet_service; flags timeout;\n"
+            "  elements = { 192.0.2.7 . tcp . 22 timeout 1h comment \"anna/laptop\" } }\n"
+            " set banned4 { type ipv6_addr; }\n"
+            " chain prerouting { type filter hook prerouting priority -5; }\n"
+            "}\nN");
+    REQUIRE(install_ruleset(socket, spec()));
+    const auto list = grants(socket);
+    REQUIRE(list.size() == 1);
+    CHECK(list[0].comment == "anna/laptop");
+    CHECK(list[0].expires > 59min);
+    CHECK(list[0].expires <= 60min);
+    CHECK(run_nft("list ruleset").find("priority mangle") != std::string::npos);
+}
+
+TEST_CASE("a grant is one element, with time-out, comment and private data") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    for (const char* source : {"192.0.2.7", "2001:db8::7"}) {
+        put(socket, grant(source, "tcp/22", 60s));
+        const auto list = grants(socket, address(source).is_v4());
+        REQUIRE(list.size() == 1);
+        const auto key = parse_grant_key(list[0].key, address(source).is_v4(), false);
+        REQUIRE(key.has_value());
+        CHECK(key->source == address(source));
+        CHECK(key->endpoint == endpoint("tcp/22"));
+        CHECK(list[0].timeout == 60s);
+        CHECK(list[0].expires > 59s);
+        CHECK(list[0].comment == "anna/laptop");
+        CHECK(list[0].data == std::vector<std::uint8_t>{1, 2, 3});
+    }
+    CHECK(run_nft("list set inet xknock grants4").find("192.0.2.7 . tcp . 22 timeout 1m expires") != std::string::npos);
+    CHECK(run_nft("list set inet xknock grants6").find("comment \"anna/laptop\"") != std::string::npos);
+}
+
+TEST_CASE("putting again replaces time-out and comment and never duplicates") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    put(socket, grant("192.0.2.7", "tcp/22", 5s));
+    put(socket, grant("192.0.2.7", "tcp/22", 300s, "bob/phone"));
+    const auto list = grants(socket);
+    REQUIRE(list.size() == 1);
+    CHECK(list[0].expires > 299s);
+    CHECK(list[0].comment == "bob/phone");
+    put(socket, grant("192.0.2.7", "tcp/2222", 5s));
+    put(socket, grant("192.0.2.7", "udp/22", 5s));
+    put(socket, grant("192.0.2.8", "tcp/22", 5s));
+    CHECK(grants(socket).size() == 4);
+}
+
+TEST_CASE("removing what is there, or not there, does not fail") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    put(socket, grant("192.0.2.7", "tcp/22", 60s));
+    for (int i = 0; i < 2; ++i) {
+        Transaction t;
+        remove_element(t, grants_set(true), grant_key(address("192.0.2.7"), endpoint("tcp/22")));
+        REQUIRE(socket.commit(std::move(t)));
+        CHECK(grants(socket).empty());
+    }
+}
+
+TEST_CASE("the kernel ends a grant by itself, and putting in that moment does not fail") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    // A fresh grant every millisecond while the one before runs out.
+    for (int i = 0; i < 200; ++i) {
+        put(socket, grant("192.0.2.7", "tcp/22", 1ms));
+        std::this_thread::sleep_for(std::chrono::microseconds(10 * i));
+    }
+    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    while (!grants(socket).empty() && std::chrono::steady_clock::now() < deadline)
+        std::this_thread::sleep_for(5ms);
+    CHECK(grants(socket).empty());
+}
+
+TEST_CASE("a transaction is done as a whole or not at all, and the next one works") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    Transaction t;
+    put_element(t, grants_set(true), grant("192.0.2.7", "tcp/22", 60s));
+    put_element(t, {"xknock", "no_such_set"}, grant("192.0.2.8", "tcp/22", 60s));
+    const auto done = socket.commit(std::move(t));
+    REQUIRE_FALSE(done);
+    CHECK(done.error().message.find("nf_tables refused a transaction") != std::string::npos);
+    CHECK(grants(socket).empty());
+    put(socket, grant("192.0.2.7", "tcp/22", 60s));
+    CHECK(grants(socket).size() == 1);
+}
+
+TEST_CASE("thousands of grants go in one transaction and are listed again") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    Transaction t;
+    for (int i = 0; i < 10'000; ++i) {
+        Element e = grant("192.0.2.7", "tcp/22", 60s);
+        e.key[2] = static_cast<std::uint8_t>(i >> 8);
+        e.key[3] = static_cast<std::uint8_t>(i);
+        put_element(t, grants_set(true), e);
+    }
+    REQUIRE(socket.commit(std::move(t)));
+    CHECK(grants(socket).size() == 10'000);
+}
+
+TEST_CASE("networks go into an interval set, up to the end of the address space") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    Transaction t;
+    flush_set(t, banned_networks_set(true));
+    Element begin, end;
+    begin.key = address_key(address("192.0.2.0"));
+    begin.data = {9};
+    end.key = address_key(address("192.0.3.0"));
+    end.interval_end = true;
+    add_element(t, banned_networks_set(true), begin);
+    add_element(t, banned_networks_set(true), end);
+    begin.key = address_key(address("255.0.0.0"));
+    add_element(t, banned_networks_set(true), begin);
+    REQUIRE(socket.commit(std::move(t)));
+    const std::string list = run_nft("list set inet xknock banned_networks4");
+    CHECK(list.find("192.0.2.0/24") != std::string::npos);
+    CHECK(list.find("255.0.0.0") != std::string::npos);
+    unsigned begins = 0;
+    for (const Element& e : list_elements(socket, banned_networks_set(true)).value())
+        begins += !e.interval_end;
+    CHECK(begins == 2);
+}
+
+TEST_CASE("an external set is examined before it is used") {
+    Socket socket = socket_in_new_namespace();
+    const SetName name{"filter", "knock4"};
+    auto refused = check_external_set(socket, name, true);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message == "there is no set \"knock4\" in table inet \"filter\"");
+    run_nft("add table inet filter");
+    run_nft("'add set inet filter knock4 { type ipv4_addr; flags timeout; }'");
+    CHECK(check_external_set(socket, name, true).error().message.find("is not of type") != std::string::npos);
+    run_nft("delete set inet filter knock4");
+    run_nft("'add set inet filter knock4 { type ipv4_addr . inet_proto . inet_service; }'");
+    refused = check_external_set(socket, name, true);
+    CHECK(refused.error().message.find("has no flag timeout") != std::string::npos);
+    run_nft("delete set inet filter knock4");
+    // The hint is the command that makes it right.
+    run_nft(refused.error().hint.substr(4, refused.error().hint.find("}'") + 2 - 4));
+    CHECK(check_external_set(socket, name, true).has_value());
+    CHECK_FALSE(check_external_set(socket, name, false).has_value());
+}
+
+TEST_CASE("without the right to it the message says which is missing") {
+    Socket socket = socket_in_new_namespace();
+    // Another user namespace owns this network namespace's rights.
+    REQUIRE(::unshare(CLONE_NEWUSER) == 0);
+    const auto done = Socket::open();
+    REQUIRE_FALSE(done);
+    CHECK(done.error().hint.find("CAP_NET_ADMIN") != std::string::npos);
+}
