@@ -29,7 +29,7 @@ done < <(grep -oHE 'docs/[a-z]+\.md' "${files[@]}" | sed 's/:/ /' | sort -u)
 for entry in $(git ls-files -co --exclude-standard | cut -d/ -f1 | sort -u); do
 	case $entry in
 	CMakeLists.txt | bpf | daemon | client | tools | systemd | packaging | tests | README.md | protocol | docs | LICENSE | \
-		CMakePresets.json | .?*) ;;
+		CMakePresets.json | CONTRIBUTING.md | SECURITY.md | CHANGELOG.md | .?*) ;;
 	*) fault "$entry does not belong to the top level" ;;
 	esac
 done
