@@ -16,8 +16,8 @@ namespace xk::client {
 // or through $SSH_ASKPASS where there is no terminal. Blanks that authenticators show are taken out.
 Result<std::string> obtain_code(const Profile& profile, const std::optional<std::string>& given);
 
-// What the program prints, without white space at the ends; at most 30 s. It is not run by a shell and gets nothing on
-// standard input.
+// Runs the program and returns its output without white space at the ends. No shell runs it, its standard input is
+// empty, and it has 30 seconds.
 Result<std::string> run_for_output(const std::vector<std::string>& command);
 
 // Asks on the terminal without echo. Ctrl-C gives the terminal back and is an error.

@@ -27,7 +27,7 @@ constexpr milliseconds kTries[] = {milliseconds(5), milliseconds(300)};
 // Packets of one request, freshly sealed.
 constexpr milliseconds kFresh[] = {milliseconds(0), milliseconds(1000), milliseconds(3000)};
 constexpr milliseconds kOneAddress{3500}; // at most; then the next address has its turn, if there is one
-// Of a name: who answers with sixty addresses is not to keep us knocking for minutes.
+// Addresses of one name that we try. A name server that answers with sixty must not keep us knocking for minutes.
 constexpr std::size_t kMostAddresses = 8;
 constexpr std::size_t kMostPending = 64; // connections that are being made
 
@@ -46,7 +46,7 @@ struct Event {
     enum class What { fresh, copy, attempt } what;
 };
 
-// What happens when, from the first packet to one address on.
+// The schedule of one address: each event with its time after the first packet.
 std::vector<Event> schedule() {
     std::vector<Event> events;
     for (const milliseconds fresh : kFresh) {

@@ -14,7 +14,7 @@
 
 namespace xk::client {
 
-// What to ask for.
+// The request that the knock carries.
 struct Wish {
     Action action = Action::open;
     ServiceId service = 0;

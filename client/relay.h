@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a ProxyCommand does once the connection stands: bytes from standard input to the socket and back.
+// The relay of a ProxyCommand: it copies standard input to the connected socket, and the socket to standard output.
 #pragma once
 
 #include "protocol/base/fd.h"

@@ -23,8 +23,7 @@ struct CredentialKeys {
 // `out` is to be inside a Secret.
 void derive(CredentialKeys& out, const Key& credential, const wire::ServerId& server, const wire::CredentialId& id);
 
-// What the kernel filter needs for one slot: G[0..8) and G[8..24). Not secret from the kernel, but from
-// everybody else.
+// The filter's share of the keys of one slot: G[0..8) and G[8..24). The kernel knows them, and nobody else may.
 struct GateKeys {
     wire::Tag tag;
     Bytes<wire::kMacKeySize> mac_key;

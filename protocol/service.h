@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What a knock can ask for: a transport protocol and a port, or the id of a service that the server
-// names in its configuration.
+// The target of a knock: a transport protocol and a port, or the id of a service that the server names in its
+// configuration.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -37,7 +37,7 @@ struct PortRange {
     auto operator<=>(const PortRange&) const = default;
 
     static PortRange of(const Endpoint& endpoint) { return {endpoint.protocol, endpoint.port, endpoint.port}; }
-    // What an Endpoint is written as, or "tcp/27015-27030".
+    // Reads and writes an Endpoint's text, or a range: "tcp/27015-27030".
     static Result<PortRange> parse(std::string_view text);
     std::string text() const;
 
@@ -58,8 +58,7 @@ inline constexpr std::string_view kAllServices = "all";
 using ServiceId = std::uint32_t;
 ServiceId service_id(std::string_view name);
 
-// What a person writes to say what is to open: the name of a service, "tcp/22", or "tcp/22@198.51.100.7" of a host
-// behind the server.
+// The service as a person writes it: its name, "tcp/22", or "tcp/22@198.51.100.7" for a host behind the server.
 struct ServiceWish {
     ServiceId service = 0; // or
     Endpoint endpoint;

@@ -8,7 +8,7 @@ namespace {
 
 bool is_alnum(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
-// What is not printable ASCII, nor one of `kept`, as \xNN; `refused` too.
+// Writes as \xNN every byte that is neither printable ASCII nor one of `kept`, and those of `refused`.
 std::string escaped(std::string_view text, std::string_view kept, std::string_view refused) {
     static constexpr char kHex[] = "0123456789abcdef";
     std::string out;

@@ -59,8 +59,8 @@ struct Scalar {
     Place place;
 };
 
-// What "key: []" is to whoever reads the key. To many rules an empty list would mean "anywhere" or "always", which
-// nobody means who writes it.
+// Whether "key: []" is a fault. In many rules an empty list would mean "anywhere" or "always", and nobody who writes it
+// means that.
 enum class EmptyList { fault, fine };
 
 // One mapping. Getters return nothing where the key is absent or (with a fault) where its value is of another

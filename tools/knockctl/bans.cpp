@@ -97,7 +97,7 @@ int for_all(const Control& control, json request, const char* done) {
     return refused.empty() && lines < kMostLines ? 0 : static_cast<int>(Exit::failed);
 }
 
-// What was taken away, and who else still bans the address.
+// Says which bans ended, and which owners still ban the address.
 std::string show_unbanned(const json& reply, const std::string& what) {
     const bool ended = reply.value("unbanned", 0) != 0;
     const json& still = reply.at("still_banned");

@@ -35,7 +35,7 @@ std::string_view name_of(Severity severity) {
     return severity == Severity::ok ? "ok" : severity == Severity::advice ? "advice" : "problem";
 }
 
-// What the kernel has of a gate whose daemon does not answer.
+// The traces in the kernel of a daemon that does not answer.
 enum class Silence {
     none,           // it answers
     never_started,  // on this host, ever

@@ -47,7 +47,7 @@ int run_check(const std::string& file, bool as_json) {
     auto config = config::load_config(file);
     if (!config)
         return fail(config.error());
-    // What only the worker reads otherwise.
+    // The secrets, which otherwise only the worker reads.
     std::string faults;
     for (std::size_t i = 0; i < config->secrets.size(); ++i) {
         auto fds = config::open_secrets(*config, i);

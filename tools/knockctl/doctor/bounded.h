@@ -17,7 +17,7 @@ namespace xk::tools {
 // larger than `most` bytes.
 Result<std::string> read_of_root(const std::string& path, std::size_t most);
 
-// What begins a file that anybody may have made.
+// The first bytes of a file that anybody may have made.
 struct Beginning {
     std::string name, text;
     bool open_to_others; // for reading or writing

@@ -18,7 +18,7 @@ struct BridgeNetwork {
     bool is_outside; // the bridge, or a port of it, is one of the configuration's interfaces
 };
 
-// What of these nobody allowed.
+// Reports the networks of guests and containers that gate.allow does not let in.
 void check_bridges(const config::Config& config, const std::vector<BridgeNetwork>& networks, Findings& findings);
 
 // The networks of this network namespace's bridges; link-local ones are left out.

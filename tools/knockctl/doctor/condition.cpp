@@ -85,7 +85,7 @@ Condition of_value(const json& left, const json& value, bool& understood) {
     return {};
 }
 
-// What is true of every packet that has the field at all: its protocol and family.
+// The condition that the mere presence of a field means: the packet's protocol and family.
 Condition of_field(const json& left) {
     Condition condition;
     if (!left.is_object() || !left.contains("payload"))
@@ -200,7 +200,7 @@ Condition Condition::operator&(const Condition& other) const {
     if (!destinations) {
         both.destinations = other.destinations;
     } else if (other.destinations) {
-        // Of two that overlap the first stands for both.
+        // Where two ranges overlap the first stands for both.
         std::erase_if(*both.destinations, [&](const AddressRange& a) {
             return std::ranges::none_of(*other.destinations, [&](const AddressRange& b) { return a.meets(b); });
         });

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the first packet of a connection must be for a rule to take it, as far as the rule says it
-// in a way that we know. A condition is rather too wide than too narrow: what is not understood
-// narrows nothing, so that no way is missed.
+// Condition: which first packets of a connection a rule takes, as far as we understand the rule. A condition is rather
+// too wide than too narrow: a part that we do not understand narrows nothing, so that no way is missed.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -49,12 +48,11 @@ struct Condition {
     Condition operator|(const Condition& other) const;
     bool goes_to(const Address& address) const;
 
-    // Of the packets that may be for this address (or any), with these ports: "tcp/2222 at
-    // 192.0.2.1".
+    // Describes the packets of these ports that it takes: "tcp/2222 at 192.0.2.1".
     std::string text(const PortSet& of) const;
 };
 
-// What a match statement of nft -j says: its left and right side. `negated` for "!=".
+// The condition of one match statement of nft -j, from its left and right side. `negated` stands for "!=".
 Condition condition_of(const Ruleset& ruleset, const Chain& chain, const std::string& op, const nlohmann::json& left,
                        const nlohmann::json& right);
 

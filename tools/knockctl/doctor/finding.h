@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the doctor says: one thing that was looked at, how bad it is, and what to do.
+// Finding: one thing that the doctor looked at, how bad it is, and what to do.
 #pragma once
 
 #include <string>

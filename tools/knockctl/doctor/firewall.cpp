@@ -205,7 +205,7 @@ bool faces_world(const Firewall& f, const Listener& listener) {
 void check_services(const Firewall& f, const std::vector<Listener>& listeners, Findings& findings) {
     for (const Endpoint& endpoint : local_endpoints(f.config)) {
         const authz::Service* const service = service_at(f.config, endpoint);
-        // Of a range one port or another is in use, and what leads to a host behind this one is listened on there.
+        // One port or another of a range is in use, and a published port has its listener on the host behind this one.
         if ((endpoint.protocol != IpProtocol::tcp && endpoint.protocol != IpProtocol::udp) ||
             service->published == endpoint || service->has_ranges())
             continue;

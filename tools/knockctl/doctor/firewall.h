@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the rules of nftables do to the first packet of a connection to a service's port: whether ours keep strangers
-// out, whether somebody else's keep out those who have a grant, and which other ports the world reaches.
+// Follows the first packet of a connection to a service's port through the rules of nftables. It finds whether ours
+// keep strangers out, whether other rules keep out those who have a grant, and which other ports the world reaches.
 #pragma once
 
 #include "daemon/config/config.h"

@@ -65,8 +65,7 @@ Packet packet_of(const Firewall& f, const Endpoint& endpoint, bool v4, const std
         packet.known_sets[set_key(f.config.external.table, f.config.external.set4)] = granted && v4;
         packet.known_sets[set_key(f.config.external.table, f.config.external.set6)] = granted && !v4;
     }
-    // What a set of ours has of others is nothing to this packet; what says which ports are shut is
-    // looked at.
+    // A set of ours that holds sources says nothing about this packet. Only sets of shut ports count here.
     for (const std::string& set : f.ruleset.sets_of("inet", nft::kTable))
         if (!set.starts_with("protected"))
             packet.known_sets[set_key(nft::kTable, set)] = false;

@@ -22,7 +22,7 @@ const authz::Service* service_at(const config::Config& config, const Endpoint& e
 // The ports that are shut on this host; of a range its first and its last.
 std::set<Endpoint> local_endpoints(const config::Config& config);
 
-// What is shut: ports of this host, or with `target` of a host behind it.
+// Protected ports: of this host, or with `target` of a host behind it.
 struct Guarded {
     PortRange ports;
     Address target; // unspecified: this host

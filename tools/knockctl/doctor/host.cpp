@@ -109,7 +109,7 @@ bool is_profile(const std::string& text) {
     return credential && key;
 }
 
-// Of the path, the last `below` parts are somebody's who is not root, perhaps.
+// Looks for profiles. The last `below` parts of the path may belong to somebody who is not root.
 void check_profiles(const fs::path& directory, int below, Findings& findings) {
     constexpr std::size_t kMost = 16 * 1024; // a profile has less than one
     each_beginning(directory, below, ".yaml", kMost, [&](const Beginning& file) {

@@ -14,7 +14,7 @@
 
 namespace xk::tools {
 
-// What is wrong with the ports that the kernel gives to connections of its own, as its two switches say it
+// Finds whether the kernel gives the knock port to connections of its own, by its two switches
 // (net.ipv4.ip_local_port_range: "32768\t60999"; ip_local_reserved_ports: "8080,9148-9150"); the hint's command keeps
 // what is reserved already. Nothing where the port is never given.
 std::optional<Finding> check_reserved(std::uint16_t port, const std::string& range, const std::string& reserved);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a network interface says of itself, as far as it matters to the filter and the ruleset.
+// The properties of a network interface that matter to the filter and the ruleset.
 #pragma once
 
 #include <optional>

@@ -11,7 +11,7 @@ namespace {
 using nlohmann::json;
 using Strings = std::vector<std::string>;
 
-// What the packet has where a rule looks.
+// The value of the packet in the field that a rule compares.
 struct Field {
     enum class Kind { unknown, absent, known, source, destination } kind = Kind::unknown;
     std::optional<std::uint64_t> number = {};
@@ -104,7 +104,7 @@ Field field_of(const json& left, const Packet& packet) {
     return {};
 }
 
-// Of TCP, or the status of a connection (linux/netfilter/nf_conntrack_common.h): no word is in both.
+// The bit of a TCP flag or of a connection's status (linux/netfilter/nf_conntrack_common.h). No word names both.
 std::optional<std::uint64_t> flag_called(const std::string& word) {
     static constexpr std::string_view kStatus[] = {"expected", "seen-reply", "assured", "confirmed", "snat", "dnat"};
     for (unsigned bit = 0; bit < 8; ++bit)
@@ -285,8 +285,8 @@ class Comparison {
     const Packet& packet_;
 };
 
-// What stands behind `word` in the text of a rule of iptables, up to the next blank or in braces; empty where the word
-// is not there. `negated`: "!=" and "!" were before it.
+// Returns the text behind `word` in a rule of iptables, up to the next blank or in braces, or nothing where the word is
+// missing. `negated` becomes true where "!=" or "!" precedes it.
 std::string behind(const std::string& text, const std::string& word, bool& negated) {
     auto at = text.find(word + " ");
     if (at == text.npos)
@@ -349,7 +349,7 @@ Truth module_holds(const std::string& name, const std::string& text, const Packe
     return Truth::maybe;
 }
 
-// What is true of every address that the packet may be for is true, and what of none, is not.
+// Asks `judge` for each address that the packet may be for. The answer is certain only where all of them agree.
 template <typename Judge>
 Truth for_each_destination(const Packet& packet, Judge judge) {
     if (packet.destinations.size() < 2)

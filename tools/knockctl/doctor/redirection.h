@@ -48,7 +48,7 @@ struct Course {
     std::map<std::string, std::vector<Hop>> hops;
 };
 
-// What iptables-save prints: the rules of each chain in their order, by "family table chain".
+// The output of iptables-save: the rules of each chain in their order, by "family table chain".
 using IptablesRules = std::map<std::string, std::vector<std::string>>;
 IptablesRules parse_iptables(const std::string& saved, bool v4);
 

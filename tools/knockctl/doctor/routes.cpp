@@ -77,8 +77,8 @@ Result<std::vector<RouteRule>> read_rules() {
 
 // ---- routes
 
-// What a lightweight tunnel does behind prerouting; nothing for those that only add a header on the
-// way out.
+// Names the unpacking that a lightweight tunnel does behind prerouting. Those that only add a header on the way out
+// have none.
 const char* unpacking(std::uint16_t encapsulation) {
     switch (encapsulation) {
     case LWTUNNEL_ENCAP_ILA:

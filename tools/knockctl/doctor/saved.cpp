@@ -14,7 +14,7 @@
 namespace xk::tools {
 namespace {
 
-// What boot scripts of the distributions load, and what their packages save to.
+// The files that boot scripts of the distributions load, and that their packages save to.
 constexpr const char* kLoaded[] = {
     "/etc/nftables.conf",           "/etc/nftables.nft",         "/etc/nftables.d/*",
     "/etc/nftables/*.nft",          "/etc/nftables/*.conf",      "/etc/nftables/rules-save",

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What this host's other closed ports say to strangers, and whether the ports that xknock shuts say
-// the same.
+// Compares the answers of this host's other closed ports with those of the ports that xknock shuts.
 #pragma once
 
 #include "tools/knockctl/doctor/firewall.h"
@@ -11,7 +10,7 @@
 
 namespace xk::tools {
 
-// What becomes of packets to a port that nobody listens on.
+// How this host answers packets to a port that nobody listens on.
 struct Answers {
     bool none = false;    // some rule drops them
     bool closed = false;  // the answer of a closed port: TCP reset, ICMP port unreachable

@@ -14,7 +14,7 @@ using nlohmann::json;
 constexpr int kDepth = 16;            // of jumps, as in the kernel (NFT_JUMP_STACK_SIZE)
 constexpr unsigned kMaxRules = 50000; // looked at; a ruleset that jumps in circles of breadth would not end
 
-// What a verdict does to the packet.
+// The effect of a verdict on the packet.
 enum class Verdict { none, accept, drop, reject, jump, go_to, back, dnat, redirect, uncertain };
 
 Verdict verdict_of(const std::string& word) {

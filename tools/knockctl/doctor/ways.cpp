@@ -192,7 +192,7 @@ void say_translated(const Firewall& f, const Redirection& r, const Guarded& what
                                 "connections (IP_TRANSPARENT)",
                                 "let the rule not lead there", before);
         }
-        // What IPVS takes at hook input and sends to another host does not pass the hook forward.
+        // Packets that IPVS takes at hook input and sends to another host do not pass the hook forward.
         const bool by_output = !what.is_local() && r.hook == "input";
         const Judgement there = by_output ? judge(f, behind, kRouted, kEnd, "output") : judge(f, behind, at, kEnd);
         report.add(way, what.ports.text(), better(judge(f, before, kStart, at), there), before);
@@ -224,7 +224,7 @@ void check_redirections(const Firewall& f, const Ways& ways, Report& report, Fin
         if (r.to.kind == Kind::notrack || r.hook == "output")
             continue;
         for (const Guarded& what : guarded(f.config)) {
-            // What a rule changes at hook input goes nowhere else any more; IPVS alone sends it on (as DNAT).
+            // A packet that a rule changes at hook input stays here; IPVS alone sends it on (as DNAT).
             if (r.hook == "input" && r.to.kind == Kind::rewrite && !what.is_local())
                 continue;
             const auto ports = ends_at(f, r, what) ? crossing(r, what) : std::nullopt;

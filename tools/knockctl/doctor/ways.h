@@ -14,7 +14,7 @@
 
 namespace xk::tools {
 
-// What the kernel has of them beside nftables.
+// The ways that the kernel has beside nftables.
 struct Ways {
     std::vector<Redirection> redirections;
     Routes routes;
