@@ -65,6 +65,7 @@ enum class EndCause : std::uint8_t {
 struct Operator {
     uid_t uid = 0;
     pid_t pid = 0;
+    std::optional<uid_t> login_uid; // whoever logged in, where the kernel keeps it: for people, never for a decision
 };
 
 // Fields that a kind has no use for stay empty.
@@ -83,6 +84,8 @@ struct Event {
     std::uint64_t count = 0;
     std::string detail;         // printable
     std::optional<Operator> by; // operator_action, and what comes of one
+    std::string verb;           // operator_action: of the control socket; `detail` says for whom or what
+    std::string failure;        // operator_action: why it was not done, or only in part; empty: it was
 };
 
 // Called from the one thread, while nothing is being changed. It must not wait for anybody.

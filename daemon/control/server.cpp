@@ -30,27 +30,11 @@ void say(int fd, std::string_view json) {
     (void)!::send(fd, out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-bool is_member(int fd, const ucred& peer, gid_t group) {
-    if (peer.gid == group)
-        return true;
-    std::vector<gid_t> groups(64);
-    socklen_t size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
-    int failed = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size);
-    if (failed != 0 && errno == ERANGE) { // `size` now says how much it takes
-        groups.resize(size / sizeof(gid_t));
-        failed = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size);
-    }
-    if (failed != 0)
-        return false;
-    const auto end = groups.begin() + static_cast<std::ptrdiff_t>(size / sizeof(gid_t));
-    return std::find(groups.begin(), end, group) != end;
-}
-
 posix_acl_xattr_entry entry(unsigned tag, unsigned rights, std::uint32_t id = static_cast<std::uint32_t>(-1)) {
     return {htole16(static_cast<std::uint16_t>(tag)), htole16(static_cast<std::uint16_t>(rights)), htole32(id)};
 }
 
-// Whoever role_of() gives a role can connect, and nobody else; acl(5), linux/posix_acl_xattr.h. root is named because
+// Whoever find_peer() gives a role can connect, and nobody else; acl(5), linux/posix_acl_xattr.h. root is named because
 // it may lack CAP_DAC_OVERRIDE (a hardened fail2ban does).
 Result<void> let_in(const std::string& path, const Groups& groups) {
     constexpr unsigned kConnect = ACL_READ | ACL_WRITE;
@@ -72,20 +56,6 @@ Result<void> let_in(const std::string& path, const Groups& groups) {
 }
 
 } // namespace
-
-Role role_of(int fd, const Groups& groups) {
-    ucred peer{};
-    socklen_t size = sizeof peer;
-    if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
-        return Role::none;
-    if (peer.uid == 0 || peer.uid == ::geteuid())
-        return Role::admin;
-    if (groups.admin && is_member(fd, peer, *groups.admin))
-        return Role::admin;
-    if (groups.reader && is_member(fd, peer, *groups.reader))
-        return Role::reader;
-    return Role::none;
-}
 
 Server::Server(std::string path, Fd listen, Groups groups, Handler handler)
     : path_(std::move(path)), listen_(std::move(listen)), groups_(groups), handler_(std::move(handler)) {}
@@ -116,7 +86,7 @@ Result<Server> Server::open(const std::string& path, Groups groups, Handler hand
 
 std::size_t Server::readers(const std::list<Client>& clients) {
     return static_cast<std::size_t>(
-        std::count_if(clients.begin(), clients.end(), [](const Client& c) { return c.role == Role::reader; }));
+        std::count_if(clients.begin(), clients.end(), [](const Client& c) { return c.peer.role == Role::reader; }));
 }
 
 void Server::accept(const std::function<void(int)>& watch) {
@@ -125,16 +95,16 @@ void Server::accept(const std::function<void(int)>& watch) {
         Fd fd(::accept4(listen_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!fd)
             break;
-        const Role role = role_of(fd.get(), groups_);
-        if (role == Role::none) {
+        const Peer peer = find_peer(fd.get(), groups_);
+        if (peer.role == Role::none) {
             say(fd.get(), kNoRole);
             continue;
         }
-        if (waiting_.size() >= kMaxWaiting || (role == Role::reader && readers(waiting_) >= kMaxWaitingReaders)) {
+        if (waiting_.size() >= kMaxWaiting || (peer.role == Role::reader && readers(waiting_) >= kMaxWaitingReaders)) {
             say(fd.get(), kTooMany);
             continue;
         }
-        waiting_.push_back({std::move(fd), role, {}, {}, {}, {}});
+        waiting_.push_back({std::move(fd), peer, {}, {}, {}, {}});
         admit(watch);
     }
 }
@@ -143,9 +113,9 @@ void Server::admit(const std::function<void(int)>& watch) {
     std::size_t reading = readers(clients_);
     for (auto next = waiting_.begin(); next != waiting_.end() && clients_.size() < kMaxClients;) {
         const auto client = next++;
-        if (client->role == Role::reader && reading >= kMaxReaders)
+        if (client->peer.role == Role::reader && reading >= kMaxReaders)
             continue;
-        reading += client->role == Role::reader;
+        reading += client->peer.role == Role::reader;
         client->last = BootClock::now();
         clients_.splice(clients_.end(), waiting_, client);
         watch(client->fd.get());
@@ -186,7 +156,7 @@ bool Server::read(Client& client) {
             return false;
         }
         if (*request) {
-            Answer answer = handler_(client.role, **request);
+            Answer answer = handler_(client.peer, **request);
             client.out = frame(answer.json);
             client.rest = std::move(answer.rest);
             client.last = BootClock::now();

@@ -2,34 +2,22 @@
 //
 // The control socket's listening side. Who has no role cannot connect: an access control list on the socket names who
 // has one, so that the kernel refuses a stranger's loop of connections and it costs the daemon nothing. Who may say
-// what is decided by the kernel's word about the peer (SO_PEERCRED, SO_PEERGROUPS) before a byte of it is read. No
+// what is decided by the kernel's word about the peer (peer.h) before a byte of it is read. No
 // client holds up the daemon: everything is non-blocking, bounded in size, number and idle time, and a long reply is
 // made in pieces.
 #pragma once
 
+#include "daemon/control/peer.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <functional>
 #include <list>
-#include <optional>
 #include <string>
 
 namespace xk::control {
-
-enum class Role { none, reader, admin };
-
-struct Groups {
-    std::optional<gid_t> admin;
-    std::optional<gid_t> reader;
-};
-
-// Role of the process at the other end, as it was when it connected: root and our own user are admins.
-Role role_of(int fd, const Groups& groups);
 
 // What a request is answered with: JSON that is there, and what adds the rest to it, a little more with each call. It
 // returns false when that was all.
@@ -53,7 +41,7 @@ class Server {
     static constexpr std::chrono::microseconds kPiece{250};
 
     // The answer to one request. A connection carries one.
-    using Handler = std::function<Answer(Role, const std::string& request)>;
+    using Handler = std::function<Answer(const Peer&, const std::string& request)>;
 
     // Binds `path` anew. Where its file system has no access control lists everybody can connect, and who has no role
     // is told so and closed.
@@ -80,7 +68,7 @@ class Server {
   private:
     struct Client {
         Fd fd;
-        Role role;
+        Peer peer;
         BootTime last;
         std::string in, out;
         Answer::Rest rest;    // of `out`, which is not whole before

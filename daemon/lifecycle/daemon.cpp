@@ -4,8 +4,9 @@
 #include "daemon/lifecycle/credential_status.h"
 #include "daemon/lifecycle/notify.h"
 #include "daemon/lifecycle/ssh_session.h"
+#include "daemon/lifecycle/verb_ports.h"
 #include "daemon/log.h"
-#include "daemon/verbs/control_verbs.h"
+#include "daemon/verbs/verbs.h"
 #include "protocol/base/duration.h"
 
 #include <poll.h>
@@ -27,6 +28,11 @@ constexpr std::chrono::seconds kTick{1};
 // For the worker's messages, before everything else has its turn again: one that sends without a pause holds up nobody.
 constexpr std::chrono::milliseconds kWorkerTurn{5};
 constexpr unsigned kReloaded = 100; // a kind of line in refusal_log_, beside those of Answer
+
+// Nobody listens yet.
+struct NoEvents final : authz::EventSink {
+    void on_event(const authz::Event&) override {}
+} no_events;
 
 std::string until_text(const Now& now, std::chrono::seconds lifetime) {
     return duration_text(lifetime) + ", until " + log::utc(now.wall + lifetime);
@@ -67,10 +73,12 @@ Result<void> Daemon::watch_everything() {
     if (!loop)
         return loop.error();
     loop_.emplace(*std::move(loop));
+    verb_ports_ = std::make_unique<VerbPorts>(*this);
+    verbs_ = std::make_unique<verbs::Verbs>(verbs::all_verbs(*verb_ports_), no_events);
     auto control =
         control::Server::open(config().run_directory + "/control.sock", {config().admin_group, config().read_group},
-                              [this](control::Role role, const std::string& request) {
-                                  control::Answer reply = answer(*this, role, request);
+                              [this](const control::Peer& peer, const std::string& request) {
+                                  control::Answer reply = verbs_->answer(peer, request);
                                   after_changes(BootClock::now());
                                   return reply;
                               });

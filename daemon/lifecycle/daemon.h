@@ -62,6 +62,11 @@ struct Parts {
     bool last_good_stands = false; // this start has put up the last good ruleset (last_good.h)
 };
 
+class VerbPorts;
+namespace verbs {
+class Verbs;
+}
+
 // The worker's fault; the daemon ends with it.
 Error worker_error(const std::string& what);
 
@@ -80,7 +85,7 @@ class Daemon {
     // The filter as the configuration wants it; nothing is attached.
     static Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run);
 
-    // For the control socket (control_verbs.cpp).
+    // For the control socket (verb_ports.h).
     Result<void> reload();
     const config::Config& config() const { return *parts_.config; }
     std::shared_ptr<const config::Config> shared_config() const { return parts_.config; }
@@ -194,6 +199,8 @@ class Daemon {
     HookCalls hook_calls_;
     GrantEvents grant_events_;
     std::optional<CopyWriter> copies_;
+    std::unique_ptr<VerbPorts> verb_ports_;
+    std::unique_ptr<verbs::Verbs> verbs_;
     std::optional<control::Server> control_;
     std::optional<Loop> loop_;
     Fd signals_;

@@ -143,6 +143,9 @@ refuse "shuts him out" can_connect "$STR" 198.51.100.1 80
 say "who may do what"
 as() { setpriv --reuid="$1" --regid="$2" --groups="$3" "$KNOCKCTL" --socket "$SOCKET" "${@:4}"; }
 check "the group of admins may reload" as 62020 62020 62010 reload
+contains "the log says by whom" "$(cat "$D/log")" 'the operator (uid 62020) says "reload"'
+check "and close" as 62020 62020 62010 close anna
+contains "with the uid" "$(cat "$D/log")" "closed the grants of anna by the operator (uid 62020): 0"
 check "the group of readers may look" as 62020 62011 62020 grants
 for verb in "open 203.0.113.1 ssh --for 1h" "ban 203.0.113.1" "unban 203.0.113.1" "close anna" "reload" "unlock anna" "clock accept"; do
 	# shellcheck disable=SC2086
@@ -176,7 +179,9 @@ done
 equal "nothing was opened by them" "$(ctl grants | grep -c 192.0.2.9 || true)" 0
 contains "too long" "$(printf '\xff\xff\xff\xff' | raw)" "the request is too long"
 deep=$(printf '[%.0s' $(seq 30000))
-contains "very deep" "$(frame "$deep" | raw)" "not JSON"
+contains "very deep" "$(frame "$deep" | raw)" "nested too deeply"
+contains "very deep in a field" \
+	"$(frame "{\"verb\":\"ban\",\"prefix\":\"192.0.2.9\",\"ipv6_prefix\":$deep$(tr '[' ']' <<<"$deep")}" | raw)" "nested too deeply"
 printf '\x00\x00\x00\x20{"verb"' | timeout 5 socat -t 0.2 - "UNIX-CONNECT:$SOCKET" >"$D/out" || true
 equal "cut in the middle: no answer" "$(cat "$D/out")" ""
 noise=()

@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <functional>
@@ -34,8 +36,8 @@ constexpr gid_t kAdmins = 62010, kReaders = 62011;
 // A server in a thread, with the daemon's loop in small.
 class Running {
   public:
-    explicit Running(Server::Handler handler = [](Role role, const std::string& request) {
-        return std::string(role == Role::admin ? "admin:" : "reader:") + request;
+    explicit Running(Server::Handler handler = [](const Peer& peer, const std::string& request) {
+        return std::string(peer.role == Role::admin ? "admin:" : "reader:") + request;
     }) {
         std::string name = "/tmp/xk-control.XXXXXX";
         directory_ = ::mkdtemp(name.data());
@@ -116,6 +118,16 @@ std::string all_from(const Fd& fd) {
     return text;
 }
 
+// Of this process, as pam_loginuid(8) does it; where there is no audit in the kernel nothing comes of it.
+constexpr uid_t kLogin = 62077;
+void log_in_as(uid_t uid) {
+    const Fd file(::open("/proc/self/loginuid", O_WRONLY | O_CLOEXEC));
+    const std::string text = std::to_string(uid);
+    (void)!::write(file.get(), text.data(), text.size());
+}
+
+bool has_login_uids() { return ::access("/proc/self/loginuid", F_OK) == 0; }
+
 // The answer that a process of this user and these groups gets.
 std::string answer_as(const std::string& path, uid_t uid, gid_t gid, const std::vector<gid_t>& groups) {
     int out[2];
@@ -123,6 +135,7 @@ std::string answer_as(const std::string& path, uid_t uid, gid_t gid, const std::
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
+        log_in_as(kLogin);
         if (::setgroups(groups.size(), groups.data()) != 0 || ::setgid(gid) != 0 || ::setuid(uid) != 0)
             ::_exit(1);
         const auto answer = ask(path, "x");
@@ -215,7 +228,7 @@ TEST_CASE("a long reply is made in pieces, and others are served in between") {
     // The first client's never ends before the second one is served.
     std::atomic<bool> served = false;
     std::atomic<int> pieces = 0;
-    const Running server([&](Role, const std::string& request) -> Answer {
+    const Running server([&](const Peer&, const std::string& request) -> Answer {
         if (request == "short") {
             served = true;
             return std::string("s");
@@ -270,7 +283,7 @@ TEST_CASE("a connection carries one request, and ends with its answer") {
 }
 
 TEST_CASE("a client that does not read its large reply does not hold up another") {
-    const Running server([](Role, const std::string&) { return std::string(8 * 1024 * 1024, 'x'); });
+    const Running server([](const Peer&, const std::string&) { return std::string(8 * 1024 * 1024, 'x'); });
     const Fd lazy = connected(server.path());
     const std::string request = frame("x");
     REQUIRE(::send(lazy.get(), request.data(), request.size(), 0) > 0);
@@ -326,4 +339,23 @@ TEST_CASE("nobody listening is said with a hint") {
     const auto answer = ask("/tmp/xk-no-such-socket", "x");
     REQUIRE_FALSE(answer);
     CHECK(answer.error().hint.find("is xknockd running?") != std::string::npos);
+}
+
+TEST_CASE("the handler is told who asks: user, process, and whoever logged in") {
+    const Running server([](const Peer& peer, const std::string&) {
+        return std::to_string(peer.uid) + " " + std::to_string(::kill(peer.pid, 0)) + " " +
+               (peer.login_uid ? std::to_string(*peer.login_uid) : "nobody");
+    });
+    const std::string login = has_login_uids() ? std::to_string(kLogin) : "nobody";
+    CHECK(answer_as(server.path(), 0, 0, {}) == "0 0 " + login);
+    CHECK(answer_as(server.path(), 62020, kAdmins, {}) == "62020 0 " + login);
+    CHECK(answer_as(server.path(), 62020, kReaders, {}) == "62020 0 nobody"); // they change nothing
+}
+
+TEST_CASE("a login uid is a number that is somebody's, or none") {
+    CHECK(parse_login_uid("1000") == 1000u);
+    CHECK(parse_login_uid("0\n") == 0u);
+    CHECK(parse_login_uid("4294967294") == 4294967294u);
+    for (const char* none : {"4294967295", "", "\n", "-1", "x", "1000x", "1000 ", "99999999999", "0x10"})
+        CHECK(!parse_login_uid(none));
 }

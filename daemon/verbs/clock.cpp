@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/verbs/clock.h"
+
+#include "daemon/log.h"
+#include "daemon/verbs/operator_text.h"
+#include "daemon/verbs/reply.h"
+
+namespace xk::verbs {
+namespace {
+
+using nlohmann::json;
+
+Result<control::Answer> run_clock_accept(HorizonControl& horizon, const Request& request) {
+    if (auto done = horizon.accept_clock(); !done)
+        return done.error();
+    spdlog::warn("the wall clock was accepted {}", by_operator(request.by));
+    return answer_json({{"accepted", log::utc(request.now.wall)}});
+}
+
+Result<control::Answer> run_takeover(HorizonControl& horizon, const ConfigSource& source, const Request& request) {
+    if (auto done = horizon.raise_horizon(); !done)
+        return done.error();
+    const auto skew = source.config()->policy.settings.skew;
+    const std::string until = log::utc(request.clock().wall + skew); // the worker has answered meanwhile
+    spdlog::warn("taken over {}: knocks made before {} are refused", by_operator(request.by), until);
+    return answer_json({{"refused_until", until}, {"refused_for_s", skew.count()}});
+}
+
+std::string no_subject(const json&) { return {}; }
+
+} // namespace
+
+Table clock_verbs(HorizonControl& horizon, const ConfigSource& config) {
+    return {{"clock-accept",
+             control::Role::admin,
+             {},
+             [&](const Request& request) { return run_clock_accept(horizon, request); },
+             no_subject},
+            {"takeover",
+             control::Role::admin,
+             {},
+             [&](const Request& request) { return run_takeover(horizon, config, request); },
+             no_subject}};
+}
+
+} // namespace xk::verbs

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//
+// The verb "grants": what is open, for whom and how long.
+#pragma once
+
+#include "daemon/authz/grant_book.h"
+#include "daemon/verbs/sources.h"
+#include "daemon/verbs/verb.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xk::verbs {
+
+struct GrantRow {
+    authz::Pinhole pinhole;
+    std::string endpoint;               // "tcp/22", "tcp/27015-27030", "tcp/22 of 198.51.100.7"
+    std::string service;                // by the present configuration; empty where it has none for this any more
+    std::vector<authz::Holder> holders; // at least one, the longest first
+};
+
+class GrantSource {
+  public:
+    virtual ~GrantSource() = default;
+    // The first one behind `last` (none: the first of all) whose time is not over; none: that was the last one.
+    virtual std::optional<GrantRow> find_next_grant(const std::optional<authz::Pinhole>& last, const Now& now) = 0;
+};
+
+Table grant_verbs(GrantSource& grants, const ConfigSource& config);
+
+} // namespace xk::verbs

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/verbs/stats.h"
+
+#include "daemon/verbs/reply.h"
+#include "protocol/request.h"
+
+namespace xk::verbs {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kActions = 4; // of Action, from 1 on
+
+Result<control::Answer> run_stats(CounterSource& counters) {
+    const auto counted = counters.read_filter_counters();
+    if (!counted)
+        return counted.error();
+    json filter = json::object(), refused = json::object(), accepted = json::object();
+    for (const auto& [name, count] : *counted)
+        filter[std::string(name)] = count;
+    const authz::StateHeader header = counters.read_judgement_counters();
+    for (std::size_t i = 0; i < authz::kRejects; ++i)
+        refused[std::string(name_of(static_cast<authz::Reject>(i)))] = header.rejects[i];
+    for (int i = 1; i <= kActions; ++i)
+        accepted[std::string(name_of(static_cast<Action>(i)))] = header.accepted[static_cast<std::size_t>(i)];
+    return answer_json({{"filter", filter}, {"refused", refused}, {"accepted", accepted}, {"retries", header.retries}});
+}
+
+} // namespace
+
+Table stats_verbs(CounterSource& counters) {
+    return {{"stats", control::Role::reader, {}, [&](const Request&) { return run_stats(counters); }}};
+}
+
+} // namespace xk::verbs

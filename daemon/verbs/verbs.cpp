@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/verbs/verbs.h"
+
+#include "daemon/verbs/fields.h"
+#include "daemon/verbs/reply.h"
+#include "protocol/base/quote.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace xk::verbs {
+namespace {
+
+using control::Role;
+using nlohmann::json;
+
+// No verb has a field of more than three levels. The parser knows no limit, and what copies, compares or writes a value
+// calls itself for each level: how much stack that takes must not be the client's choice.
+constexpr std::size_t kMaxDepth = 16;
+
+// How deep brackets are nested in the text, whether it is JSON or not.
+std::size_t depth_of(const std::string& text) {
+    std::size_t depth = 0, deepest = 0;
+    bool in_text = false;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_text && c == '\\')
+            ++i;
+        else if (c == '"')
+            in_text = !in_text;
+        else if (!in_text && (c == '[' || c == '{'))
+            deepest = std::max(deepest, ++depth);
+        else if (!in_text && (c == ']' || c == '}') && depth > 0)
+            --depth;
+    }
+    return deepest;
+}
+
+Result<json> parse_request(const std::string& text) {
+    if (depth_of(text) > kMaxDepth)
+        return Error{"the request is nested too deeply", {}, Exit::usage};
+    json parsed = json::parse(text, nullptr, false);
+    if (parsed.is_discarded())
+        return Error{"the request is not JSON", {}, Exit::usage};
+    if (!parsed.is_object() || !parsed.contains("verb") || !parsed["verb"].is_string())
+        return Error{"the request is not a JSON object with a verb", {}, Exit::usage};
+    return parsed;
+}
+
+} // namespace
+
+Verbs::Verbs(Table table, authz::EventSink& events, Clock clock)
+    : table_(std::move(table)), events_(events), clock_(std::move(clock)) {}
+
+control::Answer Verbs::answer(const control::Peer& peer, const std::string& text) const {
+    const auto parsed = parse_request(text);
+    if (!parsed)
+        return answer_error(parsed.error());
+    const std::string name = (*parsed)["verb"];
+    const auto verb = std::ranges::find(table_, name, &Verb::name);
+    if (verb == table_.end())
+        return answer_error({"there is no verb " + in_quotes(name), {}, Exit::usage});
+    if (verb->role == Role::admin && peer.role != Role::admin)
+        return answer_error({"you may look, but not " + name, "be root, or a member of control.admin_group"});
+    const Request request{*parsed, {peer.uid, peer.pid, peer.login_uid}, clock_(), clock_};
+    auto done = run(*verb, request);
+    if (verb->subject)
+        emit_action(*verb, request, done);
+    return done ? *std::move(done) : answer_error(done.error());
+}
+
+Result<control::Answer> Verbs::run(const Verb& verb, const Request& request) const {
+    if (auto good = check_fields(request.fields, verb.fields); !good)
+        return good.error();
+    try {
+        return verb.run(request);
+    } catch (const json::exception&) { // check_fields() leaves none; a mistake there must not end the daemon
+        return Error{"a field of the request has the wrong type", {}, Exit::usage};
+    }
+}
+
+// A request that makes no sense is no action. One that failed may have done a part of what it was to do.
+void Verbs::emit_action(const Verb& verb, const Request& request, const Result<control::Answer>& done) const {
+    if (!done && done.error().exit == Exit::usage)
+        return;
+    authz::Event event;
+    event.kind = authz::EventKind::operator_action;
+    event.at = request.now;
+    event.verb = verb.name;
+    event.detail = printable(verb.subject(request.fields));
+    event.failure = done ? "" : done.error().message;
+    event.by = request.by;
+    events_.on_event(event);
+}
+
+} // namespace xk::verbs

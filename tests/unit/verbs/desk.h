@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+//
+// Desk: the verbs before a FakeDaemon, asked as the control socket asks them. Its clock stands unless a test moves it.
+#pragma once
+
+#include "daemon/verbs/verbs.h"
+#include "fake_daemon.h"
+
+#include <nlohmann/json.hpp>
+
+#include <sstream>
+
+namespace xk::verbs::test {
+
+using nlohmann::json;
+
+struct Recorder final : authz::EventSink {
+    void on_event(const authz::Event& event) override { events.push_back(event); }
+    std::vector<authz::Event> events;
+};
+
+class Desk {
+  public:
+    Desk();
+    ~Desk();
+
+    control::Peer peer{control::Role::admin, 1000, 4711, std::nullopt};
+    FakeDaemon daemon;
+    Recorder sink;
+    Now now{WallTime(std::chrono::seconds(1'763'725'807)), BootTime(std::chrono::seconds(5'000))};
+    Verbs verbs;
+
+    // The whole reply, also of a list.
+    std::string ask_text(const std::string& request);
+    json ask(const json& request);
+    // Of an error: "message|hint|exit", and nothing else is in it.
+    std::string ask_wrong(const json& request);
+    // A reply that is begun, and gone on with by the test.
+    control::Answer begin(const json& request) { return verbs.answer(peer, request.dump()); }
+    std::string log() const { return log_.str(); } // "level text" a line
+    BootTime in(std::int64_t seconds) const { return now.boot + std::chrono::seconds(seconds); }
+
+  private:
+    std::ostringstream log_;
+};
+
+Address address_of(const char* text);
+Prefix prefix_of(const char* text);
+GrantRow make_grant(const char* address, std::uint16_t port, const char* service, std::vector<authz::Holder> holders);
+
+} // namespace xk::verbs::test

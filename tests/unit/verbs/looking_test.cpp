@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+//
+// status, grants, users, stats: each reply with every field; and lists in whose middle another configuration counts.
+#include "desk.h"
+
+#include <doctest/doctest.h>
+
+using namespace xk;
+using namespace xk::verbs::test;
+
+namespace {
+
+std::int64_t ns(BootTime t) { return t.time_since_epoch().count(); }
+
+// `rows` of the list, and what `meanwhile` does behind the first one of them.
+json ask_with_pause(Desk& desk, const char* verb, const std::function<void()>& meanwhile) {
+    control::Answer answer = desk.begin({{"verb", verb}});
+    REQUIRE(answer.rest);
+    REQUIRE(answer.rest(answer.json));
+    meanwhile();
+    while (answer.rest(answer.json)) {
+    }
+    return json::parse(answer.json);
+}
+
+} // namespace
+
+TEST_CASE("status: a daemon that is well") {
+    Desk desk;
+    desk.daemon.status = {.version = "0.1.0",
+                          .pid = 1238,
+                          .worker_pid = 1243,
+                          .started = desk.in(-2),
+                          .dry_run = false,
+                          .trial_left = {},
+                          .owned = true,
+                          .panic = false,
+                          .panic_since = {},
+                          .interfaces = {{"host0", "host0", "native", {}, ""}, {"lan", "ens3", "generic", {}, ""}},
+                          .tags = 12,
+                          .grants = 5,
+                          .bans = 4,
+                          .hooks = verbs::HookStatus{.running = true, .done = 12, .failed = 1, .dropped = 2},
+                          .memory = "the copy of a clean stop",
+                          .carrier = config::Carrier::named,
+                          .clock_is_wrong = false};
+    CHECK(desk.ask({{"verb", "status"}}) == json::parse(R"({
+        "bans": 4, "clock": "ok", "config": "/etc/xknock/xknock.yaml", "credentials": 3, "disabled": [],
+        "dry_run": false, "gate": "table", "grants": 5,
+        "hooks": {"running": true, "done": 12, "failed": 1, "dropped": 2}, "identity": "ok",
+        "interfaces": [
+            {"device": "host0", "mode": "native", "name": "host0", "reason": null, "since": null},
+            {"device": "ens3", "mode": "generic", "name": "lan", "reason": null, "since": null}],
+        "locked": 0, "memory": "the copy of a clean stop", "owned": true, "panic": false, "panic_since": null,
+        "pid": 1238, "port": 62201, "stealth": "drop", "tags": 12, "trial_ends_in_s": null, "uptime_s": 2,
+        "version": "0.1.0", "worker_pid": 1243})"));
+}
+
+TEST_CASE("status: all that can be wrong") {
+    Desk desk;
+    auto config = FakeDaemon::make_config();
+    config.answer_as_closed = true;
+    config.gate_mode = config::GateMode::external;
+    config.port = 4;
+    config.disabled = {{"users/eve.yaml", {"users/eve.yaml:1:1: unknown key \"x\"", "and more"}}};
+    desk.daemon.set_config(config);
+    desk.daemon.states[0].locked_until = ns(desk.in(1));
+    desk.daemon.states[1].locked_until = authz::kLockedForGood;
+    desk.daemon.states[2].locked_until = ns(desk.in(-1)); // over
+    desk.daemon.status.dry_run = true;
+    desk.daemon.status.trial_left = std::chrono::seconds(299);
+    desk.daemon.status.panic = true;
+    desk.daemon.status.panic_since = desk.now.wall;
+    desk.daemon.status.interfaces = {{"vpn0", "", "missing", desk.now.wall, "there is no interface \"vpn0\""}};
+    desk.daemon.status.carrier = config::Carrier::another;
+    desk.daemon.status.clock_is_wrong = true;
+    const json status = desk.ask({{"verb", "status"}});
+    CHECK(status.at("stealth") == "closed");
+    CHECK(status.at("gate") == "external");
+    CHECK(status.at("port") == 4);
+    CHECK(status.at("disabled") == json::parse(R"([{"file": "users/eve.yaml",
+        "faults": ["users/eve.yaml:1:1: unknown key \"x\"", "and more"]}])"));
+    CHECK(status.at("locked") == 2);
+    CHECK(status.at("dry_run") == true);
+    CHECK(status.at("trial_ends_in_s") == 299);
+    CHECK(status.at("panic") == true);
+    CHECK(status.at("panic_since") == "2025-11-21T11:50:07Z");
+    CHECK(status.at("interfaces") == json::parse(R"([{"device": null, "mode": "missing", "name": "vpn0",
+        "reason": "there is no interface \"vpn0\"", "since": "2025-11-21T11:50:07Z"}])"));
+    CHECK(status.at("identity") == "copied");
+    CHECK(status.at("clock") == "wrong");
+    CHECK(status.at("hooks") == nullptr);
+    desk.daemon.status.carrier = config::Carrier::unnamed;
+    CHECK(desk.ask({{"verb", "status"}}).at("identity") == "unnamed");
+    desk.daemon.status.carrier = config::Carrier::none;
+    CHECK(desk.ask({{"verb", "status"}}).at("identity") == "ok");
+}
+
+TEST_CASE("grants: their holders by the configuration, whatever is gone from it") {
+    Desk desk;
+    desk.daemon.grants = {
+        make_grant("192.0.2.2", 22, "ssh", {{kPhone, desk.in(29)}, {kLaptop, desk.in(28)}}),
+        make_grant("192.0.2.3", 80, "", {{kGone, desk.in(0)}}),
+        make_grant("192.0.2.4", 80, "web", {{authz::kOperator, desk.in(600)}}),
+    };
+    desk.daemon.grants[0].endpoint = "tcp/22 of 198.51.100.7";
+    CHECK(desk.ask({{"verb", "grants"}}) == json::parse(R"({"grants": [
+        {"address": "192.0.2.2", "endpoint": "tcp/22 of 198.51.100.7", "expires_in_s": 29, "service": "ssh", "holders": [
+            {"credential": "0201000000000000", "device": "phone", "expires_in_s": 29, "user": "bob"},
+            {"credential": "0101000000000000", "device": "laptop", "expires_in_s": 28, "user": "anna"}]},
+        {"address": "192.0.2.3", "endpoint": "tcp/80", "expires_in_s": 0, "service": "", "holders": [
+            {"credential": "0909000000000000", "device": "", "expires_in_s": 0, "user": ""}]},
+        {"address": "192.0.2.4", "endpoint": "tcp/80", "expires_in_s": 600, "service": "web", "holders": [
+            {"credential": "ffffffffffffffff", "device": "", "expires_in_s": 600, "user": "operator"}]}]})"));
+    desk.daemon.grants.clear();
+    CHECK(desk.ask({{"verb", "grants"}}) == json::parse(R"({"grants": []})"));
+}
+
+TEST_CASE("seconds that are left are rounded up, and never less than none") {
+    Desk desk;
+    const auto left = [&](std::chrono::nanoseconds more) {
+        desk.daemon.grants = {make_grant("192.0.2.2", 22, "ssh", {{kPhone, desk.now.boot + more}})};
+        return desk.ask({{"verb", "grants"}}).at("grants").at(0).at("expires_in_s").get<int>();
+    };
+    CHECK(left(std::chrono::nanoseconds(1)) == 1);
+    CHECK(left(std::chrono::seconds(1)) == 1);
+    CHECK(left(std::chrono::milliseconds(1001)) == 2);
+    CHECK(left(std::chrono::seconds(-3)) == 0);
+}
+
+TEST_CASE("grants: a list in whose middle grants come and go, and a reload takes a user away") {
+    Desk desk;
+    desk.daemon.grants = {make_grant("192.0.2.2", 22, "ssh", {{kPhone, desk.in(30)}}),
+                          make_grant("192.0.2.4", 22, "ssh", {{kPhone, desk.in(30)}}),
+                          make_grant("192.0.2.6", 22, "ssh", {{kPhone, desk.in(30)}})};
+    const json reply = ask_with_pause(desk, "grants", [&] {
+        auto config = FakeDaemon::make_config();
+        config.policy.credentials.pop_back();
+        config.policy.make_index();
+        desk.daemon.set_config(config); // the one of before is gone
+        desk.daemon.grants = {make_grant("192.0.2.1", 22, "ssh", {{kPhone, desk.in(30)}}),
+                              make_grant("192.0.2.5", 22, "", {{kPhone, desk.in(30)}}),
+                              make_grant("192.0.2.6", 22, "", {{kLaptop, desk.in(30)}})};
+        desk.now.boot += std::chrono::seconds(10);
+    });
+    std::vector<std::string> seen;
+    for (const json& grant : reply.at("grants"))
+        seen.push_back(grant.at("address").get<std::string>() + " " +
+                       grant.at("holders").at(0).at("user").get<std::string>() + " " + grant.at("expires_in_s").dump());
+    CHECK(seen == std::vector<std::string>{"192.0.2.2 bob 30", "192.0.2.5  20", "192.0.2.6 anna 20"});
+}
+
+TEST_CASE("users: each device with all that is known of it") {
+    Desk desk;
+    auto& laptop = desk.daemon.states[0];
+    laptop.locked_until = ns(desk.in(30));
+    laptop.failures = 6;
+    laptop.accepted = 1;
+    laptop.last_accepted = desk.now.wall.time_since_epoch().count();
+    laptop.last_address = address_of("192.0.2.2");
+    CHECK(desk.ask({{"verb", "users"}}) == json::parse(R"({"disabled": [], "users": [
+        {"user": "anna", "device": "laptop", "id": "0101000000000000", "factor": "totp",
+         "services": ["ssh", "web", "vpn"], "status": "locked for 30s", "wrong_codes": 6, "knocks": 1,
+         "last_knock": "2025-11-21T11:50:07Z", "last_address": "192.0.2.2"},
+        {"user": "anna", "device": "robot", "id": "0102000000000000", "factor": "hmac", "services": ["ssh", "web"],
+         "status": "ok", "wrong_codes": 0, "knocks": 0, "last_knock": null, "last_address": null},
+        {"user": "bob", "device": "phone", "id": "0201000000000000", "factor": "none", "services": ["ssh"],
+         "status": "ok", "wrong_codes": 0, "knocks": 0, "last_knock": null, "last_address": null}]})"));
+}
+
+TEST_CASE("users: every status") {
+    Desk desk;
+    const auto status = [&](const std::function<void(authz::Credential&, authz::CredentialState&)>& make) {
+        auto config = FakeDaemon::make_config();
+        desk.daemon.states.clear();
+        make(config.policy.credentials[0], desk.daemon.states[0]);
+        desk.daemon.set_config(config);
+        return desk.ask({{"verb", "users"}}).at("users").at(0).at("status").get<std::string>();
+    };
+    CHECK(status([](auto& c, auto&) { c.enabled = false; }) == "disabled");
+    CHECK(status([&](auto& c, auto&) { c.valid_from = desk.now.wall + std::chrono::seconds(1); }) == "not yet valid");
+    CHECK(status([&](auto& c, auto&) { c.valid_until = desk.now.wall; }) == "expired");
+    CHECK(status([&](auto&, auto& s) { s.locked_until = ns(desk.in(60)); }) == "locked for 1m");
+    CHECK(status([](auto&, auto& s) { s.locked_until = authz::kLockedForGood; }) == "locked");
+    CHECK(status([&](auto&, auto& s) { s.locked_until = ns(desk.in(0)); }) == "ok");
+}
+
+TEST_CASE("users: a list in whose middle another configuration counts is that of the one in which it began") {
+    Desk desk;
+    auto before = FakeDaemon::make_config();
+    before.disabled = {{"users/eve.yaml", {"a fault"}}};
+    desk.daemon.set_config(std::move(before));
+    const json reply = ask_with_pause(desk, "users", [&] {
+        auto config = FakeDaemon::make_config();
+        config.policy.credentials.clear();
+        config.policy.services.clear();
+        config.policy.make_index();
+        desk.daemon.set_config(config); // nobody but the list holds the one of before
+        desk.daemon.states[2].accepted = 7;
+    });
+    REQUIRE(reply.at("users").size() == 3);
+    CHECK(reply.at("users").at(2).at("user") == "bob");
+    CHECK(reply.at("users").at(2).at("services") == json{"ssh"});
+    CHECK(reply.at("users").at(2).at("knocks") == 7);
+    CHECK(reply.at("disabled").size() == 1);
+    CHECK(desk.ask({{"verb", "users"}}) == json::parse(R"({"users": [], "disabled": []})"));
+}
+
+TEST_CASE("stats: every counter has its name") {
+    Desk desk;
+    desk.daemon.judgement.rejects[static_cast<std::size_t>(authz::Reject::wrong_code)] = 6;
+    desk.daemon.judgement.accepted = {99, 5, 4, 3, 2, 99, 99, 99};
+    desk.daemon.judgement.retries = 1;
+    const json stats = desk.ask({{"verb", "stats"}});
+    CHECK(stats.at("filter") == json{{"candidate", 11}, {"seen", 2}});
+    CHECK(stats.at("accepted") == json{{"open", 5}, {"close", 4}, {"close-all", 3}, {"probe", 2}});
+    CHECK(stats.at("retries") == 1);
+    CHECK(stats.at("refused").size() == authz::kRejects);
+    CHECK(stats.at("refused").at("wrong-code") == 6);
+    CHECK(stats.at("refused").at("panic") == 0);
+    CHECK(stats.size() == 4);
+}
