@@ -7,7 +7,8 @@
 namespace xk::authz {
 namespace {
 
-constexpr std::string_view kHead = "xknock-bans 1 ";
+constexpr std::string_view kName = "xknock-bans ";
+constexpr std::string_view kHead = "xknock-bans 1 "; // with the number of the format
 
 // Cuts off what stands before the next `end`; nothing where there is none.
 std::optional<std::string_view> cut(std::string_view& text, char end) {
@@ -88,6 +89,16 @@ std::string bans_text(const BanBook& book) {
         for (const BanClaim& claim : claims)
             text += claim_line(prefix, claim);
     return text;
+}
+
+bool is_of_newer_release(std::string_view text, std::string_view boot) {
+    if (!text.starts_with(kName))
+        return false;
+    text.remove_prefix(kName.size());
+    unsigned number = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return code == std::errc{} && number > 1 && text.starts_with(" " + std::string(boot));
 }
 
 bool is_of_another_boot(std::string_view text, std::string_view boot) {

@@ -25,6 +25,9 @@ std::string change_lines(const Prefix& prefix, const BanClaims& before, const Ba
 // The whole book, without its head.
 std::string bans_text(const BanBook& book);
 
+// Whether a release to come wrote it in this boot: its first line has a higher number.
+bool is_of_newer_release(std::string_view text, std::string_view boot);
+
 // Whether it is text of bans, whose times mean nothing in this boot.
 bool is_of_another_boot(std::string_view text, std::string_view boot);
 

@@ -2,18 +2,22 @@
 #include "daemon/authz/state.h"
 
 #include "daemon/authz/lockout.h"
+#include "daemon/authz/state_read.h"
 #include "protocol/otp.h"
 
 #include <sodium.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <limits>
 #include <optional>
+#include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace xk::authz {
@@ -43,67 +47,51 @@ std::int64_t carry_over(std::int64_t locked_until, std::int64_t saved_boot, cons
     return now.boot.time_since_epoch().count() + (locked_until - saved_boot);
 }
 
-// A copy: header, number of credentials, number of replay entries (both std::uint64_t), the records, and
-// BLAKE2b-32 over all before. Written and read on one machine, so in its own byte order.
-constexpr std::size_t kChecksumSize = 32;
-
-Bytes<kChecksumSize> checksum(ByteView bytes) {
-    Bytes<kChecksumSize> sum;
-    crypto_generichash(sum.data(), sum.size(), bytes.data(), bytes.size(), nullptr, 0);
-    return sum;
-}
-
 template <typename T>
 void append(std::string& to, const T* from, std::size_t count) {
     to.append(reinterpret_cast<const char*>(from), count * sizeof(T));
 }
 
-// Takes `count` records off the front; false when there are fewer.
-template <typename T>
-bool take(ByteView& from, T* to, std::size_t count) {
-    if (from.size() / sizeof(T) < count)
-        return false;
-    if (count != 0)
-        std::memcpy(static_cast<void*>(to), from.data(), count * sizeof(T));
-    from = from.subspan(count * sizeof(T));
-    return true;
-}
+ByteView view_of(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
-struct Copy {
-    StateHeader header;
-    std::vector<CredentialState> credentials;
-    std::vector<ReplayEntry> replay;
-};
-
-std::optional<Copy> parse_copy(ByteView bytes) {
-    if (bytes.size() < kChecksumSize)
-        return std::nullopt;
-    const ByteView sum = bytes.last(kChecksumSize);
-    bytes = bytes.first(bytes.size() - kChecksumSize);
-    Copy copy;
-    std::uint64_t counts[2];
-    if (!std::ranges::equal(checksum(bytes), sum) || !take(bytes, &copy.header, 1) ||
-        copy.header.magic != kStateMagic || !take(bytes, counts, 2) || counts[0] > kCredentialStates ||
-        counts[1] > kMostReplayEntries)
-        return std::nullopt;
-    copy.credentials.resize(counts[0]);
-    copy.replay.resize(counts[1]);
-    if (!take(bytes, copy.credentials.data(), counts[0]) || !take(bytes, copy.replay.data(), counts[1]) ||
-        !bytes.empty())
-        return std::nullopt;
-    return copy;
+void add_section(StateDirectory& directory, SectionType type, std::size_t record_size, std::uint64_t length) {
+    Section& section = directory.section[directory.sections++];
+    section.type = type;
+    section.version = 1;
+    section.record_size = static_cast<std::uint32_t>(record_size);
+    section.offset = directory.size;
+    section.length = length;
+    directory.size += length;
 }
 
 } // namespace
 
+StateDirectory directory_of(std::size_t replay_entries, const Bytes<16>& boot_id) {
+    StateDirectory directory;
+    directory.magic = kStateMagic;
+    directory.boot_id = boot_id;
+    directory.live = 1;
+    directory.size = sizeof directory;
+    add_section(directory, SectionType::judgement, sizeof(StateHeader), sizeof(StateHeader));
+    add_section(directory, SectionType::credentials, sizeof(CredentialState), sizeof(StateImage::credentials));
+    add_section(directory, SectionType::asked, sizeof(Asked), sizeof(StateImage::asked));
+    add_section(directory, SectionType::replay, sizeof(ReplayEntry), replay_entries * sizeof(ReplayEntry));
+    seal_directory(directory);
+    return directory;
+}
+static_assert(offsetof(StateImage, header) == sizeof(StateDirectory) &&
+              offsetof(StateImage, credentials) == offsetof(StateImage, header) + sizeof(StateHeader) &&
+              offsetof(StateImage, asked) == offsetof(StateImage, credentials) + sizeof(StateImage::credentials) &&
+              sizeof(StateImage) == offsetof(StateImage, asked) + sizeof(StateImage::asked));
+
 bool is_clean_copy(ByteView copy) {
-    const auto parsed = parse_copy(copy);
-    return parsed && parsed->header.clean == 1;
+    StateContents contents;
+    return read_copy(copy, contents) == StateFit::whole && contents.header.clean == 1;
 }
 
 bool is_first_copy(ByteView copy) {
-    const auto parsed = parse_copy(copy);
-    return parsed && all_zero(parsed->header.boot_id);
+    StateContents contents;
+    return read_copy(copy, contents) == StateFit::whole && all_zero(contents.boot_id);
 }
 
 std::string save_state(const StateImage& image, std::span<const ReplayEntry> replay, const Now& now, bool clean) {
@@ -124,14 +112,22 @@ std::string save_state(const StateImage& image, std::span<const ReplayEntry> rep
         std::ranges::copy_if(replay, std::back_inserter(kept), [&](const ReplayEntry& e) {
             return e.progress != Progress::none && e.slot + kSlotsKept >= header.high_slot;
         });
-    const std::uint64_t counts[2] = {credentials, kept.size()};
+    StateDirectory directory;
+    directory.magic = kStateMagic;
+    directory.boot_id = image.directory.boot_id;
+    directory.size = sizeof directory;
     std::string out;
+    append(out, &directory, 1);
     append(out, &header, 1);
-    append(out, counts, 2);
     append(out, image.credentials.data(), credentials);
     append(out, kept.data(), kept.size());
-    const auto sum = checksum({reinterpret_cast<const std::uint8_t*>(out.data()), out.size()});
-    append(out, sum.data(), sum.size());
+    add_section(directory, SectionType::judgement, sizeof header, sizeof header);
+    add_section(directory, SectionType::credentials, sizeof(CredentialState), credentials * sizeof(CredentialState));
+    add_section(directory, SectionType::replay, sizeof(ReplayEntry), kept.size() * sizeof(ReplayEntry));
+    for (Section& section : std::span(directory.section).first(directory.sections))
+        section.checksum = checksum_of(view_of(out).subspan(section.offset, section.length));
+    seal_directory(directory);
+    std::memcpy(out.data(), &directory, sizeof directory);
     return out;
 }
 
@@ -155,21 +151,20 @@ void State::read_records() {
 }
 
 bool State::is_of(const Bytes<16>& boot_id) const {
-    return header().magic == kStateMagic && header().boot_id == boot_id;
+    const StateDirectory ours = directory_of(replay_.entries().size(), boot_id);
+    return std::memcmp(&ours, &image_->directory, sizeof ours) == 0;
 }
 
-State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew, ByteView copy) {
-    const auto parsed = parse_copy(copy);
+State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew,
+                          const StateContents* copy) {
     StateHeader& h = header();
     // Knocks that do not fit (there was room for more of them) would count again.
-    const bool clean = parsed && parsed->header.clean == 1 && parsed->replay.size() <= replay_.entries().size();
-    if (parsed) {
-        h = parsed->header;
-        std::copy(parsed->credentials.begin(), parsed->credentials.end(), image_->credentials.begin());
-        for (CredentialState& c : image_->credentials) {
-            if (all_zero(c.id))
-                break;
-            c.locked_until = carry_over(c.locked_until, parsed->header.saved_boot, now);
+    const bool clean = copy != nullptr && copy->header.clean == 1 && copy->replay.size() <= replay_.entries().size();
+    if (copy != nullptr) {
+        h = copy->header;
+        std::copy(copy->credentials.begin(), copy->credentials.end(), image_->credentials.begin());
+        for (CredentialState& c : std::span(image_->credentials).first(copy->credentials.size())) {
+            c.locked_until = carry_over(c.locked_until, copy->header.saved_boot, now);
             c.wrong_until = 0;
         }
     }
@@ -183,23 +178,41 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
         h.horizon = std::max(h.horizon, slot_end(std::min(h.high_slot, kLastSlot)).time_since_epoch().count());
         h.horizon_boot = (now.boot + skew).time_since_epoch().count();
     }
-    h.magic = 0;
     h.clean = 0;
     h.saved_boot = 0;
     h.attempts = 0;
     h.attempt = {};
     randombytes_buf(h.hash_key.data(), h.hash_key.size());
     if (clean)
-        std::ranges::transform(parsed->replay, replay_.entries().begin(), [](ReplayEntry e) {
+        std::ranges::transform(copy->replay, replay_.entries().begin(), [](ReplayEntry e) {
             e.progress = e.progress >= Progress::asking ? Progress::done : Progress::judged; // nothing goes on
             return e;
         });
-    replay_.read(h.hash_key, h.high_slot);
+    finish(boot_id);
+    return clean ? Begin::from_clean_copy : copy != nullptr ? Begin::from_copy : Begin::from_nothing;
+}
+
+bool State::take_over(const StateContents& before) {
+    if (before.credentials.size() > kCredentialStates || before.asked.size() > kMostAsked ||
+        before.replay.size() > replay_.entries().size())
+        return false;
+    header() = before.header;
+    std::ranges::copy(before.credentials, image_->credentials.begin());
+    std::ranges::copy(before.asked, image_->asked.begin());
+    std::ranges::copy(before.replay, replay_.entries().begin());
+    finish(before.boot_id);
+    return true;
+}
+
+// The file is whole by the last store.
+void State::finish(const Bytes<16>& boot_id) {
+    replay_.read(header().hash_key, header().high_slot);
     read_records();
-    h.boot_id = boot_id;
+    StateDirectory directory = directory_of(replay_.entries().size(), boot_id);
+    const std::uint64_t magic = std::exchange(directory.magic, 0);
+    image_->directory = directory;
     stores_before_are_done();
-    h.magic = kStateMagic;
-    return clean ? Begin::from_clean_copy : parsed ? Begin::from_copy : Begin::from_nothing;
+    image_->directory.magic = magic;
 }
 
 const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id) {

@@ -2,7 +2,8 @@
 //
 // What judgement must not forget: one block of memory that is a shared mapping of a file in /run, so that
 // kill -9 loses nothing and remembering costs no system call. The layout is plain data; every record
-// becomes valid by its last store, so that it is whole or absent wherever the process ends.
+// becomes valid by its last store, so that it is whole or absent wherever the process ends. How a release reads what
+// another one wrote is in state_layout.h.
 //
 // Four things live here: which knocks were judged (replay.h), what each credential did (CredentialState), what was
 // asked for and is not done yet (Asked), and the horizon, the moment before which nothing can be proved to be new.
@@ -11,6 +12,7 @@
 #include "daemon/authz/firewall.h"
 #include "daemon/authz/reject.h"
 #include "daemon/authz/replay.h"
+#include "daemon/authz/state_layout.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
 #include "protocol/slot.h"
@@ -25,8 +27,6 @@
 #include <vector>
 
 namespace xk::authz {
-
-inline constexpr std::uint64_t kStateMagic = 0x786b6e6f636b3033; // "xknock03": and the layout's version
 
 struct CredentialState {
     wire::CredentialId id;      // all zero: free
@@ -46,8 +46,6 @@ static_assert(sizeof(CredentialState) == 104);
 inline constexpr std::int64_t kLockedForGood = INT64_MAX;
 
 struct StateHeader {
-    std::uint64_t magic;
-    Bytes<16> boot_id;         // of the boot whose BootTime is used here
     Bytes<16> hash_key;        // of the fingerprints and of the replay memory's index; random
     std::uint64_t high_slot;   // highest slot ever accepted
     std::int64_t horizon;      // wall time, us: client clocks up to here are refused
@@ -65,6 +63,7 @@ struct StateHeader {
     std::int64_t wall_of_boot;  // us: the wall time of boot time 0, as it was last seen; 0: not yet
 };
 static_assert(kRejects <= 64);
+static_assert(sizeof(StateHeader) == 672);
 
 // Of an accepted knock whose pinhole is not open yet: its record is not in the ring any more, so that a process that
 // ends meanwhile has only this to ask again by.
@@ -75,12 +74,14 @@ struct Asked {
     std::int64_t arrived; // boot time, ns
     std::uint64_t live;   // 1: this is one; stored last
 };
+static_assert(sizeof(Asked) == 96); // another record is another version of its section
 
 inline constexpr std::size_t kCredentialStates = 65536;
 inline constexpr std::size_t kMostAsked = 4096; // at once; they wait for a fifth of a second or so
 
 // The replay memory's entries follow it, as many as there is memory for.
 struct StateImage {
+    StateDirectory directory;
     StateHeader header;
     std::array<CredentialState, kCredentialStates> credentials;
     std::array<Asked, kMostAsked> asked;
@@ -91,7 +92,10 @@ constexpr std::size_t state_size(std::size_t replay_entries) {
     return sizeof(StateImage) + replay_entries * sizeof(ReplayEntry);
 }
 
-// The copy for /var/lib, which outlives a reboot: the used records only, with a checksum. It may be made by a
+// Of a live file with an image and so many entries; as it is when the file is whole.
+StateDirectory directory_of(std::size_t replay_entries, const Bytes<16>& boot_id);
+
+// The copy for /var/lib, which outlives a reboot: the used records only, with checksums. It may be made by a
 // process that does not trust the image: nothing in it steers what is read. The knocks that were judged
 // are part of it after a clean stop; otherwise the horizon stands in for them.
 std::string save_state(const StateImage& image, std::span<const ReplayEntry> replay, const Now& now, bool clean);
@@ -104,6 +108,8 @@ bool is_first_copy(ByteView copy);
 
 // The credential's record, if it has one.
 const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id);
+
+struct StateContents;
 
 // A view of the mapping, and the indexes of what is in there.
 class State {
@@ -120,12 +126,16 @@ class State {
 
     enum class Begin { from_clean_copy, from_copy, from_nothing };
 
-    // Begins anew for this boot, in memory that is all zero. `copy` is what save_state() made in an earlier
-    // boot, or empty, or damaged, which counts as empty. Client clocks up to this moment are refused in any case: a
+    // Begins anew for this boot, in memory that is all zero. `copy` is what read_copy() found of an earlier
+    // boot; null: nothing. Client clocks up to this moment are refused in any case: a
     // copy of a clean stop does not know whether the disk that it lies on was rolled back or copied since. Without
     // one, those up to this moment + skew are refused, whatever the wall clock will be set to, and so are those up to
     // the end of the highest slot that the copy knows. Lock-outs and used codes of the copy hold either way.
-    Begin begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew, ByteView copy);
+    Begin begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew, const StateContents* copy);
+
+    // Goes on, in memory that is all zero, with what another release remembered in this boot, or this one in a file
+    // with other room: as if nothing had happened. False where there is too little room, and then nothing was written.
+    bool take_over(const StateContents& before);
 
     // The credential's record; made where there is none. Null when all are taken and none may be given to another.
     CredentialState* credential(const wire::CredentialId& id);
@@ -171,6 +181,7 @@ class State {
 
   private:
     void read_records();
+    void finish(const Bytes<16>& boot_id);
 
     StateImage* image_;
     ReplayMemory replay_;

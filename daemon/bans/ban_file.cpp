@@ -32,6 +32,19 @@ bool write_whole(const Fd& fd, std::string_view text) {
 
 } // namespace
 
+Result<void> BanFile::check() const {
+    const Fd fd(path_.empty() ? -1 : ::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    char line[128];
+    const ssize_t n = fd ? ::read(fd.get(), line, sizeof line) : 0;
+    if (n <= 0 || !authz::is_of_newer_release({line, static_cast<std::size_t>(n)}, boot_))
+        return {};
+    return Error{in_quotes(path_) + " was written by a newer release",
+                 "start the release that wrote it; or \"rm " + path_ +
+                     "\": bans then come from the filter and from nftables, and those of one address by several owners "
+                     "become one",
+                 Exit::configuration};
+}
+
 Result<std::optional<authz::BanBook>> BanFile::read() const {
     if (path_.empty() || (::access(path_.c_str(), F_OK) != 0 && errno == ENOENT))
         return std::optional<authz::BanBook>();

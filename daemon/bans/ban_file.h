@@ -22,6 +22,8 @@ class BanFile {
         : path_(run_directory + "/" + kName), boot_(std::move(boot)) {}
     static constexpr const char* kName = "bans";
 
+    // An error where a newer release wrote the file: who went on without it would forget bans.
+    Result<void> check() const;
     // What a daemon before us left in this boot; nothing where it left none. A file that cannot be read is an error.
     Result<std::optional<authz::BanBook>> read() const;
 

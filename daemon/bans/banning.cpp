@@ -39,28 +39,36 @@ void Banning::use(xdp::Filter& filter) {
 
 Result<void> Banning::adopt(BanFile file, const Now& now) {
     file_ = std::move(file);
+    if (auto fine = file_.check(); !fine)
+        return fine;
     auto kept = file_.read();
     if (!kept)
         log::error(std::move(kept).error().within("whose the bans are"));
     else if (*kept)
         book_ = **std::move(kept);
     book_.expire(now.boot);
-    // The file can lack what the disk did not take, or be of a release that had none.
+    // The file can lack what the disk did not take, or be of a release that had none; without it the filter's maps may
+    // be of a release whose maps cannot be read.
     authz::BanList left = xdp::read_bans(*filter_);
     left.expire(now.boot);
     std::map<Prefix, authz::Ban> unknown;
     for (const auto& [prefix, ban] : left.all())
         if (book_.claims_of(prefix).empty() || authz::is_longer(ban.until, book_.until_for_filter(prefix)))
             unknown.emplace(prefix, ban);
-    if (!unknown.empty() && in_nftables()) {
-        auto reasons = nft::read_ban_reasons(socket_);
-        if (!reasons)
-            return reasons.error();
-        for (auto& [prefix, ban] : unknown)
-            ban.reason = (*reasons)[prefix];
+    const bool has_file = kept && *kept;
+    if ((!unknown.empty() || !has_file) && in_nftables()) {
+        auto in_sets = nft::read_bans(socket_, now.boot);
+        if (!in_sets)
+            return in_sets.error();
+        for (const auto& [prefix, ban] : *in_sets)
+            if (const auto known = unknown.find(prefix); known != unknown.end())
+                known->second.reason = ban.reason;
+            else if (!has_file)
+                unknown[prefix] = {ban.until, ban.reason};
     }
     for (const auto& [prefix, ban] : unknown)
         book_.set(prefix, authz::with_claim(book_.claims_of(prefix), {ban.reason, prefix, ban.until}));
+    book_.expire(now.boot);
     if (auto done = file_.replace(book_); !done)
         log::error(done.error());
     return {};
@@ -88,7 +96,7 @@ void Banning::write_networks(nft::Transaction& transaction) const {
     std::vector<nft::BannedNetwork> networks;
     for (const auto& [prefix, ban] : list().all())
         if (!prefix.is_single())
-            networks.push_back({prefix, ban.reason});
+            networks.push_back({prefix, ban.reason, ban.until});
     nft::write_banned_networks(transaction, networks);
 }
 

@@ -33,7 +33,8 @@ class Banning {
     void use(xdp::Filter& filter);
 
     // Reads back the bans of a daemon before us: from its file, and what that lacks from the filter's pinned maps, with
-    // the owners that nftables shows beside the elements. No path: nothing is kept.
+    // the owners that nftables shows beside the elements; without the file also those that nftables alone knows. A file
+    // of a newer release is an error. No path: nothing is kept.
     Result<void> adopt(BanFile file, const Now& now);
     // Writes all of them into filter and nftables: at start, when the ruleset stands.
     Result<void> install(const Now& now);

@@ -4,7 +4,6 @@
 #include "daemon/log.h"
 
 #include <csignal>
-#include <utility>
 
 namespace xk {
 
@@ -25,11 +24,10 @@ CopyWriter::~CopyWriter() {
     thread_.join();
 }
 
-void CopyWriter::write(bool sync) {
+void CopyWriter::write() {
     {
         const std::lock_guard lock(mutex_);
         wanted_ = true;
-        sync_ = sync_ || sync;
     }
     wanted_or_over_.notify_one();
 }
@@ -41,9 +39,8 @@ void CopyWriter::work() {
         if (!wanted_)
             return;
         wanted_ = false;
-        const bool sync = std::exchange(sync_, false);
         lock.unlock();
-        if (auto saved = files_.save(Now::read(), false, sync); !saved)
+        if (auto saved = files_.save(Now::read(), false); !saved)
             spdlog::error("{}", saved.error().message);
         lock.lock();
     }

@@ -21,8 +21,8 @@ class CopyWriter {
     ~CopyWriter();
 
     // Returns at once. The memory is read after this call; what is asked for while a write is under way is one more
-    // write after it. `sync` waits (there) until it is on the disk. What fails is logged.
-    void write(bool sync);
+    // write after it. What fails is logged.
+    void write();
 
   private:
     void work();
@@ -30,7 +30,7 @@ class CopyWriter {
     StateFiles& files_;
     std::mutex mutex_;
     std::condition_variable wanted_or_over_;
-    bool wanted_ = false, sync_ = false, over_ = false;
+    bool wanted_ = false, over_ = false;
     std::thread thread_;
 };
 

@@ -171,7 +171,7 @@ Result<void> Daemon::run() {
     for (int i = 0; i < 300 && ::waitpid(parts_.worker.pid, &status, WNOHANG) == 0; ++i)
         ::poll(nullptr, 0, 10);
     copies_.reset();
-    if (auto saved = parts_.state_files.save(Now::read(), true, true); !saved)
+    if (auto saved = parts_.state_files.save(Now::read(), true); !saved)
         log::error(saved.error());
     if (auto saved = owners_.save(); !saved)
         log::error(saved.error());

@@ -3,12 +3,14 @@
 
 #include "daemon/log.h"
 #include "daemon/xdp/links.h"
+#include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
 
 #include <unistd.h>
 
 #include <algorithm>
 #include <sstream>
+#include <string_view>
 
 namespace xk {
 namespace {
@@ -19,6 +21,10 @@ using namespace std::chrono_literals;
 constexpr std::chrono::seconds kSayGap = 5min, kLongestSayGap = 1h;
 // Some drivers begin anew when a program is tried on them, so one that refuses it is left alone for a while.
 constexpr std::chrono::seconds kTryGap = 1s, kLongestTryGap = 1min;
+
+// The first line, with the number of the format. The release before wrote none, and takes it for an interface's name,
+// which no interface has.
+constexpr std::string_view kName = "xknock-interfaces ", kHead = "xknock-interfaces 1\n";
 
 std::string line_of(const Interfaces::Interface& one) {
     return one.attachment.interface + " has no filter, and knocks are not heard there: " + one.reason;
@@ -59,8 +65,15 @@ Interfaces::Interfaces(const std::string& directory, uid_t owner) : file_(direct
     if (!content)
         log::error(content.error()); // as if none had been there: a start waits for nobody then
     std::istringstream lines(content ? *content : "");
-    for (std::string line; std::getline(lines, line);)
-        had_filter_.insert(line);
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with(kName) && line + "\n" != kHead) {
+            log::error({in_quotes(file_) + " was written by a newer release: a start waits for no interface", {}});
+            had_filter_.clear();
+            return;
+        }
+        if (!line.starts_with(kName))
+            had_filter_.insert(line);
+    }
 }
 
 bool Interfaces::waits(const std::vector<std::string>& names) const {
@@ -219,7 +232,7 @@ void Interfaces::remember() {
             had.insert(one.attachment.interface);
     if (file_.empty() || had == had_filter_)
         return;
-    std::string content;
+    std::string content(kHead);
     for (const std::string& name : had)
         content += name + "\n";
     if (auto done = write_file(file_, content, 0644, true); !done)

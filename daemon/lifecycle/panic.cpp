@@ -7,12 +7,25 @@
 #include <sys/stat.h>
 
 #include <sstream>
+#include <string_view>
 
 namespace xk {
 namespace {
 
 constexpr const char* kBegun = "begun";
 constexpr const char* kFinished = "finished";
+// The last line, with the number of the format. The release before wrote none, and reads past it.
+constexpr std::string_view kVersion = "xknock-panic 1\n";
+
+// Cuts the last line off; false where it is of another format than ours.
+bool cut_version(std::string& content) {
+    const auto at = content.find("xknock-panic ");
+    if (at == content.npos)
+        return true;
+    const bool known = content.substr(at) == kVersion;
+    content.resize(at);
+    return known;
+}
 
 } // namespace
 
@@ -34,8 +47,10 @@ Panic Panic::read(const std::string& directory, uid_t owner) {
     return panic;
 }
 
-// "finished SECONDS", and the session of whoever called it: "192.0.2.2 40000 192.0.2.1 22".
-bool Panic::parse(const std::string& content) {
+// "finished SECONDS" in the first line, and the session of whoever called it: "192.0.2.2 40000 192.0.2.1 22".
+bool Panic::parse(std::string content) {
+    if (!cut_version(content))
+        return false;
     std::istringstream words(content);
     std::string state, remote, local;
     std::int64_t seconds = 0;
@@ -66,7 +81,7 @@ Result<void> Panic::write() const {
     if (spared_)
         content << ' ' << spared_->remote.text() << ' ' << spared_->remote_port << ' ' << spared_->local.text() << ' '
                 << spared_->local_port;
-    content << '\n';
+    content << '\n' << kVersion;
     return write_file(file_, content.str(), 0600, true);
 }
 

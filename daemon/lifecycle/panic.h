@@ -38,7 +38,7 @@ class Panic {
 
   private:
     explicit Panic(std::string file) : file_(std::move(file)) {}
-    bool parse(const std::string& content);
+    bool parse(std::string content);
     Result<void> write() const;
 
     std::string file_;

@@ -41,7 +41,7 @@ Result<void> prepare_directories(const config::Config& config) {
 }
 
 Result<std::string> set_up_worker(const privsep::Child& worker, const config::Config& config, int ring,
-                                  const StateFiles& files, const Bytes<16>& boot_id) {
+                                  StateFiles& files, const Bytes<16>& boot_id) {
     privsep::Setup setup;
     setup.uid = config.worker_account.uid;
     setup.gid = config.worker_account.gid;
@@ -53,6 +53,9 @@ Result<std::string> set_up_worker(const privsep::Child& worker, const config::Co
     std::vector<int> fds = {ring, files.state_fd()};
     if (setup.has_copy)
         fds.push_back(files.copy_fd());
+    setup.has_previous = files.previous_fd() >= 0 ? 1 : 0;
+    if (setup.has_previous)
+        fds.push_back(files.previous_fd());
     const Error silent{"xknock-worker does not come up", "its own last words are above this line"};
     if (!privsep::send(worker.channel, setup, fds)) // it ended at once
         return silent;
@@ -66,6 +69,13 @@ Result<std::string> set_up_worker(const privsep::Child& worker, const config::Co
         return silent;
     if (answer->begin == privsep::kResumed)
         return std::string("the memory of this boot");
+    if (answer->begin == privsep::kUnreadable)
+        return files.unreadable(static_cast<authz::StateFit>(answer->fit));
+    if (answer->begin == privsep::kTakenOver) {
+        if (auto done = files.settle(); !done)
+            return done.error();
+        return std::string("the memory of this boot, which had another layout");
+    }
     switch (static_cast<authz::State::Begin>(answer->begin)) {
     case authz::State::Begin::from_clean_copy:
         return std::string("the copy of a clean stop");
@@ -394,7 +404,7 @@ Result<void> remove_traces(const std::string& config_file) {
         return nft.error();
     if (auto done = take_gate_away(c, *nft); !done)
         return done;
-    for (const char* name : {"state", "lock", "owners", "control.sock"})
+    for (const char* name : {"state", "state.next", "lock", "owners", "control.sock"})
         (void)remove_file(c.run_directory + "/" + name, false);
     (void)remove_file(Interfaces::file_in(c.state_directory), false);
     Trial trial = Trial::read(c.state_directory, c.account.uid);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/state_files.h"
 
+#include "daemon/authz/state_read.h"
 #include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
@@ -20,6 +21,7 @@
 #include <optional>
 #include <sstream>
 #include <thread>
+#include <utility>
 
 namespace xk {
 namespace {
@@ -139,19 +141,42 @@ Result<void> make_room(const Fd& state, const std::string& path, std::size_t siz
                        std::to_string((size + 1023) / 1024) + " KiB are wanted there");
 }
 
-bool is_of_this_boot(const Fd& state, const Bytes<16>& boot_id) {
-    authz::StateHeader header{};
-    return ::pread(state.get(), &header, sizeof header, 0) == sizeof header && header.magic == authz::kStateMagic &&
-           header.boot_id == boot_id;
+// What the file is, by its directory; its sections are for the worker to read.
+authz::MemoryFit look_at(const Fd& state, const Bytes<16>& boot_id) {
+    Bytes<sizeof(authz::StateDirectory)> first{};
+    struct stat st {};
+    const ssize_t n = ::pread(state.get(), first.data(), first.size(), 0);
+    if (n < 0 || ::fstat(state.get(), &st) != 0)
+        return {authz::StateFit::damaged, false, 0};
+    return authz::look_at_memory(ByteView(first).first(static_cast<std::size_t>(n)),
+                                 static_cast<std::uint64_t>(st.st_size), boot_id);
 }
 
-// How many knocks the file has room for.
-std::size_t entries_in(const Fd& state) {
-    struct stat st {};
-    const std::size_t size = ::fstat(state.get(), &st) == 0 ? static_cast<std::size_t>(st.st_size) : 0;
-    return size < authz::state_size(0)
-               ? 0
-               : std::min((size - authz::state_size(0)) / sizeof(authz::ReplayEntry), authz::kMostReplayEntries);
+Error cannot_read(const std::string& path, authz::StateFit fit, const std::string& lost) {
+    const std::string hint = fit == authz::StateFit::damaged ? "" : "start the release that wrote it; or ";
+    return Error{in_quotes(path) + " " + std::string(authz::complaint_of(fit)),
+                 hint + "\"rm " + path + "\" begins anew, and forgets " + lost, Exit::configuration};
+}
+
+constexpr const char* kLostMemory =
+    "what happened since the last copy of it: used codes, lock-outs and wrong codes of the last minutes may count as "
+    "new, and knocks made before the start are refused";
+constexpr const char* kLostCopy =
+    "which devices are locked and which codes were used; knocks made before the start are refused";
+
+// The new file beside a file of another layout.
+std::string next_to(const std::string& path) { return path + ".next"; }
+
+// One that is there is of a start that did not come to its end; so may be a worker that has it.
+Result<void> remove_next(const std::string& path, uid_t uid, gid_t gid, uid_t worker) {
+    if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
+        return {};
+    const auto old = open_own(path, uid, gid);
+    if (!old)
+        return old.error();
+    if (auto done = end_leftover_worker(*old, path, worker); !done)
+        return done;
+    return remove_file(path, false);
 }
 
 } // namespace
@@ -184,19 +209,31 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     if (auto taken = take_lock(files.lock_, run + "/lock"); !taken)
         return taken.error();
 
-    const std::string path = run + "/state";
+    files.path_ = run + "/state";
+    const std::string& path = files.path_;
     auto opened = open_own(path, uid, gid);
     if (!opened)
         return opened.error();
     files.state_ = *std::move(opened);
     if (auto done = end_leftover_worker(files.state_, path, worker); !done)
         return done.error();
-    // Of another boot or layout, or new: the worker begins in memory that is all zero. Else nothing of it is forgotten:
-    // entries are added to those that are there, and none is taken away.
-    if (is_of_this_boot(files.state_, boot_id))
-        replay_entries = std::max(replay_entries, entries_in(files.state_));
-    else if (::ftruncate(files.state_.get(), 0) != 0)
-        return os_error("clearing " + in_quotes(path));
+    // Nothing of this boot is forgotten: entries are added to those that are there, and none is taken away. Of another
+    // boot, or new: the worker begins in memory that is all zero.
+    const authz::MemoryFit found = look_at(files.state_, boot_id);
+    if (!authz::complaint_of(found.fit).empty())
+        return cannot_read(path, found.fit, kLostMemory);
+    if (auto done = remove_next(next_to(path), uid, gid, worker); !done)
+        return done.error();
+    if (found.fit != authz::StateFit::whole) {
+        if (::ftruncate(files.state_.get(), 0) != 0)
+            return os_error("clearing " + in_quotes(path));
+    } else if (!found.as_ours || found.replay_entries < replay_entries) {
+        auto next = open_own(next_to(path), uid, gid);
+        if (!next)
+            return next.error();
+        files.previous_ = std::exchange(files.state_, *std::move(next));
+    }
+    replay_entries = std::max<std::size_t>(replay_entries, found.replay_entries);
     const std::size_t size = authz::state_size(replay_entries);
     if (auto done = make_room(files.state_, path, size); !done)
         return done.error();
@@ -217,17 +254,34 @@ bool StateFiles::is_held(const std::string& run) {
     return fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
+Result<void> StateFiles::settle() {
+    auto entry = open_entry(path_);
+    if (!entry)
+        return entry.error();
+    const int directory = entry->directory.get();
+    if (::renameat(directory, next_to(entry->name).c_str(), directory, entry->name.c_str()) != 0)
+        return os_error("renaming " + in_quotes(next_to(path_)));
+    previous_.reset();
+    return {};
+}
+
+Error StateFiles::unreadable(authz::StateFit fit) const {
+    if (authz::complaint_of(fit).empty())
+        fit = authz::StateFit::damaged;
+    return previous_ ? cannot_read(path_, fit, kLostMemory) : cannot_read(copy_path_, fit, kLostCopy);
+}
+
 std::span<const authz::ReplayEntry> StateFiles::replay() const {
     return {reinterpret_cast<const authz::ReplayEntry*>(image_.get() + 1), replay_entries()};
 }
 
-Result<void> StateFiles::save(const Now& now, bool clean, bool sync) {
+Result<void> StateFiles::save(const Now& now, bool clean) {
     const std::string copy = authz::save_state(*image_, replay(), now, clean);
-    return write_file(copy_path_, copy, 0600, true, {}, sync);
+    return write_file(copy_path_, copy, 0600, true);
 }
 
 Result<void> StateFiles::revoke(const Now& now, const std::function<void(const std::string&)>& note) {
-    auto saved = save(now, false, true);
+    auto saved = save(now, false);
     if (saved)
         return {};
     if (!remove_file(copy_path_, false)) {

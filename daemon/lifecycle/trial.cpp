@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <string_view>
 
 namespace xk {
 namespace {
@@ -28,7 +29,10 @@ std::string this_boot() {
 // In place of a boot's id: the present one.
 constexpr const char* kAnyBoot = "-";
 
-// "BOOT_ID NANOSECONDS\n"; nothing where it is of another boot, or makes no sense.
+// The last line, with the number of the format. The release before wrote none, and does not look at it.
+constexpr std::string_view kVersion = "xknock-trial 1\n";
+
+// "BOOT_ID NANOSECONDS\n", and the version; nothing where it is of another boot or another format, or makes no sense.
 std::optional<BootTime> parse(const std::string& content) {
     const std::string boot = content.substr(0, content.find(' '));
     if (boot.empty() || boot.size() == content.size() || (boot != kAnyBoot && boot != this_boot()))
@@ -37,6 +41,9 @@ std::optional<BootTime> parse(const std::string& content) {
     const char* const last = content.data() + content.size();
     const auto [rest, code] = std::from_chars(content.data() + boot.size() + 1, last, end);
     if (code != std::errc{} || rest == last || *rest != '\n')
+        return std::nullopt;
+    const std::string_view version(rest + 1, static_cast<std::size_t>(last - rest - 1));
+    if (!version.empty() && version != kVersion)
         return std::nullopt;
     return BootTime(std::chrono::nanoseconds(end));
 }
@@ -62,7 +69,8 @@ Result<void> Trial::keep() { return write(this_boot(), *end_); }
 Result<void> Trial::write(const std::string& boot, BootTime end) {
     if (boot.empty())
         return os_error("reading this boot's id", "/proc must show it");
-    const std::string content = boot + " " + std::to_string(end.time_since_epoch().count()) + "\n";
+    const std::string content =
+        boot + " " + std::to_string(end.time_since_epoch().count()) + "\n" + std::string(kVersion);
     if (auto done = write_file(file_, content, 0644, true); !done)
         return done;
     end_ = end;

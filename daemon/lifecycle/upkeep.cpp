@@ -137,7 +137,7 @@ void Daemon::save_state_lazily(const Now& now) {
     if (slot > saved_slot_) {
         saved_slot_ = slot;
         last_save_ = now.boot;
-        copies_->write(true);
+        copies_->write();
         return;
     }
     if (now.boot - last_save_ < kSaveInterval)
@@ -153,7 +153,7 @@ void Daemon::save_state_lazily(const Now& now) {
     if (digest == saved_digest_)
         return;
     saved_digest_ = digest;
-    copies_->write(false);
+    copies_->write();
 }
 
 } // namespace xk

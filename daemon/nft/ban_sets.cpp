@@ -32,6 +32,29 @@ Element element_of(const Address& address, std::optional<std::chrono::millisecon
     return element;
 }
 
+// A network's private data: its length, because the kernel gives back intervals and not prefixes; and the end of its
+// time (boot time, ns, big-endian), which no element of an interval set has. The release before wrote the length alone,
+// and so do bans for ever.
+constexpr std::size_t kLength = 1, kLengthAndUntil = 9;
+
+std::vector<std::uint8_t> data_of(const BannedNetwork& network) {
+    std::vector<std::uint8_t> data = {network.prefix.length};
+    if (!network.until)
+        return data;
+    Bytes<8> until;
+    store_be<std::uint64_t>(until, static_cast<std::uint64_t>(network.until->time_since_epoch().count()));
+    data.insert(data.end(), until.begin(), until.end());
+    return data;
+}
+
+std::optional<BootTime> until_of(const std::vector<std::uint8_t>& data) {
+    if (data.size() != kLengthAndUntil)
+        return std::nullopt;
+    Bytes<8> until;
+    std::copy_n(data.begin() + kLength, until.size(), until.begin());
+    return BootTime(std::chrono::nanoseconds(static_cast<std::int64_t>(load_be<std::uint64_t>(until))));
+}
+
 } // namespace
 
 void put_banned_address(Transaction& transaction, const Address& address, std::optional<std::chrono::milliseconds> time,
@@ -60,8 +83,7 @@ void write_banned_networks(Transaction& transaction, const std::vector<BannedNet
         Element element;
         element.key = address_key(network.prefix.address);
         element.comment = comment_of(network.reason);
-        // The kernel gives back intervals, not prefixes: the length stands in the private data.
-        element.data = {network.prefix.length};
+        element.data = data_of(network);
         add_element(transaction, set, element);
         if (const auto end = behind(network.prefix)) {
             Element close;
@@ -78,25 +100,26 @@ void clear_bans(Transaction& transaction) {
     write_banned_networks(transaction, {});
 }
 
-Result<std::map<Prefix, std::string>> read_ban_reasons(Socket& socket) {
-    std::map<Prefix, std::string> reasons;
+Result<std::map<Prefix, KeptBan>> read_bans(Socket& socket, BootTime now) {
+    std::map<Prefix, KeptBan> bans;
     for (const bool v4 : {true, false}) {
         auto addresses = list_elements(socket, banned_set(v4));
         if (!addresses)
             return addresses.error();
         for (const Element& e : *addresses)
             if (const auto address = parse_address_key(e.key))
-                reasons[Prefix::of(*address)] = e.comment;
+                bans[Prefix::of(*address)] = {e.comment, e.timeout ? std::optional(now + e.expires) : std::nullopt};
         auto networks = list_elements(socket, banned_networks_set(v4));
         if (!networks)
             return networks.error();
         for (const Element& e : *networks) {
             const auto address = parse_address_key(e.key);
-            if (address && e.data.size() == 1 && e.data[0] <= 128)
-                reasons[{*address, e.data[0]}] = e.comment;
+            if (address && !e.interval_end && (e.data.size() == kLength || e.data.size() == kLengthAndUntil) &&
+                e.data[0] <= 128)
+                bans[{*address, e.data[0]}] = {e.comment, until_of(e.data)};
         }
     }
-    return reasons;
+    return bans;
 }
 
 } // namespace xk::nft

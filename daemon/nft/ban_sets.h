@@ -6,6 +6,7 @@
 
 #include "daemon/nft/element.h"
 #include "protocol/base/address.h"
+#include "protocol/base/clock.h"
 
 #include <chrono>
 #include <map>
@@ -26,6 +27,7 @@ void remove_banned_address(Transaction& transaction, const Address& address);
 struct BannedNetwork {
     Prefix prefix;
     std::string reason;
+    std::optional<BootTime> until; // none: for ever
 };
 
 // The sets then hold exactly these. Networks inside others are left out, because intervals must not overlap.
@@ -34,7 +36,12 @@ void write_banned_networks(Transaction& transaction, const std::vector<BannedNet
 // Empties all four sets.
 void clear_bans(Transaction& transaction);
 
-// What people wrote beside the bans that are in the sets.
-Result<std::map<Prefix, std::string>> read_ban_reasons(Socket& socket);
+// The bans that are in the sets: what people wrote beside them, and how long they last. Networks inside others are not
+// there, and of one that the release before wrote no time is known: it is for ever.
+struct KeptBan {
+    std::string reason;
+    std::optional<BootTime> until; // none: for ever
+};
+Result<std::map<Prefix, KeptBan>> read_bans(Socket& socket, BootTime now);
 
 } // namespace xk::nft

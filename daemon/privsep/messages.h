@@ -52,7 +52,8 @@ enum class Type : std::uint32_t {
     horizon_raised,
 };
 
-// Descriptors: the ring's map, the state file, the copy of the state (at its end: none).
+// Descriptors: the ring's map, the state file, the copy of the state, the state file of another layout to go on from
+// (of the last two: where the message says so).
 struct Setup {
     static constexpr Type kType = Type::setup;
     Type type = kType;
@@ -63,6 +64,8 @@ struct Setup {
     std::int64_t skew = 0;            // seconds
     std::int64_t earliest_wall = 0;   // us: a clock below this is known to be wrong
     std::uint64_t replay_entries = 0; // that the state file has
+    std::uint32_t has_previous = 0;
+    std::uint32_t pad = 0;
 };
 
 // Descriptor: a sealed memory file with `services` authz::Service and then `credentials` authz::Credential.
@@ -161,9 +164,12 @@ struct Ping {
 struct Ready {
     static constexpr Type kType = Type::ready;
     Type type = kType;
-    std::uint32_t begin = 0; // authz::State::Begin, or kResumed; nothing else is
+    std::uint32_t begin = 0; // authz::State::Begin, or one of those below
+    std::uint32_t fit = 0;   // authz::StateFit: of kUnreadable, why
 };
 inline constexpr std::uint32_t kResumed = 3;
+inline constexpr std::uint32_t kTakenOver = 4;  // from the state file of another layout
+inline constexpr std::uint32_t kUnreadable = 5; // what should be gone on from; the worker ends
 
 // The answer to NewPolicy and to each Secrets. Whoever had bad secrets, or none, is disabled.
 struct SecretsRead {

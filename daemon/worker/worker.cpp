@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/worker/worker.h"
 
+#include "daemon/authz/state_read.h"
 #include "daemon/log.h"
 #include "daemon/privsep/sandbox.h"
 #include "protocol/base/quote.h"
@@ -9,6 +10,7 @@
 #include <liboath/oath.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -85,6 +87,39 @@ Result<std::string> read_copy(const Fd& fd) {
     return copy;
 }
 
+// The whole file, for as long as the process lives; what nobody looks at any more takes no memory of ours.
+Result<ByteView> map_file(const Fd& fd) {
+    struct stat st {};
+    if (::fstat(fd.get(), &st) != 0)
+        return os_error("asking for the state of before");
+    const auto size = static_cast<std::size_t>(st.st_size);
+    void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
+    if (memory == MAP_FAILED)
+        return os_error("mapping the state of before");
+    return ByteView(static_cast<const std::uint8_t*>(memory), size);
+}
+
+// Where judgement begins: what was remembered in this boot, by us or in another layout, or the copy of an earlier one.
+Ready begin_state(authz::State& state, const Setup& setup, ByteView copy, ByteView previous) {
+    Ready ready;
+    ready.begin = kResumed;
+    if (state.is_of(setup.boot_id))
+        return ready;
+    authz::StateContents contents;
+    const authz::StateFit fit = setup.has_previous != 0 ? authz::read_memory(previous, setup.boot_id, contents)
+                                                        : authz::read_copy(copy, contents);
+    const bool whole = fit == authz::StateFit::whole;
+    ready.fit = static_cast<std::uint32_t>(fit);
+    if (setup.has_previous != 0)
+        ready.begin = whole && state.take_over(contents) ? kTakenOver : kUnreadable;
+    else if (whole || fit == authz::StateFit::empty)
+        ready.begin = static_cast<std::uint32_t>(
+            state.begin(setup.boot_id, Now::read(), std::chrono::seconds(setup.skew), whole ? &contents : nullptr));
+    else
+        ready.begin = kUnreadable;
+    return ready;
+}
+
 // Whoever holds this lock is the worker; xknockd looks for it before it starts another one.
 Result<void> lock(const Fd& state) {
     struct flock whole {};
@@ -114,7 +149,7 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
     const auto setup = as<Setup>(**received);
     auto& fds = (**received).fds;
     if (!setup || setup->replay_entries < 1 || setup->replay_entries > authz::kMostReplayEntries ||
-        fds.size() != 2 + (setup->has_copy ? 1u : 0u))
+        setup->has_copy > 1 || setup->has_previous > 1 || fds.size() != 2 + setup->has_copy + setup->has_previous)
         return Error{"the first message is not Setup", {}, Exit::bug};
 
     // With the rights that we were given: everything that needs them.
@@ -136,6 +171,13 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
             return read.error();
         copy = *std::move(read);
     }
+    ByteView previous;
+    if (setup->has_previous) {
+        auto mapped = map_file(fds.back());
+        if (!mapped)
+            return mapped.error();
+        previous = *mapped;
+    }
     Fd timer(::timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
     if (!timer)
         return os_error("making a timer");
@@ -146,12 +188,13 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
     if (auto done = enter_sandbox(setup->uid, setup->gid); !done)
         return done.error();
 
-    Ready ready;
-    ready.begin = kResumed;
-    if (!state.is_of(setup->boot_id))
-        ready.begin =
-            static_cast<std::uint32_t>(state.begin(setup->boot_id, Now::read(), std::chrono::seconds(setup->skew),
-                                                   {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}));
+    const Ready ready =
+        begin_state(state, *setup, {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}, previous);
+    if (ready.begin == kUnreadable) { // xknockd says which file it is, and what can be done
+        if (auto sent = send(channel, ready); !sent)
+            return sent.error();
+        return std::unique_ptr<Worker>();
+    }
     std::unique_ptr<Worker> worker(
         new Worker(std::move(channel), *std::move(ring), std::move(state_file), std::move(state), std::move(timer)));
     worker->first_skew_ = std::chrono::seconds(setup->skew);

@@ -4,6 +4,7 @@
 #include "daemon/xdp/dispatcher.h"
 #include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/links.h"
+#include "daemon/xdp/pinned_maps.h"
 #include "protocol/base/quote.h"
 
 #include "knock.skel.h"
@@ -178,20 +179,9 @@ Error no_native_mode(int code, const std::string& interface, int ifindex, int pr
     return error;
 }
 
-// The maps that outlive the daemon, by the name that the filter gives them.
-bool is_pinned(const char* name) {
-    static constexpr std::string_view kPinned[] = {
-        "tags",       "credentials", "seen",      "local_addresses", "banned_addresses", "banned_networks",
-        "candidates", "counters",    "syn_guard", "known_sources",   "allowed_networks", "forwarding"};
-    return std::find(std::begin(kPinned), std::end(kPinned), name) != std::end(kPinned);
-}
-
-std::string maps_directory(const std::string& pins) { return pins + "/maps" + std::to_string(XK_ABI_VERSION); }
-
 // Whether an entry of the directory has a name that we give: somebody may have put another one there.
 bool is_ours(const std::string& name) {
-    return name.rfind("link-", 0) == 0 || name == "dry-run" ||
-           (name.rfind("maps", 0) == 0 && name.find_first_not_of("0123456789", 4) == name.npos);
+    return name.rfind("link-", 0) == 0 || name == "dry-run" || is_maps_directory(name);
 }
 
 // The BPF file system takes no name with a dot, which a VLAN's device has; no interface has a colon in its name.
@@ -308,7 +298,10 @@ Result<Filter> Filter::load(const FilterSettings& settings, const std::string& p
         if (settings.share) // libxdp loads the programs; the maps are needed before
             for (bpf_program* program : {skeleton->progs.xknock, skeleton->progs.xknock_ip})
                 bpf_program__set_autoload(program, false);
+        share_maps_of_before(skeleton->obj, pins);
         const int failure = knock_bpf__load(skeleton.get());
+        if (failure == 0)
+            copy_maps_of_before(skeleton->obj, pins, note);
         if (failure == 0 && !settings.share)
             return Filter(std::move(skeleton), pins);
         if (failure == 0) {
@@ -323,13 +316,11 @@ Result<Filter> Filter::load(const FilterSettings& settings, const std::string& p
             }
             return filter;
         }
-        // libbpf does not take a pinned map of another shape. Ours carry the ABI's version, so one that does
-        // not fit is damaged or foreign.
-        if (failure != -EINVAL || again || !fs::exists(maps + "/tags"))
-            return bpf_error(failure, "loading the filter");
+        // libbpf does not take a pinned map of another shape: of another size, damaged or foreign.
+        Error error = bpf_error(failure, "loading the filter");
+        if (failure != -EINVAL || again || move_misfits(skeleton->obj, pins) == 0)
+            return error;
         note("pinned maps in " + maps + " do not fit and are made anew: " + last_words());
-        for (const auto& entry : fs::directory_iterator(maps, code))
-            ::unlink(entry.path().c_str());
     }
     return Error{"loading the filter failed", {}};
 }
@@ -458,7 +449,7 @@ void Filter::detach_others(const std::vector<std::string>& interfaces) {
                  std::find(interfaces.begin(), interfaces.end(), interface_of(name)) == interfaces.end())
             (void)end_share(entry.path()); // what stays is tried again with the next configuration
         // Maps of another release's filter, whose program no link of ours runs any more.
-        else if (is_ours(name) && name.rfind("maps", 0) == 0 && entry.path() != maps_directory(pins_))
+        else if (is_maps_directory(name) && entry.path() != maps_directory(pins_))
             fs::remove_all(entry.path(), code);
     }
 }

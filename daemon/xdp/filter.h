@@ -5,14 +5,15 @@
 // next daemon takes over without a gap: it fills the same maps and exchanges the program behind the same link
 // (bpf_link_update, kernel 5.9), which no packet notices.
 //
-//   DIR/maps<ABI>/NAME   tags, credentials, seen, local_addresses, banned_*, candidates, counters, ban_counts,
+//   DIR/maps<ABI>/NAME   (pinned_maps.h) tags, credentials, seen, local_addresses, banned_*, candidates, counters,
+//   ban_counts,
 //                        forwarding, and those of syn_guard.h
 //   DIR/link-INTERFACE   one for each interface; it holds the program
 //   DIR/share-INTERFACE  or, a mere directory: there the program is in libxdp's dispatcher (dispatcher.h), which has
 //                        pins of its own
 //   DIR/dry-run          such a directory of a dry run, which knows nothing of the pins above it
 //
-// Every bpf(2) call is made here, in maps.cpp, in syn_guard.cpp or in presence.cpp.
+// Every bpf(2) call is made here, in pinned_maps.cpp, in maps.cpp, in syn_guard.cpp or in presence.cpp.
 #pragma once
 
 #include "bpf/abi.h"
@@ -65,7 +66,8 @@ bool takes_fragments();
 class Filter {
   public:
     // Loads the program and opens or makes the pinned maps. Nothing is attached. `pins` is a directory on a BPF
-    // file system; it is made if need be. Maps of another size or kind are made anew; `note` is told.
+    // file system; it is made if need be. Maps of the release before are taken over (pinned_maps.h); `note` is told
+    // of those that are made anew.
     static Result<Filter> load(const FilterSettings& settings, const std::string& pins,
                                const std::function<void(const std::string&)>& note);
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// The copy of the state that outlives a reboot, and the image that it is made from. The checksum keeps accidents
-// out but no one who can write the file, so the parser behind it gets anything here. Whatever was read, the
-// state works afterwards, and no lock-out and no used packet gets lost on the way through a copy.
+// The copy of the state that outlives a reboot, in the layouts of this release and of the one before, and the image
+// that it is made from. The checksums keep accidents out but no one who can write the file, so the parser behind them
+// gets anything here. Whatever was read, the state works afterwards, and no lock-out and no used packet gets lost on
+// the way through a copy, nor on the way into a file of another size.
 #include "daemon/authz/lockout.h"
+#include "daemon/authz/state_before.h"
+#include "daemon/authz/state_read.h"
 #include "state_memory.h"
 
+#include <cstddef>
 #include <cstring>
 
 using namespace xk;
@@ -35,23 +39,63 @@ T record_from(Input& in) {
     return record;
 }
 
-// A copy with whole records in it: right magic, counts and checksum, all else as the input has it.
-std::string formed_copy(Input& in, Records& records) {
-    const std::uint8_t counts = in.number();
-    auto header = record_from<StateHeader>(in);
-    header.magic = kStateMagic;
-    for (int i = 0; i < (counts & 7); ++i)
-        records.credentials.push_back(record_from<CredentialState>(in));
-    for (int i = 0; i < counts >> 4; ++i)
-        records.replay.push_back(record_from<ReplayEntry>(in));
-    const std::uint64_t numbers[2] = {records.credentials.size(), records.replay.size()};
+template <typename T>
+void append(std::string& to, const std::vector<T>& records) {
+    to.append(reinterpret_cast<const char*>(records.data()), records.size() * sizeof(T));
+}
+
+// Of the release before: right magic, counts and checksum, all else as the input has it. Both have the same records
+// behind the header.
+std::string copy_before(const StateHeader& header, const Records& records) {
+    before::Header old;
+    old.magic = kMagicBefore;
+    static_assert(sizeof old == 24 + sizeof header);
+    old.boot_id = kBoot;
+    std::memcpy(reinterpret_cast<char*>(&old) + 24, &header, sizeof header);
     std::string copy;
-    const auto append = [&](const void* from, std::size_t size) { copy.append(static_cast<const char*>(from), size); };
-    append(&header, sizeof header);
-    append(numbers, sizeof numbers);
-    append(records.credentials.data(), records.credentials.size() * sizeof(CredentialState));
-    append(records.replay.data(), records.replay.size() * sizeof(ReplayEntry));
+    append(copy, std::vector<before::Header>{old});
+    append(copy, std::vector<std::uint64_t>{records.credentials.size(), records.replay.size()});
+    append(copy, records.credentials);
+    append(copy, records.replay);
     return copy;
+}
+
+void add(StateDirectory& directory, std::string& copy, SectionType type, std::size_t record_size,
+         const std::string& bytes) {
+    Section& section = directory.section[directory.sections++];
+    section.type = type;
+    section.version = 1;
+    section.record_size = static_cast<std::uint32_t>(record_size);
+    section.offset = directory.size;
+    section.length = bytes.size();
+    section.checksum = checksum_of({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+    directory.size += bytes.size();
+    copy += bytes;
+}
+
+// Of this release, with a section at its end that nobody knows, and what the input makes of the directory.
+std::string copy_now(Input& in, const StateHeader& header, const Records& records, bool& whole) {
+    StateDirectory directory;
+    directory.magic = kStateMagic;
+    directory.boot_id = kBoot;
+    directory.size = sizeof directory;
+    std::string copy, credentials, replay;
+    append(credentials, records.credentials);
+    append(replay, records.replay);
+    add(directory, copy, SectionType::judgement, sizeof header,
+        std::string(reinterpret_cast<const char*>(&header), sizeof header));
+    add(directory, copy, SectionType::credentials, sizeof(CredentialState), credentials);
+    add(directory, copy, SectionType::replay, sizeof(ReplayEntry), replay);
+    if (in.flag()) {
+        add(directory, copy, static_cast<SectionType>(99), in.number(), std::string(text_of(in.rest())));
+        directory.section[3].optional = 1;
+    } else if (in.flag()) {
+        auto* const bytes = reinterpret_cast<std::uint8_t*>(&directory);
+        bytes[in.number<std::uint16_t>() % offsetof(StateDirectory, checksum)] ^= in.number();
+        whole = false; // unless nothing changed, which nobody counts on
+    }
+    seal_directory(directory);
+    return std::string(reinterpret_cast<const char*>(&directory), sizeof directory) + copy;
 }
 
 void seal_copy(std::string& copy) {
@@ -62,6 +106,32 @@ void seal_copy(std::string& copy) {
 }
 
 ByteView view_of(const std::string& copy) { return {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}; }
+
+// As the worker does it: a copy that cannot be read is none here.
+State::Begin begin_with(State& state, const Bytes<16>& boot, const Now& now, const std::string& copy) {
+    StateContents contents;
+    const bool whole = read_copy(view_of(copy), contents) == StateFit::whole;
+    return state.begin(boot, now, kSkew, whole ? &contents : nullptr);
+}
+
+// A file of another size goes on with all that was there.
+void check_taken_over(State& state, StateMemory& memory, StateMemory& next_memory) {
+    StateContents contents;
+    FUZZ_CHECK(read_memory(memory.bytes(), kBoot, contents) == StateFit::whole);
+    next_memory.clear();
+    State next(next_memory.bytes());
+    FUZZ_CHECK(next.take_over(contents) && next.is_of(kBoot));
+    const wire::CredentialId id = {0xc4, 0xed};
+    FUZZ_CHECK(std::memcmp(next.find(id), state.find(id), sizeof(CredentialState)) == 0);
+    FUZZ_CHECK(next.header().high_slot == state.header().high_slot);
+    const auto twins = std::ranges::count_if(memory.replay(), [](const ReplayEntry& e) {
+        return e.knock.request == kKnock.request && e.knock.credential == kKnock.credential;
+    });
+    const ReplayEntry* const known = state.replay().find(kKnock).packet;
+    // What is older is forgotten by whoever reads it.
+    if (known != nullptr && twins == 1 && known->slot + kSlotsKept >= state.header().high_slot)
+        FUZZ_CHECK(next.replay().find(kKnock).packet->progress == known->progress);
+}
 
 // Whatever memory it began with: what is remembered is known, and only that.
 void check_works(State& state) {
@@ -131,7 +201,7 @@ void check_next_boot(State& state, StateMemory& next_memory, BootTime stopped, b
     clean = clean && stopped.time_since_epoch().count() >= state.header().horizon_boot; // else it proves nothing
     next_memory.clear();
     State next(next_memory.bytes());
-    const auto begin = next.begin(kNextBoot, kLater, kSkew, view_of(copy));
+    const auto begin = begin_with(next, kNextBoot, kLater, copy);
     FUZZ_CHECK(begin == (clean ? State::Begin::from_clean_copy : State::Begin::from_copy));
     check_begun(next, begin, kNextBoot, kLater);
     FUZZ_CHECK(next.find(id) != nullptr && locked_for(*next.find(id), kLater.boot) == 20s);
@@ -155,8 +225,8 @@ void check_foreign_image(Input& in, StateMemory& memory, StateMemory& next_memor
     const bool clean = in.flag();
     const std::string copy = save_state(image, memory.replay(), kNow, clean);
     State next(next_memory.bytes());
-    const auto begin = next.begin(kNextBoot, kLater, kSkew, view_of(copy));
-    FUZZ_CHECK((begin == State::Begin::from_nothing) == (image.header.magic != kStateMagic));
+    const auto begin = begin_with(next, kNextBoot, kLater, copy);
+    FUZZ_CHECK(begin != State::Begin::from_nothing);
     check_begun(next, begin, kNextBoot, kLater);
     check_works(next);
 }
@@ -176,30 +246,44 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     Records records;
+    StateHeader header{};
     std::string copy;
-    if ((how & 3) == 2) {
+    bool whole = (how & 3) != 2;
+    if (!whole) {
         copy = text_of(in.rest()); // no part of it is put right
+        StateContents contents;
+        (void)read_memory(view_of(copy), kBoot, contents);
     } else {
-        copy = formed_copy(in, records);
-        copy += text_of(in.rest()); // more than the counts say
-        seal_copy(copy);
+        const std::uint8_t counts = in.number();
+        header = record_from<StateHeader>(in);
+        for (int i = 0; i < (counts & 7); ++i)
+            records.credentials.push_back(record_from<CredentialState>(in));
+        for (int i = 0; i < counts >> 4; ++i)
+            records.replay.push_back(record_from<ReplayEntry>(in));
+        if ((how & 3) == 1) {
+            copy = copy_before(header, records);
+            const std::string more(text_of(in.rest())); // more than the counts say
+            whole = more.empty();
+            copy += more;
+            seal_copy(copy);
+        } else {
+            copy = copy_now(in, header, records, whole);
+        }
     }
-    const bool whole = (how & 3) != 2 && copy.size() == sizeof(StateHeader) + 16 +
-                                                            records.credentials.size() * sizeof(CredentialState) +
-                                                            records.replay.size() * sizeof(ReplayEntry) + kChecksumSize;
     State state(memory.bytes());
-    const auto begin = state.begin(kBoot, kNow, kSkew, view_of(copy));
-    FUZZ_CHECK((begin != State::Begin::from_nothing) == whole);
+    const auto begin = begin_with(state, kBoot, kNow, copy);
+    if (whole || (how & 3) == 1)
+        FUZZ_CHECK((begin != State::Begin::from_nothing) == whole);
     check_begun(state, begin, kBoot, kNow);
     if (whole) {
-        StateHeader header;
-        std::memcpy(static_cast<void*>(&header), copy.data(), sizeof header);
         check_carried(state, records, header.saved_boot);
         for (const ReplayEntry& e : records.replay)
             if (begin == State::Begin::from_clean_copy)
                 (void)state.replay().find(e.knock);
     }
     check_works(state);
+    if (how & 32)
+        check_taken_over(state, memory, next_memory);
     if (how & 4)
         check_next_boot(state, next_memory, kNow.boot + ((how & 16) != 0 ? kSkew : 0s), (how & 8) != 0);
     return 0;

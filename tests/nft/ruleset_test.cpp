@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/ruleset.h"
 
+#include "daemon/nft/ban_sets.h"
+
 #include <doctest/doctest.h>
 
 #include <sched.h>
@@ -580,6 +582,44 @@ TEST_CASE("networks go into an interval set, up to the end of the address space"
     for (const Element& e : list_elements(socket, banned_networks_set(true)).value())
         begins += !e.interval_end;
     CHECK(begins == 2);
+}
+
+TEST_CASE("bans are read back from the sets alone, with reasons and the time that is left") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec()));
+    const BootTime now(1'000s);
+    const auto network = [](const char* text) { return Prefix::parse(text).value(); };
+    Transaction t;
+    put_banned_address(t, address("203.0.113.9"), 1h, "sshd");
+    put_banned_address(t, address("2001:db8::9"), std::nullopt, "for ever");
+    write_banned_networks(t, {{network("198.51.100.0/24"), "net", now + 3h}, {network("2001:db8:9::/64"), "", {}}});
+    REQUIRE(socket.commit(std::move(t)));
+    auto bans = read_bans(socket, now).value();
+    CHECK(bans.size() == 4);
+    CHECK(bans[network("203.0.113.9")].reason == "sshd");
+    REQUIRE(bans[network("203.0.113.9")].until);
+    CHECK(*bans[network("203.0.113.9")].until > now + 59min);
+    CHECK(*bans[network("203.0.113.9")].until <= now + 1h);
+    CHECK(bans[network("2001:db8::9")].reason == "for ever");
+    CHECK_FALSE(bans[network("2001:db8::9")].until);
+    CHECK(bans[network("198.51.100.0/24")].reason == "net");
+    CHECK(bans[network("198.51.100.0/24")].until == now + 3h);
+    CHECK_FALSE(bans[network("2001:db8:9::/64")].until);
+    // As the release before wrote them: the length alone.
+    Element begin, end;
+    begin.key = address_key(address("192.0.2.0"));
+    begin.data = {96 + 24};
+    begin.comment = "old";
+    end.key = address_key(address("192.0.3.0"));
+    end.interval_end = true;
+    Transaction old;
+    add_element(old, banned_networks_set(true), begin);
+    add_element(old, banned_networks_set(true), end);
+    REQUIRE(socket.commit(std::move(old)));
+    bans = read_bans(socket, now).value();
+    REQUIRE(bans.contains(network("192.0.2.0/24")));
+    CHECK(bans[network("192.0.2.0/24")].reason == "old");
+    CHECK_FALSE(bans[network("192.0.2.0/24")].until); // rather too long than forgotten
 }
 
 TEST_CASE("an external set is examined before it is used") {

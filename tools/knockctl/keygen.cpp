@@ -100,8 +100,7 @@ Result<void> make_identity(Files& files, const std::string& directory, const con
     const config::Account& account = config.account;
     if (auto done = make_directory(config.state_directory, 0700, account.uid, account.gid); !done)
         return done;
-    auto image = std::make_unique<authz::StateImage>();
-    image->header.magic = authz::kStateMagic;
+    const auto image = std::make_unique<authz::StateImage>();
     return files.write(copy, authz::save_state(*image, {}, Now::read(), true), 0600, account.gid, account.uid);
 }
 

@@ -170,6 +170,13 @@ TEST_CASE("text of another boot, or that makes no sense, is not believed") {
     CHECK(is_of_another_boot(head, "other"));
     CHECK_FALSE(is_of_another_boot(head, kBoot));
     CHECK_FALSE(is_of_another_boot("senseless", kBoot));
+    const std::string boot(kBoot);
+    CHECK(is_of_newer_release("xknock-bans 2 " + boot + "\nwhatever", kBoot));
+    CHECK(is_of_newer_release("xknock-bans 10 " + boot, kBoot));
+    CHECK_FALSE(is_of_newer_release("xknock-bans 2 other\n", kBoot)); // its times mean nothing
+    CHECK_FALSE(is_of_newer_release(head, kBoot));
+    CHECK_FALSE(is_of_newer_release("xknock-bans x " + boot, kBoot));
+    CHECK_FALSE(is_of_newer_release("senseless", kBoot));
     for (const char* line :
          {"\n", "+\n", "+ 192.0.2.1\n", "+ 192.0.2.1 192.0.2.1 x y\n", "* 192.0.2.1 192.0.2.1 - x\n",
           "+ 192.0.2.1 192.0.2.2 - x\n", "+ 192.0.2.1/24 192.0.2.1 - x\n", "+ 192.0.2.1 192.0.2.1 -5 x\n",

@@ -24,7 +24,6 @@ class StateMemory {
     explicit StateMemory(std::size_t replay_entries = kReplayEntries) : words_(state_size(replay_entries) / 8) {}
     std::span<std::uint8_t> bytes() { return {reinterpret_cast<std::uint8_t*>(words_.data()), words_.size() * 8}; }
     StateImage& image() { return *reinterpret_cast<StateImage*>(words_.data()); }
-    void grow(std::size_t replay_entries) { words_.resize(state_size(replay_entries) / 8); }
 
   private:
     std::vector<std::uint64_t> words_;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/authz/state_read.h"
 #include "fixtures.h"
 
 using namespace xk;
@@ -122,14 +123,16 @@ TEST_CASE("thirty thousand knocks of ten thousand devices are all remembered, an
 }
 
 TEST_CASE("a memory that is made larger keeps what it has") {
-    StateMemory memory(kFewestReplayEntries);
+    StateMemory memory(kFewestReplayEntries), larger(2 * kFewestReplayEntries);
     {
         State state(memory.bytes());
-        state.begin(kBoot, {WallTime(1'700'000'000s), BootTime(5'000s)}, 30s, {});
+        state.begin(kBoot, {WallTime(1'700'000'000s), BootTime(5'000s)}, 30s, nullptr);
         REQUIRE(state.replay().remember(Knocks::id(0, 1), kFirst, {}, kFirst) != nullptr);
     }
-    memory.grow(2 * kFewestReplayEntries);
-    State state(memory.bytes());
+    StateContents before;
+    REQUIRE(read_memory(memory.bytes(), kBoot, before) == StateFit::whole);
+    State state(larger.bytes());
+    REQUIRE(state.take_over(before));
     CHECK(state.is_of(kBoot));
     CHECK(state.replay().find(Knocks::id(0, 1)).packet != nullptr);
     CHECK(state.replay().free() == 2 * kFewestReplayEntries - 1);

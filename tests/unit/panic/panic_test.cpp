@@ -75,6 +75,22 @@ TEST_CASE("a file that makes no sense, or cannot be read, is a panic that was no
     CHECK_FALSE(directory.read().is_finished());
 }
 
+TEST_CASE("a panic that the release before wrote goes on; of a newer format it is one that was not carried out") {
+    const Directory directory;
+    for (const char* version : {"", "xknock-panic 1\n"}) {
+        directory.write(std::string("finished 1700000000 192.0.2.9 40000 192.0.2.1 22\n") + version);
+        CHECK(directory.read().is_finished());
+        CHECK(directory.read().spared() == kCaller);
+        directory.write(std::string("finished 1700000000\n") + version);
+        CHECK(directory.read().is_finished());
+    }
+    for (const char* version : {"xknock-panic 2\n", "xknock-panic 1\nmore\n", "xknock-panic \n"}) {
+        directory.write(std::string("finished 1700000000\n") + version);
+        CHECK_MESSAGE(directory.read().is_on(), version);
+        CHECK_MESSAGE(!directory.read().is_finished(), version);
+    }
+}
+
 TEST_CASE("a panic that cannot be written down is one all the same") {
     const Directory directory;
     Panic panic = Panic::read(directory.path + "/missing", ::geteuid());
