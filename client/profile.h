@@ -7,7 +7,7 @@
 #include "protocol/base/duration.h"
 #include "protocol/base/result.h"
 #include "protocol/keys.h"
-#include "protocol/otp.h"
+#include "protocol/profile/profile_file.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
 #include "protocol/service.h"
@@ -19,11 +19,6 @@
 #include <vector>
 
 namespace xk::client {
-
-struct FactorKey {
-    std::uint32_t size;
-    std::uint8_t bytes[kMaxTotpSecret];
-};
 
 struct Profile {
     std::string file;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/request.h"
 
+#include "protocol/base/quote.h"
+
 #include <algorithm>
 
 namespace xk {
@@ -96,6 +98,13 @@ std::string_view name_of(FactorKind factor) {
         return "sk-ed25519";
     }
     return "?";
+}
+
+Result<FactorKind> parse_factor_kind(std::string_view text) {
+    for (const auto kind : {FactorKind::none, FactorKind::totp, FactorKind::hmac})
+        if (text == name_of(kind))
+            return kind;
+    return Error{in_quotes(text) + " is not a second factor", "write totp, hmac or none"};
 }
 
 RequestBytes encode(const Request& r) {

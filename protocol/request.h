@@ -63,6 +63,8 @@ enum class RequestFault : std::uint8_t {
 std::string_view name_of(RequestFault fault);
 std::string_view name_of(Action action);
 std::string_view name_of(FactorKind factor);
+// "totp", "hmac" or "none": those that files name.
+Result<FactorKind> parse_factor_kind(std::string_view text);
 
 // The caller has filled the request by its rules; encode() does not judge.
 RequestBytes encode(const Request& request);

@@ -2,7 +2,7 @@
 //
 // The configuration: /etc/xknock/xknock.yaml, and beside it
 //   server_id                 the server's identity, 32 hexadecimal digits
-//   users/NAME.yaml           one user and his rights
+//   users/NAME.yaml           one user and their rights
 //   credentials/NAME.yaml     one device of a user: id and kind, nothing secret
 //   credentials/NAME.key      its key, base64           } secret; only opened here, read by the worker
 //   credentials/NAME.otp      its second factor's secret }
@@ -11,12 +11,13 @@
 // text. The errors are many lines, each with file, line and column.
 //
 // A fault in a file of users/ or credentials/ is a fault of all of it, or (UserFaults::disable) disables whom the file
-// describes: he is left out, as if the file were not there, and Config::disabled says why. What collides with another
-// file (a name, an id) disables both, so that no order of files decides who somebody is.
+// describes: they are left out, as if the file were not there, and Config::disabled says why. What collides with
+// another file (a name, an id) disables both, so that no order of files decides who somebody is.
 #pragma once
 
 #include "daemon/authz/policy.h"
-#include "daemon/authz/replay.h"
+#include "daemon/config/account.h"
+#include "daemon/config/fixed.h"
 #include "daemon/config/hooks.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
@@ -33,34 +34,11 @@
 
 namespace xk::config {
 
-enum class GateMode {
-    table,   // our own table "inet xknock" does everything
-    external // the admin's own rules use the admin's own sets; we only put elements into them
-};
-
-struct External {
-    std::string table; // of family inet
-    std::string set4, set6;
-};
-
 // Where the secrets of one credential are; same index as in Policy::credentials.
 struct SecretFiles {
     std::string key;
     std::string factor;               // empty for factor none
     std::string described_in() const; // the .yaml beside them
-};
-
-struct Account {
-    std::string name; // or a number
-    uid_t uid = 0;
-    gid_t gid = 0;
-};
-
-struct Hooks {
-    Account account; // known where there is a hook
-    std::chrono::seconds time_limit{10};
-    std::vector<ServiceHooks> services; // same index as in Policy::services
-    bool any() const;
 };
 
 // A file of users/ or credentials/ with a fault.
@@ -69,44 +47,41 @@ struct Disabled {
     std::vector<std::string> faults; // "file:line:column: ..." each
 };
 
-struct Config {
-    std::string file;
+// A user of users/, with credentials or without.
+struct NamedUser {
+    std::string name;
+    std::bitset<authz::kMaxServices> services; // by index of policy.services
+};
+
+// What a reload changes.
+struct Live {
     std::vector<std::string> interfaces;
     std::uint16_t port = wire::kDefaultPort;
     bool answer_as_closed = false; // stealth: closed
     bool allow_generic = false;
-    bool coexist = false; // xdp.coexist: libxdp; with other XDP programs, through libxdp's dispatcher
     std::uint32_t run_priority = 5;
     bool drop_syn = true; // xdp.drop_syn: SYNs without a grant die at the NIC, where it is certain
     std::optional<std::set<Address>> local_addresses; // none: this host's own, kept current
-    GateMode gate_mode = GateMode::table;
-    External external;
     bool gate_closed = false; // gate.stealth: closed; protected ports of this host answer as closed ones
     std::vector<Prefix> allow;
     std::vector<Prefix> never_ban; // besides those of `allow`
-    bool gate_owned = true;        // where the kernel can: nobody else may change the table
     bool shut_on_failure = true;   // gate.on_failure: a start that fails leaves the ports shut, also after a boot
     std::size_t max_grants = 4096;
-    std::size_t replay_entries = authz::kReplayEntries; // knocks that judgement remembers
-    Account account, worker_account;
-    Hooks hooks;
+    Hooks hooks;                                  // the first one and another user need a restart: see HookCalls
     std::optional<gid_t> admin_group, read_group; // of the control socket
-    std::string run_directory = "/run/xknock";
-    std::string state_directory = "/var/lib/xknock";
-    std::string pin_directory = "/sys/fs/bpf/xknock";
 
     authz::Policy policy;
     std::vector<SecretFiles> secrets;
-    // Of users/*.yaml, with credentials or without.
-    struct NamedUser {
-        std::string name;
-        std::bitset<authz::kMaxServices> services; // by index of policy.services
-    };
     std::vector<NamedUser> users;
+};
+
+struct Config : Fixed, Live {
+    std::string file;
+    std::vector<std::string> warnings; // "file:line:column: ..." each
+    std::vector<Disabled> disabled;
+
     std::vector<PortRange> ranges() const; // of this host, of more than one port
     bool has_targets() const;              // services of hosts behind this one
-    std::vector<std::string> warnings;     // "file:line:column: ..." each
-    std::vector<Disabled> disabled;
 };
 
 // A configuration without server_id is a fault, except while the identity is being made.
@@ -133,8 +108,5 @@ Result<std::vector<Fd>> open_secrets(const Config& config, std::size_t credentia
 
 // The identity in `directory`/server_id.
 Result<wire::ServerId> read_server_id(const std::string& directory);
-
-// A user by name or number, with his primary group.
-Result<Account> find_account(std::string_view name);
 
 } // namespace xk::config

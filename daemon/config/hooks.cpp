@@ -2,6 +2,7 @@
 #include "daemon/config/hooks.h"
 
 #include "daemon/config/config.h"
+#include "daemon/config/sections.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The directories of "paths" out of a file that may be no good.
+// "paths" of the main file, and the same out of a file that may be no good.
 #include "daemon/config/config.h"
+#include "daemon/config/forms.h"
+#include "daemon/config/sections.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -28,6 +30,16 @@ std::optional<std::string> path_behind(const std::string& text, const std::strin
 }
 
 } // namespace
+
+void read_paths(yaml::Section& main, Config& config) {
+    auto paths = main.section("paths");
+    if (!paths)
+        return;
+    config.run_directory = paths->parsed("run", parse_path).value_or(config.run_directory);
+    config.state_directory = paths->parsed("state", parse_path).value_or(config.state_directory);
+    config.pin_directory = paths->parsed("bpf", parse_path).value_or(config.pin_directory);
+    paths->finish();
+}
 
 Paths guess_paths(const std::string& file) {
     const Config standard;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/config/services.h"
 
-#include "daemon/config/user_rules.h"
+#include "daemon/config/forms.h"
+#include "daemon/config/sections.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 

@@ -389,18 +389,8 @@ Result<void> Daemon::reload() {
     if (auto done = check_disabled(*next, config()); !done)
         return done;
     const config::Config& old = config();
-    if (next->account.uid != old.account.uid || next->worker_account.uid != old.worker_account.uid ||
-        next->run_directory != old.run_directory || next->state_directory != old.state_directory ||
-        next->pin_directory != old.pin_directory || next->gate_mode != old.gate_mode ||
-        next->gate_owned != old.gate_owned || next->replay_entries != old.replay_entries ||
-        next->coexist != old.coexist || next->external.table != old.external.table ||
-        next->external.set4 != old.external.set4 || next->external.set6 != old.external.set6 ||
-        next->policy.settings.server != old.policy.settings.server)
-        return Error{"process, paths, xdp.coexist, gate mode, gate.owned, gate.replay_entries, external and server_id "
-                     "take effect with a restart "
-                     "only",
-                     "systemctl restart xknockd", Exit::configuration};
-
+    if (auto same = config::check_unchanged(old, *next); !same)
+        return same;
     if (!hook_calls_.can_run(next->hooks))
         return Error{"the first hook, and another user for hooks, take effect with a restart only",
                      "systemctl restart xknockd", Exit::configuration};

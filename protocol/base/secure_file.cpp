@@ -52,7 +52,12 @@ Result<void> check_file(const std::string& path, const struct stat& st, const Fi
 
 Result<void> check_parents(const std::string& path, const FileRules& rules) {
     std::error_code code;
+    const std::string named = path.substr(0, path.rfind('/') + 1);
+    if (rules.checked_directories != nullptr && rules.checked_directories->contains(named))
+        return {};
     auto directory = std::filesystem::weakly_canonical(path, code).parent_path();
+    // A link on the way may lie where somebody else can exchange it: then each file is checked by itself.
+    const bool has_no_link = directory.string() + "/" == named;
     for (;; directory = directory.parent_path()) {
         struct stat st {};
         if (::stat(directory.c_str(), &st) != 0)
@@ -63,8 +68,11 @@ Result<void> check_parents(const std::string& path, const FileRules& rules) {
         if ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))
             return refuse(directory.string(), "can be written by others (mode " + octal(st.st_mode) + ")",
                           "chmod go-w " + as_line(directory.string()));
-        if (directory == directory.parent_path())
-            return {};
+        if (directory != directory.parent_path())
+            continue;
+        if (rules.checked_directories != nullptr && has_no_link)
+            rules.checked_directories->insert(named);
+        return {};
     }
 }
 
@@ -120,7 +128,11 @@ Result<std::string> read_checked(const std::string& path, const FileRules& rules
     auto fd = open_checked(path, rules);
     if (!fd)
         return fd.error();
-    return read_all(*fd, path, rules.max_size);
+    return read_opened(*fd, path, rules);
+}
+
+Result<std::string> read_opened(const Fd& fd, const std::string& path, const FileRules& rules) {
+    return read_all(fd, path, rules.max_size);
 }
 
 Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, bool replace,
@@ -165,8 +177,12 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
         ::unlinkat(directory, temporary.c_str(), 0);
     }
     const Fd readable(sync ? ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1);
-    if (sync && (!readable || ::fsync(readable.get()) != 0))
-        return os_error("writing the directory of " + in_quotes(path));
+    if (sync && (!readable || ::fsync(readable.get()) != 0)) {
+        Error error = os_error("writing the directory of " + in_quotes(path));
+        if (!replace)
+            ::unlinkat(directory, name, 0);
+        return error;
+    }
     return {};
 }
 

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <set>
 #include <string>
 
 namespace xk {
@@ -22,6 +23,9 @@ struct FileRules {
     std::optional<gid_t> group;        // this group may read a secret; nobody's group may write
     std::optional<uid_t> owner;        // besides root; unset: the effective user
     std::size_t max_size = 256 * 1024; // bytes
+    // Directories that were checked by the same rules a moment ago and need not be again: who reads thousands of files
+    // at once sets it. Only root and `owner` could have changed them since. Each that is checked is added.
+    std::set<std::string>* checked_directories = nullptr;
 };
 
 // Opens for reading. Errors carry Exit::configuration and name path, mode and the remedy.
@@ -30,10 +34,15 @@ Result<Fd> open_checked(const std::string& path, const FileRules& rules);
 // open_checked() and the whole content. Not for secrets: the string is ordinary memory.
 Result<std::string> read_checked(const std::string& path, const FileRules& rules);
 
+// The whole content of a file that open_checked() opened by these rules.
+Result<std::string> read_opened(const Fd& fd, const std::string& path, const FileRules& rules);
+
 // Creates `path` with `mode` and the content, through a temporary file in the same directory and
 // renameat(2), so that nobody ever sees half of it, and by descriptors alone: in a directory of somebody else's a link
-// leads nowhere (see directory.h). Where `replace` is false an existing file is an error. `group` and `owner` are set
-// where they are given (this needs the right to do so). `sync` waits until file and name are on the disk.
+// leads nowhere (see directory.h). Where `replace` is false an existing file is an error. What fails leaves the old
+// file, or none, and no temporary one; with `replace` an error of the last step, the fsync of the directory, leaves the
+// new. `group` and `owner` are set where they are given (this needs the right to do so). `sync` waits until file and
+// name are on the disk.
 Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, bool replace,
                         std::optional<gid_t> group = {}, bool sync = true, std::optional<uid_t> owner = {});
 

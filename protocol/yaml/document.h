@@ -9,11 +9,10 @@
 #pragma once
 
 #include "protocol/base/result.h"
-
-#include <yaml-cpp/node/node.h>
+#include "protocol/yaml/tree.h"
 
 #include <cstdint>
-#include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -82,6 +81,7 @@ class Section {
 
     // The keys, in the order of the file, and whether the value of one is a mapping: for names that the file makes up.
     std::vector<Scalar> keys() const;
+    bool has(std::string_view key) const; // without asking for it: finish() may still report it
     bool is_mapping(std::string_view key) const;
 
     // scalar() parsed by a function that returns a Result; its error becomes a fault at the value.
@@ -105,25 +105,28 @@ class Section {
 
     const Place& place() const { return place_; }
     Place place_of_key(std::string_view key) const; // the section's own where the key is absent
+    Place place_of_value(std::string_view key) const;
     Faults& faults() { return *faults_; }
 
   private:
     friend std::optional<Section> read(std::string_view, const std::string&, Faults&);
-    Section(const YAML::Node& node, const std::string& file, Faults& faults);
-    const YAML::Node* find(std::string_view key);
-    Place place_of(const YAML::Node& node) const;
-    std::optional<Scalar> as_scalar(const YAML::Node& node);
-    std::vector<Scalar> as_scalars(const YAML::Node& node);
-
+    Section(std::shared_ptr<const Tree> tree, const Node& node, const std::string& file, Faults& faults);
     struct Member {
-        Scalar key;
-        YAML::Node value;
+        const Node* key;
+        const Node* value;
         bool known = false;
     };
+    const Member* member(std::string_view key) const;
+    const Node* find(std::string_view key);
+    Place place_of(const Node& node) const;
+    std::optional<Scalar> as_scalar(const Node& node);
+    std::vector<Scalar> as_scalars(const Node& node);
+
+    std::shared_ptr<const Tree> tree_;
     std::string file_;
     Place place_;
     std::vector<Member> members_;
-    std::set<std::string> asked_;
+    std::vector<std::string> asked_;
     Faults* faults_;
 };
 

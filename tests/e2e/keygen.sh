@@ -41,7 +41,7 @@ check "xknockd neither" in_srv "$XKNOCKD" --check -c "$D/etc/xknock.yaml"
 
 say "another device of the same user"
 keygen anna --device robot --factor hmac --service web --host 192.0.2.1 --no-qr >"$D/out"
-contains "his services stay" "$(cat "$D/out")" "his services stay as they are"
+contains "his services stay" "$(cat "$D/out")" "their services stay as they are"
 lacks "no QR code for a machine" "$(cat "$D/out")" "█"
 lacks "and no URI" "$(cat "$D/out")" otpauth
 contains "the profile knows what he may open" "$(cat "$D/xknock-anna-robot.yaml")" 'ssh: ["tcp/22"]'

@@ -34,7 +34,7 @@ contains "they are named, with those that do" "$(cat "$D/out")" 'there is no int
 contains "the ones that do" "$(cat "$D/out")" "host1"
 sed 's/paths: {run: /&\/elsewhere/' "$D/good.yaml" >"$D/etc/xknock.yaml"
 refuse "what only a restart can change is refused" ctl reload
-contains "and said" "$(cat "$D/out")" "take effect with a restart only"
+contains "and said, by its key" "$(cat "$D/out")" "paths.run takes effect with a restart only"
 cp "$D/good.yaml" "$D/etc/xknock.yaml"
 printf 'not a key\n' >"$D/key"
 cp "$D/etc/credentials/bob.phone.key" "$D/bob.key"

@@ -5,10 +5,13 @@
 //
 // The input is up to five files, each ended by a line "---8<---": main, user, user, credential, credential.
 #include "daemon/config/config.h"
+#include "daemon/config/credential_file.h"
 #include "daemon/config/services.h"
+#include "daemon/config/user_file.h"
 #include "directory.h"
 #include "protocol/otp.h"
 #include "protocol/yaml/document.h"
+#include "protocol/yaml/edit.h"
 
 #include <map>
 
@@ -158,6 +161,48 @@ void check_accepted(const config::Config& config) {
     check_credentials(config);
 }
 
+// A user or a device without a fault is written in such a way that it is read as the same.
+void check_written(std::string_view text) {
+    const config::CheckService any = [](std::string_view) { return Result<void>(); };
+    yaml::Faults faults;
+    if (auto section = yaml::read(text, "fuzz.yaml", faults)) {
+        const config::UserFile user = config::read_user_file(*section, any);
+        const auto written = faults.empty() ? config::user_file_text(user) : Result<std::string>(Error{});
+        yaml::Faults again;
+        if (auto second = written ? yaml::read(*written, "again.yaml", again) : std::nullopt)
+            FUZZ_CHECK(config::read_user_file(*second, any) == user && again.empty());
+        // Nothing but a service's name, which any text may be here, can be wrong with what was read without a fault.
+        if (faults.empty() && !written)
+            FUZZ_CHECK(written.error().message.find("services: ") != std::string::npos);
+    }
+    yaml::Faults more;
+    if (auto section = yaml::read(text, "fuzz.yaml", more)) {
+        const config::CredentialFile device = config::read_credential_file(*section);
+        if (!more.empty())
+            return;
+        const auto written = config::credential_file_text(device);
+        FUZZ_CHECK(written.has_value());
+        yaml::Faults again;
+        auto second = yaml::read(*written, "again.yaml", again);
+        FUZZ_CHECK(second && config::read_credential_file(*second) == device && again.empty());
+    }
+}
+
+// A change of one key leaves the others as they are, or is refused.
+void check_edited(std::string_view text) {
+    const auto edited = yaml::edit_mapping(text, "fuzz.yaml", {{"lifetime", "30s"}});
+    if (!edited)
+        return;
+    yaml::Faults faults;
+    auto section = yaml::read(*edited, "fuzz.yaml", faults);
+    FUZZ_CHECK(section && section->scalar("lifetime")->value == "30s");
+    yaml::Faults before;
+    auto old = yaml::read(text, "fuzz.yaml", before);
+    FUZZ_CHECK(old.has_value());
+    for (const yaml::Scalar& key : old->keys())
+        FUZZ_CHECK(section->has(key.value));
+}
+
 // The reader of YAML by itself: every getter on every key, whatever is there.
 void check_document(std::string_view text) {
     yaml::Faults faults;
@@ -195,6 +240,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         else
             etc().write(name, file);
         check_document(file);
+        check_written(file);
+        check_edited(file);
     }
     const auto loaded = config::load_config(etc() / "xknock.yaml");
     if (loaded)

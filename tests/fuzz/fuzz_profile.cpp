@@ -5,6 +5,8 @@
 #include "directory.h"
 #include "protocol/base/quote.h"
 #include "protocol/encoding.h"
+#include "protocol/profile/profile_file.h"
+#include "protocol/yaml/document.h"
 
 using namespace xk;
 using namespace xk::fuzz;
@@ -54,6 +56,29 @@ void check_accepted(const client::Profile& profile) {
     check_factor(profile);
 }
 
+// A profile without a fault is written in such a way that it is read as the same, unless the writer refuses a text.
+void check_written(std::string_view text) {
+    yaml::Faults faults;
+    auto section = yaml::read(text, "fuzz.yaml", faults);
+    if (!section)
+        return;
+    const ProfileFile profile = read_profile_file(*section);
+    if (!faults.empty())
+        return;
+    const auto written = profile_file_text(profile);
+    if (!written) {
+        FUZZ_CHECK(are_lines(written.error().message));
+        return;
+    }
+    auto second = yaml::read(*written, "again.yaml", faults);
+    FUZZ_CHECK(second.has_value());
+    const ProfileFile again = read_profile_file(*second);
+    FUZZ_CHECK(faults.empty());
+    FUZZ_CHECK(profile_file_text(again).value() == *written);
+    FUZZ_CHECK(again.name == profile.name && again.hosts == profile.hosts && again.services == profile.services);
+    FUZZ_CHECK(*again.key == *profile.key && again.server == profile.server && again.service == profile.service);
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -65,6 +90,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check_accepted(*profile);
     else
         check_refusal(profile.error());
+    check_written(text_of({data, size}));
     // Found by the file's name, whatever is in it, and then judged the same.
     const auto found = client::find_profile(directory / "", "HOST");
     FUZZ_CHECK(found.has_value() == profile.has_value());

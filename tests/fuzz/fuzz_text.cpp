@@ -3,7 +3,8 @@
 // The small text forms: what a parser accepts is written in such a way that it reads the same again, and what it
 // refuses it refuses in words that are safe to print.
 #include "daemon/config/config.h"
-#include "daemon/config/user_rules.h"
+#include "daemon/config/forms.h"
+#include "daemon/config/week_hours.h"
 #include "fuzz.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"

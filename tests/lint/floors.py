@@ -10,6 +10,7 @@ import sys
 MAY = {
     "protocol/base": [],
     "protocol/yaml": ["protocol/base"],
+    "protocol/profile": ["protocol", "protocol/base", "protocol/yaml"],
     "protocol": ["protocol/base"],
     "daemon/authz": ["protocol", "protocol/base"],
     "daemon/nft": ["daemon/authz", "protocol", "protocol/base"],
@@ -29,10 +30,10 @@ MAY = {
                      "protocol", "protocol/base"],
     "daemon": ["daemon/authz", "daemon/nft", "daemon/xdp", "daemon/privsep", "daemon/control", "daemon/config",
                "daemon/hooks", "daemon/grants", "daemon/bans", "daemon/verbs", "protocol", "protocol/base"],
-    "client": ["protocol", "protocol/base", "protocol/yaml"],
+    "client": ["protocol", "protocol/base", "protocol/profile", "protocol/yaml"],
     "tools/knockctl": ["daemon/config", "daemon/control", "daemon/authz", "daemon/nft", "daemon/lifecycle/ssh_caller.h", "daemon/lifecycle/trial.h",
                        "daemon/xdp", "protocol",
-                       "protocol/base"],
+                       "protocol/base", "protocol/profile"],
 }
 SKELETONS = {"knock.skel.h": "daemon/xdp"}
 

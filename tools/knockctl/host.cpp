@@ -9,6 +9,7 @@
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor.h"
 #include "tools/knockctl/identity.h"
+#include "tools/knockctl/otpauth.h"
 #include "tools/knockctl/trial.h"
 
 #include <sys/prctl.h>

@@ -3,18 +3,21 @@
 
 #include "daemon/authz/state.h"
 #include "daemon/config/config.h"
+#include "daemon/config/credential_file.h"
 #include "daemon/config/machines.h"
+#include "daemon/config/user_file.h"
 #include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
 #include "protocol/encoding.h"
 #include "protocol/otp.h"
+#include "protocol/profile/profile_file.h"
+#include "protocol/secret.h"
+#include "tools/knockctl/otpauth.h"
 
-#include <qrencode.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <filesystem>
 
 namespace xk::tools {
@@ -42,52 +45,18 @@ class Files {
     std::vector<std::string> written_;
 };
 
-std::string random_base64() {
-    Bytes<32> key;
-    const Wiped wiped(key);
-    randombytes_buf(key.data(), key.size());
-    return to_base64(key);
-}
-
-std::string random_base32() {
-    Bytes<kMinTotpSecret> secret;
-    const Wiped wiped(secret);
-    randombytes_buf(secret.data(), secret.size());
-    return to_base32(secret);
-}
-
 template <std::size_t N>
-std::string random_hex() {
-    Bytes<N> id;
-    randombytes_buf(id.data(), id.size());
-    return to_hex(id);
-}
-
-std::string percent_encoded(const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-        if (std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '.' || c == '_' || c == '~') {
-            out += c;
-            continue;
-        }
-        char hex[4];
-        std::snprintf(hex, sizeof hex, "%%%02X", static_cast<unsigned char>(c));
-        out += hex;
-    }
-    return out;
-}
-
-std::string yaml_list(const std::vector<std::string>& items) {
-    std::string out = "[";
-    for (const std::string& item : items)
-        out += (out.size() > 1 ? ", " : "") + ("\"" + item + "\"");
-    return out + "]";
+Bytes<N> random_bytes() {
+    Bytes<N> bytes;
+    randombytes_buf(bytes.data(), bytes.size());
+    return bytes;
 }
 
 // A new identity: no packet was ever accepted under it, so judgement may begin without the wait that an unknown past
 // demands. A clean and empty copy of the state says so.
 Result<void> make_identity(Files& files, const std::string& directory, const config::Config& config) {
-    if (auto done = files.write(directory + "/server_id", random_hex<wire::kServerIdSize>() + "\n", 0644); !done)
+    if (auto done = files.write(directory + "/server_id", to_hex(random_bytes<wire::kServerIdSize>()) + "\n", 0644);
+        !done)
         return done;
     auto id = config::read_server_id(directory);
     if (!id)
@@ -104,19 +73,21 @@ Result<void> make_identity(Files& files, const std::string& directory, const con
     return files.write(copy, authz::save_state(*image, {}, Now::read(), true), 0600, account.gid, account.uid);
 }
 
-const config::Config::NamedUser* find_user(const config::Config& config, const std::string& name) {
-    const auto found = std::ranges::find(config.users, name, &config::Config::NamedUser::name);
+const config::NamedUser* find_user(const config::Config& config, const std::string& name) {
+    const auto found = std::ranges::find(config.users, name, &config::NamedUser::name);
     return found == config.users.end() ? nullptr : &*found;
 }
 
+using ServicePorts = std::vector<std::pair<std::string, std::vector<std::string>>>;
+
 // The services that the credential may open, as its profile is to know them.
-std::string services_block(const config::Config& config, const std::vector<std::string>& names) {
-    std::string block = "services:\n";
+ServicePorts ports_of(const config::Config& config, const std::vector<std::string>& names) {
+    ServicePorts all;
     for (const authz::Service& service : config.policy.services) {
         const std::string name(service.name.view());
-        if (std::find(names.begin(), names.end(), name) == names.end())
+        if (std::ranges::find(names, name) == names.end())
             continue;
-        std::vector<std::string> ports;
+        std::vector<std::string>& ports = all.emplace_back(name, std::vector<std::string>()).second;
         for (const PortRange& range : service.all_ports()) {
             if (!service.is_behind())
                 ports.push_back(range.text());
@@ -127,163 +98,210 @@ std::string services_block(const config::Config& config, const std::vector<std::
                     if (target != Address{})
                         ports.push_back(range.text() + "@" + target.text());
         }
-        block += "  " + name + ": " + yaml_list(ports) + "\n";
     }
-    return block;
+    return all;
 }
 
-} // namespace
-
-Result<Enrolled> enroll(const KeygenOptions& options) {
+Result<void> check_options(const KeygenOptions& options) {
     if (!is_name(options.user) || !is_name(options.device))
         return Error{in_quotes(options.user + "/" + options.device) + " is not a user and a device",
                      "1 to 32 letters, digits, \"-\", \"_\" or \".\" each", Exit::usage};
     const auto is_host = [](const std::string& host) {
         return !host.empty() && printable(host) == host && host.find_first_of("\"\\") == host.npos;
     };
-    for (const std::string& host : options.hosts)
+    std::vector<std::string> hosts = options.hosts;
+    if (!options.server.empty())
+        hosts.push_back(options.server);
+    for (const std::string& host : hosts)
         if (!is_host(host))
             return Error{in_quotes(host) + " is not a host", {}, Exit::usage};
-    if (!options.server.empty() && !is_host(options.server))
-        return Error{in_quotes(options.server) + " is not a host", {}, Exit::usage};
-    std::string directory = fs::path(options.config_file).parent_path().string();
-    if (directory.empty())
-        directory = ".";
-    Files files;
-    Enrolled enrolled;
+    return {};
+}
 
-    // The identity first: a configuration without one cannot be read.
-    const bool new_identity = ::access((directory + "/server_id").c_str(), F_OK) != 0;
+// One enrolment: what it made goes again where a later step fails.
+class Enrolment {
+  public:
+    explicit Enrolment(const KeygenOptions& options)
+        : options_(options), directory_(config::directory_of(options.config_file)) {}
+    Result<Enrolled> run();
+
+  private:
+    Result<void> load();
+    Result<void> choose_services();
+    Result<void> make_directories();
+    Result<void> write_user();
+    void make_secrets();
+    Result<void> write_credential();
+    Result<void> write_profile();
+    std::string head_of_profile() const;
+
+    const KeygenOptions& options_;
+    std::string directory_;
+    Files files_;
+    Enrolled enrolled_;
+    std::optional<config::Config> config_;
+    bool is_new_user_ = false;
+    std::vector<std::string> services_; // that the user may open
+    wire::CredentialId id_{};
+    Secret<Key> key_;
+    Secret<FactorKey> factor_; // size 0: none
+};
+
+// The identity first: a configuration without one cannot be read.
+Result<void> Enrolment::load() {
+    const bool new_identity = ::access((directory_ + "/server_id").c_str(), F_OK) != 0;
     auto config =
-        config::load_config(options.config_file, new_identity ? config::Identity::absent : config::Identity::required);
+        config::load_config(options_.config_file, new_identity ? config::Identity::absent : config::Identity::required);
     if (!config)
         return config.error();
-    if (new_identity) {
-        if (auto done = make_identity(files, directory, *config); !done)
-            return done.error();
-        enrolled.notes.push_back("made this server's identity, " + directory + "/server_id");
+    config_ = *std::move(config);
+    if (!new_identity)
+        return {};
+    if (auto done = make_identity(files_, directory_, *config_); !done)
+        return done;
+    enrolled_.notes.push_back("made this server's identity, " + directory_ + "/server_id");
+    return {};
+}
+
+Result<void> Enrolment::choose_services() {
+    std::vector<std::string> all;
+    for (const authz::Service& service : config_->policy.services)
+        all.emplace_back(service.name.view());
+    for (const std::string& wanted : options_.services)
+        if (std::ranges::find(all, wanted) == all.end())
+            return Error{"there is no service " + in_quotes(wanted), "services are named in " + options_.config_file,
+                         Exit::usage};
+    const auto* const known = find_user(*config_, options_.user);
+    is_new_user_ = known == nullptr;
+    if (is_new_user_) {
+        services_ = options_.services.empty() ? all : options_.services;
+        return {};
     }
-    auto server_id = config::read_server_id(directory);
+    if (!options_.services.empty())
+        enrolled_.notes.push_back("user " + options_.user + " exists: their services stay as they are");
+    for (std::size_t i = 0; i < all.size(); ++i)
+        if (known->services.test(i))
+            services_.push_back(all[i]);
+    return {};
+}
+
+Result<void> Enrolment::make_directories() {
+    if (auto done = create_directory(directory_ + "/users", 0755, {}, {}); !done)
+        return done;
+    return create_directory(directory_ + "/credentials", 0750, {}, config_->account.gid);
+}
+
+Result<void> Enrolment::write_user() {
+    if (!is_new_user_)
+        return {};
+    config::UserFile user;
+    user.name = options_.user;
+    user.services = services_;
+    auto text = config::user_file_text(user, "# Rights of one user; docs/configuration.md describes every key.\n");
+    if (!text)
+        return text.error();
+    return files_.write(directory_ + "/users/" + options_.user + ".yaml",
+                        *text + "# lifetime: 30s      # of a grant, when the client asks for none, instead of the "
+                                "service's own\n"
+                                "# max_lifetime: 1h\n"
+                                "# binding: any       # the packet's source may stand for a client behind NAT\n",
+                        0644);
+}
+
+void Enrolment::make_secrets() {
+    id_ = random_bytes<wire::kCredentialIdSize>();
+    randombytes_buf(key_->data(), key_->size());
+    if (options_.factor == FactorKind::none)
+        return;
+    factor_->size = options_.factor == FactorKind::totp ? static_cast<std::uint32_t>(kMinTotpSecret) : 32;
+    randombytes_buf(factor_->bytes, factor_->size);
+}
+
+// Secrets, then what names them: the daemon looks for .yaml files only.
+Result<void> Enrolment::write_credential() {
+    const std::string stem = directory_ + "/credentials/" + options_.user + "." + options_.device;
+    if (fs::exists(stem + ".yaml"))
+        return Error{"device " + in_quotes(options_.user + "/" + options_.device) + " exists",
+                     "remove " + stem + ".* first, or name another device"};
+    const std::optional<gid_t> group = config_->account.gid;
+    if (auto done = files_.write(stem + ".key", to_base64(*key_) + "\n", 0640, group); !done)
+        return done;
+    const ByteView factor = std::span(factor_->bytes).first(factor_->size);
+    if (!factor.empty()) {
+        const bool totp = options_.factor == FactorKind::totp;
+        if (auto done = files_.write(stem + ".otp", (totp ? to_base32(factor) : to_base64(factor)) + "\n", 0640, group);
+            !done)
+            return done;
+    }
+    config::CredentialFile credential;
+    credential.user = options_.user;
+    credential.device = options_.device;
+    credential.id = id_;
+    credential.factor = options_.factor;
+    if (options_.factor == FactorKind::totp)
+        credential.digits = options_.digits;
+    const auto text = config::credential_file_text(credential);
+    return text ? files_.write(stem + ".yaml", *text, 0644) : text.error();
+}
+
+std::string Enrolment::head_of_profile() const {
+    return "# Profile of " + options_.user + "/" + options_.device +
+           " for knock-client: put it into ~/.config/xknock, mode 0600.\n"
+           "# It holds a key: whoever has this file" +
+           (options_.factor == FactorKind::totp ? " and a code of the moment" : "") + " can knock.\n";
+}
+
+Result<void> Enrolment::write_profile() {
+    const auto server_id = config::read_server_id(directory_);
     if (!server_id)
         return server_id.error();
+    ProfileFile profile;
+    profile.hosts = options_.hosts;
+    profile.server = options_.server;
+    profile.knock_port = config_->port;
+    profile.server_id = *server_id;
+    profile.credential = id_;
+    *profile.key = *key_;
+    profile.factor = options_.factor;
+    if (options_.factor == FactorKind::totp)
+        profile.digits = options_.digits;
+    if (options_.factor == FactorKind::hmac)
+        *profile.hmac_key.emplace() = *factor_;
+    if (!services_.empty())
+        profile.service = services_.front();
+    profile.services = ports_of(*config_, services_);
+    auto text = profile_file_text(profile, head_of_profile());
+    if (!text)
+        return text.error();
+    enrolled_.profile_file = options_.profile_file.empty() ? "xknock-" + options_.user + "-" + options_.device + ".yaml"
+                                                           : options_.profile_file;
+    auto done = files_.write(enrolled_.profile_file, *text, 0600);
+    sodium_memzero(text->data(), text->size());
+    return done;
+}
 
-    // The user, if new.
-    std::vector<std::string> services;
-    const auto* const known = find_user(*config, options.user);
-    for (const authz::Service& service : config->policy.services)
-        services.emplace_back(service.name.view());
-    if (!options.services.empty()) {
-        for (const std::string& wanted : options.services)
-            if (std::find(services.begin(), services.end(), wanted) == services.end())
-                return Error{"there is no service " + in_quotes(wanted), "services are named in " + options.config_file,
-                             Exit::usage};
-        services = options.services;
-    }
-    const std::optional<gid_t> group = config->account.gid;
-    if (auto done = create_directory(directory + "/users", 0755, {}, {}); !done)
-        return done.error();
-    if (auto done = create_directory(directory + "/credentials", 0750, {}, group); !done)
-        return done.error();
-    if (known != nullptr) {
-        if (!options.services.empty())
-            enrolled.notes.push_back("user " + options.user + " exists: his services stay as they are");
-        services.clear();
-        for (std::size_t i = 0; i < config->policy.services.size(); ++i)
-            if (known->services.test(i))
-                services.emplace_back(config->policy.services[i].name.view());
-    }
-    if (known == nullptr) {
-        const std::string user =
-            "# Rights of one user; docs/configuration.md describes every key.\n"
-            "name: " +
-            options.user + "\n" + "services: " + yaml_list(services) + "\n" +
-            "# lifetime: 30s      # of a grant, when the client asks for none, instead of the service's own\n"
-            "# max_lifetime: 1h\n"
-            "# binding: any       # the packet's source may stand for a client behind NAT\n";
-        if (auto done = files.write(directory + "/users/" + options.user + ".yaml", user, 0644); !done)
+Result<Enrolled> Enrolment::run() {
+    using Step = Result<void> (Enrolment::*)();
+    if (auto fine = check_options(options_); !fine)
+        return fine.error();
+    make_secrets();
+    for (const Step step : {&Enrolment::load, &Enrolment::choose_services, &Enrolment::make_directories,
+                            &Enrolment::write_user, &Enrolment::write_credential, &Enrolment::write_profile})
+        if (auto done = (this->*step)(); !done)
             return done.error();
-    }
-
-    // Secrets, then what names them: the daemon looks for .yaml files only.
-    const std::string stem = directory + "/credentials/" + options.user + "." + options.device;
-    if (fs::exists(stem + ".yaml"))
-        return Error{"device " + in_quotes(options.user + "/" + options.device) + " exists",
-                     "remove " + stem + ".* first, or name another device"};
-    const std::string id = random_hex<wire::kCredentialIdSize>();
-    const std::string key = random_base64();
-    std::string secret;
-    if (options.factor == FactorKind::totp)
-        secret = random_base32();
-    else if (options.factor == FactorKind::hmac)
-        secret = random_base64();
-    if (auto done = files.write(stem + ".key", key + "\n", 0640, group); !done)
-        return done.error();
-    if (!secret.empty())
-        if (auto done = files.write(stem + ".otp", secret + "\n", 0640, group); !done)
-            return done.error();
-    std::string credential = "user: " + options.user + "\ndevice: " + options.device + "\nid: \"" + id +
-                             "\"\nfactor: " + std::string(name_of(options.factor)) + "\n";
-    if (options.factor == FactorKind::totp)
-        credential += "digits: " + std::to_string(options.digits) + "\n";
-    if (auto done = files.write(stem + ".yaml", credential, 0644); !done)
-        return done.error();
-
-    enrolled.profile_file =
-        options.profile_file.empty() ? "xknock-" + options.user + "-" + options.device + ".yaml" : options.profile_file;
-    std::string profile = "# Profile of " + options.user + "/" + options.device +
-                          " for knock-client: put it into ~/.config/xknock, mode 0600.\n"
-                          "# It holds a key: whoever has this file" +
-                          (options.factor == FactorKind::totp ? " and a code of the moment" : "") + " can knock.\n" +
-                          "hosts: " + yaml_list(options.hosts) + "\n";
-    if (!options.server.empty())
-        profile += "server: \"" + options.server + "\"\n";
-    profile += "knock_port: " + std::to_string(config->port) + "\nserver_id: \"" + to_hex(*server_id) +
-               "\"\ncredential: \"" + id + "\"\nkey: \"" + key + "\"\nfactor: " + std::string(name_of(options.factor)) +
-               "\n";
-    if (options.factor == FactorKind::totp)
-        profile += "digits: " + std::to_string(options.digits) + "\n";
-    if (options.factor == FactorKind::hmac)
-        profile += "hmac_key: \"" + secret + "\"\n";
-    if (!services.empty())
-        profile += "service: " + services.front() + "\n" + services_block(*config, services);
-    if (auto done = files.write(enrolled.profile_file, profile, 0600); !done)
-        return done.error();
-
-    if (options.factor == FactorKind::totp) {
-        const std::string where = options.hosts.empty() ? "" : " " + options.hosts.front();
-        enrolled.otpauth = "otpauth://totp/" + percent_encoded("xknock" + where) + ":" +
-                           percent_encoded(options.user + "/" + options.device) + "?secret=" + secret +
-                           "&issuer=" + percent_encoded("xknock" + where) +
-                           "&algorithm=SHA1&digits=" + std::to_string(options.digits) + "&period=30";
-    }
+    if (options_.factor == FactorKind::totp)
+        enrolled_.otpauth =
+            otpauth_uri({options_.user, options_.device}, options_.hosts.empty() ? "" : options_.hosts.front(),
+                        std::span(factor_->bytes).first(factor_->size), options_.digits);
     // As the daemon will read it; a file that it would refuse must not stay.
-    if (auto read_again = config::load_config(options.config_file); !read_again)
+    if (auto read_again = config::load_config(options_.config_file); !read_again)
         return read_again.error();
-    enrolled.files = files.keep();
-    return enrolled;
+    enrolled_.files = files_.keep();
+    return enrolled_;
 }
 
-Result<std::string> qr_code(const std::string& text, bool colours) {
-    const std::unique_ptr<QRcode, decltype(&::QRcode_free)> code(
-        ::QRcode_encodeString8bit(text.c_str(), 0, QR_ECLEVEL_L), ::QRcode_free);
-    if (!code)
-        return os_error("making a QR code");
-    const int size = code->width, quiet = 2;
-    const auto dark = [&](int x, int y) {
-        return x >= 0 && y >= 0 && x < size && y < size && (code->data[y * size + x] & 1) != 0;
-    };
-    std::string out;
-    for (int y = -quiet; y < size + quiet; y += 2) {
-        out += colours ? "\033[30;47m" : "";
-        for (int x = -quiet; x < size + quiet; ++x) {
-            // With colours a dark module is the black foreground; without, the terminal is taken to be dark,
-            // and what is drawn is the light modules.
-            const bool upper = dark(x, y) == colours, lower = dark(x, y + 1) == colours;
-            out += upper ? (lower ? "█" : "▀") : (lower ? "▄" : " ");
-        }
-        out += colours ? "\033[0m\n" : "\n";
-    }
-    return out;
-}
+} // namespace
+
+Result<Enrolled> enroll(const KeygenOptions& options) { return Enrolment(options).run(); }
 
 } // namespace xk::tools

@@ -36,8 +36,4 @@ struct Enrolled {
 // is left behind by a failure.
 Result<Enrolled> enroll(const KeygenOptions& options);
 
-// The QR code of a text, for a terminal: two modules in a character. With `colours`, black on white whatever the
-// terminal's own colours are.
-Result<std::string> qr_code(const std::string& text, bool colours);
-
 } // namespace xk::tools

@@ -3,9 +3,11 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 
@@ -133,4 +135,48 @@ TEST_CASE("a new file has its mode at once and replaces only where asked") {
     REQUIRE(xk::write_file(path, "two", 0644, true));
     CHECK(xk::read_checked(path, {}).value() == "two");
     CHECK(std::distance(std::filesystem::directory_iterator(d.path), {}) == 1);
+}
+
+TEST_CASE("a directory that was found good is asked once, a file each time, and a way with a link always") {
+    const Directory d;
+    const auto a = d.file("a", 0600), b = d.file("b", 0600);
+    std::set<std::string> checked;
+    xk::FileRules rules = secret();
+    rules.checked_directories = &checked;
+    CHECK(xk::read_checked(a, rules).has_value());
+    CHECK(checked == std::set<std::string>{d.path.string() + "/"});
+    REQUIRE(::chmod(b.c_str(), 0644) == 0);
+    CHECK(refusal(b, rules).find("can be read by others") != std::string::npos);
+    // What was bad is not remembered as good, nor what a link leads to.
+    std::filesystem::create_directory(d.path / "open");
+    REQUIRE(::chmod((d.path / "open").c_str(), 0777) == 0);
+    const auto c = d.file("open/c", 0600);
+    for (int round = 0; round < 2; ++round)
+        CHECK(refusal(c, rules).find("can be written by others") != std::string::npos);
+    std::filesystem::create_directory_symlink(d.path, d.path / "link");
+    CHECK(xk::read_checked((d.path / "link/a").string(), rules).has_value());
+    CHECK(checked.size() == 1);
+}
+
+TEST_CASE("a file that cannot be written whole leaves the old one and nothing beside it") {
+    const Directory d;
+    const auto old_handler = std::signal(SIGXFSZ, SIG_IGN);
+    const auto path = d.file("a", 0600);
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    rlimit small = before;
+    small.rlim_cur = 10;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    const bool replaced = xk::write_file(path, std::string(20, 'x'), 0644, true).has_value();
+    const bool made = xk::write_file(d.path / "b", std::string(20, 'x'), 0644, false).has_value();
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    std::signal(SIGXFSZ, old_handler);
+    CHECK_FALSE(replaced);
+    CHECK_FALSE(made);
+    // Nor one that cannot take its place: a directory has the name.
+    std::filesystem::create_directory(d.path / "c");
+    CHECK_FALSE(xk::write_file(d.path / "c", "x", 0644, true).has_value());
+    CHECK_FALSE(xk::write_file(path, "x", 0644, false).has_value());
+    CHECK(xk::read_checked(path, {}).value() == "content");
+    CHECK(std::distance(std::filesystem::directory_iterator(d.path), std::filesystem::directory_iterator()) == 2);
 }

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// The half of People that is about credentials.
+#include "daemon/config/people.h"
+#include "daemon/config/secrets.h"
+#include "protocol/base/quote.h"
+#include "protocol/encoding.h"
+
+#include <algorithm>
+
+namespace xk::config {
+
+using yaml::Place;
+using yaml::Section;
+
+void People::read_credential(File& file) {
+    auto section = open(file);
+    if (!section)
+        return;
+    const CredentialFile device = read_credential_file(*section);
+    // Also of a file with other faults: what is claimed twice is nobody's.
+    claim_device(device, {section->place(), &file});
+    if (User* const user = find_user(device, *section, file))
+        add_device(file, section->place(), *user, device);
+}
+
+void People::claim_device(const CredentialFile& device, const Use& use) {
+    if (!all_zero(device.id)) {
+        const std::string id = to_hex(device.id);
+        claim(credential_ids_, id, "credential id " + id, use);
+    }
+    if (device.user.empty() || device.device.empty())
+        return;
+    const std::string label = device.user + "/" + device.device;
+    claim(labels_, label, "device " + in_quotes(label), use);
+}
+
+People::User* People::find_user(const CredentialFile& device, const Section& section, File& file) {
+    if (device.user.empty()) // that is a fault already
+        return nullptr;
+    const auto user = users_.find(device.user);
+    if (user != users_.end())
+        return &user->second;
+    file.faults.add(section.place_of_value("user"), "there is no user " + in_quotes(device.user),
+                    "users are described in " + directory_ + "/users");
+    return nullptr;
+}
+
+void People::add_device(File& file, const Place& place, User& user, const CredentialFile& device) {
+    user.has_credential = true;
+    authz::Credential credential = user.rights;
+    credential.id = device.id;
+    credential.device = authz::Name(device.device);
+    credential.factor = device.factor;
+    credential.totp_digits = static_cast<std::uint8_t>(device.digits.value_or(6));
+    credential.enabled = credential.enabled && device.enabled;
+    // Within the user's own dates: the old key of a rotation ends by itself.
+    credential.valid_from = std::max(credential.valid_from, device.valid_from.value_or(WallTime::min()));
+    credential.valid_until = std::min(credential.valid_until, device.valid_until.value_or(WallTime::max()));
+    if (devices_.size() == authz::kMaxCredentials)
+        return file.faults.add(place, "there are more than " + std::to_string(authz::kMaxCredentials) + " credentials");
+    const std::string stem = file.path.substr(0, file.path.size() - std::string_view(".yaml").size());
+    const SecretFiles secrets{stem + ".key", device.factor == FactorKind::none ? "" : stem + ".otp"};
+    check_secrets(secrets, file.faults);
+    if (user.file->is_good()) // else their devices are out with them, and nothing is wrong with those files
+        devices_.push_back({&file, credential, secrets});
+}
+
+void People::check_secrets(const SecretFiles& secrets, yaml::Faults& faults) {
+    if (!has_accounts_) // who may read them is not known, and no hint would be right
+        return;
+    for (const std::string& path : {secrets.key, secrets.factor}) {
+        if (path.empty())
+            continue;
+        if (const auto fd = open_secret(config_, path, &checked_directories_); !fd)
+            add_file_fault(faults, path, fd.error());
+    }
+}
+
+} // namespace xk::config

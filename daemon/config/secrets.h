@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+//
+// One secret file, with all checks of its rights.
+#pragma once
+
+#include "protocol/base/fd.h"
+#include "protocol/base/result.h"
+
+#include <set>
+#include <string>
+
+namespace xk::config {
+
+struct Config;
+
+// `checked`: see FileRules::checked_directories.
+Result<Fd> open_secret(const Config& config, const std::string& path, std::set<std::string>* checked);
+
+} // namespace xk::config

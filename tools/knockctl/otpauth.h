@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+//
+// A TOTP secret on its way to an authenticator: the URI that these read, and its QR code.
+#pragma once
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/result.h"
+
+#include <string>
+
+namespace xk::tools {
+
+struct Owner {
+    std::string user, device;
+};
+
+// "otpauth://totp/...", as authenticators read it (Key URI Format). `host` may be empty. It holds the secret.
+std::string otpauth_uri(const Owner& owner, const std::string& host, ByteView secret, unsigned digits);
+
+// The QR code of a text, for a terminal: two modules in a character. With `colours`, black on white whatever the
+// terminal's own colours are.
+Result<std::string> qr_code(const std::string& text, bool colours);
+
+} // namespace xk::tools
