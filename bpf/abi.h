@@ -2,7 +2,7 @@
 /*
  * The contract between the filter in the kernel and the daemon, and the only one: maps, record, settings.
  * It is not the wire format, which is in protocol/wire.h; the filter knows of the wire only what stands
- * here. Included by bpf/knock.bpf.c (C) and by daemon/xdp/ (C++), which both assert sizes and offsets.
+ * here. Included by bpf/ (C) and by daemon/xdp/ (C++), which both assert sizes and offsets.
  *
  * Fixed-width kernel types, padding written out. Addresses are 16 bytes in network order, IPv4 as
  * ::ffff:a.b.c.d. Times are nanoseconds of CLOCK_BOOTTIME, which counts sleep and cannot be set.
@@ -15,7 +15,7 @@
 /* Changes whenever a map below changes its meaning; pins carry it in their directory's name. Which map it was is written
  * down in daemon/xdp/pinned_maps.cpp ("since"), so that the next start takes the other ones over. A new counter goes to
  * the end: the numbers of before keep their meaning. */
-#define XK_ABI_VERSION 1
+#define XK_ABI_VERSION 2
 
 #define XK_PACKET_SIZE	 192 /* UDP payload of every knock */
 #define XK_TAG_OFFSET	 0
@@ -66,16 +66,31 @@ struct xk_seen {
 	__u64 mac;
 };
 
-/* One record of the ring "candidates": everything about one packet, never to be joined with another. */
-struct xk_candidate {
+/* What a record of the ring "candidates" tells of. A new way of knocking is a new number. */
+enum xk_record_kind {
+	XK_RECORD_PACKET = 1, /* struct xk_packet_record, version 1 */
+};
+#define XK_PACKET_RECORD_VERSION 1
+
+/*
+ * The beginning of every record: everything about one knock, never to be joined with another. The first three members
+ * are the header, which a reader checks before anything else; bytes of the kind follow the last one.
+ */
+struct xk_record {
+	__u16 kind;	   /* enum xk_record_kind */
+	__u16 version;	   /* of this kind's layout */
+	__u16 length;	   /* bytes of the whole record */
+	__u16 source_port; /* host order; 0: the kind has none */
 	struct xk_address source;
 	struct xk_address destination;
 	__u64 arrived; /* boot time, ns */
 	__u64 slot;    /* of the tag that matched */
 	__u32 credential;
-	__u32 interface;   /* ingress ifindex */
-	__u16 source_port; /* host order */
-	__u16 pad[3];
+	__u32 interface; /* ingress ifindex */
+};
+
+struct xk_packet_record {
+	struct xk_record head;
 	__u8 packet[XK_PACKET_SIZE];
 };
 
@@ -169,8 +184,9 @@ XK_ASSERT(sizeof(struct xk_tag) == 48, "abi");
 XK_ASSERT(XK_OFFSET(xk_tag, not_before) == 16 && XK_OFFSET(xk_tag, credential) == 40, "abi");
 XK_ASSERT(sizeof(struct xk_credential) == 16 && XK_OFFSET(xk_credential, arrival) == 8, "abi");
 XK_ASSERT(sizeof(struct xk_seen) == 16, "abi");
-XK_ASSERT(sizeof(struct xk_candidate) == 256, "abi");
-XK_ASSERT(XK_OFFSET(xk_candidate, arrived) == 32 && XK_OFFSET(xk_candidate, packet) == 64, "abi");
+XK_ASSERT(sizeof(struct xk_record) == 64 && XK_OFFSET(xk_record, source) == 8, "abi");
+XK_ASSERT(XK_OFFSET(xk_record, arrived) == 40 && XK_OFFSET(xk_record, credential) == 56, "abi");
+XK_ASSERT(sizeof(struct xk_packet_record) == 256 && XK_OFFSET(xk_packet_record, packet) == 64, "abi");
 XK_ASSERT(sizeof(struct xk_settings) == 24, "abi");
 XK_ASSERT(XK_OFFSET(xk_syn_guard, ports) == 8 && XK_OFFSET(xk_syn_guard, local) == 32776, "abi");
 

@@ -8,197 +8,19 @@
  * Built from UAPI headers alone, so that one object loads on every kernel from 5.10 on.
  */
 #include <stddef.h>
-#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
-#include <linux/tcp.h>
-#include <linux/udp.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
 
-#include "abi.h"
+#include "answer.bpf.h"
+#include "bans.bpf.h"
+#include "bucket.bpf.h"
+#include "packet.bpf.h"
+#include "siphash.bpf.h"
+#include "syn_guard.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-const volatile struct xk_settings settings = {};
-volatile struct xk_bans bans = {};
-
-/* The same 16 bytes as struct xk_credential, with the lock as the verifier wants to see it. */
-struct credential {
-	struct bpf_spin_lock lock;
-	__u32 disabled;
-	__u64 arrival;
-};
-_Static_assert(sizeof(struct credential) == sizeof(struct xk_credential), "abi");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC); /* written by the daemon only */
-	__uint(max_entries, XK_MAX_TAGS);
-	__type(key, __u64);
-	__type(value, struct xk_tag);
-} tags SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, XK_MAX_CREDENTIALS);
-	__type(key, __u32);
-	__type(value, struct credential);
-} credentials SEC(".maps");
-
-/* Only authenticated packets get in; the daemon's own memory is the authority. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, XK_MAX_SEEN);
-	__type(key, struct xk_seen);
-	__type(value, __u64);
-} seen SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, XK_MAX_LOCAL);
-	__type(key, struct xk_address);
-	__type(value, __u32);
-} local_addresses SEC(".maps");
-
-/* Values of both: boot time of the end, ns; ~0 for ever. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, XK_MAX_BANNED_ADDRESSES);
-	__type(key, struct xk_address);
-	__type(value, __u64);
-} banned_addresses SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, XK_MAX_BANNED_NETWORKS);
-	__type(key, struct xk_prefix);
-	__type(value, __u64);
-} banned_networks SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, XK_RING_SIZE);
-} candidates SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, XK_COUNTERS);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct xk_syn_guard);
-} syn_guard SEC(".maps");
-
-/* Who has a grant, or had one a moment ago: until when its SYNs pass, boot time, ns. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, XK_MAX_KNOWN_SOURCES);
-	__type(key, struct xk_address);
-	__type(value, __u64);
-} known_sources SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, XK_MAX_ALLOWED_NETWORKS);
-	__type(key, struct xk_prefix);
-	__type(value, __u32);
-} allowed_networks SEC(".maps");
-
-/* Whether this host forwards, so that a flow of another one may come back to the knock port: see may_be_answer(). */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u32);
-} forwarding SEC(".maps");
-
-/* What parse() found out; the UDP or TCP header lies within the packet. */
-struct packet {
-	struct xk_address source;
-	struct xk_address destination;
-	union {
-		const struct udphdr *udp;
-		const struct tcphdr *tcp;
-	};
-	__u32 ip_payload; /* bytes that the IP header announces behind itself */
-	__u32 ipv6;
-};
-
-enum parsed {
-	NOT_OURS, /* neither of those below: a shape that only the stack needs to understand */
-	DATAGRAM,
-	SYN, /* begins a TCP connection */
-};
-
-static __always_inline void count(__u32 counter)
-{
-	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
-
-	if (value)
-		(*value)++;
-}
-
-/*
- * Two words of a packet as one that lies like them in memory. Addresses are written by eight bytes because they are
- * read like that: a processor waits where a load wants what two stores have written.
- */
-static __always_inline __u64 join(__be32 first, __be32 second)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return (__u64)second << 32 | first;
-#else
-	return (__u64)first << 32 | second;
-#endif
-}
-
-static __always_inline void set_v4(struct xk_address *to, const __be32 *from)
-{
-	__u64 *halves = (__u64 *)to->bytes;
-
-	halves[0] = 0;
-	halves[1] = join(bpf_htonl(0xffff), *from);
-}
-
-static __always_inline void set_v6(struct xk_address *to, const struct in6_addr *from)
-{
-	__u64 *halves = (__u64 *)to->bytes;
-
-	halves[0] = join(from->s6_addr32[0], from->s6_addr32[1]);
-	halves[1] = join(from->s6_addr32[2], from->s6_addr32[3]);
-}
-
-static __always_inline int is_banned(const struct xk_address *source)
-{
-	__u64 *until;
-
-	if (bans.addresses) {
-		until = bpf_map_lookup_elem(&banned_addresses, source);
-		if (until && *until > bpf_ktime_get_boot_ns())
-			return 1;
-	}
-	if (bans.networks) {
-		struct xk_prefix key = {.length = 128, .address = *source};
-
-		until = bpf_map_lookup_elem(&banned_networks, &key);
-		if (until && *until > bpf_ktime_get_boot_ns())
-			return 1;
-	}
-	return 0;
-}
 
 /* What lies behind an IP header that is whole and plain. The packets of connections that stand go no further than this.
  */
@@ -304,108 +126,12 @@ static __always_inline enum parsed parse_bare(struct xdp_md *ctx, struct packet 
 	return parse_ip(p, *first >> 4 == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), first, end, banned);
 }
 
-/*
- * Sources that no packet off a wire can have: one of our own, loopback, unspecified, multicast and beyond;
- * and IPv4 in IPv6 clothes (::ffff:0:0/96 and ::/96), which further up would be taken for IPv4.
- */
-static __always_inline int impossible_source(const struct packet *p)
-{
-	const __u32 *words = (const __u32 *)p->source.bytes;
-
-	if (p->ipv6) {
-		if ((words[0] == 0 && words[1] == 0) || p->source.bytes[0] == 0xff)
-			return 1;
-	} else {
-		const __u8 first = p->source.bytes[12];
-
-		if (first == 0 || first == 127 || first >= 224)
-			return 1;
-	}
-	return bpf_map_lookup_elem(&local_addresses, &p->source) != NULL;
-}
-
-static __always_inline __u64 rotl(__u64 x, int b)
-{
-	return (x << b) | (x >> (64 - b));
-}
-
-#define SIPROUND                                                                                                       \
-	do {                                                                                                           \
-		v0 += v1;                                                                                              \
-		v1 = rotl(v1, 13) ^ v0;                                                                                \
-		v0 = rotl(v0, 32);                                                                                     \
-		v2 += v3;                                                                                              \
-		v3 = rotl(v3, 16) ^ v2;                                                                                \
-		v0 += v3;                                                                                              \
-		v3 = rotl(v3, 21) ^ v0;                                                                                \
-		v2 += v1;                                                                                              \
-		v1 = rotl(v1, 17) ^ v2;                                                                                \
-		v2 = rotl(v2, 32);                                                                                     \
-	} while (0)
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define le64(x) (x)
-#else
-#define le64(x) __builtin_bswap64(x)
-#endif
-
-/* SipHash-2-4 (Aumasson and Bernstein, 2012) over the part of the packet that the MAC covers. */
-#define MAC_WORDS ((XK_PACKET_SIZE - XK_SIGNED_OFFSET) / 8)
-
-static __always_inline __u64 siphash(const __u64 *words, const __u64 *key)
-{
-	__u64 v0 = key[0] ^ 0x736f6d6570736575ULL;
-	__u64 v1 = key[1] ^ 0x646f72616e646f6dULL;
-	__u64 v2 = key[0] ^ 0x6c7967656e657261ULL;
-	__u64 v3 = key[1] ^ 0x7465646279746573ULL;
-	const __u64 last = (__u64)(MAC_WORDS * 8) << 56;
-
-#pragma unroll
-	for (int i = 0; i < MAC_WORDS; i++) {
-		const __u64 m = le64(words[i]);
-
-		v3 ^= m;
-		SIPROUND;
-		SIPROUND;
-		v0 ^= m;
-	}
-	v3 ^= last;
-	SIPROUND;
-	SIPROUND;
-	v0 ^= last;
-	v2 ^= 0xff;
-	SIPROUND;
-	SIPROUND;
-	SIPROUND;
-	SIPROUND;
-	return v0 ^ v1 ^ v2 ^ v3;
-}
-
-/* GCRA: true when the credential may knock now; then its next arrival moves on. */
-static __always_inline int take_token(struct credential *credential, __u64 now)
-{
-	const __u64 interval = settings.knock_interval;
-	const __u64 limit = now + interval * settings.knock_burst;
-	__u64 next;
-	int taken = 0;
-
-	bpf_spin_lock(&credential->lock);
-	next = credential->arrival > now ? credential->arrival : now;
-	next += interval;
-	if (next <= limit) {
-		credential->arrival = next;
-		taken = 1;
-	}
-	bpf_spin_unlock(&credential->lock);
-	return taken;
-}
-
-/* Steps 3 to 8 for a datagram to the knock port at an address of ours. */
+/* For a datagram to the knock port at an address of ours. */
 static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct packet *p)
 {
 	const void *end = (void *)(long)ctx->data_end;
 	const __u64 *words = (const void *)(p->udp + 1);
-	struct xk_candidate *record;
+	struct xk_packet_record *record;
 	struct credential *credential;
 	struct xk_seen key;
 	struct xk_tag *tag;
@@ -446,134 +172,21 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 		bpf_ringbuf_discard(record, 0);
 		return XK_SEEN;
 	}
-	record->source = p->source;
-	record->destination = p->destination;
-	record->arrived = now;
-	record->slot = tag->slot;
-	record->credential = tag->credential;
-	record->interface = ctx->ingress_ifindex;
-	record->source_port = bpf_ntohs(p->udp->source);
-	record->pad[0] = 0;
-	record->pad[1] = 0;
-	record->pad[2] = 0;
+	record->head.kind = XK_RECORD_PACKET;
+	record->head.version = XK_PACKET_RECORD_VERSION;
+	record->head.length = sizeof(*record);
+	record->head.source_port = bpf_ntohs(p->udp->source);
+	record->head.source = p->source;
+	record->head.destination = p->destination;
+	record->head.arrived = now;
+	record->head.slot = tag->slot;
+	record->head.credential = tag->credential;
+	record->head.interface = ctx->ingress_ifindex;
 #pragma unroll
 	for (int i = 0; i < XK_PACKET_SIZE / 8; i++)
 		((__u64 *)record->packet)[i] = words[i];
 	bpf_ringbuf_submit(record, 0);
 	return XK_CANDIDATE;
-}
-
-static __always_inline __u64 hash_of(const struct xk_address *address)
-{
-	const __u64 *halves = (const __u64 *)address->bytes;
-
-	return xk_address_hash(halves[0], halves[1]);
-}
-
-static __always_inline int has_bit(const volatile __u64 *bitmap, __u16 bit)
-{
-	return bitmap[bit / 64] >> (bit % 64) & 1;
-}
-
-static __always_inline int is_known(const struct xk_syn_guard *guard, const struct xk_address *source)
-{
-	__u64 *until;
-
-	if (!has_bit(guard->known, xk_known_bit(hash_of(source))))
-		return 0;
-	until = bpf_map_lookup_elem(&known_sources, source);
-	return until && *until > bpf_ktime_get_boot_ns();
-}
-
-static __always_inline int is_allowed(const struct xk_syn_guard *guard, const struct packet *p)
-{
-	struct xk_prefix key = {.length = 128, .address = p->source};
-	const __u16 *parts = (const __u16 *)p->source.bytes;
-
-	if (!guard->allowed)
-		return 0;
-	if (!has_bit(p->ipv6 ? guard->allowed6 : guard->allowed4, bpf_ntohs(parts[p->ipv6 ? 0 : 6])))
-		return 0;
-	return bpf_map_lookup_elem(&allowed_networks, &key) != NULL;
-}
-
-static __always_inline int is_in_slot(const struct xk_syn_guard *guard, const struct xk_address *address, __u32 slot)
-{
-	const volatile __u64 *in = (const volatile __u64 *)guard->local[slot].bytes;
-	const __u64 *halves = (const __u64 *)address->bytes;
-
-	return in[0] == halves[0] && in[1] == halves[1];
-}
-
-/* An address of this host that the daemon found a slot for: not so for another host's, and for few of ours. */
-static __always_inline int is_local(const struct xk_syn_guard *guard, const struct xk_address *address)
-{
-	const __u64 hash = hash_of(address);
-
-	return is_in_slot(guard, address, xk_guard_slot(hash, 0)) || is_in_slot(guard, address, xk_guard_slot(hash, 1));
-}
-
-/*
- * Whether nftables would drop this SYN for certain: to a protected port of this host, from somebody who has no grant,
- * had none a moment ago, and is in no allowed network. The cheapest question first; those that a flood is asked are
- * answered from a few cache lines.
- */
-static __always_inline int is_unwanted(const struct packet *p)
-{
-	const __u32 zero = 0;
-	const struct xk_syn_guard *guard = bpf_map_lookup_elem(&syn_guard, &zero);
-
-	if (!guard || !*(const volatile __u32 *)&guard->on)
-		return 0;
-	/* No room for a TCP header, or an IPv4 length below its own header's: not a plain shape. */
-	if (p->ip_payload - (__u32)sizeof(*p->tcp) > 0xffff)
-		return 0;
-	return has_bit(guard->ports, bpf_ntohs(p->tcp->dest)) && is_local(guard, &p->destination) &&
-	       !is_known(guard, &p->source) && !is_allowed(guard, p);
-}
-
-/* Whether a socket of this host waits for datagrams from there at the knock port: connected to there, or bound alone.
- */
-static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p)
-{
-	struct bpf_sock_tuple tuple = {};
-	struct bpf_sock *socket;
-	__u32 size;
-
-	if (p->ipv6) {
-		__builtin_memcpy(tuple.ipv6.saddr, p->source.bytes, sizeof(tuple.ipv6.saddr));
-		__builtin_memcpy(tuple.ipv6.daddr, p->destination.bytes, sizeof(tuple.ipv6.daddr));
-		tuple.ipv6.sport = p->udp->source;
-		tuple.ipv6.dport = p->udp->dest;
-		size = sizeof(tuple.ipv6);
-	} else {
-		__builtin_memcpy(&tuple.ipv4.saddr, p->source.bytes + 12, sizeof(tuple.ipv4.saddr));
-		__builtin_memcpy(&tuple.ipv4.daddr, p->destination.bytes + 12, sizeof(tuple.ipv4.daddr));
-		tuple.ipv4.sport = p->udp->source;
-		tuple.ipv4.dport = p->udp->dest;
-		size = sizeof(tuple.ipv4);
-	}
-	socket = bpf_sk_lookup_udp(ctx, &tuple, size, BPF_F_CURRENT_NETNS, 0);
-	if (!socket)
-		return 0;
-	bpf_sk_release(socket);
-	return 1;
-}
-
-/*
- * Whether what is no knock may be an answer. The knock port may be the source port of a flow that left this host: of a
- * client behind it whose address it translates, which only connection tracking can say and is asked by nftables; or of
- * a socket of its own. Nothing else comes back to a port without either. Who knows a tag does not answer anything.
- */
-static __always_inline int may_be_answer(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
-{
-	const __u32 zero = 0;
-	const __u32 *forwards;
-
-	if (why != XK_LENGTH && why != XK_TAG)
-		return 0;
-	forwards = bpf_map_lookup_elem(&forwarding, &zero);
-	return (forwards && *forwards) || has_socket(ctx, p);
 }
 
 /*

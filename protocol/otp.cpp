@@ -69,28 +69,31 @@ std::optional<TotpStep> match_totp(ByteView secret, unsigned digits, WallTime no
     return matched;
 }
 
-Proof hmac_proof(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
-                 const RequestBytes& request) {
-    static_assert(crypto_auth_hmacsha256_BYTES <= wire::kProofSize);
-    const auto update = [](crypto_auth_hmacsha256_state& state, const void* data, std::size_t size) {
-        crypto_auth_hmacsha256_update(&state, static_cast<const unsigned char*>(data), size);
-    };
+SignedMessage signed_message(const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
+                             const RequestBytes& request) {
+    SignedMessage message;
+    auto at = std::ranges::copy(kDomain, message.begin()).out;
+    at = std::ranges::copy(server, at).out;
+    at = std::ranges::copy(tag, at).out;
+    at = std::ranges::copy(nonce, at).out;
+    std::copy_n(request.begin(), wire::kSignedSize, at);
+    return message;
+}
+
+Proof hmac_proof(const Bytes<32>& key, ByteView message) {
+    static_assert(crypto_auth_hmacsha256_BYTES <= wire::kProofSize && crypto_auth_hmacsha256_KEYBYTES == sizeof key);
     Proof proof{};
-    crypto_auth_hmacsha256_state state;
-    Wiped wiped(state);
-    crypto_auth_hmacsha256_init(&state, key.data(), key.size());
-    update(state, kDomain.data(), kDomain.size());
-    update(state, server.data(), server.size());
-    update(state, tag.data(), tag.size());
-    update(state, nonce.data(), nonce.size());
-    update(state, request.data(), wire::kSignedSize);
-    crypto_auth_hmacsha256_final(&state, proof.data());
+    crypto_auth_hmacsha256(proof.data(), message.data(), message.size(), key.data());
     return proof;
 }
 
-bool hmac_matches(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
-                  const RequestBytes& request, const Proof& proof) {
-    Proof expected = hmac_proof(key, server, tag, nonce, request);
+Proof hmac_proof(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
+                 const RequestBytes& request) {
+    return hmac_proof(key, signed_message(server, tag, nonce, request));
+}
+
+bool hmac_matches(const Bytes<32>& key, ByteView message, const Proof& proof) {
+    Proof expected = hmac_proof(key, message);
     Wiped wiped(expected);
     return sodium_memcmp(expected.data(), proof.data(), expected.size()) == 0;
 }

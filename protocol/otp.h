@@ -42,12 +42,17 @@ bool is_totp_proof(const Proof& proof, unsigned digits);
 // up more. The proof must have the right form already.
 std::optional<TotpStep> match_totp(ByteView secret, unsigned digits, WallTime now, const Proof& proof);
 
-// HMAC-SHA-256 over "xknock/1" | S | tag | nonce | request[0..72), in the first 32 bytes of the proof.
+// "xknock/1" | S | tag | nonce | request[0..72): what the proof of a factor with a key is over.
+using SignedMessage = Bytes<8 + wire::kServerIdSize + wire::kTagSize + wire::kNonceSize + wire::kSignedSize>;
+SignedMessage signed_message(const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
+                             const RequestBytes& request);
+
+// HMAC-SHA-256 over the message, in the first 32 bytes of the proof; zeros behind it.
+Proof hmac_proof(const Bytes<32>& key, ByteView message);
 Proof hmac_proof(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
                  const RequestBytes& request);
 
 // In constant time, the zeros behind it included.
-bool hmac_matches(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
-                  const RequestBytes& request, const Proof& proof);
+bool hmac_matches(const Bytes<32>& key, ByteView message, const Proof& proof);
 
 } // namespace xk

@@ -4,6 +4,7 @@
 // privileged process, which checks every request once more against its own configuration.
 #pragma once
 
+#include "daemon/authz/reject.h"
 #include "protocol/base/address.h"
 #include "protocol/service.h"
 
@@ -32,6 +33,9 @@ enum class Answer : std::uint8_t {
     failed,      // the kernel refused
     panic,       // nobody is let in: the operator's panic
 };
+
+// Of an answer that is neither done nor waiting.
+Reject reject_of(Answer answer);
 
 class Firewall {
   public:

@@ -143,36 +143,45 @@ bool GrantBook::would_exceed(const std::vector<Pinhole>& pinholes, const wire::C
 
 namespace {
 
-// The pinholes that a request of this credential means; refused where it may not.
-Permit doors_for(const GrantRequest& request, const Policy& policy, const Credential& credential) {
+GrantContext context_of(const GrantRequest& request, const Policy& policy, const Credential& credential) {
+    return {.policy = policy,
+            .credential = credential,
+            .address = request.address,
+            .wish = Wish{request.service, {request.address, request.target, request.endpoint}},
+            .single_use = request.single};
+}
+
+Answer answer_of(const GrantRequest& request, Reject reason) {
+    if (reason == Reject::own_address && request.address.is_grantable())
+        return Answer::own_address;
+    return reason == Reject::banned ? Answer::banned : Answer::refused;
+}
+
+// The pinholes that the verdict found, or why there are none.
+Permit permit_of(const GrantRequest& request, const GrantContext& context, const Verdict& verdict) {
     Permit permit;
-    if (!request.address.is_grantable())
+    if (!verdict.is_allowed()) {
+        permit.answer = answer_of(request, *verdict.reason);
         return permit;
-    const Wish wish{request.service, {request.address, request.target, request.endpoint}};
-    for (const Target& target : find_targets(policy, credential, wish)) {
-        const Service& service = policy.services[target.service];
-        if (request.single && !service.can_be_single())
-            return {};
+    }
+    for (const Target& target : verdict.targets) {
+        const Service& service = context.policy.services[target.service];
         for (const Pinhole& pinhole : target.pinholes)
-            permit.pinholes.push_back({pinhole, target.service, grant_lifetime(credential, service, request.lifetime),
+            permit.pinholes.push_back({pinhole, target.service,
+                                       grant_lifetime(context.credential, service, request.lifetime),
                                        service.single || request.single});
     }
-    if (!permit.pinholes.empty())
-        permit.answer = Answer::done;
+    permit.answer = Answer::done;
     return permit;
 }
 
 Permit permit_for(const GrantRequest& request, const Ceiling& ceiling, const Credential& credential, const Now& now) {
-    Permit permit = doors_for(request, ceiling.policy, credential);
-    if (permit.answer != Answer::done)
-        return permit;
-    if (barred(credential, request.address, now.wall))
-        permit.answer = Answer::refused;
-    else if (ceiling.own_addresses.count(request.address))
-        permit.answer = Answer::own_address;
-    else if (ceiling.bans.is_banned(request.address, now.boot))
-        permit.answer = Answer::banned;
-    else if (ceiling.book.would_exceed(permit.plain(), credential.id, ceiling.max_pinholes))
+    GrantContext context = context_of(request, ceiling.policy, credential);
+    context.when = now;
+    context.own = &ceiling.own_addresses;
+    context.bans = &ceiling.bans;
+    Permit permit = permit_of(request, context, may_hold(context, kAllAspects));
+    if (permit.answer == Answer::done && ceiling.book.would_exceed(permit.plain(), credential.id, ceiling.max_pinholes))
         permit.answer = Answer::limit;
     for (Permit::One& one : permit.pinholes)
         one.lifetime = until_its_end(one.lifetime, credential, now.wall);
@@ -191,7 +200,8 @@ std::vector<Pinhole> Permit::plain() const {
 Permit permit_close(const GrantRequest& request, const Policy& policy) {
     if (request.credential >= policy.credentials.size())
         return {};
-    return doors_for(request, policy, policy.credentials[request.credential]);
+    const GrantContext context = context_of(request, policy, policy.credentials[request.credential]);
+    return permit_of(request, context, may_hold(context, kToClose));
 }
 
 Permit permit_open(const GrantRequest& request, const Ceiling& ceiling, const Now& now) {

@@ -10,7 +10,8 @@ constexpr std::string_view kNames[] = {
     "horizon",      "stale",         "future",   "replay",     "request-reused", "memory-full", "disabled",
     "locked",       "not-yet-valid", "expired",  "banned",     "factor-kind",    "proof-form",  "wrong-code",
     "code-used",    "binding",       "source",   "delegation", "own-address",    "service",     "unsupported",
-    "limit",        "refused",       "firewall", "crashed",    "hours",          "network",     "panic"};
+    "limit",        "refused",       "firewall", "crashed",    "hours",          "network",     "panic",
+    "taken",        "unanswered"};
 static_assert(std::size(kNames) == kRejects);
 
 } // namespace

@@ -57,6 +57,8 @@ enum class Reject : std::uint8_t {
     hours,       // 5: not one of the user's hours
     network,     // 5: not one of the user's networks
     panic,       // 5: the operator let nobody in any more ("knockctl panic")
+    taken,       // 8: somebody else used the knock
+    unanswered,  // 8: nobody said in time whether it may be used
     count_,
 };
 

@@ -1,60 +1,59 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/authz/rights.h"
 
+#include <algorithm>
+
 namespace xk::authz {
-
-std::optional<Reject> barred(const Credential& credential, WallTime when) {
-    if (!credential.enabled)
-        return Reject::disabled;
-    if (when < credential.valid_from)
-        return Reject::not_yet_valid;
-    if (when >= credential.valid_until)
-        return Reject::expired;
-    if (!credential.hours.has(when))
-        return Reject::hours;
-    return std::nullopt;
-}
-
-std::optional<Reject> barred(const Credential& credential, const Address& address, WallTime when) {
-    if (const auto reason = barred(credential, when))
-        return reason;
-    return may_open_for(credential, address) ? std::nullopt : std::optional(Reject::network);
-}
-
-bool is_bound_in_time(const Credential& credential) {
-    return credential.valid_from != WallTime::min() || credential.valid_until != WallTime::max() ||
-           credential.hours.count != 0;
-}
-
 namespace {
 
-std::optional<Credential> find(const Policy& policy, const wire::CredentialId& id) {
+// Null where nobody has this id.
+const Credential* find_holder(const Policy& policy, const wire::CredentialId& id) {
+    static const Credential kOperatorHimself = operators_credential();
     if (id == kOperator)
-        return operators_credential();
+        return &kOperatorHimself;
     const auto index = policy.find_credential(id);
-    return index ? std::optional(policy.credentials[*index]) : std::nullopt;
-}
-
-bool has_service(const Policy& policy, const Credential& credential, const Pinhole& pinhole) {
-    const auto targets = find_targets(policy, credential, {0, pinhole});
-    return !targets.empty() && targets.front().pinholes.front() == pinhole;
+    return index ? &policy.credentials[*index] : nullptr;
 }
 
 } // namespace
 
-bool is_entitled(const Policy& policy, const wire::CredentialId& id, const Pinhole& pinhole) {
-    const auto credential = find(policy, id);
-    return credential && credential->enabled && has_service(policy, *credential, pinhole);
+Verdict may_hold(const GrantContext& context, unsigned aspects) {
+    Verdict verdict;
+    for (const Rule& rule : rules())
+        if ((rule.aspect & aspects) != 0 && (verdict.reason = rule.refuses(context, verdict)))
+            break;
+    return verdict;
 }
 
-std::optional<Reject> barred(const Policy& policy, const wire::CredentialId& id, const Pinhole& pinhole,
-                             WallTime when) {
-    const auto credential = find(policy, id);
-    if (!credential)
-        return Reject::disabled;
-    if (const auto reason = barred(*credential, pinhole.address, when))
-        return reason;
-    return has_service(policy, *credential, pinhole) ? std::nullopt : std::optional(Reject::service);
+Verdict may_keep(const Policy& policy, const wire::CredentialId& id, const Pinhole& pinhole, const Now& when) {
+    const Credential* const holder = find_holder(policy, id);
+    if (holder == nullptr)
+        return {Reject::disabled, {}};
+    return may_hold({.policy = policy,
+                     .credential = *holder,
+                     .when = when,
+                     .address = pinhole.address,
+                     .wish = Wish{0, pinhole},
+                     .stands = true},
+                    kAllAspects);
+}
+
+bool is_entitled(const Policy& policy, const wire::CredentialId& id, const Pinhole& pinhole) {
+    const Credential* const holder = find_holder(policy, id);
+    return holder != nullptr &&
+           may_hold({.policy = policy, .credential = *holder, .wish = Wish{0, pinhole}, .stands = true},
+                    kOfStanding | kOfService)
+               .is_allowed();
+}
+
+bool is_bound_in_time(const Credential& credential) {
+    return std::ranges::any_of(rules(), [&](const Rule& rule) {
+        return rule.aspect == kOfTime && (rule.binds == nullptr || rule.binds(credential));
+    });
+}
+
+std::optional<Reject> lapsed(const Policy& policy, const Credential& credential, const Now& when) {
+    return may_hold({.policy = policy, .credential = credential, .when = when}, kOfTime).reason;
 }
 
 std::chrono::seconds until_its_end(std::chrono::seconds lifetime, const Credential& credential, WallTime now) {

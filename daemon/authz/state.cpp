@@ -75,6 +75,7 @@ StateDirectory directory_of(std::size_t replay_entries, const Bytes<16>& boot_id
     add_section(directory, SectionType::judgement, sizeof(StateHeader), sizeof(StateHeader));
     add_section(directory, SectionType::credentials, sizeof(CredentialState), sizeof(StateImage::credentials));
     add_section(directory, SectionType::asked, sizeof(Asked), sizeof(StateImage::asked));
+    add_section(directory, SectionType::pending, sizeof(PendingUse), sizeof(StateImage::pending));
     add_section(directory, SectionType::replay, sizeof(ReplayEntry), replay_entries * sizeof(ReplayEntry));
     seal_directory(directory);
     return directory;
@@ -82,7 +83,8 @@ StateDirectory directory_of(std::size_t replay_entries, const Bytes<16>& boot_id
 static_assert(offsetof(StateImage, header) == sizeof(StateDirectory) &&
               offsetof(StateImage, credentials) == offsetof(StateImage, header) + sizeof(StateHeader) &&
               offsetof(StateImage, asked) == offsetof(StateImage, credentials) + sizeof(StateImage::credentials) &&
-              sizeof(StateImage) == offsetof(StateImage, asked) + sizeof(StateImage::asked));
+              offsetof(StateImage, pending) == offsetof(StateImage, asked) + sizeof(StateImage::asked) &&
+              sizeof(StateImage) == offsetof(StateImage, pending) + sizeof(StateImage::pending));
 
 bool is_clean_copy(ByteView copy) {
     StateContents contents;
@@ -194,11 +196,12 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
 
 bool State::take_over(const StateContents& before) {
     if (before.credentials.size() > kCredentialStates || before.asked.size() > kMostAsked ||
-        before.replay.size() > replay_.entries().size())
+        before.pending.size() > kMostPending || before.replay.size() > replay_.entries().size())
         return false;
     header() = before.header;
     std::ranges::copy(before.credentials, image_->credentials.begin());
     std::ranges::copy(before.asked, image_->asked.begin());
+    std::ranges::copy(before.pending, image_->pending.begin());
     std::ranges::copy(before.replay, replay_.entries().begin());
     finish(before.boot_id);
     return true;

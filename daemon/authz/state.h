@@ -5,11 +5,13 @@
 // becomes valid by its last store, so that it is whole or absent wherever the process ends. How a release reads what
 // another one wrote is in state_layout.h.
 //
-// Four things live here: which knocks were judged (replay.h), what each credential did (CredentialState), what was
-// asked for and is not done yet (Asked), and the horizon, the moment before which nothing can be proved to be new.
+// Five things live here: which knocks were judged (replay.h), what each credential did (CredentialState), what was
+// asked for and is not done yet (Asked), what waits for its admission (pending.h), and the horizon, the moment before
+// which nothing can be proved to be new.
 #pragma once
 
 #include "daemon/authz/firewall.h"
+#include "daemon/authz/pending.h"
 #include "daemon/authz/reject.h"
 #include "daemon/authz/replay.h"
 #include "daemon/authz/state_layout.h"
@@ -54,7 +56,7 @@ struct StateHeader {
     std::int64_t saved_boot;   // boot time, ns, at which a copy was written (copies only)
     std::uint32_t clean;       // 1: it was the last act of a clean stop (copies only)
     std::uint32_t attempts;    // how often the record below was begun
-    Bytes<16> attempt;         // tag | MAC of the record being judged
+    Bytes<16> attempt;         // by what the record being judged is known again
     std::array<std::uint64_t, 64> rejects; // by Reject
     std::array<std::uint64_t, 8> accepted; // by Action
     std::uint64_t retries;
@@ -85,6 +87,7 @@ struct StateImage {
     StateHeader header;
     std::array<CredentialState, kCredentialStates> credentials;
     std::array<Asked, kMostAsked> asked;
+    std::array<PendingUse, kMostPending> pending;
 };
 static_assert(sizeof(StateImage) % alignof(ReplayEntry) == 0);
 
@@ -153,6 +156,9 @@ class State {
     const Asked& asked(std::uint32_t index) const { return image_->asked[index]; }
     // It is done: the request does nothing any more. Or it could not be: then it may come again.
     void end_asked(std::uint32_t index, bool done);
+
+    // Uses that wait for their admission; for PendingUses.
+    std::span<PendingUse> pending() { return image_->pending; }
 
     void raise_high_slot(Slot slot);
     // Whether this clock may be right: not behind what was accepted, and the horizon not far ahead of it (then the

@@ -24,6 +24,7 @@ constexpr Known kKnown[] = {
     {SectionType::judgement, 1, sizeof(StateHeader), 1, true, true},
     {SectionType::credentials, 1, sizeof(CredentialState), kCredentialStates, true, true},
     {SectionType::asked, 1, sizeof(Asked), kMostAsked, true, false},
+    {SectionType::pending, 1, sizeof(PendingUse), kMostPending, true, false},
     {SectionType::replay, 1, sizeof(ReplayEntry), kMostReplayEntries, true, true},
 };
 

@@ -27,7 +27,7 @@ namespace xk::authz {
 // "xknock" and two digits: the form of the directory. 03 is the release before, which had none.
 inline constexpr std::uint64_t kStateMagic = 0x786b6e6f636b3034;
 
-enum class SectionType : std::uint32_t { none = 0, judgement = 1, credentials = 2, asked = 3, replay = 4 };
+enum class SectionType : std::uint32_t { none = 0, judgement = 1, credentials = 2, asked = 3, replay = 4, pending = 5 };
 
 struct Section {
     SectionType type = SectionType::none; // or one of a release to come

@@ -32,6 +32,7 @@ void drop_free(StateContents& contents) {
     const auto is_free = [](const CredentialState& c) { return all_zero(c.id); };
     contents.credentials.erase(std::ranges::find_if(contents.credentials, is_free), contents.credentials.end());
     std::erase_if(contents.asked, [](const Asked& a) { return a.live != 1; });
+    std::erase_if(contents.pending, [](const PendingUse& p) { return p.live != 1; });
     std::erase_if(contents.replay,
                   [](const ReplayEntry& e) { return e.progress == Progress::none || e.progress > Progress::done; });
 }
@@ -123,6 +124,7 @@ void read_sections(ByteView file, const StateDirectory& directory, StateContents
     // Version 1 of it is what the release before had; a bool in there is a byte that may be anything.
     static_assert(sizeof(before::Asked) == sizeof(Asked) && offsetof(before::Asked, live) == offsetof(Asked, live));
     contents.asked = converted(bytes(SectionType::asked), asked_of);
+    contents.pending = records_in<PendingUse>(bytes(SectionType::pending));
 }
 
 StateFit read_copy_before(ByteView bytes, StateContents& contents) {

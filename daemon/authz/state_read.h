@@ -20,6 +20,7 @@ struct StateContents {
     StateHeader header{};
     std::vector<CredentialState> credentials;
     std::vector<Asked> asked;
+    std::vector<PendingUse> pending; // likewise; the release before had none
     std::vector<ReplayEntry> replay;
     std::uint64_t replay_entries = 0; // that there is room for, in a live file
 };

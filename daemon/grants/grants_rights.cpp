@@ -48,7 +48,7 @@ Result<void> Grants::reconfigure(const config::Config& config) {
     expire(now.boot);
     if (auto done =
             end([&](const authz::Pinhole& pinhole,
-                    const wire::CredentialId& id) { return authz::barred(config_->policy, id, pinhole, now.wall); },
+                    const wire::CredentialId& id) { return authz::may_keep(config_->policy, id, pinhole, now).reason; },
                 now);
         !done)
         return done;
@@ -78,7 +78,7 @@ Result<void> Grants::end_barred(const Now& now) {
                 return std::nullopt;
             const auto [bar, fresh] = known.try_emplace(bound->second);
             if (fresh)
-                bar->second = authz::barred(config_->policy.credentials[bound->second], now.wall);
+                bar->second = authz::lapsed(config_->policy, config_->policy.credentials[bound->second], now);
             return bar->second;
         },
         now);
@@ -125,7 +125,7 @@ Result<void> Grants::prolong(const std::map<authz::Pinhole, std::chrono::seconds
             continue;
         PinholeChange change{pinhole, known->second};
         for (Holder& holder : change.holders)
-            if (!authz::barred(config_->policy, holder.credential, pinhole, now.wall))
+            if (authz::may_keep(config_->policy, holder.credential, pinhole, now).is_allowed())
                 holder.until = std::max(holder.until, end_of(holder.credential, now.boot + time, now));
         authz::put_longest_first(change.holders);
         if (change.holders != known->second)

@@ -20,54 +20,10 @@
 namespace xk::worker {
 
 using namespace privsep;
-using authz::Answer;
-
-// Asks xknockd and waits for its answer. Whatever else comes meanwhile waits its turn.
-class Worker::GrantRequests : public authz::Firewall {
-  public:
-    explicit GrantRequests(Worker& worker) : worker_(worker) {}
-    Answer open(const authz::GrantRequest& r) override { return ask(GrantVerb::open, r); }
-    Answer close(const authz::GrantRequest& r) override { return ask(GrantVerb::close, r); }
-    Answer close_all(std::uint32_t credential) override {
-        authz::GrantRequest r;
-        r.credential = credential;
-        return ask(GrantVerb::close_all, r);
-    }
-
-  private:
-    Answer ask(GrantVerb verb, const authz::GrantRequest& request) {
-        RequestGrant ask = request_grant(verb, worker_.judge_->policy().credentials[request.credential].id, request);
-        ask.sequence = ++worker_.sequence_;
-        ask.generation = worker_.generation_;
-        // Not asked, or not answered: the record stays in the ring, and the next worker asks again.
-        if (auto sent = worker_.say(ask); !sent)
-            give_up(sent.error());
-        for (;;) {
-            auto received = worker_.channel_.receive(true);
-            if (!received)
-                give_up(received.error());
-            if (!*received)
-                ::_exit(0);
-            if (const auto answer = as<ReplyGrant>(**received)) {
-                if (answer->sequence == ask.sequence)
-                    return answer->answer;
-                continue;
-            }
-            if (auto done = worker_.put_off(**std::move(received)); !done)
-                give_up(done.error());
-        }
-    }
-    [[noreturn]] static void give_up(const Error& error) {
-        log::error(error);
-        ::_exit(static_cast<int>(Exit::failed));
-    }
-
-    Worker& worker_;
-};
 
 namespace {
 
-// Candidates that are judged before xknockd is listened to again: when more come than can be judged, it would else take
+// Records that are judged before xknockd is listened to again: when more come than can be judged, it would else take
 // us for dead.
 constexpr unsigned kTurn = 32;
 // Messages that wait: one of a hand-over, a ping a second, and of an operator's "unlock" one for each device; 10 MB.
@@ -128,10 +84,6 @@ Result<void> lock(const Fd& state) {
     if (::fcntl(state.get(), F_SETLK, &whole) != 0)
         return os_error("another worker holds the state");
     return {};
-}
-
-std::string label_of(const authz::Policy& policy, const authz::Outcome& outcome) {
-    return outcome.credential ? policy.credentials[*outcome.credential].label() : "unknown credential";
 }
 
 } // namespace
@@ -241,7 +193,7 @@ Result<void> Worker::run() {
             if (auto done = handle(std::move(next)); !done)
                 return done;
         }
-        // Candidates are looked at only while there is somebody to judge them.
+        // Records are looked at only while there is somebody to judge them.
         pollfd fds[] = {
             {channel_.fd(), POLLIN, 0}, {timer_.get(), POLLIN, 0}, {judge_ ? ring_.poll_fd() : -1, POLLIN, 0}};
         if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR)
@@ -262,7 +214,7 @@ Result<void> Worker::run() {
                 return done;
         }
         if (fds[2].revents != 0)
-            ring_.consume([this](const authz::Candidate& candidate) { judge(candidate); }, kTurn);
+            ring_.consume([this](const authz::Record& record) { judge(record); }, kTurn);
     }
 }
 
@@ -319,6 +271,8 @@ Result<void> Worker::handle(Received received) {
         if (const auto message = as<Ping>(received)) {
             Pong pong;
             pong.number = message->number;
+            if (judge_)
+                end_overdue();
             tell_the_rest();
             return say(pong);
         }
@@ -329,68 +283,6 @@ Result<void> Worker::handle(Received received) {
         break;
     }
     return Error{"a message from xknockd makes no sense here", {}, Exit::bug};
-}
-
-// xknockd may have ended before pinholes were open that it had promised: their knocks are not in the ring any more.
-void Worker::ask_again() {
-    GrantRequests pinholes(*this);
-    for (std::uint32_t i = 0; i < authz::kMostAsked; ++i) {
-        if (state_.asked(i).live == 0)
-            continue;
-        if (judge_->ask_again(i, Now::read(), pinholes) == Answer::waiting)
-            undone_[sequence_] = i;
-    }
-}
-
-void Worker::judge(const authz::Candidate& candidate) {
-    const Now now = Now::read();
-    look_at_clock(now);
-    GrantRequests pinholes(*this);
-    const authz::Outcome outcome = judge_->judge(candidate, now, pinholes);
-    log_outcome(outcome, now);
-    if (const authz::Accepted* accepted = outcome.accepted(); accepted != nullptr && accepted->waiting)
-        undone_[sequence_] = *accepted->waiting;
-    const authz::Refused* refused = outcome.refused();
-    if (refused != nullptr && refused->reason == authz::Reject::wrong_code && refused->locked_for_good) {
-        Notice notice;
-        notice.kind = static_cast<std::uint32_t>(NoticeKind::locked_for_good);
-        notice.credential = judge_->policy().credentials[*outcome.credential].id;
-        (void)say(notice);
-    }
-}
-
-void Worker::log_outcome(const authz::Outcome& outcome, const Now& now) {
-    const std::string who = label_of(judge_->policy(), outcome);
-    if (const authz::Accepted* accepted = outcome.accepted()) {
-        // What was opened or closed is logged by xknockd, which did it.
-        if (accepted->retry)
-            spdlog::debug("retry of {} {} from {}", who, name_of(accepted->action), outcome.source.text());
-        else if (accepted->action == Action::probe && log_budget_.allow(authz::kRejects, outcome.source, now.boot))
-            spdlog::info("probe by {} from {}", who, outcome.source.text());
-        return;
-    }
-    const authz::Refused& refused = *outcome.refused();
-    // A lock is always told: there are at most fifty for a credential before it is locked for good.
-    const bool locks =
-        refused.reason == authz::Reject::wrong_code && (refused.locked_for_good || refused.locked_for.count() > 0);
-    if (!locks && !log_budget_.allow(static_cast<unsigned>(refused.reason), outcome.source, now.boot))
-        return;
-    std::string more;
-    if (refused.locked_for_good)
-        more = ", locked until \"knockctl unlock\"";
-    else if (refused.locked_for.count() > 0)
-        more = fmt::format(", locked for {} s", refused.locked_for.count());
-    spdlog::warn("refused {} from {}: {}{}", who, outcome.source.text(), name_of(refused.reason), more);
-}
-
-void Worker::tell_the_rest() {
-    if (const auto suppressed = log_budget_.take_suppressed(BootClock::now()); suppressed > 0)
-        spdlog::warn("{} more refusals and probes were not logged", suppressed);
-    if (const auto malformed = ring_.malformed(); malformed > malformed_told_) {
-        spdlog::error("{} records of the ring have a wrong size: is the filter of another release?",
-                      malformed - malformed_told_);
-        malformed_told_ = malformed;
-    }
 }
 
 } // namespace xk::worker

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The worker: reads candidates off the ring and judges them. It begins with the rights of whoever started it,
+// The worker: reads records off the ring and judges them. It begins with the rights of whoever started it,
 // takes from its first message what it needs (ring, state, clock), enters the sandbox, and only then learns a
 // key or reads a byte that a stranger chose. One thread, one poll(2).
 #pragma once
@@ -9,6 +9,7 @@
 #include "daemon/authz/judge.h"
 #include "daemon/authz/log_budget.h"
 #include "daemon/authz/state.h"
+#include "daemon/authz/tags.h"
 #include "daemon/privsep/channel.h"
 #include "daemon/privsep/messages.h"
 #include "daemon/xdp/ring.h"
@@ -64,8 +65,11 @@ class Worker {
     }
     Result<void> wait_for_room();
 
-    void judge(const authz::Candidate& candidate);
+    void judge(const authz::Record& record);
+    void conclude(const authz::Outcome& outcome, const Now& now);
     void ask_again();
+    // Refuses knocks whose admission did not answer.
+    void end_overdue();
     void log_outcome(const authz::Outcome& outcome, const Now& now);
 
     // Tags for the filter: all of them, or those of slots that came near.
@@ -99,7 +103,7 @@ class Worker {
     // Accepted and not done yet, by the sequence of their question: their place in State::asked().
     std::map<std::uint32_t, std::uint32_t> undone_;
     bool asked_again_ = false; // for what a worker before us did not see done
-    std::uint64_t malformed_told_ = 0;
+    std::uint64_t malformed_told_ = 0, unknown_told_ = 0;
     std::deque<privsep::Received> waiting_; // came while we waited
 };
 

@@ -31,7 +31,7 @@ constexpr Pinned kPinned[] = {
     {"banned_addresses", 1},
     {"counters", 1},
     {"banned_networks", 1},
-    {"candidates", 1},
+    {"candidates", 2},
     {"syn_guard", 1},
     {"known_sources", 1},
     {"forwarding", 1},

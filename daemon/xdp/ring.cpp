@@ -2,6 +2,7 @@
 #include "daemon/xdp/ring.h"
 
 #include "bpf/abi.h"
+#include "protocol/wire.h"
 
 #include <bpf/libbpf.h>
 
@@ -11,37 +12,65 @@
 namespace xk::xdp {
 namespace {
 
-authz::Candidate candidate_of(const xk_candidate& record) {
-    authz::Candidate c;
-    static_assert(sizeof record.packet == wire::kPacketSize);
-    std::memcpy(c.source.bytes.data(), record.source.bytes, sizeof record.source.bytes);
-    std::memcpy(c.destination.bytes.data(), record.destination.bytes, sizeof record.destination.bytes);
-    std::memcpy(c.packet.data(), record.packet, sizeof record.packet);
-    c.source_port = record.source_port;
-    c.arrived = BootTime(std::chrono::nanoseconds(static_cast<std::int64_t>(record.arrived)));
-    return c;
+// What the records of each kind are like.
+struct Layout {
+    authz::RecordKind kind;
+    std::uint16_t version;
+    std::size_t length; // bytes of the whole record
+};
+constexpr Layout kLayouts[] = {
+    {authz::RecordKind::packet, XK_PACKET_RECORD_VERSION, sizeof(xk_packet_record)},
+};
+static_assert(static_cast<unsigned>(authz::RecordKind::packet) == XK_RECORD_PACKET);
+static_assert(sizeof xk_packet_record::packet == wire::kPacketSize);
+
+authz::Record record_of(const xk_record& head, ByteView bytes) {
+    authz::Record record;
+    record.kind = static_cast<authz::RecordKind>(head.kind);
+    std::memcpy(record.source.bytes.data(), head.source.bytes, sizeof head.source.bytes);
+    std::memcpy(record.destination.bytes.data(), head.destination.bytes, sizeof head.destination.bytes);
+    record.source_port = head.source_port;
+    record.arrived = BootTime(std::chrono::nanoseconds(static_cast<std::int64_t>(head.arrived)));
+    record.credential = head.credential;
+    record.slot = head.slot;
+    record.bytes.assign(bytes.begin(), bytes.end());
+    return record;
 }
 
 } // namespace
+
+std::variant<authz::Record, RecordFault> read_record(ByteView bytes) {
+    xk_record head;
+    if (bytes.size() < sizeof head)
+        return RecordFault::malformed;
+    std::memcpy(&head, bytes.data(), sizeof head);
+    if (head.length != bytes.size())
+        return RecordFault::malformed;
+    for (const Layout& layout : kLayouts)
+        if (static_cast<std::uint16_t>(layout.kind) == head.kind) {
+            if (layout.version != head.version || layout.length != head.length)
+                return RecordFault::malformed;
+            return record_of(head, bytes.subspan(sizeof head));
+        }
+    return RecordFault::unknown;
+}
 
 struct Ring::State {
     Fd map;
     ring_buffer* ring = nullptr;
     const Handler* handler = nullptr;
     unsigned left = 0; // records to hand over before the next turn
-    std::uint64_t malformed = 0;
+    std::uint64_t malformed = 0, unknown = 0;
 
     ~State() { ring_buffer__free(ring); }
 
     static int take(void* self, void* data, std::size_t size) {
         auto* const state = static_cast<State*>(self);
-        xk_candidate copy;
-        if (size != sizeof copy) {
-            ++state->malformed;
-        } else {
-            std::memcpy(&copy, data, sizeof copy);
-            (*state->handler)(candidate_of(copy));
-        }
+        const auto record = read_record({static_cast<const std::uint8_t*>(data), size});
+        if (const auto* fault = std::get_if<RecordFault>(&record))
+            ++(*fault == RecordFault::unknown ? state->unknown : state->malformed);
+        else
+            (*state->handler)(std::get<authz::Record>(record));
         // The record is done with either way; an error only ends the turn.
         return --state->left == 0 ? -ECANCELED : 0;
     }
@@ -57,7 +86,7 @@ Result<Ring> Ring::open(Fd map) {
     state->map = std::move(map);
     state->ring = ring_buffer__new(state->map.get(), State::take, state.get(), nullptr);
     if (state->ring == nullptr)
-        return os_error("mapping the ring of candidates");
+        return os_error("mapping the ring of records");
     return Ring(std::move(state));
 }
 
@@ -71,5 +100,6 @@ void Ring::consume(const Handler& handler, unsigned most) {
 }
 
 std::uint64_t Ring::malformed() const { return state_->malformed; }
+std::uint64_t Ring::unknown() const { return state_->unknown; }
 
 } // namespace xk::xdp

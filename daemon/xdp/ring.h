@@ -1,25 +1,35 @@
 // SPDX-License-Identifier: MIT
 //
-// The ring of candidates, as the worker reads it: a size check, one copy into types of our own, and the record
+// The ring of records, as the worker reads it: a check of each header, one copy into types of our own, and the record
 // is given back only when its handler has returned, so that kill -9 in between loses nothing. Opening makes
 // bpf(2) calls and wants to be done before privileges go; reading makes none.
 #pragma once
 
-#include "daemon/authz/judge.h"
+#include "daemon/authz/record.h"
+#include "protocol/base/bytes.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/handle.h"
 #include "protocol/base/result.h"
 
 #include <functional>
 #include <memory>
+#include <variant>
 
 struct ring_buffer;
 
 namespace xk::xdp {
 
+enum class RecordFault {
+    malformed, // no header, another length than the header says, or another version or length than the kind has
+    unknown,   // of a kind that this release does not know
+};
+
+// One record of the ring, as it lies there. Header, version and length are checked before anything else is read.
+std::variant<authz::Record, RecordFault> read_record(ByteView bytes);
+
 class Ring {
   public:
-    using Handler = std::function<void(const authz::Candidate&)>;
+    using Handler = std::function<void(const authz::Record&)>;
 
     // `map` is the ring's map; the ring keeps it open.
     static Result<Ring> open(Fd map);
@@ -31,10 +41,10 @@ class Ring {
     // Readable when there are records.
     int poll_fd() const;
 
-    // Hands over the records that are there, `most` of them (at least one). Those of another size are skipped and
-    // counted.
+    // Hands over the records that are there, `most` of them (at least one). Faulty ones are skipped and counted.
     void consume(const Handler& handler, unsigned most);
     std::uint64_t malformed() const;
+    std::uint64_t unknown() const;
 
   private:
     struct State;

@@ -31,7 +31,7 @@ inline xk_address abi(const Address& a) {
 struct Verdict {
     int action = -1;                    // XDP_PASS, XDP_DROP
     std::vector<int> counters;          // the ones that moved, by one each
-    std::optional<xk_candidate> record; // pushed to the ring
+    std::optional<xk_packet_record> record; // pushed to the ring
 };
 
 class Filter {
@@ -165,16 +165,16 @@ class Filter {
     }
 
     static int take(void* self, void* data, std::size_t size) {
-        REQUIRE(size == sizeof(xk_candidate));
+        REQUIRE(size == sizeof(xk_packet_record));
         auto* filter = static_cast<Filter*>(self);
-        filter->record_ = *static_cast<const xk_candidate*>(data);
+        filter->record_ = *static_cast<const xk_packet_record*>(data);
         ++filter->records_;
         return 0;
     }
 
     knock_bpf* skeleton_;
     ring_buffer* ring_ = nullptr;
-    std::optional<xk_candidate> record_;
+    std::optional<xk_packet_record> record_;
     std::size_t records_ = 0;
     bool consume_ = true;
 };

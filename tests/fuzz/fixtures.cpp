@@ -96,7 +96,7 @@ Address address_of(std::uint8_t choice) {
 
 // Whatever the request: a pinhole belongs to a service of that very credential and to the address asked for, and
 // no service is opened in part or beyond what was asked.
-void RecordingFirewall::check_pinholes(const GrantRequest& request, const Permit& permit) const {
+void GrantTable::check_pinholes(const GrantRequest& request, const Permit& permit) const {
     FUZZ_CHECK(request.credential < policy_.credentials.size());
     FUZZ_CHECK(request.address.is_grantable() && !request.address.is_loopback());
     FUZZ_CHECK(!permit.pinholes.empty());
@@ -119,7 +119,7 @@ void RecordingFirewall::check_pinholes(const GrantRequest& request, const Permit
         FUZZ_CHECK(request.service == 0 || number == policy_.services[service].pinholes(request.address).size());
 }
 
-void RecordingFirewall::check_book() const {
+void GrantTable::check_book() const {
     FUZZ_CHECK(book_.pinholes() <= kMaxPinholes);
     for (const Credential& credential : policy_.credentials)
         FUZZ_CHECK(book_.pinholes_of(credential.id) <= kMaxPinholesOfCredential);
@@ -141,7 +141,7 @@ void RecordingFirewall::check_book() const {
                    .empty());
 }
 
-Answer RecordingFirewall::open(const GrantRequest& request, const Now& now) {
+Answer GrantTable::open(const GrantRequest& request, const Now& now) {
     book_.expire(now.boot);
     const Permit permit = permit_open(request, {policy_, book_, bans, own_, kMaxPinholes}, now);
     if (permit.answer != Answer::done)
@@ -168,7 +168,7 @@ Answer RecordingFirewall::open(const GrantRequest& request, const Now& now) {
     return Answer::done;
 }
 
-Answer RecordingFirewall::close(const GrantRequest& request, const Now& now) {
+Answer GrantTable::close(const GrantRequest& request, const Now& now) {
     book_.expire(now.boot);
     const Permit permit = permit_close(request, policy_);
     if (permit.answer != Answer::done)
@@ -183,7 +183,7 @@ Answer RecordingFirewall::close(const GrantRequest& request, const Now& now) {
     return Answer::done;
 }
 
-Answer RecordingFirewall::close_all(std::uint32_t credential, const Now& now) {
+Answer GrantTable::close_all(std::uint32_t credential, const Now& now) {
     book_.expire(now.boot);
     if (credential >= policy_.credentials.size())
         return Answer::refused;
@@ -261,9 +261,9 @@ void Fixtures::set_wall(WallTime wall) {
     judge_->follow_clock(now);
 }
 
-Outcome Fixtures::judge(const Candidate& candidate) {
+Outcome Fixtures::judge(const Record& record) {
     const StateHeader before = state.header();
-    const Outcome outcome = judge_->judge(candidate, now, firewall);
+    const Outcome outcome = judge_->judge(record, now, firewall);
     const StateHeader& after = state.header();
     FUZZ_CHECK(counted(after) == counted(before) + 1);
     if (const Refused* refused = outcome.refused()) {
@@ -276,7 +276,7 @@ Outcome Fixtures::judge(const Candidate& candidate) {
     }
     FUZZ_CHECK(after.attempts == 0 && all_zero(after.attempt));
     FUZZ_CHECK(after.horizon == before.horizon && after.high_slot >= before.high_slot);
-    FUZZ_CHECK(outcome.source == candidate.source);
+    FUZZ_CHECK(outcome.source == record.source);
     return outcome;
 }
 

@@ -31,9 +31,9 @@ inline Address own_address() { return Address::v4(192, 0, 2, 1); }
 Address address_of(std::uint8_t choice);
 
 // The pinholes of all credentials by requests that anybody may make, as xknockd keeps them.
-class RecordingFirewall {
+class GrantTable {
   public:
-    explicit RecordingFirewall(const authz::Policy& policy) : policy_(policy), own_{own_address()} {}
+    explicit GrantTable(const authz::Policy& policy) : policy_(policy), own_{own_address()} {}
 
     authz::Answer open(const authz::GrantRequest& request, const Now& now);
     authz::Answer close(const authz::GrantRequest& request, const Now& now);
@@ -50,7 +50,7 @@ class RecordingFirewall {
     authz::GrantBook book_;
 };
 
-// What the judge asks for is written down and goes to the RecordingFirewall, unless another answer is set.
+// What the judge asks for is written down and goes to the GrantTable, unless another answer is set.
 class RecordingFirewall : public authz::Firewall {
   public:
     struct Asked {
@@ -58,7 +58,7 @@ class RecordingFirewall : public authz::Firewall {
         authz::GrantRequest request; // close_all: the credential only
     };
 
-    RecordingFirewall(RecordingFirewall& keeper, const Now& now) : keeper_(keeper), now_(now) {}
+    RecordingFirewall(GrantTable& keeper, const Now& now) : keeper_(keeper), now_(now) {}
 
     authz::Answer open(const authz::GrantRequest& request) override;
     authz::Answer close(const authz::GrantRequest& request) override;
@@ -68,7 +68,7 @@ class RecordingFirewall : public authz::Firewall {
     std::optional<authz::Answer> failing;
 
   private:
-    RecordingFirewall& keeper_;
+    GrantTable& keeper_;
     const Now& now_;
 };
 
@@ -81,13 +81,13 @@ struct Fixtures {
     void pass(std::chrono::microseconds time);
     void set_wall(WallTime wall);
     // Judges, and checks that exactly one counter went up by one.
-    authz::Outcome judge(const authz::Candidate& candidate);
+    authz::Outcome judge(const authz::Record& record);
     const authz::CredentialState& record(std::uint32_t who) const { return *state.find(policy.credentials[who].id); }
 
     authz::Policy policy;
     Now now;
     authz::State state;
-    RecordingFirewall keeper;
+    GrantTable keeper;
     RecordingFirewall firewall;
 
   private:

@@ -39,7 +39,8 @@ struct Knock {
     std::uint8_t right = 0;
     RequestBytes plain{};
     Slot slot = 0;
-    Candidate candidate;
+    wire::Packet packet{};
+    Record record; // of the packet
 };
 
 void put_time(RequestBytes& plain, WallTime time) {
@@ -87,7 +88,7 @@ void put_fields(Knock& knock, WallTime arrived, FactorKind factor) {
     if (knock.right & kAddress) {
         const auto mode = static_cast<AddressMode>(plain[kModeAt]);
         const Address address = mode == AddressMode::source  ? Address{}
-                                : mode == AddressMode::bound ? knock.candidate.source
+                                : mode == AddressMode::bound ? knock.record.source
                                                              : address_of(plain[kAddressAt]);
         std::ranges::copy(address.bytes, plain.begin() + kAddressAt);
     }
@@ -117,11 +118,11 @@ Knock knock_from(Input& in, const Fixtures& house) {
     knock.right = in.number();
     const Credential& credential = house.policy.credentials[knock.who];
     const std::uint8_t slot_choice = in.number();
-    knock.candidate.source = address_of(in.number());
-    knock.candidate.destination = own_address();
-    knock.candidate.source_port = 40000;
-    knock.candidate.arrived = house.now.boot - 500ms * in.number();
-    const WallTime arrived = house.now.wall_at(knock.candidate.arrived);
+    knock.record.source = address_of(in.number());
+    knock.record.destination = own_address();
+    knock.record.source_port = 40000;
+    knock.record.arrived = house.now.boot - 500ms * in.number();
+    const WallTime arrived = house.now.wall_at(knock.record.arrived);
     const wire::Nonce nonce = {in.number(), in.number()};
     knock.plain = in.bytes<wire::kRequestSize>();
     put_fields(knock, arrived, credential.factor);
@@ -134,7 +135,8 @@ Knock knock_from(Input& in, const Fixtures& house) {
                      : slot_of(arrived) + slot_choice % 7u - 3;
     if (knock.right & kProof)
         std::ranges::copy(right_proof(knock, credential, keys, nonce, arrived), knock.plain.begin() + kProofAt);
-    knock.candidate.packet = seal(keys, knock.slot, nonce, knock.plain);
+    knock.packet = seal(keys, knock.slot, nonce, knock.plain);
+    knock.record.bytes.assign(knock.packet.begin(), knock.packet.end());
     return knock;
 }
 
@@ -160,8 +162,8 @@ bool factor_is_right(const Knock& knock, const Credential& credential, const Req
     case FactorKind::none:
         return all_zero(request.proof);
     case FactorKind::hmac:
-        return request.proof == hmac_proof(kHmacKey, kServer, packet_tag(knock.candidate.packet),
-                                           packet_nonce(knock.candidate.packet), knock.plain);
+        return request.proof ==
+               hmac_proof(kHmacKey, kServer, packet_tag(knock.packet), packet_nonce(knock.packet), knock.plain);
     case FactorKind::totp:
         for (TotpStep step = totp_step(arrived) - 1; step <= totp_step(arrived) + 1; ++step)
             if (totp_proof(totp_code(kTotpSecret, step, credential.totp_digits), credential.totp_digits) ==
@@ -184,12 +186,12 @@ void check_allowed(const Knock& knock, const Request& request, const Fixtures& h
     const Credential& credential = house.policy.credentials[knock.who];
     const CredentialState& after = house.record(knock.who);
     const auto skew = house.policy.settings.skew;
-    const WallTime arrived = house.now.wall_at(knock.candidate.arrived);
+    const WallTime arrived = house.now.wall_at(knock.record.arrived);
     FUZZ_CHECK(credential.enabled && arrived >= credential.valid_from && arrived < credential.valid_until);
     FUZZ_CHECK(!is_locked(before.record, house.now.boot) && !before.source_banned && !before.address_banned);
     FUZZ_CHECK(request.clock >= arrived - skew && request.clock <= arrived + skew);
     FUZZ_CHECK(request.clock.time_since_epoch().count() > before.horizon);
-    FUZZ_CHECK(house.now.boot - knock.candidate.arrived <= kLongestWait);
+    FUZZ_CHECK(house.now.boot - knock.record.arrived <= kLongestWait);
     FUZZ_CHECK(factor_is_right(knock, credential, request, arrived));
     if (credential.factor == FactorKind::totp) {
         const bool same = before.record.request == request.id && before.record.totp_step == after.totp_step;
@@ -197,13 +199,13 @@ void check_allowed(const Knock& knock, const Request& request, const Fixtures& h
     }
     FUZZ_CHECK(after.accepted == before.record.accepted + 1);
     // The address by its mode.
-    const Address address = request.address_mode == AddressMode::source ? knock.candidate.source : request.address;
+    const Address address = request.address_mode == AddressMode::source ? knock.record.source : request.address;
     FUZZ_CHECK(request.address_mode != AddressMode::source || credential.binding != Binding::match);
-    FUZZ_CHECK(request.address_mode != AddressMode::bound || address == knock.candidate.source);
+    FUZZ_CHECK(request.address_mode != AddressMode::bound || address == knock.record.source);
     FUZZ_CHECK(request.address_mode != AddressMode::delegated || credential.binding == Binding::explicit_);
     FUZZ_CHECK(address.is_grantable() && address != own_address());
     FUZZ_CHECK(may_open_for(credential, address) && credential.hours.has(arrived));
-    FUZZ_CHECK(credential.networks.count == 0 || credential.networks.has(knock.candidate.source));
+    FUZZ_CHECK(credential.networks.count == 0 || credential.networks.has(knock.record.source));
     FUZZ_CHECK(after.last_address == address);
 }
 
@@ -218,7 +220,7 @@ void check_asked(const Knock& knock, const Request& request, const Fixtures& hou
     if (request.action == Action::close_all)
         return;
     FUZZ_CHECK(pinhole.address ==
-               (request.address_mode == AddressMode::source ? knock.candidate.source : request.address));
+               (request.address_mode == AddressMode::source ? knock.record.source : request.address));
     FUZZ_CHECK(pinhole.service == request.service && pinhole.endpoint == request.endpoint);
     FUZZ_CHECK(pinhole.target == request.target && pinhole.single == request.single_use);
     FUZZ_CHECK(pinhole.lifetime == request.lifetime);
@@ -250,7 +252,7 @@ bool is_before_memory(Reject reason) { return reason < Reject::replay; }
 // The very same packet once more, from wherever: nothing happens.
 void check_again(const Knock& knock, Fixtures& house, const Outcome& outcome, Address source) {
     house.firewall.asked.clear();
-    Candidate copy = knock.candidate;
+    Record copy = knock.record;
     copy.source = source;
     const Outcome again = house.judge(copy);
     FUZZ_CHECK(house.firewall.asked.empty());
@@ -289,8 +291,8 @@ void pass_events(Input& in, Fixtures& house) {
 // anything accepted.
 bool must_be_accepted(const Knock& knock, const Fixtures& house) {
     const bool right = (knock.right & kAllRight) == kAllRight && !(knock.right & kOldCode);
-    return right && knock.who <= kPlain && knock.candidate.arrived == house.now.boot &&
-           knock.candidate.source == address_of(0) && knock.plain[kModeAt] == 0 && knock.plain[kFlagsAt] == 0 &&
+    return right && knock.who <= kPlain && knock.record.arrived == house.now.boot &&
+           knock.record.source == address_of(0) && knock.plain[kModeAt] == 0 && knock.plain[kFlagsAt] == 0 &&
            load_be<std::uint32_t>(field<kServiceAt, 4>(
                std::span<const std::uint8_t, wire::kRequestSize>(knock.plain))) == service_id("ssh") &&
            house.now.wall == kStart.wall;
@@ -310,14 +312,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const Knock knock = knock_from(in, house);
         const auto decoded = decode(knock.plain);
         const Request* request = std::get_if<Request>(&decoded);
-        const Address address = request == nullptr || request->address_mode == AddressMode::source
-                                    ? knock.candidate.source
-                                    : request->address;
+        const Address address =
+            request == nullptr || request->address_mode == AddressMode::source ? knock.record.source : request->address;
         const Before before{house.record(knock.who), house.state.header().horizon,
-                            house.keeper.bans.is_banned(knock.candidate.source, house.now.boot),
+                            house.keeper.bans.is_banned(knock.record.source, house.now.boot),
                             house.keeper.bans.is_banned(address, house.now.boot)};
         house.firewall.asked.clear();
-        const Outcome outcome = house.judge(knock.candidate);
+        const Outcome outcome = house.judge(knock.record);
 
         const bool done =
             !house.firewall.asked.empty() || (outcome.accepted() != nullptr && !outcome.accepted()->retry);

@@ -91,7 +91,7 @@ GrantRequest request_from(Input& in, const Policy& policy) {
 
 void check_requests(Input& in) {
     static const Policy policy = make_policy();
-    RecordingFirewall keeper(policy);
+    GrantTable keeper(policy);
     Now now = kStart;
     for (std::size_t count = 0; !in.empty() && count < kMaxAsks; ++count) {
         const GrantRequest request = request_from(in, policy);

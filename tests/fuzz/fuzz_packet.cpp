@@ -69,26 +69,27 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     Input in(data, size);
     while (!in.empty() && judged.size() < kMaxPackets) {
-        Candidate candidate;
-        candidate.source = address_of(in.number());
-        candidate.destination = own_address();
-        candidate.arrived = house.now.boot;
-        candidate.packet = packet_from(in, house.now, sealed);
+        Record record;
+        record.source = address_of(in.number());
+        record.destination = own_address();
+        record.arrived = house.now.boot;
+        const wire::Packet packet = packet_from(in, house.now, sealed);
+        record.bytes.assign(packet.begin(), packet.end());
 
-        const bool is_genuine = std::ranges::count(sealed, candidate.packet) != 0;
-        const bool is_new = std::ranges::count(judged, candidate.packet) == 0;
+        const bool is_genuine = std::ranges::count(sealed, packet) != 0;
+        const bool is_new = std::ranges::count(judged, packet) == 0;
         const auto records = std::span(memory.image().credentials).first<kCredentials>();
         Bytes<kCredentials * sizeof(CredentialState)> before;
         std::memcpy(before.data(), records.data(), before.size());
         const auto high_slot = house.state.header().high_slot;
         house.firewall.asked.clear();
 
-        const Outcome outcome = house.judge(candidate);
+        const Outcome outcome = house.judge(record);
         if (is_genuine && is_new) {
             FUZZ_CHECK(outcome.credential.has_value());
             const auto& networks = house.policy.credentials[*outcome.credential].networks;
-            const bool may = candidate.source.is_grantable() && candidate.source != own_address() &&
-                             (networks.count == 0 || networks.has(candidate.source));
+            const bool may = record.source.is_grantable() && record.source != own_address() &&
+                             (networks.count == 0 || networks.has(record.source));
             FUZZ_CHECK((outcome.accepted() != nullptr) == may);
         } else if (is_genuine) {
             FUZZ_CHECK(outcome.refused() != nullptr && outcome.refused()->reason == Reject::replay);
@@ -101,7 +102,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         }
         if (!is_genuine)
             FUZZ_CHECK(std::memcmp(before.data(), records.data(), before.size()) == 0);
-        judged.push_back(candidate.packet);
+        judged.push_back(packet);
     }
     return 0;
 }

@@ -14,8 +14,8 @@ if grep -nIE '[[:blank:]]+$' "${files[@]}" | grep -v '^tests/vectors/'; then fau
 if grep -nIwE 'TO''DO|FIX''ME|XX''X|HA''CK' "${files[@]}"; then fault "something is not finished"; fi
 for file in "${files[@]}"; do
 	case $file in
+	*.bpf.c | *.bpf.h) wanted='GPL-2.0-only' ;;
 	*.cpp | *.h) wanted='MIT' ;;
-	bpf/*.c | tests/bench/*.bpf.c) wanted='GPL-2.0-only' ;;
 	*.c | *.sh | *.py | *CMakeLists.txt | *.cmake) wanted='MIT' ;;
 	*) continue ;;
 	esac

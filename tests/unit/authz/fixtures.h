@@ -5,6 +5,7 @@
 #pragma once
 
 #include "daemon/authz/judge.h"
+#include "protocol/seal.h"
 
 #include <doctest/doctest.h>
 
@@ -28,6 +29,13 @@ class StateMemory {
   private:
     std::vector<std::uint64_t> words_;
 };
+
+inline wire::Packet packet_of(const Record& record) {
+    wire::Packet packet{};
+    REQUIRE(record.bytes.size() == packet.size());
+    std::copy(record.bytes.begin(), record.bytes.end(), packet.begin());
+    return packet;
+}
 
 struct RecordingFirewall : Firewall {
     std::deque<GrantRequest> opened, closed;
@@ -119,7 +127,7 @@ class Court {
                 std::copy(kHmacKey.begin(), kHmacKey.end(), factors[i].bytes);
             }
         }
-        judge = std::make_unique<Judge>(policy, std::move(keys), std::move(factors), state, bans, now);
+        judge = std::make_unique<Judge>(policy, std::move(keys), std::move(factors), state, bans, now, admission);
         judge->follow_clock(now);
     }
 
@@ -144,10 +152,10 @@ class Court {
         r.proof = *totp_proof(code, static_cast<unsigned>(code.size()));
     }
 
-    Candidate sealed(std::uint32_t who, Request r, const char* source = "192.0.2.7") {
+    Record sealed(std::uint32_t who, Request r, const char* source = "192.0.2.7") {
         return sealed_bytes(who, r, encode(r), source);
     }
-    Candidate sealed_bytes(std::uint32_t who, const Request& r, RequestBytes bytes, const char* source = "192.0.2.7") {
+    Record sealed_bytes(std::uint32_t who, const Request& r, RequestBytes bytes, const char* source = "192.0.2.7") {
         const CredentialKeys k = keys_of(who);
         const Slot slot = slot_of(r.clock);
         const wire::Nonce nonce = hedged_nonce(k.nonce, r.clock, bytes);
@@ -155,16 +163,17 @@ class Court {
             const Proof proof = hmac_proof(kHmacKey, kServer, gate_keys(k.gate, slot).tag, nonce, bytes);
             std::copy(proof.begin(), proof.end(), bytes.begin() + wire::kSignedSize);
         }
-        Candidate c;
+        Record c;
         c.source = address(source);
         c.destination = address("192.0.2.1");
         c.source_port = 40000;
         c.arrived = now.boot;
-        c.packet = seal(k, slot, nonce, bytes);
+        const wire::Packet packet = seal(k, slot, nonce, bytes);
+        c.bytes.assign(packet.begin(), packet.end());
         return c;
     }
 
-    Outcome judged(const Candidate& c) { return judge->judge(c, now, firewall); }
+    Outcome judged(const Record& c) { return judge->judge(c, now, firewall); }
     Outcome knock(std::uint32_t who, const char* source = "192.0.2.7") {
         return judged(sealed(who, request(who), source));
     }
@@ -194,6 +203,7 @@ class Court {
     Policy policy;
     BanList bans;
     RecordingFirewall firewall;
+    Admission* admission = nullptr; // this host's own
     std::unique_ptr<Judge> judge;
 };
 

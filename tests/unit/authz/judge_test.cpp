@@ -3,6 +3,7 @@
 
 #include "daemon/authz/lockout.h"
 
+#include <functional>
 #include <random>
 
 using namespace xk;
@@ -36,7 +37,7 @@ TEST_CASE("IPv6 is no different") {
 
 TEST_CASE("a knock that waited too long for the daemon is forgotten") {
     Court court;
-    const Candidate c = court.sealed(kPlain, court.request(kPlain));
+    const Record c = court.sealed(kPlain, court.request(kPlain));
     court.pass(61s);
     CHECK(is_refused(court.judged(c), Reject::late));
     CHECK(court.firewall.untouched());
@@ -44,7 +45,7 @@ TEST_CASE("a knock that waited too long for the daemon is forgotten") {
 
 TEST_CASE("a knock that waited for the daemon to restart is judged by the time of its arrival") {
     Court court;
-    const Candidate c = court.sealed(kTotp, court.request(kTotp));
+    const Record c = court.sealed(kTotp, court.request(kTotp));
     court.pass(59s); // the code's step is over, and so is the skew
     court.restart();
     CHECK(is_accepted(court.judged(c)));
@@ -52,15 +53,16 @@ TEST_CASE("a knock that waited for the daemon to restart is judged by the time o
 
 TEST_CASE("a tag that is nobody's, or of a slot that does not count, is refused") {
     Court court;
-    Candidate c = court.sealed(kPlain, court.request(kPlain));
-    c.packet[0] ^= 1;
+    Record c = court.sealed(kPlain, court.request(kPlain));
+    c.bytes[0] ^= 1;
     CHECK(is_refused(court.judged(c), Reject::tag));
     for (const auto away : {-90s, 90s}) {
         Request r = court.request(kPlain);
         r.clock += away;
         CHECK(is_refused(court.knock(kPlain, r), Reject::tag));
     }
-    Candidate zeros;
+    Record zeros;
+    zeros.bytes.resize(wire::kPacketSize);
     zeros.arrived = court.now.boot;
     CHECK(is_refused(court.judged(zeros), Reject::tag));
     CHECK(court.firewall.untouched());
@@ -68,10 +70,10 @@ TEST_CASE("a tag that is nobody's, or of a slot that does not count, is refused"
 
 TEST_CASE("every changed bit behind the tag is refused by MAC, and the genuine packet still counts") {
     Court court;
-    const Candidate genuine = court.sealed(kTotp, court.request(kTotp));
+    const Record genuine = court.sealed(kTotp, court.request(kTotp));
     for (std::size_t bit = 64; bit < 8 * wire::kPacketSize; ++bit) {
-        Candidate c = genuine;
-        c.packet[bit / 8] ^= static_cast<std::uint8_t>(1u << (bit % 8));
+        Record c = genuine;
+        c.bytes[bit / 8] ^= static_cast<std::uint8_t>(1u << (bit % 8));
         CHECK(is_refused(court.judged(c), Reject::mac));
     }
     CHECK(court.record(kTotp).failures == 0);
@@ -82,11 +84,11 @@ TEST_CASE("every changed bit behind the tag is refused by MAC, and the genuine p
 
 TEST_CASE("a right MAC does not make up for a wrong box") {
     Court court;
-    Candidate c = court.sealed(kPlain, court.request(kPlain));
-    c.packet[100] ^= 1;
+    Record c = court.sealed(kPlain, court.request(kPlain));
+    c.bytes[100] ^= 1;
     const auto gate = gate_keys(court.keys_of(kPlain).gate, slot_of(court.now.wall));
-    const auto mac = compute_mac(gate.mac_key, c.packet);
-    std::copy(mac.begin(), mac.end(), c.packet.begin() + wire::kMacOffset);
+    const auto mac = compute_mac(gate.mac_key, packet_of(c));
+    std::copy(mac.begin(), mac.end(), c.bytes.begin() + wire::kMacOffset);
     CHECK(is_refused(court.judged(c), Reject::box));
 }
 
@@ -146,11 +148,11 @@ TEST_CASE("a client's clock may be off by the skew, to the microsecond") {
 
 TEST_CASE("a packet counts once, from whatever source it comes again") {
     Court court;
-    const Candidate c = court.sealed(kPlain, court.request(kPlain));
+    const Record c = court.sealed(kPlain, court.request(kPlain));
     CHECK(is_accepted(court.judged(c)));
     for (int i = 0; i < 3; ++i)
         CHECK(is_refused(court.judged(c), Reject::replay));
-    Candidate attacker = c;
+    Record attacker = c;
     attacker.source = address("198.51.100.66");
     CHECK(is_refused(court.judged(attacker), Reject::replay));
     court.restart();
@@ -189,13 +191,13 @@ TEST_CASE("a worker that ended in the middle goes on where it was, and does it o
     for (const bool request_too : {false, true}) {
         Court court;
         const Request r = court.request(kTotp);
-        const Candidate c = court.sealed(kTotp, r);
+        const Record c = court.sealed(kTotp, r);
         ReplayEntry* const entry = court.state.replay().remember(
-            {court.policy.credentials[kTotp].id, r.id, packet_mac(c.packet)}, slot_of(r.clock), c.source, 0);
+            {court.policy.credentials[kTotp].id, r.id, packet_mac(packet_of(c))}, slot_of(r.clock), c.source, 0);
         if (request_too)
             entry->progress = Progress::asking;
         court.restart();
-        Candidate thief = c;
+        Record thief = c;
         thief.source = address("198.51.100.66");
         CHECK(is_refused(court.judged(thief), Reject::replay));
         CHECK(is_accepted(court.judged(c)));
@@ -204,20 +206,27 @@ TEST_CASE("a worker that ended in the middle goes on where it was, and does it o
     }
 }
 
-TEST_CASE("kill -9 at every point of a judgement opens exactly once after the restart") {
-    struct Killed {};
-    struct DyingFirewall : RecordingFirewall {
-        bool before = false;
-        Answer open(const GrantRequest& r) override {
-            if (before)
-                throw Killed{};
-            RecordingFirewall::open(r);
+namespace {
+
+struct Killed {};
+
+// The worker ends while it asks for a grant, or before xknockd hears of it.
+struct DyingFirewall : RecordingFirewall {
+    bool before = false;
+    Answer open(const GrantRequest& r) override {
+        if (before)
             throw Killed{};
-        }
-    };
+        RecordingFirewall::open(r);
+        throw Killed{};
+    }
+};
+
+} // namespace
+
+TEST_CASE("kill -9 at every point of a judgement opens exactly once after the restart") {
     for (const bool before : {true, false}) {
         Court court;
-        const Candidate c = court.sealed(kTotp, court.request(kTotp));
+        const Record c = court.sealed(kTotp, court.request(kTotp));
         DyingFirewall dying;
         dying.before = before;
         CHECK_THROWS_AS(court.judge->judge(c, court.now, dying), Killed);
@@ -229,9 +238,12 @@ TEST_CASE("kill -9 at every point of a judgement opens exactly once after the re
 
 TEST_CASE("a record that ends the worker again and again is thrown away") {
     Court court;
-    const Candidate c = court.sealed(kPlain, court.request(kPlain));
-    for (std::uint32_t i = 0; i < kMaxAttempts; ++i)
-        court.state.begin_attempt(packet_tag(c.packet), packet_mac(c.packet));
+    const Record c = court.sealed(kPlain, court.request(kPlain));
+    for (std::uint32_t i = 0; i < kMaxAttempts; ++i) {
+        DyingFirewall dying;
+        CHECK_THROWS_AS(court.judge->judge(c, court.now, dying), Killed);
+        court.restart();
+    }
     CHECK(is_refused(court.judged(c), Reject::crashed));
     CHECK(is_accepted(court.knock(kPlain)));
 }
@@ -240,7 +252,7 @@ TEST_CASE("copies of a wrong code do not count as more wrong codes") {
     Court court;
     Request r = court.request(kTotp);
     Court::set_code(r, "000000");
-    const Candidate c = court.sealed(kTotp, r);
+    const Record c = court.sealed(kTotp, r);
     CHECK(is_refused(court.judged(c), Reject::wrong_code));
     for (int i = 0; i < 100; ++i)
         CHECK(is_refused(court.judged(c), Reject::replay));
@@ -340,7 +352,75 @@ TEST_CASE("a banned address neither knocks nor is opened for") {
     CHECK(is_accepted(court.knock(kPlain, "192.0.2.7")));
 }
 
+TEST_CASE("dates, hours, networks and bans are looked at before the code: a stolen key locks nobody out") {
+    struct Row {
+        const char* what;
+        std::function<void(Court&)> bar;
+        Reject reason;
+    };
+    const Row rows[] = {
+        {"disabled", [](Court& c) { c.policy.credentials[kTotp].enabled = false; }, Reject::disabled},
+        {"too early", [](Court& c) { c.policy.credentials[kTotp].valid_from = c.now.wall + 1s; },
+         Reject::not_yet_valid},
+        {"too late", [](Court& c) { c.policy.credentials[kTotp].valid_until = c.now.wall; }, Reject::expired},
+        {"another hour",
+         [](Court& c) {
+             c.policy.credentials[kTotp].hours = {1, {{0, 1}}};
+         },
+         Reject::hours},
+        {"a foreign network",
+         [](Court& c) {
+             c.policy.credentials[kTotp].networks = {1, {Prefix::parse("198.51.100.0/24").value()}};
+         },
+         Reject::network},
+        {"a banned address", [](Court& c) { c.bans.add(Prefix::parse("192.0.2.7").value(), {}); }, Reject::banned},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.what);
+        Court court;
+        row.bar(court);
+        court.restart();
+        for (int code = 900'000; code < 900'060; ++code) {
+            Request r = court.request(kTotp);
+            r.id[2] = static_cast<std::uint8_t>(code);
+            Court::set_code(r, std::to_string(code));
+            CHECK(is_refused(court.knock(kTotp, r), row.reason));
+        }
+        CHECK(court.record(kTotp).failures == 0);
+        CHECK(court.record(kTotp).locked_until == 0);
+        CHECK(is_refused(court.knock(kTotp), row.reason)); // nor is a right code used up
+        CHECK(court.record(kTotp).totp_step == 0);
+    }
+}
+
 // Step 6
+
+TEST_CASE(
+    "a right HMAC forgives the wrong ones before it, also where the policy refuses; a used code forgives nothing") {
+    Court court;
+    const auto wrong = [&](std::uint8_t with) {
+        Request r = court.request(kHmac);
+        r.proof = {with};
+        return court.knock(kHmac, r);
+    };
+    CHECK(is_refused(wrong(1), Reject::wrong_code));
+    CHECK(is_refused(wrong(2), Reject::wrong_code));
+    CHECK(court.record(kHmac).failures == 2);
+    CHECK(is_accepted(court.knock(kHmac)));
+    CHECK(court.record(kHmac).failures == 0);
+    CHECK(is_refused(wrong(3), Reject::wrong_code));
+    Request elsewhere = court.request(kHmac);
+    elsewhere.service = service_id("nothing");
+    CHECK(is_refused(court.knock(kHmac, elsewhere), Reject::service));
+    CHECK(court.record(kHmac).failures == 0);
+
+    CHECK(is_accepted(court.knock(kTotp)));
+    Request guess = court.request(kTotp);
+    Court::set_code(guess, "000000");
+    CHECK(is_refused(court.knock(kTotp, guess), Reject::wrong_code));
+    CHECK(is_refused(court.knock(kTotp), Reject::code_used));
+    CHECK(court.record(kTotp).failures == 1);
+}
 
 TEST_CASE("the factor must be the credential's own kind") {
     for (const auto who : {kTotp, kHmac, kPlain})
@@ -665,10 +745,50 @@ TEST_CASE("what the privileged process refuses is refused, with its reason, and 
                                                 {Answer::failed, Reject::firewall}}) {
         Court court;
         court.firewall.answer = answer;
-        const Candidate c = court.sealed(kTotp, court.request(kTotp));
+        const Record c = court.sealed(kTotp, court.request(kTotp));
         CHECK(is_refused(court.judged(c), reason));
         CHECK(is_refused(court.judged(c), Reject::replay));
     }
+}
+
+TEST_CASE("what waits is accepted and not done: it is remembered, may come again, and is done once it is done") {
+    Court court;
+    court.firewall.answer = Answer::waiting;
+    const Request r = court.request(kTotp);
+    const Outcome outcome = court.knock(kTotp, r);
+    REQUIRE(is_accepted(outcome));
+    REQUIRE(outcome.accepted()->waiting.has_value());
+    const Asked& asked = court.state.asked(*outcome.accepted()->waiting);
+    CHECK(asked.live == 1);
+    CHECK(asked.id == r.id);
+    CHECK(asked.credential == court.policy.credentials[kTotp].id);
+    CHECK(asked.request.address == address("192.0.2.7"));
+    CHECK(asked.arrived == court.now.boot.time_since_epoch().count());
+    CHECK(is_accepted(court.knock(kTotp, r))); // no retry that does nothing: it is not open yet
+    CHECK(court.firewall.opened.size() == 2);
+
+    // A process that ends here leaves it to the next one.
+    court.restart();
+    CHECK(court.judge->ask_again(*outcome.accepted()->waiting, court.now, court.firewall) == Answer::waiting);
+    CHECK(court.firewall.opened.size() == 3);
+    court.firewall.answer = Answer::done;
+    CHECK(court.judge->ask_again(*outcome.accepted()->waiting, court.now, court.firewall) == Answer::done);
+    CHECK(court.state.asked(*outcome.accepted()->waiting).live == 0);
+    CHECK(court.knock(kTotp, r).accepted()->retry);
+    CHECK(court.firewall.opened.size() == 4);
+}
+
+TEST_CASE("what waited and could not be done may come again; what is done at once waits for nothing") {
+    Court court;
+    court.firewall.answer = Answer::waiting;
+    const Request r = court.request(kPlain);
+    const Outcome outcome = court.knock(kPlain, r);
+    court.state.end_asked(outcome.accepted()->waiting.value(), false);
+    court.firewall.answer = Answer::done;
+    const Outcome again = court.knock(kPlain, r);
+    REQUIRE(is_accepted(again));
+    CHECK_FALSE(again.accepted()->waiting.has_value());
+    CHECK(court.firewall.opened.size() == 2);
 }
 
 TEST_CASE("the highest slot is raised by what was accepted only") {
@@ -683,7 +803,7 @@ TEST_CASE("the highest slot is raised by what was accepted only") {
 
 TEST_CASE("replays are refused after the clock was set back") {
     Court court;
-    std::vector<Candidate> captured;
+    std::vector<Record> captured;
     for (int i = 0; i < 20; ++i) {
         captured.push_back(court.sealed(kPlain, court.request(kPlain)));
         CHECK(is_accepted(court.judged(captured.back())));
@@ -691,7 +811,7 @@ TEST_CASE("replays are refused after the clock was set back") {
     }
     for (const auto back : {20s, 60s, 90s, 120s, 3600s}) {
         court.set_wall(court.now.wall - back);
-        for (Candidate c : captured) {
+        for (Record c : captured) {
             c.arrived = court.now.boot;
             CHECK(court.judged(c).refused() != nullptr);
         }

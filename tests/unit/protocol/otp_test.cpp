@@ -80,7 +80,7 @@ TEST_CASE("an HMAC proof is bound to key, server, tag, nonce and request") {
     RequestBytes request{5};
     const Proof proof = hmac_proof(key, server, tag, nonce, request);
     CHECK(all_zero(ByteView(proof).subspan(32)));
-    const auto check = [&] { return hmac_matches(key, server, tag, nonce, request, proof); };
+    const auto check = [&] { return hmac_matches(key, signed_message(server, tag, nonce, request), proof); };
     CHECK(check());
     for (std::uint8_t* changed : {&key[31], &server[15], &tag[7], &nonce[23], &request[71]}) {
         *changed ^= 1;
@@ -96,6 +96,6 @@ TEST_CASE("an HMAC proof with anything behind it is refused") {
     for (std::size_t i = 0; i < proof.size(); ++i) {
         Proof changed = proof;
         changed[i] ^= 0x80;
-        CHECK_FALSE(hmac_matches({}, {}, {}, {}, {}, changed));
+        CHECK_FALSE(hmac_matches({}, signed_message({}, {}, {}, {}), changed));
     }
 }

@@ -145,8 +145,8 @@ TEST_CASE("packets.txt: whole packets, both ways") {
         REQUIRE(std::holds_alternative<Request>(decoded));
         CHECK(std::get<Request>(decoded) == request);
         if (request.factor == FactorKind::hmac)
-            CHECK(hmac_matches(bytes<32>(block, "hmac_key"), server, packet_tag(expected), nonce, *opened,
-                               request.proof));
+            CHECK(hmac_matches(bytes<32>(block, "hmac_key"),
+                               signed_message(server, packet_tag(expected), nonce, *opened), request.proof));
     }
     CHECK(packets == 10);
 }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Whether a source is banned. */
+#ifndef XK_BPF_BANS_H
+#define XK_BPF_BANS_H
+
+#include "maps.bpf.h"
+
+static __always_inline int is_banned(const struct xk_address *source)
+{
+	__u64 *until;
+
+	if (bans.addresses) {
+		until = bpf_map_lookup_elem(&banned_addresses, source);
+		if (until && *until > bpf_ktime_get_boot_ns())
+			return 1;
+	}
+	if (bans.networks) {
+		struct xk_prefix key = {.length = 128, .address = *source};
+
+		until = bpf_map_lookup_elem(&banned_networks, &key);
+		if (until && *until > bpf_ktime_get_boot_ns())
+			return 1;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The maps and settings of the filter, as bpf/abi.h means them, and its counters. */
+#ifndef XK_BPF_MAPS_H
+#define XK_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+
+const volatile struct xk_settings settings = {};
+volatile struct xk_bans bans = {};
+
+/* The same 16 bytes as struct xk_credential, with the lock as the verifier wants to see it. */
+struct credential {
+	struct bpf_spin_lock lock;
+	__u32 disabled;
+	__u64 arrival;
+};
+_Static_assert(sizeof(struct credential) == sizeof(struct xk_credential), "abi");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* written by the daemon only */
+	__uint(max_entries, XK_MAX_TAGS);
+	__type(key, __u64);
+	__type(value, struct xk_tag);
+} tags SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, XK_MAX_CREDENTIALS);
+	__type(key, __u32);
+	__type(value, struct credential);
+} credentials SEC(".maps");
+
+/* Only authenticated packets get in; the daemon's own memory is the authority. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XK_MAX_SEEN);
+	__type(key, struct xk_seen);
+	__type(value, __u64);
+} seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_LOCAL);
+	__type(key, struct xk_address);
+	__type(value, __u32);
+} local_addresses SEC(".maps");
+
+/* Values of both: boot time of the end, ns; ~0 for ever. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_BANNED_ADDRESSES);
+	__type(key, struct xk_address);
+	__type(value, __u64);
+} banned_addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_BANNED_NETWORKS);
+	__type(key, struct xk_prefix);
+	__type(value, __u64);
+} banned_networks SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, XK_RING_SIZE);
+} candidates SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, XK_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct xk_syn_guard);
+} syn_guard SEC(".maps");
+
+/* Who has a grant, or had one a moment ago: until when its SYNs pass, boot time, ns. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_KNOWN_SOURCES);
+	__type(key, struct xk_address);
+	__type(value, __u64);
+} known_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, XK_MAX_ALLOWED_NETWORKS);
+	__type(key, struct xk_prefix);
+	__type(value, __u32);
+} allowed_networks SEC(".maps");
+
+/* Whether this host forwards, so that a flow of another one may come back to the knock port: see may_be_answer(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} forwarding SEC(".maps");
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
+
+	if (value)
+		(*value)++;
+}
+
+#endif

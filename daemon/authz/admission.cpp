@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/authz/admission.h"
+
+namespace xk::authz {
+
+Admitted LocalAdmission::consume(const Use& use) {
+    if (use.step) {
+        // A code counts once: above the last step that was used, or that very one for the very same request.
+        CredentialState& record = *use.record;
+        const std::uint64_t used = *use.step + 1;
+        const bool same =
+            used == record.totp_step && record.request == use.token.request && record.address == use.address;
+        if (used <= record.totp_step && !same)
+            return Admitted::code_used;
+        record.request = use.token.request;
+        record.address = use.address;
+        record.totp_step = used;
+    }
+    for (ReplayEntry* const entry : use.entries)
+        entry->progress = Progress::asking;
+    return Admitted::granted;
+}
+
+} // namespace xk::authz

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+//
+// What the judge's own files share: a record on its way through the steps.
+#pragma once
+
+#include "daemon/authz/judge.h"
+
+#include <array>
+
+namespace xk::authz {
+
+// Each step adds what the next ones need.
+struct Judge::Context {
+    const Record& record;
+    const Now& now;
+    WallTime arrived;                     // wall time of the record's arrival: a knock that waited is not stale for it
+    std::optional<std::uint32_t> index{}; // of the credential
+    std::optional<Claim> claim{};
+    Address address{};                                     // whom the request is for
+    std::optional<TotpStep> step{};                        // of the code, which is right
+    std::array<ReplayEntry*, ReplayKeys::kMost> entries{}; // of its replay keys, once they are remembered,
+    Progress progress = Progress::judged;                  // and what becomes of them
+};
+
+} // namespace xk::authz

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+//
+// Method: one way of knocking. It reads records of one kind and says what each of them proves. A new way is a file in
+// methods/ and a row of the table in methods/table.cpp; the filter that reports it has a kind for it in bpf/abi.h.
+#pragma once
+
+#include "daemon/authz/claim.h"
+#include "daemon/authz/policy.h"
+#include "daemon/authz/record.h"
+#include "daemon/authz/reject.h"
+#include "protocol/keys.h"
+#include "protocol/secret.h"
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <variant>
+
+namespace xk::authz {
+
+// What a Method needs of the configuration; it outlives the Method.
+struct MethodParts {
+    const Policy& policy;
+    const Secret<CredentialKeys>& keys; // by credential index
+};
+
+struct Unproved {
+    Reject reason = Reject::count_;
+    std::optional<std::uint32_t> credential; // index, where its key is proved but nothing more
+};
+
+class Method {
+  public:
+    virtual ~Method() = default;
+
+    // What the record proves by itself: its bytes are whole, and the credential's key made them. It keeps no state that
+    // a record could fill, and asks nobody.
+    virtual std::variant<Claim, Unproved> claim(const Record& record, const Now& now) const = 0;
+
+    // To be called when a slot begins and when the clock was set.
+    virtual void follow_clock(const Now& now) = 0;
+};
+
+struct MethodRow {
+    RecordKind kind;
+    std::unique_ptr<Method> (*make)(const MethodParts& parts);
+};
+
+// Every way of knocking that there is, one row for each kind.
+std::span<const MethodRow> method_table();
+
+} // namespace xk::authz

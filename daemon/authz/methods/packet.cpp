@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/authz/methods/packet.h"
+
+#include "daemon/authz/tags.h"
+#include "protocol/seal.h"
+
+#include <algorithm>
+
+namespace xk::authz {
+namespace {
+
+class PacketMethod : public Method {
+  public:
+    explicit PacketMethod(const MethodParts& parts) : policy_(parts.policy), keys_(parts.keys) {}
+
+    std::variant<Claim, Unproved> claim(const Record& record, const Now& now) const override;
+
+    // Tags of the slots that matter: those of records that waited, and the one that comes next.
+    void follow_clock(const Now& now) override {
+        const auto skew = policy_.settings.skew;
+        tags_.cover({good_slots(now.wall - kLongestWait, skew).first, good_slots(now.wall, skew).last + 1},
+                    {keys_.data(), keys_.size()});
+    }
+
+  private:
+    Claim claim_of(const Request& request, const TagTable::Match& by, const wire::Packet& packet,
+                   const RequestBytes& bytes) const;
+
+    const Policy& policy_;
+    const Secret<CredentialKeys>& keys_;
+    TagTable tags_;
+};
+
+std::variant<Claim, Unproved> PacketMethod::claim(const Record& record, const Now& now) const {
+    // 1. The maps of the filter are not trusted: tag and MAC are checked with our own keys.
+    wire::Packet packet;
+    if (record.bytes.size() != packet.size())
+        return Unproved{Reject::tag, std::nullopt};
+    std::ranges::copy(record.bytes, packet.begin());
+    const auto match = tags_.find(packet_tag(packet));
+    const SlotRange good = good_slots(now.wall_at(record.arrived), policy_.settings.skew);
+    if (!match || match->slot < good.first || match->slot > good.last)
+        return Unproved{Reject::tag, std::nullopt};
+    GateKeys gate = gate_keys(keys_[match->credential].gate, match->slot);
+    const Wiped wiped_gate(gate);
+    if (!mac_matches(gate.mac_key, packet))
+        return Unproved{Reject::mac, std::nullopt};
+
+    // 2. The box.
+    auto opened = open(keys_[match->credential].seal, match->slot, packet);
+    if (!opened)
+        return Unproved{Reject::box, match->credential};
+    const Wiped wiped_bytes(*opened);
+
+    // 3. The strict decoder.
+    auto decoded = decode(*opened);
+    if (const auto* fault = std::get_if<RequestFault>(&decoded))
+        return Unproved{reject_of(*fault), match->credential};
+    Request& request = std::get<Request>(decoded);
+    const Wiped wiped_proof(request.proof);
+    return claim_of(request, *match, packet, *opened);
+}
+
+Claim PacketMethod::claim_of(const Request& request, const TagTable::Match& by, const wire::Packet& packet,
+                             const RequestBytes& bytes) const {
+    Claim claim{.credential = by.credential,
+                .slot = by.slot,
+                .replay = ReplayKeys({policy_.credentials[by.credential].id, request.id, packet_mac(packet)}),
+                .freshness = {request.clock, policy_.settings.skew},
+                .evidence = {.kind = request.factor, .proof = request.proof},
+                .wanted = {.action = request.action,
+                           .address_mode = request.address_mode,
+                           .address = request.address,
+                           .service = request.service,
+                           .target = request.target,
+                           .endpoint = request.endpoint,
+                           .single_use = request.single_use,
+                           .lifetime = request.lifetime}};
+    if (request.factor == FactorKind::hmac) {
+        claim.evidence.message =
+            signed_message(policy_.settings.server, packet_tag(packet), packet_nonce(packet), bytes);
+        claim.evidence.message_size = claim.evidence.message.size();
+    }
+    return claim;
+}
+
+} // namespace
+
+std::unique_ptr<Method> make_packet_method(const MethodParts& parts) { return std::make_unique<PacketMethod>(parts); }
+
+} // namespace xk::authz

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/authz/pending.h"
+
+#include <atomic>
+
+namespace xk::authz {
+
+PendingUses::PendingUses(std::span<PendingUse> entries) : entries_(entries) {
+    for (auto i = static_cast<std::uint32_t>(entries_.size()); i-- > 0;) {
+        const PendingUse& use = entries_[i];
+        if (use.live != 1 || !by_token_.emplace(use.token, i).second) {
+            free_.push_back(i);
+            continue;
+        }
+        by_age_.emplace(std::pair(use.begun, i), use.token);
+        ++held_[use.token.credential];
+    }
+}
+
+const PendingUse* PendingUses::find(const UseToken& token) const {
+    if (by_token_.empty()) // as where every answer comes at once
+        return nullptr;
+    const auto known = by_token_.find(token);
+    return known == by_token_.end() ? nullptr : &entries_[known->second];
+}
+
+const PendingUse* PendingUses::begin(const PendingUse& use) {
+    const auto held = held_.find(use.token.credential);
+    if (free_.empty() || (held != held_.end() && held->second >= kMostPendingOfCredential))
+        return nullptr;
+    const std::uint32_t index = free_.back();
+    free_.pop_back();
+    PendingUse& entry = entries_[index];
+    entry = use;
+    entry.live = 0;
+    // SIGKILL stops a process between two instructions; what it stored before is in the page cache in program order.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    entry.live = 1;
+    by_token_.emplace(use.token, index);
+    by_age_.emplace(std::pair(use.begun, index), use.token);
+    ++held_[use.token.credential];
+    return &entry;
+}
+
+void PendingUses::end(const UseToken& token) {
+    const auto known = by_token_.find(token);
+    if (known == by_token_.end())
+        return;
+    PendingUse& entry = entries_[known->second];
+    entry.live = 0;
+    by_age_.erase({entry.begun, known->second});
+    if (const auto held = held_.find(token.credential); --held->second == 0)
+        held_.erase(held);
+    free_.push_back(known->second);
+    by_token_.erase(known);
+}
+
+std::vector<UseToken> PendingUses::waiting() const {
+    std::vector<UseToken> tokens;
+    for (const auto& [age, token] : by_age_)
+        tokens.push_back(token);
+    return tokens;
+}
+
+std::vector<UseToken> PendingUses::overdue(BootTime now) const {
+    const std::int64_t end = (now - kLongestAdmission).time_since_epoch().count();
+    std::vector<UseToken> tokens;
+    for (auto use = by_age_.begin(); use != by_age_.end() && use->first.first <= end; ++use)
+        tokens.push_back(use->second);
+    return tokens;
+}
+
+} // namespace xk::authz
