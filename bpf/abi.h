@@ -12,9 +12,9 @@
 
 #include <linux/types.h>
 
-/* Changes whenever a map below changes its meaning; pins carry it in their directory's name. Which map it was is written
- * down in daemon/xdp/pinned_maps.cpp ("since"), so that the next start takes the other ones over. A new counter goes to
- * the end: the numbers of before keep their meaning. */
+/* Changes whenever a map below changes its meaning; pins carry it in their directory's name. Which map it was is
+ * written down in daemon/xdp/pinned_maps.cpp ("since"), so that the next start takes the other ones over. A new counter
+ * goes to the end: the numbers of before keep their meaning. */
 #define XK_ABI_VERSION 2
 
 #define XK_PACKET_SIZE	 192 /* UDP payload of every knock */

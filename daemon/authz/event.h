@@ -28,7 +28,7 @@ enum class EventKind : std::uint8_t {
     grant_prolonged,
     grant_ended, // `cause` says how
     session_ended,
-    banned, // `lifetime` zero: for ever
+    banned, // `lifetime` zero: for ever; `detail` is the owner
     unbanned,
     reloaded,
     repaired, // the ruleset: `detail` says who had changed it
@@ -59,6 +59,7 @@ enum class EndCause : std::uint8_t {
     panic,
     by_others, // somebody took its element out of the set
     failed,    // the kernel did not take it
+    displaced, // another credential took its place among the holders of one pinhole
 };
 
 // Who typed a command at the control socket, as the kernel says (unix(7), SO_PEERCRED).
@@ -77,6 +78,7 @@ struct Event {
     std::string service;            // names, of more than one with commas
     std::optional<Address> source;  // where it came from
     std::optional<Address> address; // for which
+    std::optional<Prefix> prefix;   // banned, unbanned: whom
     std::string pinholes;           // "tcp/22, udp/51820"
     std::optional<Reject> reject;
     EndCause cause = EndCause::none;

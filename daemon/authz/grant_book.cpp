@@ -22,8 +22,13 @@ void put_longest_first(std::vector<Holder>& holders) {
         holders.resize(kMaxHolders);
 }
 
+EndCause PinholeChange::cause_for(const wire::CredentialId& credential) const {
+    const auto own = causes.find(credential);
+    return own == causes.end() ? cause : own->second;
+}
+
 PinholeChange GrantBook::plan_open(const Pinhole& pinhole, const Holder& holder) const {
-    PinholeChange change{pinhole, {}};
+    PinholeChange change{pinhole, {}, EndCause::displaced};
     if (const auto known = grants_.find(pinhole); known != grants_.end())
         change.holders = known->second;
     const auto mine = std::find_if(change.holders.begin(), change.holders.end(),
@@ -44,7 +49,7 @@ std::vector<PinholeChange> GrantBook::plan_close(const Pinhole& pinhole, const w
     const auto known = grants_.find(pinhole);
     if (known == grants_.end())
         return {};
-    PinholeChange change{pinhole, known->second};
+    PinholeChange change{pinhole, known->second, EndCause::by_user};
     if (!erase(change.holders, credential))
         return {};
     return {change};
@@ -53,7 +58,7 @@ std::vector<PinholeChange> GrantBook::plan_close(const Pinhole& pinhole, const w
 std::vector<PinholeChange> GrantBook::plan_close_all(const wire::CredentialId& credential) const {
     std::vector<PinholeChange> changes;
     for (const auto& [pinhole, holders] : grants_) {
-        PinholeChange change{pinhole, holders};
+        PinholeChange change{pinhole, holders, EndCause::by_user};
         if (erase(change.holders, credential))
             changes.push_back(std::move(change));
     }
@@ -64,41 +69,46 @@ std::vector<PinholeChange> GrantBook::plan_close(const Prefix& prefix) const {
     std::vector<PinholeChange> changes;
     for (const auto& [pinhole, holders] : grants_)
         if (prefix.contains(pinhole.address))
-            changes.push_back({pinhole, {}});
+            changes.push_back({pinhole, {}, EndCause::by_operator});
     return changes;
 }
 
 std::vector<PinholeChange> GrantBook::plan_keep(const Bars& bars) const {
     std::vector<PinholeChange> changes;
     for (const auto& [pinhole, holders] : grants_) {
-        std::vector<Holder> left;
-        std::copy_if(holders.begin(), holders.end(), std::back_inserter(left),
-                     [&, &at = pinhole](const Holder& h) { return !bars(at, h); });
-        if (left.size() != holders.size())
-            changes.push_back({pinhole, std::move(left)});
+        PinholeChange change{pinhole, {}};
+        for (const Holder& holder : holders)
+            if (const EndCause cause = bars(pinhole, holder); cause == EndCause::none)
+                change.holders.push_back(holder);
+            else
+                change.causes.emplace(holder.credential, cause);
+        if (change.holders.size() != holders.size())
+            changes.push_back(std::move(change));
     }
     return changes;
 }
 
-void GrantBook::note_change(const Pinhole& pinhole, const std::vector<Holder>& before,
-                            const std::vector<Holder>& after) {
-    const auto has = [](const std::vector<Holder>& holders, const Holder& holder) {
-        return std::any_of(holders.begin(), holders.end(),
-                           [&](const Holder& h) { return h.credential == holder.credential; });
+void GrantBook::note_change(const PinholeChange& change, const std::vector<Holder>& before) {
+    const auto find = [](const std::vector<Holder>& holders, const Holder& holder) {
+        return std::ranges::find(holders, holder.credential, &Holder::credential);
     };
+    const std::vector<Holder>& after = change.holders;
     for (const Holder& was : before) {
-        ends_.erase({was.until, pinhole});
-        if (has(after, was))
+        ends_.erase({was.until, change.pinhole});
+        if (find(after, was) != after.end())
             continue;
-        ended_.push_back({pinhole, was.credential, after.empty()});
+        ended_.push_back({change.pinhole, was.credential, after.empty(), change.cause_for(was.credential)});
         if (const auto held = held_.find(was.credential); --held->second == 0)
             held_.erase(held);
     }
     for (const Holder& is : after) {
-        ends_.emplace(is.until, pinhole);
-        if (has(before, is))
+        ends_.emplace(is.until, change.pinhole);
+        if (const auto was = find(before, is); was != before.end()) {
+            if (is.until > was->until)
+                prolonged_.push_back({change.pinhole, is.credential});
             continue;
-        began_.push_back({pinhole, is.credential});
+        }
+        began_.push_back({change.pinhole, is.credential});
         ++held_[is.credential];
     }
 }
@@ -106,7 +116,7 @@ void GrantBook::note_change(const Pinhole& pinhole, const std::vector<Holder>& b
 void GrantBook::enter(const std::vector<PinholeChange>& changes) {
     for (const PinholeChange& change : changes) {
         const auto known = grants_.find(change.pinhole);
-        note_change(change.pinhole, known != grants_.end() ? known->second : std::vector<Holder>(), change.holders);
+        note_change(change, known != grants_.end() ? known->second : std::vector<Holder>());
         if (!change.holders.empty())
             grants_[change.pinhole] = change.holders;
         else if (known != grants_.end())
@@ -117,11 +127,11 @@ void GrantBook::enter(const std::vector<PinholeChange>& changes) {
 void GrantBook::expire(BootTime now) {
     while (!ends_.empty() && ends_.begin()->first <= now) {
         const auto pinhole = grants_.find(ends_.begin()->second);
-        std::vector<Holder> left;
-        std::copy_if(pinhole->second.begin(), pinhole->second.end(), std::back_inserter(left),
+        PinholeChange change{pinhole->first, {}, EndCause::expired};
+        std::copy_if(pinhole->second.begin(), pinhole->second.end(), std::back_inserter(change.holders),
                      [&](const Holder& h) { return h.until > now; });
-        note_change(pinhole->first, pinhole->second, left);
-        pinhole->second = std::move(left);
+        note_change(change, pinhole->second);
+        pinhole->second = std::move(change.holders);
         if (pinhole->second.empty())
             grants_.erase(pinhole);
     }

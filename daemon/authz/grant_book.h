@@ -6,6 +6,7 @@
 #pragma once
 
 #include "daemon/authz/bans.h"
+#include "daemon/authz/event.h"
 #include "daemon/authz/firewall.h"
 #include "daemon/authz/pinhole.h"
 #include "daemon/authz/policy.h"
@@ -43,7 +44,11 @@ void put_longest_first(std::vector<Holder>& holders);
 struct PinholeChange {
     Pinhole pinhole;
     std::vector<Holder> holders; // the one with the longest time first
+    // Why those end whom it takes away, and where it is another reason for some of them, theirs.
+    EndCause cause = EndCause::none;
+    std::map<wire::CredentialId, EndCause> causes{};
 
+    EndCause cause_for(const wire::CredentialId& credential) const;
     BootTime until() const { return holders.front().until; }
     bool single() const { return is_for_one(holders); }
 };
@@ -60,8 +65,8 @@ class GrantBook {
     std::vector<PinholeChange> plan_close_all(const wire::CredentialId& credential) const;
     // Whoever holds them: by the operator, or because of a ban.
     std::vector<PinholeChange> plan_close(const Prefix& prefix) const;
-    // Takes away the holders who may not hold their pinhole any more.
-    using Bars = std::function<bool(const Pinhole&, const Holder&)>;
+    // Takes away the holders who may not hold their pinhole any more, for this cause; `none`: they may.
+    using Bars = std::function<EndCause(const Pinhole&, const Holder&)>;
     std::vector<PinholeChange> plan_keep(const Bars& bars) const;
 
     void enter(const std::vector<PinholeChange>& changes);
@@ -74,14 +79,18 @@ class GrantBook {
         Pinhole pinhole;
         wire::CredentialId credential;
         bool last; // nobody holds the pinhole any more
+        EndCause cause = EndCause::none;
     };
-    // Who has come to hold what, likewise; not who holds it longer. He may have ceased to since.
+    // Who has come to hold what, likewise. They may have ceased to since.
     struct Began {
         Pinhole pinhole;
         wire::CredentialId credential;
     };
+    // Who held it and holds it longer now, likewise.
+    using Prolonged = Began;
     std::vector<Began> take_began() { return std::exchange(began_, {}); }
     std::vector<Ended> take_ended() { return std::exchange(ended_, {}); }
+    std::vector<Prolonged> take_prolonged() { return std::exchange(prolonged_, {}); }
 
     std::size_t pinholes() const { return grants_.size(); }
     std::size_t pinholes_of(const wire::CredentialId& credential) const {
@@ -94,7 +103,7 @@ class GrantBook {
     const std::map<Pinhole, std::vector<Holder>>& all() const { return grants_; }
 
   private:
-    void note_change(const Pinhole& pinhole, const std::vector<Holder>& before, const std::vector<Holder>& after);
+    void note_change(const PinholeChange& change, const std::vector<Holder>& before);
 
     std::map<Pinhole, std::vector<Holder>> grants_;
     // What a knock asks for must not take longer the more grants there are.
@@ -102,6 +111,7 @@ class GrantBook {
     std::map<wire::CredentialId, std::size_t> held_; // pinholes of each
     std::vector<Ended> ended_;
     std::vector<Began> began_;
+    std::vector<Prolonged> prolonged_;
 };
 
 // The privileged process's own judgement of a request for pinholes, by the configuration that it read itself: a worker

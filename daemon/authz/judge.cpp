@@ -18,9 +18,9 @@ Outcome Judge::judge(const Record& record, const Now& now, Firewall& firewall) {
     Outcome outcome;
     outcome.source = record.source;
     // A record whose judging ended the worker is still in the ring when the worker is back.
-    wire::Tag bytes;
+    wire::Tag bytes{};
     wire::Mac arrival;
-    store_be<std::uint64_t>(bytes, state_.fingerprint(record.bytes));
+    std::copy_n(record.bytes.begin(), std::min(record.bytes.size(), bytes.size()), bytes.begin());
     store_be<std::uint64_t>(arrival, static_cast<std::uint64_t>(record.arrived.time_since_epoch().count()));
     if (state_.begin_attempt(bytes, arrival) > kMaxAttempts)
         outcome.result = refuse(Reject::crashed);

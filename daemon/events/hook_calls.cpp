@@ -56,13 +56,17 @@ bool HookCalls::can_run(const config::Hooks& hooks) const {
     return !hooks.any() || (was_started_ && hooks.account.uid == account_.uid && hooks.account.gid == account_.gid);
 }
 
-void HookCalls::visit_began(const Visit& visit, std::chrono::seconds lifetime) { call(visit, Event::open, lifetime); }
-void HookCalls::visit_ended(const Visit& visit) { call(visit, Event::close, std::chrono::seconds(0)); }
+void HookCalls::on_event(const authz::Event& event) {
+    if (event.kind == authz::EventKind::grant_begun)
+        call(event, Event::open);
+    else if (event.kind == authz::EventKind::grant_ended)
+        call(event, Event::close);
+}
 
-void HookCalls::call(const Visit& visit, Event event, std::chrono::seconds lifetime) {
+void HookCalls::call(const authz::Event& grant, Event event) {
     const auto& services = config_->policy.services;
     const auto service =
-        std::ranges::find_if(services, [&](const authz::Service& s) { return s.name.view() == visit.service; });
+        std::ranges::find_if(services, [&](const authz::Service& s) { return s.name.view() == grant.service; });
     if (service == services.end() || !was_started_)
         return;
     const config::ServiceHooks& lists = config_->hooks.services[static_cast<std::size_t>(service - services.begin())];
@@ -71,9 +75,9 @@ void HookCalls::call(const Visit& visit, Event event, std::chrono::seconds lifet
         return;
     Run run;
     run.event = event;
-    run.lifetime = static_cast<std::uint32_t>(lifetime.count());
+    run.lifetime = static_cast<std::uint32_t>(grant.lifetime.count());
     run.time_limit = static_cast<std::uint32_t>(config_->hooks.time_limit.count());
-    run.subject = {authz::Name(visit.user), authz::Name(visit.device), authz::Name(visit.service), visit.source};
+    run.subject = {authz::Name(grant.user), authz::Name(grant.device), authz::Name(grant.service), *grant.address};
     run.arguments = static_cast<std::uint32_t>(arguments.size());
     char* at = run.text;
     for (const std::string& argument : arguments) // they fit: the configuration's limits are the message's

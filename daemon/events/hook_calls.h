@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// HookCalls: asks xknock-hooks to run what the configuration says of a visit, and tells the operator how it went.
+// HookCalls: asks xknock-hooks to run what the configuration says of a grant, and tells the operator how it went.
 // Nothing here waits: what xknock-hooks does not take at once is dropped and counted, and when it is gone, so are the
 // hooks, and the daemon goes on.
 #pragma once
 
+#include "daemon/authz/event.h"
 #include "daemon/authz/log_budget.h"
 #include "daemon/config/config.h"
-#include "daemon/grants/grant_events.h"
 #include "daemon/hooks/messages.h"
 #include "daemon/privsep/spawn.h"
 
@@ -15,7 +15,7 @@
 
 namespace xk {
 
-class HookCalls : public GrantListener {
+class HookCalls : public authz::EventSink {
   public:
     struct Counts {
         std::uint64_t done = 0, failed = 0, dropped = 0;
@@ -32,8 +32,8 @@ class HookCalls : public GrantListener {
     bool can_run(const config::Hooks& hooks) const;
     void reconfigure(const config::Config& config) { config_ = &config; }
 
-    void visit_began(const Visit& visit, std::chrono::seconds lifetime) override;
-    void visit_ended(const Visit& visit) override;
+    // Of grants that began or ended; other events have no hook.
+    void on_event(const authz::Event& event) override;
 
     // Its descriptor; -1 without a process, or when it is gone.
     int fd() const { return process_ ? process_->channel.fd() : -1; }
@@ -47,7 +47,7 @@ class HookCalls : public GrantListener {
     const Counts& counts() const { return counts_; }
 
   private:
-    void call(const Visit& visit, hooks::Event event, std::chrono::seconds lifetime);
+    void call(const authz::Event& grant, hooks::Event event);
     void drop(const hooks::Run& run);
     void take(const hooks::Report& report);
     void complain(const hooks::Subject& subject, hooks::Event event, const std::string& what);

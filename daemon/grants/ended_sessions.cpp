@@ -2,9 +2,10 @@
 #include "daemon/grants/ended_sessions.h"
 
 #include "daemon/log.h"
+#include "daemon/nft/transaction.h"
 
 #include <algorithm>
-#include <fstream>
+#include <iterator>
 
 namespace xk {
 namespace {
@@ -24,9 +25,7 @@ Result<std::vector<nft::Sockets::Socket>> EndedSessions::list_sockets() {
     if (!list)
         return list.error();
     listening_ = std::move(list->listening);
-    std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
-    if (unsigned first = 0, last = 0; file >> first >> last)
-        handed_out_ = {first, last};
+    ephemeral_ = list->ephemeral;
     return std::move(list->sockets);
 }
 
@@ -38,7 +37,7 @@ Result<std::vector<Session>> EndedSessions::find(const Wanted& wanted) {
     for (const nft::Sockets::Socket& socket : *sockets)
         if (wanted(socket.session))
             found.push_back(socket.session);
-    auto tracked = sessions_.find(wanted);
+    auto tracked = sessions_->find(wanted);
     if (!tracked)
         return tracked.error();
     found.insert(found.end(), std::make_move_iterator(tracked->begin()), std::make_move_iterator(tracked->end()));
@@ -46,17 +45,18 @@ Result<std::vector<Session>> EndedSessions::find(const Wanted& wanted) {
 }
 
 bool EndedSessions::may_be_outgoing(std::uint16_t local_port) const {
-    return sockets_ && local_port >= handed_out_.first && local_port <= handed_out_.second &&
+    return sockets_ && local_port >= ephemeral_.first && local_port <= ephemeral_.second &&
            !listening_.contains(local_port);
 }
 
-// The tuples of those that are gone; the kernel sent a reset for each, which connection tracking still let through.
-Result<std::set<Tuple>> EndedSessions::end_sockets(const Wanted& wanted, std::vector<Session>& ended,
-                                                   std::vector<EndedSession>& remaining) {
-    std::set<Tuple> gone;
+// Sockets that are ended are gone with both ends; the kernel sent a reset for each, which connection tracking still let
+// through.
+void EndedSessions::end_sockets(const Wanted& wanted, Ending& ending) {
     const auto sockets = list_sockets();
-    if (!sockets)
-        return sockets.error();
+    if (!sockets) {
+        log::error(sockets.error()); // what connection tracking knows ends all the same
+        return;
+    }
     for (const nft::Sockets::Socket& socket : *sockets) {
         if (!wanted(socket.session))
             continue;
@@ -64,61 +64,62 @@ Result<std::set<Tuple>> EndedSessions::end_sockets(const Wanted& wanted, std::ve
         if (!done)
             log::error(done.error());
         if (done && *done)
-            gone.insert(socket.session.back);
+            ending.gone.insert(socket.session.back);
         else
-            remaining.push_back({socket.session.there, socket.session.back});
-        ended.push_back(socket.session);
+            ending.remaining.push_back({socket.session.there, socket.session.back});
+        ending.reported.insert(socket.session.back);
+        ending.ended.push_back(socket.session);
     }
-    return gone;
 }
 
-Result<std::vector<Session>> EndedSessions::end(const Wanted& wanted, const Wanted& stays_shut, bool has_table) {
-    std::vector<Session> ended;
-    std::vector<EndedSession> remaining;
-    const auto gone = end_sockets(wanted, ended, remaining);
-    if (!gone)
-        log::error(gone.error()); // what connection tracking knows ends all the same
-    auto tracked = sessions_.find(wanted);
-    if (!tracked)
-        return tracked.error();
-    std::set<Tuple> said;
-    for (const Session& session : ended)
-        said.insert(session.back);
-    for (const Session& session : *tracked) {
+void EndedSessions::end_tracked(const std::vector<Session>& tracked, const Wanted& stays_shut, Ending& ending) {
+    for (const Session& session : tracked) {
         // Whichever side connection tracking saw first.
         const auto is_in = [&](const std::set<Tuple>& set) {
             return set.contains(session.back) || set.contains(session.there);
         };
-        const bool dead = gone && is_in(*gone);
-        if (!dead && (session.there.protocol == IpProtocol::tcp || stays_shut(session)))
-            remaining.push_back({session.there, session.back});
-        if (!session.over && !is_in(said))
-            ended.push_back(session);
+        if (!is_in(ending.gone) && (session.there.protocol == IpProtocol::tcp || stays_shut(session)))
+            ending.remaining.push_back({session.there, session.back});
+        if (!session.over && !is_in(ending.reported))
+            ending.ended.push_back(session);
     }
-    std::vector<Tuple> flows;
-    if (has_table) {
-        auto untracked = nft::list_flows(nft_);
-        if (!untracked)
-            return untracked.error();
-        for (const Tuple& flow : *untracked) {
-            const Session session{flow, flow.reversed(), true, false, {}};
-            if (!wanted(session))
-                continue;
-            flows.push_back(flow);
-            if (gone && gone->contains(session.back))
-                continue;
-            remaining.push_back({session.there, session.back});
-            if (!said.contains(session.back))
-                ended.push_back(session);
-        }
+}
+
+Result<void> EndedSessions::end_flows(const Wanted& wanted, Ending& ending) {
+    auto untracked = nft::list_flows(*sets_);
+    if (!untracked)
+        return untracked.error();
+    for (const Tuple& flow : *untracked) {
+        const Session session{flow, flow.reversed(), true, false, {}};
+        if (!wanted(session))
+            continue;
+        ending.flows.push_back(flow);
+        if (ending.gone.contains(session.back))
+            continue;
+        ending.remaining.push_back({session.there, session.back});
+        if (!ending.reported.contains(session.back))
+            ending.ended.push_back(session);
     }
+    return {};
+}
+
+Result<std::vector<Session>> EndedSessions::end(const Wanted& wanted, const Wanted& stays_shut, bool has_table) {
+    Ending ending;
+    end_sockets(wanted, ending);
+    auto tracked = sessions_->find(wanted);
+    if (!tracked)
+        return tracked.error();
+    end_tracked(*tracked, stays_shut, ending);
+    if (has_table)
+        if (auto done = end_flows(wanted, ending); !done)
+            return done.error();
     // Before they are forgotten: a packet between the two would revive them.
-    auto done = has_table ? remember(remaining, flows) : Result<void>();
-    if (auto forgotten = sessions_.forget(*tracked); !forgotten)
+    auto done = has_table ? remember(std::move(ending.remaining), ending.flows) : Result<void>();
+    if (auto forgotten = sessions_->forget(*tracked); !forgotten)
         return forgotten.error();
     if (!done)
         return done.error();
-    return ended;
+    return std::move(ending.ended);
 }
 
 void EndedSessions::enter(const EndedSession& session, BootTime now) {
@@ -131,9 +132,9 @@ void EndedSessions::erase(const EndedSession& session) {
         without_connection_ -= !has_connection(session);
 }
 
-// What has said nothing for so long that the kernel took it out of the sets.
-Result<void> EndedSessions::look_again() {
-    auto there = nft::list_ended(nft_);
+// The kernel takes out of the sets what said nothing for long: without this they would seem full.
+Result<void> EndedSessions::read_back() {
+    auto there = nft::list_ended(*sets_);
     if (!there)
         return there.error();
     const auto since = std::exchange(known_, {});
@@ -145,53 +146,64 @@ Result<void> EndedSessions::look_again() {
     return {};
 }
 
-Result<void> EndedSessions::remember(const std::vector<EndedSession>& sessions, const std::vector<Tuple>& flows) {
+// What the sets did not take is forgotten by connection tracking all the same, so that nothing would find it a second
+// time: it goes with the next ones.
+Result<void> EndedSessions::remember(std::vector<EndedSession> sessions, const std::vector<Tuple>& flows) {
+    std::ranges::move(std::exchange(unwritten_, {}), std::back_inserter(sessions));
+    auto done = write_ended(sessions, flows);
+    if (!done)
+        unwritten_ = std::move(sessions);
+    return done;
+}
+
+Result<void> EndedSessions::write_ended(std::span<const EndedSession> sessions, const std::vector<Tuple>& flows) {
     if (known_.size() + sessions.size() > nft::kMostEnded)
-        if (auto done = look_again(); !done)
+        if (auto done = read_back(); !done)
             return done;
-    const BootTime now = BootClock::now();
+    if (sessions.size() > nft::kMostEnded) {
+        spdlog::warn("{} of the sessions that end now are more than can be kept from being taken up again",
+                     sessions.size() - nft::kMostEnded);
+        sessions = sessions.first(nft::kMostEnded);
+    }
+    const auto older = oldest_beyond(nft::kMostEnded - sessions.size());
     nft::Transaction transaction;
-    std::vector<EndedSession> older, fresh;
-    std::size_t over = 0;
-    for (const EndedSession& session : sessions) {
-        if (fresh.size() < nft::kMostEnded)
-            fresh.push_back(session);
-        else
-            ++over;
-    }
-    if (over > 0)
-        spdlog::warn("{} of the sessions that end now are more than can be kept from being taken up again", over);
-    if (known_.size() + fresh.size() > nft::kMostEnded) {
-        // Those that ended first give way.
-        std::vector<std::pair<BootTime, EndedSession>> by_time;
-        for (const auto& [session, since] : known_)
-            by_time.emplace_back(since, session);
-        std::ranges::sort(by_time);
-        by_time.resize(std::min(by_time.size(), known_.size() + fresh.size() - nft::kMostEnded));
-        for (const auto& [since, session] : by_time) {
-            nft::remove_ended(transaction, session);
-            older.push_back(session);
-        }
-    }
-    for (const EndedSession& session : fresh)
+    for (const EndedSession& session : older)
+        nft::remove_ended(transaction, session);
+    for (const EndedSession& session : sessions)
         nft::put_ended(transaction, session);
     for (const Tuple& flow : flows)
         nft::remove_flow(transaction, flow);
-    if (auto done = nft_.commit(std::move(transaction)); !done)
+    if (auto done = sets_->commit(std::move(transaction)); !done)
         return std::move(done).error().within("keeping ended sessions from being taken up again");
     for (const EndedSession& session : older)
         erase(session);
-    for (const EndedSession& session : fresh)
+    const BootTime now = BootClock::now();
+    for (const EndedSession& session : sessions)
         enter(session, now);
     return {};
 }
 
+// Those that ended first give way, so that no more than `room` are left.
+std::vector<EndedSession> EndedSessions::oldest_beyond(std::size_t room) const {
+    std::vector<EndedSession> older;
+    if (known_.size() <= room)
+        return older;
+    std::vector<std::pair<BootTime, EndedSession>> by_time;
+    for (const auto& [session, since] : known_)
+        by_time.emplace_back(since, session);
+    std::ranges::sort(by_time);
+    by_time.resize(known_.size() - room);
+    for (const auto& [since, session] : by_time)
+        older.push_back(session);
+    return older;
+}
+
 Result<void> EndedSessions::adopt() {
-    if (auto done = look_again(); !done)
+    if (auto done = read_back(); !done)
         return done;
     nft::Transaction transaction;
     write(transaction);
-    return nft_.commit(std::move(transaction));
+    return sets_->commit(std::move(transaction));
 }
 
 void EndedSessions::write(nft::Transaction& transaction) const {
@@ -209,6 +221,7 @@ void EndedSessions::lift(nft::Transaction& transaction, const std::function<bool
 }
 
 void EndedSessions::forget(const std::function<bool(const EndedSession&)>& wanted) {
+    std::erase_if(unwritten_, [&](const EndedSession& s) { return !has_connection(s) && wanted(s); });
     if (without_connection_ == 0)
         return;
     std::vector<EndedSession> lifted;
@@ -222,7 +235,7 @@ void EndedSessions::forget(const std::function<bool(const EndedSession&)>& wante
 Result<void> EndedSessions::lift(const std::function<bool(const EndedSession&)>& wanted) {
     nft::Transaction transaction;
     lift(transaction, wanted);
-    if (auto done = nft_.commit(std::move(transaction)); !done)
+    if (auto done = sets_->commit(std::move(transaction)); !done)
         return done;
     forget(wanted);
     return {};

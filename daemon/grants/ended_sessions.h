@@ -8,23 +8,24 @@
 
 #include "daemon/nft/ended.h"
 #include "daemon/nft/sessions.h"
+#include "daemon/nft/sets.h"
 #include "daemon/nft/sockets.h"
-#include "daemon/nft/transaction.h"
 #include "protocol/base/clock.h"
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <vector>
 
 namespace xk {
 
 class EndedSessions {
   public:
-    // Null for sockets: the kernel cannot list them.
-    EndedSessions(nft::Sessions sessions, std::unique_ptr<nft::Sockets> sockets, nft::Socket& nft)
-        : sessions_(std::move(sessions)), sockets_(std::move(sockets)), nft_(nft) {}
+    // No `sockets`: the kernel cannot list them. `sets` must outlive it.
+    EndedSessions(std::unique_ptr<nft::Sessions> sessions, std::unique_ptr<nft::Sockets> sockets, nft::Sets& sets)
+        : sessions_(std::move(sessions)), sockets_(std::move(sockets)), sets_(&sets) {}
 
     bool ends_sockets() const { return sockets_ && sockets_->can_end(); }
 
@@ -51,20 +52,32 @@ class EndedSessions {
 
   private:
     Result<std::vector<nft::Sockets::Socket>> list_sockets();
-    Result<std::set<nft::Tuple>> end_sockets(const Wanted& wanted, std::vector<nft::Session>& ended,
-                                             std::vector<nft::EndedSession>& remaining);
-    Result<void> remember(const std::vector<nft::EndedSession>& sessions, const std::vector<nft::Tuple>& untracked);
-    Result<void> look_again();
+    struct Ending {
+        std::vector<nft::Session> ended; // each that was alive, once
+        std::set<nft::Tuple> reported;   // the tuples back of sockets among them
+        std::set<nft::Tuple> gone;       // ... of those that nothing can revive
+        std::vector<nft::EndedSession> remaining;
+        std::vector<nft::Tuple> flows; // that connection tracking does not follow
+    };
+    void end_sockets(const Wanted& wanted, Ending& ending);
+    static void end_tracked(const std::vector<nft::Session>& tracked, const Wanted& stays_shut, Ending& ending);
+    Result<void> end_flows(const Wanted& wanted, Ending& ending);
+    Result<void> remember(std::vector<nft::EndedSession> sessions, const std::vector<nft::Tuple>& flows);
+    Result<void> write_ended(std::span<const nft::EndedSession> sessions, const std::vector<nft::Tuple>& flows);
+    std::vector<nft::EndedSession> oldest_beyond(std::size_t room) const;
+    Result<void> read_back();
     void enter(const nft::EndedSession& session, BootTime now);
     void erase(const nft::EndedSession& session);
 
-    nft::Sessions sessions_;
+    std::unique_ptr<nft::Sessions> sessions_;
     std::unique_ptr<nft::Sockets> sockets_;
-    nft::Socket& nft_;
+    nft::Sets* sets_;
+    // As the sockets were last listed: ports that somebody listens on, and those that the kernel hands out.
     std::set<std::uint16_t> listening_;
-    std::pair<unsigned, unsigned> handed_out_{32768, 60999}; // ports, net.ipv4.ip_local_port_range
-    std::map<nft::EndedSession, BootTime> known_;            // in the sets, and since when
-    std::size_t without_connection_ = 0;                     // of them
+    std::pair<unsigned, unsigned> ephemeral_ = nft::Sockets::List().ephemeral;
+    std::map<nft::EndedSession, BootTime> known_; // in the sets, and since when
+    std::size_t without_connection_ = 0;          // of them
+    std::vector<nft::EndedSession> unwritten_;    // ended, and to be in the sets
 };
 
 } // namespace xk

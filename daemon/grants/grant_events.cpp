@@ -2,80 +2,127 @@
 #include "daemon/grants/grant_events.h"
 
 #include <algorithm>
-#include <optional>
+#include <set>
 
 namespace xk {
 namespace {
 
-// How long this credential still holds the pinhole.
-std::optional<BootTime> end_of(const authz::GrantBook& book, const authz::Pinhole& pinhole,
-                               const wire::CredentialId& credential) {
+using authz::Event;
+using authz::EventKind;
+using authz::GrantBook;
+
+const authz::Holder* find_holder(const GrantBook& book, const authz::Pinhole& pinhole,
+                                 const wire::CredentialId& credential) {
     const auto known = book.all().find(pinhole);
     if (known == book.all().end())
-        return std::nullopt;
+        return nullptr;
     const auto holder = std::ranges::find(known->second, credential, &authz::Holder::credential);
-    return holder == known->second.end() ? std::nullopt : std::optional(holder->until);
+    return holder == known->second.end() ? nullptr : &*holder;
 }
 
 } // namespace
 
-// The visit, where this pinhole is the first of it.
-const Visit* GrantEvents::begin(const authz::GrantBook::Began& began, const authz::Policy& policy) {
+const GrantEvents::Key* GrantEvents::enter(const GrantBook::Began& began, const authz::Policy& policy) {
     const authz::Service* const service = grants_.service_of(began.pinhole);
     if (service == nullptr)
         return nullptr;
-    const std::string name(service->name.view());
-    const Key key{began.credential, began.pinhole.address, name};
+    const Key key{began.credential, began.pinhole.address, std::string(service->name.view())};
     if (!held_.emplace(Held{began.pinhole, began.credential}, key).second)
         return nullptr;
-    Entry& entry = visits_[key];
-    if (entry.pinholes++ != 0)
+    const auto [entry, fresh] = open_.try_emplace(key);
+    entry->second.pinholes.insert(began.pinhole);
+    if (!fresh)
         return nullptr;
     const auto index = policy.find_credential(began.credential);
-    entry.visit = {std::string(authz::user_of(policy, began.credential)),
-                   index ? std::string(policy.credentials[*index].device.view()) : "", name, began.pinhole.address};
-    return &entry.visit;
+    entry->second.user = authz::user_of(policy, began.credential);
+    entry->second.device = index ? policy.credentials[*index].device.view() : "";
+    return &entry->first;
 }
 
-void GrantEvents::tell_began(const authz::GrantBook::Began& began) {
-    for (GrantListener* const listener : listeners_)
-        listener->pinhole_began(began);
+std::chrono::seconds GrantEvents::time_left(const Key& key, const Now& now) const {
+    BootTime until = now.boot;
+    for (const authz::Pinhole& pinhole : open_.at(key).pinholes)
+        if (const authz::Holder* const holder = find_holder(grants_.book(), pinhole, std::get<0>(key)))
+            until = std::max(until, holder->until);
+    return std::chrono::ceil<std::chrono::seconds>(until - now.boot);
 }
 
-void GrantEvents::end(const authz::GrantBook::Ended& ended) {
-    for (GrantListener* const listener : listeners_)
-        listener->pinhole_ended(ended);
+Event GrantEvents::event_of(EventKind kind, const Key& key, const Now& now) const {
+    const Grant& grant = open_.at(key);
+    Event event;
+    event.kind = kind;
+    event.at = now;
+    event.user = grant.user;
+    event.device = grant.device;
+    event.service = std::get<2>(key);
+    event.address = std::get<1>(key);
+    for (const authz::Pinhole& pinhole : grant.pinholes)
+        event.pinholes += (event.pinholes.empty() ? "" : ", ") + grants_.text_of(pinhole);
+    return event;
+}
+
+void GrantEvents::report_ended(const GrantBook::Ended& ended, const Now& now) {
+    for (PinholeListener* const listener : listeners_)
+        listener->on_pinhole_ended(ended);
     const auto held = held_.find({ended.pinhole, ended.credential});
     if (held == held_.end())
         return;
-    const auto visit = visits_.find(held->second);
+    const Key key = std::move(held->second);
     held_.erase(held);
-    if (--visit->second.pinholes != 0)
+    Grant& grant = open_.at(key);
+    if (grant.pinholes.size() > 1) {
+        grant.pinholes.erase(ended.pinhole);
         return;
-    for (GrantListener* const listener : listeners_)
-        listener->visit_ended(visit->second.visit);
-    visits_.erase(visit);
+    }
+    Event event = event_of(EventKind::grant_ended, key, now);
+    event.cause = ended.cause;
+    open_.erase(key);
+    sink_.on_event(event);
 }
 
-void GrantEvents::adopt(const authz::Policy& policy) {
-    for (const authz::GrantBook::Began& began : grants_.take_began()) {
-        tell_began(began);
-        (void)begin(began, policy);
+void GrantEvents::report_began(const GrantBook::Began& began) {
+    for (PinholeListener* const listener : listeners_)
+        listener->on_pinhole_began(began);
+}
+
+// One event for a grant, however many pinholes it has. One that began since the last report began with this time.
+void GrantEvents::report_prolonged(const Now& now) {
+    std::set<Key> prolonged;
+    for (const GrantBook::Prolonged& longer : grants_.take_prolonged())
+        if (const auto held = held_.find({longer.pinhole, longer.credential}); held != held_.end())
+            prolonged.insert(held->second);
+    for (const Key& key : prolonged) {
+        Event event = event_of(EventKind::grant_prolonged, key, now);
+        event.lifetime = time_left(key, now);
+        sink_.on_event(event);
     }
 }
 
-// Ends first: what ended and began again since the last time is two visits.
-void GrantEvents::tell(const authz::Policy& policy, BootTime now) {
-    for (const authz::GrantBook::Ended& ended : grants_.take_ended())
-        end(ended);
-    for (const authz::GrantBook::Began& began : grants_.take_began()) {
-        tell_began(began);
-        const auto until = end_of(grants_.book(), began.pinhole, began.credential);
-        if (!until) // it ended since, and nobody heard that it began
-            continue;
-        if (const Visit* const visit = begin(began, policy))
-            for (GrantListener* const listener : listeners_)
-                listener->visit_began(*visit, std::chrono::ceil<std::chrono::seconds>(*until - now));
+void GrantEvents::adopt(const authz::Policy& policy) {
+    (void)grants_.take_prolonged();
+    for (const GrantBook::Began& began : grants_.take_began()) {
+        report_began(began);
+        (void)enter(began, policy);
+    }
+}
+
+// Ends first: what ended and began again since the last report is two grants.
+void GrantEvents::report(const authz::Policy& policy, const Now& now) {
+    for (const GrantBook::Ended& ended : grants_.take_ended())
+        report_ended(ended, now);
+    report_prolonged(now);
+    std::vector<const Key*> fresh;
+    for (const GrantBook::Began& began : grants_.take_began()) {
+        report_began(began);
+        if (find_holder(grants_.book(), began.pinhole, began.credential) == nullptr)
+            continue; // it ended since, and no event said that it began
+        if (const Key* const key = enter(began, policy))
+            fresh.push_back(key);
+    }
+    for (const Key* const key : fresh) {
+        Event event = event_of(EventKind::grant_begun, *key, now);
+        event.lifetime = time_left(*key, now);
+        sink_.on_event(event);
     }
 }
 

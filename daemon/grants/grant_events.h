@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// GrantEvents: tells whoever wants to know that pinholes have ended, and that a service opened for somebody or closed
-// again. This is the one place that takes the book's lists of what began and ended; Daemon::after_changes() has it
-// tell, after everything that changes pinholes and on every tick. So an end by time is told within a second, and all
-// others at once.
+// GrantEvents: tells whoever wants to know that grants and pinholes began and ended. This is the one place that takes
+// the book's lists of what changed; report() is called after everything that changes grants and on every tick. So an
+// end by time is reported within a second, and all others at once.
 //
-// A visit is one credential at one service from one address, for as long as it holds any pinhole of it: a knock that
+// A grant is one credential at one service from one address, for as long as it holds any pinhole of it: a knock that
 // comes again, or that opens more of the service, begins no new one.
 #pragma once
 
+#include "daemon/authz/event.h"
 #include "daemon/grants/grants.h"
 
 #include <map>
@@ -18,50 +18,48 @@
 
 namespace xk {
 
-struct Visit {
-    std::string user;
-    std::string device; // empty: the operator
-    std::string service;
-    Address source;
-};
-
-// Called while nothing is being changed. What a listener does must not wait for anybody.
-class GrantListener {
+// For those who keep something of each pinhole. Called while nothing is being changed; it must not wait for anybody.
+class PinholeListener {
   public:
-    virtual ~GrantListener() = default;
-    // One holder has come to hold one pinhole; also told of those that a daemon before us granted.
-    virtual void pinhole_began(const authz::GrantBook::Began&) {}
+    virtual ~PinholeListener() = default;
+    // One holder has come to hold one pinhole; also reported of those that a daemon before us granted.
+    virtual void on_pinhole_began(const authz::GrantBook::Began&) {}
     // One holder has ceased to hold one pinhole, in whatever way.
-    virtual void pinhole_ended(const authz::GrantBook::Ended&) {}
-    virtual void visit_began(const Visit&, std::chrono::seconds /*lifetime*/) {}
-    virtual void visit_ended(const Visit&) {}
+    virtual void on_pinhole_ended(const authz::GrantBook::Ended&) {}
 };
 
 class GrantEvents {
   public:
-    explicit GrantEvents(Grants& pinholes) : grants_(pinholes) {}
+    GrantEvents(Grants& grants, authz::EventSink& sink) : grants_(grants), sink_(sink) {}
 
-    void add(GrantListener& listener) { listeners_.push_back(&listener); }
+    void add_listener(PinholeListener& listener) { listeners_.push_back(&listener); }
 
-    // What a daemon before us granted: these visits go on, and nobody is told that they began.
+    // What a daemon before us granted: these grants go on, and no event says that they began.
     void adopt(const authz::Policy& policy);
-    void tell(const authz::Policy& policy, BootTime now);
+    void report(const authz::Policy& policy, const Now& now);
 
   private:
     using Key = std::tuple<wire::CredentialId, Address, std::string>; // by the name of the service
-    struct Entry {
-        Visit visit;
-        std::size_t pinholes = 0;
+    struct Grant {
+        std::string user;
+        std::string device; // empty: the operator
+        std::set<authz::Pinhole> pinholes;
     };
     using Held = std::pair<authz::Pinhole, wire::CredentialId>;
 
-    void tell_began(const authz::GrantBook::Began& began);
-    const Visit* begin(const authz::GrantBook::Began& began, const authz::Policy& policy);
-    void end(const authz::GrantBook::Ended& ended);
+    // The grant, where this pinhole is the first of it.
+    const Key* enter(const authz::GrantBook::Began& began, const authz::Policy& policy);
+    void report_ended(const authz::GrantBook::Ended& ended, const Now& now);
+    void report_began(const authz::GrantBook::Began& began);
+    void report_prolonged(const Now& now);
+    authz::Event event_of(authz::EventKind kind, const Key& key, const Now& now) const;
+    // How long the credential still holds any of the grant's pinholes.
+    std::chrono::seconds time_left(const Key& key, const Now& now) const;
 
     Grants& grants_;
-    std::vector<GrantListener*> listeners_;
-    std::map<Key, Entry> visits_;
+    authz::EventSink& sink_;
+    std::vector<PinholeListener*> listeners_;
+    std::map<Key, Grant> open_;
     std::map<Held, Key> held_; // its service may be gone from the configuration, or have another name, when it ends
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Who may no longer, holds nothing: grants that end before their time, or do not get more of it.
+// Grants that end before their time, or do not get more of it, because their holders may not hold them any more.
 #include "daemon/grants/grants.h"
 
 #include "daemon/authz/rights.h"
@@ -10,12 +10,26 @@
 namespace xk {
 namespace {
 
+using authz::EndCause;
 using authz::Holder;
 using authz::PinholeChange;
 
 constexpr std::size_t kLines = 16; // of one kind in the log
 
-std::string why(authz::Reject reason) {
+// The rights of a user that exists, or the configuration.
+EndCause cause_of(authz::Reject reason) {
+    switch (reason) {
+    case authz::Reject::not_yet_valid:
+    case authz::Reject::expired:
+    case authz::Reject::hours:
+    case authz::Reject::network:
+        return EndCause::rights;
+    default:
+        return EndCause::configuration;
+    }
+}
+
+std::string text_of(authz::Reject reason) {
     switch (reason) {
     case authz::Reject::not_yet_valid:
         return "not valid yet";
@@ -34,24 +48,29 @@ std::string why(authz::Reject reason) {
 
 } // namespace
 
-void Grants::use(const config::Config& config) {
-    config_ = &config;
+void Grants::bind_config(std::shared_ptr<const config::Config> config) {
+    config_ = std::move(config);
     bound_.clear();
-    for (std::size_t i = 0; i < config.policy.credentials.size(); ++i)
-        if (authz::is_bound_in_time(config.policy.credentials[i]))
-            bound_[config.policy.credentials[i].id] = i;
+    const auto& credentials = config_->policy.credentials;
+    for (std::size_t i = 0; i < credentials.size(); ++i)
+        if (authz::is_bound_in_time(credentials[i]))
+            bound_[credentials[i].id] = i;
 }
 
-Result<void> Grants::reconfigure(const config::Config& config) {
-    use(config);
-    const Now now = Now::read();
+Result<void> Grants::reconfigure(std::shared_ptr<const config::Config> config, const Now& now) {
+    bind_config(std::move(config));
     expire(now.boot);
-    if (auto done =
-            end([&](const authz::Pinhole& pinhole,
-                    const wire::CredentialId& id) { return authz::may_keep(config_->policy, id, pinhole, now).reason; },
-                now);
-        !done)
+    const Bar bar = [&](const authz::Pinhole& pinhole, const wire::CredentialId& id) {
+        return authz::may_keep(config_->policy, id, pinhole, now).reason;
+    };
+    if (auto done = close_barred(bar, now); !done)
         return done;
+    if (auto done = shorten_to_rights(now); !done)
+        return done;
+    return expel_strangers();
+}
+
+Result<void> Grants::shorten_to_rights(const Now& now) {
     std::vector<PinholeChange> shorter;
     for (const auto& [pinhole, holders] : book_.all()) {
         PinholeChange change{pinhole, holders};
@@ -61,9 +80,7 @@ Result<void> Grants::reconfigure(const config::Config& config) {
         if (change.holders != holders)
             shorter.push_back(std::move(change));
     }
-    if (auto done = apply(shorter, now); !done)
-        return done;
-    return expel_strangers();
+    return apply(shorter, now);
 }
 
 Result<void> Grants::end_barred(const Now& now) {
@@ -71,39 +88,38 @@ Result<void> Grants::end_barred(const Now& now) {
         return {};
     // Asked once of each who holds anything: hours take a look at the calendar.
     std::map<std::size_t, std::optional<authz::Reject>> known;
-    return end(
-        [&](const authz::Pinhole&, const wire::CredentialId& id) -> std::optional<authz::Reject> {
-            const auto bound = bound_.find(id);
-            if (bound == bound_.end())
-                return std::nullopt;
-            const auto [bar, fresh] = known.try_emplace(bound->second);
-            if (fresh)
-                bar->second = authz::lapsed(config_->policy, config_->policy.credentials[bound->second], now);
-            return bar->second;
-        },
-        now);
+    const Bar bar = [&](const authz::Pinhole&, const wire::CredentialId& id) -> std::optional<authz::Reject> {
+        const auto bound = bound_.find(id);
+        if (bound == bound_.end())
+            return std::nullopt;
+        const auto [reason, fresh] = known.try_emplace(bound->second);
+        if (fresh)
+            reason->second = authz::lapsed(config_->policy, config_->policy.credentials[bound->second], now);
+        return reason->second;
+    };
+    return close_barred(bar, now);
 }
 
-Result<void>
-Grants::end(const std::function<std::optional<authz::Reject>(const authz::Pinhole&, const wire::CredentialId&)>& bar,
-            const Now& now) {
-    std::vector<std::string> said;
-    std::size_t unsaid = 0;
+Result<void> Grants::close_barred(const Bar& bar, const Now& now) {
+    std::vector<std::string> lines;
+    std::size_t more = 0;
     const auto changes = book_.plan_keep([&](const authz::Pinhole& pinhole, const Holder& holder) {
         const auto reason = bar(pinhole, holder.credential);
-        if (reason && said.size() < kLines)
-            said.push_back("the grant of " + text_of(pinhole) + " for " + label_of(holder.credential) + " from " +
-                           pinhole.address.text() + " ends: " + why(*reason));
-        else if (reason)
-            ++unsaid;
-        return reason.has_value();
+        if (!reason)
+            return EndCause::none;
+        if (lines.size() < kLines)
+            lines.push_back("the grant of " + text_of(pinhole) + " for " + label_of(holder.credential) + " from " +
+                            pinhole.address.text() + " ends: " + xk::text_of(*reason));
+        else
+            ++more;
+        return cause_of(*reason);
     });
     if (auto done = apply(changes, now); !done)
         return done;
-    for (const std::string& line : said)
+    for (const std::string& line : lines)
         spdlog::info("{}", line);
-    if (unsaid > 0)
-        spdlog::info("and {} more grants of those who may not hold them any more", unsaid);
+    if (more > 0)
+        spdlog::info("and {} more grants of those who may not hold them any more", more);
     return {};
 }
 
@@ -136,8 +152,9 @@ Result<void> Grants::prolong(const std::map<authz::Pinhole, std::chrono::seconds
 
 Result<std::size_t> Grants::close_users(const Now& now) {
     expire(now.boot);
-    const auto changes = book_.plan_keep(
-        [](const authz::Pinhole&, const Holder& holder) { return holder.credential != authz::kOperator; });
+    const auto changes = book_.plan_keep([](const authz::Pinhole&, const Holder& holder) {
+        return holder.credential == authz::kOperator ? EndCause::none : EndCause::panic;
+    });
     if (auto applied = apply(changes, now); !applied)
         return applied.error();
     if (auto done = expel_strangers(); !done)

@@ -11,6 +11,7 @@ namespace xk {
 namespace {
 
 using authz::After;
+using authz::EndCause;
 using authz::Pinhole;
 using nft::Session;
 using std::chrono::seconds;
@@ -51,7 +52,7 @@ std::string joined(std::span<const std::string> names) {
 } // namespace
 
 // As it was addressed, as it was delivered behind a redirection of the administrator's, and as the service would have
-// addressed it. What goes through this host to nobody of ours is nobody's pinhole.
+// addressed it. Forwarded traffic to a host that we do not protect belongs to no grant.
 std::vector<Lifetimes::Way> Lifetimes::ways_of(const Session& session, const std::set<Address>& own) const {
     std::vector<Way> ways;
     const auto add = [&](const Address& client, const Address& at, std::uint16_t port, bool reversed) {
@@ -86,17 +87,39 @@ std::string Lifetimes::text_of(const Session& session, const std::set<Address>& 
            (service != nullptr ? " (" + std::string(service->name.view()) + ")" : "");
 }
 
+void Lifetimes::report_ended(const Session& session, const std::set<Address>& own, const Why& why,
+                             const Now& now) const {
+    authz::Event event;
+    event.kind = authz::EventKind::session_ended;
+    event.at = now;
+    event.cause = why.cause;
+    event.detail = text_of(session, own);
+    if (const auto ways = ways_of(session, own); !ways.empty()) {
+        const Pinhole& pinhole = ways.front().pinhole;
+        const authz::Service* const service = grants_.service_of(pinhole);
+        event.service = service != nullptr ? service->name.view() : "";
+        event.address = pinhole.address;
+        event.pinholes = grants_.text_of(pinhole);
+        for (const Way& way : ways)
+            if (const auto grant = why.grants.find(way.pinhole); grant != why.grants.end())
+                event.cause = grant->second;
+    }
+    sink_.on_event(event);
+}
+
 Result<std::size_t> Lifetimes::end(const EndedSessions::Wanted& wanted, const config::Config& config,
-                                   const std::set<Address>& own, const std::string& why, std::size_t lines) {
+                                   const std::set<Address>& own, const Why& why, const Now& now, std::size_t lines) {
     const auto ended = ended_.end(
         wanted, [&](const Session& session) { return !ways_of(session, own).empty(); },
         config.gate_mode == config::GateMode::table);
     if (!ended)
         return ended.error();
+    for (const Session& session : *ended)
+        report_ended(session, own, why, now);
     for (std::size_t i = 0; i < ended->size() && i < lines; ++i)
-        spdlog::info("ended {}: the session of {}", why, text_of((*ended)[i], own));
+        spdlog::info("ended {}: the session of {}", why.text, text_of((*ended)[i], own));
     if (ended->size() > lines)
-        spdlog::info("ended {}: {} more sessions", why, ended->size() - lines);
+        spdlog::info("ended {}: {} more sessions", why.text, ended->size() - lines);
     return ended->size();
 }
 
@@ -119,25 +142,25 @@ void Lifetimes::opened(const Pinhole& pinhole, const std::set<Address>& own) {
     });
 }
 
-void Lifetimes::pinhole_ended(const authz::GrantBook::Ended& ended) {
+void Lifetimes::on_pinhole_ended(const authz::GrantBook::Ended& ended) {
     const authz::Service* const service = grants_.service_of(ended.pinhole);
     // Of a service that is gone from the configuration nobody knows any more what was wanted.
     if (ended.last && service != nullptr && service->after == After::cut)
-        cut_.insert(ended.pinhole);
+        cut_[ended.pinhole] = ended.cause;
 }
 
 Result<void> Lifetimes::tick(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
                              const Now& now) {
     if (!cut_.empty() || cut_unknown_ || banned_)
-        if (auto done = end_due(config, bans, own); !done)
+        if (auto done = end_due(config, bans, own, now); !done)
             return done;
     if (disowned_)
-        if (auto done = end_disowned(config, own); !done)
+        if (auto done = end_disowned(config, own, now); !done)
             return done;
-    if (auto gone = grants_.forget_taken(); !gone)
+    if (auto gone = grants_.forget_used(); !gone)
         return gone.error();
     if (owners_.wants_look(now.boot))
-        if (auto done = look_whose(own, now); !done)
+        if (auto done = prune_owners(own, now); !done)
             return done;
     if (auto saved = owners_.save(); !saved)
         return saved;
@@ -147,31 +170,16 @@ Result<void> Lifetimes::tick(const config::Config& config, const authz::BanList&
     return prolong_idle(own, now);
 }
 
-Result<void> Lifetimes::end_due(const config::Config& config, const authz::BanList& bans,
-                                const std::set<Address>& own) {
+Result<void> Lifetimes::end_due(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
+                                const Now& now) {
     const auto banned = std::exchange(banned_, std::nullopt);
     const auto cut = std::exchange(cut_, {});
     const bool unknown = std::exchange(cut_unknown_, false);
-    const auto is_banned = [&](const Address& address) { return bans.is_banned(address, *banned); };
     Result<std::size_t> done = std::size_t{0};
     if (banned)
-        done = end([&](const Session& s) { return is_banned(s.there.source) || is_banned(s.back.source); }, config, own,
-                   "by a ban", kLines);
-    // Those whose grant is over, and no others: who was in before the gate came up never had one.
-    const auto is_over = [&](const Way& way) {
-        const authz::Service* const service = grants_.service_of(way.pinhole);
-        return service != nullptr && service->after == After::cut && !is_spared(config, way.pinhole.address) &&
-               (cut.contains(way.pinhole) || (unknown && (owners_.knows(way.pinhole) || !owners_.was_read())));
-    };
+        done = end_banned(config, bans, own, *banned, now);
     if (done && (!cut.empty() || unknown))
-        done = end(
-            [&](const Session& session) {
-                const auto ways = ways_of(session, own);
-                return std::ranges::any_of(ways, is_over) && std::ranges::none_of(ways, [&](const Way& way) {
-                           return grants_.book().all().contains(way.pinhole);
-                       });
-            },
-            config, own, "with its grant", kLines);
+        done = end_cut(config, cut, unknown, own, now);
     if (done)
         return {};
     // Once more on the next tick.
@@ -181,7 +189,32 @@ Result<void> Lifetimes::end_due(const config::Config& config, const authz::BanLi
     return done.error();
 }
 
-Result<void> Lifetimes::look_whose(const std::set<Address>& own, const Now& now) {
+// Of everybody who was banned at that time: some of these bans may be over by now.
+Result<std::size_t> Lifetimes::end_banned(const config::Config& config, const authz::BanList& bans,
+                                          const std::set<Address>& own, BootTime first, const Now& now) {
+    const auto is_banned = [&](const Address& address) { return bans.is_banned(address, first); };
+    return end([&](const Session& s) { return is_banned(s.there.source) || is_banned(s.back.source); }, config, own,
+               {"by a ban", EndCause::banned, {}}, now, kLines);
+}
+
+// Those whose grant is over, and no others: who was in before the gate came up never had one.
+Result<std::size_t> Lifetimes::end_cut(const config::Config& config, const EndedGrants& cut, bool unknown,
+                                       const std::set<Address>& own, const Now& now) {
+    const auto is_over = [&](const Way& way) {
+        const authz::Service* const service = grants_.service_of(way.pinhole);
+        return service != nullptr && service->after == After::cut && !is_spared(config, way.pinhole.address) &&
+               (cut.contains(way.pinhole) || (unknown && (owners_.knows(way.pinhole) || !owners_.was_read())));
+    };
+    const auto has_grant = [&](const Way& way) { return grants_.book().all().contains(way.pinhole); };
+    return end(
+        [&](const Session& session) {
+            const auto ways = ways_of(session, own);
+            return std::ranges::any_of(ways, is_over) && std::ranges::none_of(ways, has_grant);
+        },
+        config, own, {"with its grant", EndCause::expired, cut}, now, kLines);
+}
+
+Result<void> Lifetimes::prune_owners(const std::set<Address>& own, const Now& now) {
     std::set<Pinhole> alive;
     const auto looked = ended_.find([&](const Session& session) {
         if (!session.over)
@@ -198,8 +231,8 @@ Result<void> Lifetimes::look_whose(const std::set<Address>& own, const Now& now)
 Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& now) {
     std::map<Pinhole, seconds> idle; // pinholes that are open, and how long they outlive their last session
     seconds shortest = kRarest * kLooks;
-    bool ending =
-        false; // one of them, before the next look: a grant is often shorter than what it outlives a session by
+    // Whether one of them ends before the next look: a grant is often shorter than the time that it outlives a session.
+    bool ending = false;
     for (const auto& [pinhole, holders] : grants_.book().all())
         if (const authz::Service* const service = grants_.service_of(pinhole);
             service && service->after == After::idle) {
@@ -223,7 +256,7 @@ Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& no
     return grants_.prolong(alive, now);
 }
 
-Result<void> Lifetimes::end_disowned(const config::Config& config, const std::set<Address>& own) {
+Result<void> Lifetimes::end_disowned(const config::Config& config, const std::set<Address>& own, const Now& now) {
     disowned_ = true; // until it is done
     const auto records = owners_.all();
     std::map<Pinhole, Owners::Record> over;
@@ -267,7 +300,7 @@ Result<void> Lifetimes::end_disowned(const config::Config& config, const std::se
                                            is_over(there.source, back.source, {there.protocol, back.source_port}) ||
                                            is_over(there.target, there.source, {there.protocol, there.source_port});
                                 },
-                                config, own, "with the right to it", kLines);
+                                config, own, {"with the right to it", EndCause::configuration, {}}, now, kLines);
     if (!done)
         return done.error();
     for (const auto& [pinhole, gone] : forgotten)
@@ -277,29 +310,30 @@ Result<void> Lifetimes::end_disowned(const config::Config& config, const std::se
 }
 
 Result<std::size_t> Lifetimes::end_all(const config::Config& config, const std::set<Address>& own,
-                                       const std::optional<TcpSession>& spared) {
+                                       const std::optional<TcpSession>& spared, const Now& now) {
     return end(
         [&](const Session& session) {
             return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
                 return !is_spared(config, way.pinhole.address);
             });
         },
-        config, own, "by the panic", SIZE_MAX);
+        config, own, {"by the panic", EndCause::panic, {}}, now, SIZE_MAX);
 }
 
 Result<std::size_t> Lifetimes::end_of(const Prefix& prefix, const config::Config& config, const std::set<Address>& own,
-                                      const std::optional<TcpSession>& spared) {
+                                      const std::optional<TcpSession>& spared, const Now& now) {
     return end(
         [&](const Session& session) {
             return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
                 return prefix.contains(way.pinhole.address) && !is_spared(config, way.pinhole.address);
             });
         },
-        config, own, "by the operator", SIZE_MAX);
+        config, own, {"by the operator", EndCause::by_operator, {}}, now, SIZE_MAX);
 }
 
 Result<Lifetimes::OfUsers> Lifetimes::end_of(const std::set<wire::CredentialId>& users, const config::Config& config,
-                                             const std::set<Address>& own, const std::optional<TcpSession>& spared) {
+                                             const std::set<Address>& own, const std::optional<TcpSession>& spared,
+                                             const Now& now) {
     OfUsers result;
     std::set<Pinhole> theirs;
     for (const auto& [pinhole, record] : owners_.all()) {
@@ -317,7 +351,7 @@ Result<Lifetimes::OfUsers> Lifetimes::end_of(const std::set<wire::CredentialId>&
                 return theirs.contains(way.pinhole) && !is_spared(config, way.pinhole.address);
             });
         },
-        config, own, "by the operator", SIZE_MAX);
+        config, own, {"by the operator", EndCause::by_operator, {}}, now, SIZE_MAX);
     if (!ended)
         return ended.error();
     result.ended = *ended;
@@ -338,7 +372,7 @@ Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
         return false;
     });
     // Where that cannot be known none of them is opened again.
-    grants_.forget(looked ? used : single);
+    grants_.forget(looked ? used : single, authz::EndCause::used);
     return looked ? Result<void>() : Result<void>(looked.error());
 }
 

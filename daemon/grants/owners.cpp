@@ -98,7 +98,7 @@ Result<void> Owners::save() {
     return write_file(file_, content, 0600, true, {}, false);
 }
 
-void Owners::pinhole_began(const authz::GrantBook::Began& began) {
+void Owners::on_pinhole_began(const authz::GrantBook::Began& began) {
     const auto known = records_.find(began.pinhole);
     if (known == records_.end() && records_.size() >= kMost) {
         if (!std::exchange(full_, true))

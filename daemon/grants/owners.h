@@ -15,12 +15,12 @@
 
 namespace xk {
 
-class Owners : public GrantListener {
+class Owners : public PinholeListener {
   public:
     static constexpr std::size_t kMost = 16384;     // pinholes
     static constexpr std::size_t kMostHolders = 64; // of one; where there are as many, there may have been more
 
-    explicit Owners(const Grants& pinholes) : grants_(pinholes) {}
+    explicit Owners(const Grants& grants) : grants_(grants) {}
 
     // What the daemon before us wrote. A file that makes no sense is an error, and nothing is known then.
     Result<void> read(const std::string& directory, uid_t owner);
@@ -30,7 +30,7 @@ class Owners : public GrantListener {
     // Whether there was anything to read: a daemon before us knew whose pinholes there were.
     bool was_read() const { return was_read_; }
 
-    void pinhole_began(const authz::GrantBook::Began& began) override;
+    void on_pinhole_began(const authz::GrantBook::Began& began) override;
 
     struct Record {
         std::uint16_t last_port = 0; // of a range

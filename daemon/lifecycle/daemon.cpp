@@ -45,16 +45,18 @@ Error worker_error(const std::string& what) {
 }
 
 Daemon::Daemon(Parts parts)
-    : parts_(std::move(parts)), grants_(parts_.nft, *parts_.config),
-      banning_(parts_.nft, *parts_.filter, grants_, *parts_.config), guarding_(*parts_.filter, grants_),
-      owners_(grants_),
-      lifetimes_({std::move(parts_.sessions), std::move(parts_.sockets), parts_.nft}, grants_, owners_),
-      tags_(*parts_.filter), hook_calls_(std::move(parts_.hooks), *parts_.config), grant_events_(grants_),
+    : parts_(std::move(parts)), hook_calls_(std::move(parts_.hooks), *parts_.config),
+      grants_(parts_.nft, parts_.config), worker_bans_(parts_.worker.channel),
+      bans_({.sets = parts_.nft, .grants = grants_, .listener = worker_bans_, .sink = hook_calls_},
+            xdp::ban_filter_of(*parts_.filter), parts_.config),
+      syn_guard_(*parts_.filter, [](const std::string& note) { spdlog::warn("{}", note); }),
+      syn_drop_(syn_guard_, grants_), owners_(grants_),
+      lifetimes_({std::move(parts_.sessions), std::move(parts_.sockets), parts_.nft}, grants_, owners_, hook_calls_),
+      tags_(*parts_.filter), grant_events_(grants_, hook_calls_),
       interfaces_(parts_.dry_run ? "" : config().state_directory, config().account.uid), started_(BootClock::now()) {
-    grant_events_.add(guarding_);
-    grant_events_.add(owners_);
-    grant_events_.add(lifetimes_);
-    grant_events_.add(hook_calls_);
+    grant_events_.add_listener(syn_drop_);
+    grant_events_.add_listener(owners_);
+    grant_events_.add_listener(lifetimes_);
 }
 
 Daemon::~Daemon() = default;
@@ -79,7 +81,7 @@ Result<void> Daemon::watch_everything() {
         control::Server::open(config().run_directory + "/control.sock", {config().admin_group, config().read_group},
                               [this](const control::Peer& peer, const std::string& request) {
                                   control::Answer reply = verbs_->answer(peer, request);
-                                  after_changes(BootClock::now());
+                                  after_changes(Now::read());
                                   return reply;
                               });
     if (!control)
@@ -149,13 +151,13 @@ Result<void> Daemon::run() {
     spdlog::info("ready: {} credentials{}, knock port {}, interfaces {}, {} grants, {} bans",
                  config().policy.credentials.size(),
                  out == 0 ? "" : " (disabled by faults: " + std::to_string(out) + ")", config().port,
-                 interfaces_.text(), grants_.book().pinholes(), banning_.list().all().size());
+                 interfaces_.text(), grants_.book().pinholes(), bans_.list().all().size());
     notify("READY=1");
     notify_status();
     auto ended = loop_->run();
     notify("STOPPING=1");
     grants_.settle(Now::read());
-    guarding_.off(); // nobody tells the filter any more which addresses are this host's
+    syn_drop_.switch_off(); // nobody tells the filter any more which addresses are this host's
     // First of all: who is locked out waits for it.
     if (auto gone = stays() ? Result<void>() : take_away(); !gone)
         return gone;
@@ -295,7 +297,7 @@ Result<void> Daemon::handle_request_grant(const RequestGrant& message) {
         if (parts_.panic.is_on())
             done.answer = Answer::panic; // judged before the worker heard of it
         else
-            done = grants_.open(request, banning_.list(), own_addresses(), now);
+            done = grants_.open(request, bans_.list(), own_addresses(), now);
         break;
     case GrantVerb::close:
         done = grants_.close(request, now);
@@ -310,7 +312,7 @@ Result<void> Daemon::handle_request_grant(const RequestGrant& message) {
     auto sent = send(worker(), reply);
     if (done.answer == Answer::waiting)
         settle_later(message.sequence);
-    after_changes(now.boot);
+    after_changes(now);
     save_state_lazily(now);
 
     const std::string who = index ? config().policy.credentials[*index].label() : "an unknown credential";
@@ -382,7 +384,7 @@ Result<void> Daemon::handle_notice(const Notice& message) {
     return {};
 }
 
-void Daemon::after_changes(BootTime now) { grant_events_.tell(config().policy, now); }
+void Daemon::after_changes(const Now& now) { grant_events_.report(config().policy, now); }
 
 void Daemon::on_hooks() {
     const int fd = hook_calls_.fd();
@@ -435,11 +437,11 @@ void Daemon::on_tick() {
     grants_.expire(now.boot);
     if (auto done = grants_.end_barred(now); !done)
         log::error(done.error());
-    after_changes(now.boot);
-    guarding_.tick(now.boot);
+    after_changes(now);
+    syn_drop_.on_tick(now.boot);
     look_after_sessions(now); // before bans are over: a short one ends sessions too
     look_after_panic();
-    banning_.expire(now, worker());
+    bans_.expire(now);
     hook_calls_.on_tick(now.boot);
     tags_.expire(now.boot);
     if (std::exchange(ruleset_unknown_, false)) {

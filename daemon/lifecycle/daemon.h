@@ -6,16 +6,16 @@
 #pragma once
 
 #include "daemon/authz/log_budget.h"
-#include "daemon/bans/banning.h"
+#include "daemon/bans/bans.h"
 #include "daemon/config/config.h"
 #include "daemon/config/machines.h"
 #include "daemon/control/server.h"
 #include "daemon/events/hook_calls.h"
 #include "daemon/grants/grant_events.h"
 #include "daemon/grants/grants.h"
-#include "daemon/grants/guarding.h"
 #include "daemon/grants/lifetimes.h"
 #include "daemon/grants/owners.h"
+#include "daemon/grants/syn_drop.h"
 #include "daemon/lifecycle/copy_writer.h"
 #include "daemon/lifecycle/credential_status.h"
 #include "daemon/lifecycle/generation.h"
@@ -23,6 +23,7 @@
 #include "daemon/lifecycle/panic.h"
 #include "daemon/lifecycle/state_files.h"
 #include "daemon/lifecycle/trial.h"
+#include "daemon/lifecycle/worker_bans.h"
 #include "daemon/loop.h"
 #include "daemon/nft/transaction.h"
 #include "daemon/nft/watch.h"
@@ -34,6 +35,7 @@
 #include "daemon/xdp/links.h"
 #include "daemon/xdp/maps.h"
 #include "daemon/xdp/own_addresses.h"
+#include "daemon/xdp/syn_guard.h"
 
 #include <memory>
 #include <optional>
@@ -48,7 +50,7 @@ struct Parts {
     std::optional<privsep::Child> hooks; // where some service has a hook
     nft::Socket nft;
     nft::Watch ruleset; // listens from before the ruleset stands
-    nft::Sessions sessions;
+    std::unique_ptr<nft::Sessions> sessions;
     std::unique_ptr<nft::Sockets> sockets; // null: the kernel cannot list them
     xdp::OwnAddresses own_addresses;
     xdp::Forwarding forwarding;
@@ -96,7 +98,7 @@ class Daemon {
     const std::string& gate_begin() const { return parts_.gate_begin; }
     std::set<Address> own_addresses() const;
     Grants& grants() { return grants_; }
-    Banning& banning() { return banning_; }
+    Bans& bans() { return bans_; }
     Lifetimes& lifetimes() { return lifetimes_; }
     // Everything is closed, and every session of a service ends, but for gate.allow's and the caller's; nobody is let
     // in until it is over (on_panic.cpp).
@@ -162,7 +164,7 @@ class Daemon {
     Result<void> handle_notice(const privsep::Notice& message);
 
     // To be called after whatever may have opened or closed pinholes.
-    void after_changes(BootTime now);
+    void after_changes(const Now& now);
 
     void on_worker();
     void on_hooks();
@@ -190,13 +192,15 @@ class Daemon {
     void watch_client(int fd);
 
     Parts parts_;
+    HookCalls hook_calls_;
     Grants grants_;
-    Banning banning_;
-    Guarding guarding_;
+    WorkerBans worker_bans_;
+    Bans bans_;
+    xdp::SynGuard syn_guard_;
+    SynDrop syn_drop_;
     Owners owners_;
     Lifetimes lifetimes_;
     xdp::Tags tags_;
-    HookCalls hook_calls_;
     GrantEvents grant_events_;
     std::optional<CopyWriter> copies_;
     std::unique_ptr<VerbPorts> verb_ports_;

@@ -57,10 +57,10 @@ Result<std::size_t> Daemon::carry_out_panic() {
     const Now now = Now::read();
     Result<void> done;
     for (const char* everybody : {"0.0.0.0/0", "::/0"})
-        if (auto closed = grants_.close_prefix(Prefix::parse(everybody).value(), now); !closed)
+        if (auto closed = grants_.close_prefix(Prefix::parse(everybody).value(), now, authz::EndCause::panic); !closed)
             done = first_of(done, closed.error());
     done = first_of(done, install_ruleset(config()));
-    const auto ended = lifetimes_.end_all(config(), own_addresses(), parts_.panic.spared());
+    const auto ended = lifetimes_.end_all(config(), own_addresses(), parts_.panic.spared(), now);
     if (!ended)
         done = first_of(done, ended.error());
     if (!done)

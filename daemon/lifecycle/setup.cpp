@@ -141,7 +141,7 @@ Result<void> Daemon::put_up() {
         return done;
     generation_ = handed_over_;
     log_disabled(config());
-    if (auto done = guarding_.begin(now.boot); !done)
+    if (auto done = syn_guard_.begin(now.boot); !done)
         return done;
     if (auto done = grants_.adopt(now); !done)
         return done;
@@ -152,10 +152,10 @@ Result<void> Daemon::put_up() {
     auto boot_id = read_boot_id();
     if (!boot_id)
         return boot_id.error();
-    if (auto done = banning_.adopt(parts_.dry_run ? BanFile() : BanFile(config().run_directory, to_hex(*boot_id)), now);
+    if (auto done = bans_.adopt(parts_.dry_run ? BanFile() : BanFile(config().run_directory, to_hex(*boot_id)), now);
         !done)
         return done;
-    if (auto done = grants_.reconfigure(config()); !done)
+    if (auto done = grants_.reconfigure(parts_.config, now); !done)
         return done;
     grants_.on_open(
         [this](nft::Transaction& transaction, const authz::Pinhole& pinhole) {
@@ -173,10 +173,10 @@ Result<void> Daemon::put_up() {
         return done;
     if (auto done = look_after_old_sessions(); !done)
         return done;
-    if (auto done = banning_.install(now); !done)
+    if (auto done = bans_.install(now); !done)
         return done;
-    banning_.reconfigure(config(), worker());
-    if (auto done = banning_.tell(worker()); !done)
+    bans_.reconfigure(parts_.config, now);
+    if (auto done = bans_.report_all(); !done)
         return done;
     if (auto done = tell_panic(); !done)
         return done;
@@ -197,7 +197,7 @@ Result<void> Daemon::put_up() {
 
 void Daemon::guard_syns() {
     if (!parts_.dry_run)
-        guarding_.on(config(), parts_.own_addresses.all(), BootClock::now());
+        syn_drop_.switch_on(config(), parts_.own_addresses.all(), BootClock::now());
 }
 
 // What a daemon before us ended stays ended, who is gone since then is out, and a panic goes on.
@@ -206,7 +206,7 @@ Result<void> Daemon::look_after_old_sessions() {
         return {};
     if (auto done = lifetimes_.adopt(config().gate_mode == config::GateMode::table, ruleset_was_there_); !done)
         return done;
-    if (auto done = lifetimes_.end_disowned(config(), own_addresses()); !done)
+    if (auto done = lifetimes_.end_disowned(config(), own_addresses(), Now::read()); !done)
         log::error(done.error());
     return go_on_in_panic();
 }
@@ -401,10 +401,10 @@ Result<void> Daemon::reload() {
     auto filter = load_filter(*next, parts_.dry_run);
     if (!filter)
         return filter.error();
-    banning_.use(**filter);
+    bans_.bind_filter(xdp::ban_filter_of(**filter));
     const Interfaces before = interfaces_;
     const auto back = [&](Error error) {
-        banning_.use(*parts_.filter);
+        bans_.bind_filter(xdp::ban_filter_of(*parts_.filter));
         interfaces_ = before;
         interfaces_.go_back(*parts_.filter, old);
         guard_syns();
@@ -412,7 +412,7 @@ Result<void> Daemon::reload() {
     };
     if (auto done = interfaces_.use(**filter, *next, Now::read()); !done)
         return back(done.error());
-    guarding_.off();
+    syn_drop_.switch_off();
     if (auto done = install_ruleset(*next); !done)
         return back(done.error());
 
@@ -422,13 +422,14 @@ Result<void> Daemon::reload() {
     generation_ = handed_over_;
     worker_follows_ = false;
     tags_.use(*parts_.filter);
-    guarding_.use(*parts_.filter);
-    banning_.reconfigure(config(), worker());
-    if (auto done = grants_.reconfigure(config()); !done)
+    if (auto done = syn_guard_.use(*parts_.filter); !done)
+        log::error(std::move(done).error().within("SYNs without a grant are left to nftables"));
+    bans_.reconfigure(parts_.config, Now::read());
+    if (auto done = grants_.reconfigure(parts_.config, Now::read()); !done)
         log::error(done.error());
-    after_changes(BootClock::now()); // what this closes has the hooks that it was opened with
+    after_changes(Now::read()); // what this closes has the hooks that it was opened with
     if (!parts_.dry_run)
-        if (auto done = lifetimes_.end_disowned(config(), own_addresses()); !done)
+        if (auto done = lifetimes_.end_disowned(config(), own_addresses(), Now::read()); !done)
             log::error(done.error());
     hook_calls_.reconfigure(config());
     if (auto done = write_disabled(config()); !done)

@@ -4,19 +4,12 @@
 #pragma once
 
 #include "protocol/base/address.h"
+#include "protocol/base/tcp_session.h"
 
 #include <optional>
 #include <vector>
 
 namespace xk {
-
-struct TcpSession {
-    Address remote;
-    std::uint16_t remote_port = 0;
-    Address local;
-    std::uint16_t local_port = 0;
-    bool operator==(const TcpSession&) const = default;
-};
 
 // Those of this network namespace that stand, by /proc/net.
 std::vector<TcpSession> tcp_sessions();

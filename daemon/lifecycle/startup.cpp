@@ -103,10 +103,10 @@ std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
         log::error(std::move(sockets).error().within("sessions of this host end by its rules alone"));
         return {};
     }
-    if (!sockets->can_end())
+    if (!(*sockets)->can_end())
         spdlog::warn("this kernel cannot end sockets (CONFIG_INET_DIAG_DESTROY): sessions end by the rules alone, and "
                      "programs hear of it with their next packet");
-    return std::make_unique<nft::Sockets>(*std::move(sockets));
+    return *std::move(sockets);
 }
 
 Fd duplicate(const Fd& fd) { return Fd(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1); }
@@ -343,7 +343,7 @@ Result<void> take_gate_away(const config::Config& config, nft::Socket& nft) {
     const bool external = config.gate_mode == config::GateMode::external;
     if (external) {
         const Now now = Now::read();
-        Grants pinholes(nft, config);
+        Grants pinholes(nft, std::make_shared<const config::Config>(config));
         done = pinholes.adopt(now);
         for (const bool v4 : {true, false})
             if (auto closed = pinholes.close_prefix(Prefix::parse(v4 ? "0.0.0.0/0" : "::/0").value(), now); !closed)

@@ -29,7 +29,7 @@ void Daemon::on_addresses() {
         return fail(changed.error());
     if (!*changed)
         return;
-    guarding_.on_addresses(parts_.own_addresses.all());
+    syn_drop_.on_addresses(parts_.own_addresses.all());
     if (auto done = xdp::set_local_addresses(filter(), own_addresses()); !done)
         log::error(done.error());
 }
@@ -74,11 +74,11 @@ void Daemon::repair(const nft::Change& change) {
     if (done)
         done = install_ruleset(config(), [&](nft::Transaction& transaction) {
             grants_.write(transaction, now);
-            banning_.write(transaction, now);
+            bans_.write(transaction, now);
             if (!external)
                 lifetimes_.write(transaction);
         });
-    grants_.was_written(now.boot);
+    grants_.was_written(now.boot, done.has_value());
     // Afterwards: to list the sets takes longer than to make them, and until then everything may be open.
     if (done)
         done = grants_.expel_strangers();
@@ -95,7 +95,7 @@ void Daemon::repair(const nft::Change& change) {
         spdlog::info("{}; the {} grants are in its sets", what, grants_.book().pinholes());
     else if (told)
         spdlog::warn("{}; it is as it was again, with {} grants and {} bans", what, grants_.book().pinholes(),
-                     banning_.list().all().size());
+                     bans_.list().all().size());
 }
 
 void Daemon::on_links() {
@@ -114,7 +114,7 @@ void Daemon::look_after_interfaces() {
 void Daemon::look_after_sessions(const Now& now) {
     if (parts_.dry_run)
         return;
-    if (auto done = lifetimes_.tick(config(), banning_.list(), own_addresses(), now); !done)
+    if (auto done = lifetimes_.tick(config(), bans_.list(), own_addresses(), now); !done)
         log::error(done.error());
 }
 
@@ -125,8 +125,8 @@ void Daemon::notice_sleep(const Now& now) {
     spdlog::info("the machine slept; grants and bans get the time that is left of them");
     if (auto done = grants_.restore(now); !done)
         log::error(done.error());
-    banning_.expire(now, worker());
-    if (auto done = banning_.install(now); !done)
+    bans_.expire(now);
+    if (auto done = bans_.install(now); !done)
         log::error(done.error());
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/verb_ports.h"
 
 #include "daemon/lifecycle/daemon.h"
+#include "daemon/lifecycle/version.h"
 #include "daemon/log.h"
 
 namespace xk {
@@ -41,7 +42,7 @@ VerbPorts::ByIndex VerbPorts::find_states(std::shared_ptr<const config::Config> 
 
 verbs::DaemonStatus VerbPorts::read_status(const Now& now) {
     const Trial& trial = daemon_.trial();
-    return {.version = XK_VERSION,
+    return {.version = kProductVersion,
             .pid = ::getpid(),
             .worker_pid = daemon_.worker_pid(),
             .started = daemon_.started(),
@@ -53,7 +54,7 @@ verbs::DaemonStatus VerbPorts::read_status(const Now& now) {
             .interfaces = statuses_of(daemon_.interfaces()),
             .tags = daemon_.tag_count(),
             .grants = daemon_.grants().book().pinholes(),
-            .bans = daemon_.banning().list().all().size(),
+            .bans = daemon_.bans().list().all().size(),
             .hooks = status_of(daemon_.hook_calls()),
             .memory = daemon_.gate_begin(),
             .carrier = daemon_.carrier(),
@@ -97,7 +98,7 @@ bool VerbPorts::is_dry_run() const { return daemon_.is_dry_run(); }
 
 VerbPorts::Opened VerbPorts::open_for_operator(const authz::GrantRequest& request, const Now& now) {
     const Grants::Done done =
-        daemon_.grants().open_by_operator(request, daemon_.banning().list(), daemon_.own_addresses(), now);
+        daemon_.grants().open_by_operator(request, daemon_.bans().list(), daemon_.own_addresses(), now);
     return {.answer = done.answer, .service = done.service, .lifetime = done.lifetime, .error = done.error};
 }
 
@@ -110,52 +111,52 @@ Result<std::size_t> VerbPorts::close_grants(const Credentials& credentials, cons
 }
 
 Result<VerbPorts::Sessions> VerbPorts::end_sessions(const Prefix& prefix, const std::optional<TcpSession>& spared) {
-    const auto ended = daemon_.lifetimes().end_of(prefix, *config(), daemon_.own_addresses(), spared);
+    const auto ended = daemon_.lifetimes().end_of(prefix, *config(), daemon_.own_addresses(), spared, Now::read());
     return ended ? Result<Sessions>(Sessions{*ended, 0}) : Result<Sessions>(ended.error());
 }
 
 Result<VerbPorts::Sessions> VerbPorts::end_sessions(const Credentials& credentials,
                                                     const std::optional<TcpSession>& spared) {
     const auto ended = daemon_.lifetimes().end_of(std::set(credentials.begin(), credentials.end()), *config(),
-                                                  daemon_.own_addresses(), spared);
+                                                  daemon_.own_addresses(), spared, Now::read());
     return ended ? Result<Sessions>(Sessions{ended->ended, ended->shared}) : Result<Sessions>(ended.error());
 }
 
-void VerbPorts::expire_bans(const Now& now) { daemon_.banning().expire(now, daemon_.worker()); }
+void VerbPorts::expire_bans(const Now& now) { daemon_.bans().expire(now); }
 
-const authz::BanBook& VerbPorts::ban_book() const { return daemon_.banning().book(); }
+const authz::BanBook& VerbPorts::ban_book() const { return daemon_.bans().book(); }
 
-std::string VerbPorts::owner_of(const std::string& reason) const { return Banning::owner_of(reason); }
+std::string VerbPorts::owner_of(const std::string& reason) const { return Bans::owner_of(reason); }
 
 Result<VerbPorts::Banned> VerbPorts::ban_prefixes(const Order& order, const Now& now) {
-    const Banning::Request request{
+    const Bans::Request request{
         .prefixes = order.prefixes, .time = order.time, .owner = order.reason, .ipv6_prefix = order.ipv6_prefix};
-    const auto done = daemon_.banning().ban(request, daemon_.own_addresses(), daemon_.worker(), now);
+    const auto done = daemon_.bans().ban(request, daemon_.own_addresses(), now);
     if (!done)
         return done.error();
     daemon_.lifetimes().on_ban(now.boot);
     Banned banned{done->prefixes, {}};
-    for (const Banning::Refusal& one : done->refused)
+    for (const Bans::Refusal& one : done->refused)
         banned.refused.push_back({one.prefix, one.error});
     return banned;
 }
 
 Result<std::size_t> VerbPorts::unban_prefixes(const std::vector<Prefix>& prefixes,
                                               const std::optional<std::string>& owner, const Now& now) {
-    return daemon_.banning().unban(prefixes, owner, daemon_.worker(), now);
+    return daemon_.bans().unban(prefixes, owner, now);
 }
 
 Result<std::size_t> VerbPorts::unban_all(Family family, const std::optional<std::string>& owner, const Now& now) {
-    const auto which = family == Family::v4   ? Banning::Family::v4
-                       : family == Family::v6 ? Banning::Family::v6
-                                              : Banning::Family::any;
-    return daemon_.banning().unban_all(which, owner, daemon_.worker(), now);
+    const auto which = family == Family::v4   ? Bans::Family::v4
+                       : family == Family::v6 ? Bans::Family::v6
+                                              : Bans::Family::any;
+    return daemon_.bans().unban_all(which, owner, now);
 }
 
 void VerbPorts::end_banned_sessions(const Now& now) {
     if (!daemon_.lifetimes().any_banned())
         return;
-    if (auto done = daemon_.lifetimes().tick(*config(), daemon_.banning().list(), daemon_.own_addresses(), now); !done)
+    if (auto done = daemon_.lifetimes().tick(*config(), daemon_.bans().list(), daemon_.own_addresses(), now); !done)
         log::error(done.error());
 }
 

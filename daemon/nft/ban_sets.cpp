@@ -100,16 +100,16 @@ void clear_bans(Transaction& transaction) {
     write_banned_networks(transaction, {});
 }
 
-Result<std::map<Prefix, KeptBan>> read_bans(Socket& socket, BootTime now) {
+Result<std::map<Prefix, KeptBan>> read_bans(Sets& sets, BootTime now) {
     std::map<Prefix, KeptBan> bans;
     for (const bool v4 : {true, false}) {
-        auto addresses = list_elements(socket, banned_set(v4));
+        auto addresses = list_elements(sets, banned_set(v4));
         if (!addresses)
             return addresses.error();
         for (const Element& e : *addresses)
             if (const auto address = parse_address_key(e.key))
                 bans[Prefix::of(*address)] = {e.comment, e.timeout ? std::optional(now + e.expires) : std::nullopt};
-        auto networks = list_elements(socket, banned_networks_set(v4));
+        auto networks = list_elements(sets, banned_networks_set(v4));
         if (!networks)
             return networks.error();
         for (const Element& e : *networks) {

@@ -42,6 +42,6 @@ struct KeptBan {
     std::string reason;
     std::optional<BootTime> until; // none: for ever
 };
-Result<std::map<Prefix, KeptBan>> read_bans(Socket& socket, BootTime now);
+Result<std::map<Prefix, KeptBan>> read_bans(Sets& sets, BootTime now);
 
 } // namespace xk::nft

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 namespace xk::nft {
 namespace {
@@ -179,22 +180,39 @@ void flush_set(Transaction& transaction, const SetName& name) {
     transaction.add(NFT_MSG_DELSETELEM, 0, [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, set.get()); });
 }
 
-Result<std::vector<Element>> list_elements(Socket& socket, const SetName& name) {
+std::optional<ElementList> parse_elements(const nlmsghdr* message) {
+    const Set set(nftnl_set_alloc());
+    if (!set || nftnl_set_elems_nlmsg_parse(message, set.get()) < 0)
+        return std::nullopt;
+    ElementList list;
+    if (const char* const table = nftnl_set_get_str(set.get(), NFTNL_SET_TABLE))
+        list.set.table = table;
+    if (const char* const name = nftnl_set_get_str(set.get(), NFTNL_SET_NAME))
+        list.set.set = name;
+    const Handle<nftnl_set_elems_iter, nftnl_set_elems_iter_destroy> each(nftnl_set_elems_iter_create(set.get()));
+    while (nftnl_set_elem* e = nftnl_set_elems_iter_next(each.get()))
+        list.elements.push_back(element_of(e));
+    return list;
+}
+
+Result<std::vector<Element>> Socket::list(const SetName& name) {
     std::vector<Element> elements;
     const Set request = set_of(name);
-    auto done = socket.dump(
+    auto done = dump(
         NFT_MSG_GETSETELEM, [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, request.get()); },
         [&](const nlmsghdr* h) {
-            const Set answer(nftnl_set_alloc());
-            if (!answer || nftnl_set_elems_nlmsg_parse(h, answer.get()) < 0)
-                return;
-            const Handle<nftnl_set_elems_iter, nftnl_set_elems_iter_destroy> each(
-                nftnl_set_elems_iter_create(answer.get()));
-            while (nftnl_set_elem* e = nftnl_set_elems_iter_next(each.get()))
-                elements.push_back(element_of(e));
+            if (auto list = parse_elements(h))
+                std::ranges::move(list->elements, std::back_inserter(elements));
         });
     if (!done)
-        return std::move(done).error().within("listing set " + name.set);
+        return done.error();
+    return elements;
+}
+
+Result<std::vector<Element>> list_elements(Sets& sets, const SetName& name) {
+    auto elements = sets.list(name);
+    if (!elements)
+        return std::move(elements).error().within("listing set " + name.set);
     return elements;
 }
 

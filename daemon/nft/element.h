@@ -5,6 +5,7 @@
 // the daemon keeps what it must find again after a restart.
 #pragma once
 
+#include "daemon/nft/sets.h"
 #include "daemon/nft/transaction.h"
 #include "protocol/base/address.h"
 #include "protocol/service.h"
@@ -15,15 +16,6 @@
 #include <vector>
 
 namespace xk::nft {
-
-struct Element {
-    std::vector<std::uint8_t> key;                    // as the kernel holds it
-    bool interval_end = false;                        // first key behind a range
-    std::optional<std::chrono::milliseconds> timeout; // none: for ever, or the set has none
-    std::chrono::milliseconds expires{0};             // read only: what is left of the time-out
-    std::string comment;                              // at most kMaxComment bytes
-    std::vector<std::uint8_t> data;                   // at most kMaxData bytes
-};
 
 // The kernel keeps at most 256 bytes of user data (NFT_USERDATA_MAXLEN): two attributes with two bytes of
 // header each, and the comment's terminator.
@@ -49,11 +41,6 @@ std::vector<std::uint8_t> endpoint_key(const Endpoint& endpoint);
 std::vector<std::uint8_t> address_key(const Address& address);
 std::optional<Address> parse_address_key(const std::vector<std::uint8_t>& key);
 
-struct SetName {
-    std::string table;
-    std::string set;
-};
-
 void add_element(Transaction& transaction, const SetName& set, const Element& element);
 
 // Adds, or replaces with the new time-out and user data. A kernel before 6.12 does not refresh the time-out
@@ -67,6 +54,15 @@ void remove_element(Transaction& transaction, const SetName& set, std::vector<st
 // Deletes all elements.
 void flush_set(Transaction& transaction, const SetName& set);
 
-Result<std::vector<Element>> list_elements(Socket& socket, const SetName& set);
+// Like Sets::list(); the error names the set.
+Result<std::vector<Element>> list_elements(Sets& sets, const SetName& set);
+
+// The set that a message of nf_tables about elements is about, and the elements: none where it is about all of them.
+// Nothing where the message makes no sense.
+struct ElementList {
+    SetName set;
+    std::vector<Element> elements;
+};
+std::optional<ElementList> parse_elements(const nlmsghdr* message);
 
 } // namespace xk::nft

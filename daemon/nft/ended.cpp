@@ -68,10 +68,10 @@ void clear_ended(Transaction& transaction) {
         flush_set(transaction, ended_set(v4));
 }
 
-Result<std::vector<EndedSession>> list_ended(Socket& socket) {
+Result<std::vector<EndedSession>> list_ended(Sets& sets) {
     std::set<EndedSession> found;
     for (const bool v4 : {true, false}) {
-        auto elements = list_elements(socket, ended_set(v4));
+        auto elements = list_elements(sets, ended_set(v4));
         if (!elements)
             return elements.error();
         const std::size_t size = v4 ? 20 : 44;
@@ -88,10 +88,10 @@ Result<std::vector<EndedSession>> list_ended(Socket& socket) {
 
 SetName flows_set(bool v4) { return {kTable, v4 ? "flows4" : "flows6"}; }
 
-Result<std::vector<Tuple>> list_flows(Socket& socket) {
+Result<std::vector<Tuple>> list_flows(Sets& sets) {
     std::vector<Tuple> found;
     for (const bool v4 : {true, false}) {
-        auto elements = list_elements(socket, flows_set(v4));
+        auto elements = list_elements(sets, flows_set(v4));
         if (!elements)
             return elements.error();
         for (const Element& element : *elements)

@@ -44,12 +44,12 @@ void put_ended(Transaction& transaction, const EndedSession& session);
 void remove_ended(Transaction& transaction, const EndedSession& session);
 void clear_ended(Transaction& transaction);
 // Those that put_ended() wrote. Elements of somebody else's are none.
-Result<std::vector<EndedSession>> list_ended(Socket& socket);
+Result<std::vector<EndedSession>> list_ended(Sets& sets);
 
 // Flows that were granted and that connection tracking does not follow (notrack), as their packets come in: sets
 // "flows4" and "flows6", which the packet path fills.
 SetName flows_set(bool v4);
-Result<std::vector<Tuple>> list_flows(Socket& socket);
+Result<std::vector<Tuple>> list_flows(Sets& sets);
 void remove_flow(Transaction& transaction, const Tuple& flow);
 
 // Whether the kernel sends resets where packets come in (Linux 5.9). Tried, because versions say little.

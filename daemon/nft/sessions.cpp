@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/sessions.h"
 
+#include "protocol/base/handle.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack_tcp.h>
 
 #include <cerrno>
@@ -59,17 +62,17 @@ int take(nf_conntrack_msg_type, nf_conntrack* entry, void* to) {
     return NFCT_CB_CONTINUE;
 }
 
-} // namespace
+class Conntrack final : public Sessions {
+  public:
+    explicit Conntrack(nfct_handle* handle) : handle_(handle) {}
+    Result<std::vector<Session>> find(const std::function<bool(const Session&)>& wanted) override;
+    Result<void> forget(const std::vector<Session>& sessions) override;
 
-Result<Sessions> Sessions::open() {
-    nfct_handle* const handle = nfct_open(CONNTRACK, 0);
-    if (handle == nullptr)
-        return os_error("opening connection tracking", "the kernel needs nf_conntrack_netlink");
-    ::fcntl(nfct_fd(handle), F_SETFD, FD_CLOEXEC);
-    return Sessions(handle);
-}
+  private:
+    Handle<nfct_handle, nfct_close> handle_;
+};
 
-Result<std::vector<Session>> Sessions::find(const std::function<bool(const Session&)>& wanted) {
+Result<std::vector<Session>> Conntrack::find(const std::function<bool(const Session&)>& wanted) {
     const std::uint32_t both = AF_UNSPEC;
     int done = -1;
     Look look{&wanted, {}};
@@ -89,11 +92,21 @@ Result<std::vector<Session>> Sessions::find(const std::function<bool(const Sessi
     return std::move(look.found);
 }
 
-Result<void> Sessions::forget(const std::vector<Session>& sessions) {
+Result<void> Conntrack::forget(const std::vector<Session>& sessions) {
     for (const Session& session : sessions)
         if (session.entry && nfct_query(handle_.get(), NFCT_Q_DESTROY, session.entry.get()) < 0 && errno != ENOENT)
             return os_error("ending a session in connection tracking");
     return {};
+}
+
+} // namespace
+
+Result<std::unique_ptr<Sessions>> Sessions::open() {
+    nfct_handle* const handle = nfct_open(CONNTRACK, 0);
+    if (handle == nullptr)
+        return os_error("opening connection tracking", "the kernel needs nf_conntrack_netlink");
+    ::fcntl(nfct_fd(handle), F_SETFD, FD_CLOEXEC);
+    return std::unique_ptr<Sessions>(std::make_unique<Conntrack>(handle));
 }
 
 } // namespace xk::nft

@@ -6,14 +6,13 @@
 #pragma once
 
 #include "daemon/nft/tuple.h"
-#include "protocol/base/handle.h"
 #include "protocol/base/result.h"
-
-#include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 
 #include <functional>
 #include <memory>
 #include <vector>
+
+struct nf_conntrack;
 
 namespace xk::nft {
 
@@ -29,17 +28,14 @@ struct Session {
 
 class Sessions {
   public:
-    // CAP_NET_ADMIN over the network namespace is needed for what follows.
-    static Result<Sessions> open();
+    // The kernel's. CAP_NET_ADMIN over the network namespace is needed for what follows.
+    static Result<std::unique_ptr<Sessions>> open();
+    virtual ~Sessions() = default;
 
     // Those that are wanted.
-    Result<std::vector<Session>> find(const std::function<bool(const Session&)>& wanted);
+    virtual Result<std::vector<Session>> find(const std::function<bool(const Session&)>& wanted) = 0;
     // Makes connection tracking forget them. One that ended by itself meanwhile is no error.
-    Result<void> forget(const std::vector<Session>& sessions);
-
-  private:
-    explicit Sessions(nfct_handle* handle) : handle_(handle) {}
-    Handle<nfct_handle, nfct_close> handle_;
+    virtual Result<void> forget(const std::vector<Session>& sessions) = 0;
 };
 
 } // namespace xk::nft

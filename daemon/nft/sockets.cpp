@@ -4,9 +4,13 @@
 
 #include "daemon/nft/sockets.h"
 
+#include "protocol/base/handle.h"
+
+#include <libmnl/libmnl.h>
 #include <linux/sock_diag.h>
 
 #include <cstring>
+#include <fstream>
 
 namespace xk::nft {
 namespace {
@@ -34,29 +38,43 @@ inet_diag_req_v2 request_of(std::uint8_t family) {
     return request;
 }
 
-} // namespace
+class SockDiag final : public Sockets {
+  public:
+    explicit SockDiag(mnl_socket* socket) : socket_(socket) {}
+    Result<void> begin();
+    bool can_end() const override { return can_end_; }
+    Result<List> list() override;
+    Result<bool> end(const Socket& socket) override;
 
-Result<Sockets> Sockets::open() {
-    mnl_socket* const raw = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-    if (raw == nullptr)
-        return os_error("opening a sock_diag netlink socket", "the kernel needs inet_diag and tcp_diag");
-    Sockets sockets(raw);
+  private:
+    Result<void> list_family(std::uint8_t family, List& to);
+    // 0, or the kernel's error.
+    Result<int> query(std::uint16_t type, std::uint16_t flags, const inet_diag_req_v2& request,
+                      const std::function<void(const inet_diag_msg&)>& each);
+
+    Handle<mnl_socket, mnl_socket_close> socket_;
+    std::uint32_t sequence_ = 0;
+    bool can_end_ = false;
+};
+
+Result<void> SockDiag::begin() {
+    mnl_socket* const raw = socket_.get();
     if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0 ||
         ::setsockopt(mnl_socket_get_fd(raw), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) != 0)
         return os_error("binding a sock_diag netlink socket");
     // A kernel without tcp_diag says "no such entry" too, so first it has to list.
-    if (auto listed = sockets.list(); !listed)
+    if (auto listed = list(); !listed)
         return listed.error();
     inet_diag_req_v2 nobody = request_of(AF_INET);
     nobody.id.idiag_cookie[0] = nobody.id.idiag_cookie[1] = 0; // and port 0, which no socket has
-    const auto code = sockets.ask(SOCK_DESTROY, NLM_F_ACK, nobody, {});
-    sockets.can_end_ = code && *code == ENOENT;
-    return sockets;
+    // Asked once, with a socket that nobody has.
+    const auto code = query(SOCK_DESTROY, NLM_F_ACK, nobody, {});
+    can_end_ = code && *code == ENOENT;
+    return {};
 }
 
-// 0, or the kernel's error.
-Result<int> Sockets::ask(std::uint16_t type, std::uint16_t flags, const inet_diag_req_v2& request,
-                         const std::function<void(const inet_diag_msg&)>& each) {
+Result<int> SockDiag::query(std::uint16_t type, std::uint16_t flags, const inet_diag_req_v2& request,
+                            const std::function<void(const inet_diag_msg&)>& each) {
     alignas(nlmsghdr) char buffer[64 * 1024];
     nlmsghdr* const header = mnl_nlmsg_put_header(buffer);
     header->nlmsg_type = type;
@@ -83,8 +101,8 @@ Result<int> Sockets::ask(std::uint16_t type, std::uint16_t flags, const inet_dia
     }
 }
 
-Result<void> Sockets::list(std::uint8_t family, List& to) {
-    const auto code = ask(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, request_of(family), [&](const inet_diag_msg& m) {
+Result<void> SockDiag::list_family(std::uint8_t family, List& to) {
+    const auto code = query(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, request_of(family), [&](const inet_diag_msg& m) {
         if (m.idiag_state == TCP_LISTEN) {
             to.listening.insert(ntohs(m.id.idiag_sport));
             return;
@@ -105,26 +123,41 @@ Result<void> Sockets::list(std::uint8_t family, List& to) {
     return {};
 }
 
-Result<Sockets::List> Sockets::list() {
+Result<Sockets::List> SockDiag::list() {
     List all;
     for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
-        auto done = list(family, all);
+        auto done = list_family(family, all);
         // A kernel without IPv6 (ipv6.disable=1) has no such sockets.
         if (!done && family == AF_INET)
             return done.error();
     }
+    std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
+    if (unsigned first = 0, last = 0; file >> first >> last)
+        all.ephemeral = {first, last};
     return all;
 }
 
-Result<bool> Sockets::end(const Socket& socket) {
+Result<bool> SockDiag::end(const Socket& socket) {
     inet_diag_req_v2 request = request_of(socket.family);
     request.id = socket.id;
-    const auto code = ask(SOCK_DESTROY, NLM_F_ACK, request, {});
+    const auto code = query(SOCK_DESTROY, NLM_F_ACK, request, {});
     if (!code)
         return code.error();
     if (*code != 0 && *code != ENOENT)
         return os_error_of(*code, "ending a socket", "xknockd needs CAP_NET_ADMIN");
     return *code == 0;
+}
+
+} // namespace
+
+Result<std::unique_ptr<Sockets>> Sockets::open() {
+    mnl_socket* const raw = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+    if (raw == nullptr)
+        return os_error("opening a sock_diag netlink socket", "the kernel needs inet_diag and tcp_diag");
+    auto sockets = std::make_unique<SockDiag>(raw);
+    if (auto done = sockets->begin(); !done)
+        return done.error();
+    return std::unique_ptr<Sockets>(std::move(sockets));
 }
 
 } // namespace xk::nft

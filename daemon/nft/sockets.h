@@ -7,21 +7,23 @@
 
 #include "daemon/nft/sessions.h"
 
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 
+#include <memory>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace xk::nft {
 
 class Sockets {
   public:
-    // CAP_NET_ADMIN over the network namespace is needed for end().
-    static Result<Sockets> open();
+    // The kernel's. CAP_NET_ADMIN over the network namespace is needed for end().
+    static Result<std::unique_ptr<Sockets>> open();
+    virtual ~Sockets() = default;
 
-    // Whether this kernel ends sockets; asked once, with a socket that nobody has.
-    bool can_end() const { return can_end_; }
+    // Whether this kernel ends sockets.
+    virtual bool can_end() const = 0;
 
     struct Socket {
         Session session;     // as connection tracking would see it: `there` is from the other end to us
@@ -31,20 +33,13 @@ class Sockets {
     struct List {
         std::vector<Socket> sockets;       // in a session
         std::set<std::uint16_t> listening; // ports
+        // The ports that the kernel gives to whoever connects without one of their own, first and last
+        // (net.ipv4.ip_local_port_range).
+        std::pair<unsigned, unsigned> ephemeral{32768, 60999};
     };
-    Result<List> list();
+    virtual Result<List> list() = 0;
     // False: it ended by itself meanwhile.
-    Result<bool> end(const Socket& socket);
-
-  private:
-    explicit Sockets(mnl_socket* socket) : socket_(socket) {}
-    Result<void> list(std::uint8_t family, List& to);
-    Result<int> ask(std::uint16_t type, std::uint16_t flags, const inet_diag_req_v2& request,
-                    const std::function<void(const inet_diag_msg&)>& each);
-
-    Handle<mnl_socket, mnl_socket_close> socket_;
-    std::uint32_t sequence_ = 0;
-    bool can_end_ = false;
+    virtual Result<bool> end(const Socket& socket) = 0;
 };
 
 } // namespace xk::nft

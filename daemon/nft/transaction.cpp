@@ -57,6 +57,14 @@ void Transaction::add(std::uint16_t type, std::uint16_t flags, const std::functi
     used_ = last_ + aligned(header->nlmsg_len);
 }
 
+void Transaction::for_each_message(const std::function<void(const nlmsghdr*)>& look) const {
+    int left = static_cast<int>(used_);
+    for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer_.get()); mnl_nlmsg_ok(h, left);
+         h = mnl_nlmsg_next(h, &left))
+        if (h->nlmsg_type != NFNL_MSG_BATCH_BEGIN)
+            look(h);
+}
+
 void Transaction::finish() {
     // Only the last message asks for an answer; a message that fails answers by itself.
     reinterpret_cast<nlmsghdr*>(buffer_.get() + last_)->nlmsg_flags |= NLM_F_ACK;

@@ -8,6 +8,7 @@
 // at most five seconds.
 #pragma once
 
+#include "daemon/nft/sets.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/handle.h"
 #include "protocol/base/result.h"
@@ -30,6 +31,9 @@ class Transaction {
     // the payload behind the header with a libnftnl *_nlmsg_build_payload function; it has 32 KiB.
     void add(std::uint16_t type, std::uint16_t flags, const std::function<void(nlmsghdr*)>& fill);
 
+    // Hands each message that was added to `look`, in their order.
+    void for_each_message(const std::function<void(const nlmsghdr*)>& look) const;
+
     bool empty() const { return messages_ == 0; }
     std::size_t size() const { return messages_; }
 
@@ -46,7 +50,7 @@ class Transaction {
     std::size_t messages_ = 0;
 };
 
-class Socket {
+class Socket final : public Sets {
   public:
     // CAP_NET_ADMIN over the network namespace is needed for commit(), and for dump() of nf_tables.
     static Result<Socket> open();
@@ -60,8 +64,8 @@ class Socket {
     // The netlink port that our changes come from.
     std::uint32_t port() const { return socket_ ? mnl_socket_get_portid(socket_.get()) : 0; }
 
-    // Consumes the transaction. An empty one is done at once.
-    Result<void> commit(Transaction&& transaction);
+    Result<void> commit(Transaction&& transaction) override;
+    Result<std::vector<Element>> list(const SetName& set) override;
 
     // Sends a dump request for inet objects and hands each answer to `each`; `fill` as above (may be
     // empty). ENOENT (no such table or set) is an empty dump.

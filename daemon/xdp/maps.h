@@ -63,10 +63,6 @@ Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addres
 // forwarded.
 Result<void> set_forwarding(Filter& filter, bool forwards);
 
-// As many as the maps hold.
-inline constexpr std::size_t kMaxBannedAddresses = XK_MAX_BANNED_ADDRESSES;
-inline constexpr std::size_t kMaxBannedNetworks = XK_MAX_BANNED_NETWORKS;
-
 // Writes one ban, or takes it away; set_ban_counts() switches the look-ups on and off. A daemon
 // that takes over calls replace_bans() before the new program runs. The time is BanBook::until_for_filter().
 Result<void> put_ban(Filter& filter, const Prefix& prefix, const std::optional<BootTime>& until);

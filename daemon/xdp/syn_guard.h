@@ -11,6 +11,7 @@
 
 #include "bpf/abi.h"
 #include "daemon/xdp/filter.h"
+#include "daemon/xdp/source_guard.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
 #include "protocol/service.h"
@@ -24,7 +25,7 @@
 
 namespace xk::xdp {
 
-class SynGuard {
+class SynGuard final : public SourceGuard {
   public:
     // For so long after its grant a source's SYNs pass: a connection that begins within the grant says its SYN again
     // for 127 seconds (Linux, tcp_syn_retries 6), and longer than its time-out (120 seconds) no connection is
@@ -39,22 +40,17 @@ class SynGuard {
     // Maps the memory, switches off, and reads back which sources a daemon before us knew.
     Result<void> begin(BootTime now);
 
-    void switch_off();
-    void switch_on(BootTime now);
-    bool is_on() const;
+    void switch_off() override;
+    void switch_on(BootTime now) override;
+    bool is_on() const override;
 
-    // Only while it is off.
-    void set_ports(std::span<const PortRange> ports);
-    Result<void> set_allowed(std::span<const Prefix> networks);
-    // At any time.
-    void set_local(const std::set<Address>& addresses);
+    void set_ports(std::span<const PortRange> ports) override;
+    Result<void> set_allowed(std::span<const Prefix> networks) override;
+    void set_local(const std::set<Address>& addresses) override;
 
-    // Before a grant of this source that ends then. Where it cannot be written the guard is off for that long.
-    void admit(const Address& source, BootTime end);
-    // After its grants: it has none that ends later than this.
-    void limit(const Address& source, BootTime end);
-    // Forgets whose time is over.
-    void expire(BootTime now);
+    void admit(const Address& source, BootTime end) override;
+    void limit(const Address& source, BootTime end) override;
+    void expire(BootTime now) override;
 
     std::size_t known() const { return known_.size(); }
 

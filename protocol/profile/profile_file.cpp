@@ -23,6 +23,11 @@ std::string hex_text(const Bytes<N>& bytes) {
 }
 template <std::size_t N>
 constexpr Form kHex{parse_hex<N>, hex_text<N>, Style::text};
+// clang 14 does not instantiate a function whose address only a template's constant has.
+template Result<Bytes<8>> parse_hex<8>(std::string_view);
+template Result<Bytes<16>> parse_hex<16>(std::string_view);
+template std::string hex_text<8>(const Bytes<8>&);
+template std::string hex_text<16>(const Bytes<16>&);
 
 // Errors of secrets do not repeat them.
 Result<Secret<Key>> parse_key(std::string_view text) {

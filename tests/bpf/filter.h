@@ -29,8 +29,8 @@ inline xk_address abi(const Address& a) {
 }
 
 struct Verdict {
-    int action = -1;                    // XDP_PASS, XDP_DROP
-    std::vector<int> counters;          // the ones that moved, by one each
+    int action = -1;                        // XDP_PASS, XDP_DROP
+    std::vector<int> counters;              // the ones that moved, by one each
     std::optional<xk_packet_record> record; // pushed to the ring
 };
 

@@ -156,21 +156,21 @@ TEST_CASE("where the kernel cannot end a socket, the next packet of either end e
     REQUIRE(install_ruleset(socket, open));
     const int fd = accept_from(other);
     REQUIRE(answers(fd));
-    Sessions sessions = Sessions::open().value();
-    const auto found = sessions.find([](const Session& s) { return s.there == kSession.there; }).value();
+    const auto sessions = Sessions::open().value();
+    const auto found = sessions->find([](const Session& s) { return s.there == kSession.there; }).value();
     REQUIRE(found.size() == 1);
     CHECK(found[0].back == kSession.back);
     REQUIRE(install_ruleset(socket, spec(true)));
     // To forget it is not enough: our next word revives it.
-    REQUIRE(sessions.forget(found));
+    REQUIRE(sessions->forget(found));
     CHECK(answers(fd));
-    const auto again = sessions.find([](const Session& s) { return s.there == kSession.back; }).value();
+    const auto again = sessions->find([](const Session& s) { return s.there == kSession.back; }).value();
     REQUIRE(again.size() == 1);
     Transaction t;
     put_ended(t, kSession);
     REQUIRE(socket.commit(std::move(t)));
     CHECK(answers(fd)); // it costs an established session nothing
-    REQUIRE(sessions.forget(again));
+    REQUIRE(sessions->forget(again));
     CHECK_FALSE(answers(fd));
     // Not only silent: it was reset.
     char byte = 0;
@@ -187,17 +187,17 @@ TEST_CASE("a socket that the kernel ends is over for both ends at once") {
     REQUIRE(install_ruleset(socket, open));
     const int fd = accept_from(other);
     REQUIRE(answers(fd));
-    Sockets sockets = Sockets::open().value();
-    REQUIRE(sockets.can_end());
-    const auto list = sockets.list().value();
+    const auto sockets = Sockets::open().value();
+    REQUIRE(sockets->can_end());
+    const auto list = sockets->list().value();
     REQUIRE(list.sockets.size() == 1);
     CHECK(list.sockets[0].session.there == kSession.there);
     CHECK(list.sockets[0].session.alive);
-    CHECK(sockets.end(list.sockets[0]).value());
+    CHECK(sockets->end(list.sockets[0]).value());
     CHECK(other.has_ended());
     char byte = 0;
     CHECK(::recv(fd, &byte, 1, 0) == -1);
     CHECK(errno == ECONNABORTED);
-    CHECK_FALSE(sockets.end(list.sockets[0]).value()); // it is gone, and that is no error
+    CHECK_FALSE(sockets->end(list.sockets[0]).value()); // it is gone, and that is no error
     ::close(fd);
 }

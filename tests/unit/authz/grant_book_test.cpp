@@ -56,6 +56,34 @@ TEST_CASE("the book tells who has come to hold a grant, and who has ceased to, e
     CHECK(book.take_began().empty());
 }
 
+TEST_CASE("the book tells why each holder ends, and who holds a grant for longer") {
+    Book book;
+    book.open(kSsh, kAnna, kNow + 30s);
+    book.open(kSsh, kBob, kNow + 60s);
+    book.open(kSsh, kBob, kNow + 60s); // no longer than before
+    CHECK(book.take_prolonged().empty());
+    book.open(kSsh, kAnna, kNow + 40s);
+    const auto prolonged = book.take_prolonged();
+    REQUIRE(prolonged.size() == 1);
+    CHECK(prolonged[0].credential == kAnna);
+    CHECK(book.take_prolonged().empty());
+    book.enter(book.plan_close(kSsh, kAnna));
+    CHECK(book.take_ended().at(0).cause == EndCause::by_user);
+    book.open(kSsh, kAnna, kNow + 30s);
+    // Two who end at once, each for a reason of their own.
+    book.enter(book.plan_keep([](const Pinhole&, const Holder& holder) {
+        return holder.credential == kAnna ? EndCause::rights : EndCause::configuration;
+    }));
+    for (const auto& ended : book.take_ended())
+        CHECK(ended.cause == (ended.credential == kAnna ? EndCause::rights : EndCause::configuration));
+    book.open(kSsh, kAnna, kNow + 30s);
+    book.expire(kNow + 31s);
+    CHECK(book.take_ended().at(0).cause == EndCause::expired);
+    book.open(kSsh, kAnna, kNow + 30s);
+    book.enter(book.plan_close(Prefix::of(kSsh.address)));
+    CHECK(book.take_ended().at(0).cause == EndCause::by_operator);
+}
+
 TEST_CASE("a plan changes nothing until it is entered") {
     const Book book;
     book.plan_open(kSsh, {kAnna, kNow});
@@ -183,7 +211,8 @@ namespace {
 // What the book becomes by this policy, at a time.
 std::vector<PinholeChange> kept(const Book& book, const Policy& policy, WallTime when = WallTime(1'700'000'000s)) {
     return book.plan_keep([&](const Pinhole& pinhole, const Holder& holder) {
-        return !may_keep(policy, holder.credential, pinhole, Now{when, kNow}).is_allowed();
+        return may_keep(policy, holder.credential, pinhole, Now{when, kNow}).is_allowed() ? EndCause::none
+                                                                                          : EndCause::rights;
     });
 }
 

@@ -30,7 +30,8 @@ struct Callers {
     std::size_t ended_at_reload() const {
         return book
             .plan_keep([&](const Pinhole& pinhole, const Holder& holder) {
-                return !may_keep(court.policy, holder.credential, pinhole, court.now).is_allowed();
+                const bool kept = may_keep(court.policy, holder.credential, pinhole, court.now).is_allowed();
+                return kept ? EndCause::none : EndCause::rights;
             })
             .size();
     }
@@ -39,7 +40,8 @@ struct Callers {
         return book
             .plan_keep([&](const Pinhole&, const Holder& holder) {
                 const Credential& c = court.policy.credentials[*court.policy.find_credential(holder.credential)];
-                return is_bound_in_time(c) && lapsed(court.policy, c, court.now).has_value();
+                const bool ends = is_bound_in_time(c) && lapsed(court.policy, c, court.now).has_value();
+                return ends ? EndCause::rights : EndCause::none;
             })
             .size();
     }

@@ -105,7 +105,8 @@ TEST_CASE("grants: their holders by the configuration, whatever is gone from it"
     };
     desk.daemon.grants[0].endpoint = "tcp/22 of 198.51.100.7";
     CHECK(desk.ask({{"verb", "grants"}}) == json::parse(R"({"grants": [
-        {"address": "192.0.2.2", "endpoint": "tcp/22 of 198.51.100.7", "expires_in_s": 29, "service": "ssh", "holders": [
+        {"address": "192.0.2.2", "endpoint": "tcp/22 of 198.51.100.7", "expires_in_s": 29, "service": "ssh",
+         "holders": [
             {"credential": "0201000000000000", "device": "phone", "expires_in_s": 29, "user": "bob"},
             {"credential": "0101000000000000", "device": "laptop", "expires_in_s": 28, "user": "anna"}]},
         {"address": "192.0.2.3", "endpoint": "tcp/80", "expires_in_s": 0, "service": "", "holders": [

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/grants/guarding.h"
+#include "daemon/grants/syn_drop.h"
 
 #include "daemon/log.h"
 
@@ -7,19 +7,18 @@
 
 namespace xk {
 
-bool guards_syn(const config::Config& config) {
+bool may_drop_syns(const config::Config& config) {
     // Under "closed" the stack is to answer.
     return config.drop_syn && config.gate_mode == config::GateMode::table && !config.gate_closed;
 }
 
-Guarding::Guarding(xdp::Filter& filter, Grants& pinholes)
-    : guard_(filter, [](const std::string& note) { spdlog::warn("{}", note); }), grants_(pinholes) {
+SynDrop::SynDrop(xdp::SourceGuard& guard, Grants& grants) : guard_(guard), grants_(grants) {
     grants_.set_guard(guard_);
 }
 
-void Guarding::on(const config::Config& config, const std::set<Address>& own_addresses, BootTime now) {
+void SynDrop::switch_on(const config::Config& config, const std::set<Address>& own_addresses, BootTime now) {
     guard_.switch_off();
-    if (!guards_syn(config))
+    if (!may_drop_syns(config))
         return;
     std::vector<PortRange> ports;
     for (const authz::Service& service : config.policy.services) {
@@ -35,12 +34,7 @@ void Guarding::on(const config::Config& config, const std::set<Address>& own_add
     guard_.switch_on(now);
 }
 
-void Guarding::use(xdp::Filter& filter) {
-    if (auto done = guard_.use(filter); !done)
-        log::error(std::move(done).error().within("SYNs without a grant are left to nftables"));
-}
-
-void Guarding::tick(BootTime now) {
+void SynDrop::on_tick(BootTime now) {
     const auto& pinholes = grants_.book().all();
     for (const Address& address : std::exchange(ended_, {})) {
         BootTime end = now;

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/bans/bans.h"
+
+#include "daemon/authz/ban_text.h"
+#include "daemon/log.h"
+#include "daemon/nft/ban_sets.h"
+#include "protocol/base/quote.h"
+
+#include <algorithm>
+#include <map>
+
+namespace xk {
+
+void Bans::bind_filter(std::unique_ptr<xdp::BanFilter> filter) {
+    filter_ = std::move(filter);
+    filter_->set_ban_counts(list());
+}
+
+Result<void> Bans::adopt(BanFile file, const Now& now) {
+    file_ = std::move(file);
+    if (auto fine = file_.check(); !fine)
+        return fine;
+    auto kept = file_.read();
+    if (!kept)
+        log::error(std::move(kept).error().within("whose the bans are"));
+    else if (*kept)
+        book_ = **std::move(kept);
+    book_.expire(now.boot);
+    // The file can lack what the disk did not take, or be of a release that had none; without it the filter's maps may
+    // be of a release whose maps cannot be read.
+    authz::BanList left = filter_->read_bans();
+    left.expire(now.boot);
+    std::map<Prefix, authz::Ban> unknown;
+    for (const auto& [prefix, ban] : left.all())
+        if (book_.claims_of(prefix).empty() || authz::is_longer(ban.until, book_.until_for_filter(prefix)))
+            unknown.emplace(prefix, ban);
+    const bool has_file = kept && *kept;
+    if ((!unknown.empty() || !has_file) && in_nftables()) {
+        auto in_sets = nft::read_bans(parts_.sets, now.boot);
+        if (!in_sets)
+            return in_sets.error();
+        for (const auto& [prefix, ban] : *in_sets)
+            if (const auto known = unknown.find(prefix); known != unknown.end())
+                known->second.reason = ban.reason;
+            else if (!has_file)
+                unknown[prefix] = {ban.until, ban.reason};
+    }
+    for (const auto& [prefix, ban] : unknown)
+        book_.set(prefix, authz::with_claim(book_.claims_of(prefix), {ban.reason, prefix, ban.until}));
+    book_.expire(now.boot);
+    if (auto done = file_.replace(book_); !done)
+        log::error(done.error());
+    return {};
+}
+
+Result<void> Bans::report_all() const {
+    for (const auto& [prefix, ban] : list().all())
+        if (auto sent = report(prefix); !sent)
+            return sent;
+    return {};
+}
+
+Result<void> Bans::may_ban(const Prefix& prefix, const std::set<Address>& own_addresses) const {
+    for (const Prefix& allowed : config_->allow)
+        if (prefix.contains(allowed) || allowed.contains(prefix))
+            return Error{prefix.text() + " is allowed by gate.allow (" + allowed.text() + ")",
+                         "take it out of the configuration first"};
+    for (const Address& own : own_addresses)
+        if (prefix.contains(own))
+            return Error{own.text() + " is an address of this host", {}};
+    if (prefix.address.is_loopback() || prefix.contains(Address::v4(127, 0, 0, 1)) ||
+        prefix.contains(Address::parse("::1").value()))
+        return Error{prefix.text() + " holds loopback addresses", {}};
+    for (const Prefix& spared : config_->never_ban)
+        if (prefix.contains(spared) || spared.contains(prefix))
+            return Error{prefix.text() + " is spared by gate.never_ban (" + spared.text() + ")",
+                         "take it out of the configuration first"};
+    return {};
+}
+
+bool Bans::is_spared(const Prefix& prefix) const {
+    for (const auto* spared : {&config_->allow, &config_->never_ban})
+        if (std::ranges::any_of(*spared, [&](const Prefix& p) { return p.contains(prefix) || prefix.contains(p); }))
+            return true;
+    return false;
+}
+
+// One more claim takes its place; an error where there is none.
+Result<void> Bans::take_room(Room& room, const Prefix& prefix, const Changes& changes) const {
+    const auto changed = changes.find(prefix);
+    const std::size_t claims = changed != changes.end() ? changed->second.size() : book_.claims_of(prefix).size();
+    if (claims >= authz::BanBook::kMaxOfPrefix || room.claims == 0)
+        return Error{prefix.text() + " has too many owners, or all bans together", "unban some: knockctl bans"};
+    std::size_t& places = prefix.is_single() ? room.addresses : room.networks;
+    if (claims == 0 && places == 0 && prefix.is_single())
+        return Error{"no more than " + std::to_string(xdp::kMaxBannedAddresses) + " addresses can be banned",
+                     "ban networks, or unban some: knockctl bans"};
+    if (claims == 0 && places == 0)
+        return Error{"no more than " + std::to_string(xdp::kMaxBannedNetworks) + " networks can be banned",
+                     "ban larger ones, or unban some: knockctl bans"};
+    places -= claims == 0;
+    --room.claims;
+    return {};
+}
+
+// The network where that is wanted and may be, else what was asked for.
+Result<Prefix> Bans::target_of(const Prefix& asked, const Request& request, const std::set<Address>& own_addresses,
+                               Room& room, const Changes& changes) const {
+    if (!asked.is_v4() && asked.length > request.ipv6_prefix) {
+        const Prefix network = Prefix::around(asked.address, request.ipv6_prefix);
+        if (may_ban(network, own_addresses) && take_room(room, network, changes))
+            return network;
+    }
+    if (auto may = may_ban(asked, own_addresses); !may)
+        return may.error();
+    if (auto taken = take_room(room, asked, changes); !taken)
+        return taken.error();
+    return asked;
+}
+
+// Escaped here and nowhere else. A backslash stays, so that what is shown is the same owner when it is typed again.
+std::string Bans::owner_of(const std::string& reason) {
+    std::string owner = as_line(std::string_view(reason).substr(0, nft::kMaxComment));
+    owner.resize(std::min(owner.size(), nft::kMaxComment));
+    return owner;
+}
+
+Result<Bans::Banned> Bans::ban(const Request& request, const std::set<Address>& own_addresses, const Now& now) {
+    authz::BanClaim claim{owner_of(request.owner), {}, std::nullopt};
+    if (request.time)
+        claim.until = now.boot + *request.time;
+    const auto left = [](std::size_t most, std::size_t taken) { return most - std::min(most, taken); };
+    Room room{left(xdp::kMaxBannedAddresses, list().addresses()), left(xdp::kMaxBannedNetworks, list().networks()),
+              left(authz::BanBook::kMaxClaims, book_.size())};
+    Banned result;
+    Changes changes;
+    for (const Prefix& asked : request.prefixes) {
+        const auto target = target_of(asked, request, own_addresses, room, changes);
+        if (!target) {
+            result.refused.push_back({asked, target.error()});
+            continue;
+        }
+        claim.named = asked;
+        const auto at = changes.try_emplace(*target, book_.claims_of(*target)).first;
+        at->second = authz::with_claim(std::move(at->second), claim);
+        result.prefixes.push_back(*target);
+    }
+    if (auto done = apply(std::move(changes), now); !done)
+        return done.error();
+    if (auto closed = parts_.grants.close_banned(list(), now); !closed)
+        return closed.error();
+    return result;
+}
+
+Result<std::size_t> Bans::unban(const std::vector<Prefix>& prefixes, const std::optional<std::string>& owner,
+                                const Now& now) {
+    std::size_t ended = 0;
+    Changes changes;
+    for (const Prefix& asked : prefixes)
+        for (const Prefix& prefix : book_.banned_for(asked)) {
+            authz::BanClaims& claims = changes.try_emplace(prefix, book_.claims_of(prefix)).first->second;
+            const std::size_t before = claims.size();
+            claims = authz::without_claims(std::move(claims), prefix, asked, owner);
+            ended += before - claims.size();
+        }
+    if (auto done = apply(std::move(changes), now); !done)
+        return done.error();
+    return ended;
+}
+
+Result<std::size_t> Bans::unban_all(Family family, const std::optional<std::string>& owner, const Now& now) {
+    std::size_t ended = 0;
+    Changes changes;
+    for (const auto& [prefix, claims] : book_.all()) {
+        if (family != Family::any && prefix.is_v4() != (family == Family::v4))
+            continue;
+        authz::BanClaims rest = authz::without_claims(claims, prefix, prefix, owner);
+        ended += claims.size() - rest.size();
+        if (rest.size() != claims.size())
+            changes.emplace(prefix, std::move(rest));
+    }
+    if (auto done = apply(std::move(changes), now); !done)
+        return done.error();
+    return ended;
+}
+
+void Bans::reconfigure(std::shared_ptr<const config::Config> config, const Now& now) {
+    config_ = std::move(config);
+    Changes changes;
+    std::vector<Prefix> lifted;
+    for (const auto& [prefix, claims] : book_.all()) {
+        if (!is_spared(prefix))
+            continue;
+        lifted.push_back(prefix);
+        changes[prefix] = {};
+        // Those that were banned by their network stay so alone, where nobody spares them.
+        for (const authz::BanClaim& claim : claims)
+            if (claim.named != prefix && !is_spared(claim.named)) {
+                const auto at = changes.try_emplace(claim.named, book_.claims_of(claim.named)).first;
+                at->second = authz::with_claim(std::move(at->second), claim);
+            }
+    }
+    if (auto done = apply(std::move(changes), now); !done)
+        return log::error(done.error());
+    for (const Prefix& prefix : lifted)
+        spdlog::info("unbanned {}: gate.allow or gate.never_ban holds it now", prefix.text());
+}
+
+} // namespace xk

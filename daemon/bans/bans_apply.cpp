@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+// How bans come about: in book, file, filter and nftables, all of it or nothing.
+#include "daemon/authz/ban_text.h"
+#include "daemon/bans/bans.h"
+#include "daemon/log.h"
+#include "daemon/nft/ban_sets.h"
+#include "daemon/nft/transaction.h"
+
+#include <algorithm>
+
+namespace xk {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kShortest{1}; // of a ban that ends: none would mean for ever
+
+std::optional<milliseconds> time_left(const authz::Ban& ban, BootTime now) {
+    if (!ban.until)
+        return std::nullopt;
+    return std::max(std::chrono::ceil<milliseconds>(*ban.until - now), milliseconds(1));
+}
+
+authz::Event event_of(authz::EventKind kind, const Prefix& prefix, const Now& now) {
+    authz::Event event;
+    event.kind = kind;
+    event.at = now;
+    event.prefix = prefix;
+    if (prefix.is_single())
+        event.address = prefix.address;
+    return event;
+}
+
+} // namespace
+
+Result<void> Bans::install(const Now& now) {
+    nft::Transaction transaction;
+    write(transaction, now);
+    if (auto done = parts_.sets.commit(std::move(transaction)); !done)
+        return std::move(done).error().within("writing the bans");
+    return filter_->replace_bans(book_);
+}
+
+void Bans::write(nft::Transaction& transaction, const Now& now) const {
+    if (!in_nftables())
+        return;
+    nft::clear_bans(transaction);
+    for (const auto& [prefix, ban] : list().all())
+        if (prefix.is_single())
+            nft::add_banned_address(transaction, prefix.address, time_left(ban, now.boot), ban.reason);
+    write_networks(transaction);
+}
+
+void Bans::write_networks(nft::Transaction& transaction) const {
+    std::vector<nft::BannedNetwork> networks;
+    for (const auto& [prefix, ban] : list().all())
+        if (!prefix.is_single())
+            networks.push_back({prefix, ban.reason, ban.until});
+    nft::write_banned_networks(transaction, networks);
+}
+
+// The book comes first, then the file: from there on a daemon after us brings the changes about, if we do not. Bans
+// stand in the filter before nftables knows them, and leave it after.
+Result<void> Bans::apply(Changes changes, const Now& now) {
+    Changes before;
+    std::string lines;
+    for (auto& [prefix, claims] : changes) {
+        authz::BanClaims was = book_.claims_of(prefix);
+        if (was == claims)
+            continue;
+        lines += authz::change_lines(prefix, was, claims);
+        book_.set(prefix, std::move(claims));
+        before.emplace(prefix, std::move(was));
+    }
+    if (before.empty())
+        return {};
+    if (auto kept = file_.append(lines, book_); !kept)
+        log::error(kept.error());
+    nft::Transaction transaction;
+    write_changes(transaction, before, now);
+    auto done = put_into_filter(before);
+    if (done)
+        done = parts_.sets.commit(std::move(transaction));
+    if (!done) {
+        restore(before);
+        return done;
+    }
+    take_from_filter(before);
+    for (const auto& [prefix, was] : before)
+        report_event(prefix, was, now);
+    for (const auto& [prefix, was] : before)
+        if (auto sent = report(prefix); !sent)
+            return sent;
+    return {};
+}
+
+void Bans::write_changes(nft::Transaction& transaction, const Changes& before, const Now& now) const {
+    if (!in_nftables())
+        return;
+    std::size_t gone = 0;
+    bool networks = false;
+    for (const auto& [prefix, was] : before) {
+        networks |= !prefix.is_single();
+        gone += prefix.is_single() && book_.claims_of(prefix).empty();
+    }
+    if (gone > list().addresses()) // less to write than to take away
+        return write(transaction, now);
+    for (const auto& [prefix, was] : before) {
+        const auto old = authz::longest_of(was), is = authz::longest_of(book_.claims_of(prefix));
+        if (!prefix.is_single() || (old && is && old->until == is->until && old->reason == is->reason))
+            continue;
+        if (is)
+            nft::put_banned_address(transaction, prefix.address, time_left(*is, now.boot), is->reason);
+        else
+            nft::remove_banned_address(transaction, prefix.address);
+    }
+    if (networks)
+        write_networks(transaction);
+}
+
+Result<void> Bans::put_into_filter(const Changes& before) {
+    for (const auto& [prefix, was] : before) {
+        if (!book_.claims_of(prefix).empty())
+            if (auto done = filter_->put_ban(prefix, book_.until_for_filter(prefix)); !done)
+                return done;
+        if (prefix.is_single())
+            continue;
+        for (const Prefix& inside : book_.networks_inside(prefix))
+            if (auto done = filter_->put_ban(inside, book_.until_for_filter(inside)); !done)
+                return done;
+    }
+    return {};
+}
+
+void Bans::take_from_filter(const Changes& before) {
+    for (const auto& [prefix, was] : before)
+        if (book_.claims_of(prefix).empty())
+            filter_->erase_ban(prefix);
+    filter_->set_ban_counts(list());
+}
+
+void Bans::restore(const Changes& before) {
+    for (const auto& [prefix, was] : before)
+        book_.set(prefix, was);
+    (void)put_into_filter(before);
+    take_from_filter(before);
+    if (auto done = file_.replace(book_); !done)
+        log::error(done.error());
+}
+
+Result<void> Bans::report(const Prefix& prefix) const {
+    const auto ban = list().all().find(prefix);
+    return ban == list().all().end() ? parts_.listener.on_unbanned(prefix)
+                                     : parts_.listener.on_banned(prefix, ban->second.until);
+}
+
+// What counts, for whoever keeps a history: a claim that changes neither time nor owner of the ban is no event.
+void Bans::report_event(const Prefix& prefix, const authz::BanClaims& before, const Now& now) const {
+    const auto was = authz::longest_of(before), is = authz::longest_of(book_.claims_of(prefix));
+    if (was && is && was->until == is->until && was->reason == is->reason)
+        return;
+    authz::Event event = event_of(is ? authz::EventKind::banned : authz::EventKind::unbanned, prefix, now);
+    if (is && is->until)
+        event.lifetime = std::max(std::chrono::ceil<std::chrono::seconds>(*is->until - now.boot), kShortest);
+    event.detail = (is ? is : was)->reason;
+    parts_.sink.on_event(event);
+}
+
+void Bans::expire(const Now& now) {
+    const std::vector<Prefix> over = book_.expire(now.boot);
+    for (const Prefix& prefix : over) {
+        filter_->erase_ban(prefix);
+        parts_.sink.on_event(event_of(authz::EventKind::unbanned, prefix, now));
+        (void)report(prefix); // a listener that is gone is noticed elsewhere
+    }
+    if (!over.empty())
+        filter_->set_ban_counts(list());
+    // The kernel ends the elements of addresses by itself.
+    networks_stale_ |= std::ranges::any_of(over, [](const Prefix& p) { return !p.is_single(); });
+    if (!networks_stale_ || !in_nftables())
+        return;
+    nft::Transaction transaction;
+    write_networks(transaction);
+    if (auto done = parts_.sets.commit(std::move(transaction)); !done)
+        return log::error(std::move(done).error().within("networks whose ban is over"));
+    networks_stale_ = false;
+}
+
+} // namespace xk

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+//
+// Pace: when the next transaction may be made. Somebody else who lists large sets begins again whenever they change,
+// and never ends where they always do. So where there are many pinholes, a run of transactions is followed by a pause
+// that leaves room for one listing.
+#pragma once
+
+#include "protocol/base/clock.h"
+
+#include <chrono>
+#include <cstddef>
+
+namespace xk {
+
+class Pace {
+  public:
+    // Below this many pinholes a listing is so short that it ends between any two knocks.
+    static constexpr std::size_t kManyPinholes = 1000;
+
+    // The end of the pause after the last transaction.
+    BootTime due(std::size_t pinholes) const { return last_ + pause(pinholes); }
+    // Whether what is to be opened now has to wait for due().
+    bool is_pause(BootTime now, std::size_t pinholes) const {
+        return now < due(pinholes) && now >= run_began_ + kRun * pause(pinholes);
+    }
+    // A transaction is made now.
+    void note_transaction(BootTime now, std::size_t pinholes) {
+        if (now >= due(pinholes))
+            run_began_ = now;
+        last_ = now;
+    }
+
+  private:
+    // Twice the time that nft(8) takes to list a pinhole (10,000 in 0.1 s; tests/bench/listing): a listing that was
+    // under way when the pause began fails, and the next one has to fit in.
+    static constexpr std::chrono::microseconds kPauseForAPinhole{20};
+    // A run is so many pauses long: of five knocks one waits, for half a pause on average.
+    static constexpr int kRun = 4;
+
+    static std::chrono::nanoseconds pause(std::size_t pinholes) {
+        return pinholes < kManyPinholes ? std::chrono::nanoseconds(0) : kPauseForAPinhole * pinholes;
+    }
+
+    BootTime last_{};
+    BootTime run_began_{}; // of transactions without a pause between them
+};
+
+} // namespace xk

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+//
+// SynDrop: when the filter may drop SYNs without a grant (xdp.drop_syn). It keeps what the filter knows
+// (daemon/xdp/source_guard.h) the same as, or laxer than, the rules of nftables. Grants admits each source before it
+// writes the source's grant; here is the rest: the configuration, this host's addresses, and grants that ended.
+#pragma once
+
+#include "daemon/config/config.h"
+#include "daemon/grants/grant_events.h"
+#include "daemon/grants/grants.h"
+#include "daemon/xdp/source_guard.h"
+
+#include <set>
+
+namespace xk {
+
+// Whether SYNs without a grant may be dropped at all: not where the administrator's own rules decide.
+bool may_drop_syns(const config::Config& config);
+
+class SynDrop : public PinholeListener {
+  public:
+    // `guard` must outlive it.
+    SynDrop(xdp::SourceGuard& guard, Grants& grants);
+
+    // Before the rules change.
+    void switch_off() { guard_.switch_off(); }
+    // After the rules are those of this configuration, if it wants SYNs dropped.
+    void switch_on(const config::Config& config, const std::set<Address>& own_addresses, BootTime now);
+
+    void on_addresses(const std::set<Address>& own_addresses) { guard_.set_local(own_addresses); }
+    void on_pinhole_ended(const authz::GrantBook::Ended& ended) override { ended_.insert(ended.pinhole.address); }
+    void on_tick(BootTime now);
+
+  private:
+    xdp::SourceGuard& guard_;
+    Grants& grants_;
+    std::set<Address> ended_; // sources of which a grant ended since the last tick
+};
+
+} // namespace xk

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+//
+// SourceGuard: what the filter may be told of protected ports and of the sources that have a grant, so that it drops
+// SYNs of all others at the NIC. SynGuard (syn_guard.h) is the real one and says what must hold; the unit tests have
+// another one, which needs no kernel.
+#pragma once
+
+#include "protocol/base/address.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/result.h"
+#include "protocol/service.h"
+
+#include <set>
+#include <span>
+
+namespace xk::xdp {
+
+class SourceGuard {
+  public:
+    virtual ~SourceGuard() = default;
+
+    virtual void switch_off() = 0;
+    virtual void switch_on(BootTime now) = 0;
+    virtual bool is_on() const = 0;
+
+    // Only while it is off.
+    virtual void set_ports(std::span<const PortRange> ports) = 0;
+    virtual Result<void> set_allowed(std::span<const Prefix> networks) = 0;
+    // At any time.
+    virtual void set_local(const std::set<Address>& addresses) = 0;
+
+    // Before a grant of this source that ends then. Where it cannot be written the guard is off for that long.
+    virtual void admit(const Address& source, BootTime end) = 0;
+    // After its grants: it has none that ends later than this.
+    virtual void limit(const Address& source, BootTime end) = 0;
+    // Forgets whose time is over.
+    virtual void expire(BootTime now) = 0;
+};
+
+} // namespace xk::xdp
