@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/startup.h"
+#include "daemon/lifecycle/version.h"
 #include "daemon/log.h"
 #include "daemon/privsep/privileges.h"
 #include "daemon/xdp/links.h"
@@ -45,7 +46,7 @@ int main(int argc, char** argv) {
         ->excludes(try_option)
         ->excludes(remove_flag);
     app.add_flag("--force", options.force, "start although the ssh session that starts it has to knock next time");
-    app.set_version_flag("--version", "xknockd " XK_VERSION);
+    app.set_version_flag("--version", kNameAndVersion);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

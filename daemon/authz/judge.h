@@ -14,6 +14,7 @@
 #include "daemon/authz/outcome.h"
 #include "daemon/authz/pending.h"
 #include "daemon/authz/policy.h"
+#include "daemon/authz/policy_change.h"
 #include "daemon/authz/reject.h"
 #include "daemon/authz/rights.h"
 #include "daemon/authz/state.h"
@@ -41,6 +42,12 @@ class Judge {
           const Now& now, Admission* admission = nullptr);
     Judge(const Judge&) = delete; // its methods refer to its policy
     Judge& operator=(const Judge&) = delete;
+
+    // Judges by another configuration from now on. `keys` and `factors` are by index of change.changed and are moved to
+    // their places; the work is that of the changed credentials alone, and all others keep records and tags
+    // (judge_change.cpp).
+    void change(PolicyChange change, std::span<const CredentialKeys> keys, std::span<const FactorSecret> factors,
+                const Now& now);
 
     // To be called when a slot begins and when the clock was set: tags of the slots that matter.
     void follow_clock(const Now& now);
@@ -84,6 +91,8 @@ class Judge {
     std::optional<Result> admit(Context& c, const Verdict& rights);                              // step 8
     Result grant(const PendingUse& use, Progress& progress, const Now& now, Firewall& firewall); // step 9
     Result run(Context& c, Firewall& firewall);
+    void make_room(std::size_t places);
+    void empty(std::uint32_t place);
 
     GrantContext rights_context(const Context& c) const;
     PendingUse use_of(const Context& c) const;
@@ -103,7 +112,7 @@ class Judge {
     LocalAdmission local_;
     Admission& admission_;
     PendingUses pending_;
-    std::vector<CredentialState*> records_; // by credential index
+    std::vector<CredentialState*> records_; // by place; null: none, or an empty place
 };
 
 } // namespace xk::authz

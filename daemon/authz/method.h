@@ -18,10 +18,10 @@
 
 namespace xk::authz {
 
-// What a Method needs of the configuration; it outlives the Method.
+// What a Method needs of the configuration; it outlives the Method, and changes under it (Method::remove_credential()).
 struct MethodParts {
     const Policy& policy;
-    const Secret<CredentialKeys>& keys; // by credential index
+    const Secret<CredentialKeys>& keys; // by place
 };
 
 struct Unproved {
@@ -39,6 +39,11 @@ class Method {
 
     // To be called when a slot begins and when the clock was set.
     virtual void follow_clock(const Now& now) = 0;
+
+    // A reload changes the credentials at some places, and those alone. To be called for each of them while the parts
+    // have the credential of before, and again when they have the one of afterwards. The first may find an empty place.
+    virtual void remove_credential(std::uint32_t place) = 0;
+    virtual void add_credential(std::uint32_t place) = 0;
 };
 
 struct MethodRow {

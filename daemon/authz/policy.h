@@ -33,6 +33,7 @@ struct Name {
     Name() = default;
     explicit Name(std::string_view from) { std::copy_n(from.begin(), std::min(from.size(), kMaxName), text); }
     std::string_view view() const { return {text, ::strnlen(text, kMaxName)}; }
+    bool operator==(const Name&) const = default;
 };
 
 inline constexpr std::size_t kMaxServices = 256;
@@ -93,17 +94,20 @@ struct NetworkList {
     bool has(const Address& address) const {
         return std::any_of(networks, networks + count, [&](const Prefix& p) { return p.contains(address); });
     }
+    bool operator==(const NetworkList&) const = default;
 };
 
 // Times of the week in which a user may knock, in this host's time zone. None: always.
 struct Hours {
     struct Span {
         std::uint16_t from, until; // minutes since Sunday 00:00, from < until <= 10080
+        bool operator==(const Span&) const = default;
     };
     std::uint32_t count = 0;
     Span spans[kMaxHours] = {};
 
     bool has(WallTime time) const; // by localtime_r(3): tzset(3) must have been called
+    bool operator==(const Hours&) const = default;
 };
 
 // The throttle on guessing of one credential: daemon/authz/lockout.h.
@@ -112,10 +116,11 @@ struct Lockout {
     std::chrono::seconds first{30};     // lock after one more; doubles
     std::chrono::seconds longest{3600}; // up to this
     std::uint32_t most = 50;            // locked for good
+    bool operator==(const Lockout&) const = default;
 };
 
-// One device of one user, with the user's own rules beside it. The index of a credential in its table is
-// its name between the processes and in the filter's maps.
+// One device of one user, with the user's own rules beside it. The worker and the filter know a credential by its place
+// (policy_change.h), which it keeps over reloads; its index in Policy::credentials of xknockd says nothing to them.
 struct Credential {
     wire::CredentialId id{};
     Name user;
@@ -134,6 +139,7 @@ struct Credential {
     std::bitset<kMaxServices> services; // by index into Policy::services
 
     std::string label() const { return std::string(user.view()) + "/" + std::string(device.view()); }
+    bool operator==(const Credential&) const = default;
 };
 
 // Who holds the pinholes that the operator opens on the host. No credential has this id; he may open every service.
@@ -146,6 +152,7 @@ std::string_view user_of(const Policy& policy, const wire::CredentialId& credent
 struct Settings {
     wire::ServerId server{};
     std::chrono::seconds skew = wire::kDefaultSkew; // of a client's clock, either way
+    bool operator==(const Settings&) const = default;
 };
 
 struct Policy {

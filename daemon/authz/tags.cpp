@@ -2,6 +2,15 @@
 #include "daemon/authz/tags.h"
 
 namespace xk::authz {
+namespace {
+
+std::uint64_t tag_of(const CredentialKeys& keys, Slot slot) {
+    GateKeys gate = gate_keys(keys.gate, slot);
+    const Wiped wiped(gate);
+    return load_be<std::uint64_t>(gate.tag);
+}
+
+} // namespace
 
 TagLife tag_life(Slot slot, std::chrono::seconds skew) { return {slot_begin(slot) - skew, slot_end(slot) + skew}; }
 
@@ -19,12 +28,27 @@ void TagTable::cover(SlotRange range, std::span<const CredentialKeys> keys) {
         if (!added)
             continue;
         place->second.reserve(keys.size());
-        for (std::size_t i = 0; i < keys.size(); ++i) {
-            GateKeys gate = gate_keys(keys[i].gate, slot);
-            place->second.emplace(load_be<std::uint64_t>(gate.tag), static_cast<std::uint32_t>(i));
-            wipe(gate);
-        }
+        for (std::size_t i = 0; i < keys.size(); ++i)
+            if (!is_nobodys(keys[i]))
+                place->second.emplace(tag_of(keys[i], slot), static_cast<std::uint32_t>(i));
     }
+}
+
+bool is_nobodys(const CredentialKeys& keys) { return all_zero(keys.gate); }
+
+void TagTable::remove(std::uint32_t place, const CredentialKeys& keys) {
+    if (is_nobodys(keys))
+        return;
+    for (auto& [slot, tags] : slots_)
+        if (const auto found = tags.find(tag_of(keys, slot)); found != tags.end() && found->second == place)
+            tags.erase(found);
+}
+
+void TagTable::add(std::uint32_t place, const CredentialKeys& keys) {
+    if (is_nobodys(keys))
+        return;
+    for (auto& [slot, tags] : slots_)
+        tags.emplace(tag_of(keys, slot), place);
 }
 
 std::optional<TagTable::Match> TagTable::find(const wire::Tag& tag) const {

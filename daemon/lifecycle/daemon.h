@@ -5,7 +5,6 @@
 // one way to recover, and it is used every time).
 #pragma once
 
-#include "daemon/authz/log_budget.h"
 #include "daemon/bans/bans.h"
 #include "daemon/config/config.h"
 #include "daemon/config/machines.h"
@@ -24,11 +23,12 @@
 #include "daemon/lifecycle/state_files.h"
 #include "daemon/lifecycle/trial.h"
 #include "daemon/lifecycle/worker_bans.h"
+#include "daemon/lifecycle/worker_grants.h"
 #include "daemon/loop.h"
+#include "daemon/monitor/filter_tags.h"
+#include "daemon/monitor/monitor.h"
 #include "daemon/nft/transaction.h"
 #include "daemon/nft/watch.h"
-#include "daemon/privsep/budget.h"
-#include "daemon/privsep/messages.h"
 #include "daemon/privsep/spawn.h"
 #include "daemon/xdp/filter.h"
 #include "daemon/xdp/forwarding.h"
@@ -69,13 +69,10 @@ namespace verbs {
 class Verbs;
 }
 
-// The worker's fault; the daemon ends with it.
-Error worker_error(const std::string& what);
-
-class Daemon {
+class Daemon : private MonitorOwner {
   public:
     explicit Daemon(Parts parts);
-    ~Daemon();
+    ~Daemon() override;
 
     // Start-up's last steps: hand the worker its configuration, take over grants and bans, put up the ruleset, publish
     // tags, attach. What was new in the kernel is taken away again where a step fails.
@@ -115,10 +112,8 @@ class Daemon {
     const Panic& panic() const { return parts_.panic; }
     const HookCalls& hook_calls() const { return hook_calls_; }
     xdp::Filter& filter() { return *parts_.filter; }
-    const privsep::Channel& worker() const { return parts_.worker.channel; }
-    pid_t worker_pid() const { return parts_.worker.pid; }
+    Monitor& monitor() { return monitor_; }
     std::size_t tag_count() const { return tags_.count(); }
-    bool clock_is_wrong() const { return clock_is_wrong_; }
     BootTime started() const { return started_; }
     bool is_dry_run() const { return parts_.dry_run; }
     const Trial& trial() const { return parts_.trial; }
@@ -129,39 +124,22 @@ class Daemon {
     Result<void> put_up();
     void take_down();
     Result<void> look_after_old_sessions();
-    // Credentials whose secrets cannot be used, in order.
-    struct BadSecrets {
-        std::uint32_t credential;
-        Error error;
-    };
-    // Hands the worker a configuration, which counts with Activate{}. Its other messages are answered meanwhile.
-    Result<std::vector<BadSecrets>> hand_over(const config::Config& config);
-    // The same without those credentials: they are taken out of `config`. `now`: on a reload, what counts until then.
-    Result<void> hand_over_good(config::Config& config, const config::Config* now);
-    Result<privsep::SecretsRead> hand_over_secrets(const config::Config& config, std::uint32_t first,
-                                                   std::vector<BadSecrets>& bad);
-    Result<privsep::SecretsRead> wait_for_secrets_read(std::uint32_t next);
     // To be called after whatever may have changed the ruleset that a start which fails should put up.
     void keep_last_good();
     Result<void> install_ruleset(
         const config::Config& config, const std::function<void(nft::Transaction&)>& more = [](nft::Transaction&) {});
-    Result<void> write_disabled(const config::Config& config);
+    Result<void> write_disabled();
     Result<void> write_forwarding();
     // After ruleset and filter are those of our configuration.
     void guard_syns();
-    Result<void> tell_panic();
     Result<void> look_for_copies();
     Result<std::size_t> carry_out_panic();
     Result<void> go_on_in_panic();
     void look_after_panic();
     void notify_status() const;
 
-    // Handles what the worker says until a message of this type came.
-    Result<privsep::Received> wait_for(privsep::Type type);
-    Result<void> handle(const privsep::Received& received);
-    Result<void> handle_tags(const privsep::Tags& message);
-    Result<void> handle_request_grant(const privsep::RequestGrant& message);
-    Result<void> handle_notice(const privsep::Notice& message);
+    void on_worker_end(Error error) override;
+    void on_request_answered(const Now& now) override;
 
     // To be called after whatever may have opened or closed pinholes.
     void after_changes(const Now& now);
@@ -177,7 +155,6 @@ class Daemon {
     void look_after_interfaces();
     void on_control();
     void on_settle();
-    void settle_later(std::uint32_t sequence);
     void on_tick();
     void save_state_lazily(const Now& now);
     void look_after_sessions(const Now& now);
@@ -200,7 +177,9 @@ class Daemon {
     SynDrop syn_drop_;
     Owners owners_;
     Lifetimes lifetimes_;
-    xdp::Tags tags_;
+    FilterTags tags_;
+    WorkerGrants worker_grants_;
+    Monitor monitor_;
     GrantEvents grant_events_;
     std::optional<CopyWriter> copies_;
     std::unique_ptr<VerbPorts> verb_ports_;
@@ -209,34 +188,18 @@ class Daemon {
     std::optional<Loop> loop_;
     Fd signals_;
     Fd ticks_;
-    Fd settle_;                         // rings when the pinholes that wait are due
-    std::vector<std::uint32_t> undone_; // questions of the worker whose pinholes wait
     Interfaces interfaces_;
     std::optional<xdp::LinkWatch> links_;
     Records records_;
-    authz::LogBudget grant_log_{600, std::chrono::seconds(0)};
-    authz::LogBudget refusal_log_;
     BootTime started_;
     BootTime last_save_;
     std::uint64_t saved_slot_ = 0;
-    std::uint32_t ping_ = 0, pong_ = 0; // the last ones
-    // What an honest worker never gets to. It asks once for a knock, which takes more than ten microseconds to judge; a
-    // notice is a credential that was locked for good, or the clock; and all else is tags, of which it sends all (1,000
-    // messages at most) for a new configuration, or when the clock was set.
-    privsep::Budget asks_{200'000, 100'000};
-    privsep::Budget notices_{authz::kMaxCredentials, 1};
-    privsep::Budget others_{16'000, 1'000};
     Generation generation_of_machine_ = Generation::watch();
     std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
     bool resets_ = false;                           // see nft::can_reset()
     bool ruleset_unknown_ = false;                  // changes of it were lost
     bool unrepaired_ = false;                       // somebody changed the table, and to make it anew failed
     bool ruleset_was_there_ = false;
-    bool replacing_tags_ = false, first_tags_ = false;
-    std::uint32_t generation_ = 0;  // of the configuration that counts
-    std::uint32_t handed_over_ = 0; // the last generation that was handed over, whether it counts or not
-    bool worker_follows_ = false;   // it said something by that one: from then on it judges by no other
-    bool clock_is_wrong_ = false;
     std::optional<Error> failure_;
     std::uint64_t saved_digest_ = 0;
 };

@@ -13,12 +13,6 @@ Result<void> first_of(Result<void> one, Result<void> other) { return one ? other
 
 } // namespace
 
-Result<void> Daemon::tell_panic() {
-    privsep::Panic message;
-    message.on = parts_.panic.is_on() ? 1 : 0;
-    return send(worker(), message);
-}
-
 void Daemon::notify_status() const {
     notify("STATUS=" +
            (parts_.panic.is_on() ? "in panic: nobody is let in until \"knockctl panic --over\""
@@ -41,7 +35,7 @@ Result<Daemon::PanicReport> Daemon::panic(const std::optional<TcpSession>& calle
     }
     keep_last_good(); // on trial too: a panic outlasts it
     notify_status();
-    if (auto told = tell_panic(); !told)
+    if (auto told = monitor_.set_panic(parts_.panic.is_on()); !told)
         return told.error();
     auto ended = carry_out_panic();
     if (!ended)
@@ -105,7 +99,7 @@ Result<bool> Daemon::end_panic() {
     spdlog::warn("the operator says that the panic is over: knocks are let in again");
     keep_last_good();
     notify_status();
-    if (auto told = tell_panic(); !told)
+    if (auto told = monitor_.set_panic(parts_.panic.is_on()); !told)
         return told.error();
     if (auto done = install_ruleset(config()); !done)
         return done.error();

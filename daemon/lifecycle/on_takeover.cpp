@@ -6,15 +6,7 @@
 
 namespace xk {
 
-using namespace privsep;
-
-Result<void> Daemon::take_over() {
-    if (auto sent = send(worker(), RaiseHorizon{}); !sent)
-        return sent;
-    if (auto raised = wait_for(Type::horizon_raised); !raised)
-        return raised.error();
-    return {};
-}
+Result<void> Daemon::take_over() { return monitor_.raise_horizon(); }
 
 // A file that cannot be read, or is somebody else's, says nothing for this machine.
 config::Carrier Daemon::carrier() const {

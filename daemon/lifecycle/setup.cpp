@@ -17,47 +17,8 @@
 namespace xk {
 namespace {
 
-using namespace privsep;
-
-// A memory file that nobody can change any more.
-Result<Fd> sealed_copy(const authz::Policy& policy) {
-    Fd fd(::memfd_create("xknock-policy", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    if (!fd)
-        return os_error("making a memory file");
-    const auto write_all = [&](const void* from, std::size_t size) {
-        for (const auto* at = static_cast<const char*>(from); size > 0;) {
-            const ssize_t n = ::write(fd.get(), at, size);
-            if (n < 0 && errno != EINTR)
-                return false;
-            if (n > 0) {
-                at += n;
-                size -= static_cast<std::size_t>(n);
-            }
-        }
-        return true;
-    };
-    if (!write_all(policy.services.data(), policy.services.size() * sizeof(authz::Service)) ||
-        !write_all(policy.credentials.data(), policy.credentials.size() * sizeof(authz::Credential)) ||
-        ::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0 ||
-        ::lseek(fd.get(), 0, SEEK_SET) != 0)
-        return os_error("writing a memory file");
-    return fd;
-}
-
 // The watchdog is not fed meanwhile: a slow disk with many devices takes longer than systemd would wait else.
 constexpr std::chrono::minutes kReloadTime{2};
-
-Error not_a_key(const std::string& file) {
-    return Error{file + ": is not a key: 44 characters of base64 are expected, and not all zero",
-                 "\"knockctl keygen\" makes a new one", Exit::configuration};
-}
-
-Error not_a_factor(const std::string& file) {
-    return Error{
-        file + ": is not a second factor's secret: base32 of 20 to 64 bytes (totp) or base64 of 32 bytes (hmac) is "
-               "expected, and not all zero",
-        "\"knockctl keygen\" makes a new one", Exit::configuration};
-}
 
 void add_guards(nft::RulesetSpec& spec, const authz::Service& service) {
     nft::ProtectedPort guard;
@@ -134,12 +95,14 @@ Result<void> Daemon::begin() {
 
 Result<void> Daemon::put_up() {
     const Now now = Now::read();
+    if (auto done = worker_grants_.begin([this](GrantPort::Ticket t, bool d) { monitor_.on_committed(t, d); }); !done)
+        return done;
     // Before anything is accepted in this boot, the copy must stop to say that nothing was.
     if (auto done = parts_.state_files.revoke(now, [](const std::string& note) { spdlog::error("{}", note); }); !done)
         return done;
-    if (auto done = hand_over_good(*parts_.config, nullptr); !done)
+    if (auto done = monitor_.hand_over(*parts_.config, [](const config::Config&) { return Result<void>(); }); !done)
         return done;
-    generation_ = handed_over_;
+    monitor_.commit(parts_.config);
     log_disabled(config());
     if (auto done = syn_guard_.begin(now.boot); !done)
         return done;
@@ -162,7 +125,7 @@ Result<void> Daemon::put_up() {
             lifetimes_.opening(transaction, pinhole, own_addresses());
         },
         [this](const authz::Pinhole& pinhole) { lifetimes_.opened(pinhole, own_addresses()); });
-    if (auto done = write_disabled(config()); !done)
+    if (auto done = write_disabled(); !done)
         return done;
     if (auto done = xdp::set_local_addresses(*parts_.filter, own_addresses()); !done)
         return done;
@@ -178,17 +141,14 @@ Result<void> Daemon::put_up() {
     bans_.reconfigure(parts_.config, now);
     if (auto done = bans_.report_all(); !done)
         return done;
-    if (auto done = tell_panic(); !done)
+    if (auto done = monitor_.set_panic(parts_.panic.is_on()); !done)
         return done;
     if (auto done = look_for_copies(); !done)
         return done;
-    if (auto done = send(worker(), Activate{}); !done)
+    if (auto done = monitor_.activate(); !done)
         return done;
-    while (!first_tags_) {
-        auto received = wait_for(Type::tags);
-        if (!received)
-            return received.error();
-    }
+    if (auto done = monitor_.wait_for_tags(); !done)
+        return done;
     if (auto done = interfaces_.use(*parts_.filter, config(), now); !done)
         return done;
     guard_syns();
@@ -219,96 +179,6 @@ void Daemon::take_down() {
     if (!parts_.links_were_there && !parts_.dry_run)
         if (auto done = xdp::Filter::remove_pins(config().pin_directory); !done)
             log::error(done.error());
-}
-
-Result<void> Daemon::hand_over_good(config::Config& config, const config::Config* now) {
-    for (;;) {
-        auto bad = hand_over(config);
-        if (!bad)
-            return bad.error();
-        if (bad->empty())
-            return {};
-        for (auto one = bad->rbegin(); one != bad->rend(); ++one) // the indices of those before it stay
-            config::disable(config, one->credential, one->error);
-        if (now != nullptr)
-            if (auto fine = check_disabled(config, *now); !fine)
-                return fine;
-    }
-}
-
-Result<std::vector<Daemon::BadSecrets>> Daemon::hand_over(const config::Config& config) {
-    NewPolicy policy;
-    policy.generation = ++handed_over_;
-    policy.services = static_cast<std::uint32_t>(config.policy.services.size());
-    policy.credentials = static_cast<std::uint32_t>(config.policy.credentials.size());
-    policy.settings = config.policy.settings;
-    auto file = sealed_copy(config.policy);
-    if (!file)
-        return file.error();
-    const int policy_fd = file->get();
-    if (auto sent = send(worker(), policy, {&policy_fd, 1}); !sent)
-        return sent.error();
-    std::vector<BadSecrets> bad;
-    auto read = wait_for_secrets_read(0);
-    while (read && read->next < policy.credentials)
-        read = hand_over_secrets(config, read->next, bad);
-    if (!read)
-        return read.error();
-    if (read->unlocked_memory)
-        spdlog::warn("the worker's keys could not be locked in memory: raise LimitMEMLOCK");
-    return bad;
-}
-
-// A few, whose files are open only while they are sent: there is a limit of descriptors on both sides.
-Result<SecretsRead> Daemon::hand_over_secrets(const config::Config& config, std::uint32_t first,
-                                              std::vector<BadSecrets>& bad) {
-    Secrets message;
-    message.first = first;
-    message.count = std::min(kSecretsAtOnce, static_cast<std::uint32_t>(config.secrets.size()) - first);
-    std::vector<Fd> files;
-    std::vector<int> fds;
-    std::map<std::uint32_t, Error> faults; // by credential
-    for (std::uint32_t n = 0; n < message.count; ++n) {
-        auto opened = config::open_secrets(config, first + n);
-        if (!opened) {
-            message.without |= 1u << n;
-            faults.emplace(first + n, opened.error());
-            continue;
-        }
-        for (Fd& fd : *opened) {
-            fds.push_back(fd.get());
-            files.push_back(std::move(fd));
-        }
-    }
-    if (auto sent = send(worker(), message, fds); !sent)
-        return sent.error();
-    auto read = wait_for_secrets_read(first + message.count);
-    if (!read)
-        return read;
-    for (std::uint32_t n = 0; n < message.count; ++n) {
-        const config::SecretFiles& own = config.secrets[first + n];
-        if ((read->bad_keys >> n & 1) != 0)
-            faults.emplace(first + n, not_a_key(own.key));
-        else if ((read->bad_factors >> n & 1) != 0)
-            faults.emplace(first + n, not_a_factor(own.factor));
-    }
-    for (auto& [credential, error] : faults)
-        bad.push_back({credential, std::move(error)});
-    return read;
-}
-
-Result<SecretsRead> Daemon::wait_for_secrets_read(std::uint32_t next) {
-    for (;;) {
-        auto received = wait_for(Type::secrets_read);
-        if (!received)
-            return received.error();
-        const auto read = as<SecretsRead>(*received);
-        if (read && read->generation != handed_over_)
-            continue; // it came too late: of one that was given up
-        if (!read || read->next != next)
-            return worker_error("said something that makes no sense");
-        return *read;
-    }
 }
 
 Result<void> Daemon::install_ruleset(const config::Config& config, const std::function<void(nft::Transaction&)>& more) {
@@ -346,12 +216,7 @@ void Daemon::keep_last_good() {
             log::error(gone.error());
 }
 
-Result<void> Daemon::write_disabled(const config::Config& config) {
-    std::vector<bool> disabled;
-    for (const authz::Credential& credential : config.policy.credentials)
-        disabled.push_back(!credential.enabled);
-    return xdp::set_disabled(*parts_.filter, disabled);
-}
+Result<void> Daemon::write_disabled() { return xdp::set_disabled(*parts_.filter, monitor_.disabled_places()); }
 
 // Only where a rule of ours drops what answers nothing: the administrator's own ruleset need not have one, and the
 // stack would answer.
@@ -396,7 +261,8 @@ Result<void> Daemon::reload() {
                      "systemctl restart xknockd", Exit::configuration};
 
     // Everything that can fail, before anything counts. The worker reads the new keys but judges by the old ones.
-    if (auto done = hand_over_good(*next, &config()); !done)
+    const auto may_disable = [this](const config::Config& changed) { return check_disabled(changed, config()); };
+    if (auto done = monitor_.hand_over(*next, may_disable); !done)
         return done;
     auto filter = load_filter(*next, parts_.dry_run);
     if (!filter)
@@ -419,8 +285,7 @@ Result<void> Daemon::reload() {
     // From here on the new configuration counts.
     std::swap(parts_.config, next); // `next` is now the old one, until the end of this function
     std::swap(parts_.filter, *filter);
-    generation_ = handed_over_;
-    worker_follows_ = false;
+    monitor_.commit(parts_.config);
     tags_.use(*parts_.filter);
     if (auto done = syn_guard_.use(*parts_.filter); !done)
         log::error(std::move(done).error().within("SYNs without a grant are left to nftables"));
@@ -432,7 +297,7 @@ Result<void> Daemon::reload() {
         if (auto done = lifetimes_.end_disowned(config(), own_addresses(), Now::read()); !done)
             log::error(done.error());
     hook_calls_.reconfigure(config());
-    if (auto done = write_disabled(config()); !done)
+    if (auto done = write_disabled(); !done)
         log::error(done.error());
     if (auto done = xdp::set_local_addresses(*parts_.filter, own_addresses()); !done)
         log::error(done.error());
@@ -441,7 +306,7 @@ Result<void> Daemon::reload() {
     guard_syns();
     if (auto done = control_->set_groups({config().admin_group, config().read_group}); !done)
         log::error(done.error());
-    if (auto sent = send(worker(), Activate{}); !sent)
+    if (auto sent = monitor_.activate(); !sent)
         return sent;
     for (const std::string& warning : config().warnings)
         spdlog::warn("{}", warning);

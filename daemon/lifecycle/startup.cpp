@@ -40,8 +40,9 @@ Result<void> prepare_directories(const config::Config& config) {
     return {};
 }
 
-Result<std::string> set_up_worker(const privsep::Child& worker, const config::Config& config, int ring,
-                                  StateFiles& files, const Bytes<16>& boot_id) {
+// How the memory of judgement begins, for the log and for status.
+Result<std::string> begin_worker(const privsep::Child& worker, const config::Config& config, int ring,
+                                 StateFiles& files, const Bytes<16>& boot_id) {
     privsep::Setup setup;
     setup.uid = config.worker_account.uid;
     setup.gid = config.worker_account.gid;
@@ -56,17 +57,9 @@ Result<std::string> set_up_worker(const privsep::Child& worker, const config::Co
     setup.has_previous = files.previous_fd() >= 0 ? 1 : 0;
     if (setup.has_previous)
         fds.push_back(files.previous_fd());
-    const Error silent{"xknock-worker does not come up", "its own last words are above this line"};
-    if (!privsep::send(worker.channel, setup, fds)) // it ended at once
-        return silent;
-    pollfd ready{worker.channel.fd(), POLLIN, 0};
-    ::poll(&ready, 1, 10'000);
-    auto received = worker.channel.receive(false);
-    if (!received)
-        return received.error();
-    const auto answer = *received ? privsep::as<privsep::Ready>(**received) : std::nullopt;
+    const auto answer = set_up_worker(worker, setup, fds);
     if (!answer)
-        return silent;
+        return answer.error();
     if (answer->begin == privsep::kResumed)
         return std::string("the memory of this boot");
     if (answer->begin == privsep::kUnreadable)
@@ -316,7 +309,7 @@ Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept, bo
     auto filter = Daemon::load_filter(*config, options.dry_run);
     if (!filter)
         return filter.error();
-    auto begin = set_up_worker(*worker, *config, (*filter)->ring_fd(), *files, *boot_id);
+    auto begin = begin_worker(*worker, *config, (*filter)->ring_fd(), *files, *boot_id);
     if (!begin) {
         if (!links_were_there) // the pins are of this start; in a dry run all of them are
             (void)xdp::Filter::remove_pins(config->pin_directory);

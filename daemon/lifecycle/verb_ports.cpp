@@ -42,9 +42,9 @@ VerbPorts::ByIndex VerbPorts::find_states(std::shared_ptr<const config::Config> 
 
 verbs::DaemonStatus VerbPorts::read_status(const Now& now) {
     const Trial& trial = daemon_.trial();
-    return {.version = kProductVersion,
+    return {.version = version(),
             .pid = ::getpid(),
-            .worker_pid = daemon_.worker_pid(),
+            .worker_pid = daemon_.monitor().pid(),
             .started = daemon_.started(),
             .dry_run = daemon_.is_dry_run(),
             .trial_left = trial.is_on() ? std::optional(trial.left(now.boot)) : std::nullopt,
@@ -58,7 +58,7 @@ verbs::DaemonStatus VerbPorts::read_status(const Now& now) {
             .hooks = status_of(daemon_.hook_calls()),
             .memory = daemon_.gate_begin(),
             .carrier = daemon_.carrier(),
-            .clock_is_wrong = daemon_.clock_is_wrong()};
+            .clock_is_wrong = daemon_.monitor().clock_is_wrong()};
 }
 
 Result<VerbPorts::Counters> VerbPorts::read_filter_counters() {
@@ -74,9 +74,7 @@ Result<VerbPorts::Counters> VerbPorts::read_filter_counters() {
 authz::StateHeader VerbPorts::read_judgement_counters() const { return daemon_.state().header; }
 
 Result<void> VerbPorts::unlock_credential(std::size_t credential) {
-    privsep::Unlock message;
-    message.credential = static_cast<std::uint32_t>(credential);
-    return privsep::send(daemon_.worker(), message);
+    return daemon_.monitor().unlock(daemon_.config().policy.credentials[credential].id);
 }
 
 std::optional<verbs::GrantRow> VerbPorts::find_next_grant(const std::optional<authz::Pinhole>& last, const Now& now) {
@@ -177,7 +175,7 @@ Result<void> VerbPorts::begin_trial(std::chrono::seconds time) { return daemon_.
 
 Result<void> VerbPorts::confirm_trial() { return daemon_.confirm(); }
 
-Result<void> VerbPorts::accept_clock() { return privsep::send(daemon_.worker(), privsep::AcceptClock{}); }
+Result<void> VerbPorts::accept_clock() { return daemon_.monitor().accept_clock(); }
 
 Result<void> VerbPorts::raise_horizon() { return daemon_.take_over(); }
 

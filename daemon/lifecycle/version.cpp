@@ -3,6 +3,6 @@
 
 namespace xk {
 
-const char kProductVersion[] = XK_VERSION;
+const char kNameAndVersion[] = "xknockd " XK_VERSION;
 
 } // namespace xk

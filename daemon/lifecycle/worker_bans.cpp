@@ -10,13 +10,13 @@ Result<void> WorkerBans::on_banned(const Prefix& prefix, const std::optional<Boo
     message.prefix = prefix;
     message.for_ever = until ? 0 : 1;
     message.until = until ? until->time_since_epoch().count() : 0;
-    return privsep::send(worker_, message);
+    return privsep::send(monitor_.channel(), message);
 }
 
 Result<void> WorkerBans::on_unbanned(const Prefix& prefix) {
     privsep::Unban message;
     message.prefix = prefix;
-    return privsep::send(worker_, message);
+    return privsep::send(monitor_.channel(), message);
 }
 
 } // namespace xk

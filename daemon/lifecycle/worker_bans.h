@@ -4,20 +4,20 @@
 #pragma once
 
 #include "daemon/bans/ban_listener.h"
-#include "daemon/privsep/channel.h"
+#include "daemon/monitor/monitor.h"
 
 namespace xk {
 
 class WorkerBans final : public BanListener {
   public:
-    // The channel must outlive it.
-    explicit WorkerBans(const privsep::Channel& worker) : worker_(worker) {}
+    // The monitor must be there before anybody is banned, and as long.
+    explicit WorkerBans(const Monitor& monitor) : monitor_(monitor) {}
 
     Result<void> on_banned(const Prefix& prefix, const std::optional<BootTime>& until) override;
     Result<void> on_unbanned(const Prefix& prefix) override;
 
   private:
-    const privsep::Channel& worker_;
+    const Monitor& monitor_;
 };
 
 } // namespace xk

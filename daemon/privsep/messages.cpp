@@ -72,4 +72,16 @@ std::optional<NoticeKind> checked(const Notice& message) {
     return std::nullopt;
 }
 
+std::optional<TagScope> checked(const Tags& message) {
+    if (message.count > kTagsInMessage || message.first > 1 || message.last > 1)
+        return std::nullopt;
+    switch (const auto scope = static_cast<TagScope>(message.scope)) {
+    case TagScope::more:
+    case TagScope::all:
+    case TagScope::changed:
+        return scope;
+    }
+    return std::nullopt;
+}
+
 } // namespace xk::privsep

@@ -9,7 +9,7 @@
 //
 //   to the worker                          to xknockd
 //   Setup      ids, ring, state            Ready       sandboxed; nothing hostile was read before
-//   NewPolicy  a configuration begins      SecretsRead whose secrets are to come next, and which were wrong
+//   NewPolicy  what changes of a policy    SecretsRead whose secrets are to come next, and which were wrong
 //   Secrets    descriptors, a few credentials
 //   Activate   judge by it from now on     Tags        what the filter is to let through
 //   Ban, Unban                             RequestGrant     open, close, close all
@@ -68,19 +68,23 @@ struct Setup {
     std::uint32_t pad = 0;
 };
 
-// Descriptor: a sealed memory file with `services` authz::Service and then `credentials` authz::Credential.
+// An authz::PolicyChange, to what the worker judges by. Descriptor: a sealed memory file with its parts
+// (policy_file.h).
 struct NewPolicy {
     static constexpr Type kType = Type::new_policy;
     Type type = kType;
+    std::uint32_t places = 0;
     std::uint32_t services = 0;
-    std::uint32_t credentials = 0;
+    std::uint32_t changed = 0;    // credentials; their secrets are read anew
+    std::uint32_t emptied = 0;    // places
     std::uint32_t generation = 0; // the worker says with its tags which configuration they are of
+    std::uint32_t base = 0;       // the generation that this is a change of; 0: of nothing
     authz::Settings settings;
 };
 
-// Of `count` credentials from `first` on. Descriptors, for each: the file with its key and, where it has a factor, the
-// file with the factor's secret. The worker asks for them (SecretsRead), so that there are never more in the socket
-// than these, however many credentials there are and whatever both do meanwhile.
+// Of `count` changed credentials from the one with the index `first` on. Descriptors, for each: the file with its key
+// and, where it has a factor, the file with the factor's secret. The worker asks for them (SecretsRead), so that there
+// are never more in the socket than these, however many credentials there are and whatever both do meanwhile.
 inline constexpr std::uint32_t kSecretsAtOnce = 16;
 static_assert(2 * kSecretsAtOnce <= kMaxFds);
 struct Secrets {
@@ -129,7 +133,7 @@ struct GrantCommitted {
 struct Unlock {
     static constexpr Type kType = Type::unlock;
     Type type = kType;
-    std::uint32_t credential = 0;
+    wire::CredentialId credential{};
 };
 
 // The operator says that the wall clock is right.
@@ -175,10 +179,10 @@ inline constexpr std::uint32_t kUnreadable = 5; // what should be gone on from; 
 struct SecretsRead {
     static constexpr Type kType = Type::secrets_read;
     Type type = kType;
-    std::uint32_t generation = 0;  // of the NewPolicy
-    std::uint32_t next = 0;        // the first credential whose secrets were not read yet; behind the last: all were
-    std::uint32_t bad_keys = 0;    // of the last Secrets, bit n: credential first + n
-    std::uint32_t bad_factors = 0; // likewise
+    std::uint32_t generation = 0; // of the NewPolicy
+    std::uint32_t next = 0; // the first changed credential whose secrets were not read yet; behind the last: all were
+    std::uint32_t bad_keys = 0;        // of the last Secrets, bit n: credential first + n
+    std::uint32_t bad_factors = 0;     // likewise
     std::uint32_t unlocked_memory = 0; // not 0: RLIMIT_MEMLOCK forbids locking the keys
 };
 
@@ -189,16 +193,22 @@ struct TagRecord {
     std::uint64_t slot;
     std::int64_t not_before; // boot time, ns
     std::int64_t expires;
-    std::uint32_t credential;
+    std::uint32_t place; // of its credential
     std::uint32_t pad;
+};
+enum class TagScope : std::uint32_t {
+    more = 0, // of slots that came near: they are added to the others
+    all,      // they replace all others
+    changed,  // they replace those of the places that the last hand-over changed
 };
 struct Tags {
     static constexpr Type kType = Type::tags;
     Type type = kType;
-    std::uint32_t first = 0; // 1: begins a publication that replaces all others
+    std::uint32_t first = 0; // 1: begins a publication
     std::uint32_t last = 0;  // 1: ends it
     std::uint32_t count = 0;
     std::uint32_t generation = 0;
+    std::uint32_t scope = 0; // TagScope
     TagRecord tags[kTagsInMessage];
 };
 
@@ -206,10 +216,11 @@ enum class GrantVerb : std::uint32_t { open = 1, close, close_all };
 struct RequestGrant {
     static constexpr Type kType = Type::request_grant;
     Type type = kType;
-    std::uint32_t sequence = 0;
-    std::uint32_t generation = 0;    // of the configuration that it was judged by
-    wire::CredentialId credential{}; // instead of the index in authz::GrantRequest, which a reload may have moved
-    std::uint32_t verb = 0;          // GrantVerb; the others are the fields of authz::GrantRequest
+    std::uint32_t sequence = 0;   // the request's own; ReplyGrant and GrantCommitted carry it back
+    std::uint32_t generation = 0; // of the configuration that it was judged by
+    wire::CredentialId
+        credential{};       // instead of the place in authz::GrantRequest, which may be another's after a reload
+    std::uint32_t verb = 0; // GrantVerb; the others are the fields of authz::GrantRequest
     std::uint32_t service = 0;
     Bytes<16> address{};
     Bytes<16> target{};
@@ -246,6 +257,7 @@ struct Asked {
 };
 std::optional<Asked> checked(const RequestGrant& message);
 std::optional<NoticeKind> checked(const Notice& message);
+std::optional<TagScope> checked(const Tags& message);
 
 template <typename M>
 Result<void> send(const Channel& channel, const M& message, std::span<const int> fds = {}) {

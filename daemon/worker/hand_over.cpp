@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How a configuration comes to the worker and comes to count.
 #include "daemon/config/secret_file.h"
+#include "daemon/privsep/policy_file.h"
 #include "daemon/worker/worker.h"
 
 #include <sodium.h>
@@ -13,35 +14,20 @@ namespace xk::worker {
 
 using namespace privsep;
 
-Result<void> Worker::handle_new_policy(const NewPolicy& message, Received& received) {
-    if (received.fds.size() != 1 || message.services > authz::kMaxServices ||
-        message.credentials > authz::kMaxCredentials)
-        return Error{"a configuration from xknockd makes no sense", {}, Exit::bug};
+Result<void> Worker::handle_new_policy(Received& received) {
+    const auto message = *as<NewPolicy>(received);
     pending_.reset(); // of a hand-over that was given up
+    if (message.base != generation_ || (judge_ && message.places < judge_->policy().credentials.size()))
+        return Error{"a configuration from xknockd is a change of one that is not judged by", {}, Exit::bug};
+    auto change = read_policy_file(message, received.fds[0]);
+    if (!change)
+        return change.error();
     Pending pending{message.generation,
-                    {},
-                    Secret<CredentialKeys>(message.credentials),
-                    Secret<authz::FactorSecret>(message.credentials),
+                    message.base,
+                    *std::move(change),
+                    Secret<CredentialKeys>(message.changed),
+                    Secret<authz::FactorSecret>(message.changed),
                     {}};
-    pending.policy.settings = message.settings;
-    pending.policy.services.resize(message.services);
-    pending.policy.credentials.resize(message.credentials);
-    const auto read_all = [&](void* to, std::size_t size) {
-        auto* at = static_cast<char*>(to);
-        while (size > 0) {
-            const ssize_t n = ::read(received.fds[0].get(), at, size);
-            if (n <= 0 && !(n < 0 && errno == EINTR))
-                return false;
-            if (n > 0) {
-                at += n;
-                size -= static_cast<std::size_t>(n);
-            }
-        }
-        return true;
-    };
-    if (!read_all(pending.policy.services.data(), message.services * sizeof(authz::Service)) ||
-        !read_all(pending.policy.credentials.data(), message.credentials * sizeof(authz::Credential)))
-        return Error{"a configuration from xknockd is cut", {}, Exit::bug};
     if (!pending.keys.locked() || !pending.factors.locked())
         pending.report.unlocked_memory = 1;
     pending.report.generation = message.generation;
@@ -49,16 +35,17 @@ Result<void> Worker::handle_new_policy(const NewPolicy& message, Received& recei
     return say(pending_->report);
 }
 
-Result<void> Worker::handle_secrets(const Secrets& message, Received& received) {
+Result<void> Worker::handle_secrets(Received& received) {
+    const auto message = *as<Secrets>(received);
     // In order and without a gap, so that none of them is left out and none is read twice.
     if (!pending_ || message.first != pending_->report.next || message.count == 0 || message.count > kSecretsAtOnce ||
-        message.count > pending_->policy.credentials.size() - message.first)
+        message.count > pending_->change.changed.size() - message.first)
         return Error{"secrets from xknockd that were not asked for", {}, Exit::bug};
     SecretsRead& report = pending_->report;
     report.bad_keys = report.bad_factors = 0;
     std::span<const Fd> files(received.fds);
     for (std::uint32_t n = 0; n < message.count; ++n) {
-        authz::Credential& credential = pending_->policy.credentials[message.first + n];
+        authz::Credential& credential = pending_->change.changed[message.first + n].credential;
         const std::uint32_t bit = 1u << n;
         const std::size_t own = (message.without & bit) != 0 ? 0 : credential.factor == FactorKind::none ? 1 : 2;
         if (files.size() < own)
@@ -75,14 +62,14 @@ Result<void> Worker::handle_secrets(const Secrets& message, Received& received) 
 // Into the key and factor of the configuration that is being handed over; false, with the bit in the report, where a
 // file is not what it must be.
 bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::uint32_t bit) {
-    const authz::Credential& credential = pending_->policy.credentials[index];
+    const authz::Credential& credential = pending_->change.changed[index].credential;
     Secret<Key> key;
     const bool has_key = !files.empty() && config::read_key_file(files[0], *key);
     if (!has_key) {
         pending_->report.bad_keys |= bit;
         randombytes_buf(key->data(), key->size()); // a key that nobody has
     }
-    derive(pending_->keys[index], *key, pending_->policy.settings.server, credential.id);
+    derive(pending_->keys[index], *key, pending_->change.settings.server, credential.id);
     if (!has_key || files.size() < 2)
         return has_key;
     const bool has_factor = config::read_factor_file(files[1], credential.factor, pending_->factors[index]);
@@ -91,15 +78,26 @@ bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::u
     return has_factor;
 }
 
-Result<void> Worker::handle_activate() {
+Result<void> Worker::handle_activate(Received&) {
     if (!pending_ || !pending_->is_whole())
         return Error{"a configuration whose secrets were not all read is not to count", {}, Exit::bug};
-    judge_ = std::make_unique<authz::Judge>(std::move(pending_->policy), std::move(pending_->keys),
-                                            std::move(pending_->factors), state_, bans_, Now::read());
+    Pending next = *std::exchange(pending_, {});
+    const Now now = Now::read();
+    std::vector<std::uint32_t> changed;
+    for (const authz::PlacedCredential& placed : next.change.changed)
+        changed.push_back(placed.place);
+    if (!judge_)
+        judge_ = std::make_unique<authz::Judge>(authz::Policy{}, Secret<CredentialKeys>(0),
+                                                Secret<authz::FactorSecret>(0), state_, bans_, now);
+    const bool all = next.base == 0 || next.change.settings != judge_->policy().settings;
+    judge_->change(std::move(next.change), {next.keys.data(), next.keys.size()},
+                   {next.factors.data(), next.factors.size()}, now);
     judge_->set_panic(in_panic_);
-    generation_ = pending_->generation;
-    pending_.reset();
-    auto done = follow_clock(true);
+    generation_ = next.generation;
+    conversation_.enter(Phase::judging);
+    auto done = follow_clock(all);
+    if (done && !all)
+        done = publish(Now::read(), TagScope::changed, changed);
     if (done && !std::exchange(asked_again_, true))
         ask_again();
     return done;

@@ -22,10 +22,13 @@ class Worker::GrantRequests : public authz::Firewall {
         return ask(GrantVerb::close_all, r);
     }
 
+    // Of the last request that was made by this object: GrantCommitted names it where its answer was `waiting`.
+    std::uint32_t sequence() const { return own_sequence_; }
+
   private:
     Answer ask(GrantVerb verb, const authz::GrantRequest& request) {
         RequestGrant ask = request_grant(verb, worker_.judge_->policy().credentials[request.credential].id, request);
-        ask.sequence = ++worker_.sequence_;
+        ask.sequence = own_sequence_ = ++worker_.sequence_;
         ask.generation = worker_.generation_;
         // Not asked, or not answered: the record stays in the ring, and the next worker asks again.
         if (auto sent = worker_.say(ask); !sent)
@@ -37,9 +40,11 @@ class Worker::GrantRequests : public authz::Firewall {
             if (!*received)
                 ::_exit(0);
             if (const auto answer = as<ReplyGrant>(**received)) {
-                if (answer->sequence == ask.sequence)
-                    return answer->answer;
-                continue;
+                if (auto fine = worker_.admit(**received); !fine)
+                    give_up(fine.error());
+                if (answer->sequence != ask.sequence)
+                    give_up(Error{"a reply from xknockd is of another request", {}, Exit::bug});
+                return answer->answer;
             }
             if (auto done = worker_.put_off(**std::move(received)); !done)
                 give_up(done.error());
@@ -47,29 +52,30 @@ class Worker::GrantRequests : public authz::Firewall {
     }
     [[noreturn]] static void give_up(const Error& error) {
         log::error(error);
-        ::_exit(static_cast<int>(Exit::failed));
+        ::_exit(static_cast<int>(error.exit));
     }
 
     Worker& worker_;
+    std::uint32_t own_sequence_ = 0;
 };
 
 void Worker::judge(const authz::Record& record) {
     const Now now = Now::read();
     look_at_clock(now);
     GrantRequests pinholes(*this);
-    conclude(judge_->judge(record, now, pinholes), now);
+    conclude(judge_->judge(record, now, pinholes), pinholes, now);
 }
 
 void Worker::end_overdue() {
     const Now now = Now::read();
     GrantRequests pinholes(*this);
-    judge_->end_overdue(now, pinholes, [&](const authz::Outcome& outcome) { conclude(outcome, now); });
+    judge_->end_overdue(now, pinholes, [&](const authz::Outcome& outcome) { conclude(outcome, pinholes, now); });
 }
 
-void Worker::conclude(const authz::Outcome& outcome, const Now& now) {
+void Worker::conclude(const authz::Outcome& outcome, const GrantRequests& pinholes, const Now& now) {
     log_outcome(outcome, now);
     if (const authz::Accepted* accepted = outcome.accepted(); accepted != nullptr && accepted->waiting)
-        undone_[sequence_] = *accepted->waiting;
+        undone_[pinholes.sequence()] = *accepted->waiting;
     const authz::Refused* refused = outcome.refused();
     if (refused != nullptr && refused->reason == authz::Reject::wrong_code && refused->locked_for_good) {
         Notice notice;
@@ -86,10 +92,10 @@ void Worker::ask_again() {
         if (state_.asked(i).live == 0)
             continue;
         if (judge_->ask_again(i, Now::read(), pinholes) == Answer::waiting)
-            undone_[sequence_] = i;
+            undone_[pinholes.sequence()] = i;
     }
     const Now now = Now::read();
-    judge_->resume(now, pinholes, [&](const authz::Outcome& outcome) { conclude(outcome, now); });
+    judge_->resume(now, pinholes, [&](const authz::Outcome& outcome) { conclude(outcome, pinholes, now); });
 }
 
 } // namespace xk::worker

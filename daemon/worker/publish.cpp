@@ -50,15 +50,17 @@ Result<void> Worker::follow_clock(bool was_set) {
             return sent;
         was_set = true;
     }
-    return publish(now, was_set);
+    return publish(now, was_set ? TagScope::all : TagScope::more);
 }
 
-Result<void> Worker::publish(const Now& now, bool all) {
+Result<void> Worker::publish(const Now& now, TagScope scope, std::span<const std::uint32_t> changed) {
     const auto skew = judge_->policy().settings.skew;
     const authz::SlotRange range = authz::published_slots(now.wall, skew);
     const bool credible = clock_is_credible(now);
     auto message = std::make_unique<Tags>();
     message->generation = generation_;
+    message->scope = static_cast<std::uint32_t>(scope);
+    message->first = 1;
     const auto flush = [&](bool last) -> Result<void> {
         message->last = last ? 1 : 0;
         auto sent = say(*message);
@@ -66,29 +68,40 @@ Result<void> Worker::publish(const Now& now, bool all) {
         message->count = 0;
         return sent;
     };
-    message->first = all ? 1 : 0;
     const Secret<CredentialKeys>& keys = judge_->keys();
-    for (Slot slot = range.first; credible && slot <= range.last; ++slot) {
-        if (!all && slot >= published_.first && slot <= published_.last)
-            continue;
+    const auto add = [&](Slot slot, std::uint32_t place) -> Result<void> {
+        if (authz::is_nobodys(keys[place]))
+            return {};
         const authz::TagLife life = authz::tag_life(slot, skew);
-        for (std::uint32_t i = 0; i < keys.size(); ++i) {
-            GateKeys gate = gate_keys(keys[i].gate, slot);
-            const Wiped wiped(gate);
-            TagRecord& record = message->tags[message->count++];
-            record = {gate.tag,
-                      gate.mac_key,
-                      slot,
-                      now.boot_at(life.from).time_since_epoch().count(),
-                      now.boot_at(life.until).time_since_epoch().count(),
-                      i,
-                      0};
-            if (message->count == kTagsInMessage)
-                if (auto sent = flush(false); !sent)
-                    return sent;
-        }
+        GateKeys gate = gate_keys(keys[place].gate, slot);
+        const Wiped wiped(gate);
+        message->tags[message->count++] = {gate.tag,
+                                           gate.mac_key,
+                                           slot,
+                                           now.boot_at(life.from).time_since_epoch().count(),
+                                           now.boot_at(life.until).time_since_epoch().count(),
+                                           place,
+                                           0};
+        return message->count == kTagsInMessage ? flush(false) : Result<void>();
+    };
+    const auto add_all = [&](Slot slot) -> Result<void> {
+        for (const std::uint32_t place : changed)
+            if (auto sent = add(slot, place); !sent)
+                return sent;
+        for (std::uint32_t place = 0; scope != TagScope::changed && place < keys.size(); ++place)
+            if (auto sent = add(slot, place); !sent)
+                return sent;
+        return {};
+    };
+    for (Slot slot = range.first; credible && slot <= range.last; ++slot) {
+        if (scope == TagScope::more && slot >= published_.first && slot <= published_.last)
+            continue;
+        if (auto sent = add_all(slot); !sent)
+            return sent;
     }
-    published_ = credible ? range : authz::SlotRange{};
+    // Those of one credential are of the slots that are published already; a slot that came near meanwhile is next.
+    if (scope != TagScope::changed)
+        published_ = credible ? range : authz::SlotRange{};
     auto sent = flush(true);
     wipe(*message);
     return sent;

@@ -100,8 +100,9 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
         return std::unique_ptr<Worker>();
     const auto setup = as<Setup>(**received);
     auto& fds = (**received).fds;
-    if (!setup || setup->replay_entries < 1 || setup->replay_entries > authz::kMostReplayEntries ||
-        setup->has_copy > 1 || setup->has_previous > 1 || fds.size() != 2 + setup->has_copy + setup->has_previous)
+    if (Conversation(Side::worker).admit(**received, BootClock::now()) || setup->replay_entries < 1 ||
+        setup->replay_entries > authz::kMostReplayEntries || setup->has_copy > 1 || setup->has_previous > 1 ||
+        fds.size() != 2 + setup->has_copy + setup->has_previous)
         return Error{"the first message is not Setup", {}, Exit::bug};
 
     // With the rights that we were given: everything that needs them.
@@ -177,8 +178,8 @@ Result<void> Worker::wait_for_room() {
 }
 
 Result<void> Worker::put_off(Received received) {
-    if (handle_at_once(received))
-        return {};
+    if (const Rule* rule = rule_of(type_of(received)); rule != nullptr && rule->at_once)
+        return handle(std::move(received));
     if (waiting_.size() == kMostWaiting)
         return Error{"xknockd says more than can wait", {}, Exit::bug};
     waiting_.push_back(std::move(received));
@@ -218,71 +219,94 @@ Result<void> Worker::run() {
     }
 }
 
-bool Worker::handle_at_once(const Received& received) {
-    if (const auto ban = as<privsep::Ban>(received)) {
-        authz::Ban until;
-        if (!ban->for_ever)
-            until.until = BootTime(std::chrono::nanoseconds(ban->until));
-        bans_.add(ban->prefix, until);
-    } else if (const auto unban = as<Unban>(received)) {
-        bans_.remove(unban->prefix);
-    } else if (const auto panic = as<privsep::Panic>(received)) {
-        in_panic_ = panic->on != 0;
-        if (judge_)
-            judge_->set_panic(in_panic_);
-    } else if (const auto done = as<GrantCommitted>(received)) {
-        if (const auto asked = undone_.extract(done->sequence))
-            state_.end_asked(asked.mapped(), done->failed == 0);
-    } else {
-        return false;
-    }
-    return true;
+constexpr Handler<Worker> Worker::kHandlers[] = {
+    {Type::ban, &Worker::handle_ban},
+    {Type::unban, &Worker::handle_unban},
+    {Type::panic, &Worker::handle_panic},
+    {Type::grant_committed, &Worker::handle_committed},
+    {Type::new_policy, &Worker::handle_new_policy},
+    {Type::secrets, &Worker::handle_secrets},
+    {Type::activate, &Worker::handle_activate},
+    {Type::unlock, &Worker::handle_unlock},
+    {Type::accept_clock, &Worker::handle_accept_clock},
+    {Type::raise_horizon, &Worker::handle_raise_horizon},
+    {Type::ping, &Worker::handle_ping},
+    {Type::reply_grant, &Worker::handle_reply},
+};
+
+Result<void> Worker::admit(const Received& received) {
+    if (const auto fault = conversation_.admit(received, BootClock::now()))
+        return Error{
+            "a message from xknockd makes no sense here: " + text_of(*fault, type_of(received)), {}, Exit::bug};
+    return {};
 }
 
 Result<void> Worker::handle(Received received) {
-    if (handle_at_once(received))
-        return {};
-    switch (type_of(received)) {
-    case Type::new_policy:
-        if (const auto message = as<NewPolicy>(received))
-            return handle_new_policy(*message, received);
-        break;
-    case Type::secrets:
-        if (const auto message = as<Secrets>(received))
-            return handle_secrets(*message, received);
-        break;
-    case Type::activate:
-        return handle_activate();
-    case Type::unlock:
-        if (const auto message = as<Unlock>(received);
-            message && judge_ && message->credential < judge_->policy().credentials.size()) {
-            judge_->unlock(message->credential);
-            return {};
-        }
-        break;
-    case Type::accept_clock:
-        state_.accept_clock(Now::read(), skew());
-        earliest_ = WallTime::min();
-        return follow_clock(true);
-    case Type::raise_horizon:
-        state_.raise_horizon(Now::read(), skew());
-        return say(HorizonRaised{});
-    case Type::ping:
-        if (const auto message = as<Ping>(received)) {
-            Pong pong;
-            pong.number = message->number;
-            if (judge_)
-                end_overdue();
-            tell_the_rest();
-            return say(pong);
-        }
-        break;
-    case Type::reply_grant: // to a question that was given up
-        return {};
-    default:
-        break;
-    }
-    return Error{"a message from xknockd makes no sense here", {}, Exit::bug};
+    static_assert(handles_all(Side::worker, kServing, kHandlers));
+    if (auto fine = admit(received); !fine)
+        return fine;
+    for (const auto& handler : kHandlers)
+        if (handler.type == type_of(received))
+            return (this->*handler.handle)(received);
+    return Error{"a message from xknockd has no handler", {}, Exit::bug};
 }
+
+Result<void> Worker::handle_ban(Received& received) {
+    const auto ban = *as<privsep::Ban>(received);
+    authz::Ban until;
+    if (!ban.for_ever)
+        until.until = BootTime(std::chrono::nanoseconds(ban.until));
+    bans_.add(ban.prefix, until);
+    return {};
+}
+
+Result<void> Worker::handle_unban(Received& received) {
+    bans_.remove(as<Unban>(received)->prefix);
+    return {};
+}
+
+Result<void> Worker::handle_panic(Received& received) {
+    in_panic_ = as<privsep::Panic>(received)->on != 0;
+    if (judge_)
+        judge_->set_panic(in_panic_);
+    return {};
+}
+
+Result<void> Worker::handle_committed(Received& received) {
+    const auto done = *as<GrantCommitted>(received);
+    if (const auto asked = undone_.extract(done.sequence))
+        state_.end_asked(asked.mapped(), done.failed == 0);
+    return {};
+}
+
+// Of somebody who is gone meanwhile: there is nothing to forget.
+Result<void> Worker::handle_unlock(Received& received) {
+    if (const auto place = judge_->policy().find_credential(as<Unlock>(received)->credential))
+        judge_->unlock(static_cast<std::uint32_t>(*place));
+    return {};
+}
+
+Result<void> Worker::handle_accept_clock(Received&) {
+    state_.accept_clock(Now::read(), skew());
+    earliest_ = WallTime::min();
+    return follow_clock(true);
+}
+
+Result<void> Worker::handle_raise_horizon(Received&) {
+    state_.raise_horizon(Now::read(), skew());
+    return say(HorizonRaised{});
+}
+
+Result<void> Worker::handle_ping(Received& received) {
+    Pong pong;
+    pong.number = as<Ping>(received)->number;
+    if (judge_)
+        end_overdue();
+    tell_the_rest();
+    return say(pong);
+}
+
+// GrantRequests waits for each of them: none comes later.
+Result<void> Worker::handle_reply(Received&) { return Error{"a reply from xknockd comes late", {}, Exit::bug}; }
 
 } // namespace xk::worker

@@ -60,7 +60,7 @@ void Tags::load() {
     // Tags of the daemon before us: known, so that they can be taken away.
     if (!loaded_)
         for (const Key key : keys_of<Key>(tags_fd(*filter_)))
-            known_.try_emplace(key, BootTime::max(), true);
+            known_.try_emplace(key, Known{BootTime::max(), true});
     loaded_ = true;
 }
 
@@ -76,16 +76,25 @@ Result<void> Tags::add(const std::vector<PublishedTag>& tags) {
             word = __builtin_bswap64(word);
 #endif
         value.slot = t.slot;
-        value.credential = t.credential;
+        value.credential = t.place;
         value.not_before = boot_ns(t.not_before);
         value.expires = boot_ns(t.expires);
         auto done = put(tags_fd(*filter_), key, value, "tags");
         explicit_bzero(&value, sizeof value);
         if (!done)
             return done;
-        known_[key] = {t.expires, true};
+        if (!known_.insert_or_assign(key, Known{t.expires, true}).second)
+            continue;
+        remember(t.place, key);
     }
     return {};
+}
+
+// A credential has a handful of tags at a time, so that looking through them costs nothing.
+void Tags::remember(std::uint32_t place, Key key) {
+    std::vector<Key>& keys = by_place_[place];
+    std::erase_if(keys, [&](Key old) { return !known_.contains(old); });
+    keys.push_back(key);
 }
 
 void Tags::erase(Key key) { bpf_map_delete_elem(tags_fd(*filter_), &key); }
@@ -93,20 +102,39 @@ void Tags::erase(Key key) { bpf_map_delete_elem(tags_fd(*filter_), &key); }
 void Tags::begin_replacement() {
     load();
     for (auto& [key, entry] : known_)
-        entry.second = false;
+        entry.is_current = false;
 }
 
 void Tags::end_replacement() {
     std::erase_if(known_, [&](const auto& known) {
-        if (!known.second.second)
+        if (!known.second.is_current)
             erase(known.first);
-        return !known.second.second;
+        return !known.second.is_current;
     });
+}
+
+void Tags::begin_replacement_of(const std::set<std::uint32_t>& places) {
+    for (const std::uint32_t place : places)
+        for (const Key key : by_place_[place])
+            if (const auto known = known_.find(key); known != known_.end())
+                known->second.is_current = false;
+}
+
+void Tags::end_replacement_of(const std::set<std::uint32_t>& places) {
+    for (const std::uint32_t place : places)
+        std::erase_if(by_place_[place], [&](Key key) {
+            const auto known = known_.find(key);
+            if (known == known_.end() || known->second.is_current)
+                return known == known_.end();
+            erase(key);
+            known_.erase(known);
+            return true;
+        });
 }
 
 void Tags::expire(BootTime now) {
     std::erase_if(known_, [&](const auto& known) {
-        const bool over = known.second.first <= now;
+        const bool over = known.second.expires <= now;
         if (over)
             erase(known.first);
         return over;

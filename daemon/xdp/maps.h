@@ -21,7 +21,7 @@ struct PublishedTag {
     wire::Tag tag{};
     Bytes<wire::kMacKeySize> mac_key{};
     std::uint64_t slot = 0;
-    std::uint32_t credential = 0;
+    std::uint32_t place = 0; // of the credential, in the map of credentials
     BootTime not_before{};
     BootTime expires{};
 };
@@ -38,17 +38,26 @@ class Tags {
     // Takes away every tag in the map that was not add()ed after begin_replacement().
     void begin_replacement();
     void end_replacement();
+    // The same for the tags of these places alone, in the time that those need.
+    void begin_replacement_of(const std::set<std::uint32_t>& places);
+    void end_replacement_of(const std::set<std::uint32_t>& places);
     // Takes away what is over.
     void expire(BootTime now);
     std::size_t count() const { return known_.size(); }
 
   private:
     using Key = std::uint64_t; // the tag's bytes as they stand in memory
+    struct Known {
+        BootTime expires;
+        bool is_current; // in the present publication
+    };
     void load();
     void erase(Key key);
+    void remember(std::uint32_t place, Key key);
 
     Filter* filter_;
-    std::map<Key, std::pair<BootTime, bool>> known_; // expiry; is in the present publication
+    std::map<Key, Known> known_;
+    std::map<std::uint32_t, std::vector<Key>> by_place_; // also some that are gone; none of a daemon before us
     bool loaded_ = false;
 };
 

@@ -8,6 +8,16 @@ configure
 enroll_everybody
 enroll eve pc --factor none
 sed -i '$ a enabled: false' "$D/etc/users/eve.yaml"
+# right USER YAML: a user with this rule
+right() {
+	enroll "$1" pc --factor none
+	sed -i "\$ a $2" "$D/etc/users/$1.yaml"
+}
+right hal "hours: [$(LC_ALL=C date -d '+3 days' +%a | tr "[:upper:]" "[:lower:]")]"
+right fay "valid_from: $(date -d '+3 days' +%F)"
+right pat "valid_until: $(date -d '-3 days' +%F)"
+right ned 'networks: [198.51.100.0/24]'
+right del 'binding: explicit\nnetworks: [198.51.100.0/24]\nexplicit_networks: [203.0.113.0/24]'
 listen 22 80 8022
 start
 ctl ban 203.0.113.9 >/dev/null
@@ -23,6 +33,9 @@ refused "a port of no service" refused
 refused "a service of somebody else" refused
 refused "of another configuration" refused
 refused "a user who is disabled" refused
+for what in "outside of the hours" "before the first day" "after the last day" "outside of the networks" "for whom it may not"; do
+	refused "$what" refused
+done
 refused "a credential of nobody" refused
 refused "the operator's own" refused
 refused "an address of this host" own-address
@@ -40,7 +53,8 @@ contains "also of what it says to come from before a reload" "$(cat "$D/log")" "
 ctl close anna >/dev/null
 stop
 
-for attack in many-tags tag-of-nobody short unknown descriptors verb bool protocol notice pong notices messages; do
+for attack in many-tags tag-of-nobody short unknown descriptors verb bool protocol notice pong notices messages \
+	late-ready report horizon xknockds-own changed scope other-generation; do
 	export XK_EVIL=$attack
 	start
 	code=0
@@ -49,14 +63,20 @@ for attack in many-tags tag-of-nobody short unknown descriptors verb bool protoc
 	contains "and says why" "$(tail -n 2 "$D/log")" "xknock-worker "
 	refuse "the ruleset stands" can_connect "$CLI" 192.0.2.1 22
 	contains "the filter is attached" "$(in_srv ip link show host0)" xdp
+	case $attack in
+	late-ready) contains "it is the phase" "$(tail -n 2 "$D/log")" "in the wrong phase" ;;
+	report | horizon | pong) contains "it was not asked" "$(tail -n 2 "$D/log")" "that nobody asked for" ;;
+	xknockds-own) contains "it is the direction" "$(tail -n 2 "$D/log")" "in the wrong direction" ;;
+	esac
 	case $attack in notices | messages) contains "it is the budget" "$(tail -n 2 "$D/log")" "says more than it can" ;; esac
 done
-for attack in begin all-read; do
+for attack in begin all-read early-tags early-request early-notice; do
 	export XK_EVIL=$attack
 	code=0
 	daemon_command >"$D/log" 2>&1 || code=$?
 	equal "$attack: the start ends" "$code" 1
 	contains "and says why" "$(cat "$D/log")" "xknock-worker said something that makes no sense"
+	case $attack in early-*) contains "it is the phase" "$(cat "$D/log")" "in the wrong phase" ;; esac
 done
 
 say "one that asks without a pause"

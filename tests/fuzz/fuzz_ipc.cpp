@@ -3,7 +3,7 @@
 // A worker that was taken over: any bytes as its messages, and any request for pinholes. A message counts only with
 // its own type and size, and a pinhole opens only for somebody who is entitled to it, at an address that a
 // pinhole can be opened for, within all limits.
-#include "daemon/privsep/messages.h"
+#include "daemon/privsep/request_table.h"
 #include "fixtures.h"
 
 using namespace xk;
@@ -34,7 +34,8 @@ void check_as_each(ByteView bytes) {
 void check_message(ByteView bytes) {
     using namespace privsep;
     check_as_each<Setup, NewPolicy, Secrets, Activate, privsep::Ban, Unban, ReplyGrant, Unlock, AcceptClock, Ping,
-                  Ready, SecretsRead, Tags, RequestGrant, Notice, Pong>(bytes);
+                  Ready, SecretsRead, Tags, RequestGrant, Notice, Pong, GrantCommitted, privsep::Panic, RaiseHorizon,
+                  HorizonRaised>(bytes);
 }
 
 template <typename M>
@@ -44,6 +45,30 @@ M message_from(Input& in) {
     std::memcpy(static_cast<void*>(&message), bytes.data(), sizeof message);
     message.type = M::kType;
     return message;
+}
+
+// Whatever comes, in whatever phase: what the request table admits is a message to xknockd, of its size, in its phase,
+// and was asked for where it is an answer.
+void check_admission(ByteView bytes) {
+    using namespace privsep;
+    if (bytes.empty())
+        return;
+    const Phase phases[] = {Phase::set_up, Phase::hand_over, Phase::judging};
+    const Phase phase = phases[bytes[0] % std::size(phases)];
+    Received received;
+    received.bytes.assign(bytes.begin() + 1, bytes.end());
+    Conversation conversation(Side::xknockd, phase);
+    for (const bool asked : {false, true}) {
+        if (asked)
+            for (const Type type : {Type::setup, Type::new_policy, Type::ping, Type::raise_horizon})
+                conversation.was_sent(type);
+        if (conversation.admit(received, kStart.boot))
+            continue;
+        const privsep::Rule* const rule = rule_of(type_of(received));
+        FUZZ_CHECK(rule != nullptr && rule->to == Side::xknockd && received.bytes.size() == rule->size);
+        FUZZ_CHECK((rule->phases & static_cast<std::uint8_t>(phase)) != 0);
+        FUZZ_CHECK(rule->answers == Type{} || asked);
+    }
 }
 
 // Whatever the numbers are: what they mean is written as the same numbers, or they mean nothing.
@@ -60,6 +85,10 @@ void check_meaning(Input& in) {
     const auto notice = message_from<Notice>(in);
     if (const auto kind = checked(notice))
         FUZZ_CHECK(static_cast<std::uint32_t>(*kind) == notice.kind && notice.kind >= 1 && notice.kind <= 3);
+    const auto tags = std::make_unique<Tags>(message_from<Tags>(in));
+    if (const auto scope = checked(*tags))
+        FUZZ_CHECK(tags->count <= kTagsInMessage && tags->first <= 1 && tags->last <= 1 &&
+                   static_cast<std::uint32_t>(*scope) <= 2);
 }
 
 // A request with each field either likely or as the input has it.
@@ -124,6 +153,7 @@ void check_requests(Input& in) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     begin_fixed_randomness();
     check_message({data, size});
+    check_admission({data, size});
     Input numbers(data, size);
     check_meaning(numbers);
     Input in(data, size);

@@ -3,6 +3,7 @@
 // A worker that was taken over: begins as the real one does, and then asks xknockd for what it must not get. What to do
 // is in $XK_EVIL; what it was answered goes to standard error, a line each: "evil: WHAT: ANSWER".
 #include "daemon/privsep/messages.h"
+#include "daemon/privsep/policy_file.h"
 #include "daemon/privsep/spawn.h"
 
 #include <sys/socket.h>
@@ -40,12 +41,12 @@ class Evil {
             (void)send(channel_, ready);
         } else if (const auto policy = as<NewPolicy>(r)) {
             generation_ = policy->generation;
-            credentials_.resize(policy->credentials);
-            ::lseek(r.fds[0].get(), static_cast<off_t>(policy->services * sizeof(authz::Service)), SEEK_SET);
-            const auto size = credentials_.size() * sizeof(authz::Credential);
-            if (::read(r.fds[0].get(), credentials_.data(), size) != static_cast<ssize_t>(size))
+            auto change = read_policy_file(*policy, r.fds[0]);
+            if (!change)
                 std::abort();
-            read_secrets(is("all-read") ? policy->credentials : 0);
+            authz::apply(*change, policy_);
+            attack_early();
+            read_secrets(is("all-read") ? policy->changed : 0);
         } else if (const auto secrets = as<Secrets>(r)) {
             read_secrets(secrets->first + secrets->count);
         } else if (as<Activate>(r)) {
@@ -66,17 +67,34 @@ class Evil {
         (void)send(channel_, read);
     }
 
-    void publish(std::uint32_t count, std::uint32_t credential) {
+    // What only a worker that judges may say.
+    void attack_early() {
+        if (is("early-tags"))
+            publish(0, 0);
+        else if (is("early-request"))
+            (void)send(channel_, request_grant(GrantVerb::open, device("anna/robot").id, {}));
+        else if (is("early-notice"))
+            (void)send(channel_, notice(NoticeKind::clock_wrong));
+    }
+
+    static Notice notice(NoticeKind kind) {
+        Notice notice;
+        notice.kind = static_cast<std::uint32_t>(kind);
+        return notice;
+    }
+
+    void publish(std::uint32_t count, std::uint32_t place, TagScope scope = TagScope::all) {
         auto tags = std::make_unique<Tags>();
         tags->first = tags->last = 1;
         tags->generation = generation_;
+        tags->scope = static_cast<std::uint32_t>(scope);
         tags->count = count;
-        tags->tags[0].credential = credential;
+        tags->tags[0].place = place;
         (void)send(channel_, *tags);
     }
 
     const authz::Credential& device(const std::string& label) const {
-        for (const authz::Credential& c : credentials_)
+        for (const authz::Credential& c : policy_.credentials)
             if (c.label() == label)
                 return c;
         std::abort();
@@ -139,20 +157,35 @@ class Evil {
         if (how == "busy")
             return busy();
         if (how == "notices") {
-            Notice notice;
-            notice.kind = static_cast<std::uint32_t>(NoticeKind::locked_for_good);
-            notice.credential = device("anna/robot").id;
-            return flood(notice);
+            Notice locked = notice(NoticeKind::locked_for_good);
+            locked.credential = device("anna/robot").id;
+            return flood(locked);
         }
-        if (how == "messages") // that cost next to nothing: of another configuration
-            return flood(SecretsRead{});
+        if (how == "messages") { // that cost next to nothing: publications of no tag
+            auto tags = std::make_unique<Tags>();
+            tags->generation = generation_;
+            return flood(*tags);
+        }
+        if (how == "late-ready")
+            return void(send(channel_, Ready{}));
+        if (how == "report")
+            return void(send(channel_, SecretsRead{}));
+        if (how == "horizon")
+            return void(send(channel_, HorizonRaised{}));
+        if (how == "xknockds-own")
+            return void(send(channel_, Activate{}));
+        if (how == "changed")
+            return publish(1, 0, TagScope::changed);
+        if (how == "scope")
+            return publish(0, 0, static_cast<TagScope>(9));
+        if (how == "other-generation") {
+            generation_ += 7;
+            return publish(0, 0);
+        }
         if (how == "pong")
             return pong(1000);
-        if (how == "notice") {
-            Notice notice;
-            notice.kind = 9;
-            return void(send(channel_, notice));
-        }
+        if (how == "notice")
+            return void(send(channel_, notice(static_cast<NoticeKind>(9))));
         if (how == "bool" || how == "protocol") {
             RequestGrant message = request_grant(GrantVerb::open, device("anna/robot").id, {});
             (how == "bool" ? message.single : message.protocol) = 2;
@@ -181,6 +214,12 @@ class Evil {
         open("of another configuration", "bob/phone", "192.0.2.3", "tcp/80");
         claimed_generation_ = generation_;
         open("a user who is disabled", "eve/pc", "192.0.2.2", "tcp/22");
+        // Rights that an honest worker would have looked at.
+        open("outside of the hours", "hal/pc", "192.0.2.2", "tcp/22");
+        open("before the first day", "fay/pc", "192.0.2.2", "tcp/22");
+        open("after the last day", "pat/pc", "192.0.2.2", "tcp/22");
+        open("outside of the networks", "ned/pc", "192.0.2.2", "tcp/22");
+        open("for whom it may not", "del/pc", "192.0.2.2", "tcp/22");
         ask("a credential of nobody", GrantVerb::open, {0xff},
             {0, Address::v4(192, 0, 2, 2), 0, {}, Endpoint::parse("tcp/22").value(), false, 0});
         ask("the operator's own", GrantVerb::open, authz::kOperator,
@@ -198,7 +237,7 @@ class Evil {
     }
 
     Channel channel_{Fd(kWorkerChannel)};
-    std::vector<authz::Credential> credentials_;
+    authz::Policy policy_; // credentials by place
     std::uint32_t claimed_generation_ = 0;
     std::uint32_t generation_ = 0, sequence_ = 0;
     bool began_ = false;

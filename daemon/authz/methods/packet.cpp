@@ -22,6 +22,9 @@ class PacketMethod : public Method {
                     {keys_.data(), keys_.size()});
     }
 
+    void remove_credential(std::uint32_t place) override { tags_.remove(place, keys_[place]); }
+    void add_credential(std::uint32_t place) override { tags_.add(place, keys_[place]); }
+
   private:
     Claim claim_of(const Request& request, const TagTable::Match& by, const wire::Packet& packet,
                    const RequestBytes& bytes) const;

@@ -49,6 +49,8 @@ class SequenceMethod : public Method {
         return claim;
     }
     void follow_clock(const Now&) override {}
+    void remove_credential(std::uint32_t) override {}
+    void add_credential(std::uint32_t) override {}
 
   private:
     const Policy& policy_;

@@ -4,6 +4,7 @@
 // peer that sends more than it can answer. Loads a map and changes the worker's user: root.
 #include "daemon/authz/state.h"
 #include "daemon/privsep/messages.h"
+#include "daemon/privsep/policy_file.h"
 #include "daemon/privsep/spawn.h"
 #include "protocol/encoding.h"
 
@@ -18,6 +19,8 @@
 #include <csignal>
 #include <fstream>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 
 using namespace xk;
@@ -48,12 +51,24 @@ constexpr std::size_t kReplayEntries = 4096;
 struct TestWorker {
     Child worker;
     std::vector<authz::Credential> credentials;
+    std::span<std::uint8_t> state_memory;
 
-    explicit TestWorker(std::uint32_t count) : worker(spawn_child(XK_WORKER).value()) {
+    // `prepare` is given the memory of judgement before the worker is.
+    explicit TestWorker(std::uint32_t count, const std::function<void(authz::State&)>& prepare = {})
+        : worker(spawn_child(XK_WORKER).value()) {
         const Fd ring(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "xk_test", 0, 0, 1u << 16, nullptr));
         const Fd state(::memfd_create("xk-test-state", MFD_CLOEXEC));
         REQUIRE(ring);
-        REQUIRE(::ftruncate(state.get(), authz::state_size(kReplayEntries)) == 0);
+        const std::size_t size = authz::state_size(kReplayEntries);
+        REQUIRE(::ftruncate(state.get(), static_cast<off_t>(size)) == 0);
+        void* const memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, state.get(), 0);
+        REQUIRE(memory != MAP_FAILED);
+        state_memory = {static_cast<std::uint8_t*>(memory), size};
+        if (prepare) {
+            authz::State begun(state_memory);
+            (void)begun.begin({1}, Now::read(), std::chrono::seconds(60), {});
+            prepare(begun);
+        }
         Setup setup;
         setup.uid = kUid;
         setup.gid = kGid;
@@ -71,6 +86,7 @@ struct TestWorker {
     ~TestWorker() {
         ::kill(worker.pid, SIGKILL);
         ::waitpid(worker.pid, nullptr, 0);
+        ::munmap(state_memory.data(), state_memory.size());
     }
     TestWorker(const TestWorker&) = delete;
     TestWorker& operator=(const TestWorker&) = delete;
@@ -83,14 +99,46 @@ struct TestWorker {
         auto received = worker.channel.receive(false).value();
         return received ? as<M>(*received) : std::nullopt;
     }
+    // All credentials, to a worker that judges by none.
     SecretsRead begin() {
-        NewPolicy policy;
-        policy.generation = 5;
-        policy.credentials = static_cast<std::uint32_t>(credentials.size());
-        const Fd file = file_with(credentials.data(), credentials.size() * sizeof(authz::Credential));
-        const int fd = file.get();
-        REQUIRE(send(worker.channel, policy, {&fd, 1}));
+        authz::PolicyChange change;
+        change.places = static_cast<std::uint32_t>(credentials.size());
+        for (std::uint32_t i = 0; i < credentials.size(); ++i)
+            change.changed.push_back({i, credentials[i]});
+        hand_over(change, 5, 0);
         return next<SecretsRead>().value();
+    }
+    void hand_over(const authz::PolicyChange& change, std::uint32_t generation, std::uint32_t base) {
+        auto file = write_policy_file(change).value();
+        file.message.generation = generation;
+        file.message.base = base;
+        const int fd = file.file.get();
+        REQUIRE(send(worker.channel, file.message, {&fd, 1}));
+    }
+    // It judges by all credentials, whose keys are key_of(9); its first tags were read.
+    void judge() {
+        CHECK(begin().next == 0);
+        for (std::uint32_t first = 0; first < credentials.size(); first += 16) {
+            give(first, keys(std::min<std::uint32_t>(16, static_cast<std::uint32_t>(credentials.size()) - first)));
+            CHECK(next<SecretsRead>().has_value());
+        }
+        REQUIRE(send(worker.channel, Activate{}));
+        CHECK(read_tags() == TagScope::all);
+    }
+    // What one publication was of, and its tags by place.
+    std::map<std::uint32_t, std::set<Bytes<8>>> tags;
+    std::size_t tag_messages = 0;
+    TagScope read_tags() {
+        tags.clear();
+        for (tag_messages = 1;; ++tag_messages) {
+            const auto message = next<Tags>();
+            REQUIRE(message.has_value());
+            CHECK((message->first == 1) == (tag_messages == 1));
+            for (std::uint32_t i = 0; i < message->count; ++i)
+                tags[message->tags[i].place].insert(message->tags[i].tag);
+            if (message->last == 1)
+                return static_cast<TagScope>(message->scope);
+        }
     }
     // With these keys, and a factor for each that has one.
     void give(std::uint32_t first, const std::vector<std::string>& keys, std::uint32_t without = 0) {
@@ -157,14 +205,8 @@ TEST_CASE("secrets are asked for a few at a time, and when all are read the conf
         CHECK(read->bad_factors == bad_factors);
     }
     REQUIRE(send(w.worker.channel, Activate{}));
-    while (true) {
-        pollfd there{w.worker.channel.fd(), POLLIN, 0};
-        REQUIRE(::poll(&there, 1, 10'000) == 1);
-        const auto received = w.worker.channel.receive(false).value();
-        REQUIRE(received.has_value());
-        if (const auto tags = as<Tags>(*received); tags && tags->last == 1)
-            break;
-    }
+    CHECK(w.read_tags() == TagScope::all);
+    CHECK(w.tags.size() == 40);
 }
 
 TEST_CASE("a configuration does not count before each credential has had its own secrets, once and in order") {
@@ -245,5 +287,205 @@ TEST_CASE("what waits has an end") {
     TestWorker w(0);
     for (Ping ping; ping.number < 200'000 && send(w.worker.channel, ping); ++ping.number)
         ;
+    CHECK(w.ends());
+}
+
+TEST_CASE("a change of one credential: its secrets are read, its tags are published, and nobody else's") {
+    TestWorker w(1000);
+    w.judge();
+    const auto before = w.tags;
+    CHECK(before.size() == 1000);
+    authz::PolicyChange change;
+    change.places = 1001;
+    w.credentials[500].factor = FactorKind::none;
+    change.changed = {{500, w.credentials[500]}, {1000, w.credentials[0]}};
+    change.changed[1].credential.id = {7};
+    change.emptied = {3};
+    w.hand_over(change, 6, 5);
+    CHECK(w.next<SecretsRead>()->next == 0);
+    Secrets secrets;
+    secrets.count = 2;
+    const Fd files[] = {file_with(key_of(10)), file_with(key_of(11))};
+    const int fds[] = {files[0].get(), files[1].get()};
+    REQUIRE(send(w.worker.channel, secrets, fds));
+    CHECK(w.next<SecretsRead>()->next == 2);
+    REQUIRE(send(w.worker.channel, Activate{}));
+    TagScope scope = w.read_tags();
+    if (scope == TagScope::more) // a slot began meanwhile, or none
+        scope = w.read_tags();
+    CHECK(scope == TagScope::changed);
+    CHECK(w.tag_messages == 1);
+    REQUIRE(w.tags.size() == 2);
+    CHECK(w.tags.contains(1000));
+    for (const auto& tag : w.tags[500])
+        CHECK_FALSE(before.at(500).contains(tag));
+
+    // All of it: the others have what they had, and place 3 nothing.
+    REQUIRE(send(w.worker.channel, AcceptClock{}));
+    CHECK(w.read_tags() == TagScope::all);
+    CHECK(w.tags.size() == 1000);
+    CHECK_FALSE(w.tags.contains(3));
+    for (const auto& [place, tags] : w.tags)
+        if (place != 500 && place != 1000)
+            CHECK(std::ranges::count_if(tags, [&](const auto& tag) { return before.at(place).contains(tag); }) > 0);
+}
+
+TEST_CASE("other settings change the tags of everybody") {
+    TestWorker w(20);
+    w.judge();
+    authz::PolicyChange change;
+    change.places = 20;
+    change.settings.skew = std::chrono::seconds(120);
+    w.hand_over(change, 6, 5);
+    CHECK(w.next<SecretsRead>()->next == 0);
+    REQUIRE(send(w.worker.channel, Activate{}));
+    CHECK(w.read_tags() == TagScope::all);
+    CHECK(w.tags.size() == 20);
+}
+
+TEST_CASE("a change that makes no sense ends it") {
+    authz::PolicyChange sound;
+    sound.places = 20;
+    const std::pair<const char*, std::function<void(TestWorker&)>> attempts[] = {
+        {"of another configuration", [&](TestWorker& w) { w.hand_over(sound, 6, 4); }},
+        {"of nothing, while one counts", [&](TestWorker& w) { w.hand_over(sound, 6, 0); }},
+        {"a place that there is not",
+         [&](TestWorker& w) {
+             authz::PolicyChange change = sound;
+             change.emptied = {20};
+             w.hand_over(change, 6, 5);
+         }},
+        {"fewer places than there are",
+         [&](TestWorker& w) {
+             authz::PolicyChange change = sound;
+             change.places = 19;
+             w.hand_over(change, 6, 5);
+         }},
+        {"a credential of nobody",
+         [&](TestWorker& w) {
+             authz::PolicyChange change = sound;
+             change.changed.push_back({1, {}});
+             w.hand_over(change, 6, 5);
+         }},
+        {"a file that is cut",
+         [&](TestWorker& w) {
+             auto file = write_policy_file(sound).value();
+             file.message.generation = 6;
+             file.message.base = 5;
+             file.message.changed = 1;
+             const int fd = file.file.get();
+             CHECK(send(w.worker.channel, file.message, {&fd, 1}));
+         }},
+        {"without its file",
+         [&](TestWorker& w) {
+             NewPolicy message;
+             message.base = 5;
+             CHECK(send(w.worker.channel, message));
+         }},
+    };
+    for (const auto& [what, attempt] : attempts) {
+        CAPTURE(what);
+        TestWorker w(20);
+        w.judge();
+        attempt(w);
+        CHECK(w.ends());
+    }
+}
+
+TEST_CASE("what its xknockd must not say now ends it, as a bug") {
+    const std::pair<const char*, std::function<void(TestWorker&)>> attempts[] = {
+        {"unlocking while nothing counts", [](TestWorker& w) { CHECK(send(w.worker.channel, Unlock{})); }},
+        {"a reply while nothing counts", [](TestWorker& w) { CHECK(send(w.worker.channel, ReplyGrant{})); }},
+        {"a commitment while nothing counts", [](TestWorker& w) { CHECK(send(w.worker.channel, GrantCommitted{})); }},
+        {"being set up twice",
+         [](TestWorker& w) {
+             const int fds[] = {STDERR_FILENO, STDERR_FILENO};
+             CHECK(send(w.worker.channel, Setup{}, fds));
+         }},
+        {"a reply that it did not ask for",
+         [](TestWorker& w) {
+             w.judge();
+             CHECK(send(w.worker.channel, ReplyGrant{}));
+         }},
+        {"a worker's own message", [](TestWorker& w) { CHECK(send(w.worker.channel, Pong{})); }},
+        {"a message of no type", [](TestWorker& w) { CHECK(w.worker.channel.send(Bytes<64>{77})); }},
+        {"a ban with a descriptor",
+         [](TestWorker& w) {
+             const int fd = STDERR_FILENO;
+             CHECK(send(w.worker.channel, privsep::Ban{}, {&fd, 1}));
+         }},
+        {"a ping of another size", [](TestWorker& w) { CHECK(w.worker.channel.send(Bytes<12>{10})); }},
+    };
+    for (const auto& [what, attempt] : attempts) {
+        CAPTURE(what);
+        TestWorker w(20);
+        attempt(w);
+        CHECK(w.ends());
+    }
+}
+
+TEST_CASE("what is committed later is the request's that it names, in whatever order") {
+    constexpr std::uint32_t kKept = 3;
+    TestWorker w(20, [](authz::State& state) {
+        for (std::uint32_t i = 0; i < kKept; ++i) {
+            authz::Asked asked{};
+            asked.credential = {1, 0, static_cast<std::uint8_t>(i)};
+            asked.request.address = Address::v4(192, 0, 2, static_cast<std::uint8_t>(i));
+            asked.arrived = BootClock::now().time_since_epoch().count();
+            REQUIRE(state.keep(asked) == i);
+        }
+    });
+    const auto live = [&] {
+        std::vector<std::uint64_t> all;
+        const auto* image = reinterpret_cast<const authz::StateImage*>(w.state_memory.data());
+        for (std::uint32_t i = 0; i < kKept; ++i)
+            all.push_back(image->asked[i].live);
+        return all;
+    };
+    w.judge(); // and then it asks again for what a worker before it was promised
+    std::vector<std::uint32_t> sequences;
+    for (std::uint32_t i = 0; i < kKept; ++i) {
+        const auto request = w.next<RequestGrant>();
+        REQUIRE(request.has_value());
+        CHECK(request->address[15] == i);
+        sequences.push_back(request->sequence);
+        ReplyGrant reply;
+        reply.sequence = request->sequence;
+        reply.answer = authz::Answer::waiting;
+        REQUIRE(send(w.worker.channel, reply));
+    }
+    const auto commit = [&](std::uint32_t sequence, bool failed) {
+        GrantCommitted message;
+        message.sequence = sequence;
+        message.failed = failed;
+        REQUIRE(send(w.worker.channel, message));
+        REQUIRE(send(w.worker.channel, Ping{}));
+        REQUIRE(w.next<Pong>().has_value());
+    };
+    CHECK(live() == std::vector<std::uint64_t>{1, 1, 1});
+    commit(sequences[1], false);
+    CHECK(live() == std::vector<std::uint64_t>{1, 0, 1});
+    commit(sequences[1], false); // once
+    commit(sequences[2] + 1, false);
+    CHECK(live() == std::vector<std::uint64_t>{1, 0, 1});
+    commit(sequences[2], true);
+    CHECK(live() == std::vector<std::uint64_t>{1, 0, 0});
+    commit(sequences[0], false);
+    CHECK(live() == std::vector<std::uint64_t>{0, 0, 0});
+}
+
+TEST_CASE("a reply that is another request's ends it") {
+    TestWorker w(20, [](authz::State& state) {
+        authz::Asked asked{};
+        asked.credential = {1};
+        asked.arrived = BootClock::now().time_since_epoch().count();
+        REQUIRE(state.keep(asked) == 0);
+    });
+    w.judge();
+    const auto request = w.next<RequestGrant>();
+    REQUIRE(request.has_value());
+    ReplyGrant reply;
+    reply.sequence = request->sequence + 1;
+    REQUIRE(send(w.worker.channel, reply));
     CHECK(w.ends());
 }

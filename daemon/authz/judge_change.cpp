@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+// How another configuration comes to be what is judged by: only what changed is derived anew.
+#include "daemon/authz/judge.h"
+
+#include <algorithm>
+
+namespace xk::authz {
+namespace {
+
+template <typename T>
+void resize(Secret<T>& secrets, std::size_t count) {
+    Secret<T> more(count);
+    std::copy_n(secrets.data(), std::min(secrets.size(), count), more.data());
+    secrets = std::move(more); // what was there before is wiped with `more`
+}
+
+} // namespace
+
+void Judge::make_room(std::size_t places) {
+    if (keys_.size() < places) {
+        resize(keys_, places);
+        resize(factors_, places);
+    }
+    records_.resize(places, nullptr);
+}
+
+void Judge::empty(std::uint32_t place) {
+    if (place >= keys_.size()) // there was none
+        return;
+    for (const auto& [kind, method] : methods_)
+        method->remove_credential(place);
+    wipe(keys_[place]);
+    wipe(factors_[place]);
+    records_[place] = nullptr;
+}
+
+void Judge::change(PolicyChange change, std::span<const CredentialKeys> keys, std::span<const FactorSecret> factors,
+                   const Now& now) {
+    std::vector<std::uint32_t> changed;
+    for (const PlacedCredential& placed : change.changed)
+        changed.push_back(placed.place);
+    for (const std::uint32_t place : change.emptied)
+        empty(place);
+    for (const std::uint32_t place : changed)
+        empty(place);
+    make_room(change.places);
+    apply(std::move(change), policy_);
+    for (std::size_t i = 0; i < changed.size(); ++i) {
+        keys_[changed[i]] = keys[i];
+        factors_[changed[i]] = factors[i];
+        for (const auto& [kind, method] : methods_)
+            method->add_credential(changed[i]);
+    }
+
+    std::vector<wire::CredentialId> in_use;
+    for (const Credential& credential : policy_.credentials)
+        if (!is_empty_place(credential))
+            in_use.push_back(credential.id);
+    state_.give_back(in_use, now);
+    // Also of those for whom there was no room before.
+    for (std::size_t place = 0; place < records_.size(); ++place)
+        if (records_[place] == nullptr && !is_empty_place(policy_.credentials[place]))
+            records_[place] = state_.credential(policy_.credentials[place].id);
+}
+
+} // namespace xk::authz

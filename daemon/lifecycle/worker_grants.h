@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//
+// WorkerGrants: GrantPort over the tables of grants and bans. It keeps the tickets of requests that wait for a common
+// transaction, and the timer that rings when that is due.
+#pragma once
+
+#include "daemon/bans/bans.h"
+#include "daemon/grants/grants.h"
+#include "daemon/lifecycle/panic.h"
+#include "daemon/monitor/ports.h"
+#include "protocol/base/fd.h"
+
+#include <functional>
+#include <set>
+#include <vector>
+
+namespace xk {
+
+class WorkerGrants : public GrantPort {
+  public:
+    WorkerGrants(Grants& grants, const Bans& bans, const Panic& panic,
+                 std::function<std::set<Address>()> own_addresses);
+
+    // Makes the timer. `on_committed` is told of each ticket that waited.
+    Result<void> begin(std::function<void(Ticket, bool)> on_committed);
+    int timer_fd() const { return timer_.get(); }
+    void on_timer();
+
+    GrantReply open(const authz::GrantRequest& request, Ticket ticket, const Now& now) override;
+    GrantReply close(const authz::GrantRequest& request, const Now& now) override;
+    GrantReply close_all(std::uint32_t credential, const Now& now) override;
+    bool any_waiting() const override { return grants_.any_waiting(); }
+    void settle(const Now& now) override;
+
+  private:
+    GrantReply reply_of(const Grants::Done& done) const;
+
+    Grants& grants_;
+    const Bans& bans_;
+    const Panic& panic_;
+    std::function<std::set<Address>()> own_addresses_;
+    Fd timer_;
+    std::vector<Ticket> waiting_;
+};
+
+} // namespace xk

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/monitor/filter_tags.h"
+
+namespace xk {
+
+Result<void> FilterTags::add(const std::vector<xdp::PublishedTag>& tags) { return tags_.add(tags); }
+void FilterTags::begin_replacement() { tags_.begin_replacement(); }
+void FilterTags::end_replacement() { tags_.end_replacement(); }
+void FilterTags::begin_replacement_of(const std::set<std::uint32_t>& places) { tags_.begin_replacement_of(places); }
+void FilterTags::end_replacement_of(const std::set<std::uint32_t>& places) { tags_.end_replacement_of(places); }
+
+} // namespace xk

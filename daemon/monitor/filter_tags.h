@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//
+// FilterTags: TagPort over the filter's own map.
+#pragma once
+
+#include "daemon/monitor/ports.h"
+
+namespace xk {
+
+class FilterTags : public TagPort {
+  public:
+    explicit FilterTags(xdp::Filter& filter) : tags_(filter) {}
+    // The same pinned map through another filter.
+    void use(xdp::Filter& filter) { tags_.use(filter); }
+    void expire(BootTime now) { tags_.expire(now); }
+    std::size_t count() const { return tags_.count(); }
+
+    Result<void> add(const std::vector<xdp::PublishedTag>& tags) override;
+    void begin_replacement() override;
+    void end_replacement() override;
+    void begin_replacement_of(const std::set<std::uint32_t>& places) override;
+    void end_replacement_of(const std::set<std::uint32_t>& places) override;
+
+  private:
+    xdp::Tags tags_;
+};
+
+} // namespace xk

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// How a configuration comes to the worker: what differs from the one that counts, and the secrets of that. Secrets are
+// pulled, not pushed: what lies in a socket counts against its reader's descriptors, so the worker asks for the next
+// sixteen when it has read the last ones.
+#include "daemon/log.h"
+#include "daemon/monitor/monitor.h"
+#include "daemon/privsep/policy_file.h"
+
+#include <algorithm>
+#include <map>
+
+namespace xk {
+
+using namespace privsep;
+
+namespace {
+
+Error not_a_key(const std::string& file) {
+    return Error{file + ": is not a key: 44 characters of base64 are expected, and not all zero",
+                 "\"knockctl keygen\" makes a new one", Exit::configuration};
+}
+
+Error not_a_factor(const std::string& file) {
+    return Error{
+        file + ": is not a second factor's secret: base32 of 20 to 64 bytes (totp) or base64 of 32 bytes (hmac) is "
+               "expected, and not all zero",
+        "\"knockctl keygen\" makes a new one", Exit::configuration};
+}
+
+} // namespace
+
+Result<void> Monitor::hand_over(config::Config& next, const Check& may_disable) {
+    for (;;) {
+        auto bad = hand_over_once(next);
+        if (!bad) {
+            plan_.reset();
+            return bad.error();
+        }
+        if (bad->empty())
+            return {};
+        plan_.reset();
+        std::ranges::sort(*bad, std::greater(), &BadSecrets::index); // the indices of those before it stay
+        for (const BadSecrets& one : *bad)
+            config::disable(next, one.index, one.error);
+        if (auto fine = may_disable(next); !fine)
+            return fine;
+    }
+}
+
+Result<std::vector<Monitor::BadSecrets>> Monitor::hand_over_once(const config::Config& next) {
+    std::vector<SecretStamps> stamps;
+    for (const config::SecretFiles& files : next.secrets)
+        stamps.push_back(stamp_secrets(files, Now::read().wall, settings_.settled_after));
+    plan_ = places_.plan(config_ ? &config_->policy : nullptr, next.policy, std::move(stamps));
+    auto file = write_policy_file(plan_->change);
+    if (!file)
+        return file.error();
+    file->message.generation = ++last_generation_;
+    file->message.base = generation_;
+    const int fd = file->file.get();
+    if (auto sent = tell(file->message, {&fd, 1}); !sent)
+        return sent.error();
+    std::vector<BadSecrets> bad;
+    auto read = wait_for_secrets_read(0);
+    while (read && read->next < plan_->indices.size())
+        read = hand_over_secrets(next, read->next, bad);
+    if (!read)
+        return read.error();
+    if (read->unlocked_memory)
+        spdlog::warn("the worker's keys could not be locked in memory: raise LimitMEMLOCK");
+    handed_over_count_ = plan_->indices.size();
+    return bad;
+}
+
+// A few, whose files are open only while they are sent: there is a limit of descriptors on both sides.
+Result<SecretsRead> Monitor::hand_over_secrets(const config::Config& next, std::uint32_t first,
+                                               std::vector<BadSecrets>& bad) {
+    const std::vector<std::uint32_t>& indices = plan_->indices;
+    Secrets message;
+    message.first = first;
+    message.count = std::min(kSecretsAtOnce, static_cast<std::uint32_t>(indices.size()) - first);
+    std::vector<Fd> files;
+    std::vector<int> fds;
+    std::map<std::uint32_t, Error> faults; // by index of the credential
+    for (std::uint32_t n = 0; n < message.count; ++n) {
+        auto opened = config::open_secrets(next, indices[first + n]);
+        if (!opened) {
+            message.without |= 1u << n;
+            faults.emplace(indices[first + n], opened.error());
+            continue;
+        }
+        for (Fd& fd : *opened) {
+            fds.push_back(fd.get());
+            files.push_back(std::move(fd));
+        }
+    }
+    if (auto sent = tell(message, fds); !sent)
+        return sent.error();
+    auto read = wait_for_secrets_read(first + message.count);
+    if (!read)
+        return read;
+    for (std::uint32_t n = 0; n < message.count; ++n) {
+        const config::SecretFiles& own = next.secrets[indices[first + n]];
+        if ((read->bad_keys >> n & 1) != 0)
+            faults.emplace(indices[first + n], not_a_key(own.key));
+        else if ((read->bad_factors >> n & 1) != 0)
+            faults.emplace(indices[first + n], not_a_factor(own.factor));
+    }
+    for (auto& [index, error] : faults)
+        bad.push_back({index, std::move(error)});
+    return read;
+}
+
+Result<SecretsRead> Monitor::wait_for_secrets_read(std::uint32_t next) {
+    for (;;) {
+        auto received = wait_for(Type::secrets_read);
+        if (!received)
+            return received.error();
+        const auto read = as<SecretsRead>(*received);
+        if (read->generation != last_generation_)
+            continue; // it came too late: of one that was given up
+        if (read->next != next)
+            return worker_error("said something that makes no sense: a report of other secrets");
+        return *read;
+    }
+}
+
+void Monitor::commit(std::shared_ptr<const config::Config> handed_over) {
+    if (!plan_ || plan_->by_id.size() != handed_over->policy.credentials.size())
+        std::abort(); // a bug: another configuration than the one that was handed over
+    publication_.begin_generation(last_generation_, plan_->touched());
+    generation_ = last_generation_;
+    places_.commit(*std::exchange(plan_, {}));
+    config_ = std::move(handed_over);
+}
+
+Result<void> Monitor::activate() {
+    auto sent = tell(Activate{});
+    if (sent)
+        conversation_.enter(Phase::judging);
+    return sent;
+}
+
+std::vector<bool> Monitor::disabled_places() const {
+    std::vector<bool> disabled(places_.count(), true);
+    for (const authz::Credential& credential : config_->policy.credentials)
+        if (const auto place = places_.find(credential.id))
+            disabled[*place] = !credential.enabled;
+    return disabled;
+}
+
+} // namespace xk

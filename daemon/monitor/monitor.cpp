@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/monitor/monitor.h"
+
+#include "daemon/log.h"
+
+#include <poll.h>
+#include <sys/wait.h>
+
+#include <utility>
+
+namespace xk {
+
+using namespace privsep;
+
+namespace {
+
+constexpr std::chrono::milliseconds kTurn{5};
+
+} // namespace
+
+constexpr Handler<Monitor> Monitor::kHandlers[] = {
+    {Type::secrets_read, &Monitor::handle_secrets_read},
+    {Type::horizon_raised, &Monitor::handle_horizon_raised},
+    {Type::pong, &Monitor::handle_pong},
+    {Type::tags, &Monitor::handle_tags},
+    {Type::request_grant, &Monitor::handle_request},
+    {Type::notice, &Monitor::handle_notice},
+};
+
+Monitor::Monitor(Child worker, World world, Settings settings)
+    : worker_(std::move(worker)), world_(world), settings_(settings), publication_(world.tags) {}
+
+Result<void> Monitor::dispatch(Received& received) {
+    static_assert(handles_all(Side::xknockd, kServing, kHandlers));
+    const Type type = type_of(received);
+    if (const auto fault = conversation_.admit(received, BootClock::now()))
+        return *fault == Fault::too_many ? worker_error("says more than it can have to say: " + text_of(*fault, type))
+                                         : worker_error("said something that makes no sense: " + text_of(*fault, type));
+    for (const auto& handler : kHandlers)
+        if (handler.type == type)
+            return (this->*handler.handle)(received);
+    return worker_error("said something that makes no sense");
+}
+
+Result<Received> Monitor::wait_for(Type type) {
+    const BootTime deadline = BootClock::now() + settings_.patience;
+    while (BootClock::now() < deadline) {
+        auto received = worker_.channel.receive(false);
+        if (!received)
+            return received.error();
+        if (worker_.channel.closed())
+            return worker_error("ended");
+        // What the loop would do; else pinholes that wait for a common transaction would wait for us.
+        if (world_.grants.any_waiting())
+            world_.grants.settle(Now::read());
+        if (!*received) {
+            pollfd ready{worker_.channel.fd(), POLLIN, 0};
+            ::poll(&ready, 1, world_.grants.any_waiting() ? 10 : 100);
+            continue;
+        }
+        if (auto done = dispatch(**received); !done)
+            return done.error();
+        if (type_of(**received) == type)
+            return **std::move(received);
+    }
+    return worker_error("does not answer");
+}
+
+void Monitor::on_readable() {
+    // Each is answered before the next one is read.
+    for (const BootTime end_of_turn = BootClock::now() + kTurn; !has_ended_ && BootClock::now() < end_of_turn;) {
+        auto received = worker_.channel.receive(false);
+        if (!received)
+            return end(received.error());
+        if (worker_.channel.closed())
+            return end(worker_error("ended"));
+        if (!*received)
+            return;
+        if (auto done = dispatch(**received); !done)
+            return end(done.error());
+    }
+}
+
+void Monitor::on_child() {
+    int status = 0;
+    if (worker_.pid <= 0 || ::waitpid(worker_.pid, &status, WNOHANG) != worker_.pid)
+        return;
+    end(worker_error(WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
+                                         : "ended with code " + std::to_string(WEXITSTATUS(status))));
+}
+
+void Monitor::end(Error error) {
+    if (!std::exchange(has_ended_, true))
+        world_.owner.on_worker_end(std::move(error));
+}
+
+bool Monitor::tick() {
+    if (const auto suppressed = grant_log_.take_suppressed(BootClock::now()); suppressed > 0)
+        spdlog::warn("{} more grants were opened or closed than logged", suppressed);
+    // In ticks: time passes while the machine sleeps, and they do not.
+    const std::uint32_t unanswered = ping_ - pong_;
+    if (unanswered > settings_.most_unanswered) {
+        end(worker_error("does not answer"));
+        return false;
+    }
+    Ping ping;
+    ping.number = ++ping_;
+    if (auto sent = tell(ping); !sent) {
+        end(sent.error());
+        return false;
+    }
+    return unanswered < 3;
+}
+
+void Monitor::stop() {
+    worker_.channel.release();
+    int status = 0;
+    for (int i = 0; i < 300 && worker_.pid > 0 && ::waitpid(worker_.pid, &status, WNOHANG) == 0; ++i)
+        ::poll(nullptr, 0, 10);
+}
+
+Result<void> Monitor::wait_for_tags() {
+    while (!publication_.is_published())
+        if (auto received = wait_for(Type::tags); !received)
+            return received.error();
+    return {};
+}
+
+Result<void> Monitor::raise_horizon() {
+    if (auto sent = tell(RaiseHorizon{}); !sent)
+        return sent;
+    if (auto raised = wait_for(Type::horizon_raised); !raised)
+        return raised.error();
+    return {};
+}
+
+Result<void> Monitor::set_panic(bool on) {
+    privsep::Panic message;
+    message.on = on ? 1 : 0;
+    return tell(message);
+}
+
+Result<void> Monitor::unlock(const wire::CredentialId& credential) {
+    Unlock message;
+    message.credential = credential;
+    return tell(message);
+}
+
+Result<void> Monitor::accept_clock() { return tell(AcceptClock{}); }
+
+// wait_for() returns it to whoever asked; where nobody waits any more it is of a hand-over that was given up.
+Result<void> Monitor::handle_secrets_read(Received&) { return {}; }
+Result<void> Monitor::handle_horizon_raised(Received&) { return {}; }
+
+Result<void> Monitor::handle_pong(Received& received) {
+    const std::uint32_t number = as<Pong>(received)->number;
+    if (number != pong_ + 1) // each is answered once, in order
+        return worker_error("said something that makes no sense: a pong of another ping");
+    pong_ = number;
+    return {};
+}
+
+Result<void> Monitor::handle_tags(Received& received) {
+    Tags message = *as<Tags>(received);
+    const Wiped wiped(message);
+    const auto verdict = publication_.take(message, places_);
+    if (!verdict)
+        return verdict.error();
+    switch (*verdict) {
+    case TagPublication::Verdict::taken:
+        return {};
+    case TagPublication::Verdict::of_nobody:
+        return worker_error("published a tag of no credential");
+    case TagPublication::Verdict::senseless:
+        break;
+    }
+    return worker_error("said something that makes no sense: tags of no publication");
+}
+
+void Monitor::report(authz::EventKind kind, const authz::Credential* whom) {
+    authz::Event event;
+    event.kind = kind;
+    event.at = Now::read();
+    if (whom != nullptr) {
+        event.user = whom->user.view();
+        event.device = whom->device.view();
+    }
+    world_.events.on_event(event);
+}
+
+Result<void> Monitor::handle_notice(Received& received) {
+    const auto message = *as<Notice>(received);
+    const auto kind = checked(message);
+    if (!kind)
+        return worker_error("said something that makes no sense: a notice of no kind");
+    switch (*kind) {
+    case NoticeKind::clock_wrong:
+        clock_is_wrong_ = true;
+        spdlog::error("the wall clock is wrong: it is behind knocks that were accepted, or behind this release; no "
+                      "knock is let in until it is right, or until \"knockctl clock accept\"");
+        report(authz::EventKind::clock_wrong);
+        break;
+    case NoticeKind::clock_right:
+        clock_is_wrong_ = false;
+        spdlog::info("the wall clock is right again");
+        report(authz::EventKind::clock_right);
+        break;
+    case NoticeKind::locked_for_good:
+        if (const auto index = config_->policy.find_credential(message.credential)) { // a reload may have removed it
+            const authz::Credential& whom = config_->policy.credentials[*index];
+            spdlog::error("{} had too many wrong codes and is locked until \"knockctl unlock\"", whom.label());
+            report(authz::EventKind::locked, &whom);
+        }
+        break;
+    }
+    return {};
+}
+
+} // namespace xk

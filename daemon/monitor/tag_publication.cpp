@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/monitor/tag_publication.h"
+
+#include <strings.h>
+
+#include <utility>
+
+namespace xk {
+
+using privsep::TagScope;
+
+void TagPublication::begin_generation(std::uint32_t generation, std::set<std::uint32_t> touched) {
+    before_ = std::exchange(generation_, generation);
+    touched_ = std::move(touched);
+    expects_changed_ = before_ != 0;
+    follows_ = false;
+}
+
+void TagPublication::begin(TagScope scope) {
+    if (scope == TagScope::all) {
+        port_.begin_replacement();
+        replaces_all_ = true;
+    } else if (scope == TagScope::changed) {
+        port_.begin_replacement_of(touched_);
+        replaced_ = touched_;
+        expects_changed_ = false;
+    }
+}
+
+void TagPublication::end(TagScope scope) {
+    if (scope == TagScope::all && std::exchange(replaces_all_, false)) {
+        port_.end_replacement();
+        published_ = true;
+    } else if (scope == TagScope::changed) {
+        port_.end_replacement_of(std::exchange(replaced_, {}));
+    }
+}
+
+Result<TagPublication::Verdict> TagPublication::take(const privsep::Tags& message, const Places& places) {
+    const auto scope = checked(message);
+    const bool is_late = message.generation == before_ && before_ != 0 && !follows_;
+    if (!scope || (message.generation != generation_ && !is_late))
+        return Verdict::senseless;
+    // Its own changes are the first that the worker publishes of a generation, and it does so once.
+    if (*scope == TagScope::changed && (is_late || (message.first == 1) != expects_changed_))
+        return Verdict::senseless;
+    follows_ = !is_late;
+    std::vector<xdp::PublishedTag> tags;
+    for (std::uint32_t i = 0; i < message.count; ++i) {
+        const privsep::TagRecord& record = message.tags[i];
+        if (is_late && touched_.contains(record.place))
+            continue;
+        if (!places.is_taken(record.place))
+            return Verdict::of_nobody;
+        tags.push_back({record.tag, record.mac_key, record.slot, record.place,
+                        BootTime(std::chrono::nanoseconds(record.not_before)),
+                        BootTime(std::chrono::nanoseconds(record.expires))});
+    }
+    if (message.first == 1)
+        begin(*scope);
+    auto added = port_.add(tags);
+    for (xdp::PublishedTag& tag : tags)
+        ::explicit_bzero(&tag, sizeof tag);
+    if (!added)
+        return added.error();
+    if (message.last == 1)
+        end(*scope);
+    return Verdict::taken;
+}
+
+} // namespace xk

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+//
+// The request table: every message between xknockd and xknock-worker, who may send it, when, of which size, with how
+// many descriptors, how often, and whether it has to be asked for. Both processes look at it before they look at a
+// message (Conversation::admit), and each binds its own handlers to it (Handler); a type without a handler does not
+// compile. A message that the table does not allow is the end of the worker: for xknockd because that worker is not
+// ours any more, for the worker because its xknockd is broken.
+#pragma once
+
+#include "daemon/privsep/budget.h"
+#include "daemon/privsep/messages.h"
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace xk::privsep {
+
+enum class Side : std::uint8_t { worker, xknockd };
+
+enum class Phase : std::uint8_t {
+    set_up = 1,    // the worker has its rights still, or is giving them up
+    hand_over = 2, // it is in its sandbox, and no configuration counts yet
+    judging = 4,   // one does; another one may be handed over
+};
+inline constexpr std::uint8_t kServing =
+    static_cast<std::uint8_t>(Phase::hand_over) | static_cast<std::uint8_t>(Phase::judging);
+
+// How many messages of the worker's xknockd takes: what an honest worker never gets to. It asks once for a knock, which
+// takes more than ten microseconds to judge; a notice is a credential that was locked for good, or the clock; and all
+// else is tags, of which it sends all (1,000 messages at most) for a new configuration or when the clock was set.
+enum class Allowance : std::uint8_t { none, requests, notices, others };
+
+struct Rule {
+    Type type;
+    std::string_view name;
+    Side to;
+    std::uint8_t phases; // of Phase, together
+    std::uint16_t size;  // exactly
+    std::uint16_t least_fds, most_fds;
+    Type answers; // it comes once for each of these that was sent, and else never; Type{}: for nothing
+    Allowance allowance;
+    bool at_once; // may come in any number and depends on nothing before it, so it waits for no turn
+};
+
+namespace table {
+
+constexpr std::uint8_t kSetUp = static_cast<std::uint8_t>(Phase::set_up);
+constexpr std::uint8_t kJudging = static_cast<std::uint8_t>(Phase::judging);
+
+template <typename M>
+constexpr Rule rule(std::string_view name, Side to, std::uint8_t phases, std::uint16_t least_fds,
+                    std::uint16_t most_fds, Type answers, Allowance allowance, bool at_once) {
+    static_assert(sizeof(M) <= kMaxMessage);
+    return {M::kType, name, to, phases, sizeof(M), least_fds, most_fds, answers, allowance, at_once};
+}
+template <typename M>
+constexpr Rule to_worker(std::string_view name, std::uint8_t phases, std::uint16_t fds = 0) {
+    return rule<M>(name, Side::worker, phases, fds, fds, Type{}, Allowance::none, false);
+}
+template <typename M>
+constexpr Rule at_once(std::string_view name, std::uint8_t phases) {
+    return rule<M>(name, Side::worker, phases, 0, 0, Type{}, Allowance::none, true);
+}
+template <typename M>
+constexpr Rule to_xknockd(std::string_view name, std::uint8_t phases, Allowance allowance, Type answers = Type{}) {
+    return rule<M>(name, Side::xknockd, phases, 0, 0, answers, allowance, false);
+}
+
+} // namespace table
+
+inline constexpr std::array kRequestTable = {
+    table::rule<Setup>("set-up", Side::worker, table::kSetUp, 2, 4, Type{}, Allowance::none, false),
+    table::to_worker<NewPolicy>("policy", kServing, 1),
+    table::rule<Secrets>("secrets", Side::worker, kServing, 0, kMaxFds, Type{}, Allowance::none, false),
+    table::to_worker<Activate>("activation", kServing),
+    table::at_once<Ban>("ban", kServing),
+    table::at_once<Unban>("unban", kServing),
+    table::rule<ReplyGrant>("reply", Side::worker, table::kJudging, 0, 0, Type::request_grant, Allowance::none, false),
+    table::at_once<GrantCommitted>("commitment", table::kJudging),
+    table::to_worker<Unlock>("unlocking", table::kJudging),
+    table::to_worker<AcceptClock>("clock", kServing),
+    table::at_once<Panic>("panic", kServing),
+    table::to_worker<RaiseHorizon>("horizon", kServing),
+    table::to_worker<Ping>("ping", kServing),
+
+    table::to_xknockd<Ready>("readiness", table::kSetUp, Allowance::others, Type::setup),
+    // It answers Secrets as well.
+    table::to_xknockd<SecretsRead>("report", kServing, Allowance::others, Type::new_policy),
+    table::to_xknockd<HorizonRaised>("horizon", kServing, Allowance::others, Type::raise_horizon),
+    table::to_xknockd<Pong>("pong", kServing, Allowance::others, Type::ping),
+    table::to_xknockd<Tags>("tags", table::kJudging, Allowance::others),
+    table::to_xknockd<RequestGrant>("request", table::kJudging, Allowance::requests),
+    table::to_xknockd<Notice>("notice", table::kJudging, Allowance::notices),
+};
+
+constexpr const Rule* rule_of(Type type) {
+    for (const Rule& rule : kRequestTable)
+        if (rule.type == type)
+            return &rule;
+    return nullptr;
+}
+
+// Why a message is not taken.
+enum class Fault : std::uint8_t { unknown, direction, phase, size, descriptors, unasked, too_many };
+std::string_view name_of(Fault fault);
+// "tags in the wrong phase"
+std::string text_of(Fault fault, Type type);
+
+// One side's view of what is said: the phase, which answers are still owed to it, and how much it takes.
+class Conversation {
+  public:
+    explicit Conversation(Side us, Phase phase = Phase::set_up) : us_(us), phase_(phase) {}
+
+    Phase phase() const { return phase_; }
+    void enter(Phase phase) { phase_ = phase; }
+
+    // To be called for each message that we send; where it wants an answer, one is owed from then on.
+    void was_sent(Type type);
+    // Whether the message may be looked at by its handler; nothing: it may. Takes the answer that was owed.
+    std::optional<Fault> admit(const Received& received, BootTime now);
+
+  private:
+    Budget* budget_of(Allowance allowance);
+
+    Side us_;
+    Phase phase_;
+    std::map<Type, std::uint64_t> owed_; // answers, by their type
+    Budget requests_{200'000, 100'000};
+    Budget notices_{authz::kMaxCredentials, 1};
+    Budget others_{16'000, 1'000};
+};
+
+// One row of a process's own half of the table.
+template <typename Owner>
+struct Handler {
+    Type type;
+    Result<void> (Owner::*handle)(Received&);
+};
+
+// Whether each message to `side` that may come in one of `phases` has its handler, and no other has one.
+template <typename Owner, std::size_t N>
+constexpr bool handles_all(Side side, std::uint8_t phases, const Handler<Owner> (&handlers)[N]) {
+    std::size_t wanted = 0, handled = 0; // no pointers: with sanitizers g++ compares none in a constant
+    for (const Rule& rule : kRequestTable) {
+        if (rule.to != side || (rule.phases & phases) == 0)
+            continue;
+        ++wanted;
+        for (const auto& handler : handlers)
+            handled += handler.type == rule.type ? 1 : 0;
+    }
+    return wanted == N && handled == N;
+}
+
+} // namespace xk::privsep

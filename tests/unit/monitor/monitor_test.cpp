@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: MIT
+// What the worker may say, and when; requests, tags and notices; and how it is given up.
+#include "peer.h"
+
+using namespace xk;
+using namespace xk::test;
+using namespace xk::privsep;
+
+namespace {
+
+RequestGrant request_for(std::uint32_t device, std::uint32_t sequence) {
+    authz::GrantRequest request;
+    request.address = Address::v4(192, 0, 2, 9);
+    request.endpoint = {IpProtocol::tcp, 22};
+    RequestGrant message = request_grant(GrantVerb::open, Devices::id_of(device), request);
+    message.sequence = sequence;
+    return message;
+}
+
+Notice notice_of(NoticeKind kind, std::uint32_t device = 0) {
+    Notice notice;
+    notice.kind = static_cast<std::uint32_t>(kind);
+    notice.credential = Devices::id_of(device);
+    return notice;
+}
+
+struct Judging {
+    Devices devices;
+    Peer peer;
+    explicit Judging(std::uint32_t count = 3) : devices(count) { peer.load(devices.config, count); }
+};
+
+} // namespace
+
+TEST_CASE("before a configuration counts the worker may say nothing but what it is asked for") {
+    const std::pair<const char*, std::function<void(Peer&)>> attempts[] = {
+        {"tags in the wrong phase", [](Peer& p) { p.publish(TagScope::all, {}, 1, 0); }},
+        {"request in the wrong phase", [](Peer& p) { p.say(request_for(0, 1)); }},
+        {"notice in the wrong phase", [](Peer& p) { p.say(notice_of(NoticeKind::clock_wrong)); }},
+        {"readiness in the wrong phase", [](Peer& p) { p.say(Ready{}); }},
+        {"report that nobody asked for", [](Peer& p) { p.say(SecretsRead{}); }},
+        {"horizon that nobody asked for", [](Peer& p) { p.say(HorizonRaised{}); }},
+        {"pong that nobody asked for", [](Peer& p) { p.say(Pong{}); }},
+        {"ping in the wrong direction", [](Peer& p) { p.say(Ping{}); }},
+        {"a message of no known type", [](Peer& p) { REQUIRE(p.worker->send(Bytes<64>{77})); }},
+        {"a message of no known type", [](Peer& p) { REQUIRE(p.worker->send(Bytes<3>{})); }},
+    };
+    for (const auto& [why, attempt] : attempts) {
+        CAPTURE(why);
+        Peer peer;
+        attempt(peer);
+        CHECK_FALSE(peer.goes_on());
+        CHECK(peer.end() == std::string("xknock-worker said something that makes no sense: ") + why);
+        CHECK(peer.grants.requests.empty());
+        CHECK(peer.tags.written == 0);
+    }
+}
+
+TEST_CASE("while one counts it may publish, ask and report, and answers only what it is asked") {
+    const std::pair<const char*, std::function<void(Peer&)>> allowed[] = {
+        {"tags", [](Peer& p) { p.publish(TagScope::all, {0}, 1, 1); }},
+        {"a request", [](Peer& p) { p.say(request_for(0, 1)); }},
+        {"a notice", [](Peer& p) { p.say(notice_of(NoticeKind::clock_wrong)); }},
+        {"a pong",
+         [](Peer& p) {
+             CHECK(p.monitor->tick());
+             Pong pong;
+             pong.number = p.hear<Ping>().number;
+             p.say(pong);
+         }},
+    };
+    for (const auto& [what, attempt] : allowed) {
+        CAPTURE(what);
+        Judging j;
+        attempt(j.peer);
+        CHECK(j.peer.goes_on());
+    }
+    const std::pair<const char*, std::function<void(Peer&)>> refused[] = {
+        {"readiness in the wrong phase", [](Peer& p) { p.say(Ready{}); }},
+        {"report that nobody asked for", [](Peer& p) { p.say(SecretsRead{}); }},
+        {"horizon that nobody asked for", [](Peer& p) { p.say(HorizonRaised{}); }},
+        {"pong that nobody asked for", [](Peer& p) { p.say(Pong{}); }},
+        {"policy in the wrong direction", [](Peer& p) { p.say(NewPolicy{}); }},
+        {"a notice of no kind", [](Peer& p) { p.say(Notice{}); }},
+        {"a pong of another ping",
+         [](Peer& p) {
+             p.monitor->tick();
+             Pong pong;
+             pong.number = 2;
+             p.say(pong);
+         }},
+        {"pong with the wrong number of descriptors",
+         [](Peer& p) {
+             p.monitor->tick();
+             const int fd = STDERR_FILENO;
+             p.say(Pong{}, {&fd, 1});
+         }},
+        {"tags of the wrong size",
+         [](Peer& p) {
+             Tags tags;
+             REQUIRE(p.worker->send({reinterpret_cast<const std::uint8_t*>(&tags), sizeof tags - 1}));
+         }},
+    };
+    for (const auto& [why, attempt] : refused) {
+        CAPTURE(why);
+        Judging j;
+        attempt(j.peer);
+        CHECK_FALSE(j.peer.goes_on());
+        CHECK(j.peer.end() == std::string("xknock-worker said something that makes no sense: ") + why);
+    }
+}
+
+TEST_CASE("a worker that says more than it can have to say is given up") {
+    const std::pair<const char*, std::function<void(Peer&)>> floods[] = {
+        {"notice too often", [](Peer& p) { p.say(notice_of(NoticeKind::locked_for_good, 77)); }}, // of nobody: no line
+        {"tags too often", [](Peer& p) { p.publish(TagScope::more, {}, 1, 1); }},
+    };
+    for (const auto& [why, message] : floods) {
+        CAPTURE(why);
+        Judging j;
+        unsigned said = 0;
+        while (said < 200'000 && j.peer.goes_on()) {
+            message(j.peer);
+            ++said;
+        }
+        CHECK(said >= authz::kMaxCredentials);
+        CHECK(said < 200'000);
+        CHECK(j.peer.end() == std::string("xknock-worker says more than it can have to say: ") + why);
+    }
+}
+
+TEST_CASE("a request is passed on with the index that its credential has, and answered by its own number") {
+    Judging j;
+    j.devices.remove(0); // device 2 has another index now, and the same place
+    j.peer.load(j.devices.config, 0);
+    j.peer.grants.answers = {authz::Answer::limit, authz::Answer::refused};
+    j.peer.say(request_for(2, 41));
+    j.peer.say(request_for(0, 42)); // who is gone
+    CHECK(j.peer.goes_on());
+    REQUIRE(j.peer.grants.requests.size() == 2);
+    CHECK(j.peer.grants.requests[0].credential == 1);
+    CHECK(j.peer.grants.requests[0].endpoint.port == 22);
+    CHECK(j.peer.grants.requests[1].credential == UINT32_MAX);
+    CHECK(j.peer.owner.answered == 2);
+    const auto first = j.peer.hear<ReplyGrant>();
+    CHECK(first.sequence == 41);
+    CHECK(first.answer == authz::Answer::limit);
+    CHECK(j.peer.hear<ReplyGrant>().sequence == 42);
+    CHECK(j.peer.hears_nothing());
+}
+
+TEST_CASE("numbers of a request that mean nothing end the worker") {
+    for (const auto& spoil : std::vector<std::function<void(RequestGrant&)>>{[](RequestGrant& r) { r.verb = 9; },
+                                                                             [](RequestGrant& r) { r.protocol = 2; },
+                                                                             [](RequestGrant& r) { r.single = 2; }}) {
+        Judging j;
+        RequestGrant request = request_for(0, 1);
+        spoil(request);
+        j.peer.say(request);
+        CHECK_FALSE(j.peer.goes_on());
+        CHECK(j.peer.grants.requests.empty());
+    }
+}
+
+TEST_CASE("what is committed later belongs to its own request, in whatever order, once") {
+    Judging j;
+    j.peer.grants.answers = {authz::Answer::waiting, authz::Answer::done, authz::Answer::waiting};
+    for (const std::uint32_t sequence : {7u, 8u, 9u})
+        j.peer.say(request_for(0, sequence));
+    CHECK(j.peer.goes_on());
+    for (const std::uint32_t sequence : {7u, 8u, 9u})
+        CHECK(j.peer.hear<ReplyGrant>().sequence == sequence);
+    const auto tickets = j.peer.grants.tickets;
+    j.peer.monitor->on_committed(tickets[2], true);
+    const auto last = j.peer.hear<GrantCommitted>();
+    CHECK(last.sequence == 9);
+    CHECK(last.failed == 0);
+    j.peer.monitor->on_committed(tickets[0], false);
+    const auto first = j.peer.hear<GrantCommitted>();
+    CHECK(first.sequence == 7);
+    CHECK(first.failed == 1);
+    j.peer.monitor->on_committed(tickets[0], true);
+    j.peer.monitor->on_committed(tickets[1], true); // its answer was not to wait
+    CHECK(j.peer.hears_nothing());
+}
+
+TEST_CASE("two requests with one number, as only an evil worker has them, are two") {
+    Judging j;
+    j.peer.grants.answers = {authz::Answer::waiting, authz::Answer::waiting};
+    j.peer.say(request_for(0, 7));
+    j.peer.say(request_for(1, 7));
+    CHECK(j.peer.goes_on());
+    REQUIRE(j.peer.grants.tickets.size() == 2);
+    CHECK(j.peer.grants.tickets[0] != j.peer.grants.tickets[1]);
+}
+
+TEST_CASE("tags: all, more of other slots, and those of what changed alone") {
+    Judging j;
+    Peer& p = j.peer;
+    p.publish(TagScope::all, {0, 1}, 10, 1, true, false);
+    p.publish(TagScope::all, {2}, 12, 1, false, true);
+    CHECK(p.goes_on());
+    CHECK(p.tags.tags() == std::vector<int>{10, 11, 12});
+    REQUIRE(p.monitor->wait_for_tags());
+    p.publish(TagScope::more, {0, 1, 2}, 20, 1);
+    CHECK(p.goes_on());
+    CHECK(p.tags.tags().size() == 6);
+
+    j.devices.write(j.devices.file(1, ".new"), key_text(99));
+    std::filesystem::rename(j.devices.file(1, ".new"), j.devices.file(1, ".key"));
+    j.devices.remove(2);
+    p.load(j.devices.config, 1);
+    p.tags.written = 0;
+    p.publish(TagScope::changed, {1, 1}, 30, 2);
+    CHECK(p.goes_on());
+    CHECK(p.tags.written == 2);
+    CHECK(p.tags.tags() == std::vector<int>{10, 20, 30, 31}); // 1 has other tags, 2 has none
+    p.publish(TagScope::all, {0, 1}, 40, 2);
+    CHECK(p.goes_on());
+    CHECK(p.tags.tags() == std::vector<int>{40, 41});
+}
+
+TEST_CASE("late tags of the configuration before count for whom it did not change") {
+    Judging j;
+    Peer& p = j.peer;
+    p.publish(TagScope::all, {0, 1, 2}, 10, 1);
+    CHECK(p.goes_on());
+    j.devices.config.policy.credentials[1].lifetime = 9s;
+    p.load(j.devices.config, 1);
+    p.publish(TagScope::more, {0, 1, 2}, 20, 1); // said before the worker heard of it; nobody says it again
+    CHECK(p.goes_on());
+    CHECK(p.tags.tags() == std::vector<int>{10, 11, 12, 20, 22});
+    p.publish(TagScope::changed, {1, 1}, 30, 2);
+    CHECK(p.goes_on());
+    CHECK(p.tags.tags() == std::vector<int>{10, 12, 20, 22, 30, 31});
+    p.publish(TagScope::more, {0}, 40, 1); // and not after it followed
+    CHECK_FALSE(p.goes_on());
+}
+
+TEST_CASE("a place that another credential took gets no late tags of the one before") {
+    Judging j;
+    Peer& p = j.peer;
+    p.publish(TagScope::all, {0, 1, 2}, 10, 1);
+    CHECK(p.goes_on());
+    j.devices.remove(1);
+    j.devices.add(9);
+    p.load(j.devices.config, 1);
+    p.publish(TagScope::more, {1}, 20, 1);
+    CHECK(p.goes_on());
+    CHECK(p.tags.tags() == std::vector<int>{10, 11, 12});
+    p.publish(TagScope::changed, {1}, 30, 2);
+    CHECK(p.goes_on());
+    CHECK(p.tags.tags() == std::vector<int>{10, 12, 30});
+}
+
+TEST_CASE("tags that no honest worker publishes end it") {
+    const std::pair<const char*, std::function<void(Peer&)>> attempts[] = {
+        {"of no credential", [](Peer& p) { p.publish(TagScope::more, {3}, 1, 1); }},
+        {"of no credential at all", [](Peer& p) { p.publish(TagScope::more, {1'000'000}, 1, 1); }},
+        {"of another generation", [](Peer& p) { p.publish(TagScope::more, {0}, 1, 2); }},
+        {"of what changed, where nothing did", [](Peer& p) { p.publish(TagScope::changed, {0}, 1, 1); }},
+        {"of no scope", [](Peer& p) { p.publish(static_cast<TagScope>(3), {0}, 1, 1); }},
+        {"more than fit",
+         [](Peer& p) {
+             auto tags = std::make_unique<Tags>();
+             tags->generation = 1;
+             tags->count = kTagsInMessage + 1;
+             p.say(*tags);
+         }},
+    };
+    for (const auto& [what, attempt] : attempts) {
+        CAPTURE(what);
+        Judging j;
+        attempt(j.peer);
+        CHECK_FALSE(j.peer.goes_on());
+        CHECK(j.peer.tags.written == 0);
+    }
+}
+
+TEST_CASE("a filter that takes no tags is an error, and no publication") {
+    Judging j;
+    j.peer.tags.fails = true;
+    j.peer.publish(TagScope::all, {0}, 1, 1);
+    CHECK_FALSE(j.peer.goes_on());
+    CHECK(j.peer.end() == "no memory");
+}
+
+TEST_CASE("notices become events, and the clock is known") {
+    Judging j;
+    j.peer.say(notice_of(NoticeKind::clock_wrong));
+    CHECK(j.peer.goes_on());
+    CHECK(j.peer.monitor->clock_is_wrong());
+    j.peer.say(notice_of(NoticeKind::clock_right));
+    j.peer.say(notice_of(NoticeKind::locked_for_good, 2));
+    j.peer.say(notice_of(NoticeKind::locked_for_good, 77)); // who is gone
+    CHECK(j.peer.goes_on());
+    CHECK_FALSE(j.peer.monitor->clock_is_wrong());
+    const auto& events = j.peer.events.all;
+    REQUIRE(events.size() == 3);
+    CHECK(events[0].kind == authz::EventKind::clock_wrong);
+    CHECK(events[1].kind == authz::EventKind::clock_right);
+    CHECK(events[2].kind == authz::EventKind::locked);
+    CHECK(events[2].user == "anna");
+    CHECK(events[2].device == "d2");
+}
+
+TEST_CASE("a worker that hangs is given up after ten unanswered pings, and the watchdog hears of it before") {
+    Judging j;
+    for (unsigned ping = 0; ping < 11; ++ping) {
+        CHECK(j.peer.monitor->tick() == (ping < 3));
+        CHECK(j.peer.owner.ends.empty());
+    }
+    CHECK_FALSE(j.peer.monitor->tick());
+    CHECK_FALSE(j.peer.monitor->tick());
+    CHECK(j.peer.owner.ends == std::vector<std::string>{"xknock-worker does not answer"}); // told once
+}
+
+TEST_CASE("a worker that answers late is well again") {
+    Judging j;
+    for (unsigned ping = 0; ping < 6; ++ping)
+        j.peer.monitor->tick();
+    Pong pong;
+    for (pong.number = 1; pong.number <= 6; ++pong.number)
+        j.peer.say(pong);
+    CHECK(j.peer.goes_on());
+    CHECK(j.peer.monitor->tick());
+}
+
+TEST_CASE("a worker that ends is told to the owner") {
+    Judging j;
+    j.peer.worker.reset();
+    CHECK_FALSE(j.peer.goes_on());
+    CHECK(j.peer.end() == "xknock-worker ended");
+}
+
+TEST_CASE("the horizon is raised when the worker says so, and not before") {
+    Devices devices(1);
+    Peer peer(50ms);
+    peer.load(devices.config, 1);
+    CHECK_FALSE(peer.monitor->raise_horizon());
+    peer.hear<RaiseHorizon>();
+    peer.say(HorizonRaised{}); // late: of the first, which was given up
+    CHECK(peer.goes_on());
+    peer.say(HorizonRaised{});
+    REQUIRE(peer.monitor->raise_horizon());
+}
+
+TEST_CASE("what is told to the worker without an answer") {
+    Judging j;
+    REQUIRE(j.peer.monitor->set_panic(true));
+    CHECK(j.peer.hear<privsep::Panic>().on == 1);
+    REQUIRE(j.peer.monitor->unlock(Devices::id_of(2)));
+    CHECK(j.peer.hear<Unlock>().credential == Devices::id_of(2));
+    REQUIRE(j.peer.monitor->accept_clock());
+    j.peer.hear<AcceptClock>();
+}
+
+TEST_CASE("the first words: a worker is set up, silent, or says something else") {
+    const auto first_words = [](const std::function<void(Channel&)>& worker) {
+        auto ends = Channel::pair().value();
+        worker(ends.second);
+        const Child child{-1, std::move(ends.first)};
+        auto begin = set_up_worker(child, Setup{}, {}, 10ms);
+        return begin ? std::to_string(begin->begin) : begin.error().message;
+    };
+    const auto ready = [](std::uint32_t begin) {
+        return [begin](Channel& c) {
+            Ready message;
+            message.begin = begin;
+            REQUIRE(send(c, message));
+        };
+    };
+    for (const std::uint32_t begin : {0u, kResumed, kTakenOver, kUnreadable})
+        CHECK(first_words(ready(begin)) == std::to_string(begin));
+    CHECK(first_words(ready(kUnreadable + 1)) ==
+          "xknock-worker said something that makes no sense: a beginning of no kind");
+    CHECK(first_words([](Channel&) {}) == "xknock-worker does not come up");
+    CHECK(first_words([](Channel& c) { REQUIRE(send(c, Pong{})); }) ==
+          "xknock-worker said something that makes no sense: pong in the wrong phase");
+}
