@@ -10,7 +10,7 @@ ENROLL_HOST=ops.example enroll ops jump --factor none
 secret=$(cat "$D/etc/credentials/anna.laptop.otp")
 sed -i '/otp_secret/d' "$D/profiles/anna-laptop.yaml"
 start
-listen 22 80
+READS=yes listen 22 80
 P=(--profiles "$D/profiles")
 # The user's own settings; profiles are looked for elsewhere, so each is named by its path.
 export XDG_CONFIG_HOME=$D/config

@@ -248,8 +248,11 @@ granted() { can_connect "$CLI" 192.0.2.1 "${1:-22}"; }
 listen() {
 	local port
 	for port in "$@"; do
-		# -t: a client that has nothing to say gets its answer, however long the shell takes to begin.
-		background "$SRV" socat -t 10 "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" SYSTEM:'echo hello' 2>/dev/null
+		# -t: a client that has nothing to say gets its answer, however long the shell takes to begin. READS=yes for those
+		# that have something: nobody reads it otherwise, and where the shell ended before it came, socat gives up (EPIPE)
+		# and the answer is lost.
+		background "$SRV" socat -t 10 "TCP6-LISTEN:$port,fork,reuseaddr,ipv6only=0" \
+			SYSTEM:"echo hello${READS:+; cat >/dev/null}" 2>/dev/null
 		eventually 5 listening "$port"
 	done
 }
