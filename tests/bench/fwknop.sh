@@ -58,9 +58,9 @@ fwknop_ready() {
 	kill -0 "$FWKNOP_PID" 2>/dev/null || return 1
 	in_srv iptables -S FWKNOP_INPUT >/dev/null 2>&1 || return 1
 	if [ "$1" = udp ]; then
-		in_srv ss -Hlun 'sport = :62201' | has .
+		in_srv ss -Hlun 'sport = :62201' | matches .
 	else
-		in_srv ss -H0 | has .
+		in_srv ss -H0 | matches .
 	fi
 }
 

@@ -81,7 +81,7 @@ contains "a typing error" "$(ctl ban 198.51.100.66/24 2>&1 || true)" "did you me
 equal "nobody is banned" "$(ctl bans)" "no bans"
 
 check "a ban for a second" ctl ban 198.51.100.66 --for 1s
-free() { ctl bans | has 'no bans'; }
+free() { ctl bans | matches 'no bans'; }
 eventually 10 free || fail "the ban does not end"
 check "ends by itself" can_connect "$STR" 198.51.100.1 8022
 check "a network for a second" ctl ban 198.51.100.64/26 --for 1s
@@ -206,8 +206,8 @@ try_passwords() {
 		if eventually 2 banned; then return; fi
 	done
 }
-banned() { ctl bans | has 198.51.100.66; }
-banned_77() { ctl bans | has 203.0.113.77; }
+banned() { ctl bans | matches 198.51.100.66; }
+banned_77() { ctl bans | matches 203.0.113.77; }
 try_passwords
 eventually 20 banned || fail "fail2ban does not ban: $(tail -qn 5 "$F/log" "$F/auth.log")"
 contains "fail2ban bans him, with the jail's name" "$(ctl bans)" "fail2ban ssh"

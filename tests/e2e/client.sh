@@ -296,14 +296,14 @@ status_of 0 "with a lifetime" robot open ssh --lifetime 7s
 [ "$(ctl grants --json | tr -d ' \n' | grep -o '"endpoint":"tcp/22","expires_in_s":[0-9]*' | grep -o '[0-9]*$')" -le 7 ] ||
 	fail "the lifetime was not taken"
 status_of 0 "close one" robot close ssh
-ssh_is_closed() { ! ctl grants | has tcp/22; }
+ssh_is_closed() { ! ctl grants | matches tcp/22; }
 eventually 5 ssh_is_closed || fail "close does not close"
 equal "leaves the others" "$(grants)" 2
 status_of 0 "close all" robot close --all
 no_grants() { [ "$(grants)" = 0 ]; }
 eventually 5 no_grants || fail "close --all does not close"
 status_of 0 "open without waiting" robot open vpn --no-wait
-vpn_is_open() { ctl grants | has udp/51820; }
+vpn_is_open() { ctl grants | matches udp/51820; }
 eventually 5 vpn_is_open || fail "open --no-wait opens nothing"
 
 say "for somebody else"

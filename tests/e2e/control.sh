@@ -55,7 +55,7 @@ check "the user's other device goes on" knock 192.0.2.1 anna-robot
 ctl close anna >/dev/null
 refuse "unlocking nobody" ctl unlock nobody
 check "unlock" ctl unlock anna/laptop
-unlocked() { ! ctl users | has locked; }
+unlocked() { ! ctl users | matches locked; }
 eventually 5 unlocked || fail "it is still locked"
 check "the code counts again" knock 192.0.2.1 anna-laptop
 

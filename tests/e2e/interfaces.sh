@@ -12,7 +12,7 @@ interfaces() { main "s/^interfaces:.*/interfaces: [$1]/"; }
 status() { ctl status | sed -n 's/^interfaces *//p'; }
 shows() { case $(status) in *"$1"*) ;; *) return 1 ;; esac; }
 becomes() { eventually 10 shows "$1" || fail "status shows: $(status)"; say "status: $1"; }
-attached() { in_srv ip link show "$1" 2>/dev/null | has xdp; }
+attached() { in_srv ip link show "$1" 2>/dev/null | matches xdp; }
 opens() {
 	ctl close anna >/dev/null
 	check "a knock opens" knock 192.0.2.1 anna-robot ssh

@@ -41,9 +41,9 @@ skip() {
 	exit 77
 }
 pass() { say "passed"; }
-# COMMAND | has PATTERN, as grep -q, but reads everything: "grep -q" ends at the first match, the command's next write is
+# COMMAND | matches PATTERN, as grep -q, but reads everything: "grep -q" ends at the first match, the command's next write is
 # answered by SIGPIPE, and with pipefail the whole line fails.
-has() {
+matches() {
 	local text
 	text=$(cat)
 	grep -q "$@" <<<"$text"
@@ -256,7 +256,7 @@ listen() {
 		eventually 5 listening "$port"
 	done
 }
-listening() { in_srv ss -Hltn "sport = :$1" | has .; }
+listening() { in_srv ss -Hltn "sport = :$1" | matches .; }
 
 # session NAME NS ADDRESS PORT: a connection that stays, to something that echoes. talks NAME: what is said comes back.
 session() {

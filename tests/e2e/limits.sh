@@ -48,7 +48,7 @@ list() {
 		    print(f"2001:db8:{0x1000 + (i >> 16):x}:{i & 65535:x}::" + ("/64" if sys.argv[1] == "networks" else "1"))
 	P
 }
-limit() { sed -n "s/^#define $1 //p" "$TOP/bpf/abi.h"; }
+limit() { sed -n "s/^#define $1[[:space:]]*//p" "$TOP/bpf/abi.h"; }
 bans() { ctl status --json | sed -n 's/ *"bans": \([0-9]*\).*/\1/p'; }
 # full KIND LIMIT SET ONE ANOTHER: all but one in one go, then one list with ONE and ANOTHER in it, and ANOTHER alone.
 full() {

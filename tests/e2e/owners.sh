@@ -139,7 +139,7 @@ again
 equal "without the file too" "$(names $S) $(names 203.0.113.64/26) $(names 203.0.113.98)" "one one later"
 # The table is lost: what is written anew has the owners' times.
 in_srv nft delete table inet xknock 2>/dev/null || true
-put_back() { in_nft banned4 | has "$S timeout"; }
+put_back() { in_nft banned4 | matches "$S timeout"; }
 eventually 10 put_back || fail "the table is not put back"
 equal "owners outlive the table" "$(names $S)" one
 ctl unban --all >/dev/null

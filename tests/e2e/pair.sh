@@ -119,7 +119,7 @@ vrrp() {
 	K
 	background "$1" keepalived -n -l -G -f "$D/$4.conf" -p "$D/$4.pid" -r "$D/$4.vrrp.pid" >"$D/$4.log" 2>&1
 }
-has_it() { ip -n "$1" -4 -o addr show dev lan0 | has "$VIRTUAL/"; }
+has_it() { ip -n "$1" -4 -o addr show dev lan0 | matches "$VIRTUAL/"; }
 vrrp "$ONE" 150 "$D/run" vrrp-one
 eventually 15 has_it "$ONE" || fail "the first host does not get the address: $(cat "$D/vrrp-one.log")"
 eventually 5 grep -q refused "$D/notified" || fail "its script was not run"

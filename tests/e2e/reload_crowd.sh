@@ -17,7 +17,7 @@ socat -u "UNIX-RECV:$NOTIFY" "OPEN:$D/notified,creat,append" &
 eventually 5 test -S "$NOTIFY"
 chmod 666 "$NOTIFY"
 # A sanitizer has memory of its own.
-plain() { ! nm -D "$WORKER" | has __asan_init; }
+plain() { ! nm -D "$WORKER" | matches __asan_init; }
 # memory WHAT MIB: the most that the worker ever had.
 memory() {
 	local most

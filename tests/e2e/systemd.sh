@@ -143,7 +143,7 @@ for _ in 1 2 3; do
 	in_str ssh -F none -o BatchMode=yes -o UserKnownHostsFile=/dev/null -o StrictHostKeyChecking=no -o ConnectTimeout=5 \
 		-p 2222 nobody-of-that-name@198.51.100.1 true >/dev/null 2>&1 || true
 done
-in_bans() { inside knockctl bans | tr -s ' ' | has '^198.51.100.66 1h fail2ban sshd'; }
+in_bans() { inside knockctl bans | tr -s ' ' | matches '^198.51.100.66 1h fail2ban sshd'; }
 eventually 20 in_bans || fail "wrong logins ban nobody: $(inside fail2ban-client status sshd)"
 say "real wrong logins, by the journal, are banned"
 refuse "at every port" can_connect "$STR" 198.51.100.1 2222
@@ -192,7 +192,7 @@ for what in "xknockd" "its worker"; do
 	contains "with the grant" "$(inside knockctl grants)" anna/laptop
 	contains "and with its memory" "$(journal | grep 'judgement begins' | tail -1)" "the memory of this boot"
 done
-if inside knockctl status --json | has '"owned": true'; then
+if inside knockctl status --json | matches '"owned": true'; then
 	before=$(show NRestarts)
 	inside kill -KILL "$(show MainPID)"
 	inside nft flush ruleset

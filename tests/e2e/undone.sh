@@ -11,7 +11,7 @@ listen 22 80
 
 say "where the kernel has it, the table is ours and cannot be touched"
 start
-if ctl status --json | has '"owned": true'; then
+if ctl status --json | matches '"owned": true'; then
 	check "a grant" knock 192.0.2.1 anna-robot ssh
 	repaired=$(grep -c 'as it was again' "$D/log" || true)
 	exec 9> >(exec nsenter --net="/run/netns/$STR" "$PROBE" storm --to 198.51.100.1 >"$D/storm")
@@ -114,7 +114,7 @@ refuse "and not any more" can_connect "$STR" 198.51.100.1 22
 equal "the grant is still there" "$(grants)" 1
 
 say "the filter"
-attached() { in_srv ip link show "$1" 2>/dev/null | has xdp; }
+attached() { in_srv ip link show "$1" 2>/dev/null | matches xdp; }
 bpftool link detach pinned "$D/bpf/xknock/link-host0"
 eventually 10 attached host0 || fail "a detached filter stays detached"
 contains "is attached again, and the log says so" "$(cat "$D/log")" "host0: the filter was not attached any more and is again"
@@ -142,7 +142,7 @@ eventually 10 back || fail "an interface that has its name again is not taken up
 ctl close anna >/dev/null
 check "with its old name knocks are heard again" knock 192.0.2.1 anna-robot ssh
 ip -n "$SRV" link del host0
-gone() { ctl status | has 'host0 (missing since '; }
+gone() { ctl status | matches 'host0 (missing since '; }
 eventually 10 gone || fail "status does not say that the interface is gone"
 eventually 5 grep -q 'host0 has no filter, and knocks are not heard there: there is no interface' "$D/log" ||
 	fail "the log does not say that the interface is gone"

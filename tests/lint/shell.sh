@@ -8,7 +8,7 @@ mapfile -t files < <(git ls-files -co --exclude-standard | while read -r file; d
 done)
 [ ${#files[@]} -gt 20 ] || { echo "only ${#files[@]} scripts found" >&2 && exit 1; }
 shellcheck -x -P SCRIPTDIR "${files[@]}"
-# Under pipefail a reader that stops early fails the pipeline whenever its writer is slower (SIGPIPE): has() of
+# Under pipefail a reader that stops early fails the pipeline whenever its writer is slower (SIGPIPE): matches() of
 # tests/e2e/lib.sh and "sed -n 1p" read everything. A shell of its own (sh -c) has no pipefail.
 mapfile -t strict < <(grep -lE 'pipefail|lib\.sh' "${files[@]}" | grep -vE '^tests/(lint/shell\.sh$|vm/init/)')
 if grep -nE '(^|[^|])\|[[:space:]]*(grep -[a-zA-Z]*q|head\b)' "${strict[@]}" | grep -vE 'sh -c|SIGPIPE|:[[:space:]]*#'; then
