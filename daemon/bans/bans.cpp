@@ -21,9 +21,10 @@ Result<void> Bans::adopt(BanFile file, const Now& now) {
     if (auto fine = file_.check(); !fine)
         return fine;
     auto kept = file_.read();
+    const bool has_file = kept && *kept;
     if (!kept)
         log::error(std::move(kept).error().within("whose the bans are"));
-    else if (*kept)
+    else if (has_file)
         book_ = **std::move(kept);
     book_.expire(now.boot);
     // The file can lack what the disk did not take, or be of a release that had none; without it the filter's maps may
@@ -34,7 +35,6 @@ Result<void> Bans::adopt(BanFile file, const Now& now) {
     for (const auto& [prefix, ban] : left.all())
         if (book_.claims_of(prefix).empty() || authz::is_longer(ban.until, book_.until_for_filter(prefix)))
             unknown.emplace(prefix, ban);
-    const bool has_file = kept && *kept;
     if ((!unknown.empty() || !has_file) && in_nftables()) {
         auto in_sets = nft::read_bans(parts_.sets, now.boot);
         if (!in_sets)

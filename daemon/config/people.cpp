@@ -11,7 +11,6 @@ namespace xk::config {
 namespace {
 
 namespace fs = std::filesystem;
-using yaml::Place;
 using yaml::Section;
 
 // The .yaml files of a directory, in a fixed order. An absent directory is an empty one.
