@@ -10,7 +10,9 @@ cd "$(dirname "$0")/../.."
 # until then, and daemon/authz/state_before.h its layout.
 PREVIOUS=1c19776cb4e8
 
-commit=$(git rev-parse --verify --quiet "$PREVIOUS^{commit}") || {
+find_commit() { commit=$(git rev-parse --verify --quiet "$PREVIOUS^{commit}"); }
+# A clone may be shallow.
+find_commit || { git fetch --quiet --unshallow && find_commit; } || {
 	printf '%s\n' "commit $PREVIOUS is not in this clone: git fetch --unshallow" >&2
 	exit 1
 }
