@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/early_gate.h"
+#include "daemon/lifecycle/removal.h"
 #include "daemon/lifecycle/startup.h"
 #include "daemon/lifecycle/version.h"
 #include "daemon/log.h"

@@ -3,11 +3,13 @@
 // The privileged process while it serves: it does for the worker what the worker may not do, tells the operator, keeps
 // what must outlive it in the kernel, and gives up when the worker does (systemd starts both again; there is
 // one way to recover, and it is used every time).
+//
+// This is wiring: wiring.cpp joins the parts, and the loop calls them. Nothing takes a Daemon; each part sees the
+// others through the small interfaces that it needs.
 #pragma once
 
 #include "daemon/bans/bans.h"
 #include "daemon/config/config.h"
-#include "daemon/config/machines.h"
 #include "daemon/control/server.h"
 #include "daemon/events/hook_calls.h"
 #include "daemon/grants/grant_events.h"
@@ -17,13 +19,26 @@
 #include "daemon/grants/syn_drop.h"
 #include "daemon/lifecycle/copy_writer.h"
 #include "daemon/lifecycle/credential_status.h"
+#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/lifecycle/filter_slot.h"
 #include "daemon/lifecycle/generation.h"
-#include "daemon/lifecycle/interfaces.h"
-#include "daemon/lifecycle/panic.h"
+#include "daemon/lifecycle/interfaces_control.h"
+#include "daemon/lifecycle/last_good_keeper.h"
+#include "daemon/lifecycle/nft_ruleset.h"
+#include "daemon/lifecycle/panic_control.h"
+#include "daemon/lifecycle/reload.h"
+#include "daemon/lifecycle/repair.h"
+#include "daemon/lifecycle/sleep_watch.h"
+#include "daemon/lifecycle/state_copy.h"
 #include "daemon/lifecycle/state_files.h"
-#include "daemon/lifecycle/trial.h"
+#include "daemon/lifecycle/tables.h"
+#include "daemon/lifecycle/take_over.h"
+#include "daemon/lifecycle/teardown.h"
+#include "daemon/lifecycle/tick.h"
+#include "daemon/lifecycle/trial_control.h"
 #include "daemon/lifecycle/worker_bans.h"
 #include "daemon/lifecycle/worker_grants.h"
+#include "daemon/lifecycle/worker_link.h"
 #include "daemon/loop.h"
 #include "daemon/monitor/filter_tags.h"
 #include "daemon/monitor/monitor.h"
@@ -33,7 +48,6 @@
 #include "daemon/xdp/filter.h"
 #include "daemon/xdp/forwarding.h"
 #include "daemon/xdp/links.h"
-#include "daemon/xdp/maps.h"
 #include "daemon/xdp/own_addresses.h"
 #include "daemon/xdp/syn_guard.h"
 
@@ -44,7 +58,7 @@ namespace xk {
 
 // What start-up made, in the order of its life.
 struct Parts {
-    std::shared_ptr<config::Config> config;
+    std::shared_ptr<config::Config> config; // until it counts
     StateFiles state_files;
     privsep::Child worker;
     std::optional<privsep::Child> hooks; // where some service has a hook
@@ -69,7 +83,7 @@ namespace verbs {
 class Verbs;
 }
 
-class Daemon : private MonitorOwner {
+class Daemon : private MonitorOwner, private Upkeep, private TeardownPort {
   public:
     explicit Daemon(Parts parts);
     ~Daemon() override;
@@ -81,95 +95,81 @@ class Daemon : private MonitorOwner {
     // Until SIGTERM or SIGINT, or an error.
     Result<void> run();
 
-    // The filter as the configuration wants it; nothing is attached.
-    static Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run);
-
-    // For the control socket (verb_ports.h).
-    Result<void> reload();
-    const config::Config& config() const { return *parts_.config; }
-    std::shared_ptr<const config::Config> shared_config() const { return parts_.config; }
-    const Records& find_records(); // of our configuration's credentials
-    const authz::StateImage& state() const { return parts_.state_files.image(); }
-    const Interfaces& interfaces() const { return interfaces_; }
-    bool is_owned() const { return parts_.owned; }
-    const std::string& gate_begin() const { return parts_.gate_begin; }
-    std::set<Address> own_addresses() const;
-    Grants& grants() { return grants_; }
-    Bans& bans() { return bans_; }
-    Lifetimes& lifetimes() { return lifetimes_; }
-    // Everything is closed, and every session of a service ends, but for gate.allow's and the caller's; nobody is let
-    // in until it is over (on_panic.cpp).
-    struct PanicReport {
-        std::size_t grants = 0, sessions = 0;
-        bool outlives_us = true; // it is on the disk
-    };
-    Result<PanicReport> panic(const std::optional<TcpSession>& caller);
-    Result<bool> end_panic(); // false: there was none
-    // Knocks made up to now, and for the skew from now on, are refused: another host may have accepted them. It counts
-    // when this returns.
-    Result<void> take_over();
-    config::Carrier carrier() const;
-    const Panic& panic() const { return parts_.panic; }
-    const HookCalls& hook_calls() const { return hook_calls_; }
-    xdp::Filter& filter() { return *parts_.filter; }
-    Monitor& monitor() { return monitor_; }
-    std::size_t tag_count() const { return tags_.count(); }
-    BootTime started() const { return started_; }
-    bool is_dry_run() const { return parts_.dry_run; }
-    const Trial& trial() const { return parts_.trial; }
-    Result<void> put_on_trial(std::chrono::seconds time);
-    Result<void> confirm();
+    // Sinks of events are added here, before begin().
+    EventFanOut& events() { return events_; }
+    const config::Config& config() const { return *current_; }
 
   private:
-    Result<void> put_up();
-    void take_down();
-    Result<void> look_after_old_sessions();
-    // To be called after whatever may have changed the ruleset that a start which fails should put up.
-    void keep_last_good();
-    Result<void> install_ruleset(
-        const config::Config& config, const std::function<void(nft::Transaction&)>& more = [](nft::Transaction&) {});
-    Result<void> write_disabled();
-    Result<void> write_forwarding();
-    // After ruleset and filter are those of our configuration.
-    void guard_syns();
-    Result<void> look_for_copies();
-    Result<std::size_t> carry_out_panic();
-    Result<void> go_on_in_panic();
-    void look_after_panic();
-    void notify_status() const;
+    // wiring.cpp
+    std::vector<Reload::Follower> followers();
+    Result<void> check_hooks(const config::Config& next) const;
+    Result<void> end_disowned(const config::Config& config, const Now& now);
+    void bind_filter(xdp::Filter& filter);
 
+    // serve.cpp
+    Result<void> reload();
+    void keep_last_good();
+    void notify_status() const;
+    void announce_ready();
+    void settle_grants() override;
+    void guard_off() override;
+    bool gate_stays() const override;
+    Result<void> take_away() override;
+    void stop_hooks() override;
+    void end_worker() override;
+    Result<void> save_copy() override;
+    Result<void> save_owners() override;
+    Result<void> finish_trial() override;
+
+    // daemon.cpp
+    Result<void> watch_everything();
+    Result<void> open_control();
+    Result<void> open_timers();
+    void watch_client(int fd);
+    void fail(Error error);
     void on_worker_end(Error error) override;
     void on_request_answered(const Now& now) override;
-
     // To be called after whatever may have opened or closed pinholes.
     void after_changes(const Now& now);
-
     void on_worker();
     void on_hooks();
     void on_signal();
-    void on_addresses();
-    void on_forwarding();
-    void on_ruleset();
-    void repair(const nft::Change& change);
-    void on_links();
-    void look_after_interfaces();
     void on_control();
     void on_settle();
     void on_tick();
-    void save_state_lazily(const Now& now);
-    void look_after_sessions(const Now& now);
-    void notice_sleep(const Now& now);
-    void notice_generation();
-    // Whether ruleset, filter and grants are to outlive us.
-    bool stays() const { return !parts_.dry_run && (!parts_.trial.is_on() || parts_.panic.is_on()); }
-    Result<void> take_away();
-    Result<void> end_of_trial();
-    void fail(Error error);
-    Result<void> watch_everything();
-    void watch_client(int fd);
+
+    // upkeep.cpp
+    void on_addresses();
+    void on_forwarding();
+    void on_ruleset();
+    void on_links();
+    void on_sleep(const Now& now);
+    bool is_over(const Now& now) override;
+    void notice_sleep(const Now& now) override;
+    void notice_generation(const Now& now) override;
+    void retry_reload() override;
+    void end_grants(const Now& now) override;
+    void tell_changes(const Now& now) override;
+    void limit_guard(const Now& now) override;
+    void look_after_sessions(const Now& now) override;
+    void carry_out_panic(const Now& now) override;
+    void end_bans(const Now& now) override;
+    void look_after_hooks(const Now& now) override;
+    void expire_tags(const Now& now) override;
+    void repair_ruleset(const Now& now) override;
+    void look_after_interfaces(const Now& now) override;
+    void look_after_clients(const Now& now) override;
+    void save_state(const Now& now) override;
+
+    const authz::StateImage& state() const { return parts_.state_files.image(); }
+    const std::set<Address>& own_addresses() const { return tables_.addresses(); }
 
     Parts parts_;
+    EventFanOut events_;
+    CurrentConfig current_;
     HookCalls hook_calls_;
+    FilterSlot filter_slot_;
+    NftRuleset ruleset_;
     Grants grants_;
     WorkerBans worker_bans_;
     Bans bans_;
@@ -181,27 +181,34 @@ class Daemon : private MonitorOwner {
     WorkerGrants worker_grants_;
     Monitor monitor_;
     GrantEvents grant_events_;
-    std::optional<CopyWriter> copies_;
-    std::unique_ptr<VerbPorts> verb_ports_;
-    std::unique_ptr<verbs::Verbs> verbs_;
-    std::optional<control::Server> control_;
-    std::optional<Loop> loop_;
-    Fd signals_;
-    Fd ticks_;
-    Interfaces interfaces_;
-    std::optional<xdp::LinkWatch> links_;
+    WorkerLink worker_link_;
+    InterfacesControl interfaces_;
+    SynGuardPort guard_;
+    Tables tables_;
+    Adoption adoption_;
+    Closing closing_;
+    Contents contents_;
+    LastGoodKeeper last_good_;
+    PanicControl panic_control_;
+    TrialControl trial_control_;
+    TakeOver take_over_;
+    Repair repair_;
+    Reload reload_;
+    StateCopy state_copy_;
+    SleepWatch sleep_watch_;
     Records records_;
     BootTime started_;
-    BootTime last_save_;
-    std::uint64_t saved_slot_ = 0;
+    std::unique_ptr<VerbPorts> verb_ports_;
+    std::unique_ptr<verbs::Verbs> verbs_;
+    std::optional<CopyWriter> copies_;
+    std::optional<control::Server> control_;
+    std::optional<Loop> loop_;
+    std::optional<xdp::LinkWatch> links_;
+    Fd signals_;
+    Fd ticks_;
     Generation generation_of_machine_ = Generation::watch();
-    std::optional<std::chrono::nanoseconds> slept_; // in this boot, when last asked
-    bool resets_ = false;                           // see nft::can_reset()
-    bool ruleset_unknown_ = false;                  // changes of it were lost
-    bool unrepaired_ = false;                       // somebody changed the table, and to make it anew failed
-    bool ruleset_was_there_ = false;
+    bool ruleset_was_there_ = false; // and grants with it, or sessions that had one
     std::optional<Error> failure_;
-    std::uint64_t saved_digest_ = 0;
 };
 
 } // namespace xk

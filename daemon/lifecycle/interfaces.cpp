@@ -74,16 +74,17 @@ Interfaces::Interfaces(const std::string& directory, uid_t owner) : file_(direct
         if (!line.starts_with(kName))
             had_filter_.insert(line);
     }
+    written_ = had_filter_;
 }
 
-bool Interfaces::waits(const std::vector<std::string>& names) const {
-    return std::ranges::any_of(names, [&](const std::string& name) {
-        return had_filter_.count(name) > 0 && xdp::index_of_interface(name) == 0;
-    });
+bool Interfaces::waits(const std::vector<std::string>& names,
+                       const std::function<int(const std::string&)>& index_of) const {
+    return std::ranges::any_of(
+        names, [&](const std::string& name) { return had_filter_.count(name) > 0 && index_of(name) == 0; });
 }
 
 Result<void> Interfaces::check(const std::vector<std::string>& names) const {
-    if (waits(names))
+    if (waits(names, xdp::index_of_interface))
         return {};
     const auto missing = xdp::missing_interfaces(names);
     return missing ? Result<void>() : Result<void>(missing.error());
@@ -95,20 +96,20 @@ const Interfaces::Interface* Interfaces::find(const std::string& name) const {
     return found != interfaces_.end() ? &*found : nullptr;
 }
 
-std::optional<Error> Interfaces::attach(xdp::Filter& filter, const config::Config& config, Interface& one,
+std::optional<Error> Interfaces::attach(LinksPort& links, const config::Config& config, Interface& one,
                                         const std::vector<Interface>& others, const Now& now) const {
     const std::string name = one.attachment.interface;
-    const int ifindex = xdp::index_of_interface(name);
+    const int ifindex = links.index_of(name);
     // An alternative name, say. A name that no interface has any more has no such claim: its filter goes to the new
     // name.
     const auto same = std::ranges::find_if(others, [&](const Interface& other) {
         return &other != &one && other.has_filter() && other.attachment.ifindex == ifindex &&
-               xdp::index_of_interface(other.attachment.interface) == ifindex;
+               links.index_of(other.attachment.interface) == ifindex;
     });
     auto attached = same != others.end()
                         ? Result<xdp::Attachment>(Error{"it is the same interface as " + same->attachment.interface,
                                                         "name it once in \"interfaces\""})
-                        : filter.attach(name, config.allow_generic);
+                        : links.attach(name, config.allow_generic);
     if (attached) {
         one = {};
         one.attachment = *attached;
@@ -127,7 +128,7 @@ std::optional<Error> Interfaces::attach(xdp::Filter& filter, const config::Confi
     return std::move(attached).error();
 }
 
-Result<void> Interfaces::use(xdp::Filter& filter, const config::Config& config, const Now& now) {
+Result<void> Interfaces::use(LinksPort& links, const config::Config& config, const Now& now) {
     std::vector<Interface> next;
     std::optional<Error> refused;
     bool any = false;
@@ -135,11 +136,11 @@ Result<void> Interfaces::use(xdp::Filter& filter, const config::Config& config, 
         const Interface* const before = find(name);
         Interface one = before != nullptr ? *before : Interface{};
         one.attachment.interface = name;
-        auto error = attach(filter, config, one, next, now);
+        auto error = attach(links, config, one, next, now);
         if (error && !one.missing) {
             // What is on a bridge that is not named any more keeps its ports from having the filter.
-            filter.detach_others(config.interfaces);
-            error = attach(filter, config, one, next, now);
+            links.detach_others(config.interfaces);
+            error = attach(links, config, one, next, now);
         }
         any = any || one.has_filter();
         if (error && !one.missing) {
@@ -149,10 +150,12 @@ Result<void> Interfaces::use(xdp::Filter& filter, const config::Config& config, 
         }
         next.push_back(one);
     }
-    if (!any && (!waits(config.interfaces) || std::ranges::any_of(interfaces_, &Interface::has_filter)))
+    if (!any && (!waits(config.interfaces, [&](const std::string& name) { return links.index_of(name); }) ||
+                 std::ranges::any_of(interfaces_, &Interface::has_filter)))
         return refused ? *std::move(refused) : xdp::no_interface(config.interfaces);
     interfaces_ = std::move(next);
-    filter.detach_others(config.interfaces);
+    allow_generic_ = config.allow_generic;
+    links.detach_others(config.interfaces);
     for (Interface& one : interfaces_) {
         if (one.has_filter())
             warn_of_generic(one.attachment);
@@ -163,32 +166,41 @@ Result<void> Interfaces::use(xdp::Filter& filter, const config::Config& config, 
     return {};
 }
 
-void Interfaces::go_back(xdp::Filter& filter, const config::Config& config) {
-    for (const Interface& one : interfaces_)
+void Interfaces::go_back(LinksPort& links, const Interfaces& before) {
+    const auto written = std::move(written_);
+    *this = Interfaces(before);
+    written_ = written;
+    if (interfaces_.empty())
+        return;
+    std::vector<std::string> names;
+    for (const Interface& one : interfaces_) {
+        names.push_back(one.attachment.interface);
         if (one.has_filter())
-            if (auto done = filter.attach(one.attachment.interface, config.allow_generic); !done)
+            if (auto done = links.attach(one.attachment.interface, allow_generic_); !done)
                 log::error(done.error());
-    filter.detach_others(config.interfaces);
+    }
+    links.detach_others(names);
+    remember();
 }
 
-bool Interfaces::look_after(xdp::Filter& filter, const config::Config& config, const Now& now) {
+bool Interfaces::look_after(LinksPort& links, const config::Config& config, const Now& now) {
     bool changed = false;
     for (Interface& one : interfaces_)
-        if (!one.has_filter() || !filter.is_attached(one.attachment))
-            changed |= try_again(filter, config, one, now);
+        if (!one.has_filter() || !links.is_attached(one.attachment))
+            changed |= try_again(links, config, one, now);
     if (changed)
         remember();
     return changed;
 }
 
-bool Interfaces::try_again(xdp::Filter& filter, const config::Config& config, Interface& one, const Now& now) {
+bool Interfaces::try_again(LinksPort& links, const config::Config& config, Interface& one, const Now& now) {
     const bool had = one.has_filter();
-    const bool is_there = xdp::index_of_interface(one.attachment.interface) != 0;
+    const bool is_there = links.index_of(one.attachment.interface) != 0;
     const bool came_or_went = is_there == one.missing;
     if (came_or_went)
         one.try_gap = 0s;
     if (had || came_or_went || (is_there && now.boot >= one.try_at)) {
-        if (!attach(filter, config, one, interfaces_, now)) {
+        if (!attach(links, config, one, interfaces_, now)) {
             spdlog::warn("{}: {} ({})", one.attachment.interface,
                          had ? "the filter was not attached any more and is again" : "is there, and has the filter",
                          one.state());
@@ -230,14 +242,15 @@ void Interfaces::remember() {
     for (const Interface& one : interfaces_)
         if (one.has_filter() || had_filter_.count(one.attachment.interface) > 0)
             had.insert(one.attachment.interface);
-    if (file_.empty() || had == had_filter_)
+    had_filter_ = std::move(had);
+    if (file_.empty() || had_filter_ == written_)
         return;
     std::string content(kHead);
-    for (const std::string& name : had)
+    for (const std::string& name : had_filter_)
         content += name + "\n";
     if (auto done = write_file(file_, content, 0644, true); !done)
         return log::error(std::move(done).error().within("a start does not wait for interfaces that come late"));
-    had_filter_ = std::move(had);
+    written_ = had_filter_;
 }
 
 } // namespace xk

@@ -12,12 +12,23 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/result.h"
 
+#include <functional>
 #include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 namespace xk {
+
+// What Interfaces does to the network. A failure leaves the interface as it was.
+class LinksPort {
+  public:
+    virtual ~LinksPort() = default;
+    virtual Result<xdp::Attachment> attach(const std::string& interface, bool allow_generic) = 0;
+    virtual bool is_attached(const xdp::Attachment& attachment) const = 0;
+    virtual void detach_others(const std::vector<std::string>& interfaces) = 0;
+    virtual int index_of(const std::string& interface) const = 0; // 0: no interface has this name
+};
 
 class Interfaces {
   public:
@@ -47,12 +58,14 @@ class Interfaces {
     // Attaches the filter to those of the configuration that are there, and takes it from all others. An error where no
     // interface has it then and none is waited for; on a reload also where one has it now and none would then, and
     // where one refuses it that did not refuse it before. After an error go_back() is for the interfaces of before.
-    Result<void> use(xdp::Filter& filter, const config::Config& config, const Now& now);
-    void go_back(xdp::Filter& filter, const config::Config& config);
+    Result<void> use(LinksPort& links, const config::Config& config, const Now& now);
+    // Attaches the filter of `links` to those that had it before, and takes it from all others. Where there were none
+    // (a start) nothing is taken away: those of a daemon before us go on guarding.
+    void go_back(LinksPort& links, const Interfaces& before);
 
     // After a change of the host's interfaces, and now and then, because nobody tells of a filter that was detached.
     // True when something changed.
-    bool look_after(xdp::Filter& filter, const config::Config& config, const Now& now);
+    bool look_after(LinksPort& links, const config::Config& config, const Now& now);
 
     const std::vector<Interface>& all() const { return interfaces_; }
     std::string text() const;                  // "eth0 (native), vpn0 (missing)"
@@ -60,15 +73,19 @@ class Interfaces {
 
   private:
     const Interface* find(const std::string& name) const;
-    std::optional<Error> attach(xdp::Filter& filter, const config::Config& config, Interface& one,
+    std::optional<Error> attach(LinksPort& links, const config::Config& config, Interface& one,
                                 const std::vector<Interface>& others, const Now& now) const;
-    bool try_again(xdp::Filter& filter, const config::Config& config, Interface& one, const Now& now);
-    bool waits(const std::vector<std::string>& names) const; // for one that had the filter once, and is not there
+    bool try_again(LinksPort& links, const config::Config& config, Interface& one, const Now& now);
+    bool waits(const std::vector<std::string>& names,
+               const std::function<int(const std::string&)>& index_of)
+        const; // for one that had the filter once, and is not there
     void remember();
 
     std::vector<Interface> interfaces_;
+    bool allow_generic_ = false;       // of the configuration that they are of
     std::string file_;                 // empty: nothing is remembered
-    std::set<std::string> had_filter_; // at some time, by the file
+    std::set<std::string> had_filter_; // at some time
+    std::set<std::string> written_;    // of them, in the file
 };
 
 } // namespace xk

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/startup.h"
 
-#include "daemon/bans/ban_file.h"
-#include "daemon/lifecycle/last_good.h"
+#include "daemon/lifecycle/early_gate.h"
 #include "daemon/lifecycle/notify.h"
 #include "daemon/lifecycle/ssh_session.h"
+#include "daemon/lifecycle/steps.h"
 #include "daemon/log.h"
 #include "daemon/nft/ruleset.h"
 #include "daemon/privsep/privileges.h"
@@ -12,10 +12,7 @@
 #include "protocol/base/directory.h"
 #include "protocol/base/quote.h"
 
-#include <fcntl.h>
-#include <poll.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 namespace xk {
 namespace {
@@ -80,13 +77,6 @@ Result<std::string> begin_worker(const privsep::Child& worker, const config::Con
     return worker_error("said something that makes no sense");
 }
 
-// The socket that owned the table before us, if systemd kept it, or a new one.
-Result<nft::Socket> open_nft(Fd kept) {
-    if (auto socket = nft::Socket::adopt(std::move(kept)))
-        return *std::move(socket);
-    return nft::Socket::open();
-}
-
 // Null: the kernel cannot list them.
 std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
     if (dry_run)
@@ -102,306 +92,244 @@ std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
     return *std::move(sockets);
 }
 
-Fd duplicate(const Fd& fd) { return Fd(fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0) : -1); }
+// The steps of a start until a Daemon can begin, and what each of them made.
+class Startup {
+  public:
+    Startup(const Options& options, EarlyGate& early) : options_(options), early_(early) {}
 
-bool is_there(const std::string& file) { return ::access(file.c_str(), F_OK) == 0; }
+    Result<std::unique_ptr<Daemon>> run();
 
-// The last good ruleset, where nothing of ours stands yet: from now on the ports are shut, whatever comes of this
-// start. Not where a start changes nothing or is for a trial, which a panic outlasts. `kept` becomes the owner of the
-// table.
-Result<bool> put_up_last_good(const Options& options, Fd& kept) {
-    const config::Paths paths = config::guess_paths(options.config_file);
-    const bool in_panic = is_there(Panic::file_in(paths.state));
-    if (options.dry_run || (!in_panic && (options.trial || is_there(Trial::file_in(paths.state)))))
-        return false;
-    auto spec = read_last_good(paths.state);
-    if (!spec)
-        return spec.error();
-    if (!*spec || StateFiles::is_held(paths.run))
-        return false;
-    auto nft = open_nft(duplicate(kept));
-    if (!nft)
-        return nft.error();
-    const auto there = nft::ruleset_exists(*nft);
-    if (!there)
-        return there.error();
-    if (*there)
-        return false;
-    (*spec)->owned = (*spec)->owned && nft::can_own(*nft);
-    for (nft::ProtectedPort& guard : (*spec)->guards)
-        guard.cut = guard.cut || in_panic;
-    if (auto done = nft::install_ruleset(*nft, **spec); !done)
-        return done.error();
-    if ((*spec)->owned) // also from now until systemd starts the next one
-        notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", nft->fd());
-    kept = Fd(::fcntl(nft->fd(), F_DUPFD_CLOEXEC, 0));
-    spdlog::info("the last good ruleset is up, {} ports or ranges; nobody is judged yet", (*spec)->guards.size());
-    return true;
+  private:
+    Result<void> check_host();
+    Result<void> check_lockout() const;
+    Result<void> open_state();
+    Result<void> spawn_children();
+    Result<void> read_again();
+    Result<void> enter_trial();
+    Result<void> open_nftables();
+    Result<void> open_host();
+    Result<void> load();
+    void unload() const;
+    Result<void> set_up_children();
+    Parts parts();
+
+    const Options& options_;
+    EarlyGate& early_;
+    std::optional<config::Config> first_; // as whoever started us read it
+    std::optional<config::Config> config_;
+    Bytes<16> boot_id_{};
+    std::optional<StateFiles> files_;
+    bool links_were_there_ = false;
+    std::optional<Trial> trial_;
+    std::optional<Panic> panic_;
+    std::optional<privsep::Child> worker_, hooks_;
+    std::optional<nft::Socket> nft_;
+    bool owned_ = false;
+    std::optional<nft::Watch> ruleset_;
+    std::optional<std::unique_ptr<nft::Sessions>> sessions_;
+    std::optional<xdp::OwnAddresses> own_addresses_;
+    std::optional<xdp::Forwarding> forwarding_;
+    std::unique_ptr<xdp::Filter> filter_;
+    std::string gate_begin_;
+};
+
+// Puts what was opened into its place; its error otherwise.
+template <typename T>
+Result<void> keep(std::optional<T>& place, Result<T> opened) {
+    if (!opened)
+        return std::move(opened).error();
+    place.emplace(*std::move(opened));
+    return {};
 }
 
-// A trial whose time ended while no daemon lived: the gate goes, and does not come.
-Result<void> check_trial(const Options& options, const config::Config& config, const Fd& kept) {
-    Trial trial = Trial::read(config.state_directory, config.account.uid);
-    if (options.dry_run || options.trial || !trial.is_over(BootClock::now()) ||
-        Panic::read(config.state_directory, config.account.uid).is_on() || // which the ports outlast shut
-        StateFiles::is_held(config.run_directory))
-        return {};
-    auto nft = open_nft(duplicate(kept));
-    if (!nft)
-        return nft.error();
-    if (auto done = take_gate_away(config, *nft); !done)
+// Root, or our own user with the capabilities of the unit. Nothing of the host is changed here, but that a trial which
+// is over takes its gate away.
+Result<void> Startup::check_host() {
+    if (auto done = keep(
+            first_, config::load_config(options_.config_file, config::Identity::required, config::UserFaults::disable));
+        !done)
         return done;
-    return forget_trial(config, trial);
-}
-
-// The configuration, or as much of it as taking everything away needs.
-config::Config load_or_guess(const std::string& file, Error* fault = nullptr) {
-    auto config = config::load_config(file, config::Identity::required, config::UserFaults::disable);
-    if (config)
-        return *std::move(config);
-    if (fault != nullptr)
-        *fault = config.error();
-    config::Config standard;
-    const config::Paths paths = config::guess_paths(file);
-    standard.run_directory = paths.run;
-    standard.state_directory = paths.state;
-    standard.pin_directory = paths.bpf;
-    return standard;
-}
-
-// Nobody may be there to take it away later: a start that fails for its configuration is not tried again.
-void abandon_trial(const Options& options, const Fd& kept) {
-    const config::Config c = load_or_guess(options.config_file);
-    if (!Trial::read(c.state_directory, c.account.uid).is_on() ||
-        Panic::read(c.state_directory, c.account.uid).is_on() || StateFiles::is_held(c.run_directory))
-        return;
-    auto nft = open_nft(duplicate(kept));
-    if (auto done = nft ? take_gate_away(c, *nft) : nft.error(); !done)
-        return log::error(done.error());
-    spdlog::warn("on trial, and it does not start: ruleset and filter are gone, the ports are open");
-}
-
-Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept, bool last_good_stands);
-
-} // namespace
-
-Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
-    Fd kept = kept_descriptor("nft"); // before anything else is opened or started
-    const auto put_up = put_up_last_good(options, kept);
-    if (!put_up)
-        log::error(Error(put_up.error()).within("the last good ruleset is not put up"));
-    auto daemon = start(options, kept, put_up && *put_up);
-    if (!daemon && daemon.error().exit != Exit::trial_over && !options.dry_run)
-        abandon_trial(options, kept);
-    return daemon;
-}
-
-namespace {
-
-// Where somebody's ssh session is why there is no start, nothing has changed for him.
-Error refuse_session(Error why, const Fd& kept, bool last_good_stands) {
-    if (last_good_stands)
-        if (auto nft = nft::Socket::adopt(duplicate(kept)))
-            if (auto done = nft::remove_ruleset(*nft); !done)
-                log::error(done.error());
-    return why;
-}
-
-Result<std::unique_ptr<Daemon>> start(const Options& options, const Fd& kept, bool last_good_stands) {
-    // As whoever started us: root, or our own user with the capabilities of the unit.
-    auto first = config::load_config(options.config_file, config::Identity::required, config::UserFaults::disable);
-    if (!first)
-        return first.error();
     if (auto done = privsep::check_capabilities(); !done)
-        return done.error();
-    if (first->coexist)
+        return done;
+    if (first_->coexist)
         if (auto done = xdp::check_dispatcher(); !done)
-            return done.error();
-    if (auto done = check_trial(options, *first, kept); !done)
-        return done.error();
-    if (auto done = Interfaces(first->state_directory, first->account.uid).check(first->interfaces); !done)
-        return done.error();
-    if (!options.dry_run && !options.force)
-        if (auto done = check_session(*first, options.trial.has_value()); !done)
-            return refuse_session(done.error(), kept, last_good_stands);
-    if (!options.dry_run)
-        if (auto done = check_way_in(*first, options.trial.has_value()); !done)
-            return refuse_session(done.error(), kept, last_good_stands);
-    if (auto done = prepare_directories(*first); !done)
-        return done.error();
-    auto boot_id = read_boot_id();
+            return done;
+    if (auto done = early_.check_trial(*first_); !done)
+        return done;
+    return Interfaces(first_->state_directory, first_->account.uid).check(first_->interfaces);
+}
+
+// Nobody shuts themselves out by this start.
+Result<void> Startup::check_lockout() const {
+    if (options_.dry_run)
+        return {};
+    const bool only_warn = options_.trial.has_value();
+    if (!options_.force)
+        if (auto done = check_session(*first_, only_warn); !done)
+            return early_.refuse(done.error());
+    if (auto done = check_way_in(*first_, only_warn); !done)
+        return early_.refuse(done.error());
+    return {};
+}
+
+Result<void> Startup::open_state() {
+    if (auto done = prepare_directories(*first_); !done)
+        return done;
+    const auto boot_id = read_boot_id();
     if (!boot_id)
         return boot_id.error();
+    boot_id_ = *boot_id;
 
     // Kernels below 5.11 count maps against this limit; as root we may lift it, elsewhere the unit does.
     const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
     (void)::setrlimit(RLIMIT_MEMLOCK, &all);
 
-    auto files = StateFiles::open(first->run_directory, first->state_directory, first->account.uid, first->account.gid,
-                                  first->worker_account.uid, *boot_id, first->replay_entries);
-    if (!files)
-        return files.error();
-    const bool links_were_there = xdp::Filter::has_links(first->pin_directory);
-    if (options.dry_run && links_were_there)
+    if (auto done = keep(files_, StateFiles::open(first_->run_directory, first_->state_directory, first_->account.uid,
+                                                  first_->account.gid, first_->worker_account.uid, boot_id_,
+                                                  first_->replay_entries));
+        !done)
+        return done;
+    links_were_there_ = xdp::Filter::has_links(first_->pin_directory);
+    if (options_.dry_run && links_were_there_)
         return Error{"the filter of an xknockd that was stopped is attached",
                      "\"xknockd --remove\" takes it away, and opens the ports"};
-    xdp::Filter::remove_dry_run(first->pin_directory); // of one that was killed
-    Trial trial = Trial::read(first->state_directory, first->account.uid);
-    Panic panic =
-        options.dry_run ? Panic::none(first->state_directory) : Panic::read(first->state_directory, first->account.uid);
+    xdp::Filter::remove_dry_run(first_->pin_directory); // of one that was killed
+    trial_ = Trial::read(first_->state_directory, first_->account.uid);
+    panic_ = options_.dry_run ? Panic::none(first_->state_directory)
+                              : Panic::read(first_->state_directory, first_->account.uid);
+    return {};
+}
 
-    // The worker needs CAP_SETUID for its own user, and so do the hooks; nobody needs it after this.
-    auto worker = privsep::spawn_child(options.worker_executable);
-    if (!worker)
-        return worker.error();
-    std::optional<privsep::Child> hooks;
-    if (first->hooks.any()) {
-        auto started = HookCalls::start(options.hooks_executable);
-        if (!started)
-            return started.error();
-        hooks = *std::move(started);
-    }
-    if (auto done = privsep::keep_capabilities(first->account.uid, first->account.gid,
-                                               first->coexist || xdp::Filter::has_shares(first->pin_directory));
-        !done)
-        return done.error();
+// The worker needs CAP_SETUID for its own user, and so do the hooks; nobody needs it after this.
+Result<void> Startup::spawn_children() {
+    if (auto done = keep(worker_, privsep::spawn_child(options_.worker_executable)); !done)
+        return done;
+    if (first_->hooks.any())
+        if (auto done = keep(hooks_, HookCalls::start(options_.hooks_executable)); !done)
+            return done;
+    return privsep::keep_capabilities(first_->account.uid, first_->account.gid,
+                                      first_->coexist || xdp::Filter::has_shares(first_->pin_directory));
+}
 
-    // Read once more with the rights that a reload will have.
-    auto config = config::load_config(options.config_file, config::Identity::required, config::UserFaults::disable);
-    if (!config) {
-        Error error = std::move(config).error();
-        error.hint = "user " + first->account.name + " must be able to read the configuration (group " +
-                     std::to_string(first->account.gid) + ")";
+// With the rights that a reload will have.
+Result<void> Startup::read_again() {
+    const std::string who = "user " + first_->account.name + " must be able to read the configuration (group " +
+                            std::to_string(first_->account.gid) + ")";
+    if (auto done = keep(config_, config::load_config(options_.config_file, config::Identity::required,
+                                                      config::UserFaults::disable));
+        !done) {
+        Error error = std::move(done).error();
+        error.hint = who;
         return error;
     }
-    if (config->disabled.size() > first->disabled.size())
-        spdlog::error("user {} must be able to read the configuration (group {})", first->account.name,
-                      first->account.gid);
-    for (const std::string& warning : config->warnings)
+    if (config_->disabled.size() > first_->disabled.size())
+        spdlog::error("{}", who);
+    for (const std::string& warning : config_->warnings)
         spdlog::warn("{}", warning);
-    if (options.trial)
-        if (auto done = trial.begin(*options.trial, BootClock::now()); !done)
-            return done.error();
-    if (trial.is_on() && !options.trial && !options.dry_run)
-        if (auto done = trial.keep(); !done) // a disk that is full does not end it
+    return {};
+}
+
+Result<void> Startup::enter_trial() {
+    if (options_.trial)
+        return trial_->begin(*options_.trial, BootClock::now());
+    if (trial_->is_on() && !options_.dry_run)
+        if (auto done = trial_->keep(); !done) // a disk that is full does not end it
             log::error(done.error());
-    Result<nft::Socket> nft = options.dry_run ? nft::Socket::dry() : open_nft(duplicate(kept));
-    if (!nft)
-        return nft.error();
-    const bool owned =
-        !options.dry_run && config->gate_mode == config::GateMode::table && config->gate_owned && nft::can_own(*nft);
+    return {};
+}
+
+Result<void> Startup::open_nftables() {
+    const bool table = config_->gate_mode == config::GateMode::table;
+    if (auto done = keep(nft_, options_.dry_run ? nft::Socket::dry() : early_.open_nft()); !done)
+        return done;
+    owned_ = !options_.dry_run && table && config_->gate_owned && nft::can_own(*nft_);
     // A dry run has no table, and no name that one could have.
-    auto ruleset = nft::Watch::open(options.dry_run                                ? ""
-                                    : config->gate_mode == config::GateMode::table ? nft::kTable
-                                                                                   : config->external.table,
-                                    nft->port());
-    if (!ruleset)
-        return ruleset.error();
-    auto sessions = nft::Sessions::open();
-    if (!sessions)
-        return sessions.error();
-    auto own_addresses = xdp::OwnAddresses::open();
-    if (!own_addresses)
-        return own_addresses.error();
-    auto forwarding = xdp::Forwarding::open();
-    if (!forwarding)
-        return forwarding.error();
-    auto filter = Daemon::load_filter(*config, options.dry_run);
+    const std::string name = options_.dry_run ? "" : table ? nft::kTable : config_->external.table;
+    if (auto done = keep(ruleset_, nft::Watch::open(name, nft_->port())); !done)
+        return done;
+    return keep(sessions_, nft::Sessions::open());
+}
+
+Result<void> Startup::open_host() {
+    if (auto done = keep(own_addresses_, xdp::OwnAddresses::open()); !done)
+        return done;
+    return keep(forwarding_, xdp::Forwarding::open());
+}
+
+Result<void> Startup::load() {
+    auto filter = load_filter(*config_, options_.dry_run);
     if (!filter)
         return filter.error();
-    auto begin = begin_worker(*worker, *config, (*filter)->ring_fd(), *files, *boot_id);
-    if (!begin) {
-        if (!links_were_there) // the pins are of this start; in a dry run all of them are
-            (void)xdp::Filter::remove_pins(config->pin_directory);
+    filter_ = *std::move(filter);
+    return {};
+}
+
+// The pins are of this start; in a dry run all of them are.
+void Startup::unload() const {
+    if (!links_were_there_)
+        (void)xdp::Filter::remove_pins(config_->pin_directory);
+}
+
+Result<void> Startup::set_up_children() {
+    const auto begin = begin_worker(*worker_, *config_, filter_->ring_fd(), *files_, boot_id_);
+    if (!begin)
         return begin.error();
-    }
-    if (hooks)
-        if (auto done = HookCalls::set_up(*hooks, first->hooks.account); !done) {
-            if (!links_were_there)
-                (void)xdp::Filter::remove_pins(config->pin_directory);
-            return done.error();
-        }
-    spdlog::info("judgement begins with {}", *begin);
-    return std::make_unique<Daemon>(
-        Parts{std::make_unique<config::Config>(*std::move(config)), *std::move(files), *std::move(worker),
-              std::move(hooks), *std::move(nft), *std::move(ruleset), *std::move(sessions),
-              open_sockets(options.dry_run), *std::move(own_addresses), *std::move(forwarding), *std::move(filter),
-              owned, *begin, links_were_there, std::move(trial), std::move(panic), options.dry_run, last_good_stands});
+    gate_begin_ = *begin;
+    if (hooks_)
+        if (auto done = HookCalls::set_up(*hooks_, first_->hooks.account); !done)
+            return done;
+    spdlog::info("judgement begins with {}", gate_begin_);
+    return {};
+}
+
+Parts Startup::parts() {
+    return {.config = std::make_shared<config::Config>(*std::move(config_)),
+            .state_files = *std::move(files_),
+            .worker = *std::move(worker_),
+            .hooks = std::move(hooks_),
+            .nft = *std::move(nft_),
+            .ruleset = *std::move(ruleset_),
+            .sessions = *std::move(sessions_),
+            .sockets = open_sockets(options_.dry_run),
+            .own_addresses = *std::move(own_addresses_),
+            .forwarding = *std::move(forwarding_),
+            .filter = std::move(filter_),
+            .owned = owned_,
+            .gate_begin = gate_begin_,
+            .links_were_there = links_were_there_,
+            .trial = *std::move(trial_),
+            .panic = *std::move(panic_),
+            .dry_run = options_.dry_run,
+            .last_good_stands = early_.last_good_stands()};
+}
+
+Result<std::unique_ptr<Daemon>> Startup::run() {
+    const Step steps[] = {
+        {[this] { return check_host(); }, {}},
+        {[this] { return check_lockout(); }, {}},
+        {[this] { return open_state(); }, {}},
+        {[this] { return spawn_children(); }, {}},
+        {[this] { return read_again(); }, {}},
+        {[this] { return enter_trial(); }, {}},
+        {[this] { return open_nftables(); }, {}},
+        {[this] { return open_host(); }, {}},
+        {[this] { return load(); }, [this] { unload(); }},
+        {[this] { return set_up_children(); }, {}},
+    };
+    if (auto done = carry_out(steps); !done)
+        return done.error();
+    return std::make_unique<Daemon>(parts());
 }
 
 } // namespace
 
-Result<void> take_gate_away(const config::Config& config, nft::Socket& nft) {
-    Result<void> done;
-    const bool external = config.gate_mode == config::GateMode::external;
-    if (external) {
-        const Now now = Now::read();
-        Grants pinholes(nft, std::make_shared<const config::Config>(config));
-        done = pinholes.adopt(now);
-        for (const bool v4 : {true, false})
-            if (auto closed = pinholes.close_prefix(Prefix::parse(v4 ? "0.0.0.0/0" : "::/0").value(), now); !closed)
-                done = closed.error();
-    }
-    // Also where the mode is another one by now; but never a table that is the administrator's own.
-    if (!external || config.external.table != nft::kTable)
-        if (auto removed = nft::remove_ruleset(nft); !removed)
-            done = removed;
-    if (auto removed = xdp::Filter::remove_pins(config.pin_directory); !removed)
-        done = removed;
-    if (auto removed = forget_last_good(config.state_directory); !removed)
-        done = removed;
-    (void)remove_file(config.run_directory + "/" + BanFile::kName,
-                      false); // bans go with the gate, and so do their owners
-    return done;
-}
-
-void say_shut(const Options& options, const Error& why) {
-    if (options.dry_run || why.exit == Exit::busy) // which judges
-        return;
-    auto nft = nft::Socket::open();
-    const auto there = nft ? nft::ruleset_exists(*nft) : Result<bool>(nft.error());
-    if (!there || !*there)
-        return;
-    const std::string text =
-        "shut, judging nothing: " + why.message.substr(0, why.message.find('\n')) +
-        "; the way out: mend it and \"systemctl start xknockd\", or \"xknockd --remove\", which opens "
-        "the ports";
-    spdlog::critical("{}", text);
-    notify("STATUS=" + text);
-}
-
-Error forget_trial(const config::Config& config, Trial& trial) {
-    // A file that stays ends the next start, which is better than a gate that nobody confirmed.
-    if (auto done = trial.forget(); !done)
-        log::error(done.error());
-    const bool external = config.gate_mode == config::GateMode::external;
-    spdlog::critical("the trial is over and nobody confirmed it: ruleset, filter and grants were taken away, {}",
-                     external ? "your own rules stay as they are" : "the ports are open");
-    return Error{"a trial that was not confirmed is over",
-                 "\"systemctl start xknockd\" starts as ever; \"knockctl try 5m\" on trial", Exit::trial_over};
-}
-
-Result<void> remove_traces(const std::string& config_file) {
-    // This is what opens the ports when nothing else does, so it needs no good configuration.
-    Error fault;
-    const config::Config c = load_or_guess(config_file, &fault);
-    if (!fault.message.empty()) {
-        log::error(fault);
-        spdlog::warn("cleared are {}, {} and {}", c.run_directory, c.state_directory, c.pin_directory);
-    }
-    // It would put everything back.
-    if (StateFiles::is_held(c.run_directory))
-        return Error{"xknockd runs", "systemctl stop xknockd", Exit::busy};
-    auto nft = nft::Socket::open();
-    if (!nft)
-        return nft.error();
-    if (auto done = take_gate_away(c, *nft); !done)
-        return done;
-    for (const char* name : {"state", "state.next", "lock", "owners", "control.sock"})
-        (void)remove_file(c.run_directory + "/" + name, false);
-    (void)remove_file(Interfaces::file_in(c.state_directory), false);
-    Trial trial = Trial::read(c.state_directory, c.account.uid);
-    return trial.is_on() ? trial.forget() : Result<void>();
+Result<std::unique_ptr<Daemon>> start_up(const Options& options) {
+    EarlyGate early(options, kept_descriptor("nft")); // before anything else is opened or started
+    early.put_up_last_good();
+    auto daemon = Startup(options, early).run();
+    if (!daemon && daemon.error().exit != Exit::trial_over && !options.dry_run)
+        early.abandon_trial();
+    return daemon;
 }
 
 } // namespace xk

@@ -1,27 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What is looked after while nobody knocks: addresses, the ruleset, the interfaces, sleep, and the copy of the state.
+// What is looked after while nobody knocks: what the kernel tells of, and once a second all else (tick.h).
 #include "daemon/lifecycle/daemon.h"
 
 #include "daemon/log.h"
-#include "daemon/nft/ruleset.h"
-
-#include <ctime>
 
 namespace xk {
-namespace {
-
-constexpr std::chrono::seconds kSaveInterval{10};
-constexpr std::chrono::seconds kShortestSleep{1};
-
-// How long the machine was asleep in this boot.
-std::chrono::nanoseconds time_slept() {
-    timespec awake{};
-    ::clock_gettime(CLOCK_MONOTONIC, &awake);
-    return BootClock::now().time_since_epoch() - std::chrono::seconds(awake.tv_sec) -
-           std::chrono::nanoseconds(awake.tv_nsec);
-}
-
-} // namespace
 
 void Daemon::on_addresses() {
     auto changed = parts_.own_addresses.update();
@@ -30,7 +13,7 @@ void Daemon::on_addresses() {
     if (!*changed)
         return;
     syn_drop_.on_addresses(parts_.own_addresses.all());
-    if (auto done = xdp::set_local_addresses(filter(), own_addresses()); !done)
+    if (auto done = filter_slot_.write_addresses(config()); !done)
         log::error(done.error());
 }
 
@@ -40,62 +23,13 @@ void Daemon::on_forwarding() {
         return fail(changed.error());
     if (!*changed)
         return;
-    if (auto done = write_forwarding(); !done)
+    if (auto done = filter_slot_.write_forwarding(config()); !done)
         log::error(done.error());
 }
 
 void Daemon::on_ruleset() {
-    auto change = parts_.ruleset.update();
-    if (!change)
-        return fail(change.error());
-    if (!*change)
-        return;
-    if ((*change)->objects || (*change)->elements)
-        return repair(**change);
-    ruleset_unknown_ = true; // on the next tick: our own large transactions can be what did not fit
-}
-
-// Our own table is made anew, with all that belongs into it. Of the administrator's (mode "external") only the sets are
-// ours to fill, and a change of his of single elements is his will.
-void Daemon::repair(const nft::Change& change) {
-    const Now now = Now::read();
-    const bool external = config().gate_mode == config::GateMode::external;
-    Result<void> done;
-    // Single elements that somebody took away are pinholes that he closed; sets that are gone are not.
-    if (change.elements && !change.objects && !change.lost) {
-        if (auto gone = grants_.forget_missing(); !gone)
-            done = gone.error();
-        else if (external)
-            return;
-    }
-    // The ruleset has to stand, whatever connection tracking says.
-    if (auto used = lifetimes_.forget_used(own_addresses()); !used)
-        log::error(used.error());
-    if (done)
-        done = install_ruleset(config(), [&](nft::Transaction& transaction) {
-            grants_.write(transaction, now);
-            bans_.write(transaction, now);
-            if (!external)
-                lifetimes_.write(transaction);
-        });
-    grants_.was_written(now.boot, done.has_value());
-    // Afterwards: to list the sets takes longer than to make them, and until then everything may be open.
-    if (done)
-        done = grants_.expel_strangers();
-    const std::string what = "table inet " + (external ? config().external.table : std::string(nft::kTable)) +
-                             " was changed by " + (change.by.empty() ? "somebody" : change.by);
-    if (!done) {
-        ruleset_unknown_ = true; // again on the next tick, until it is done
-        if (!std::exchange(unrepaired_, true))
-            log::error(std::move(done).error().within(what + " and cannot be repaired"));
-        return;
-    }
-    const bool told = std::exchange(unrepaired_, false) || !change.lost;
-    if (told && external)
-        spdlog::info("{}; the {} grants are in its sets", what, grants_.book().pinholes());
-    else if (told)
-        spdlog::warn("{}; it is as it was again, with {} grants and {} bans", what, grants_.book().pinholes(),
-                     bans_.list().all().size());
+    if (auto done = repair_.on_notice(Now::read()); !done)
+        fail(done.error());
 }
 
 void Daemon::on_links() {
@@ -103,13 +37,33 @@ void Daemon::on_links() {
     if (!changed)
         return fail(changed.error());
     if (*changed)
-        look_after_interfaces();
+        look_after_interfaces(Now::read());
 }
 
-void Daemon::look_after_interfaces() {
-    if (interfaces_.look_after(filter(), config(), Now::read()))
-        notify_status();
+bool Daemon::is_over(const Now& now) { return trial_control_.is_due(now.boot); }
+
+void Daemon::notice_sleep(const Now& now) {
+    if (sleep_watch_.has_slept(time_asleep()))
+        on_sleep(now);
 }
+
+void Daemon::notice_generation(const Now& now) {
+    if (!generation_of_machine_.may_have_changed())
+        return;
+    if (auto done = take_over_.on_generation(now); !done)
+        fail(done.error());
+}
+
+void Daemon::retry_reload() { reload_.tick(); }
+
+void Daemon::end_grants(const Now& now) {
+    grants_.expire(now.boot);
+    if (auto done = grants_.end_barred(now); !done)
+        log::error(done.error());
+}
+
+void Daemon::tell_changes(const Now& now) { after_changes(now); }
+void Daemon::limit_guard(const Now& now) { syn_drop_.on_tick(now.boot); }
 
 void Daemon::look_after_sessions(const Now& now) {
     if (parts_.dry_run)
@@ -118,42 +72,34 @@ void Daemon::look_after_sessions(const Now& now) {
         log::error(done.error());
 }
 
-void Daemon::notice_sleep(const Now& now) {
-    const auto before = std::exchange(slept_, time_slept());
-    if (!before || *slept_ - *before <= kShortestSleep)
-        return;
+void Daemon::carry_out_panic(const Now& now) { panic_control_.tick(now); }
+void Daemon::end_bans(const Now& now) { bans_.expire(now); }
+void Daemon::look_after_hooks(const Now& now) { hook_calls_.on_tick(now.boot); }
+void Daemon::expire_tags(const Now& now) { tags_.expire(now.boot); }
+void Daemon::repair_ruleset(const Now& now) { repair_.tick(now); }
+
+void Daemon::look_after_interfaces(const Now& now) {
+    if (interfaces_.look_after(config(), now))
+        notify_status();
+}
+
+void Daemon::look_after_clients(const Now& now) {
+    control_->drop_idle(now.boot);
+    control_->admit([this](int fd) { watch_client(fd); });
+}
+
+void Daemon::save_state(const Now& now) {
+    if (copies_) // not before the loop can run
+        state_copy_.look(state().header, now.boot);
+}
+
+void Daemon::on_sleep(const Now& now) {
     spdlog::info("the machine slept; grants and bans get the time that is left of them");
     if (auto done = grants_.restore(now); !done)
         log::error(done.error());
     bans_.expire(now);
     if (auto done = bans_.install(now); !done)
         log::error(done.error());
-}
-
-void Daemon::save_state_lazily(const Now& now) {
-    // A slot in which the first knock was accepted goes to the disk at once: after a power cut the horizon stands at
-    // its end, however far behind the wall clock comes back.
-    const std::uint64_t slot = state().header.high_slot;
-    if (slot > saved_slot_) {
-        saved_slot_ = slot;
-        last_save_ = now.boot;
-        copies_->write();
-        return;
-    }
-    if (now.boot - last_save_ < kSaveInterval)
-        return;
-    last_save_ = now.boot;
-    // Only when something was judged since: reading a few counters tells.
-    const authz::StateHeader& header = state().header;
-    std::uint64_t digest = header.retries + header.high_slot;
-    for (const auto n : header.accepted)
-        digest = digest * 31 + n;
-    for (const auto n : header.rejects)
-        digest = digest * 31 + n;
-    if (digest == saved_digest_)
-        return;
-    saved_digest_ = digest;
-    copies_->write();
 }
 
 } // namespace xk

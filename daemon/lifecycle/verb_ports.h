@@ -1,66 +1,134 @@
 // SPDX-License-Identifier: MIT
 //
-// VerbPorts: what the verbs of the control socket read and do, by the daemon. Nothing is decided here.
+// VerbPorts: what the verbs of the control socket read and do, by the parts of the daemon. Nothing is decided here.
+// Each group of verbs sees the parts that it needs.
 #pragma once
 
+#include "daemon/events/hook_calls.h"
+#include "daemon/lifecycle/credential_status.h"
+#include "daemon/lifecycle/filter_slot.h"
+#include "daemon/lifecycle/interfaces_control.h"
+#include "daemon/lifecycle/panic_control.h"
+#include "daemon/lifecycle/state_files.h"
+#include "daemon/lifecycle/tables.h"
+#include "daemon/lifecycle/take_over.h"
+#include "daemon/lifecycle/trial_control.h"
+#include "daemon/monitor/filter_tags.h"
+#include "daemon/monitor/monitor.h"
 #include "daemon/verbs/all.h"
 
 namespace xk {
 
-class Daemon;
-
-class VerbPorts final : public verbs::ConfigSource,
-                        public verbs::CredentialStates,
-                        public verbs::StatusSource,
-                        public verbs::CounterSource,
-                        public verbs::Unlocker,
-                        public verbs::GrantSource,
-                        public verbs::GrantOpener,
-                        public verbs::GrantCloser,
-                        public verbs::BanSource,
-                        public verbs::Banner,
-                        public verbs::Reloader,
-                        public verbs::PanicControl,
-                        public verbs::TrialControl,
-                        public verbs::HorizonControl {
+// "status", "stats", "users", "unlock", and what all verbs read.
+class StatusPorts : public verbs::ConfigSource,
+                    public verbs::CredentialStates,
+                    public verbs::StatusSource,
+                    public verbs::CounterSource,
+                    public verbs::Unlocker {
   public:
-    explicit VerbPorts(Daemon& daemon) : daemon_(daemon) {}
+    struct Facts { // that stay what they are
+        BootTime started{};
+        std::string memory; // how judgement's began
+        bool owned = false; // the table belongs to our netlink socket
+        bool dry_run = false;
+    };
+    struct World {
+        const CurrentConfig& config;
+        Records& records; // of the configuration that counts
+        const StateFiles& state;
+        Monitor& monitor;
+        const FilterSlot& filter;
+        const InterfacesControl& interfaces;
+        const FilterTags& tags;
+        const Grants& grants;
+        const Bans& bans;
+        const HookCalls& hooks;
+        const Trial& trial;
+        const Panic& panic;
+        Facts facts;
+    };
+    explicit StatusPorts(World world) : w_(std::move(world)) {}
 
-    std::shared_ptr<const config::Config> config() const override;
+    std::shared_ptr<const config::Config> config() const override { return w_.config.share(); }
     ByIndex find_states(std::shared_ptr<const config::Config> config) override;
     verbs::DaemonStatus read_status(const Now& now) override;
     Result<Counters> read_filter_counters() override;
-    authz::StateHeader read_judgement_counters() const override;
+    authz::StateHeader read_judgement_counters() const override { return w_.state.image().header; }
     Result<void> unlock_credential(std::size_t credential) override;
 
+  private:
+    World w_;
+};
+
+// "grants", "open" and "close".
+class GrantPorts : public verbs::GrantSource, public verbs::GrantOpener, public verbs::GrantCloser {
+  public:
+    explicit GrantPorts(Tables tables) : t_(tables) {}
+
+    bool is_dry_run() const override { return t_.dry_run; }
     std::optional<verbs::GrantRow> find_next_grant(const std::optional<authz::Pinhole>& last, const Now& now) override;
-    bool is_dry_run() const override;
     Opened open_for_operator(const authz::GrantRequest& request, const Now& now) override;
     Result<std::size_t> close_grants(const Prefix& prefix, const Now& now) override;
     Result<std::size_t> close_grants(const Credentials& credentials, const Now& now) override;
     Result<Sessions> end_sessions(const Prefix& prefix, const std::optional<TcpSession>& spared) override;
     Result<Sessions> end_sessions(const Credentials& credentials, const std::optional<TcpSession>& spared) override;
 
-    void expire_bans(const Now& now) override;
-    const authz::BanBook& ban_book() const override;
-    std::string owner_of(const std::string& reason) const override;
+  private:
+    Tables t_;
+};
+
+// "bans", "ban" and "unban".
+class BanPorts : public verbs::BanSource, public verbs::Banner {
+  public:
+    explicit BanPorts(Tables tables) : t_(tables) {}
+
+    bool is_dry_run() const override { return t_.dry_run; }
+    void expire_bans(const Now& now) override { t_.bans.expire(now); }
+    const authz::BanBook& ban_book() const override { return t_.bans.book(); }
+    std::string owner_of(const std::string& reason) const override { return Bans::owner_of(reason); }
     Result<Banned> ban_prefixes(const Order& order, const Now& now) override;
     Result<std::size_t> unban_prefixes(const std::vector<Prefix>& prefixes, const std::optional<std::string>& owner,
                                        const Now& now) override;
     Result<std::size_t> unban_all(Family family, const std::optional<std::string>& owner, const Now& now) override;
     void end_banned_sessions(const Now& now) override;
 
-    Result<void> reload_config() override;
-    std::vector<std::string> interface_warnings() const override;
+  private:
+    Tables t_;
+};
+
+// "reload", "panic", "try", "confirm", "clock-accept" and "takeover".
+class ControlPorts : public verbs::Reloader,
+                     public verbs::PanicControl,
+                     public verbs::TrialControl,
+                     public verbs::HorizonControl {
+  public:
+    struct World {
+        std::function<Result<void>()> reload;
+        const InterfacesControl& interfaces;
+        xk::PanicControl& panic;
+        xk::TrialControl& trial;
+        TakeOver& take_over;
+        Monitor& monitor;
+    };
+    explicit ControlPorts(World world) : w_(std::move(world)) {}
+
+    Result<void> reload_config() override { return w_.reload(); }
+    std::vector<std::string> interface_warnings() const override { return w_.interfaces.all().warnings(); }
     Result<Closed> begin_panic(const std::optional<TcpSession>& spared) override;
-    Result<bool> end_panic() override;
-    Result<void> begin_trial(std::chrono::seconds time) override;
-    Result<void> confirm_trial() override;
-    Result<void> accept_clock() override;
-    Result<void> raise_horizon() override;
+    Result<bool> end_panic() override { return w_.panic.end(Now::read()); }
+    Result<void> begin_trial(std::chrono::seconds time) override { return w_.trial.begin(time, Now::read()); }
+    Result<void> confirm_trial() override { return w_.trial.confirm(Now::read()); }
+    Result<void> accept_clock() override { return w_.monitor.accept_clock(); }
+    Result<void> raise_horizon() override { return w_.take_over.raise("by the operator", Now::read()); }
 
   private:
-    Daemon& daemon_;
+    World w_;
+};
+
+class VerbPorts final : public StatusPorts, public GrantPorts, public BanPorts, public ControlPorts {
+  public:
+    VerbPorts(StatusPorts::World status, Tables tables, ControlPorts::World control)
+        : StatusPorts(std::move(status)), GrantPorts(tables), BanPorts(tables), ControlPorts(std::move(control)) {}
 };
 
 } // namespace xk

@@ -30,20 +30,61 @@ MAY = {
                      "protocol", "protocol/base"],
     "daemon/monitor": ["daemon/authz", "daemon/config", "daemon/privsep", "daemon/xdp", "daemon/log.h", "protocol",
                        "protocol/base"],
+    "daemon/lifecycle": ["daemon/authz", "daemon/nft", "daemon/xdp", "daemon/config", "daemon/log.h", "protocol",
+                         "protocol/base"],
     "daemon": ["daemon/authz", "daemon/nft", "daemon/xdp", "daemon/privsep", "daemon/control", "daemon/config",
-               "daemon/hooks", "daemon/grants", "daemon/bans", "daemon/verbs", "daemon/monitor", "protocol",
-               "protocol/base"],
+               "daemon/hooks", "daemon/grants", "daemon/bans", "daemon/verbs", "daemon/monitor", "daemon/lifecycle",
+               "protocol", "protocol/base"],
     "client": ["protocol", "protocol/base", "protocol/profile", "protocol/yaml"],
     "tools/knockctl": ["daemon/config", "daemon/control", "daemon/authz", "daemon/nft", "daemon/lifecycle/ssh_caller.h", "daemon/lifecycle/trial.h",
                        "daemon/xdp", "protocol",
                        "protocol/base", "protocol/profile"],
 }
+# Of daemon/lifecycle these are wiring: they join what start, reload and the rest see through interfaces only.
+WIRING = {"daemon/lifecycle/" + stem for stem in (
+    "copy_writer", "daemon", "early_gate", "filter_slot", "nft_ruleset", "options", "removal", "serve", "ssh_session",
+    "startup", "state_files", "tables", "upkeep", "verb_ports", "version", "wiring", "worker_bans", "worker_grants",
+    "worker_link")}
+MAIN_LINES = 150  # of a main.cpp: it is wiring
+# Sources that are compiled into an executable although they are no main.cpp, and those main.cpp that are longer. None is
+# of the daemon.
+IN_EXECUTABLES = {
+    "tools/knockctl/elsewhere.cpp", "tools/knockctl/host.cpp", "tools/knockctl/identity.cpp",
+    "tools/knockctl/keygen.cpp", "tools/knockctl/otpauth.cpp", "tools/knockctl/trial.cpp", "client/main.cpp"}
 SKELETONS = {"knock.skel.h": "daemon/xdp"}
 
 
 def floor_of(path):
+    if path.rsplit(".", 1)[0] in WIRING:
+        return "daemon"
     fitting = [f for f in MAY if path == f or path.startswith(f + "/")]
     return max(fitting, key=len, default=None)
+
+
+def executables():
+    """A source that is compiled into an executable is one that no unit test can link."""
+    faults, seen, excused = [], 0, set()
+    for lists in sorted(file for top in ("daemon", "tools", "client") for file in pathlib.Path(top).rglob("CMakeLists.txt")):
+        for call in re.findall(r"add_executable\(([^)]*)\)", lists.read_text()):
+            name, *sources = call.split()
+            seen += 1
+            for file in (lists.parent / source for source in sources):
+                fault = ""
+                if file.name != "main.cpp":
+                    fault = f"{lists}: {file.name} belongs into a library, not into {name}"
+                elif len(file.read_text().splitlines()) > MAIN_LINES:
+                    fault = f"{file}: more than {MAIN_LINES} lines"
+                if fault and str(file) in IN_EXECUTABLES:
+                    excused.add(str(file))
+                elif fault:
+                    faults.append(fault)
+    faults += [f"{file}: needs no exception any more" for file in sorted(IN_EXECUTABLES - excused)]
+    if seen < 6:
+        faults.append(f"only {seen} executables found: this test looks at the wrong place")
+    for stem in sorted(WIRING):
+        if not list(pathlib.Path().glob(stem + ".*")):
+            faults.append(f"{stem} is not there")
+    return faults
 
 
 def main():
@@ -76,6 +117,7 @@ def main():
             match = re.match(r'#\s*include\s+"([^"]+)"', line)
             if match and match.group(1) != "abi.h" and not match.group(1).endswith(".bpf.h"):
                 faults.append(f"{file}: includes {match.group(1)}")
+    faults += executables()
     if seen < 200:
         faults.append(f"only {seen} includes found: this test looks at the wrong place")
     print("\n".join(faults) or f"{seen} includes")

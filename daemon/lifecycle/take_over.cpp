@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: MIT
-// Knocks that another host may have accepted: what this one remembers does not have them.
-#include "daemon/lifecycle/daemon.h"
+#include "daemon/lifecycle/take_over.h"
 
+#include "daemon/lifecycle/event_fanout.h"
 #include "daemon/log.h"
 
 namespace xk {
 
-Result<void> Daemon::take_over() { return monitor_.raise_horizon(); }
-
-// A file that cannot be read, or is somebody else's, says nothing for this machine.
-config::Carrier Daemon::carrier() const {
-    const auto carrier = config::find_carrier(config::directory_of(config().file), config().policy.settings.server);
+config::Carrier carrier_of(const config::Config& config) {
+    const auto carrier = config::find_carrier(config::directory_of(config.file), config.policy.settings.server);
     return carrier ? *carrier : config::Carrier::another;
 }
 
-// Before the first knock is judged. Nobody is shut out for it: the one who runs this machine has to decide what it is.
-Result<void> Daemon::look_for_copies() {
-    if (carrier() != config::Carrier::another)
+Result<void> TakeOver::raise(const std::string& why, const Now& now) {
+    auto raised = worker_.raise_horizon();
+    if (raised)
+        events_.on_event(event_of(authz::EventKind::taken_over, now, why));
+    return raised;
+}
+
+Result<void> TakeOver::look_for_copies(const Now& now) {
+    if (carrier_() != config::Carrier::another)
         return {};
     spdlog::error(
         "this server's identity was made for another machine: this one is a copy, or has a copy of its "
         "configuration. Knocks that the other one accepted are not known here, and those made up to now are "
         "refused. \"knockctl identity new\" gives this machine its own identity, \"knockctl identity keep\" says "
         "that it may carry this one");
-    return take_over();
+    return raise("the identity was made for another machine", now);
 }
 
 // The clock may be right already, or be set by so little at a time that it does not say so (State::follow_wall_clock).
-void Daemon::notice_generation() {
-    if (!generation_of_machine_.may_have_changed())
-        return;
+Result<void> TakeOver::on_generation(const Now& now) {
     spdlog::warn(
         "this virtual machine may go on from a snapshot, or be a copy (its firmware reports an event, and it has a "
         "generation id); knocks made up to now are refused");
-    if (auto done = take_over(); !done)
-        fail(done.error());
+    return raise("this virtual machine may go on from a snapshot", now);
 }
 
 } // namespace xk

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// The text of a reload: the operator reads in it whether the change was the one that they meant.
+#include "daemon/lifecycle/reload.h"
+
+#include <algorithm>
+#include <map>
+
+namespace xk {
+namespace {
+
+bool same(const authz::NetworkList& a, const authz::NetworkList& b) {
+    return std::equal(a.networks, a.networks + a.count, b.networks, b.networks + b.count);
+}
+
+bool same(const authz::Hours& a, const authz::Hours& b) {
+    return std::equal(a.spans, a.spans + a.count, b.spans, b.spans + b.count,
+                      [](const auto& x, const auto& y) { return x.from == y.from && x.until == y.until; });
+}
+
+bool same(const authz::Lockout& a, const authz::Lockout& b) {
+    return a.free == b.free && a.first == b.first && a.longest == b.longest && a.most == b.most;
+}
+
+// Without `services`, whose bits are indices that another service may have shifted.
+bool same(const authz::Credential& a, const authz::Credential& b) {
+    return a.user.view() == b.user.view() && a.device.view() == b.device.view() && a.factor == b.factor &&
+           a.totp_digits == b.totp_digits && a.enabled == b.enabled && a.binding == b.binding &&
+           a.lifetime == b.lifetime && a.max_lifetime == b.max_lifetime && a.valid_from == b.valid_from &&
+           a.valid_until == b.valid_until && same(a.networks, b.networks) &&
+           same(a.explicit_networks, b.explicit_networks) && same(a.hours, b.hours) && same(a.lockout, b.lockout);
+}
+
+bool same(const authz::Service& a, const authz::Service& b) {
+    return std::ranges::equal(a.all_ports(), b.all_ports()) && a.target4 == b.target4 && a.target6 == b.target6 &&
+           a.published == b.published && a.lifetime == b.lifetime && a.max_lifetime == b.max_lifetime &&
+           a.after == b.after && a.idle == b.idle && a.max_connections == b.max_connections && a.single == b.single;
+}
+
+std::vector<std::string> names_of_services(const authz::Policy& policy, const authz::Credential& credential) {
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < policy.services.size(); ++i)
+        if (credential.services.test(i))
+            names.emplace_back(policy.services[i].name.view());
+    std::ranges::sort(names);
+    return names;
+}
+
+// "2 credentials added, 1 removed, 3 changed"; empty where none is.
+std::string counted(const char* what, std::size_t added, std::size_t removed, std::size_t changed) {
+    std::string text;
+    for (const auto& [count, how] : {std::pair(added, "added"), {removed, "removed"}, {changed, "changed"}})
+        if (count > 0)
+            text +=
+                (text.empty() ? std::to_string(count) + " " + what + " " : ", " + std::to_string(count) + " ") + how;
+    return text;
+}
+
+std::string credentials_text(const authz::Policy& before, const authz::Policy& after) {
+    std::map<wire::CredentialId, const authz::Credential*> old;
+    for (const authz::Credential& one : before.credentials)
+        old.emplace(one.id, &one);
+    std::size_t added = 0, changed = 0;
+    for (const authz::Credential& one : after.credentials) {
+        const auto found = old.find(one.id);
+        if (found == old.end()) {
+            ++added;
+            continue;
+        }
+        changed +=
+            !same(*found->second, one) || names_of_services(before, *found->second) != names_of_services(after, one);
+        old.erase(found);
+    }
+    return counted("credentials", added, old.size(), changed);
+}
+
+std::string services_text(const authz::Policy& before, const authz::Policy& after) {
+    std::map<std::string_view, const authz::Service*> old;
+    for (const authz::Service& one : before.services)
+        old.emplace(one.name.view(), &one);
+    std::size_t added = 0, changed = 0;
+    for (const authz::Service& one : after.services) {
+        const auto found = old.find(one.name.view());
+        if (found == old.end()) {
+            ++added;
+            continue;
+        }
+        changed += !same(*found->second, one);
+        old.erase(found);
+    }
+    return counted("services", added, old.size(), changed);
+}
+
+} // namespace
+
+std::string text_of_changes(const config::Config& before, const config::Config& after) {
+    std::string text;
+    const auto add = [&](const std::string& what) { text += (text.empty() || what.empty() ? "" : "; ") + what; };
+    add(credentials_text(before.policy, after.policy));
+    add(services_text(before.policy, after.policy));
+    const std::pair<bool, const char*> settings[] = {
+        {before.interfaces != after.interfaces, "interfaces"},
+        {before.port != after.port, "port"},
+        {before.answer_as_closed != after.answer_as_closed, "stealth"},
+        {before.allow_generic != after.allow_generic || before.run_priority != after.run_priority ||
+             before.drop_syn != after.drop_syn,
+         "xdp"},
+        {before.local_addresses != after.local_addresses, "local_addresses"},
+        {before.gate_closed != after.gate_closed, "gate.stealth"},
+        {before.allow != after.allow, "gate.allow"},
+        {before.never_ban != after.never_ban, "never_ban"},
+        {before.shut_on_failure != after.shut_on_failure, "gate.on_failure"},
+        {before.max_grants != after.max_grants, "gate.max_grants"},
+        {before.admin_group != after.admin_group || before.read_group != after.read_group, "control"},
+        {before.policy.settings.skew != after.policy.settings.skew, "skew"},
+        {before.disabled.size() != after.disabled.size(), "files with faults"}};
+    for (const auto& [differs, name] : settings)
+        if (differs)
+            add(name);
+    return text.empty() ? "nothing" : text;
+}
+
+} // namespace xk

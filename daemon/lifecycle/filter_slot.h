@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+//
+// FilterSlot: the filter at the network card that counts, and on a reload the next one beside it. Both use the same
+// pinned maps.
+#pragma once
+
+#include "daemon/lifecycle/interfaces.h"
+#include "daemon/lifecycle/ports.h"
+#include "daemon/xdp/filter.h"
+#include "daemon/xdp/forwarding.h"
+#include "daemon/xdp/own_addresses.h"
+
+#include <functional>
+
+namespace xk {
+
+// The filter as a configuration wants it; nothing is attached.
+Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run);
+
+// The filter's links as Interfaces sees them.
+class FilterLinks : public LinksPort {
+  public:
+    using Which = std::function<xdp::Filter&()>; // another one after a reload
+    explicit FilterLinks(Which which) : which_(std::move(which)) {}
+
+    Result<xdp::Attachment> attach(const std::string& interface, bool allow_generic) override;
+    bool is_attached(const xdp::Attachment& attachment) const override;
+    void detach_others(const std::vector<std::string>& interfaces) override;
+    int index_of(const std::string& interface) const override;
+
+  private:
+    Which which_;
+};
+
+class FilterSlot : public FilterPort {
+  public:
+    // Who writes into a filter, and has to know which one.
+    struct Writers {
+        std::function<void(xdp::Filter&)> bans;   // of the filter that was loaded last
+        std::function<void(xdp::Filter&)> others; // of the one that counts
+    };
+    // What is in the maps: of this host, kept current by the loop, and of the credentials that count.
+    struct Host {
+        const xdp::OwnAddresses& addresses;
+        const xdp::Forwarding& forwarding;
+        std::function<std::vector<bool>()> disabled_places; // by place in the filter's maps
+    };
+    FilterSlot(std::unique_ptr<xdp::Filter> filter, Host host, std::string pins, bool dry_run);
+    void set_writers(Writers writers) { writers_ = std::move(writers); }
+
+    Result<void> load(const config::Config& next) override;
+    void discard_loaded() override;
+    void commit_loaded() override;
+    Result<void> write(const config::Config& config) override;
+    Result<void> write_addresses(const config::Config& config);
+    Result<void> write_forwarding(const config::Config& config);
+    Result<void> take_away() override;
+
+    xdp::Filter& counting() const { return *counting_; }
+    LinksPort& latest_links() { return latest_links_; }
+    LinksPort& counting_links() { return counting_links_; }
+
+  private:
+    std::unique_ptr<xdp::Filter> counting_, loaded_;
+    Host host_;
+    std::string pins_; // the same for all configurations: another directory takes a restart
+    bool dry_run_;
+    Writers writers_;
+    FilterLinks latest_links_, counting_links_;
+};
+
+// This host's addresses, or those that the configuration names in their place.
+const std::set<Address>& addresses_of(const config::Config& config, const xdp::OwnAddresses& own);
+
+} // namespace xk

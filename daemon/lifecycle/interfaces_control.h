@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// InterfacesControl: keeps the filter on the interfaces of the configuration that counts, and brings those of another
+// one wholly or not at all. Whatever gets or loses the filter is an event.
+#pragma once
+
+#include "daemon/authz/event.h"
+#include "daemon/lifecycle/interfaces.h"
+#include "daemon/lifecycle/ports.h"
+
+namespace xk {
+
+class InterfacesControl : public InterfacesPort {
+  public:
+    // `latest`: the filter that was loaded last; `counting`: the one that counts. They are the same but for a reload.
+    struct Links {
+        LinksPort& latest;
+        LinksPort& counting;
+    };
+    InterfacesControl(Interfaces interfaces, Links links, authz::EventSink& events)
+        : interfaces_(std::move(interfaces)), before_(interfaces_), links_(links), events_(events) {}
+
+    Result<void> attach(const config::Config& next, const Now& now) override;
+    void go_back() override;
+
+    // After a change of the host's interfaces, and on every tick. True when something changed.
+    bool look_after(const config::Config& config, const Now& now);
+
+    const Interfaces& all() const { return interfaces_; }
+
+  private:
+    void tell(const Interfaces& before, const Now& now);
+
+    Interfaces interfaces_, before_; // before the last attach()
+    Links links_;
+    authz::EventSink& events_;
+};
+
+} // namespace xk

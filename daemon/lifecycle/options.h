@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+//
+// The command line of xknockd.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+namespace xk {
+
+struct Options {
+    std::string config_file;
+    std::string worker_executable;
+    std::string hooks_executable;
+    std::optional<std::chrono::seconds> trial; // --try
+    bool dry_run = false;
+    bool force = false; // although whoever starts us locks themselves out
+};
+
+} // namespace xk

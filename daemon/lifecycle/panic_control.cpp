@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/panic_control.h"
+
+#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/log.h"
+
+namespace xk {
+
+using authz::EventKind;
+
+Result<PanicReport> PanicControl::begin(const std::optional<TcpSession>& caller, const Now& now) {
+    if (world_.dry_run)
+        return Error{"a dry run has nothing to close", {}};
+    PanicReport report;
+    report.grants = world_.closing.count_grants();
+    spdlog::warn("panic: the operator closes everything");
+    if (caller)
+        spdlog::warn("spared is the session of {} port {}, from which it was called", caller->remote.text(),
+                     caller->remote_port);
+    if (auto written = panic_.begin(caller, now.wall); !written) {
+        log::error(std::move(written).error().within("this panic ends when xknockd does"));
+        report.outlives_us = false;
+    }
+    on_change_(); // on trial too: a panic outlasts it
+    world_.events.on_event(event_of(EventKind::panic_begun, now, {}, report.grants));
+    if (auto told = world_.worker.set_panic(true); !told)
+        return told.error();
+    const auto ended = carry_out(now);
+    if (!ended)
+        return ended.error();
+    report.sessions = *ended;
+    spdlog::warn("{} grants closed, {} sessions ended; nobody is let in until \"knockctl panic --over\"", report.grants,
+                 report.sessions);
+    return report;
+}
+
+// All of it, whatever fails. The first error counts.
+Result<std::size_t> PanicControl::carry_out(const Now& now) {
+    const auto closed = world_.closing.close_grants(now);
+    const auto installed = world_.ruleset.install(*world_.config);
+    const auto ended = world_.closing.end_sessions(panic_.spared(), now);
+    if (!closed)
+        return closed.error();
+    if (!installed)
+        return installed.error();
+    if (!ended)
+        return ended.error();
+    if (auto written = panic_.finish(); !written)
+        log::error(written.error());
+    return *ended;
+}
+
+Result<void> PanicControl::go_on(const Now& now) {
+    if (!panic_.is_on())
+        return {};
+    spdlog::warn("in panic{}: nobody is let in until \"knockctl panic --over\"",
+                 panic_.since() ? " since " + log::utc(*panic_.since()) : "");
+    if (panic_.is_finished()) // what the operator opened since then stands
+        return world_.closing.close_users(now);
+    const auto ended = carry_out(now);
+    if (!ended)
+        return ended.error();
+    spdlog::warn("{} sessions ended", *ended);
+    return {};
+}
+
+void PanicControl::tick(const Now& now) {
+    if (!panic_.is_on() || panic_.is_finished())
+        return;
+    if (auto ended = carry_out(now); !ended)
+        log::error(std::move(ended).error().within("the panic is not carried out yet"));
+    else
+        spdlog::warn("the panic is carried out, {} sessions ended", *ended);
+}
+
+Result<bool> PanicControl::end(const Now& now) {
+    if (!panic_.is_on())
+        return false;
+    if (auto done = panic_.end(); !done)
+        return done.error();
+    spdlog::warn("the operator says that the panic is over: knocks are let in again");
+    on_change_();
+    world_.events.on_event(event_of(EventKind::panic_over, now));
+    if (auto told = world_.worker.set_panic(false); !told)
+        return told.error();
+    if (auto done = world_.ruleset.install(*world_.config); !done)
+        return done.error();
+    return true;
+}
+
+} // namespace xk

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/reload.h"
+
+#include "daemon/lifecycle/disabled.h"
+#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/lifecycle/steps.h"
+#include "daemon/log.h"
+
+namespace xk {
+Result<void> Reload::run(const Now& now) {
+    auto read = config::load_config(world_.config->file, config::Identity::required, config::UserFaults::disable);
+    return read ? bring(*std::move(read), now) : Result<void>(read.error());
+}
+
+Result<void> Reload::bring(config::Config read, const Now& now) {
+    const SharedConfig old = world_.config.share(); // until everybody follows the new one
+    auto next = std::make_shared<config::Config>(std::move(read));
+    if (auto done = check_disabled(*next, *old); !done)
+        return done;
+    if (auto done = config::check_unchanged(*old, *next); !done)
+        return done;
+    if (auto done = check_(*next); !done)
+        return done;
+    if (auto done = prepare(next, now); !done)
+        return done;
+    world_.config.set(next);
+    world_.filter.commit_loaded();
+    behind_.clear();
+    for (const Follower& follower : followers_)
+        if (auto done = follower.follow(next); !done) {
+            log::error(std::move(done).error().within(follower.what + " cannot follow the configuration yet"));
+            behind_.push_back(&follower);
+        }
+    world_.guard.on(*next);
+    world_.events.on_event(event_of(authz::EventKind::reloaded, now, text_of_changes(*old, *next)));
+    return {};
+}
+
+// The guard goes off before the ruleset changes, because it may never be stricter than the rules. The worker comes
+// last: once it judges by the new configuration there is no way back.
+Result<void> Reload::prepare(const std::shared_ptr<config::Config>& shared, const Now& now) {
+    config::Config& next = *shared;
+    World& w = world_;
+    const SharedConfig old = w.config.share();
+    const Step steps[] = {
+        {[&] { return w.worker.hand_over(next, old.get()); }, {}}, // given up by the next one
+        {[&] { return w.filter.load(next); }, [&] { w.filter.discard_loaded(); }},
+        {[&] { return w.interfaces.attach(next, now); }, [&] { w.interfaces.go_back(); }},
+        {[&] { return w.guard.off(), Result<void>(); }, [&] { w.guard.on(*old); }},
+        {[&] { return w.ruleset.install(next); },
+         [&] {
+             if (auto done = w.ruleset.install(*old); !done) {
+                 log::error(std::move(done).error().within("the ruleset of before the reload is not back yet"));
+                 w.want_repair();
+             }
+         }},
+        {[&] { return w.worker.commit(shared), w.worker.activate(); }, {}},
+    };
+    return carry_out(steps);
+}
+
+void Reload::tick() {
+    std::erase_if(behind_, [&](const Follower* follower) {
+        const bool done = follower->follow(world_.config.share()).has_value();
+        if (done)
+            spdlog::info("{} follow the configuration now", follower->what);
+        return done;
+    });
+}
+
+} // namespace xk

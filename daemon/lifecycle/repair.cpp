@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/repair.h"
+
+#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/log.h"
+#include "daemon/nft/pinhole_sets.h"
+
+namespace xk {
+
+Result<void> Repair::on_notice(const Now& now) {
+    const auto change = read_();
+    if (!change)
+        return change.error();
+    if (!*change)
+        return {};
+    if ((*change)->objects || (*change)->elements)
+        repair(**change, now);
+    else
+        unknown_ = true; // on the next tick: our own large transactions can be what did not fit
+    return {};
+}
+
+void Repair::tick(const Now& now) {
+    if (!std::exchange(unknown_, false))
+        return;
+    repair({.objects = false, .elements = false, .lost = true, .by = {}}, now);
+    // What did not fit this time was our own; what somebody else did meanwhile is seen to.
+    const auto more = read_();
+    if (more && *more && ((*more)->objects || (*more)->elements))
+        repair(**more, now);
+}
+
+void Repair::repair(const nft::Change& change, const Now& now) {
+    // Single elements that somebody took away are grants that they closed; sets that are gone are not.
+    if (change.elements && !change.objects && !change.lost) {
+        if (auto gone = contents_.forget_missing(); !gone)
+            return tell_failure(std::move(gone).error(), change);
+        if (is_external())
+            return;
+    }
+    // The ruleset has to stand, whatever connection tracking says.
+    if (auto used = contents_.forget_used(); !used)
+        log::error(used.error());
+    auto done = contents_.install_whole(*config_, now);
+    // Afterwards: to list the sets takes longer than to make them, and until then everything may be open.
+    if (done)
+        done = contents_.expel_strangers();
+    if (done)
+        tell_success(change, now);
+    else
+        tell_failure(std::move(done).error(), change);
+}
+
+std::string Repair::text_of(const nft::Change& change) const {
+    return "table inet " + (is_external() ? config_->external.table : std::string(nft::kTable)) + " was changed by " +
+           (change.by.empty() ? "somebody" : change.by);
+}
+
+void Repair::tell_success(const nft::Change& change, const Now& now) {
+    if (!std::exchange(unrepaired_, false) && change.lost)
+        return; // what was lost may have been our own
+    if (is_external())
+        spdlog::info("{}; the {} grants are in its sets", text_of(change), contents_.count_grants());
+    else
+        spdlog::warn("{}; it is as it was again, with {} grants and {} bans", text_of(change), contents_.count_grants(),
+                     contents_.count_bans());
+    events_.on_event(event_of(authz::EventKind::repaired, now, change.by.empty() ? "somebody" : change.by,
+                              contents_.count_grants()));
+}
+
+void Repair::tell_failure(Error error, const nft::Change& change) {
+    unknown_ = true; // again on the next tick, until it is done
+    if (!std::exchange(unrepaired_, true))
+        log::error(std::move(error).within(text_of(change) + " and cannot be repaired"));
+}
+
+} // namespace xk

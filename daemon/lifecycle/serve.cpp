@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// The first and the last words of the daemon, and a reload between them.
+#include "daemon/lifecycle/daemon.h"
+
+#include "daemon/lifecycle/credential_status.h"
+#include "daemon/lifecycle/disabled.h"
+#include "daemon/lifecycle/notify.h"
+#include "daemon/lifecycle/removal.h"
+#include "daemon/lifecycle/ssh_session.h"
+#include "daemon/log.h"
+#include "protocol/base/duration.h"
+
+namespace xk {
+namespace {
+
+// The watchdog is not fed during a reload: a slow disk with many devices takes longer than systemd would wait else.
+constexpr std::chrono::minutes kReloadTime{2};
+
+// While it lives the service manager knows that a reload is under way.
+class ReloadNotice {
+  public:
+    ReloadNotice() {
+        notify("RELOADING=1\nWATCHDOG_USEC=" + std::to_string(std::chrono::microseconds(kReloadTime).count()));
+    }
+    ~ReloadNotice() {
+        const char* const own = std::getenv("WATCHDOG_USEC");
+        notify(std::string("READY=1") + (own != nullptr ? std::string("\nWATCHDOG_USEC=") + own : ""));
+    }
+};
+
+} // namespace
+
+Result<void> Daemon::reload() {
+    const ReloadNotice notice;
+    if (auto done = reload_.run(Now::read()); !done)
+        return done;
+    for (const std::string& warning : config().warnings)
+        spdlog::warn("{}", warning);
+    log_disabled(config());
+    keep_last_good();
+    notify_status();
+    spdlog::info("reloaded {}: {} credentials", config().file, config().policy.credentials.size());
+    log_statuses(config().policy, records_, state(), Now::read());
+    return {};
+}
+
+// After whatever may have changed the ruleset that a start which fails should put up.
+void Daemon::keep_last_good() {
+    if (!parts_.dry_run)
+        last_good_.keep(config(), trial_control_.gate_stays());
+}
+
+void Daemon::notify_status() const {
+    notify("STATUS=" +
+           (parts_.panic.is_on() ? "in panic: nobody is let in until \"knockctl panic --over\""
+                                 : "judging knocks on " + interfaces_.all().text()) +
+           (config().disabled.empty() ? "" : "; disabled by faults: " + std::to_string(config().disabled.size())));
+}
+
+void Daemon::announce_ready() {
+    // Kept by systemd, so that the table has its owner also while nobody of us lives.
+    if (parts_.owned)
+        notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", parts_.nft.fd());
+    log_statuses(config().policy, records_, state(), Now::read());
+    if (!parts_.dry_run && !ruleset_was_there_)
+        log_sessions(config(), own_addresses());
+    if (parts_.trial.is_on())
+        spdlog::warn("on trial: everything is taken away in {} unless \"knockctl confirm\" comes before",
+                     duration_text(parts_.trial.left(BootClock::now())));
+    if (parts_.dry_run)
+        spdlog::warn("a dry run: knocks are judged and logged, and nothing is shut or opened");
+    keep_last_good();
+    const std::size_t out = config().disabled.size();
+    spdlog::info("ready: {} credentials{}, knock port {}, interfaces {}, {} grants, {} bans",
+                 config().policy.credentials.size(),
+                 out == 0 ? "" : " (disabled by faults: " + std::to_string(out) + ")", config().port,
+                 interfaces_.all().text(), grants_.book().pinholes(), bans_.list().all().size());
+    notify("READY=1");
+    notify_status();
+}
+
+void Daemon::settle_grants() { grants_.settle(Now::read()); }
+void Daemon::guard_off() { guard_.off(); }
+bool Daemon::gate_stays() const { return trial_control_.gate_stays(); }
+
+// A dry run leaves nothing; on trial everything goes with the daemon.
+Result<void> Daemon::take_away() {
+    if (!parts_.dry_run)
+        return take_gate_away(config(), parts_.nft);
+    xdp::Filter::remove_dry_run(config().pin_directory);
+    spdlog::info("the dry run ends; nothing is left of it");
+    return {};
+}
+
+void Daemon::stop_hooks() { hook_calls_.stop(); }
+void Daemon::end_worker() { monitor_.stop(); }
+
+Result<void> Daemon::save_copy() {
+    copies_.reset();
+    return parts_.state_files.save(Now::read(), true);
+}
+
+Result<void> Daemon::save_owners() { return owners_.save(); }
+
+Result<void> Daemon::finish_trial() {
+    if (gate_stays())
+        spdlog::info("stopped; the ruleset, the filter and {} grants stay", grants_.book().pinholes());
+    return trial_control_.finish(Now::read());
+}
+
+Result<void> Daemon::run() {
+    announce_ready();
+    auto ended = loop_->run();
+    notify("STOPPING=1");
+    return tear_down(*this, failure_ ? Result<void>(*failure_) : std::move(ended));
+}
+
+} // namespace xk

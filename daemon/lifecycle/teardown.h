@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//
+// The order in which a daemon ends; teardown.cpp says why.
+#pragma once
+
+#include "protocol/base/clock.h"
+#include "protocol/base/result.h"
+
+namespace xk {
+
+class TeardownPort {
+  public:
+    virtual ~TeardownPort() = default;
+    virtual void settle_grants() = 0; // those that wait for a common transaction
+    virtual void guard_off() = 0;
+    virtual bool gate_stays() const = 0;
+    virtual Result<void> take_away() = 0; // ruleset, filter and grants
+    virtual void stop_hooks() = 0;
+    virtual void end_worker() = 0;           // waits for its end
+    virtual Result<void> save_copy() = 0;    // which says that it is of a clean stop
+    virtual Result<void> save_owners() = 0;  // of sessions
+    virtual Result<void> finish_trial() = 0; // the last word
+};
+
+// `ended`: why the loop did.
+Result<void> tear_down(TeardownPort& port, Result<void> ended);
+
+} // namespace xk

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/trial_control.h"
+
+#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/lifecycle/last_good.h"
+#include "daemon/log.h"
+#include "protocol/base/duration.h"
+
+namespace xk {
+
+using authz::EventKind;
+
+Result<void> TrialControl::begin(std::chrono::seconds time, const Now& now) {
+    if (dry_run_)
+        return Error{"a dry run has nothing that could be on trial", {}};
+    if (panic_.is_on())
+        return Error{"in panic the gate does not go by itself", "knockctl panic --over"};
+    // A gate that nobody confirms must not come back with a boot.
+    if (auto done = forget_last_good(world_.config->state_directory); !done)
+        return done;
+    if (auto done = trial_.begin(time, now.boot); !done) {
+        world_.keep_last_good();
+        return done;
+    }
+    spdlog::warn("on trial by the operator: everything is taken away in {} unless \"knockctl confirm\" comes before",
+                 duration_text(time));
+    authz::Event event = event_of(EventKind::trial_begun, now);
+    event.lifetime = time;
+    world_.events.on_event(event);
+    return {};
+}
+
+Result<void> TrialControl::confirm(const Now& now) {
+    if (!trial_.is_on())
+        return Error{"the gate is not on trial", "\"knockctl try 5m\" puts it on one"};
+    if (auto done = trial_.forget(); !done)
+        return done;
+    world_.keep_last_good();
+    spdlog::info("the trial was confirmed by the operator: the gate stays");
+    world_.events.on_event(event_of(EventKind::trial_confirmed, now));
+    return {};
+}
+
+Result<void> TrialControl::finish(const Now& now) {
+    if (!trial_.is_on() || panic_.is_on())
+        return {};
+    if (trial_.is_over(now.boot)) {
+        world_.events.on_event(event_of(EventKind::trial_over, now));
+        return forget_trial(*world_.config, trial_);
+    }
+    spdlog::warn("stopped while on trial: ruleset and filter are gone, the ports are open; a start goes on with it");
+    return {};
+}
+
+Error forget_trial(const config::Config& config, Trial& trial) {
+    // A file that stays ends the next start, which is better than a gate that nobody confirmed.
+    if (auto done = trial.forget(); !done)
+        log::error(done.error());
+    const bool external = config.gate_mode == config::GateMode::external;
+    spdlog::critical("the trial is over and nobody confirmed it: ruleset, filter and grants were taken away, {}",
+                     external ? "your own rules stay as they are" : "the ports are open");
+    return Error{"a trial that was not confirmed is over",
+                 "\"systemctl start xknockd\" starts as ever; \"knockctl try 5m\" on trial", Exit::trial_over};
+}
+
+} // namespace xk

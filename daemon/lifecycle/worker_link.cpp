@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/worker_link.h"
+
+#include "daemon/lifecycle/disabled.h"
+
+namespace xk {
+
+Result<void> WorkerLink::hand_over(config::Config& next, const config::Config* counts) {
+    return monitor_.hand_over(next, [counts](const config::Config& changed) {
+        return counts != nullptr ? check_disabled(changed, *counts) : Result<void>();
+    });
+}
+
+} // namespace xk

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/reload.h"
+
+#include "tests/unit/lifecycle/recorder.h"
+
+using namespace xk;
+using namespace xk::test;
+using authz::EventKind;
+
+namespace {
+
+struct Reloaded {
+    Recorder world;
+    Events events;
+    CurrentConfig current{std::make_shared<config::Config>(named("old"))};
+    std::vector<std::string> followed;
+    std::set<std::string> behind; // followers that fail
+    Result<void> allowed;         // what the check of others says
+    std::size_t repairs = 0;
+    Reload reload{{.worker = world,
+                   .filter = world,
+                   .interfaces = world,
+                   .guard = world,
+                   .ruleset = world,
+                   .config = current,
+                   .events = events,
+                   .want_repair = [this] { ++repairs; }},
+                  [this](const config::Config&) { return allowed; },
+                  {follower("grants"), follower("maps")}};
+
+    Reloaded() {
+        world.state = {
+            .judges = "old", .filter = "old", .loaded = "", .attached = "old", .ruleset = "old", .guard = "old"};
+    }
+    Reload::Follower follower(const std::string& name) {
+        return {name, [this, name](const SharedConfig& config) {
+                    followed.push_back(name + " of " + config->file);
+                    world.steps.push_back(name);
+                    return behind.contains(name) ? Result<void>(Error{name, {}}) : Result<void>();
+                }};
+    }
+};
+
+} // namespace
+
+TEST_CASE("a reload that fails at any step leaves everything as it was") {
+    std::size_t step = 1;
+    for (;; ++step) {
+        CAPTURE(step);
+        Reloaded r;
+        const State before = r.world.state;
+        r.world.fails = {step};
+        if (r.reload.bring(named("new"), kNow))
+            break;
+        CHECK(r.world.state == before);
+        CHECK(r.current->file == "old");
+        CHECK(r.followed.empty());
+        CHECK(r.events.all.empty());
+        // And the next one finds nothing in its way.
+        r.world.fails.clear();
+        REQUIRE(r.reload.bring(named("new"), kNow).has_value());
+        CHECK(r.current->file == "new");
+        CHECK(r.world.state.guard == "new");
+    }
+    CHECK(step > 5); // the worker's keys, the filter, interfaces, the ruleset, the worker's judgement
+}
+
+TEST_CASE("a reload that succeeds keeps the ports shut at every step") {
+    Reloaded r;
+    REQUIRE(r.reload.bring(named("new"), kNow).has_value());
+    const State all_new{
+        .judges = "new", .filter = "new", .loaded = "", .attached = "new", .ruleset = "new", .guard = "new"};
+    CHECK(r.world.state == all_new);
+    CHECK(r.world.steps == std::vector<std::string>{"hand over", "load", "attach", "guard off", "ruleset", "commit",
+                                                    "activate", "commit filter", "grants", "maps", "guard on"});
+    CHECK(r.followed == std::vector<std::string>{"grants of new", "maps of new"});
+    CHECK(r.events.has(EventKind::reloaded));
+}
+
+TEST_CASE("whoever shares the old configuration keeps it over a reload") {
+    Reloaded r;
+    const SharedConfig old = r.current.share();
+    REQUIRE(r.reload.bring(named("new"), kNow).has_value());
+    CHECK(old->file == "old");
+    CHECK(old.use_count() == 1); // and nobody else does
+}
+
+TEST_CASE("a ruleset of before that does not come back is repaired later") {
+    Reloaded r;
+    r.world.fails = {5, 6}; // the worker's judgement, and the ruleset on the way back
+    REQUIRE_FALSE(r.reload.bring(named("new"), kNow).has_value());
+    CHECK(r.repairs == 1);
+    CHECK(r.current->file == "old");
+    CHECK(r.world.state.attached == "old");
+}
+
+TEST_CASE("a follower that fails is told again on each tick until it follows") {
+    Reloaded r;
+    r.behind = {"grants"};
+    REQUIRE(r.reload.bring(named("new"), kNow).has_value());
+    CHECK(r.followed == std::vector<std::string>{"grants of new", "maps of new"}); // the others all the same
+    r.reload.tick();
+    CHECK(r.followed.size() == 3);
+    r.behind.clear();
+    r.reload.tick();
+    CHECK(r.followed.size() == 4);
+    CHECK(r.followed.back() == "grants of new");
+    r.reload.tick();
+    CHECK(r.followed.size() == 4);
+    // Another reload has its own.
+    r.behind = {"maps"};
+    REQUIRE(r.reload.bring(named("newer"), kNow).has_value());
+    r.behind.clear();
+    r.reload.tick();
+    CHECK(r.followed.back() == "maps of newer");
+}
+
+TEST_CASE("what takes a restart is refused before anything is done") {
+    Reloaded r;
+    const auto refused = [&](const std::function<void(config::Config&)>& change) {
+        config::Config next = named("new");
+        change(next);
+        const auto done = r.reload.bring(std::move(next), kNow);
+        return !done && done.error().exit == Exit::configuration && r.world.steps.empty() && r.current->file == "old";
+    };
+    CHECK(refused([](config::Config& c) { c.account.uid = 7; }));
+    CHECK(refused([](config::Config& c) { c.worker_account.uid = 7; }));
+    CHECK(refused([](config::Config& c) { c.run_directory = "/elsewhere"; }));
+    CHECK(refused([](config::Config& c) { c.state_directory = "/elsewhere"; }));
+    CHECK(refused([](config::Config& c) { c.pin_directory = "/elsewhere"; }));
+    CHECK(refused([](config::Config& c) { c.gate_mode = config::GateMode::external; }));
+    CHECK(refused([](config::Config& c) { c.gate_owned = false; }));
+    CHECK(refused([](config::Config& c) { c.replay_entries += 1; }));
+    CHECK(refused([](config::Config& c) { c.coexist = true; }));
+    CHECK(refused([](config::Config& c) { c.external.table = "other"; }));
+    CHECK(refused([](config::Config& c) { c.server_id[0] = 1; }));
+    r.allowed = Error{"another user for hooks", {}, Exit::configuration};
+    CHECK(refused([](config::Config&) {}));
+}
+
+TEST_CASE("a file with a new fault refuses a reload, and one with an old fault does not") {
+    Reloaded r;
+    config::Config next = named("new");
+    next.disabled.push_back({"users/anna.yaml", {"users/anna.yaml:1:1: no"}});
+    const auto done = r.reload.bring(next, kNow);
+    REQUIRE_FALSE(done.has_value());
+    CHECK(done.error().message == "users/anna.yaml:1:1: no");
+    CHECK(r.world.steps.empty());
+    config::Config old = named("old");
+    old.disabled = next.disabled;
+    r.current.set(std::make_shared<config::Config>(std::move(old)));
+    CHECK(r.reload.bring(next, kNow).has_value());
+}
+
+TEST_CASE("a file that cannot be read refuses a reload") {
+    Reloaded r;
+    REQUIRE_FALSE(r.reload.run(kNow).has_value()); // there is no file "old"
+    CHECK(r.world.steps.empty());
+}
+
+TEST_CASE("a reload says what has changed") {
+    config::Config a = named("f"), b = named("f");
+    CHECK(text_of_changes(a, b) == "nothing");
+    const auto credential = [](std::uint8_t id, const char* user) {
+        authz::Credential one;
+        one.id = {id};
+        one.user = authz::Name(user);
+        one.device = authz::Name("laptop");
+        return one;
+    };
+    const auto service = [](const char* name, std::uint16_t port) {
+        authz::Service one;
+        one.name = authz::Name(name);
+        one.ports[0] = PortRange::of({IpProtocol::tcp, port});
+        one.port_count = 1;
+        return one;
+    };
+    a.policy.credentials = {credential(1, "anna"), credential(2, "bert"), credential(3, "carl")};
+    b.policy.credentials = {credential(2, "bert"), credential(3, "carla"), credential(4, "dora"), credential(5, "eva")};
+    a.policy.services = {service("ssh", 22)};
+    b.policy.services = {service("dns", 53), service("ssh", 22)};
+    CHECK(text_of_changes(a, b) == "2 credentials added, 1 removed, 1 changed; 1 services added");
+    // Bits of services are indices: that one came before the other changes no right.
+    a.policy.credentials = {credential(1, "anna")};
+    b.policy.credentials = a.policy.credentials;
+    a.policy.credentials[0].services.set(0);
+    b.policy.credentials[0].services.set(1);
+    CHECK(text_of_changes(a, b) == "1 services added");
+    b.policy.credentials[0].services.set(0);
+    CHECK(text_of_changes(a, b) == "1 credentials changed; 1 services added");
+    b = a;
+    b.policy.services[0].ports[0] = PortRange::of({IpProtocol::tcp, 23});
+    b.allow.push_back(Prefix::parse("192.0.2.0/24").value());
+    b.interfaces = {"eth1"};
+    CHECK(text_of_changes(a, b) == "1 services changed; interfaces; gate.allow");
+}

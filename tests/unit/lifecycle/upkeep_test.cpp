@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/lifecycle/sleep_watch.h"
+#include "daemon/lifecycle/state_copy.h"
+#include "daemon/lifecycle/take_over.h"
+#include "daemon/lifecycle/teardown.h"
+#include "daemon/lifecycle/tick.h"
+#include "tests/unit/lifecycle/recorder.h"
+
+using namespace xk;
+using namespace xk::test;
+
+namespace {
+
+struct Ticked : Upkeep {
+    bool over = false;
+    std::vector<std::string> steps;
+    void add(const char* what) { steps.emplace_back(what); }
+    std::ptrdiff_t at(const char* what) const {
+        const auto found = std::ranges::find(steps, what);
+        REQUIRE_MESSAGE(found != steps.end(), what);
+        return found - steps.begin();
+    }
+
+    bool is_over(const Now&) override { return over; }
+    void notice_sleep(const Now&) override { add("sleep"); }
+    void notice_generation(const Now&) override { add("generation"); }
+    void retry_reload() override { add("reload"); }
+    void end_grants(const Now&) override { add("grants"); }
+    void tell_changes(const Now&) override { add("tell"); }
+    void limit_guard(const Now&) override { add("guard"); }
+    void look_after_sessions(const Now&) override { add("sessions"); }
+    void carry_out_panic(const Now&) override { add("panic"); }
+    void end_bans(const Now&) override { add("bans"); }
+    void look_after_hooks(const Now&) override { add("hooks"); }
+    void expire_tags(const Now&) override { add("tags"); }
+    void repair_ruleset(const Now&) override { add("repair"); }
+    void look_after_interfaces(const Now&) override { add("interfaces"); }
+    void look_after_clients(const Now&) override { add("clients"); }
+    void save_state(const Now&) override { add("save"); }
+};
+
+struct Ended : TeardownPort {
+    bool stays = true;
+    Result<void> gone, copy, owners, last_word;
+    std::vector<std::string> steps;
+    void settle_grants() override { steps.push_back("settle"); }
+    void guard_off() override { steps.push_back("guard off"); }
+    bool gate_stays() const override { return stays; }
+    Result<void> take_away() override { return steps.push_back("take away"), gone; }
+    void stop_hooks() override { steps.push_back("hooks"); }
+    void end_worker() override { steps.push_back("worker"); }
+    Result<void> save_copy() override { return steps.push_back("copy"), copy; }
+    Result<void> save_owners() override { return steps.push_back("owners"), owners; }
+    Result<void> finish_trial() override { return steps.push_back("trial"), last_word; }
+};
+
+using Steps = std::vector<std::string>;
+
+} // namespace
+
+TEST_CASE("a tick does each thing once, before what depends on it") {
+    Ticked t;
+    CHECK(run_tick(t, kNow));
+    CHECK(t.steps.size() == 15);
+    CHECK(std::set(t.steps.begin(), t.steps.end()).size() == 15);
+    CHECK(t.at("sleep") < t.at("grants")); // they get the time that is left before they are over
+    CHECK(t.at("grants") < t.at("tell"));
+    CHECK(t.at("tell") < t.at("guard"));
+    CHECK(t.at("tell") < t.at("sessions"));
+    CHECK(t.at("sessions") < t.at("bans")); // a short ban ends sessions too
+    CHECK(t.at("grants") < t.at("repair"));
+    CHECK(t.at("bans") < t.at("repair"));
+    CHECK(t.at("save") == 14);
+}
+
+TEST_CASE("a tick does nothing more when the trial is over") {
+    Ticked t;
+    t.over = true;
+    CHECK_FALSE(run_tick(t, kNow));
+    CHECK(t.steps.empty());
+}
+
+TEST_CASE("a daemon that ends writes its copy when nothing can be accepted any more") {
+    Ended e;
+    e.last_word = Error{"over", {}, Exit::trial_over};
+    const auto done = tear_down(e, {});
+    REQUIRE_FALSE(done.has_value());
+    CHECK(done.error().exit == Exit::trial_over);
+    CHECK(e.steps == Steps{"settle", "guard off", "hooks", "worker", "copy", "owners", "trial"});
+}
+
+TEST_CASE("a daemon whose gate goes takes it away before all that takes time") {
+    Ended e;
+    e.stays = false;
+    CHECK(tear_down(e, {}).has_value());
+    CHECK(e.steps == Steps{"settle", "guard off", "take away", "hooks", "worker", "copy", "owners", "trial"});
+    Ended fails;
+    fails.stays = false;
+    fails.gone = Error{"the gate stands", {}};
+    CHECK(tear_down(fails, {}).error().message == "the gate stands");
+}
+
+TEST_CASE("a daemon that failed leaves no copy that says it is clean") {
+    Ended e;
+    CHECK(tear_down(e, Error{"the worker ended", {}}).error().message == "the worker ended");
+    CHECK(e.steps == Steps{"settle", "guard off"});
+    Ended on_trial;
+    on_trial.stays = false;
+    CHECK_FALSE(tear_down(on_trial, Error{"the worker ended", {}}).has_value());
+    CHECK(on_trial.steps == Steps{"settle", "guard off", "take away"});
+}
+
+TEST_CASE("what cannot be written at the end keeps nothing else from being written") {
+    Ended e;
+    e.copy = Error{"the disk is full", {}};
+    e.owners = Error{"the disk is full", {}};
+    CHECK(tear_down(e, {}).has_value());
+    CHECK(e.steps.back() == "trial");
+}
+
+TEST_CASE("a machine slept when its clocks say so, and not before there is anything to compare with") {
+    SleepWatch watch;
+    CHECK_FALSE(watch.has_slept(3600s));
+    CHECK_FALSE(watch.has_slept(3600s));
+    CHECK_FALSE(watch.has_slept(3601s)); // reading two clocks takes time
+    CHECK(watch.has_slept(3603s));
+    CHECK_FALSE(watch.has_slept(3603s)); // once
+    CHECK(time_asleep() >= -1s);
+}
+
+TEST_CASE("the copy of the state is written at once for a new slot, and else every ten seconds where it changed") {
+    int written = 0;
+    StateCopy copy([&] { ++written; });
+    auto header = std::make_unique<authz::StateHeader>();
+    const auto look = [&](std::chrono::seconds at) { copy.look(*header, kNow.boot + at); };
+    header->high_slot = 5;
+    look(0s);
+    CHECK(written == 1);
+    header->rejects[1] = 1;
+    look(9s);
+    CHECK(written == 1);
+    look(10s);
+    CHECK(written == 2);
+    look(20s); // nothing was judged
+    CHECK(written == 2);
+    header->retries = 1;
+    header->high_slot = 6;
+    look(21s); // a slot does not wait
+    CHECK(written == 3);
+    header->accepted[1] = 1;
+    look(30s); // ten seconds after that one
+    CHECK(written == 3);
+    look(31s);
+    CHECK(written == 4);
+}
+
+TEST_CASE("knocks of before are refused where this machine may be another one") {
+    Recorder world;
+    Events events;
+    auto carrier = config::Carrier::named;
+    TakeOver take_over(
+        world, [&] { return carrier; }, events);
+    for (const auto good : {config::Carrier::named, config::Carrier::unnamed, config::Carrier::none}) {
+        carrier = good;
+        REQUIRE(take_over.look_for_copies(kNow).has_value());
+    }
+    CHECK(world.horizons == 0);
+    carrier = config::Carrier::another;
+    REQUIRE(take_over.look_for_copies(kNow).has_value());
+    CHECK(world.horizons == 1);
+    REQUIRE(take_over.on_generation(kNow).has_value());
+    REQUIRE(take_over.raise("by the operator", kNow).has_value());
+    CHECK(world.horizons == 3);
+    CHECK(events.texts(authz::EventKind::taken_over).back() == "by the operator");
+    CHECK(events.all.size() == 3);
+    world.fails = {world.tried + 1};
+    CHECK_FALSE(take_over.on_generation(kNow).has_value()); // the daemon ends with it
+    CHECK(events.all.size() == 3);
+}
+
+TEST_CASE("an event goes to every sink") {
+    EventFanOut out;
+    out.on_event(event_of(authz::EventKind::reloaded, kNow)); // nobody hears it
+    Events one, other;
+    out.add(one);
+    out.add(other);
+    out.on_event(event_of(authz::EventKind::repaired, kNow, "nft", 3));
+    for (const Events* events : {&one, &other}) {
+        REQUIRE(events->all.size() == 1);
+        CHECK(events->all[0].kind == authz::EventKind::repaired);
+        CHECK(events->all[0].detail == "nft");
+        CHECK(events->all[0].count == 3);
+    }
+}
