@@ -31,7 +31,8 @@ std::string trimmed(std::string text) {
     return text;
 }
 
-// Terminal without echo, signals that end us caught; both as before when it ends.
+// While it lives the terminal has no echo, and signals that would end the program are caught. Both are put back
+// afterwards.
 class QuietTerminal {
   public:
     explicit QuietTerminal(int tty) : tty_(tty) {
@@ -102,7 +103,7 @@ Result<std::string> run_for_output(const std::vector<std::string>& command) {
     ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_adddup2(&files, in.get(), STDOUT_FILENO);
     pid_t child = -1;
-    posix_spawnattr_t attributes; // we ignore SIGPIPE; a program counts on it
+    posix_spawnattr_t attributes; // this program ignores SIGPIPE, and the child must not inherit that
     ::posix_spawnattr_init(&attributes);
     sigset_t standard;
     ::sigemptyset(&standard);
@@ -130,7 +131,7 @@ Result<std::string> run_for_output(const std::vector<std::string>& command) {
         ended = n == 0 || (n < 0 && errno != EINTR);
     }
     const bool too_much = text.size() > kMaxOutput;
-    // It may close its output and go on.
+    // A program may close its output and run on.
     int status = 0;
     pid_t reaped = 0;
     while (ended && (reaped = ::waitpid(child, &status, WNOHANG)) == 0 && BootClock::now() < deadline)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Where a one-time code comes from: the command line, a program, a stored secret, or a person at the terminal (never
-// standard input or output: those are ssh's).
+// Obtains a one-time code: from the command line, a program, a stored secret, or a person at the terminal. It never
+// uses standard input or output, because ssh's stream goes through them.
 #pragma once
 
 #include "client/profile.h"

@@ -18,16 +18,16 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
-// After a fresh packet: its identical copy, and when a connection is tried. The first try gives the server time to
-// open the pinhole (below a millisecond) and is usually the only one, so that sshd sees one connection; a
-// connection that was tried too early is lost, because the kernel repeats it after a second only.
+// Times after a fresh packet at which its identical copy is sent and a connection is tried. The first try gives the
+// server time to open the pinhole (below a millisecond) and is usually the only one, so that sshd sees one connection;
+// a connection that was tried too early is lost, because the kernel repeats it after a second only.
 constexpr milliseconds kCopyAfter{250};
 constexpr milliseconds kTries[] = {milliseconds(5), milliseconds(300)};
 
-// Packets of one request, freshly sealed.
+// Times at which the request is sealed anew and sent.
 constexpr milliseconds kFresh[] = {milliseconds(0), milliseconds(1000), milliseconds(3000)};
-constexpr milliseconds kOneAddress{3500}; // at most; then the next address has its turn, if there is one
-// Addresses of one name that we try. A name server that answers with sixty must not keep us knocking for minutes.
+constexpr milliseconds kOneAddress{3500}; // the most for one address while another one waits
+// A name server that answers with sixty addresses must not make the client knock for minutes.
 constexpr std::size_t kMostAddresses = 8;
 constexpr std::size_t kMostPending = 64; // connections that are being made
 
@@ -67,7 +67,7 @@ Connected connected(Fd fd, bool knocked, Clock::time_point begin) {
             std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin)};
 }
 
-// Knocks at one address until the port stands or `deadline` is there.
+// Knocks at one address until a connection stands or `deadline` has come.
 Result<std::optional<Connected>> try_address(Knock& knock, const Address& to, std::uint16_t port,
                                              const std::string& code, Attempts& attempts, Clock::time_point deadline) {
     const Clock::time_point begin = Clock::now();
@@ -105,7 +105,7 @@ Result<std::vector<Address>> knock_addresses(const Profile& profile, const std::
     return resolve(profile.server);
 }
 
-// Where to knock for a connection to `target`: there, or at the server's address of the same family.
+// Returns the address to knock at for a connection to `target`: itself, or the server's address of the same family.
 std::optional<Address> knock_address_for(const Address& target, const std::vector<Address>& servers) {
     if (std::find(servers.begin(), servers.end(), target) != servers.end())
         return target;
@@ -114,15 +114,14 @@ std::optional<Address> knock_address_for(const Address& target, const std::vecto
     return same == servers.end() ? std::nullopt : std::optional(*same);
 }
 
-// Through a gateway a port is one of the host behind it.
-Wish for_target(const Profile& profile, Wish wish, const Address& target) {
-    if (profile.gateway && wish.service == 0 && wish.target == Address{} && wish.action != Action::close_all)
-        wish.target = target;
-    return wish;
+// Through a gateway a port means the port of the host behind it.
+RequestSpec for_target(const Profile& profile, RequestSpec spec, const Address& target) {
+    if (profile.gateway && spec.service == 0 && spec.target == Address{} && spec.action != Action::close_all)
+        spec.target = target;
+    return spec;
 }
 
-// At most so many, the families by turns (RFC 8305, section 4), each in its order: eight dead addresses of one family
-// do not hide the other.
+// Takes the families by turns (RFC 8305, section 4), so that eight dead addresses of one family do not hide the other.
 std::vector<Address> interleaved(const std::vector<Address>& all) {
     std::vector<Address> first, second, mixed;
     for (const Address& address : all)
@@ -216,7 +215,7 @@ std::optional<Fd> Attempts::wait(milliseconds time) {
     return std::nullopt;
 }
 
-Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, const std::string& host,
+Result<Connected> knock_and_connect(const Profile& profile, const RequestSpec& spec, const std::string& host,
                                     std::uint16_t port, const std::function<Result<std::string>()>& codes) {
     auto targets = resolve(host);
     if (!targets)
@@ -225,12 +224,12 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
     if (!servers)
         return servers.error();
 
-    // Perhaps nobody needs to knock: an earlier grant still stands, or this network is allowed.
+    // No knock is needed where an earlier grant still stands or this network is allowed.
     Attempts attempts;
     Clock::time_point begin = Clock::now();
     if (profile.probe.count() > 0) {
         for (const Address& target : *targets)
-            attempts.begin(target, port, wish.source);
+            attempts.begin(target, port, spec.source);
         if (auto fd = attempts.wait(profile.probe))
             return connected(*std::move(fd), false, begin);
     }
@@ -242,11 +241,11 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
     attempts = Attempts();
 
     begin = Clock::now();
-    // A code that somebody else used in this slot is no good, but the next slot has another one, for every address.
+    // A code that was used in this slot is refused. The next slot brings another one, for every address.
     const bool makes_codes = profile.factor == FactorKind::totp && profile.is_automatic();
     const Clock::time_point deadline = begin + profile.wait + (makes_codes ? until_next_slot() : milliseconds(0));
     Slot slot = slot_of(Now::read().wall);
-    std::optional<Error> trouble; // that kept us from trying an address
+    std::optional<Error> trouble; // why an address could not be tried
     bool tried = false;
     while (Clock::now() < deadline) {
         const bool tried_before = std::exchange(tried, false);
@@ -263,12 +262,12 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
                     "no address of " + printable(profile.server) + " is of the family of " + (*targets)[i].text(), {}};
                 continue;
             }
-            auto knock = Knock::prepare(profile, for_target(profile, wish, (*targets)[i]), *server);
+            auto knock = Knock::prepare(profile, for_target(profile, spec, (*targets)[i]), *server);
             if (!knock) {
                 trouble = knock.error();
                 continue;
             }
-            // The last address of the list waits for a new code; the others make room for the next one.
+            // The last address of the list may wait for a new code; the others give way to the next one.
             const std::size_t left = targets->size() - i;
             const milliseconds most = left > 1      ? kOneAddress
                                       : makes_codes ? std::max(kOneAddress, until_next_slot())
@@ -282,7 +281,7 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
             else
                 tried = true;
         }
-        if (!tried) { // the network is gone: what was begun may still end well
+        if (!tried) { // the network is gone, but a connection that was begun may still come about
             if (attempts.any_pending())
                 if (auto fd = attempts.wait(until(deadline)))
                     return connected(*std::move(fd), true, begin);
@@ -295,7 +294,8 @@ Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, co
     return not_open(host, port, attempts.last_failure(), !profile.is_automatic());
 }
 
-Result<void> knock_only(const Profile& profile, const Wish& wish, const std::string& host, const std::string& code) {
+Result<void> knock_only(const Profile& profile, const RequestSpec& spec, const std::string& host,
+                        const std::string& code) {
     auto servers = resolve(profile.server.empty() ? host : profile.server);
     if (!servers)
         return servers.error();
@@ -309,7 +309,7 @@ Result<void> knock_only(const Profile& profile, const Wish& wish, const std::str
             std::ranges::find_if(*targets, [&](const Address& a) { return a.is_v4() == server.is_v4(); });
         if (target == targets->end())
             continue;
-        auto knock = Knock::prepare(profile, for_target(profile, wish, *target), server);
+        auto knock = Knock::prepare(profile, for_target(profile, spec, *target), server);
         if (!knock) {
             trouble = knock.error();
             continue;
@@ -319,7 +319,7 @@ Result<void> knock_only(const Profile& profile, const Wish& wish, const std::str
             continue;
         }
         sent.push_back(*std::move(knock));
-        if (wish.action == Action::open)
+        if (spec.action == Action::open)
             break;
     }
     if (sent.empty())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Getting to the port: a try whether it answers already, then the knock and short retries of the connection while the
-// pinhole opens. A closed port is silent, so the only sign of success is that a connection stands.
+// Opens a connection to the port: it tries whether the port answers already, then knocks and retries the connection
+// while the pinhole opens. A closed port is silent, so a connection that stands is the only sign of success.
 #pragma once
 
 #include "client/knock.h"
@@ -49,12 +49,13 @@ struct Connected {
 // first knock on it takes the profile's `wait` at most, for all addresses together; where codes come without a person,
 // and the present one may have been used, after the next half minute has begun. Where knock and connection go to two
 // hosts, the knock takes the family of the connection.
-Result<Connected> knock_and_connect(const Profile& profile, const Wish& wish, const std::string& host,
+Result<Connected> knock_and_connect(const Profile& profile, const RequestSpec& spec, const std::string& host,
                                     std::uint16_t port, const std::function<Result<std::string>()>& codes);
 
-// Sends the knock and its copy and waits for nothing. A request to open goes to the first of the server's addresses
-// that there is a way to: another family has another source, and a person's code is good for one. A request to close
-// goes to all of them: nobody knows here by which one the pinhole was opened, and a knock too many closes nothing else.
-Result<void> knock_only(const Profile& profile, const Wish& wish, const std::string& host, const std::string& code);
+// Sends the knock and its copy, and does not wait. A request to open goes to the first of the server's addresses that
+// has a route: another family has another source, and a person's code is good for one. A request to close goes to all
+// of them, because the client does not know by which one the pinhole was opened; a knock too many closes nothing else.
+Result<void> knock_only(const Profile& profile, const RequestSpec& spec, const std::string& host,
+                        const std::string& code);
 
 } // namespace xk::client

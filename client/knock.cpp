@@ -7,17 +7,17 @@
 
 namespace xk::client {
 
-Result<Knock> Knock::prepare(const Profile& profile, const Wish& wish, const Address& server) {
+Result<Knock> Knock::prepare(const Profile& profile, const RequestSpec& spec, const Address& server) {
     Knock knock(profile, Fd(::socket(server.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
     if (!knock.socket_)
         return os_error("making a UDP socket");
     sockaddr_storage address;
-    if (wish.source) {
-        const socklen_t size = wish.source->to_sockaddr(address, 0);
+    if (spec.source) {
+        const socklen_t size = spec.source->to_sockaddr(address, 0);
         if (::bind(knock.socket_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
-            return os_error("using " + wish.source->text() + " as our address");
+            return os_error("using " + spec.source->text() + " as our address");
     }
-    // Connected, so that the kernel says which of our addresses it uses for this server.
+    // A connected socket shows which of this host's addresses the kernel uses for the server.
     const socklen_t size = server.to_sockaddr(address, profile.port);
     if (::connect(knock.socket_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
         return os_error("no way to " + server.text());
@@ -28,19 +28,19 @@ Result<Knock> Knock::prepare(const Profile& profile, const Wish& wish, const Add
     knock.local_ = Address::of(reinterpret_cast<const sockaddr&>(address));
 
     Request& request = knock.request_;
-    request.action = wish.action;
+    request.action = spec.action;
     request.factor = profile.factor;
-    request.service = wish.service;
-    request.endpoint = wish.endpoint;
-    request.target = wish.target;
-    request.single_use = wish.single;
-    request.lifetime = wish.lifetime != 0 ? wish.lifetime : profile.lifetime;
+    request.service = spec.service;
+    request.endpoint = spec.endpoint;
+    request.target = spec.target;
+    request.single_use = spec.single_use;
+    request.lifetime = spec.lifetime != 0 ? spec.lifetime : profile.lifetime;
     randombytes_buf(request.id.data(), request.id.size());
-    if (wish.for_address) {
+    if (spec.for_address) {
         request.address_mode = AddressMode::delegated;
-        request.address = *wish.for_address;
+        request.address = *spec.for_address;
     } else if (knock.local_.is_global() || !profile.nat) {
-        // Nobody between us may put his own address in the place of ours.
+        // Somebody on the path could replace the packet's source by their own: name the address in the request.
         request.address_mode = AddressMode::bound;
         request.address = knock.local_;
     }
@@ -74,7 +74,7 @@ Result<void> Knock::send(const std::string& code) {
 }
 
 Result<void> Knock::send_copy() {
-    // ECONNREFUSED is about an earlier packet: the port of a server that answers as closed.
+    // ECONNREFUSED speaks of an earlier packet: the server's knock port answers as closed.
     for (int i = 0; i < 3; ++i)
         if (::send(socket_.get(), packet_.data(), packet_.size(), 0) >= 0)
             return {};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Knock: one request towards one address of the server, from one address of ours. The connection that follows uses the
-// same pair, so that the pinhole that opens is the one that is gone through.
+// Knock: one request to one address of the server, from one address of this host. The connection that follows uses the
+// same pair of addresses, because the pinhole is for that pair.
 #pragma once
 
 #include "client/profile.h"
@@ -15,12 +15,12 @@
 namespace xk::client {
 
 // The request that the knock carries.
-struct Wish {
+struct RequestSpec {
     Action action = Action::open;
     ServiceId service = 0;
     Endpoint endpoint;                  // where no service is named: of the server, or
     Address target;                     // of this host behind it
-    bool single = false;                // the grant is to end with its first connection
+    bool single_use = false;            // the grant is to end with its first connection
     std::uint32_t lifetime = 0;         // seconds; 0: profile's, then server's
     std::optional<Address> for_address; // mode "delegated"
     std::optional<Address> source;      // our own address to use
@@ -29,7 +29,7 @@ struct Wish {
 class Knock {
   public:
     // Opens the socket and fixes request id and addresses; sends nothing.
-    static Result<Knock> prepare(const Profile& profile, const Wish& wish, const Address& server);
+    static Result<Knock> prepare(const Profile& profile, const RequestSpec& spec, const Address& server);
 
     // Seals the request anew for this moment and sends it. The request id stays, so that a packet that arrives
     // after another one of this Knock changes nothing. `code` is empty unless the factor is totp.

@@ -64,7 +64,7 @@ Profile profile_of(ProfileFile& file, const std::string& path) {
     return profile;
 }
 
-// Every fault of the file at once.
+// Reports every fault of the file at once.
 Result<Profile> read_profile(const std::string& path) {
     auto text = read_checked(path, secret_file());
     if (!text)
@@ -78,7 +78,7 @@ Result<Profile> read_profile(const std::string& path) {
     return faults.empty() ? Result(profile_of(file, path)) : faults.error();
 }
 
-// Name and hosts of a file, without judging the rest of it.
+// Reads name and hosts of a file and does not check the rest.
 bool is_for_host(const std::string& file, const std::string& host) {
     if (same_host(fs::path(file).stem().string(), host))
         return true;

@@ -42,11 +42,11 @@ struct Profile {
     std::chrono::milliseconds probe{250}; // how long the port may take to answer without a knock
     std::chrono::seconds wait{10};        // how long it may take with one
 
-    // Whatever the case.
+    // Both ignore the case.
     bool is_called(std::string_view alias) const;
     bool has_host(std::string_view host) const;
     bool is_for(std::string_view host) const { return is_called(host) || has_host(host); }
-    // Whether a code comes without a person.
+    // Whether codes come without a person.
     bool is_automatic() const { return factor != FactorKind::totp || factor_key->size > 0 || !otp_command.empty(); }
 };
 

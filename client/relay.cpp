@@ -21,7 +21,7 @@ class Pipe {
 
     bool wants_read() const { return !ended_ && end_ < buffer_.size(); }
     bool wants_write() const { return begin_ < end_; }
-    // Everything that came was passed on.
+    // Everything that arrived was passed on.
     bool done() const { return ended_ && !wants_write(); }
     int from() const { return from_; }
     int to() const { return to_; }
@@ -38,11 +38,11 @@ class Pipe {
         if (n > 0)
             begin_ += static_cast<std::size_t>(n);
         else if (n < 0 && errno != EAGAIN && errno != EINTR)
-            abandon(errno); // nobody there to read it
+            abandon(errno); // nobody reads it any more
         if (begin_ == end_)
             begin_ = end_ = 0;
     }
-    // Why what came was not passed on; 0: it was, or whoever reads had enough.
+    // The errno that kept data from being passed on; 0: none, or the reader closed.
     int failure() const { return failure_ == EPIPE || failure_ == ECONNRESET ? 0 : failure_; }
 
   private:
@@ -58,7 +58,7 @@ class Pipe {
     bool ended_ = false;
 };
 
-// The flag is of the open file, which a terminal shares with the shell: it goes back to what it was.
+// The flag belongs to the open file, which a terminal shares with the shell, so it is put back at the end.
 class NonBlocking {
   public:
     explicit NonBlocking(int fd) : fd_(fd), flags_(::fcntl(fd, F_GETFL)) { ::fcntl(fd_, F_SETFL, flags_ | O_NONBLOCK); }
@@ -73,7 +73,7 @@ class NonBlocking {
 } // namespace
 
 Result<void> relay(Fd socket, int in, int out) {
-    // Keystrokes are not to wait for more of them.
+    // Send each keystroke at once.
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     const NonBlocking of_in(in);

@@ -29,10 +29,10 @@ bool is_of(const std::string& name, const std::string& directory, const std::str
 
 Result<void> apply_settings(const std::string& directory, Profile& profile) {
     const std::string file = directory + "/" + kSettingsName;
-    if (::access(file.c_str(), F_OK) != 0) // not there, or in a directory that is not ours to look into
+    if (::access(file.c_str(), F_OK) != 0) // missing, or in a directory that this user cannot enter
         return {};
     FileRules rules;
-    rules.secret = true; // arguments of a program may be one
+    rules.secret = true; // a program's arguments may hold a secret
     const auto text = read_checked(file, rules);
     if (!text)
         return text.error();

@@ -53,12 +53,12 @@ class Xknock : public Knocker {
   public:
     Xknock(std::vector<client::Profile> profiles, const Address& server, std::uint16_t port)
         : profiles_(std::move(profiles)), server_(server) {
-        wish_.endpoint = {IpProtocol::tcp, port};
+        spec_.endpoint = {IpProtocol::tcp, port};
     }
     // The credentials take turns, so that none of them meets its own rate limit.
     Result<void> prepare(unsigned i, const Address& source) override {
-        wish_.source = source;
-        auto knock = client::Knock::prepare(profiles_[i % profiles_.size()], wish_, server_);
+        spec_.source = source;
+        auto knock = client::Knock::prepare(profiles_[i % profiles_.size()], spec_, server_);
         if (!knock)
             return knock.error();
         knock_.emplace(*std::move(knock));
@@ -69,7 +69,7 @@ class Xknock : public Knocker {
   private:
     std::vector<client::Profile> profiles_;
     Address server_;
-    client::Wish wish_;
+    client::RequestSpec spec_;
     std::optional<client::Knock> knock_;
 };
 

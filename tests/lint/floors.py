@@ -36,9 +36,11 @@ MAY = {
                "daemon/hooks", "daemon/grants", "daemon/bans", "daemon/verbs", "daemon/monitor", "daemon/lifecycle",
                "protocol", "protocol/base"],
     "client": ["protocol", "protocol/base", "protocol/profile", "protocol/yaml"],
-    "tools/knockctl": ["daemon/config", "daemon/control", "daemon/authz", "daemon/nft", "daemon/lifecycle/ssh_caller.h", "daemon/lifecycle/trial.h",
-                       "daemon/xdp", "protocol",
-                       "protocol/base", "protocol/profile"],
+    "tools/knockctl": ["daemon/control", "daemon/lifecycle/ssh_caller.h", "protocol", "protocol/base"],
+    "tools/knockctl/doctor": ["tools/knockctl", "daemon/config", "daemon/authz", "daemon/nft", "daemon/xdp", "protocol",
+                              "protocol/base"],
+    "tools/knockctl/host": ["tools/knockctl", "tools/knockctl/doctor", "daemon/config", "daemon/authz", "daemon/xdp",
+                            "daemon/lifecycle/trial.h", "protocol", "protocol/base", "protocol/profile"],
 }
 # Of daemon/lifecycle these are wiring: they join what start, reload and the rest see through interfaces only.
 WIRING = {"daemon/lifecycle/" + stem for stem in (

@@ -56,19 +56,19 @@ bool is_over() {
 }
 
 Result<void> knock(const client::Profile& profile, const Options& o, const Address& server, unsigned long n) {
-    client::Wish wish;
+    client::RequestSpec spec;
     if (o.service.empty())
-        wish.endpoint = Endpoint::parse(o.endpoint).value();
+        spec.endpoint = Endpoint::parse(o.endpoint).value();
     else
-        wish.service = service_id(o.service);
-    wish.for_address = nth(Address::parse(o.first).value(), static_cast<std::uint32_t>(n % o.addresses));
+        spec.service = service_id(o.service);
+    spec.for_address = nth(Address::parse(o.first).value(), static_cast<std::uint32_t>(n % o.addresses));
     if (o.times)
         std::printf("%lld %s\n",
                     static_cast<long long>(std::chrono::floor<std::chrono::milliseconds>(
                                                std::chrono::system_clock::now().time_since_epoch())
                                                .count()),
-                    wish.for_address->text().c_str());
-    auto made = client::Knock::prepare(profile, wish, server);
+                    spec.for_address->text().c_str());
+    auto made = client::Knock::prepare(profile, spec, server);
     return made ? made->send({}) : made.error();
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-// "30s", or what fail2ban has: a number of seconds, negative for ever.
+// "30s", or a number of seconds as fail2ban gives it: negative means for ever.
 Result<std::optional<std::chrono::seconds>> parse_ban_time(const std::string& text) {
     long long number = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -34,8 +34,8 @@ constexpr std::size_t kLongest = 49;         // bytes of a network: IPv6 with IP
 constexpr std::size_t kMostRefused = 1000;   // that are named
 constexpr std::size_t kMostLines = 10000000; // of one list, which is eighty times as many as can be banned
 
-// The next line of standard input without its blanks, cut where it is longer than any address: a device or a file
-// without line ends is not to fill the memory.
+// Reads the next line of standard input without its blanks. A line that is longer than any address is cut, because a
+// device or a file without line ends would fill the memory.
 bool read_line(std::string& line) {
     line.clear();
     int c = 0;
@@ -49,7 +49,8 @@ bool read_line(std::string& line) {
     return true;
 }
 
-// Asks for what standard input names, a thousand at a time, which is a transaction each. `done` is the reply's number.
+// Sends the addresses of standard input a thousand at a time; each thousand is one transaction. `done` is the key of
+// the reply's number.
 int for_all(const Control& control, json request, const char* done) {
     constexpr std::size_t kAtOnce = 1000;
     std::size_t number = 0, lines = 0, not_named = 0;
@@ -70,7 +71,7 @@ int for_all(const Control& control, json request, const char* done) {
                 continue;
             if (line.size() <= kLongest && as_line(line) == line)
                 prefixes.push_back(line);
-            else // a thousand of them are one request, which has a bound too
+            else // a request has a bound, which a thousand addresses do not reach
                 refuse({{"prefix", as_line(line)}, {"error", "is not an address or network"}});
         }
         if (prefixes.empty())
@@ -97,7 +98,7 @@ int for_all(const Control& control, json request, const char* done) {
     return refused.empty() && lines < kMostLines ? 0 : static_cast<int>(Exit::failed);
 }
 
-// Says which bans ended, and which owners still ban the address.
+// Prints which bans ended, and which owners still ban the address.
 std::string show_unbanned(const json& reply, const std::string& what) {
     const bool ended = reply.value("unbanned", 0) != 0;
     const json& still = reply.at("still_banned");

@@ -38,7 +38,7 @@ Result<json> panic_request(bool yes) {
         request["caller"] = json_of(*caller.session);
     if (caller.session || !caller.client || yes)
         return request;
-    // A terminal multiplexer, say, that was started in a session that is over.
+    // For example in a terminal multiplexer that was started in a session that has ended.
     const std::string what =
         "you came by ssh from " + caller.client->text() +
         ", but which session is yours now cannot be told: it ends too unless gate.allow holds its address";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// knockctl close and panic: what is asked for, with the session of whoever asks, and what people read of it.
+// The requests of "knockctl close" and "knockctl panic", which name the caller's own session, and their replies as
+// text.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -12,8 +13,8 @@
 namespace xk::tools {
 
 nlohmann::json close_request(const std::string& what, bool cut);
-// Asks on the terminal where somebody came by ssh and the session cannot be told; an error where they say no, or there
-// is no terminal and no `yes`.
+// Where the caller came by ssh and their session cannot be found, panic may end it: this asks on the terminal first. It
+// is an error if they say no, or if there is no terminal and no `yes`.
 Result<nlohmann::json> panic_request(bool yes);
 
 std::string show_closed(const nlohmann::json& reply);

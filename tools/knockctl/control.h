@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How every verb asks the daemon, and how it prints what comes back.
+// Sends a verb to the daemon and prints the reply.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -12,14 +12,14 @@
 
 namespace xk::tools {
 
-// Says the error; the exit code.
+// Prints the error on standard error; returns the exit code.
 int fail(const Error& error);
 
 // "3 grants"
 std::string counted(unsigned number, const std::string& what);
 
-// Words of the command line and names of files need not be UTF-8; JSON has to be. It is printed too, so whatever is not
-// ASCII (some of it moves a terminal's cursor) is \uNNNN.
+// JSON must be UTF-8, and words of the command line and file names need not be. The text is printed too, and some
+// characters move a terminal's cursor. So everything that is not ASCII becomes \uNNNN.
 std::string text_of(const nlohmann::json& value, int indent = -1);
 
 class Control {
@@ -29,13 +29,13 @@ class Control {
 
     bool somebody_answers() const;
 
-    // The reply; what it says of an error is one.
+    // Returns the reply. A reply that reports an error is returned as that error.
     Result<nlohmann::json> ask(const nlohmann::json& request) const;
 
-    // Where the daemon is of another release than we are, what to do about it; else nothing.
+    // Says what to do where the daemon is of another release than this program; else empty.
     std::string hint_of_releases() const;
 
-    // Asks and prints: the reply itself, or what `show` makes of it.
+    // Sends the request and prints the reply: as JSON with --json, else as `show` renders it.
     int ask(const nlohmann::json& request, const std::function<std::string(const nlohmann::json&)>& show) const;
 };
 

@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 using Row = std::vector<std::string>;
 
-// Whatever the daemon says, nothing of it may move the cursor.
+// The daemon's texts may hold names that others chose: nothing in them may move the cursor.
 std::string text(const json& value) {
     if (value.is_string())
         return as_line(value.get<std::string>()); // parts of it are escaped already

@@ -9,7 +9,8 @@
 
 namespace xk::tools {
 
-// A line for each fault of a reply's "disabled": of whom nobody is judged, and why.
+// One line for each entry of the reply's "disabled": which user or device is left out because of a fault, and the
+// fault.
 std::string show_disabled(const nlohmann::json& reply);
 std::string show_status(const nlohmann::json& reply);
 std::string show_grants(const nlohmann::json& reply);

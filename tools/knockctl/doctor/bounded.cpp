@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr unsigned kMaxEntries = 10000; // of one directory
 
-// A pipe or a device would make us wait, or do something, at open(2) already.
+// open(2) of a pipe would wait, and of a device may have effects.
 constexpr int kReading = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
 
 Result<std::string> read_up_to(int fd, std::size_t most) {
@@ -39,7 +39,7 @@ Result<std::string> read_up_to(int fd, std::size_t most) {
     return text;
 }
 
-// The directory, without following a link in the last `below` parts of its path.
+// Opens the directory without following a link in the last `below` parts of its path.
 Fd open_directory(const std::string& path, int below) {
     fs::path above = path;
     std::vector<std::string> parts;
@@ -65,7 +65,7 @@ Result<std::string> read_of_root(const std::string& path, std::size_t most) {
     const Fd fd(::open(path.c_str(), kReading));
     if (!fd)
         return os_error("opening " + in_quotes(path));
-    if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) // another one by now
+    if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) // it was exchanged meanwhile
         return Error{{}, {}};
     if (info.st_uid != 0 || (info.st_mode & 022) != 0)
         return Error{in_quotes(path) + " is loaded as root and can be written by others: it was not looked at",
@@ -89,7 +89,7 @@ void each_beginning(const std::string& directory, int below, const std::string& 
     for (const dirent* entry = nullptr; left > 0 && (entry = ::readdir(entries.get())) != nullptr; --left) {
         const std::string name = entry->d_name;
         struct stat info {};
-        // Looked at first: what is no regular file is not even opened.
+        // What is no regular file is not even opened.
         if (!name.ends_with(suffix) || ::fstatat(number, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
             !S_ISREG(info.st_mode))
             continue;

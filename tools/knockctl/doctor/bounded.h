@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Reading files of others as root: never more than so much, nothing but regular files, and no link
-// that leads elsewhere.
+// Reads files of other users as root: a bounded number of bytes, regular files only, and no link that leads elsewhere.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -12,9 +11,8 @@
 
 namespace xk::tools {
 
-// The content of a file of root's, which may be behind a link. The error's message is empty where
-// it is not there, or no regular file; it says so where somebody else could write it, or it is
-// larger than `most` bytes.
+// Reads a file of root's, which may be behind a link. The error's message is empty where the file is missing or not a
+// regular file. It is an error if somebody else can write the file, or if it is larger than `most` bytes.
 Result<std::string> read_of_root(const std::string& path, std::size_t most);
 
 // The first bytes of a file that anybody may have made.

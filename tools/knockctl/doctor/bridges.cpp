@@ -86,7 +86,7 @@ std::vector<BridgeNetwork> read_bridges(const config::Config& config) {
 }
 
 void check_bridges(const config::Config& config, const std::vector<BridgeNetwork>& networks, Findings& findings) {
-    if (config.gate_mode == config::GateMode::external) // what is dropped is said by the administrator's rules
+    if (config.gate_mode == config::GateMode::external) // the administrator's own rules decide what is dropped
         return;
     for (const BridgeNetwork& n : networks) {
         const bool allowed = std::ranges::any_of(config.allow, [&](const Prefix& p) { return p.contains(n.network); });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Networks of containers and virtual machines on bridges of this host: they are strangers here as everybody else, and
-// whoever runs them seldom thinks so.
+// Networks of containers and virtual machines on bridges of this host. Their guests are strangers to xknock, which
+// surprises most people who run them.
 #pragma once
 
 #include "daemon/config/config.h"

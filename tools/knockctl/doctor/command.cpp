@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t kMostOutput = 256 * 1024 * 1024;
 
-// Where root's programs are, whatever the caller's PATH says.
+// The directories of root's programs. The caller's PATH does not count.
 std::string find_program(const std::string& name) {
     for (const char* directory : {"/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/", "/usr/local/sbin/"})
         if (::access((directory + name).c_str(), X_OK) == 0)
@@ -41,7 +41,7 @@ Result<std::string> output_of(std::vector<std::string> words) {
     for (std::string& word : words)
         arguments.push_back(word.data());
     arguments.push_back(nullptr);
-    // Nothing of ours decides what is run as root, or in which language it speaks.
+    // The caller's environment must not choose what runs as root, or the language of its output.
     char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", language[] = "LC_ALL=C";
     char* const environment[] = {path, language, nullptr};
     pid_t pid = 0;
@@ -56,7 +56,7 @@ Result<std::string> output_of(std::vector<std::string> words) {
     while (output.size() <= kMostOutput &&
            ((n = ::read(read_end.get(), buffer.data(), buffer.size())) > 0 || (n < 0 && errno == EINTR)))
         output.append(buffer.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
-    read_end.reset(); // what has more to say ends by SIGPIPE
+    read_end.reset(); // a program that writes more ends by SIGPIPE
     int status = 0;
     while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Running a program for what it prints.
+// Runs a program and returns its output.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -10,8 +10,8 @@
 
 namespace xk::tools {
 
-// The first word is its name, which is looked for where root's programs are. Its environment is ours, not the caller's,
-// and what it warns of goes nowhere. Another exit code than 0 is an error.
+// The first word is the program's name, which is looked for in root's directories. It gets an environment of its own
+// and its standard error is discarded. An exit code other than 0 is an error.
 Result<std::string> output_of(std::vector<std::string> words);
 
 } // namespace xk::tools

@@ -8,7 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxValues = 2000; // of a set; a larger one narrows nothing
+constexpr std::size_t kMaxValues = 2000; // a larger set counts as "any"
 constexpr IpProtocol kProtocols[] = {IpProtocol::tcp, IpProtocol::udp, IpProtocol::sctp};
 
 std::set<IpProtocol> protocols_called(const json& value) {
@@ -85,7 +85,7 @@ Condition of_value(const json& left, const json& value, bool& understood) {
     return {};
 }
 
-// The condition that the mere presence of a field means: the packet's protocol and family.
+// A field implies the packet's protocol and family by being named.
 Condition of_field(const json& left) {
     Condition condition;
     if (!left.is_object() || !left.contains("payload"))
@@ -104,7 +104,7 @@ Condition of_concat(const json& parts, const json& values, bool& understood) {
     Condition condition;
     if (!parts.is_array() || !values.is_array() || parts.size() != values.size())
         return condition;
-    understood = true; // as a whole too wide at most
+    understood = true; // the whole may be too wide, which is allowed
     for (std::size_t i = 0; i < parts.size(); ++i) {
         bool part = false;
         condition = condition & of_one(parts[i], values[i], part);

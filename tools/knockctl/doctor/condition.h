@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Condition: which first packets of a connection a rule takes, as far as we understand the rule. A condition is rather
-// too wide than too narrow: a part that we do not understand narrows nothing, so that no way is missed.
+// Condition: the first packets of connections that a rule matches, as far as the doctor understands the rule. A part
+// that it does not understand is left out, so a condition may be too wide and is never too narrow: no way is missed.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -44,7 +44,7 @@ struct Condition {
                (!destinations || !destinations->empty());
     }
     Condition operator&(const Condition& other) const;
-    // Either of them, or something between.
+    // The range of both.
     Condition operator|(const Condition& other) const;
     bool goes_to(const Address& address) const;
 

@@ -9,8 +9,8 @@
 namespace xk::tools {
 
 enum class Severity {
-    ok,      // looked at, and well
-    advice,  // works, and could be better; or cannot be told from here
+    ok,      // examined, and good
+    advice,  // it works and could be better, or the doctor cannot know
     problem, // somebody is kept out, or let in, who should not be
 };
 

@@ -3,7 +3,7 @@
 
 #include "daemon/nft/ruleset_rules.h"
 #include "protocol/base/quote.h"
-#include "tools/knockctl/doctor/guarded.h"
+#include "tools/knockctl/doctor/protected_ports.h"
 #include "tools/knockctl/doctor/walk.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace {
 constexpr const char* kOurFamily = "inet";
 constexpr const char* kOurChain = "prerouting";
 
-// All that the chains of others do to it, one behind the other.
+// What the chains of other tables do to the packet, in their order.
 struct Passage {
     Truth dropped = Truth::no;
     std::vector<Place> drops, accepts;
@@ -31,25 +31,25 @@ Passage pass(const Firewall& f, Packet packet) {
     for (const Chain* chain : f.ruleset.on_the_way_in()) {
         if (is_ours(*chain) || !meets(*chain, packet) || (chain->hook == "input" && passage.leaves == Truth::yes))
             continue;
-        const Fate fate = walk(f.ruleset, *chain, packet);
-        if (fate.dropped() == Truth::yes && !(chain->hook == "input" && passage.leaves == Truth::maybe))
-            return {Truth::yes, fate.drops, {}, passage.leaves, passage.sent_by};
-        if (fate.dropped() != Truth::no) {
+        const WalkResult result = walk(f.ruleset, *chain, packet);
+        if (result.dropped() == Truth::yes && !(chain->hook == "input" && passage.leaves == Truth::maybe))
+            return {Truth::yes, result.drops, {}, passage.leaves, passage.sent_by};
+        if (result.dropped() != Truth::no) {
             passage.dropped = Truth::maybe;
-            add(passage.drops, fate.drops);
-            add(passage.accepts, fate.accepts);
+            add(passage.drops, result.drops);
+            add(passage.accepts, result.accepts);
         }
-        if (fate.sent_elsewhere && passage.leaves != Truth::yes) {
-            passage.leaves = fate.leaves;
-            passage.sent_by = fate.sent_elsewhere;
+        if (result.sent_elsewhere && passage.leaves != Truth::yes) {
+            passage.leaves = result.leaves;
+            passage.sent_by = result.sent_elsewhere;
         }
-        if (fate.port_changed)
-            packet.port = fate.port;
+        if (result.port_changed)
+            packet.port = result.port;
     }
     return passage;
 }
 
-// How to let the port in where this chain shuts it, in the words of whoever made the chain.
+// Returns the command that lets the port in, in the language of the tool that made the chain.
 std::string remedy(const Ruleset& ruleset, const Place& place, const Endpoint& endpoint) {
     const std::string protocol(name_of(endpoint.protocol)), port = std::to_string(endpoint.port);
     const std::string why = "; strangers stay outside all the same";
@@ -72,29 +72,30 @@ std::string remedy(const Ruleset& ruleset, const Place& place, const Endpoint& e
 
 // ---- the ruleset
 
-void check_port(const Firewall& f, const Endpoint& endpoint, Gathering& said) {
+void check_port(const Firewall& f, const Endpoint& endpoint, MergedFindings& merged) {
     for_all_ways(f, endpoint, Source::stranger, [&](const Packet& packet) {
         const std::string what = label(f.config, endpoint) + " is not protected: ";
         std::vector<Place> accepts;
         for (const Chain* chain : f.ruleset.on_the_way_in()) {
             if (!meets(*chain, packet))
                 continue;
-            const Fate fate = walk(f.ruleset, *chain, packet);
-            if (is_ours(*chain) && shuts(fate))
+            const WalkResult result = walk(f.ruleset, *chain, packet);
+            if (is_ours(*chain) && shuts(result))
                 return;
             if (is_ours(*chain) && chain->type != "nat")
-                accepts = fate.accepts; // of the last one, which lets it go
-            if (!is_ours(*chain) && (fate.port_changed || fate.leaves != Truth::no))
-                return said.add(what + printable(chain->label()) + " changes its address or port before xknock sees it",
-                                "give that chain a priority above -150", Severity::problem, packet);
+                accepts = result.accepts; // of the last chain, which lets it pass
+            if (!is_ours(*chain) && (result.port_changed || result.leaves != Truth::no))
+                return merged.add(what + printable(chain->label()) +
+                                      " changes its address or port before xknock sees it",
+                                  "give that chain a priority above -150", Severity::problem, packet);
         }
         if (!accepts.empty())
-            said.add(what + text_of(accepts) + " lets strangers pass", "restart xknockd: it makes its table anew",
-                     Severity::problem, packet);
+            merged.add(what + text_of(accepts) + " lets strangers pass", "restart xknockd: it makes its table anew",
+                       Severity::problem, packet);
         else
-            said.add(what + "no rule of table inet xknock drops it",
-                     "knockctl reload, or a restart of xknockd: it takes the configuration as it is now",
-                     Severity::problem, packet);
+            merged.add(what + "no rule of table inet xknock drops it",
+                       "knockctl reload, or a restart of xknockd: it takes the configuration as it is now",
+                       Severity::problem, packet);
     });
 }
 
@@ -107,11 +108,11 @@ void check_table(const Firewall& f, Findings& findings) {
                             "start xknockd: it makes its table"});
         return;
     }
-    Gathering said;
+    MergedFindings merged;
     for (const Endpoint& endpoint : local_endpoints(f.config))
-        check_port(f, endpoint, said);
-    said.report("ruleset", findings);
-    if (said.empty())
+        check_port(f, endpoint, merged);
+    merged.report("ruleset", findings);
+    if (merged.empty())
         findings.push_back({Severity::ok, "ruleset", "every service's port is shut to strangers", {}});
 }
 
@@ -124,7 +125,7 @@ void check_external(const Firewall& f, Findings& findings) {
                 {Severity::problem, "ruleset",
                  "no rule of table inet " + external.table + " uses set " + set + ": a grant opens nothing",
                  "a rule like: ip saddr . meta l4proto . th dport @" + set + " accept"});
-    Gathering said;
+    MergedFindings merged;
     for (const Endpoint& endpoint : local_endpoints(f.config))
         for_all_ways(f, endpoint, Source::stranger, [&](const Packet& packet) {
             const Passage passage = pass(f, packet);
@@ -132,18 +133,18 @@ void check_external(const Firewall& f, Findings& findings) {
                 return;
             const std::string what = label(f.config, endpoint);
             if (passage.leaves != Truth::no)
-                said.add("whether strangers reach " + what + " cannot be told: " + text_of({*passage.sent_by}) +
-                             " sends it elsewhere",
-                         "look at the rules of hook forward", Severity::advice, packet);
+                merged.add("whether strangers reach " + what + " cannot be told: " + text_of({*passage.sent_by}) +
+                               " sends it elsewhere",
+                           "look at the rules of hook forward", Severity::advice, packet);
             else if (passage.dropped == Truth::no)
-                said.add(what + " is not protected: none of your rules drops it without a grant",
-                         "in mode external your own rules shut the ports", Severity::problem, packet);
+                merged.add(what + " is not protected: none of your rules drops it without a grant",
+                           "in mode external your own rules shut the ports", Severity::problem, packet);
             else
-                said.add("strangers may reach " + what + ": it depends on " +
-                             text_of(passage.accepts.empty() ? passage.drops : passage.accepts),
-                         "in mode external your own rules shut the ports", Severity::advice, packet);
+                merged.add("strangers may reach " + what + ": it depends on " +
+                               text_of(passage.accepts.empty() ? passage.drops : passage.accepts),
+                           "in mode external your own rules shut the ports", Severity::advice, packet);
         });
-    said.report("ruleset", findings);
+    merged.report("ruleset", findings);
     if (findings.size() == before)
         findings.push_back({Severity::ok, "ruleset", "your own rules shut every service's port to strangers", {}});
 }
@@ -158,7 +159,7 @@ void check_ruleset(const Firewall& firewall, Findings& findings) {
 }
 
 void check_others(const Firewall& f, Findings& findings) {
-    Gathering said;
+    MergedFindings merged;
     for (const Endpoint& endpoint : local_endpoints(f.config))
         for_all_ways(f, endpoint, Source::granted, [&](const Packet& packet) {
             const Passage passage = pass(f, packet);
@@ -166,17 +167,17 @@ void check_others(const Firewall& f, Findings& findings) {
                 return;
             const std::string hint = remedy(f.ruleset, passage.drops.front(), endpoint);
             if (passage.dropped == Truth::yes)
-                said.add(label(f.config, endpoint) +
-                             " is dropped all the same, whoever has a grant: " + text_of(passage.drops),
-                         hint, Severity::problem, packet);
+                merged.add(label(f.config, endpoint) +
+                               " is dropped all the same, whoever has a grant: " + text_of(passage.drops),
+                           hint, Severity::problem, packet);
             else
-                said.add(
+                merged.add(
                     label(f.config, endpoint) + " may be dropped, whoever has a grant: " + text_of(passage.drops) +
                         (passage.accepts.empty() ? "" : "; it passes where this holds: " + text_of(passage.accepts)),
                     hint, Severity::advice, packet);
         });
-    said.report("firewall", findings);
-    if (said.empty())
+    merged.report("firewall", findings);
+    if (merged.empty())
         findings.push_back({Severity::ok, "firewall", "nobody else's rules shut a service's port", {}});
 }
 
@@ -187,7 +188,7 @@ namespace {
 bool is_local(const Address& address) { return address.is_loopback(); }
 bool is_any(const Address& address) { return address == Address{} || address == Address::v4(0, 0, 0, 0); }
 
-// Whether some packet of a stranger gets to the listener.
+// Whether any packet of a stranger reaches the listener.
 bool faces_world(const Firewall& f, const Listener& listener) {
     if (is_local(listener.address))
         return false;
@@ -205,7 +206,8 @@ bool faces_world(const Firewall& f, const Listener& listener) {
 void check_services(const Firewall& f, const std::vector<Listener>& listeners, Findings& findings) {
     for (const Endpoint& endpoint : local_endpoints(f.config)) {
         const authz::Service* const service = service_at(f.config, endpoint);
-        // One port or another of a range is in use, and a published port has its listener on the host behind this one.
+        // Of a range not every port needs a listener, and a published port has its listener on the host behind this
+        // one.
         if ((endpoint.protocol != IpProtocol::tcp && endpoint.protocol != IpProtocol::udp) ||
             service->published == endpoint || service->has_ranges())
             continue;
@@ -230,13 +232,13 @@ void check_services(const Firewall& f, const std::vector<Listener>& listeners, F
 void check_listeners(const Firewall& f, const std::vector<Listener>& listeners, Findings& findings) {
     const auto before = findings.size();
     check_services(f, listeners, findings);
-    std::set<std::string> said;
+    std::set<std::string> seen;
     for (const Listener& listener : listeners) {
         if (listener.endpoint.protocol != IpProtocol::tcp || service_at(f.config, listener.endpoint) != nullptr ||
             !faces_world(f, listener))
             continue;
         const std::string program = listener.program.empty() ? "something" : printable(listener.program);
-        if (!said.insert(listener.endpoint.text() + program).second)
+        if (!seen.insert(listener.endpoint.text() + program).second)
             continue;
         findings.push_back(
             {Severity::advice, "listeners",

@@ -23,7 +23,7 @@ struct Firewall {
 // Protected ports that strangers reach.
 void check_ruleset(const Firewall& firewall, Findings& findings);
 
-// Protected ports that others keep shut, whoever has a grant.
+// Protected ports that other rules keep shut even for those with a grant.
 void check_others(const Firewall& firewall, Findings& findings);
 
 // Services without a listener, listeners without a service.

@@ -91,12 +91,12 @@ std::string first_line(const std::string& path) {
 std::optional<unsigned long long> number_in(const std::string& path) {
     try {
         return std::stoull(first_line(path));
-    } catch (const std::exception&) { // not there, or no number
+    } catch (const std::exception&) { // missing, or not a number
         return std::nullopt;
     }
 }
 
-// Whether a file that begins so is a client's profile with its key in it.
+// Whether a file with this beginning is a client's profile, which holds its key.
 bool is_profile(const std::string& text) {
     constexpr int kLines = 40;
     std::istringstream in(text);
@@ -111,7 +111,7 @@ bool is_profile(const std::string& text) {
 
 // Looks for profiles. The last `below` parts of the path may belong to somebody who is not root.
 void check_profiles(const fs::path& directory, int below, Findings& findings) {
-    constexpr std::size_t kMost = 16 * 1024; // a profile has less than one
+    constexpr std::size_t kMost = 16 * 1024; // a profile has less than 1 KiB
     each_beginning(directory, below, ".yaml", kMost, [&](const Beginning& file) {
         if (file.open_to_others && is_profile(file.text))
             findings.push_back(
@@ -177,7 +177,7 @@ void check_legacy_tables(Findings& findings) {
         const std::string names = tool == std::string_view("iptables") ? "ip_tables_names" : "ip6_tables_names";
         if (first_line("/proc/self/net/" + names).empty())
             continue;
-        // The names stay when the rules are gone.
+        // /proc lists the tables' names even when no rule is left.
         const auto rules = output_of({std::string(tool) + "-legacy-save"});
         if (rules && rules->find("\n-A ") == rules->npos && rules->find(" DROP [") == rules->npos)
             continue;

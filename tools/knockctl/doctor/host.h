@@ -10,20 +10,19 @@
 
 namespace xk::tools {
 
-// The filter of each interface, and what its driver and its place in the network do to it. `started`: a filter is
-// wanted there by now.
+// Examines the filter of each interface, its driver and its offloads. `started`: a filter must be there by now.
 void check_interfaces(const config::Config& config, bool started, Findings& findings);
 
-// The wall clock is what knocks are judged by.
+// Examines the wall clock, by which knocks are judged.
 void check_clock(Findings& findings);
 
-// Switches and tables of the kernel. `had_ruleset`: the ruleset has been up already.
+// Examines switches and tables of the kernel. `had_ruleset`: the ruleset has been up already.
 void check_kernel(bool had_ruleset, Findings& findings);
 
-// Rules of the old iptables, which nft does not list.
+// Looks for rules of iptables-legacy, which nft does not list.
 void check_legacy_tables(Findings& findings);
 
-// Keys of the configuration, and profiles of clients that were left beside it or in somebody's home.
+// Looks for keys and profiles that others can read, beside the configuration and in homes.
 void check_files(const config::Config& config, Findings& findings);
 
 } // namespace xk::tools

@@ -31,7 +31,7 @@ int call(const nlattr* attribute, void* each) {
     return MNL_CB_OK;
 }
 
-// One request and the attributes of its answer; nothing of it where the kernel refuses.
+// Sends one request and returns the attributes of the answer; none where the kernel refuses.
 void ask(int bus, const std::function<void(nlmsghdr*)>& fill, std::size_t header, const Each& each) {
     const Handle<mnl_socket, mnl_socket_close> socket(mnl_socket_open2(bus, SOCK_CLOEXEC));
     if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0)

@@ -13,7 +13,7 @@ struct LinkState {
     bool lro = false, gro_hw = false; // offloads that keep drivers from native XDP
 };
 
-// Nothing where there is no such interface.
+// Returns nothing where there is no such interface.
 std::optional<LinkState> link_state(const std::string& interface);
 
 } // namespace xk::tools

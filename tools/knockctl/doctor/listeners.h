@@ -15,7 +15,7 @@ struct Listener {
     Endpoint endpoint;
     Address address;     // unspecified: every address; "::" takes IPv4 too unless the socket says otherwise
     bool v4 = true;      // the socket's own family
-    std::string program; // who holds it; empty where nobody does (the kernel) or it cannot be seen
+    std::string program; // the process that holds it; empty where the kernel does or it cannot be seen
 };
 
 // Listening TCP sockets and bound UDP sockets without a peer.

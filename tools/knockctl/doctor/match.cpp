@@ -48,7 +48,7 @@ Field payload_field(const json& payload, const Packet& packet) {
         return {};
     }
     if (protocol != "th" && protocol != name_of(packet.protocol))
-        // Below IP, or in a packet that this one is not.
+        // A field below IP, or of another protocol than this packet's.
         return {protocol == "ether" || protocol == "vlan" || protocol.empty() ? Kind::unknown : Kind::absent};
     if (field == "dport" && packet.port)
         return known(*packet.port);
@@ -131,7 +131,7 @@ std::optional<std::uint64_t> number_of(const json& value) {
     return sum;
 }
 
-// The addresses that a rule names; none where it is written in another way.
+// Returns the addresses that a rule names; nothing where it is written in another way.
 std::optional<Prefix> prefix_of(const json& value) {
     std::string text;
     if (value.is_string())
@@ -212,7 +212,7 @@ class Comparison {
     }
 
     Truth compare(const std::string& op, const json& left, const json& right) const {
-        if (is_absent(left)) // then the rule does not apply, whatever it compares
+        if (is_absent(left)) // a rule about a missing field does not match
             return Truth::no;
         const Field field = field_of(left, packet_);
         const bool list = right.is_array() && !(left.is_object() && left.contains("&"));
@@ -325,7 +325,7 @@ Truth module_holds(const std::string& name, const std::string& text, const Packe
     if (name == "comment")
         return Truth::yes;
     if (name == "rt" || name == "frag" || name == "ah" || name == "esp" || name == "hbh" || name == "dst")
-        return Truth::no; // headers that an ordinary packet has not
+        return Truth::no; // ordinary packets do not have these headers
     if (name == "conntrack" || name == "state") {
         if (const std::string states = behind(text, "ct state", negated); !states.empty())
             return truth(("," + states + ",").find(",new,") != std::string::npos);
@@ -383,7 +383,7 @@ Truth holds(const Ruleset& ruleset, const Chain& chain, const Rule& rule, const 
                                                      "ct expectation", "dup",  "secmark"};
     if (std::ranges::find(kHarmless, kind) != std::end(kHarmless))
         return Truth::yes;
-    // Putting the source into a set is none, unless it counts there.
+    // A statement that puts the source into a set is no condition, unless it has a limit.
     if (kind == "set" && what.is_object() && !what.contains("stmt"))
         return Truth::yes;
     return Truth::maybe;

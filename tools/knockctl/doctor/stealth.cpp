@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/stealth.h"
 
-#include "tools/knockctl/doctor/guarded.h"
+#include "tools/knockctl/doctor/protected_ports.h"
 
 #include <algorithm>
 
@@ -16,18 +16,18 @@ void follow(const Firewall& f, const Packet& packet, Answers& answers) {
     for (const Chain* chain : f.ruleset.on_the_way_in()) {
         if (is_ours(*chain) || !meets(*chain, packet))
             continue;
-        const Fate fate = walk(f.ruleset, *chain, packet);
-        if (fate.leaves != Truth::no || fate.port_changed)
-            return; // no closed port of this host's
-        if (fate.dropped() == Truth::no)
+        const WalkResult result = walk(f.ruleset, *chain, packet);
+        if (result.leaves != Truth::no || result.port_changed)
+            return; // it is no closed port of this host
+        if (result.dropped() == Truth::no)
             continue;
-        answers.none |= fate.silent;
-        answers.closed |= fate.refused_as_closed;
-        answers.another |= fate.refused_otherwise;
-        if (fate.dropped() == Truth::yes)
+        answers.none |= result.silent;
+        answers.closed |= result.refused_as_closed;
+        answers.another |= result.refused_otherwise;
+        if (result.dropped() == Truth::yes)
             return;
     }
-    answers.closed = true; // the system itself
+    answers.closed = true; // the kernel's own answer
 }
 
 struct Question {

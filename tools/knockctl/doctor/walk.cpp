@@ -12,7 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int kDepth = 16;            // of jumps, as in the kernel (NFT_JUMP_STACK_SIZE)
-constexpr unsigned kMaxRules = 50000; // looked at; a ruleset that jumps in circles of breadth would not end
+constexpr unsigned kMaxRules = 50000; // a ruleset whose chains jump to each other very often would take for ever
 
 // The effect of a verdict on the packet.
 enum class Verdict { none, accept, drop, reject, jump, go_to, back, dnat, redirect, uncertain };
@@ -40,9 +40,10 @@ Verdict verdict_of_target(const std::string& name) {
 
 class Walk {
   public:
-    Walk(const Ruleset& ruleset, const Packet& packet, Fate& fate) : ruleset_(ruleset), packet_(packet), fate_(fate) {}
+    Walk(const Ruleset& ruleset, const Packet& packet, WalkResult& result)
+        : ruleset_(ruleset), packet_(packet), result_(result) {}
 
-    // Whether the packet, which gets here as `reached` says, comes back from the chain.
+    // Walks one chain. `reached`: whether the packet gets here. Returns whether it leaves the chain at its end.
     Truth through(const Chain& chain, Truth reached, int depth) {
         const unsigned ends_before = ends_;
         const Truth came = reached;
@@ -71,17 +72,17 @@ class Walk {
                 places.push_back(place);
         };
         if (verdict == Verdict::drop || verdict == Verdict::reject || verdict == Verdict::uncertain)
-            add(fate_.drops);
+            add(result_.drops);
         if (verdict == Verdict::drop)
-            fate_.silent = true;
+            result_.silent = true;
         if (verdict == Verdict::drop || verdict == Verdict::reject)
             return;
-        fate_.passes = true;
+        result_.passes = true;
         if (verdict == Verdict::accept || verdict == Verdict::uncertain)
-            add(fate_.accepts);
+            add(result_.accepts);
         if (verdict == Verdict::dnat) {
-            fate_.sent_elsewhere = place;
-            fate_.leaves = either(fate_.leaves, hit);
+            result_.sent_elsewhere = place;
+            result_.leaves = either(result_.leaves, hit);
         }
     }
 
@@ -145,7 +146,7 @@ class Walk {
             const Chain* const target = ruleset_.find(chain.family, chain.table, what.value("target", ""));
             const Truth back = target == nullptr ? hit : through(*target, hit, depth + 1);
             if (verdict == Verdict::jump) {
-                reached = back == hit ? reached : either(back, missed); // it comes back as it went
+                reached = back == hit ? reached : either(back, missed); // the jump changed nothing
             } else {
                 returned = either(returned, back);
                 reached = missed;
@@ -161,7 +162,7 @@ class Walk {
         if (verdict == Verdict::redirect && hit != Truth::no)
             redirect(rule, what, hit);
         if (verdict == Verdict::reject && hit != Truth::no)
-            (refuses_as_closed(rule, what) ? fate_.refused_as_closed : fate_.refused_otherwise) = true;
+            (refuses_as_closed(rule, what) ? result_.refused_as_closed : result_.refused_otherwise) = true;
         reached = missed;
     }
 
@@ -170,9 +171,9 @@ class Walk {
         const json key = what.value("key", json()), value = what.value("value", json());
         if (!key.is_object() || !key.contains("payload") || key["payload"].value("field", "") != "dport")
             return;
-        fate_.port_changed = true;
+        result_.port_changed = true;
         if (hit == Truth::yes && value.is_number_unsigned() && value.get<std::uint64_t>() <= 65535)
-            fate_.port = value.get<std::uint16_t>();
+            result_.port = value.get<std::uint16_t>();
     }
 
     // By default a rule refuses with ICMP port unreachable, which is what a closed UDP port says, and no TCP port.
@@ -190,37 +191,37 @@ class Walk {
     }
 
     void redirect(const Rule& rule, const json& what, Truth hit) {
-        fate_.port_changed = true;
+        result_.port_changed = true;
         if (hit != Truth::yes)
             return; // one port or the other
         if (what.is_object() && what.contains("port") && what["port"].is_number()) {
-            fate_.port = what["port"].get<std::uint16_t>();
+            result_.port = what["port"].get<std::uint16_t>();
         } else if (const auto at = rule.text.find("redirect to :"); at != std::string::npos) {
             std::uint16_t port = 0;
             const char* const begin = rule.text.data() + at + std::strlen("redirect to :");
             if (std::from_chars(begin, rule.text.data() + rule.text.size(), port).ec == std::errc())
-                fate_.port = port;
+                result_.port = port;
         }
     }
 
     const Ruleset& ruleset_;
     const Packet& packet_;
-    Fate& fate_;
+    WalkResult& result_;
     unsigned rules_ = 0, ends_ = 0;
 };
 
 } // namespace
 
-Fate walk(const Ruleset& ruleset, const Chain& base, const Packet& packet) {
-    Fate fate;
-    Walk walking(ruleset, packet, fate);
+WalkResult walk(const Ruleset& ruleset, const Chain& base, const Packet& packet) {
+    WalkResult result;
+    Walk walking(ruleset, packet, result);
     if (const Truth left = walking.through(base, Truth::yes, 0); left != Truth::no) {
         if (base.drops_at_end)
             walking.end(base, "policy drop", Verdict::drop, left);
         else
-            fate.passes = true;
+            result.passes = true;
     }
-    return fate;
+    return result;
 }
 
 bool meets(const Chain& base, const Packet& packet) {

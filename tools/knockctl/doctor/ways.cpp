@@ -2,7 +2,7 @@
 #include "tools/knockctl/doctor/ways.h"
 
 #include "protocol/base/quote.h"
-#include "tools/knockctl/doctor/guarded.h"
+#include "tools/knockctl/doctor/protected_ports.h"
 
 #include <algorithm>
 #include <optional>
@@ -14,7 +14,7 @@ using Kind = Landing::Kind;
 
 constexpr std::size_t kMaxWays = 500; // each is followed through the whole ruleset
 
-// Where on its way a packet is: behind `hook`'s chains of this priority.
+// A point on a packet's way: behind the chains of `hook` with this priority.
 struct Station {
     int hook, priority;
     auto operator<=>(const Station&) const = default;
@@ -27,22 +27,22 @@ Station station_of(const std::string& hook, int priority) {
 
 struct Judgement {
     Truth shut = Truth::no;
-    std::vector<Place> doubts; // rules on which it depends
+    std::vector<Place> doubts; // rules that decide, and that the doctor cannot evaluate
 };
 
-// Whether the packet is dropped between the two, on its way to this hook.
+// Whether the packet is dropped between the two points, on its way to this hook.
 Judgement judge(const Firewall& f, const Packet& packet, Station from, Station until, const std::string& last_hook) {
     Judgement judgement;
     for (const Chain* chain : f.ruleset.on_the_way_in(last_hook)) {
         const Station here = station_of(chain->hook, chain->priority);
         if (here <= from || here >= until || !meets(*chain, packet) || (chain->type == "nat" && !is_ours(*chain)))
             continue;
-        const Fate fate = walk(f.ruleset, *chain, packet);
-        judgement.shut = either(judgement.shut, fate.dropped());
-        if (shuts(fate))
+        const WalkResult result = walk(f.ruleset, *chain, packet);
+        judgement.shut = either(judgement.shut, result.dropped());
+        if (shuts(result))
             return {Truth::yes, {}};
-        if (fate.dropped() == Truth::maybe)
-            for (const auto* places : {&fate.accepts, &fate.drops})
+        if (result.dropped() == Truth::maybe)
+            for (const auto* places : {&result.accepts, &result.drops})
                 judgement.doubts.insert(judgement.doubts.end(), places->begin(), places->end());
     }
     return judgement;
@@ -55,14 +55,15 @@ Judgement judge(const Firewall& f, const Packet& packet, Station from, Station u
 Judgement worse(const Judgement& a, const Judgement& b) { return a.shut <= b.shut ? a : b; }
 Judgement better(const Judgement& a, const Judgement& b) { return a.shut >= b.shut ? a : b; }
 
-// A packet of a stranger, for this port of what is protected, whatever came before.
-Packet packet_to(const Firewall& f, const Guarded& what, std::uint16_t port, bool v4, const std::string& interface) {
+// A stranger's packet to this protected port, without regard to how it came there.
+Packet packet_to(const Firewall& f, const ProtectedPort& what, std::uint16_t port, bool v4,
+                 const std::string& interface) {
     Packet packet = packet_of(f, {what.ports.protocol, port}, v4, interface, Source::stranger);
     if (what.is_local())
         return packet;
     packet.destinations = {what.target};
     packet.forwarded = true;
-    // Which hosts are protected is what matters here.
+    // Only protected hosts matter here.
     std::erase_if(packet.known_sets,
                   [](const auto& set) { return set.first.find(" protected_") != std::string::npos; });
     return packet;
@@ -76,8 +77,8 @@ bool is_here(const Firewall& f, const AddressRange& range) {
 
 // ---- rules that translate
 
-// Whether a rule's packets may end at what is protected.
-bool ends_at(const Firewall& f, const Redirection& r, const Guarded& what) {
+// Whether packets of the rule may end at the protected port.
+bool ends_at(const Firewall& f, const Redirection& r, const ProtectedPort& what) {
     if (!r.from.protocols.contains(what.ports.protocol))
         return false;
     if (r.to.kind == Kind::tproxy || r.to.here)
@@ -91,11 +92,11 @@ bool ends_at(const Firewall& f, const Redirection& r, const Guarded& what) {
     });
 }
 
-// The ports of what is protected at which they end, and those that a stranger sends to for it.
+// The protected ports at which they end, and the ports that a stranger addresses for that.
 struct Crossing {
     PortSet from, to;
 };
-std::optional<Crossing> crossing(const Redirection& r, const Guarded& what) {
+std::optional<Crossing> crossing(const Redirection& r, const ProtectedPort& what) {
     const PortSet shut = PortSet::range(what.ports.first, what.ports.last);
     const PortSet to = (r.to.ports ? *r.to.ports : r.from.ports) & shut;
     if (to.empty())
@@ -104,7 +105,7 @@ std::optional<Crossing> crossing(const Redirection& r, const Guarded& what) {
 }
 
 // A published port: it is protected itself, and leads to a container.
-bool is_published(const Firewall& f, const Redirection& r, const Guarded& what) {
+bool is_published(const Firewall& f, const Redirection& r, const ProtectedPort& what) {
     return what.is_local() && r.to.kind == Kind::dnat && r.to.address && !is_here(f, *r.to.address) &&
            r.from.protocols.contains(what.ports.protocol) &&
            !(r.from.ports & PortSet::range(what.ports.first, what.ports.last)).empty() &&
@@ -115,8 +116,8 @@ bool is_published(const Firewall& f, const Redirection& r, const Guarded& what) 
 class Report {
   public:
     Report(const Firewall& f, Findings& findings) : f_(f), findings_(findings) {}
-    ~Report() { said_.report("ways", findings_); }
-    bool empty() const { return said_.empty(); }
+    ~Report() { merged_.report("ways", findings_); }
+    bool empty() const { return merged_.empty(); }
 
     // `way`: "tcp/2222 leads to tcp/22 (ssh), by ..."
     void add(const std::string& way, const std::string& port, const Judgement& judgement, const Packet& packet) {
@@ -127,21 +128,21 @@ class Report {
                                               "looks where packets are "
                                               "delivered too";
         if (judgement.shut == Truth::yes)
-            said_.add(way + ": shut without a grant", {}, Severity::ok, packet);
+            merged_.add(way + ": shut without a grant", {}, Severity::ok, packet);
         else if (judgement.shut == Truth::maybe)
-            said_.add(way + ": strangers may get in, depending on " + text_of(judgement.doubts), remedy,
-                      Severity::advice, packet);
+            merged_.add(way + ": strangers may get in, depending on " + text_of(judgement.doubts), remedy,
+                        Severity::advice, packet);
         else
-            said_.add(way + ": open to strangers", remedy, Severity::problem, packet);
+            merged_.add(way + ": open to strangers", remedy, Severity::problem, packet);
     }
     void doubt(const std::string& way, const std::string& why, const std::string& hint, const Packet& packet) {
-        said_.add(way + ": " + why, hint, Severity::advice, packet);
+        merged_.add(way + ": " + why, hint, Severity::advice, packet);
     }
 
   private:
     const Firewall& f_;
     Findings& findings_;
-    Gathering said_;
+    MergedFindings merged_;
 };
 
 // Calls `act` for each family and interface of the rule.
@@ -156,7 +157,7 @@ void each_entry(const Firewall& f, const Condition& from, Act act) {
                 act(v4, interface);
 }
 
-Packet first_packet(const Firewall& f, const Redirection& r, const Guarded& what, std::uint16_t port, bool v4,
+Packet first_packet(const Firewall& f, const Redirection& r, const ProtectedPort& what, std::uint16_t port, bool v4,
                     const std::string& interface) {
     Packet packet = packet_of(f, {what.ports.protocol, port}, v4, interface, Source::stranger);
     if (r.from.destinations) {
@@ -168,7 +169,7 @@ Packet first_packet(const Firewall& f, const Redirection& r, const Guarded& what
 
 std::string by(const Redirection& r) { return ", by " + in_quotes(r.rule, 160) + " in " + printable(r.place); }
 
-void say_translated(const Firewall& f, const Redirection& r, const Guarded& what, const Crossing& ports,
+void say_translated(const Firewall& f, const Redirection& r, const ProtectedPort& what, const Crossing& ports,
                     Report& report) {
     const Station at = station_of(r.hook, r.priority);
     each_entry(f, r.from, [&](bool v4, const std::string& interface) {
@@ -199,7 +200,7 @@ void say_translated(const Firewall& f, const Redirection& r, const Guarded& what
     });
 }
 
-void say_published(const Firewall& f, const Redirection& r, const Guarded& what, Report& report) {
+void say_published(const Firewall& f, const Redirection& r, const ProtectedPort& what, Report& report) {
     const PortSet ports = r.from.ports & PortSet::range(what.ports.first, what.ports.last);
     each_entry(f, r.from, [&](bool v4, const std::string& interface) {
         if (r.to.address->first.is_v4() != v4)
@@ -223,7 +224,7 @@ void check_redirections(const Firewall& f, const Ways& ways, Report& report, Fin
     for (const Redirection& r : ways.redirections) {
         if (r.to.kind == Kind::notrack || r.hook == "output")
             continue;
-        for (const Guarded& what : guarded(f.config)) {
+        for (const ProtectedPort& what : protected_ports(f.config)) {
             // A packet that a rule changes at hook input stays here; IPVS alone sends it on (as DNAT).
             if (r.hook == "input" && r.to.kind == Kind::rewrite && !what.is_local())
                 continue;
@@ -262,19 +263,19 @@ std::string reason_to_track(const authz::Service& service) {
 }
 
 void check_untracked(const Firewall& f, const Ways& ways, Findings& findings) {
-    std::set<std::string> said;
+    std::set<std::string> seen;
     for (const Redirection& r : ways.redirections) {
         if (r.to.kind != Kind::notrack)
             continue;
         const PortSet& ports = r.hook == "output" ? r.from.source_ports : r.from.ports;
-        for (const Guarded& what : guarded(f.config)) {
+        for (const ProtectedPort& what : protected_ports(f.config)) {
             if (!r.from.protocols.contains(what.ports.protocol) ||
                 (ports & PortSet::range(what.ports.first, what.ports.last)).empty() ||
                 (!what.is_local() && r.hook != "output" && !r.from.goes_to(what.target)))
                 continue;
             const std::string reasons = reason_to_track(*what.service);
             const std::string message = what.label() + " is not tracked" + by(r);
-            if (!said.insert(message).second)
+            if (!seen.insert(message).second)
                 continue;
             if (reasons.empty())
                 findings.push_back({Severity::ok, "ways", message + ": its sessions are let in packet by packet", {}});
@@ -299,7 +300,7 @@ void say_delivered(const Firewall& f, const std::string& way, std::optional<bool
         std::string labels;
         Judgement judgement{Truth::yes, {}};
         Packet packet;
-        for (const Guarded& what : guarded(f.config)) {
+        for (const ProtectedPort& what : protected_ports(f.config)) {
             if (!what.is_local())
                 continue;
             packet = packet_to(f, what, what.ports.first, v4, interface);

@@ -2,7 +2,7 @@
 //
 // Ways that end at a protected port without beginning there: rules that translate, published ports,
 // addresses that other routing tables deliver here, VRFs, IPVS, programs that choose the socket.
-// Each is named, with whether it is shut to who has no grant.
+// The doctor names each of them and says whether it is shut to strangers.
 #pragma once
 
 #include "tools/knockctl/doctor/firewall.h"
@@ -22,7 +22,7 @@ struct Ways {
     bool complete = true;                     // nothing was left out
 };
 
-// Reads all of it from the kernel.
+// Reads them from the kernel.
 Ways read_ways(const Ruleset& ruleset);
 
 // /proc/net/ip_vs: virtual services and where they lead.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tools/knockctl/identity.h"
+#include "tools/knockctl/host/identity.h"
 
 #include "daemon/config/config.h"
 #include "daemon/config/machines.h"

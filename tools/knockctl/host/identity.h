@@ -7,9 +7,9 @@
 
 namespace xk::tools {
 
-// This machine may carry the identity; the others that may stay as they are.
+// Adds this machine to those that may carry the identity.
 int keep_identity(const std::string& config_file, bool as_json);
-// This machine gets an identity of its own. Devices stay; their profiles want the new server_id.
+// Gives this machine an identity of its own. Devices stay; their profiles need the new server_id.
 int make_new_identity(const std::string& config_file, bool as_json);
 
 } // namespace xk::tools

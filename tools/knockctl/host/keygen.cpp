@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tools/knockctl/keygen.h"
+#include "tools/knockctl/host/keygen.h"
 
 #include "daemon/authz/state.h"
 #include "daemon/config/config.h"
@@ -13,7 +13,7 @@
 #include "protocol/otp.h"
 #include "protocol/profile/profile_file.h"
 #include "protocol/secret.h"
-#include "tools/knockctl/otpauth.h"
+#include "tools/knockctl/host/otpauth.h"
 
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Files that were written so far; they go again unless keep() is called.
+// The files that were written so far. They are removed again unless keep() is called.
 class Files {
   public:
     ~Files() {
@@ -80,7 +80,7 @@ const config::NamedUser* find_user(const config::Config& config, const std::stri
 
 using ServicePorts = std::vector<std::pair<std::string, std::vector<std::string>>>;
 
-// The services that the credential may open, as its profile is to know them.
+// The services that the credential may open, for its profile.
 ServicePorts ports_of(const config::Config& config, const std::vector<std::string>& names) {
     ServicePorts all;
     for (const authz::Service& service : config.policy.services) {
@@ -118,7 +118,7 @@ Result<void> check_options(const KeygenOptions& options) {
     return {};
 }
 
-// One enrolment: what it made goes again where a later step fails.
+// One enrolment. If a step fails, everything that was made is removed.
 class Enrolment {
   public:
     explicit Enrolment(const KeygenOptions& options)
@@ -147,7 +147,7 @@ class Enrolment {
     Secret<FactorKey> factor_; // size 0: none
 };
 
-// The identity first: a configuration without one cannot be read.
+// Makes the identity first: a configuration without one cannot be read.
 Result<void> Enrolment::load() {
     const bool new_identity = ::access((directory_ + "/server_id").c_str(), F_OK) != 0;
     auto config =
@@ -217,7 +217,7 @@ void Enrolment::make_secrets() {
     randombytes_buf(factor_->bytes, factor_->size);
 }
 
-// Secrets, then what names them: the daemon looks for .yaml files only.
+// Writes the secrets first and then the .yaml files that name them: the daemon looks for .yaml files only.
 Result<void> Enrolment::write_credential() {
     const std::string stem = directory_ + "/credentials/" + options_.user + "." + options_.device;
     if (fs::exists(stem + ".yaml"))
@@ -293,7 +293,7 @@ Result<Enrolled> Enrolment::run() {
         enrolled_.otpauth =
             otpauth_uri({options_.user, options_.device}, options_.hosts.empty() ? "" : options_.hosts.front(),
                         std::span(factor_->bytes).first(factor_->size), options_.digits);
-    // As the daemon will read it; a file that it would refuse must not stay.
+    // Reads it as the daemon will: a file that the daemon would refuse must not stay.
     if (auto read_again = config::load_config(options_.config_file); !read_again)
         return read_again.error();
     enrolled_.files = files_.keep();

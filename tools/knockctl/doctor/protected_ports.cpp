@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tools/knockctl/doctor/guarded.h"
+#include "tools/knockctl/doctor/protected_ports.h"
 
 #include "daemon/nft/ruleset_rules.h"
 #include "protocol/base/quote.h"
@@ -83,12 +83,12 @@ Packet packet_of(const Firewall& f, const Endpoint& endpoint, bool v4, const std
     return packet;
 }
 
-std::string Guarded::label() const {
+std::string ProtectedPort::label() const {
     return ports.text() + (is_local() ? "" : " of " + target.text()) + " (" + std::string(service->name.view()) + ")";
 }
 
-std::vector<Guarded> guarded(const config::Config& config) {
-    std::vector<Guarded> all;
+std::vector<ProtectedPort> protected_ports(const config::Config& config) {
+    std::vector<ProtectedPort> all;
     for (const authz::Service& service : config.policy.services) {
         if (service.published.port != 0)
             all.push_back({PortRange::of(service.published), {}, &service});
@@ -111,14 +111,14 @@ std::string text_of(const std::vector<Place>& places) {
     return places.size() > kShown ? text + " and " + std::to_string(places.size() - kShown) + " more" : text;
 }
 
-void Gathering::add(const std::string& message, const std::string& hint, Severity severity, const Packet& packet) {
-    Where& where = said_[{message, hint, severity}];
+void MergedFindings::add(const std::string& message, const std::string& hint, Severity severity, const Packet& packet) {
+    Where& where = merged_[{message, hint, severity}];
     where.families.insert(packet.v4 ? "IPv4" : "IPv6");
     where.interfaces.insert(packet.interface);
 }
 
-void Gathering::report(const std::string& check, Findings& findings) const {
-    for (const auto& [what, where] : said_)
+void MergedFindings::report(const std::string& check, Findings& findings) const {
+    for (const auto& [what, where] : merged_)
         findings.push_back(
             {std::get<2>(what), check,
              std::get<0>(what) + " (" + joined(where.families, " and ") + ", " + joined(where.interfaces, ", ") + ")",

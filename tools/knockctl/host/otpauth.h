@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A TOTP secret on its way to an authenticator: the URI that these read, and its QR code.
+// Shows a TOTP secret to an authenticator: as the URI that authenticators read, and as its QR code.
 #pragma once
 
 #include "protocol/base/bytes.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tools/knockctl/host.h"
+#include "tools/knockctl/host/verbs.h"
 
 #include "daemon/config/config.h"
 #include "daemon/config/secret_file.h"
@@ -7,10 +7,11 @@
 #include "daemon/xdp/links.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
-#include "tools/knockctl/doctor.h"
-#include "tools/knockctl/identity.h"
-#include "tools/knockctl/otpauth.h"
-#include "tools/knockctl/trial.h"
+#include "tools/knockctl/doctor/doctor.h"
+#include "tools/knockctl/host/identity.h"
+#include "tools/knockctl/host/keygen.h"
+#include "tools/knockctl/host/otpauth.h"
+#include "tools/knockctl/host/trial.h"
 
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -20,10 +21,9 @@
 #include <iostream>
 
 namespace xk::tools {
+namespace {
 
 using nlohmann::json;
-
-void remember_arguments(char**) {}
 
 int run_try(const Control& control, const std::string& file, const std::string& text) {
     const auto time = parse_trial_time(text);
@@ -36,7 +36,7 @@ int run_try(const Control& control, const std::string& file, const std::string& 
         if (auto done = start_on_trial(*config, *time); !done)
             return fail(done.error());
     }
-    // Also of one that was just started: another start may have been under way, without the trial.
+    // Ask the daemon that was just started too: another start, without the trial, may have been under way.
     return control.ask({{"verb", "try"}, {"seconds", time->count()}}, [](const json& r) {
         return "on trial for " + duration_text(std::chrono::seconds(r.value("trial_ends_in_s", 0))) +
                ": everything is taken away then, unless you get in from a second terminal and say\n"
@@ -48,7 +48,7 @@ int run_check(const std::string& file, bool as_json) {
     auto config = config::load_config(file);
     if (!config)
         return fail(config.error());
-    // The secrets, which otherwise only the worker reads.
+    // Check the secrets too, which only the worker reads otherwise.
     std::string faults;
     for (std::size_t i = 0; i < config->secrets.size(); ++i) {
         auto fds = config::open_secrets(*config, i);
@@ -91,10 +91,6 @@ int run_doctor(const std::string& file, const Control& control) {
     return has_problem(findings) ? static_cast<int>(Exit::failed) : 0;
 }
 
-int run_identity(bool make_new, const std::string& file, bool as_json) {
-    return make_new ? make_new_identity(file, as_json) : keep_identity(file, as_json);
-}
-
 int run_keygen(const KeygenOptions& options, bool as_json, bool no_qr) {
     ::umask(077);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
@@ -123,5 +119,14 @@ int run_keygen(const KeygenOptions& options, bool as_json, bool no_qr) {
               << "\nand let the daemon know: knockctl reload\n";
     return 0;
 }
+
+} // namespace
+
+const HostVerbs kHostVerbs{.put_on_trial = run_try,
+                           .check = run_check,
+                           .examine = run_doctor,
+                           .keep_identity = keep_identity,
+                           .make_new_identity = make_new_identity,
+                           .keygen = run_keygen};
 
 } // namespace xk::tools

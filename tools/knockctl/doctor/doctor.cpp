@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tools/knockctl/doctor.h"
+#include "tools/knockctl/doctor/doctor.h"
 
 #include "daemon/authz/state.h"
 #include "daemon/config/config.h"
@@ -35,16 +35,16 @@ std::string_view name_of(Severity severity) {
     return severity == Severity::ok ? "ok" : severity == Severity::advice ? "advice" : "problem";
 }
 
-// The traces in the kernel of a daemon that does not answer.
+// What a daemon that does not answer left in the kernel.
 enum class Silence {
-    none,           // it answers
-    never_started,  // on this host, ever
+    none,           // the daemon answers
+    never_started,  // it never ran on this host
     shut,           // our table stands
     judges_nothing, // the same, and no xknockd starts with this configuration
-    open,           // it does not
+    open,           // there is no table of ours
 };
 
-// A daemon that was started once has written a copy of its memory; the first one is of keygen.
+// Every daemon that ran has written a copy of its memory. keygen writes the very first copy.
 bool was_started(const config::Config& config) {
     const std::string path = config.state_directory + "/state";
     if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
@@ -73,7 +73,7 @@ void check_silent_daemon(Silence silence, const Error& error, Findings& findings
         return findings.push_back({Severity::advice, "daemon",
                                    "xknockd was not started yet: nothing is shut, and no knock is heard",
                                    "knockctl try 5m starts it on trial; \"knockctl confirm\" lets it stay"});
-    // Nobody listens: not one that is busy or keeps us out.
+    // Nobody listens at the socket; a daemon that is busy, or refuses this caller, is another case.
     const bool is_down = error.message.starts_with("connecting to");
     if (silence == Silence::judges_nothing && is_down)
         return findings.push_back(
@@ -93,7 +93,7 @@ void check_silent_daemon(Silence silence, const Error& error, Findings& findings
 // `known`: the configuration as it is read now, if it can be.
 void check_daemon(const std::string& config_file, const config::Config* known, const json& status, Findings& findings) {
     const auto before = findings.size();
-    // The files' own faults are said already.
+    // Faults of the files are reported already.
     for (const json& out : status.value("disabled", json::array()))
         if (!known || !config::names(known->disabled, out.value("file", "")))
             for (const json& fault : out.value("faults", json::array()))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tools/knockctl/otpauth.h"
+#include "tools/knockctl/host/otpauth.h"
 
 #include "protocol/encoding.h"
 
@@ -48,8 +48,8 @@ Result<std::string> qr_code(const std::string& text, bool colours) {
     for (int y = -quiet; y < size + quiet; y += 2) {
         out += colours ? "\033[30;47m" : "";
         for (int x = -quiet; x < size + quiet; ++x) {
-            // With colours a dark module is the black foreground; without, the terminal is taken to be dark,
-            // and what is drawn is the light modules.
+            // With colours a dark module is the black foreground. Without colours the terminal is assumed to be dark,
+            // and the light modules are drawn.
             const bool upper = dark(x, y) == colours, lower = dark(x, y + 1) == colours;
             out += upper ? (lower ? "█" : "▀") : (lower ? "▄" : " ");
         }

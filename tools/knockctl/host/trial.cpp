@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "tools/knockctl/trial.h"
+#include "tools/knockctl/host/trial.h"
 
 #include "daemon/lifecycle/trial.h"
 #include "protocol/base/directory.h"
@@ -34,7 +34,7 @@ Result<void> systemctl(const char* verb) {
 Result<void> start_on_trial(const config::Config& config, std::chrono::seconds time) {
     if (::geteuid() != 0)
         return Error{"only root can start xknockd on trial", "sudo knockctl try"};
-    // systemd makes it too, but later.
+    // systemd makes the directory too, but later.
     const config::Account& account = config.account;
     if (auto done = make_directory(config.state_directory, 0700, account.uid, account.gid); !done)
         return done;
@@ -44,7 +44,7 @@ Result<void> start_on_trial(const config::Config& config, std::chrono::seconds t
     auto started = systemctl("start");
     if (started)
         return started;
-    // systemd may go on trying; without the file it would stand for good then.
+    // systemd may start it again. Without the file that start would not be on trial, and the gate would stay.
     (void)systemctl("stop");
     if (auto done = trial.forget(); !done)
         return done;

@@ -23,7 +23,7 @@ const authz::Service* service_at(const config::Config& config, const Endpoint& e
 std::set<Endpoint> local_endpoints(const config::Config& config);
 
 // Protected ports: of this host, or with `target` of a host behind it.
-struct Guarded {
+struct ProtectedPort {
     PortRange ports;
     Address target; // unspecified: this host
     const authz::Service* service;
@@ -32,7 +32,7 @@ struct Guarded {
     // "tcp/22 (ssh)", "tcp/22 of 203.0.113.2 (inside)"
     std::string label() const;
 };
-std::vector<Guarded> guarded(const config::Config& config);
+std::vector<ProtectedPort> protected_ports(const config::Config& config);
 
 // "tcp/22 (ssh)"
 std::string label(const config::Config& config, const Endpoint& endpoint);
@@ -52,18 +52,18 @@ void for_all_ways(const Firewall& f, const Endpoint& endpoint, Source source, Ea
 
 std::string text_of(const std::vector<Place>& places);
 
-// The same for several families and interfaces is said once.
-class Gathering {
+// Findings that differ in family and interface only become one.
+class MergedFindings {
   public:
     void add(const std::string& message, const std::string& hint, Severity severity, const Packet& packet);
-    bool empty() const { return said_.empty(); }
+    bool empty() const { return merged_.empty(); }
     void report(const std::string& check, Findings& findings) const;
 
   private:
     struct Where {
         std::set<std::string> families, interfaces;
     };
-    std::map<std::tuple<std::string, std::string, Severity>, Where> said_;
+    std::map<std::tuple<std::string, std::string, Severity>, Where> merged_;
 };
 
 } // namespace xk::tools

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// knockctl try where no daemon runs: the trial is written down, so that the daemon finds itself on it from its first
-// packet on, and systemd starts it.
+// "knockctl try" where no daemon runs: it writes the trial down and lets systemd start the daemon, which is then on
+// trial from its first packet on.
 #pragma once
 
 #include "daemon/config/config.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// knockctl doctor: looks at the host, the configuration and the daemon, and says what is wrong and what to do. It
-// changes nothing, and does without the daemon where it has to.
+// knockctl doctor: examines the host, the configuration and the daemon, and reports what is wrong and what to do. It
+// changes nothing, and works without a running daemon.
 #pragma once
 
 #include "protocol/base/result.h"

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+//
+// What the command line of knock-client says, as it says it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace xk::client {
+
+struct Arguments {
+    std::string host;
+    std::uint16_t port = 0;
+    std::string service;
+    std::string profile, profiles;
+    std::optional<std::string> otp;
+    std::string source, for_address, lifetime;
+    bool all = false, single_use = false;
+    bool no_wait = false;
+    bool verbose = false;
+};
+
+} // namespace xk::client

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#include "client/command_line.h"
+
+#include "client/verbs.h"
+
+#include <CLI/CLI.hpp>
+
+#include <sodium.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <csignal>
+
+namespace xk::client {
+namespace {
+
+// Keys are in this process: keep them out of core dumps, of debuggers in other processes, and of the swap. The lock
+// covers the pages that exist now; keys that are read later lie in memory that locks itself (Secret). The profile's
+// text stays in yaml-cpp's nodes.
+void guard_memory() {
+    const rlimit none{0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    ::mlockall(MCL_CURRENT);
+}
+
+} // namespace
+
+int run_command_line(int argc, char** argv) {
+    CLI::App app("knock-client: opens a port of a server that runs xknockd");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "knock-client " XK_VERSION);
+    Arguments a;
+    int (*run)(const Arguments&) = nullptr;
+
+    const auto add = [&](const char* name, const char* what, int (*function)(const Arguments&)) {
+        CLI::App* const sub = app.add_subcommand(name, what);
+        sub->add_option("host", a.host, "host name, address, or a profile's alias")->required();
+        sub->add_option("--profile", a.profile, "name of the profile, or its file");
+        sub->add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
+        sub->add_option("--source", a.source, "our own address to use");
+        sub->add_flag("-v,--verbose", a.verbose, "say what happened");
+        sub->callback([&run, function] { run = function; });
+        return sub;
+    };
+    const auto add_code = [&](CLI::App* sub) {
+        sub->add_option("--otp", a.otp, "one-time code; it can be seen in the list of processes");
+    };
+    const auto add_lifetime = [&](CLI::App* sub) {
+        sub->add_option("--lifetime", a.lifetime, "how long the grant is to stay open: 30s, 5m");
+        sub->add_flag("--single", a.single_use, "the grant shuts behind the first connection");
+    };
+    const char* const kService = "its name on the server, all, tcp/22, or tcp/22@HOST behind it";
+
+    CLI::App* const proxy = add("proxy", "for ssh: ProxyCommand knock-client proxy -- %h %p", run_proxy);
+    proxy->add_option("port", a.port, "TCP port")->required()->check(CLI::Range(1, 65535));
+    add_code(proxy);
+    add_lifetime(proxy);
+    CLI::App* const open = add("open", "open a service for our address", run_open);
+    open->add_option("service", a.service, kService);
+    open->add_option("--for", a.for_address, "open for this address instead (needs the right to)");
+    open->add_flag("--no-wait", a.no_wait, "do not try whether the port answers");
+    add_code(open);
+    add_lifetime(open);
+    CLI::App* const close = add("close", "close what this credential opened", run_close);
+    close->add_option("service", a.service, kService);
+    close->add_flag("--all", a.all, "everything, for every address");
+    add_code(close);
+    CLI::App* const status = add("status", "show profile, addresses and whether the port answers", run_status);
+    status->add_option("service", a.service, kService);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+        return app.exit(e) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+    }
+    ::signal(SIGPIPE, SIG_IGN);
+    guard_memory();
+    if (sodium_init() < 0)
+        return fail(Error{"libsodium does not start", {}, Exit::bug});
+    return run(a);
+}
+
+} // namespace xk::client

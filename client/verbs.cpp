@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+#include "client/verbs.h"
+
+#include "client/code.h"
+#include "client/connect.h"
+#include "client/profile.h"
+#include "client/relay.h"
+#include "client/settings.h"
+#include "protocol/base/quote.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+namespace xk::client {
+namespace {
+
+Result<Profile> profile_for(const Arguments& a) {
+    const auto own = profile_directory();
+    if (!own && a.profiles.empty() && a.profile.find('/') == std::string::npos)
+        return own.error();
+    auto profile = a.profile.find('/') != std::string::npos
+                       ? load_profile(a.profile)
+                       : find_profile(a.profiles.empty() ? *own : a.profiles, a.profile.empty() ? a.host : a.profile);
+    if (profile && own)
+        if (auto done = apply_settings(*own, *profile); !done)
+            return done.error();
+    return profile;
+}
+
+// Host as it can be connected to. What chose the profile without being one of its hosts is an alias, its name or that
+// of its file, and does not resolve.
+std::string host_of(const Arguments& a, const Profile& profile) {
+    const bool is_alias = a.profile.empty() || profile.is_called(a.host);
+    if (!is_alias || profile.has_host(a.host))
+        return a.host;
+    return !profile.server.empty() && !profile.gateway ? profile.server
+           : profile.hosts.empty()                     ? a.host
+                                                       : profile.hosts.front();
+}
+
+Error usage(Error error) {
+    error.exit = Exit::usage;
+    return error;
+}
+
+Result<RequestSpec> request_spec_of(const Arguments& a) {
+    RequestSpec spec;
+    spec.single_use = a.single_use;
+    if (!a.source.empty()) {
+        auto address = Address::parse(a.source);
+        if (!address)
+            return usage(address.error());
+        spec.source = *address;
+    }
+    if (!a.for_address.empty()) {
+        auto address = Address::parse(a.for_address);
+        if (!address)
+            return usage(address.error());
+        spec.for_address = *address;
+    }
+    if (!a.lifetime.empty()) {
+        auto lifetime = parse_duration(a.lifetime);
+        if (!lifetime)
+            return usage(lifetime.error());
+        spec.lifetime = static_cast<std::uint32_t>(lifetime->count());
+    }
+    return spec;
+}
+
+// The service of the command line, or the profile's own: "tcp/22" or a name. Its endpoints come back, none if the
+// profile does not know them.
+Result<std::vector<Endpoint>> choose_service(const Arguments& a, const Profile& profile, RequestSpec& spec) {
+    const std::string name = a.service.empty() ? profile.service : a.service;
+    if (name.empty())
+        return Error{"which service?", "name one, or set \"service\" in " + profile.file, Exit::usage};
+    const auto said = parse_service_wish(name);
+    if (!said)
+        return usage(said.error());
+    spec.service = said->service;
+    spec.endpoint = said->endpoint;
+    spec.target = said->target;
+    if (spec.service == 0)
+        return spec.target == Address{} ? std::vector<Endpoint>{spec.endpoint} : std::vector<Endpoint>();
+    if (!is_name(name))
+        return Error{in_quotes(name) + " is not the name of a service", {}, Exit::usage};
+    if (name == kAllServices) {
+        std::vector<Endpoint> all;
+        for (const auto& [service, endpoints] : profile.services)
+            all.insert(all.end(), endpoints.begin(), endpoints.end());
+        std::stable_partition(all.begin(), all.end(), [](const Endpoint& e) { return e.protocol == IpProtocol::tcp; });
+        return all;
+    }
+    const auto known = profile.services.find(name);
+    return known == profile.services.end() ? std::vector<Endpoint>() : known->second;
+}
+
+std::function<Result<std::string>()> codes_for(const Profile& profile, const std::optional<std::string>& otp) {
+    return [&]() -> Result<std::string> {
+        if (profile.factor != FactorKind::totp)
+            return std::string();
+        return obtain_code(profile, otp);
+    };
+}
+
+void say_connected(const Arguments& a, const Connected& c, const std::string& what) {
+    if (!c.knocked)
+        std::fprintf(stderr, "knock-client: %s of %s answers without a knock\n", what.c_str(),
+                     c.address.text().c_str());
+    else if (a.verbose)
+        std::fprintf(stderr, "knock-client: %s of %s open %.2f ms after the knock\n", what.c_str(),
+                     c.address.text().c_str(), static_cast<double>(c.since_knock.count()) / 1000);
+}
+
+} // namespace
+
+int fail(const Error& error) {
+    std::istringstream lines(as_lines(error.message)); // faults of a profile are a line each
+    for (std::string line; std::getline(lines, line);)
+        std::fprintf(stderr, "knock-client: %s\n", line.c_str());
+    if (!error.hint.empty())
+        std::fprintf(stderr, "  hint: %s\n", as_line(error.hint).c_str());
+    return static_cast<int>(error.exit);
+}
+
+int run_proxy(const Arguments& a) {
+    auto profile = profile_for(a);
+    if (!profile)
+        return fail(profile.error());
+    auto spec = request_spec_of(a);
+    if (!spec)
+        return fail(spec.error());
+    spec->endpoint = {IpProtocol::tcp, a.port};
+    auto connected = knock_and_connect(*profile, *spec, host_of(a, *profile), a.port, codes_for(*profile, a.otp));
+    if (!connected)
+        return fail(connected.error());
+    if (a.verbose)
+        say_connected(a, *connected, "tcp/" + std::to_string(a.port));
+    auto done = relay(std::move(connected->fd), STDIN_FILENO, STDOUT_FILENO);
+    return done ? 0 : fail(done.error());
+}
+
+int run_open(const Arguments& a) {
+    auto profile = profile_for(a);
+    if (!profile)
+        return fail(profile.error());
+    auto spec = request_spec_of(a);
+    if (!spec)
+        return fail(spec.error());
+    auto endpoints = choose_service(a, *profile, *spec);
+    if (!endpoints)
+        return fail(endpoints.error());
+    // That one port answers says nothing of the others, and not for how long.
+    if (endpoints->size() > 1 || spec->lifetime != 0)
+        profile->probe = {};
+    const std::string host = host_of(a, *profile);
+    // Only a TCP port of our own address says whether it is open; the one connection of --single is not ours to use up.
+    const bool can_try = !a.no_wait && !spec->single_use && !endpoints->empty() &&
+                         endpoints->front().protocol == IpProtocol::tcp && !spec->for_address;
+    if (can_try) {
+        auto connected = knock_and_connect(*profile, *spec, host, endpoints->front().port, codes_for(*profile, a.otp));
+        if (!connected)
+            return fail(connected.error());
+        Arguments loud = a;
+        loud.verbose = true;
+        say_connected(loud, *connected, endpoints->front().text());
+        return 0;
+    }
+    auto code = codes_for(*profile, a.otp)();
+    if (!code)
+        return fail(code.error());
+    if (auto sent = knock_only(*profile, *spec, host, *code); !sent)
+        return fail(sent.error());
+    std::fprintf(stderr, "knock-client: knocked; a server does not answer, so nobody knows more here\n");
+    return 0;
+}
+
+int run_close(const Arguments& a) {
+    auto profile = profile_for(a);
+    if (!profile)
+        return fail(profile.error());
+    auto spec = request_spec_of(a);
+    if (!spec)
+        return fail(spec.error());
+    spec->action = a.all ? Action::close_all : Action::close;
+    if (a.all)
+        spec->endpoint = {IpProtocol::tcp, 1}; // the field must say something
+    else if (auto endpoints = choose_service(a, *profile, *spec); !endpoints)
+        return fail(endpoints.error());
+    auto code = codes_for(*profile, a.otp)();
+    if (!code)
+        return fail(code.error());
+    if (auto sent = knock_only(*profile, *spec, host_of(a, *profile), *code); !sent)
+        return fail(sent.error());
+    return 0;
+}
+
+int run_status(const Arguments& a) {
+    auto profile = profile_for(a);
+    if (!profile)
+        return fail(profile.error());
+    const std::string host = host_of(a, *profile);
+    std::printf("profile     %s (%s)\n", printable(profile->name).c_str(), as_line(profile->file).c_str());
+    std::printf("factor      %s%s\n", std::string(name_of(profile->factor)).c_str(),
+                profile->is_automatic() ? "" : ", asked for on the terminal");
+    auto addresses = resolve(host);
+    if (!addresses)
+        return fail(addresses.error());
+    RequestSpec spec;
+    if (auto made = request_spec_of(a))
+        spec = *made;
+    const auto endpoints = choose_service(a, *profile, spec);
+    for (const Address& address : *addresses) {
+        auto knock = Knock::prepare(*profile, spec, address);
+        if (!knock) {
+            std::printf("address     %s: %s\n", address.text().c_str(), as_line(knock.error().message).c_str());
+            continue;
+        }
+        std::printf("address     %s from %s%s\n", address.text().c_str(), knock->local().text().c_str(),
+                    knock->mode() == AddressMode::source ? ", taken for one behind NAT" : "");
+        if (!endpoints || endpoints->empty() || endpoints->front().protocol != IpProtocol::tcp)
+            continue;
+        Attempts attempts;
+        attempts.begin(address, endpoints->front().port, knock->local());
+        const bool open = attempts.wait(std::max(profile->probe, std::chrono::milliseconds(250))).has_value();
+        std::printf("port        %s %s\n", endpoints->front().text().c_str(),
+                    open ? "answers" : "is silent: closed, or nobody there");
+    }
+    return 0;
+}
+
+} // namespace xk::client
