@@ -7,7 +7,7 @@ PACKAGES_BUILD=(cmake ninja-build pkg-config g++-12 gcc-12 clang-14 bpftool linu
 	liboath-dev libqrencode-dev libseccomp-dev libcap-ng-dev libcli11-dev nlohmann-json3-dev)
 PACKAGES_DEMO=(iproute2 nftables openssh-server openssh-client nmap procps socat)
 PACKAGES_TEST=("${PACKAGES_DEMO[@]}" git python3 python3-systemd libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck binutils oathtool tmux strace
-	faketime tcpdump ethtool iptables ufw firewalld dbus fail2ban systemd systemd-container qemu-system-x86
+	tcpdump ethtool iptables ufw firewalld dbus fail2ban systemd systemd-container qemu-system-x86
 	ipvsadm keepalived busybox-static cpio kmod e2fsprogs xdp-tools)
 # Services that these packages bring: they are not to run because somebody looked at xknock.
 PACKAGES_SERVICES=(ssh fail2ban ufw firewalld ipvsadm keepalived)

@@ -79,7 +79,7 @@ bench_syn_flood() {
 syn_median() { cut -d' ' -f"$2" "$D/syn.$1" >"$D/column" && percentile 50 "$D/column"; }
 print_syn_flood() {
 	local kind name
-	printf '\n7. Flood of SYNs at the protected port, beside a client who has a grant: his exchanges/s and new logins\n'
+	printf '\n7. Flood of SYNs at the protected port, beside a client who has a grant: its exchanges/s and new logins\n'
 	printf '  %-26s %10s %10s %9s %12s %13s %10s\n' '' 'sent/s' 'got/s' "to bare" exchanges/s 'of before' 'logins'
 	while IFS=, read -r kind name; do
 		printf '  %-26s %10s %10s %7s x %12s %11s %% %6s of 100, %s us\n' "$name" "$(syn_median "$kind" 5)" \

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Every bad packet has its own counter or its own reason of refusal, gets nothing back, and leaves grants, other users'
-# standing and the daemon as they were.
+# status and the daemon as they were.
 . "$(dirname "$0")/lib.sh"
 begin bad-input
 configure
@@ -94,7 +94,7 @@ counted refused request-reused 1 "a request id for another address" sh -c "
 say "a disabled user"
 sed -i '$ a enabled: false' "$D/etc/users/bob.yaml"
 check "is reloaded" ctl reload
-counted filter disabled 1 "his packets are dropped at the NIC" make_and_send bob-phone
+counted filter disabled 1 "their packets are dropped at the NIC" make_and_send bob-phone
 
 wrong_codes() { ctl users --json | tr -d ' \n' | grep -o "\"device\":\"$1\"[^}]*\"wrong_codes\":[0-9]*" | grep -o '[0-9]*$'; }
 equal "the wrong code counts for the device that sent it" "$(wrong_codes laptop)" 1

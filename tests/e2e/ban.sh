@@ -41,7 +41,7 @@ background "$SRV" socat TCP-LISTEN:8023,fork,reuseaddr EXEC:cat
 eventually 5 listening 8023
 session stranger "$STR" 198.51.100.1 8023
 tracked() { in_srv cat /proc/net/nf_conntrack | grep 'src=198.51.100.66 .*dport=8023' >/dev/null; }
-check "connection tracking knows one of his" tracked
+check "connection tracking knows one of theirs" tracked
 ctl ban 198.51.100.66 --for 1h >/dev/null
 refuse "a ban ends it" talks stranger
 untracked() { ! tracked; }
@@ -125,7 +125,7 @@ contains "each of those is named: allowed" "$(cat "$D/err")" "192.0.2.200: 192.0
 contains "our own" "$(cat "$D/err")" "198.51.100.1: 198.51.100.1 is an address of this host"
 contains "no address" "$(cat "$D/err")" "nobody: "
 equal "and nobody else" "$(wc -l <"$D/err")" 3
-refuse "who is in a network of the list is shut out, with his grant" reached
+refuse "who is in a network of the list is shut out, with their grant" reached
 equal "in nftables too" "$(in_srv nft list set inet xknock banned4 | grep -o '100\.64\.[0-9.]*' | wc -l)" 20000
 kill -KILL "$DAEMON"
 wait "$DAEMON" 2>/dev/null || true
@@ -210,9 +210,9 @@ banned() { ctl bans | matches 198.51.100.66; }
 banned_77() { ctl bans | matches 203.0.113.77; }
 try_passwords
 eventually 20 banned || fail "fail2ban does not ban: $(tail -qn 5 "$F/log" "$F/auth.log")"
-contains "fail2ban bans him, with the jail's name" "$(ctl bans)" "fail2ban ssh"
-refuse "he gets nowhere" can_connect "$STR" 198.51.100.1 8022
-equal "his grant is gone" "$(grants | sed -n 1p)" "$(ctl grants | grep -c '192.0.2.2')"
+contains "fail2ban bans them, with the jail's name" "$(ctl bans)" "fail2ban ssh"
+refuse "they get nowhere" can_connect "$STR" 198.51.100.1 8022
+equal "their grant is gone" "$(grants | sed -n 1p)" "$(ctl grants | grep -c '192.0.2.2')"
 eventually 30 free || fail "fail2ban does not take the ban back: $(ctl bans) $(tail -n 5 "$F/log")"
 say "the ban ends with fail2ban's ban time"
 knock_str --lifetime 60s

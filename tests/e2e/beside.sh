@@ -26,8 +26,12 @@ open_to() {
 	for address in $(server "$1"); do can_connect "$1" "$address" "$2" || return 1; done
 }
 shut_to() {
-	local address
-	for address in $(server "$1"); do ! can_connect "$1" "$address" "$2" || return 1; done
+	local address pid pids=()
+	for address in $(server "$1"); do # both at once: each waits for an answer that must not come
+		can_connect "$1" "$address" "$2" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do ! wait "$pid" || return 1; done
 }
 grant() { # NS SERVICE: over both families
 	local address

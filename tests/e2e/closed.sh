@@ -38,6 +38,7 @@ equal "nmap calls it closed" "$(in_str nmap -n -Pn -sS -p 22,80,2222 198.51.100.
 
 say "under the limits that the kernel has for such answers"
 in_srv sysctl -qw net.ipv4.icmp_ratelimit=100
+# The kernel's allowance for answers to one host, six at most, grows by one each 100 ms.
 count() { sleep 0.8; answers 198.51.100.66 198.51.100.1 "$1" count 40; }
 other=$(count 2222) ours=$(count 51820)
 if [ "$other" -lt 1 ] || [ "$other" -gt 20 ]; then fail "udp/2222 answers $other of 40"; fi

@@ -20,7 +20,7 @@ done
 contains "status: the mode of each interface" "$(ctl status)" "host0 (native), host1 (native)"
 contains "status: the clock" "$(ctl status)" "clock        ok"
 contains "grants: address, port, service and holder" "$(ctl grants | tr -s ' ')" "192.0.2.2 tcp/22 ssh "
-contains "users: standing" "$(ctl users | tr -s ' ')" "anna/robot hmac ssh, web, vpn ok 0 1 20"
+contains "users: status" "$(ctl users | tr -s ' ')" "anna/robot hmac ssh, web, vpn ok 0 1 20"
 contains "stats: what the filter saw" "$(ctl stats)" "candidate"
 
 say "close and unlock"
@@ -122,7 +122,7 @@ say "the operator opens"
 listen 80
 refuse "web is shut for the stranger" can_connect "$STR" 198.51.100.1 80
 contains "open" "$(ctl open 198.51.100.66 web --for 1h)" "opened web for 198.51.100.66 for 1h"
-check "lets him in" can_connect "$STR" 198.51.100.1 80
+check "lets them in" can_connect "$STR" 198.51.100.1 80
 contains "it is the operator's" "$(ctl grants | tr -s ' ')" "198.51.100.66 tcp/80 web 1h operator"
 contains "nftables says so too" "$(in_srv nft list set inet xknock grants4)" 'comment "operator"'
 check "a reload" ctl reload
@@ -138,7 +138,7 @@ refuse "who is banned" ctl open 203.0.113.7 web --for 1h
 contains "is told why" "$(cat "$D/out")" "203.0.113.7 is banned"
 ctl unban 203.0.113.7 >/dev/null
 check "close" ctl close 198.51.100.66
-refuse "shuts him out" can_connect "$STR" 198.51.100.1 80
+refuse "shuts them out" can_connect "$STR" 198.51.100.1 80
 
 say "who may do what"
 as() { setpriv --reuid="$1" --regid="$2" --groups="$3" "$KNOCKCTL" --socket "$SOCKET" "${@:4}"; }

@@ -178,7 +178,7 @@ cat >"$D/namespace.sh" <<-'S'
 	bystander=$!
 	python3 "$D/lock.py" "$D/run/state" "$@" >"$D/locked" &
 	holder=$!
-	until grep -qs locked "$D/locked"; do sleep 0.05; done
+	for _ in $(seq 400); do ! grep -qs locked "$D/locked" || break; sleep 0.05; done
 	code=0
 	timeout 20 nsenter --net="/run/netns/$SRV" "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker "$WORKER" --hooks "$HOOKS" >"$D/out" 2>&1 || code=$?
 	lives() { kill -0 "$1" 2>/dev/null && echo lives || echo ended; }

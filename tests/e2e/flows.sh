@@ -41,7 +41,7 @@ cat >"$D/ask.py" <<-'P'
 	        s.send(bytes(size))
 	        s.setblocking(False)
 	        sockets.append((to, port, size, s))
-	time.sleep(0.7)
+	time.sleep(0.7)  # for an answer that must not come
 	for to, port, size, s in sockets: print(to, port, size, hears(s))
 P
 OURS="198.51.100.1 2001:db8:66::1" THEIRS="198.51.100.66 2001:db8:66::66"
@@ -106,11 +106,11 @@ through "with the next one"
 in_srv sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 head -c 7 /dev/zero >"$D/noise"
 ends_in_filter() {
-	local from
+	local from before
 	from=$(passed)
+	before=$(stat filter length)
 	in_str "$PACKET" send "$D/noise" --to 198.51.100.1 --size 7
-	sleep 0.1
-	[ "$(passed)" = "$from" ]
+	eventually 1 at_least filter length $((before + 1)) && [ "$(passed)" = "$from" ]
 }
 eventually 5 ends_in_filter || fail "noise goes on to the rules where nothing is forwarded any more"
 unasked "forwarding is off"

@@ -54,7 +54,9 @@ nsenter --net="/run/netns/$STR" socat - TCP:198.51.100.1:443 <&"$words" >"$D/ses
 echo one >&"$words"
 eventually 5 grep -q one "$D/session" || fail "no session"
 start
-sleep 0.3 # the server speaks, and the kernel adopts the session
+# The server speaks, and the kernel adopts the session.
+ticks() { [ "$(grep -c tick "$D/session")" -ge "$1" ]; }
+eventually 5 ticks $(($(grep -c tick "$D/session" || true) + 2)) || fail "the server is not heard any more"
 echo two >&"$words"
 eventually 5 grep -q two "$D/session" || fail "a session from before the first start hangs"
 say "a session from before the first start goes on"
@@ -73,7 +75,6 @@ for chain in dst hop route frag hop,route,dst frag,dst; do
 	equal "another port answers as before, behind [$chain] too" "$(syn 2222 "$chain")" syn-ack
 done
 refuse "the other addresses of the host are covered" can_connect "$STR" 192.0.2.1 22
-sleep 0.2
 equal "and so are anycast and broadcast" "$(grep -c behind "$D/heard")" 0
 kill "$hearer"
 check "loopback passes" can_connect "$SRV" 127.0.0.1 22
@@ -161,7 +162,7 @@ start
 equal "starting changes no rule" "$(ruleset)" "$mine"
 refuse "the port is shut by the admin's own rule" granted
 knock 192.0.2.1 anna-robot ssh 2>/dev/null
-check "a knock puts an element into his set, and the port opens" granted
+check "a knock puts an element into their set, and the port opens" granted
 contains "with the user's name" "$(in_srv nft list set inet mine knock4)" 'comment "anna/robot"'
 kill -KILL "$DAEMON"
 wait "$DAEMON" 2>/dev/null || true

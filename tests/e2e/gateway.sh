@@ -132,7 +132,7 @@ session two "$CLI" 203.0.113.7 22
 check "lives while the grant does" talks two
 no_grant() { ! ctl grants | grep 'of 203.0.113.7' >/dev/null; }
 eventually 10 no_grant
-sleep 1.5
+sleep 1.5 # xknockd looks for such sessions once a second
 refuse "and ends with it" talks two
 
 say "without gateways again"

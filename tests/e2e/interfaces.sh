@@ -49,7 +49,7 @@ refuse "the ports are shut" can_connect "$STR" 198.51.100.1 22
 opens
 becomes "host0 (native), vpn0 (missing since "
 contains "the reason is in the JSON" "$(ctl status --json)" '"reason": "there is no interface \"vpn0\""'
-sleep 2.5
+sleep 2.5 # xknockd tries it once a second
 equal "and it is not said again and again" "$(grep -c vpn0 "$D/log")" 2
 
 say "it comes, goes, and comes back"

@@ -41,10 +41,10 @@ check "xknockd neither" in_srv "$XKNOCKD" --check -c "$D/etc/xknock.yaml"
 
 say "another device of the same user"
 keygen anna --device robot --factor hmac --service web --host 192.0.2.1 --no-qr >"$D/out"
-contains "his services stay" "$(cat "$D/out")" "their services stay as they are"
+contains "their services stay" "$(cat "$D/out")" "their services stay as they are"
 lacks "no QR code for a machine" "$(cat "$D/out")" "█"
 lacks "and no URI" "$(cat "$D/out")" otpauth
-contains "the profile knows what he may open" "$(cat "$D/xknock-anna-robot.yaml")" 'ssh: ["tcp/22"]'
+contains "the profile knows what they may open" "$(cat "$D/xknock-anna-robot.yaml")" 'ssh: ["tcp/22"]'
 lacks "and nothing else" "$(cat "$D/xknock-anna-robot.yaml")" web:
 keygen bob --factor none --host 192.0.2.1 --json >"$D/out"
 contains "without --service a new user gets all" "$(cat "$D/etc/users/bob.yaml")" 'services: ["ssh", "web", "vpn"]'

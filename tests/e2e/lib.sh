@@ -19,6 +19,7 @@ KNOCKCTL=$XK_BUILD/tools/knockctl
 PACKET=$XK_BUILD/tests/tool/xk-packet
 PROBE=$XK_BUILD/tests/tool/xk-probe
 STREAM=$XK_BUILD/tests/tool/xk-stream
+MOVED_CLOCK=$XK_BUILD/tests/tool/xk-moved-clock.so
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 TOP=$(cd "$E2E/../.." && pwd)
 
@@ -84,6 +85,27 @@ eventually() {
 		sleep 0.02
 	done
 }
+
+# The wall clock of this test and of all that it starts from here on can be moved (tests/tool/moved_clock.c); the machine's
+# own stays as it is.
+movable_clock() {
+	AHEAD=0 # nanoseconds
+	set_clock "$D/clock" 0
+	# The sanitizer's runtime wants to be the first library.
+	export XK_CLOCK=$D/clock LD_PRELOAD=$MOVED_CLOCK ASAN_OPTIONS=verify_asan_link_order=0:detect_leaks=0
+}
+# set_clock FILE NANOSECONDS: eight bytes in one write.
+set_clock() {
+	local shift bytes=
+	for shift in 0 8 16 24 32 40 48 56; do bytes+=$(printf '\\x%02x' $((($2 >> shift) & 255))); done
+	printf '%b' "$bytes" 1<>"$1"
+}
+# move_clock SECONDS
+move_clock() { set_clock "$D/clock" $((AHEAD += $1 * 1000000000)); }
+# late_in_step: two seconds before the step of one-time codes ends that is now. next_step: the next one has begun.
+into_step() { echo $(($(date +%s) % 30)); }
+late_in_step() { [ "$(into_step)" -ge 28 ] || move_clock $((28 - $(into_step))); }
+next_step() { move_clock $((30 - $(into_step))); }
 
 begin() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
@@ -287,7 +309,7 @@ start_sshd() {
 	ssh-keygen -q -t ed25519 -N '' -f "$D/ssh/host_key"
 	ssh-keygen -q -t ed25519 -N '' -f "$D/ssh/id"
 	cp "$D/ssh/id.pub" "$D/ssh/authorized_keys"
-	# With PAM root gets in where his password is locked; without, wrong passwords are refused without a delay.
+	# With PAM root gets in although the password is locked; without, wrong passwords are refused without a delay.
 	local pam=yes
 	[ "${SSHD_PASSWORDS:-no}" = no ] || pam=no
 	cat >"$D/ssh/sshd_config" <<-C

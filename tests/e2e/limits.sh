@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What is full: gate.max_grants, and the filter's maps of bans. Who comes then is refused with a reason, nothing is half
-# done, and as soon as there is room again he gets in.
+# done, and as soon as there is room again they get in.
 . "$(dirname "$0")/lib.sh"
 begin limits
 configure 'gate: {max_grants: 2}'
@@ -23,7 +23,7 @@ refuse "nor in the kernel" granted 80
 equal "the ruleset is as it was" "$(ruleset)" "$full"
 check "one port of it has room" knock 192.0.2.1 anna-robot tcp/80
 refuse "for the operator there is no more either" ctl open 192.0.2.2 tcp/443 --for 1m
-contains "and he is told what to change" "$(cat "$D/out")" "gate.max_grants"
+contains "and they are told what to change" "$(cat "$D/out")" "gate.max_grants"
 check "who has a grant may knock again" knock_only 192.0.2.1 bob-phone ssh
 reaches accepted open 3
 knock_only 192.0.2.1 carol-pc ssh 2>/dev/null

@@ -49,7 +49,7 @@ check "and drops nothing" open_to_all
 reaches filter banned 1
 check "of a network neither" ctl ban 198.51.100.64/26
 check "the stranger gets in" open_to_all
-equal "and sees what he saw, of the knock port too" "$(scan)" "$scanned"
+equal "and sees what they saw, of the knock port too" "$(scan)" "$scanned"
 equal "the ruleset is what it was" "$(rules)" "$before"
 in_srv nft add element inet filter his '{ 203.0.113.1 timeout 1h }'
 in_srv nft flush set inet filter his

@@ -79,7 +79,7 @@ banned=$(stat filter banned)
 as_before || fail "something of the ban is left in the ruleset"
 say "neither in nftables"
 in_str "$PACKET" send "$D/etc/xknock.yaml" --to 198.51.100.1
-eventually 5 at_least filter length 1 || fail "the filter does not see his packets"
+eventually 5 at_least filter length 1 || fail "the filter does not see their packets"
 equal "nor at the network card" "$(stat filter banned)" "$banned"
 
 flush_in_vain() {

@@ -83,10 +83,10 @@ equal "a shorter one of another shortens nothing" "$(nft_minutes $S)" 10080
 ctl ban $S --for 5s --reason "fail2ban recidive" >/dev/null
 equal "nor does a shorter one of the same" "$(nft_minutes $S)" 10080
 ctl unban $S --reason "fail2ban recidive" >/dev/null
-check "without the longest he is still banned" banned
+check "without the longest they are still banned" banned
 equal "for the next one's time in nftables" "$(nft_minutes $S)" 10
 before=$(stat filter banned)
-check "he is banned" banned
+check "they are banned" banned
 reaches filter banned $((before + 1))
 say "at the network card"
 ctl ban $S >/dev/null
@@ -96,7 +96,7 @@ check "the operator's own is taken away" ctl unban $S --reason ""
 equal "the jail's stays" "$(nft_minutes $S)" 10
 ctl ban $S --for 1h --reason two >/dev/null
 equal "without a reason all of them go" "$(ctl unban $S)" "unbanned $S"
-check "he is in" free
+check "they are in" free
 check "nobody is left" nothing
 
 say "one ends, the other goes on"
@@ -181,11 +181,11 @@ check "leaves nobody" nothing
 
 say "IPv4 in IPv6 clothes"
 equal "is banned as IPv4" "$(ctl ban ::ffff:$S --for 1h --reason mapped)" "banned $S"
-check "he is out" banned
+check "they are out" banned
 equal "and unbanned" "$(ctl unban ::FFFF:$S --reason mapped)" "unbanned ::FFFF:$S"
-check "he is in" free
+check "they are in" free
 equal "a network" "$(ctl ban ::ffff:198.51.100.64/122 --for 1h)" "banned 198.51.100.64/26"
-check "he is out" banned
+check "they are out" banned
 ctl unban 198.51.100.64/26 >/dev/null
 contains "what may not be banned may not so either" "$(ctl ban ::ffff:192.0.2.200 2>&1 || true)" "gate.allow"
 contains "open" "$(ctl open ::ffff:$S ssh --for 10m)" "for $S for 10m"
@@ -208,7 +208,7 @@ equal "IPv4 has no such network" "$(ban6 $S)" "banned $S"
 equal "where the network holds this host, the address alone" \
 	"$(ctl ban 2001:db8:66::66 --for 1h --ipv6-prefix 64)" "banned 2001:db8:66::66"
 equal "or somebody who is spared" "$(ctl ban 2001:db8:5:1::7 --for 1h --ipv6-prefix 48)" "banned 2001:db8:5:1::7"
-contains "who is spared himself is not" "$(ctl ban 2001:db8:5::7 --ipv6-prefix 48 2>&1 || true)" "is spared by gate.never_ban"
+contains "a spared address is not" "$(ctl ban 2001:db8:5::7 --ipv6-prefix 48 2>&1 || true)" "is spared by gate.never_ban"
 ban6 2001:db8:7::41 >/dev/null
 ban6 2001:db8:7::42 >/dev/null
 configure "${allow/]\}/, \"2001:db8:7::42\"]\}}"
@@ -237,16 +237,16 @@ equal "owners outlive the daemon here too" "$(names $S)" "two, one"
 ctl unban $S --reason two >/dev/null
 check "the other one's counts at the network card" banned
 ctl unban $S >/dev/null
-check "he is in" free
+check "they are in" free
 ctl ban 198.51.100.64/26 --for 1h --reason outer >/dev/null
 ctl ban 198.51.100.64/28 --for 1s --reason inner >/dev/null
 ctl ban 198.51.100.66/31 --for 1s --reason inmost >/dev/null
 kill -STOP "$DAEMON"
-sleep 1.3 # the filter decides alone
+sleep 1.3 # the inner ones end, and the filter, whose clock is the kernel's, decides alone
 check "the end of a network inside another leaves no gap" banned
 kill -CONT "$DAEMON"
 equal "the outer one is left" "$(ctl unban 198.51.100.64/26)" "unbanned 198.51.100.64/26"
-check "he is in" free
+check "they are in" free
 stop
 configure "$allow"
 start

@@ -131,7 +131,7 @@ serve "$ONE"
 serve $TWO
 
 # A person's knock and a machine's, of clients whose clocks are ahead; somebody records both. They are for whoever sends
-# them: a stranger can send them from his own address.
+# them: a stranger can send them from their own address.
 make() { "$PACKET" make --profile "$(profile "anna-$1")" --mode 0 "${@:3}" >"$D/$2"; }
 code() { oathtool --totp -b "$(cat "$D/etc/credentials/anna.laptop.otp")"; }
 send_from() { nsenter --net="/run/netns/$1" "$PACKET" send "$D/$2" --to "${3:-$VIRTUAL}"; }
@@ -171,8 +171,7 @@ refuse "and the stranger stays outside" can_connect "$STR" $VIRTUAL 22
 opens_new() {
 	make robot new
 	send_from "$CLI" new
-	sleep 0.2
-	opened
+	eventually 1 opened
 }
 eventually 20 opens_new || fail "a new knock does not open"
 say "a new knock opens"

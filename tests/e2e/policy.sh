@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# A user's own rules: the networks and hours he may knock from and in, for whom he may open, how wrong codes are throttled,
-# and the exchange of his key while the old one still works.
+# A user's own rules: the networks and hours they may knock from and in, for whom they may open, how wrong codes are throttled,
+# and the exchange of their key while the old one still works.
 . "$(dirname "$0")/lib.sh"
 begin policy
 configure

@@ -65,11 +65,11 @@ check "reload" ctl reload
 check "the new device knocks" knock 192.0.2.1 carl-pc web
 lacks "grants of the user who is gone are closed" "$(ctl grants)" bob
 contains "grants of others stay" "$(ctl grants)" "anna/robot"
-refuse "his address is shut out" can_connect "$STR" 198.51.100.1 22
+refuse "their address is shut out" can_connect "$STR" 198.51.100.1 22
 before=$(stat filter tag)
 in_str "$CLIENT" open 198.51.100.1 --profile "$(profile bob-phone)" ssh --no-wait 2>/dev/null
 reaches filter tag $((before + 1))
-say "his knocks are dropped at the NIC"
+say "their knocks are dropped at the NIC"
 
 say "a reload that takes a service away while knocks for it come"
 RACERS=()

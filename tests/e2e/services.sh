@@ -68,7 +68,7 @@ check "close all" in_cli "$CLIENT" close 192.0.2.1 all --profile "$(profile anna
 eventually 5 has_grants 0 || fail "all does not close all"
 in_cli "$CLIENT" open 192.0.2.1 all --profile "$(profile bob-phone)" --no-wait 2>/dev/null
 eventually 5 has_grants 3 || fail "bob's all are $(grants) grants, not 3"
-say "of another user, all are his own"
+say "for another user, all means their own services"
 ctl close bob >/dev/null
 
 say "lifetimes of a service"
@@ -107,7 +107,7 @@ eventually 10 has_grants 0
 check "one of \"keep\" does" talks kept
 ended() { ! talks "$1"; }
 eventually 5 ended cut || fail "a session of \"cut\" lives on after its grant"
-sleep 1.5
+sleep 1.5 # xknockd looks for such sessions once a second
 refuse "one of \"cut\" does not, and the server's own packets do not bring it back" talks cut
 open_only 192.0.2.1 cut --lifetime 30s
 eventually 5 has_grants 1
@@ -116,7 +116,7 @@ check "until the next knock" talks again
 stop
 start
 check "a restart cuts nobody" talks again
-sleep 1.5
+sleep 1.5 # as above
 check "nor the look after it" talks again
 kill -KILL "$DAEMON"
 wait "$DAEMON" 2>/dev/null || true
@@ -131,7 +131,7 @@ say "after: idle"
 open_only 192.0.2.1 idle
 eventually 5 has_grants 1
 session idle "$CLI" 192.0.2.1 2002
-sleep 6
+sleep 6 # longer than its idle time, which the kernel counts
 equal "the grant lives while a session does" "$(grants)" 1
 check "and lets a second one in" can_connect "$CLI" 192.0.2.1 2002
 hang_up idle
@@ -183,18 +183,18 @@ kill -KILL "$DAEMON"
 wait "$DAEMON" 2>/dev/null || true
 start
 refuse "nor does a new daemon open it again" can_connect "$CLI" 192.0.2.1 2004
-check "a wish for one connection, of any service" open_only 192.0.2.1 other --single
+check "a request for one connection, of any service" open_only 192.0.2.1 other --single
 eventually 5 has_grants 1
 check "lets one in" can_connect "$CLI" 192.0.2.1 2006
 refuse "and no second" can_connect "$CLI" 192.0.2.1 2006
 check "open --single does not use it up by trying the port" knock 192.0.2.1 anna-robot ssh --single
 eventually 5 has_grants 1
 check "it is for who comes then" can_connect "$CLI" 192.0.2.1 22
-refuse "and for him alone" can_connect "$CLI" 192.0.2.1 22
+refuse "and for them alone" can_connect "$CLI" 192.0.2.1 22
 check "the operator's likewise" ctl open 192.0.2.2 other --for 1m --single
 check "one" can_connect "$CLI" 192.0.2.1 2006
 refuse "no second" can_connect "$CLI" 192.0.2.1 2006
-check "of one who comes again the longer wish counts" ctl open 192.0.2.2 other --for 1m --single
+check "of two requests the one for any number of connections counts" ctl open 192.0.2.2 other --for 1m --single
 open_only 192.0.2.1 other
 in_plain() { in_srv nft list set inet xknock grants4 | grep '2006' >/dev/null; }
 eventually 5 in_plain || fail "the grant stays one for one connection"
@@ -205,7 +205,7 @@ session before "$CLI" 192.0.2.1 2006
 check "panic" ctl panic
 contains "says what it did" "$(cat "$D/out")" "and ended"
 equal "no grant is left" "$(grants)" 0
-sleep 1
+sleep 1 # the service goes on speaking, as it would for hours
 refuse "no session is left, and the server's own packets bring none back" talks before
 refuse "the session from the very beginning is gone too" talks kept
 contains "status says it" "$(ctl status)" "IN PANIC since"

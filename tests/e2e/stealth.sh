@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # To a stranger the server shows nothing: nmap cannot tell a protected port that listens from one that does not, nor from
-# the knock port, and sees the same before and after somebody knocks; whatever he sends to the knock port, not one packet
+# the knock port, and sees the same before and after somebody knocks; whatever they send to the knock port, not one packet
 # comes back. Nor does one to the client. Unprotected ports answer all the while: the scan and the ears work. Under
 # "stealth: closed" the knock port answers as often as any closed port does, whoever asks beside whom.
 . "$(dirname "$0")/lib.sh"

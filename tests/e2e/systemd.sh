@@ -148,7 +148,7 @@ eventually 20 in_bans || fail "wrong logins ban nobody: $(inside fail2ban-client
 say "real wrong logins, by the journal, are banned"
 refuse "at every port" can_connect "$STR" 198.51.100.1 2222
 check "unban" inside fail2ban-client set sshd unbanip 198.51.100.66
-equal "he is free" "$(inside knockctl bans)" "no bans"
+equal "they are free" "$(inside knockctl bans)" "no bans"
 inside fail2ban-client set sshd banip 203.0.113.9 >/dev/null
 check "stop" inside systemctl stop f2b
 equal "takes its bans away" "$(inside knockctl bans)" "no bans"

@@ -109,7 +109,7 @@ done
 eventually 5 granted || fail "the grant is gone"
 exec 9>&-
 eventually 5 test -s "$D/storm"
-say "he got in $(cut -d' ' -f2 "$D/storm") times of $(cut -d' ' -f1 "$D/storm")"
+say "they got in $(cut -d' ' -f2 "$D/storm") times of $(cut -d' ' -f1 "$D/storm")"
 refuse "and not any more" can_connect "$STR" 198.51.100.1 22
 equal "the grant is still there" "$(grants)" 1
 
@@ -176,7 +176,7 @@ start
 check "a grant" knock 192.0.2.1 anna-robot ssh --lifetime 10m
 in_srv nft -f "$D/mine.nft"
 eventually 5 granted || fail "the grant did not come back"
-say "after his ruleset was loaded anew"
+say "after their ruleset was loaded anew"
 in_srv nft delete table inet mine
 eventually 5 grep -q 'cannot be repaired' "$D/log" || fail "the log does not say that the sets are gone"
 in_srv nft -f "$D/mine.nft"
@@ -188,10 +188,10 @@ repaired=$(grep -c 'the [0-9]* grants are in its sets' "$D/log" || true)
 in_srv nft add element inet mine knock4 '{ 203.0.113.5 . tcp . 22 timeout 1h }'
 in_srv nft delete element inet mine knock4 '{ 192.0.2.2 . tcp . 22 }'
 only_v6() { [ "$(grants)" = 1 ]; }
-eventually 5 only_v6 || fail "an element that he took away still counts"
-refuse "elements are his: what he took away stays away" granted
-contains "and what he added stays" "$(in_srv nft list set inet mine knock4)" 203.0.113.5
+eventually 5 only_v6 || fail "an element that they took away still counts"
+refuse "elements are the administrator's: what they took away stays away" granted
+contains "and what they added stays" "$(in_srv nft list set inet mine knock4)" 203.0.113.5
 equal "there was nothing to be put back" "$(grep -c 'the [0-9]* grants are in its sets' "$D/log" || true)" "$repaired"
-lacks "nobody says that his table is as it was" "$(grep "inet mine" "$D/log")" 'as it was again'
+lacks "nobody says that their table is as it was" "$(grep "inet mine" "$D/log")" 'as it was again'
 stop
 pass

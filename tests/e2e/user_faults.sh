@@ -23,7 +23,7 @@ out() {
 	lacks "$1: nobody of that name may knock" "$(ctl users --json | sed '/"disabled"/,$d')" "$3"
 	check "$1: the others are let in" knock 192.0.2.1 anna-robot
 	in_str "$CLIENT" open 198.51.100.1 --profile "$(profile bob-phone)" ssh --no-wait 2>/dev/null
-	refuse "$1: he is not" can_connect "$STR" 198.51.100.1 22
+	refuse "$1: they are not" can_connect "$STR" 198.51.100.1 22
 	stop
 	: >"$D/log"
 	mend

@@ -179,7 +179,7 @@ snapshot() {
 	local machine=(-monitor "unix:$D/monitor,server=on,wait=off" -rtc "base=utc,clock=host")
 	boot "xk.case=snapshot" "${machine[@]}" "$@"
 	say "a snapshot was taken; meanwhile time goes on"
-	sleep 6
+	sleep 6 # of the machine's clock, which is the guest's (clock=host)
 	boot "xk.case=snapshot" "${machine[@]}" "$@" -incoming "exec:cat $D/snapshot"
 }
 case_snapshot() {

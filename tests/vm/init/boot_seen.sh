@@ -34,7 +34,7 @@ seen() {
 	case $(word boot) in
 	1)
 		eventually 30 is_active || fail "xknockd is $(show ActiveState): $(journal | tail -n 5)"
-		sleep 2
+		sleep 2 # the strangers, who try all the time, go on a little longer; likewise below
 		never_answered 192.0.2.1
 		check "the daemon judges: a knock opens" opens 192.0.2.1
 		check "what a start that fails puts up is on the disk" test -s /var/lib/xknock/last_good

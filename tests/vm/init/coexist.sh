@@ -160,7 +160,7 @@ knockctl reload >"$OUT" 2>&1 || fail "reload: $(cat "$OUT")"
 knockctl close anna >/dev/null
 capture /tmp/k
 send_capture /tmp/k
-sleep 0.5
+sleep 0.5 # a knock that nobody hears leaves nothing to wait for
 refuse "the old port does not hear" granted
 in_cli xk-packet send /tmp/k --to 192.0.2.1 --port 62202
 check "the new one does" eventually 5 granted

@@ -53,7 +53,7 @@ refuse "nor there" can_connect str 198.51.100.1 22
 ip link set host1 nomaster
 ip addr add 2001:db8:66::1/64 dev host1 nodad 2>/dev/null
 lacks "VRF"
-refuse "and he stays outside again" can_connect str 198.51.100.1 22
+refuse "and they stay outside again" can_connect str 198.51.100.1 22
 
 modprobe virtio_pci || fail "this kernel has no virtio_pci"
 lro=$(card vmxnet3) gro=$(card virtio_net)

@@ -180,8 +180,7 @@ accepted_as_new() {
 fresh_knock_opens() {
 	capture /tmp/fresh
 	send_capture /tmp/fresh
-	sleep 0.3
-	granted
+	eventually 1 granted
 }
 # refused_as SECTION NAME DESCRIPTION FILE: the packet got as far as that check, which refused it; nothing opens.
 refused_as() {

@@ -34,7 +34,7 @@ opens() { # WHAT ADDRESS
 deaf() { # WHAT ADDRESS
 	knockctl close anna >"$OUT" 2>&1
 	knock "$2" robot ssh --no-wait >"$OUT" 2>&1
-	sleep 1
+	sleep 1 # a knock that nobody hears leaves nothing to wait for
 	refuse "$1: no knock is heard" can_connect cli "$2" 22
 }
 # The tag is beside the packet, where a card with VLAN offload puts it, or in it.

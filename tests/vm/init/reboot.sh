@@ -63,8 +63,10 @@ case $boot in
 	replay_all "every knock of before is refused"
 	equal "by the horizon" "$(stat refused horizon)" 4
 	refuse "a fresh knock has to wait" fresh_knock_opens
-	eventually 62 fresh_knock_opens || fail "a fresh knock is not accepted within a minute"
-	say "it was accepted $((($(uptime) - since) / 100)) s after the start"
+	# What counts is the clock of who knocks: half of the minute is skipped.
+	date -s "@$(($(date +%s) + 30))" >/dev/null
+	eventually 32 fresh_knock_opens || fail "a fresh knock is not accepted within a minute"
+	say "it was accepted $((30 + ($(uptime) - since) / 100)) s after the start, by the wall clock"
 	cp /tmp/fresh /eavesdropper/k-after
 	stop
 	umount /etc/xknock /var/lib/xknock /disk /eavesdropper || fail "umount"
