@@ -42,7 +42,7 @@ end_of() {
 tells() {
 	local fd=IN_$1 line="$RANDOM$RANDOM"
 	(trap '' PIPE && echo "$line" >&"${!fd}") 2>/dev/null || return 1
-	eventually 1 grep -q "$line" "$D/$2.out"
+	eventually "${CONNECT_TIME:-1}" grep -q "$line" "$D/$2.out"
 }
 gone() { local pid=PID_$1 && ! kill -0 "${!pid}" 2>/dev/null; }
 # dead ONE OTHER: neither side reaches the other, whichever speaks first.

@@ -280,7 +280,8 @@ listen() {
 }
 listening() { in_srv ss -Hltn "sport = :$1" | matches .; }
 
-# session NAME NS ADDRESS PORT: a connection that stays, to something that echoes. talks NAME: what is said comes back.
+# session NAME NS ADDRESS PORT: a connection that stays, to something that echoes. talks NAME: what is said comes back,
+# within a second, in a "check" within three.
 session() {
 	local address=$3
 	case $address in *:*) address="[$address]" ;; esac
@@ -299,7 +300,7 @@ talks() {
 	local fd=IN_$1 line="$RANDOM$RANDOM"
 	# Who has hung up reads no more.
 	(trap '' PIPE && echo "$line" >&"${!fd}") 2>/dev/null || return 1
-	eventually 1 grep -q "$line" "$D/$1.out"
+	eventually "${CONNECT_TIME:-1}" grep -q "$line" "$D/$1.out"
 }
 
 # A real sshd for root with a key of its own; $SSH is the client's command line.

