@@ -2,11 +2,9 @@
 #include "daemon/privsep/sandbox.h"
 
 #include "daemon/privsep/channel.h"
+#include "daemon/privsep/landlock.h"
 #include "daemon/privsep/privileges.h"
-#include "protocol/base/fd.h"
-#include "protocol/base/handle.h"
 
-#include <linux/landlock.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -23,8 +21,8 @@ namespace {
 
 static_assert(kMostDescriptors > 3 * kMaxFds + 16);
 
-// RLIMIT_AS, because RLIMIT_DATA leaves out shared anonymous memory. It is counted from what is mapped now: programs
-// and libraries, the ring and the state, whose sizes are no concern of ours.
+// The limit is RLIMIT_AS, because RLIMIT_DATA leaves out shared anonymous memory. It begins at what is mapped now
+// (program, libraries, ring, state), which no bound here should depend on.
 Result<rlim_t> memory_limit() {
 #if defined(__SANITIZE_ADDRESS__)
     return RLIM_INFINITY; // its shadow is 20 TB of addresses
@@ -47,25 +45,12 @@ Result<void> limit_resources() {
     return {};
 }
 
-// Every access that this kernel's Landlock knows is taken away; no rule gives any back.
-Result<void> leave_file_system() {
-    const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    if (abi < 1)
-        return {}; // an older kernel: the system call filter alone stands between us and every path
-    // 13 rights in version 1; versions 2 (5.19, REFER) and 3 (6.2, TRUNCATE) have one more each.
-    const unsigned rights = abi == 1 ? 13 : abi == 2 ? 14 : 15;
-    const landlock_ruleset_attr attributes{(1ull << rights) - 1};
-    const Fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, sizeof attributes, 0)));
-    if (!ruleset || ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
-        return os_error("leaving the file system (Landlock)");
-    return {};
-}
-
 struct Release {
     void operator()(void* context) const { seccomp_release(context); }
 };
 
-// None of them takes a path, and so neither does fstat(2) stand here: glibc makes it of newfstatat(2), which takes one.
+// None of them takes a path. fstat(2) is missing for that reason: glibc implements it by newfstatat(2), which takes
+// one.
 constexpr int kAllowed[] = {
     // reading the ring, the channel and the clock
     SCMP_SYS(read),
@@ -91,7 +76,7 @@ constexpr int kAllowed[] = {
     SCMP_SYS(restart_syscall),
     SCMP_SYS(rt_sigreturn),
 #if defined(__SANITIZE_ADDRESS__)
-    // The sanitizer's runtime, in development builds only: its checks and reports.
+    // The sanitizer's runtime calls these in development builds.
     SCMP_SYS(getpid),
     SCMP_SYS(sigaltstack),
     SCMP_SYS(rt_sigaction),
@@ -120,12 +105,13 @@ Result<void> filter_system_calls() {
     for (const int call : kAllowed)
         if (failure == 0)
             failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 0);
-    // The log; not the state, whose file would grow in /run, which is the host's memory and outlives us.
+    // For the log alone. Written to, the state's file would grow in /run, which is the host's memory and outlives the
+    // worker.
     for (const int call : {SCMP_SYS(write), SCMP_SYS(writev)})
         if (failure == 0)
             failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1,
                                        SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, STDERR_FILENO));
-    // Memory, but never executable.
+    // Memory that is not executable.
     for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)})
         if (failure == 0)
             failure =
@@ -144,7 +130,8 @@ Result<void> enter_sandbox(uid_t uid, gid_t gid) {
         return done;
     if (auto done = become_nobody(uid, gid); !done)
         return done;
-    if (auto done = leave_file_system(); !done)
+    // On a kernel without Landlock the list of system calls stands alone.
+    if (auto done = drop_landlock_rights(landlock_rights(landlock_version())); !done)
         return done;
     return filter_system_calls();
 }

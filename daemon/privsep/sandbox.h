@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// What the worker takes away from itself before it reads the first byte that a stranger chose: more of the host's
-// memory than it can need, its user, every capability, the right to get any back (no_new_privs), the file system
-// (Landlock where the kernel has it, 5.13, and no system call that takes a path), new sockets, bpf(2), processes,
-// executable memory. What is left is a fixed list of system calls; any other one ends the process (docs/security.md).
+// The worker gives up its rights before it reads the first byte that a stranger chose: memory beyond its need, its
+// user, every capability and the way back to one (no_new_privs), files, TCP and other processes (landlock.h), and every
+// system call but a fixed list, which has none that takes a path, opens a socket, starts a process or makes memory
+// executable. Any other system call ends the process (docs/security.md).
 #pragma once
 
 #include "protocol/base/result.h"
@@ -12,8 +12,8 @@
 
 namespace xk::privsep {
 
-// How much more memory it may have than it has mapped by then, in bytes. With 10,000 credentials, two configurations in
-// a reload and as many bans as there can be it needs a quarter of it.
+// Bytes that the worker may map beyond what it has mapped when it enters. With 10,000 credentials, the two
+// configurations of a reload and the largest number of bans it needs a quarter of them.
 inline constexpr std::size_t kMoreMemory = 256u << 20;
 // Standard input to error, channel, ring, state, timer, and the descriptors of three messages.
 inline constexpr unsigned kMostDescriptors = 128;

@@ -21,7 +21,7 @@ MODULES="veth virtio_blk virtio_pci nf_tables nft_ct nft_counter nft_fib_inet nf
 PROGRAMS="/bin/dash /sbin/ethtool /sbin/ip /usr/sbin/nft /sbin/modprobe /usr/bin/socat /usr/bin/setpriv
 	/usr/sbin/xdp-loader /usr/sbin/xdp-filter /usr/sbin/ipvsadm"
 PRODUCT="daemon/xknockd daemon/xknock-worker client/knock-client tools/knockctl tools/knockctl-host"
-TOOLS="tests/tool/xk-packet tests/tool/xk-probe tests/vm/xk-old-kernel tests/vm/xk-wireguard"
+TOOLS="tests/tool/xk-packet tests/tool/xk-probe tests/vm/xk-old-kernel tests/vm/xk-wireguard tests/unit/unit_landlock"
 
 R=$(mktemp -d)
 trap 'rm -rf "$R"' EXIT

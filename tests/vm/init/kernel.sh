@@ -21,6 +21,14 @@ equal "xknockd holds CAP_NET_ADMIN, CAP_PERFMON and CAP_BPF and nothing else" \
 equal "the worker holds no capability" "$(status_of "$worker" CapPrm)$(status_of "$worker" CapBnd)" \
 	00000000000000000000000000000000
 equal "and runs under a system call filter" "$(status_of "$worker" Seccomp)" 2
+check "each right that this kernel's Landlock knows can be given up" unit_landlock
+case $(uname -r) in
+5.10.*) version=0 ;;
+6.1.*) version=2 ;;
+6.12.*) version=6 ;;
+*) version= ;;
+esac
+contains "that is version $version" "$(cat "$OUT")" "Landlock has version $version"
 
 out=$(knock 192.0.2.1 laptop 2>&1) || fail "knock over IPv4: $out"
 contains "a person's knock opens the port over IPv4" "$out" "after the knock"
