@@ -3,6 +3,7 @@
 
 #include "daemon/authz/rights.h"
 
+#include <ctime>
 #include <map>
 #include <numeric>
 
@@ -26,6 +27,15 @@ Service service(const char* name, std::initializer_list<Endpoint> endpoints) {
 std::uint64_t counted(const StateHeader& h) {
     return std::accumulate(h.rejects.begin(), h.rejects.end(), std::uint64_t{0}) +
            std::accumulate(h.accepted.begin(), h.accepted.end(), std::uint64_t{0}) + h.retries;
+}
+
+// The minute of kStart and the one after it, in whatever time zone this runs.
+Hours hours_around_start() {
+    const std::time_t start = std::chrono::system_clock::to_time_t(kStart.wall);
+    std::tm local{};
+    ::localtime_r(&start, &local);
+    const auto minute = static_cast<std::uint16_t>((local.tm_wday * 24 + local.tm_hour) * 60 + local.tm_min);
+    return {1, {{minute, static_cast<std::uint16_t>(minute + 2)}}};
 }
 
 } // namespace
@@ -67,11 +77,12 @@ Policy make_policy() {
     totp8.totp_digits = 8;
     totp8.binding = Binding::match;
     totp8.services.set(2);
+    totp8.hours = hours_around_start();
     add("dora", "lost", FactorKind::none).enabled = false;
     auto& dated = add("emil", "guest", FactorKind::none);
     dated.valid_from = kStart.wall + 20s;
     dated.valid_until = kStart.wall + 60s;
-    add("fay", "key", FactorKind::ed25519);
+    add("fay", "key", FactorKind::ed25519).hours = hours_around_start();
     return p;
 }
 

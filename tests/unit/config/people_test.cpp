@@ -36,7 +36,7 @@ TEST_CASE("credentials inherit what their user may") {
     CHECK(open_secrets(c, 2).value().size() == 1);
 }
 
-TEST_CASE("a disabled user disables all his devices, a disabled device only itself") {
+TEST_CASE("a disabled user disables all their devices, a disabled device only itself") {
     const Etc etc;
     etc.write("users/anna.yaml", "name: anna\nservices: [ssh]\nenabled: false\n");
     etc.credential("bob.pc", "user: bob\ndevice: pc\nid: 0000000000000003\nfactor: none\nenabled: false\n");
@@ -131,7 +131,7 @@ TEST_CASE("a fault in one user's or device's file leaves out that one, when it i
         const Etc etc;
         CHECK(labels(etc) == "anna/laptop anna/phone bob/pc 0");
     }
-    SUBCASE("a user's file: his devices are out too, and have no fault of their own") {
+    SUBCASE("a user's file: their devices are out too, and have no fault of their own") {
         const Etc etc;
         for (const char* text :
              {"name: anna\nservices: ssh\nlifetme: 1s\n", "[", "name: anna\nservices: [shh]\n", "services: ssh\n",
@@ -181,4 +181,41 @@ TEST_CASE("a fault in one user's or device's file leaves out that one, when it i
         CHECK(has(config.error().message, "server_id"));
         CHECK(has(config.error().message, "users/anna.yaml"));
     }
+}
+
+TEST_CASE("a credential that is taken out leaves the others with their secrets, and says why") {
+    const Etc etc;
+    config::Config config = etc.good();
+    const auto first = config.policy.credentials[0].id, second = config.policy.credentials[1].id;
+    const std::string file = config.secrets[0].described_in(), key = config.secrets[1].key;
+    config::disable(config, 0, Error{"is not a key", "make a new one"});
+    CHECK(config.policy.credentials.size() == 2);
+    CHECK(config.secrets.size() == 2);
+    CHECK(config.secrets[0].key == key);
+    CHECK_FALSE(config.policy.find_credential(first));
+    CHECK(config.policy.find_credential(second) == std::optional<std::size_t>(0));
+    REQUIRE(config.disabled.size() == 1);
+    CHECK(config.disabled[0].faults == std::vector<std::string>{"is not a key (make a new one)"});
+    CHECK(config::names(config.disabled, file));
+    CHECK_FALSE(config::names(config.disabled, config.secrets[0].described_in()));
+    config::disable(config, 1, Error{"is no file", {}});
+    CHECK(config.disabled[1].faults == std::vector<std::string>{"is no file"});
+}
+
+TEST_CASE("there are ten thousand credentials at most") {
+    const Etc etc;
+    const auto add = [&](std::size_t n) {
+        const std::string stem = "bob.d" + std::to_string(n);
+        char id[17];
+        std::snprintf(id, sizeof id, "%016zx", n + 100);
+        etc.write("credentials/" + stem + ".yaml",
+                  "user: bob\ndevice: d" + std::to_string(n) + "\nid: " + id + "\nfactor: none\n");
+        etc.write("credentials/" + stem + ".key", std::string(44, 'A'), 0600);
+    };
+    for (std::size_t n = 3; n <= authz::kMaxCredentials; ++n) // Etc has three of its own
+        add(n);
+    const std::string faults = etc.bad();
+    const auto at = faults.find("there are more than 10000 credentials");
+    CHECK(at != faults.npos);
+    CHECK(faults.find("there are more than", at + 1) == faults.npos); // the others have their place
 }
