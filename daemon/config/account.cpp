@@ -14,9 +14,9 @@ namespace xk::config {
 
 namespace {
 
-constexpr unsigned kNoChange = UINT32_MAX; // as a uid or gid: setresuid(2) and chown(2) leave it as it is
+constexpr unsigned kNoChange = UINT32_MAX; // setresuid(2) and chown(2) change nothing for this id
 
-// Nothing where it is no number, or the one that means none.
+// Nothing if the text is no number, or is kNoChange.
 std::optional<unsigned> parse_id(std::string_view text) {
     unsigned number = 0;
     const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);

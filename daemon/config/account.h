@@ -13,11 +13,11 @@
 namespace xk::config {
 
 struct Account {
-    std::string name; // or a number; for messages
+    std::string name; // as the configuration has it, maybe a number; for messages
     uid_t uid = 0;
     gid_t gid = 0;
 
-    // Whatever it is called: a name and its number are the same user.
+    // A name and its number are the same user.
     bool operator==(const Account& other) const { return uid == other.uid && gid == other.gid; }
 };
 

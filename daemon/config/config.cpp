@@ -23,7 +23,7 @@ std::optional<Section> open_main(const std::string& path, Faults& faults) {
     return std::nullopt;
 }
 
-// False where one of the accounts is not known.
+// False: one of the accounts does not exist.
 bool read_main(Config& config, Faults& faults) {
     auto main = open_main(config.file, faults);
     if (!main)
@@ -65,7 +65,7 @@ Result<Config> load_config(const std::string& file, Identity identity, UserFault
     read_identity(config, directory, identity, faults);
     People people(config, directory, user_faults, has_accounts);
     people.read(faults);
-    if (user_faults == UserFaults::refuse || !faults.empty()) // all that is wrong at once
+    if (user_faults == UserFaults::refuse || !faults.empty()) // report all faults at once
         people.add_faults(faults);
     if (!faults.empty())
         return faults.error();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The half of People that is about credentials.
+// People: the files of credentials/.
 #include "daemon/config/people.h"
 #include "daemon/config/secrets.h"
 #include "protocol/base/quote.h"
@@ -17,7 +17,7 @@ void People::read_credential(File& file) {
     if (!section)
         return;
     const CredentialFile device = read_credential_file(*section);
-    // Also of a file with other faults: what is claimed twice is nobody's.
+    // A file with other faults claims its name and id too. What two files claim belongs to neither.
     claim_device(device, {section->place(), &file});
     if (User* const user = find_user(device, *section, file))
         add_device(file, section->place(), *user, device);
@@ -35,7 +35,7 @@ void People::claim_device(const CredentialFile& device, const Use& use) {
 }
 
 People::User* People::find_user(const CredentialFile& device, const Section& section, File& file) {
-    if (device.user.empty()) // that is a fault already
+    if (device.user.empty()) // already a fault
         return nullptr;
     const auto user = users_.find(device.user);
     if (user != users_.end())
@@ -53,7 +53,7 @@ void People::add_device(File& file, const Place& place, User& user, const Creden
     credential.factor = device.factor;
     credential.totp_digits = static_cast<std::uint8_t>(device.digits.value_or(6));
     credential.enabled = credential.enabled && device.enabled;
-    // Within the user's own dates: the old key of a rotation ends by itself.
+    // A device may have narrower dates than its user: after a rotation the old key expires by itself.
     credential.valid_from = std::max(credential.valid_from, device.valid_from.value_or(WallTime::min()));
     credential.valid_until = std::min(credential.valid_until, device.valid_until.value_or(WallTime::max()));
     if (devices_.size() == authz::kMaxCredentials)
@@ -61,12 +61,12 @@ void People::add_device(File& file, const Place& place, User& user, const Creden
     const std::string stem = file.path.substr(0, file.path.size() - std::string_view(".yaml").size());
     const SecretFiles secrets{stem + ".key", device.factor == FactorKind::none ? "" : stem + ".otp"};
     check_secrets(secrets, file.faults);
-    if (user.file->is_good()) // else their devices are out with them, and nothing is wrong with those files
+    if (user.file->is_good()) // a user's fault takes out the devices too, without a fault of their files
         devices_.push_back({&file, credential, secrets});
 }
 
 void People::check_secrets(const SecretFiles& secrets, yaml::Faults& faults) {
-    if (!has_accounts_) // who may read them is not known, and no hint would be right
+    if (!has_accounts_) // without the daemon's group no check and no hint would be right
         return;
     for (const std::string& path : {secrets.key, secrets.factor}) {
         if (path.empty())

@@ -6,7 +6,7 @@
 namespace xk::config {
 
 std::vector<std::string_view> changed_keys(const Fixed& now, const Fixed& next) {
-    // These name every member: a new one does not compile until it is here.
+    // The bindings name every member, so a new one does not compile until it is here.
     const auto& [server, account, worker, run, state, pins, coexist, mode, external, owned, replay] = now;
     const auto& [server2, account2, worker2, run2, state2, pins2, coexist2, mode2, external2, owned2, replay2] = next;
     std::vector<std::string_view> keys;
@@ -32,7 +32,7 @@ Result<void> check_unchanged(const Fixed& now, const Fixed& next) {
     if (now == next)
         return {};
     const auto keys = changed_keys(now, next);
-    if (keys.empty()) // a member is compared and has no key
+    if (keys.empty()) // a bug: operator== compares a member that has no key above
         std::abort();
     std::string names;
     for (std::size_t i = 0; i < keys.size(); ++i)

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What of a configuration only a restart can change: whom the processes become, where their files are, how table,
-// filter and memory are made. All of it is one type that is compared as a whole, so that a new member cannot be
-// forgotten.
+// The half of a configuration that only a restart can change: users of the processes, directories, and how table,
+// filter and memory are made. It is one type that is compared as a whole, so that a new member cannot be forgotten.
 #pragma once
 
 #include "daemon/config/account.h"
@@ -17,8 +16,8 @@
 namespace xk::config {
 
 enum class GateMode {
-    table,   // our own table "inet xknock" does everything
-    external // the admin's own rules use the admin's own sets; we only put elements into them
+    table,   // our table "inet xknock" does everything
+    external // the admin's rules use the admin's sets, and we only add elements
 };
 
 struct External {
@@ -28,11 +27,11 @@ struct External {
     bool operator==(const External&) const = default;
 };
 
-// What authz::kReplayEntries is.
+// Equals authz::kReplayEntries.
 inline constexpr std::size_t kStandardReplayEntries = 65536;
 
 struct Fixed {
-    wire::ServerId server_id{}; // also in Policy::settings, for judgement
+    wire::ServerId server_id{}; // Policy::settings has a copy for judgement
     Account account, worker_account;
     std::string run_directory = "/run/xknock";
     std::string state_directory = "/var/lib/xknock";
@@ -40,8 +39,8 @@ struct Fixed {
     bool coexist = false; // xdp.coexist: libxdp; with other XDP programs, through libxdp's dispatcher
     GateMode gate_mode = GateMode::table;
     External external;
-    bool gate_owned = true;                              // where the kernel can: nobody else may change the table
-    std::size_t replay_entries = kStandardReplayEntries; // knocks that judgement remembers
+    bool gate_owned = true;                              // nobody else may change the table, if the kernel can do that
+    std::size_t replay_entries = kStandardReplayEntries; // knocks that the replay memory holds
 
     bool operator==(const Fixed&) const = default;
 };
@@ -49,7 +48,7 @@ struct Fixed {
 // The keys of the members that differ, as docs/configuration.md names them: "paths.run", "gate.mode".
 std::vector<std::string_view> changed_keys(const Fixed& now, const Fixed& next);
 
-// An error that names them, with the hint to restart; for a reload.
+// For a reload: an error that names these keys, with the hint to restart.
 Result<void> check_unchanged(const Fixed& now, const Fixed& next);
 
 } // namespace xk::config

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// "gate" of the main file: the ruleset, and who needs no knock.
+// "gate" of the main file: the ruleset, and the networks that need no knock.
 #include "daemon/authz/replay.h"
 #include "daemon/config/config.h"
 #include "daemon/config/forms.h"
@@ -51,7 +51,7 @@ void read_sizes(Section& gate, Config& config) {
                                 .value_or(config.replay_entries);
 }
 
-// Whether the section is there.
+// True if the section is there.
 bool read_external(Section& gate, Config& config) {
     auto external = gate.section("external");
     if (!external)
@@ -68,7 +68,7 @@ bool read_external(Section& gate, Config& config) {
     return true;
 }
 
-// What the mode has no place for.
+// Names the keys that do not fit the mode.
 void check_mode(Section& gate, const Config& config, bool has_external) {
     yaml::Faults& faults = gate.faults();
     if (config.gate_mode == GateMode::table) {

@@ -77,7 +77,7 @@ void read_hooks(Section& main, Config& config) {
                                                     " to " + duration_text(kMaxLimit));
         }
     if (!user && !config.hooks.any())
-        return; // whether there is a "nobody" does not matter
+        return; // without a hook the default user need not exist
     const Scalar name = user.value_or(Scalar{"nobody", {config.file, 0, 0}});
     const auto account = main.parse_at(name, [](std::string_view text) {
         auto found = find_account(text);
@@ -86,7 +86,7 @@ void read_hooks(Section& main, Config& config) {
     if (!account)
         return;
     config.hooks.account = *account;
-    if (main.faults().empty()) // else one of those that it is compared with may not be known
+    if (main.faults().empty()) // after a fault the users to compare it with may be missing
         check_account(config, name.place, main.faults());
 }
 

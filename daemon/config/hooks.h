@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Hooks: what runs when a service opens for somebody, and when it closes again (docs/configuration.md, "hooks").
-// Argument lists as they are executed; no shell reads them.
+// Hooks: the programs that run when a service opens for somebody, and when it closes again (docs/configuration.md,
+// "hooks"). They are argument lists, and no shell reads them.
 #pragma once
 
 #include "daemon/config/account.h"
@@ -13,15 +13,15 @@
 
 namespace xk::config {
 
-inline constexpr std::size_t kMaxHookArguments = 16; // of one hook, the program among them
-inline constexpr std::size_t kMaxHookBytes = 1024;   // all of them, each with a zero behind it
+inline constexpr std::size_t kMaxHookArguments = 16; // of one hook, with the program
+inline constexpr std::size_t kMaxHookBytes = 1024;   // of all arguments, each with a zero behind it
 
 struct ServiceHooks {
     std::vector<std::string> on_open, on_close; // empty: nothing runs
 };
 
 struct Hooks {
-    Account account; // known where there is a hook
+    Account account; // set if there is a hook
     std::chrono::seconds time_limit{10};
     std::vector<ServiceHooks> services; // same index as in Policy::services
     bool any() const;

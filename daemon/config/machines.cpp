@@ -22,7 +22,7 @@ constexpr const char* kHead =
 
 std::string path_in(const std::string& directory) { return directory + "/machines"; }
 
-// The id itself is not for others to see (machine-id(5)), and this file is: a hash of it, with the identity for a key.
+// Others can read the file but must not learn the id (machine-id(5)), so a mark is a hash of it, keyed by the identity.
 std::optional<std::string> mark_of_this_machine(const wire::ServerId& identity) {
     std::ifstream in(kMachineIdFile);
     std::string id;
@@ -43,7 +43,7 @@ bool has_line(const std::string& text, const std::string& wanted) {
     return false;
 }
 
-// Nothing: there is no such file.
+// Nothing: there is no file.
 Result<std::optional<std::string>> read_machines(const std::string& directory) {
     if (::access(path_in(directory).c_str(), F_OK) != 0 && errno == ENOENT)
         return std::optional<std::string>();

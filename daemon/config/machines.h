@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Which machines may carry this server's identity: DIR/machines, a mark a line, beside server_id. What one machine has
-// accepted another one does not remember, so a copy of this host, or of its configuration, lets in a knock that was
-// used already. The file is copied with the identity, and the machine's own id (machine-id(5)) is not: so a copy is
-// noticed.
+// The machines that may carry this server's identity are in DIR/machines, one mark per line, beside server_id. No
+// machine remembers what another one has accepted, so a copy of this host or of its configuration would accept a used
+// knock. The file is copied with the identity, but the machine's id (machine-id(5)) is not, so a copy is noticed.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -14,20 +13,20 @@
 namespace xk::config {
 
 enum class Carrier {
-    named,   // this machine is in the file
-    another, // it is not
-    unnamed, // there is no such file
-    none,    // this machine has no id by which it could be told from another one
+    named,   // the file names this machine
+    another, // the file names others only
+    unnamed, // there is no file
+    none,    // this machine has no id
 };
 
-// Of the machine that this is.
+// What the file says about this machine.
 Result<Carrier> find_carrier(const std::string& directory, const wire::ServerId& identity);
 
-// Writes this machine into the file: beside those that are there, or `alone`. A machine without an id writes nothing,
-// and none is returned.
+// Writes this machine into the file, beside the others or `alone`. Without an id nothing is written, and the result is
+// Carrier::none.
 Result<Carrier> name_carrier(const std::string& directory, const wire::ServerId& identity, bool alone);
 
-// Where the files that belong to a configuration are.
+// The directory of a configuration's other files.
 std::string directory_of(const std::string& config_file);
 
 } // namespace xk::config

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// "paths" of the main file, and the same out of a file that may be no good.
+// "paths" of the main file, also from a file that may be faulty.
 #include "daemon/config/config.h"
 #include "daemon/config/forms.h"
 #include "daemon/config/sections.h"
@@ -44,7 +44,7 @@ void read_paths(yaml::Section& main, Config& config) {
 Paths guess_paths(const std::string& file) {
     const Config standard;
     Paths paths{standard.run_directory, standard.state_directory, standard.pin_directory};
-    // Whatever its rights are: what is found there is looked at as closely as ever.
+    // Owner and mode do not matter here: whoever uses these directories checks them.
     const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
     struct stat info {};
     if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))

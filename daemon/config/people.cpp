@@ -13,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 using yaml::Section;
 
-// The .yaml files of a directory, in a fixed order. An absent directory is an empty one.
+// The .yaml files of a directory, sorted. A directory that does not exist has none.
 std::vector<std::string> files_in(const std::string& path, yaml::Faults& faults) {
     std::vector<std::string> files;
     std::error_code code;
@@ -47,7 +47,7 @@ void People::read(yaml::Faults& faults) {
     for (const std::string& path : files_in(directory_ + "/users", faults))
         read_user(files_.emplace_back(File{path, {}}));
     for (File& file : files_)
-        if (!file.is_good()) // where it cannot be read, its name says whose it is
+        if (!file.is_good()) // an unreadable file belongs to the user of its name
             users_.try_emplace(fs::path(file.path).stem().string(), User{&file, {file.path, 0, 0}, {}});
     for (const std::string& path : files_in(directory_ + "/credentials", faults))
         read_credential(files_.emplace_back(File{path, {}}));
@@ -92,7 +92,7 @@ std::optional<Section> People::open(File& file) {
     return std::nullopt;
 }
 
-// What one file only may have is in two; where faults disable, both are disabled.
+// Two files have what only one may have. Where faults disable, both are disabled.
 void People::fault_twice(const std::string& what, const Use& first, const Use& second) {
     second.file->faults.add(second.place, what + " is there twice", "the first is at " + first.place.text());
     if (user_faults_ == UserFaults::disable)
@@ -126,7 +126,7 @@ void People::read_user(File& file) {
     if (!section)
         return;
     const UserFile read = read_user_file(*section, [this](std::string_view name) { return check_service(name); });
-    if (read.name.empty()) // it has a fault, and nobody is this user
+    if (read.name.empty()) // already a fault
         return;
     User user{&file, section->place_of_value("name"), rights_of(read)};
     set_services(user.rights, read.services);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// People: the files of users/ and credentials/, and who they make (docs/configuration.md). A fault of one file is kept
-// apart from those of the others, so that it can disable whom the file describes and nobody else.
+// People reads the files of users/ and credentials/ (docs/configuration.md). It keeps the faults of each file apart, so
+// that a fault can disable the user or device of its file and nobody else.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -21,14 +21,14 @@ namespace xk::config {
 
 class People {
   public:
-    // `config` has the main file's part already. `has_accounts`: whose group may read secrets is known.
+    // `config` already has the main file's part. `has_accounts`: the group that may read secrets is known.
     People(Config& config, std::string directory, UserFaults user_faults, bool has_accounts);
 
-    // Reads all files. `faults` gets what belongs to no file: a directory that cannot be listed.
+    // Reads all files. `faults` gets faults that belong to no file: a directory that cannot be listed.
     void read(yaml::Faults& faults);
-    // The faults of all files.
+    // Adds the faults of all files.
     void add_faults(yaml::Faults& faults) const;
-    // Writes the users and credentials whose files are good into the configuration, and why the others are not.
+    // Writes the users and credentials of good files into the configuration, and the faults of the others.
     void take_over();
 
   private:
@@ -73,13 +73,13 @@ class People {
     bool has_accounts_;
     std::set<std::string> checked_directories_;
     std::map<std::string, std::size_t, std::less<>> services_; // index by name
-    std::deque<File> files_;                                   // in the order of reading; their addresses last
+    std::deque<File> files_; // in the order of reading; a deque, because others keep their addresses
     std::map<std::string, User> users_;
     std::map<std::string, Use> credential_ids_, labels_;
     std::vector<Device> devices_;
 };
 
-// A fault of a file as a whole. The error names it as well, and once is enough.
+// Adds a fault of a whole file, without the file's name in front of the error's text.
 void add_file_fault(yaml::Faults& faults, const std::string& path, const Error& error);
 
 } // namespace xk::config

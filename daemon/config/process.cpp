@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// "process" and "control" of the main file: whom the processes become, and who may ask them.
+// "process" and "control" of the main file: the users of the processes, and the groups of the control socket.
 #include "daemon/config/config.h"
 #include "daemon/config/sections.h"
 

@@ -17,7 +17,7 @@ struct Text {
     char bytes[kMaxText];
 };
 
-// The file's one line without white space at its end; empty when it does not fit or cannot be read.
+// The file's one line without white space at its end; empty if it is too long or cannot be read.
 std::string_view read_line(const Fd& fd, Secret<Text>& text) {
     std::size_t size = 0;
     for (;;) {

@@ -10,11 +10,10 @@
 
 namespace xk::config {
 
-// 44 characters of base64, white space at the end. False when it is anything else, or a key of zeros: everybody has
-// that one.
+// 44 characters of base64 and white space. False for anything else, and for a key of zeros, which everybody has.
 bool read_key_file(const Fd& fd, Key& out);
 
-// For totp a secret of 20 to 64 bytes in base32, for hmac 32 bytes in base64; not all of them zero.
+// totp: 20 to 64 bytes in base32. hmac: 32 bytes in base64. False for anything else, and for zeros alone.
 bool read_factor_file(const Fd& fd, FactorKind kind, authz::FactorSecret& out);
 
 } // namespace xk::config

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The secret files of credentials: opened here, read by the worker.
+// Opens the secret files of credentials. Only the worker reads them.
 #include "daemon/config/secrets.h"
 
 #include "daemon/config/config.h"

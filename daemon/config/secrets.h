@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// One secret file, with all checks of its rights.
+// Opens one secret file, with all checks of owner and mode.
 #pragma once
 
 #include "protocol/base/fd.h"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The sections of the main file, each read by a source of its own. Faults go to the section's own, and reading goes on,
-// so that all of them are found at once. Each function takes its key out of `main` and writes what it found into the
-// configuration; where the key is absent, the defaults stay.
+// The sections of the main file. Each function reads its key of `main` into the configuration; without the key the
+// defaults stay. Faults go to the section's list, and reading continues, so that all faults are found at once.
 #pragma once
 
 #include "daemon/config/hooks.h"
@@ -15,20 +14,20 @@ struct Config;
 void read_interfaces(yaml::Section& main, Config& config);
 void read_clock_skew(yaml::Section& main, Config& config);
 void read_xdp(yaml::Section& main, Config& config);
-void read_gate(yaml::Section& main, Config& config); // after the services, which a mode may not be able to do
+void read_gate(yaml::Section& main, Config& config); // after the services: it checks that the mode can do them
 void read_control(yaml::Section& main, Config& config);
 void read_paths(yaml::Section& main, Config& config);
 
-// False where one of the accounts is not known: then it is not known who may read secrets either.
+// False: one of the accounts does not exist, so nobody knows who may read secrets.
 bool read_process(yaml::Section& main, Config& config);
 
-// "hooks" of the main file. What it is compared with, the other users and the groups, has been read before.
+// "hooks" of the main file. Call it after read_process() and read_control(), with whose users and groups it compares.
 void read_hooks(yaml::Section& main, Config& config);
 
 // "on_open" and "on_close" of a service's mapping.
 ServiceHooks read_service_hooks(yaml::Section& service);
 
-// "stealth" of the main file or the gate: whether a port is to answer as a closed one does.
+// "stealth" of the main file or the gate: true if ports answer as closed ones do.
 bool read_stealth(yaml::Section& section);
 
 } // namespace xk::config

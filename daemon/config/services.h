@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// "services" of the main file: what is shut, and how it opens (docs/configuration.md).
+// "services" of the main file: the protected ports, and how they open (docs/configuration.md).
 #pragma once
 
 #include "daemon/authz/policy.h"
@@ -16,10 +16,10 @@ struct ServiceTable {
     std::vector<ServiceHooks> hooks; // same index
 };
 
-// Faults go to the section's own. `knock_port`: no service may have it.
+// Faults go to the section's list. No service may have `knock_port`.
 ServiceTable read_services(yaml::Section& main, std::uint16_t knock_port);
 
-// Whether the service needs rules that only our own table has.
+// Whether the service needs rules that only gate mode "table" has.
 bool needs_own_table(const authz::Service& service);
 
 } // namespace xk::config

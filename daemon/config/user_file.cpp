@@ -33,7 +33,7 @@ constexpr Form kHours{parse_week_hours, [](const WeekHours& hours) { return text
 constexpr Most kMostNetworks{authz::kMaxNetworks, "networks"};
 constexpr Most kMostHours{authz::kMaxHours, "spans of time in a week"};
 
-// A name that the configuration has, beside the form of any text.
+// Any text, if the configuration has a service of this name.
 auto service_form(const CheckService& check) {
     return Form{[&check](std::string_view text) -> Result<std::string> {
                     auto known = check(text);
@@ -93,7 +93,7 @@ UserFile read_user_file(yaml::Section& section, const CheckService& check_servic
 }
 
 Result<std::string> user_file_text(const UserFile& user, std::string_view head) {
-    // A user may be written before their service is: whether there is one, the next reading says.
+    // A user may be written before their service is. The next load checks that there is one.
     const CheckService check = [](std::string_view name) -> Result<void> {
         auto parsed = yaml::parse_name(name);
         return parsed ? Result<void>() : parsed.error();

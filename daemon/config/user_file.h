@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A file of users/: one user and their rights, as it is written (docs/configuration.md, "Users"). UserFile has what
-// the file says; what it leaves out is a default here, so that the file read again is the same.
+// A file of users/ describes one user and their rights (docs/configuration.md, "Users"). UserFile holds what the file
+// says. Omitted keys are defaults here, so that a written file is read as the same UserFile.
 #pragma once
 
 #include "daemon/authz/policy.h"
@@ -27,7 +27,7 @@ namespace xk::config {
 struct LockoutFile {
     std::uint32_t free = 5;
     std::chrono::seconds first{30};
-    std::optional<std::chrono::seconds> longest; // none: an hour, or `first` where that is longer
+    std::optional<std::chrono::seconds> longest; // none: an hour, or `first` if that is longer
     std::uint32_t most = 50;
 
     bool operator==(const LockoutFile&) const = default;
@@ -48,16 +48,16 @@ struct UserFile {
     bool operator==(const UserFile&) const = default;
 };
 
-// Whether there is a service of this name: an error says what may have been meant.
+// An error if there is no service of this name, with a similar name as its hint.
 using CheckService = std::function<Result<void>(std::string_view)>;
 
-// Faults go to the section's own.
+// Faults go to the section's list.
 UserFile read_user_file(yaml::Section& section, const CheckService& check_service);
 
-// The file's text. An error where the user breaks a rule of the format: the reader would refuse them.
+// The text of the file. An error if the user breaks a rule of the format, because the reader would refuse it.
 Result<std::string> user_file_text(const UserFile& user, std::string_view head = {});
 
-// What judgement needs of it: everything but id, device and factor, and `services`, whose numbers the caller knows.
+// The rights that the user's credentials inherit. The caller sets id, device, factor and services.
 authz::Credential rights_of(const UserFile& user);
 
 } // namespace xk::config

@@ -13,21 +13,21 @@
 namespace xk::config {
 
 struct WeekHours {
-    // 0 is Sunday; from `first_day` to `last_day`, over the end of Saturday where that is the smaller one.
+    // 0 is Sunday. If `last_day` is the smaller one, the days go over the end of Saturday.
     int first_day = 0, last_day = 0;
-    // Minutes of the day; `until` at most 24:00, and on the next day where it is not later than `from`.
+    // Minutes of the day; `until` is at most 24:00. If it is not later than `from`, it is on the next day.
     int from = 0, until = 24 * 60;
 
     bool operator==(const WeekHours&) const = default;
 };
 
 Result<WeekHours> parse_week_hours(std::string_view text);
-// What parse_week_hours() reads as the same.
+// parse_week_hours() reads the text as the same hours.
 std::string text_of(const WeekHours& hours);
-// The spans of a week that it means: one each day, two where it goes over the end of Saturday.
+// The spans of a week: one per day, two if a day's span goes over the end of Saturday.
 std::vector<authz::Hours::Span> spans_of(const WeekHours& hours);
 
-// Both in one: for who needs no text again.
+// parse_week_hours() and spans_of() in one.
 Result<std::vector<authz::Hours::Span>> parse_hours(std::string_view text);
 
 } // namespace xk::config

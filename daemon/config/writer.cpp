@@ -48,7 +48,7 @@ Result<void> create_credential_file(const std::string& path, const CredentialFil
 }
 
 Result<void> update_user_file(const std::string& path, const UserFile& wanted) {
-    // Whether each service is there is for the whole configuration to say, not for this file.
+    // Only a whole configuration knows which services there are.
     const CheckService any = [](std::string_view) { return Result<void>(); };
     return update(
         path, wanted, [&](yaml::Section& section) { return read_user_file(section, any); },

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// FilterTags: TagPort over the filter's own map.
+// FilterTags: TagPort over the filter's map of tags.
 #pragma once
 
 #include "daemon/monitor/ports.h"
@@ -10,7 +10,7 @@ namespace xk {
 class FilterTags : public TagPort {
   public:
     explicit FilterTags(xdp::Filter& filter) : tags_(filter) {}
-    // The same pinned map through another filter.
+    // Goes on with the same pinned map through another filter.
     void use(xdp::Filter& filter) { tags_.use(filter); }
     void expire(BootTime now) { tags_.expire(now); }
     std::size_t count() const { return tags_.count(); }

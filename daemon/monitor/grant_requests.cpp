@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The worker's requests for grants: passed on, answered, and told in the log.
+// The worker's requests for grants: passes them on, replies to them, and logs them.
 #include "daemon/log.h"
 #include "daemon/monitor/monitor.h"
 #include "protocol/base/duration.h"
@@ -11,7 +11,7 @@ using authz::Answer;
 
 namespace {
 
-constexpr unsigned kReloaded = 100; // a kind of line in refusal_log_, beside those of Answer
+constexpr unsigned kReloaded = 100; // a kind of line in refusal_log_; the other kinds are values of Answer
 
 std::string until_text(const Now& now, std::chrono::seconds lifetime) {
     return duration_text(lifetime) + ", until " + log::utc(now.wall + lifetime);
@@ -60,7 +60,7 @@ void Monitor::on_committed(GrantPort::Ticket ticket, bool done) {
     GrantCommitted message;
     message.sequence = waiting.mapped();
     message.failed = done ? 0 : 1;
-    (void)tell(message); // a worker that is gone is seen by the loop
+    (void)tell(message); // the loop notices a worker that has ended
 }
 
 void Monitor::log_reply(const RequestGrant& message, const Asked& asked, const GrantReply& reply,
@@ -84,7 +84,7 @@ void Monitor::log_reply(const RequestGrant& message, const Asked& asked, const G
             spdlog::warn("refused {} from {}: the configuration that was loaded meanwhile does not allow it", who,
                          where);
     } else if (reply.answer == Answer::refused || reply.answer == Answer::failed) {
-        // The judge should have refused it: this is a worker that is not ours any more.
+        // An honest judge would have refused it, so somebody else controls this worker.
         if (refusal_log_.allow(static_cast<unsigned>(reply.answer), address, now.boot))
             spdlog::error("{}: {} from {}{}",
                           reply.answer == Answer::failed ? "a grant could not be opened or closed"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// How a configuration comes to the worker: what differs from the one that counts, and the secrets of that. Secrets are
-// pulled, not pushed: what lies in a socket counts against its reader's descriptors, so the worker asks for the next
-// sixteen when it has read the last ones.
+// xknockd's half of a hand-over: it sends what differs from the configuration that counts, and the secrets of that. The
+// worker requests the next sixteen secrets when it has read the last ones, because descriptors in a socket count
+// against its reader.
 #include "daemon/log.h"
 #include "daemon/monitor/monitor.h"
 #include "daemon/privsep/policy_file.h"
@@ -39,7 +39,7 @@ Result<void> Monitor::hand_over(config::Config& next, const Check& may_disable) 
         if (bad->empty())
             return {};
         plan_.reset();
-        std::ranges::sort(*bad, std::greater(), &BadSecrets::index); // the indices of those before it stay
+        std::ranges::sort(*bad, std::greater(), &BadSecrets::index); // so that the smaller indices stay valid
         for (const BadSecrets& one : *bad)
             config::disable(next, one.index, one.error);
         if (auto fine = may_disable(next); !fine)
@@ -72,7 +72,7 @@ Result<std::vector<Monitor::BadSecrets>> Monitor::hand_over_once(const config::C
     return bad;
 }
 
-// A few, whose files are open only while they are sent: there is a limit of descriptors on both sides.
+// Sends a few secrets. Their files are open only meanwhile, because both sides have a limit of descriptors.
 Result<SecretsRead> Monitor::hand_over_secrets(const config::Config& next, std::uint32_t first,
                                                std::vector<BadSecrets>& bad) {
     const std::vector<std::uint32_t>& indices = plan_->indices;
@@ -118,7 +118,7 @@ Result<SecretsRead> Monitor::wait_for_secrets_read(std::uint32_t next) {
             return received.error();
         const auto read = as<SecretsRead>(*received);
         if (read->generation != last_generation_)
-            continue; // it came too late: of one that was given up
+            continue; // a late report, of a hand-over that was given up
         if (read->next != next)
             return worker_error("said something that makes no sense: a report of other secrets");
         return *read;
@@ -127,7 +127,7 @@ Result<SecretsRead> Monitor::wait_for_secrets_read(std::uint32_t next) {
 
 void Monitor::commit(std::shared_ptr<const config::Config> handed_over) {
     if (!plan_ || plan_->by_id.size() != handed_over->policy.credentials.size())
-        std::abort(); // a bug: another configuration than the one that was handed over
+        std::abort(); // a bug: this is not the configuration that was handed over
     publication_.begin_generation(last_generation_, plan_->touched());
     generation_ = last_generation_;
     places_.commit(*std::exchange(plan_, {}));

@@ -50,7 +50,7 @@ Result<Received> Monitor::wait_for(Type type) {
             return received.error();
         if (worker_.channel.closed())
             return worker_error("ended");
-        // What the loop would do; else pinholes that wait for a common transaction would wait for us.
+        // As the loop does. Grants that wait for a common transaction would otherwise wait for the worker too.
         if (world_.grants.any_waiting())
             world_.grants.settle(Now::read());
         if (!*received) {
@@ -67,7 +67,7 @@ Result<Received> Monitor::wait_for(Type type) {
 }
 
 void Monitor::on_readable() {
-    // Each is answered before the next one is read.
+    // Each message is answered before the next one is read.
     for (const BootTime end_of_turn = BootClock::now() + kTurn; !has_ended_ && BootClock::now() < end_of_turn;) {
         auto received = worker_.channel.receive(false);
         if (!received)
@@ -97,7 +97,7 @@ void Monitor::end(Error error) {
 bool Monitor::tick() {
     if (const auto suppressed = grant_log_.take_suppressed(BootClock::now()); suppressed > 0)
         spdlog::warn("{} more grants were opened or closed than logged", suppressed);
-    // In ticks: time passes while the machine sleeps, and they do not.
+    // Counts ticks, not time, because time also passes while the machine sleeps.
     const std::uint32_t unanswered = ping_ - pong_;
     if (unanswered > settings_.most_unanswered) {
         end(worker_error("does not answer"));
@@ -148,13 +148,13 @@ Result<void> Monitor::unlock(const wire::CredentialId& credential) {
 
 Result<void> Monitor::accept_clock() { return tell(AcceptClock{}); }
 
-// wait_for() returns it to whoever asked; where nobody waits any more it is of a hand-over that was given up.
+// wait_for() returns these two to its caller. Without a caller they belong to a hand-over that was given up.
 Result<void> Monitor::handle_secrets_read(Received&) { return {}; }
 Result<void> Monitor::handle_horizon_raised(Received&) { return {}; }
 
 Result<void> Monitor::handle_pong(Received& received) {
     const std::uint32_t number = as<Pong>(received)->number;
-    if (number != pong_ + 1) // each is answered once, in order
+    if (number != pong_ + 1) // pings are answered once each, in order
         return worker_error("said something that makes no sense: a pong of another ping");
     pong_ = number;
     return {};
@@ -163,11 +163,11 @@ Result<void> Monitor::handle_pong(Received& received) {
 Result<void> Monitor::handle_tags(Received& received) {
     Tags message = *as<Tags>(received);
     const Wiped wiped(message);
-    const auto verdict = publication_.take(message, places_);
+    const auto verdict = publication_.publish(message, places_);
     if (!verdict)
         return verdict.error();
     switch (*verdict) {
-    case TagPublication::Verdict::taken:
+    case TagPublication::Verdict::published:
         return {};
     case TagPublication::Verdict::of_nobody:
         return worker_error("published a tag of no credential");

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Monitor: the privileged half of the conversation with the worker, as OpenSSH's monitor is of sshd's. It owns the
-// child and its channel, looks at each message by the request table before anything else does, hands configurations
-// over, publishes tags, passes requests for grants on, and gives the worker up when it hangs, ends or says what it must
-// not. One worker, one thread; nothing here opens a port or reads a packet.
+// Monitor: the privileged half of the exchange with the worker, like the monitor of OpenSSH's sshd. It owns the child
+// and its channel and checks each message against the request table first. It hands configurations over, publishes tags
+// and passes requests for grants on. It gives the worker up when it hangs, ends or sends what it must not. There is one
+// worker and one thread. Nothing here opens a port or reads a packet.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -42,44 +42,44 @@ class Monitor {
     // A worker that set_up_worker() has set up. `world` outlives this.
     Monitor(privsep::Child worker, World world, Settings settings);
 
-    const privsep::Channel& channel() const { return worker_.channel; } // for messages that want no answer
+    const privsep::Channel& channel() const { return worker_.channel; } // for messages without an answer
     pid_t pid() const { return worker_.pid; }
 
-    // A configuration is handed over in three steps. First the worker gets what differs from what counts, reads the
-    // secrets of that, and goes on to judge by what counts. Credentials whose secrets cannot be used are disabled in
-    // `next`; `may_disable` may refuse that. After an error what counts is as it was, and the next hand_over() begins
-    // anew.
+    // A configuration is handed over in three steps. First: the worker gets what differs from the configuration that
+    // counts, reads the secrets of that, and still judges by the old one. Credentials whose secrets are bad are
+    // disabled in `next`; `may_disable` may refuse that. After an error the old configuration counts unchanged, and the
+    // next hand_over() begins from the start.
     using Check = std::function<Result<void>(const config::Config& next)>;
     Result<void> hand_over(config::Config& next, const Check& may_disable);
-    // Second: the configuration that was handed over last counts here. Third: the worker judges by it. Nothing of the
-    // worker's may be waited for between the two.
+    // Second: commit() makes the configuration that was handed over last count in xknockd. Third: activate() lets the
+    // worker judge by it. Nothing may wait for the worker between the two.
     void commit(std::shared_ptr<const config::Config> handed_over);
     Result<void> activate();
 
-    // Until all tags of the configuration that counts were published once.
+    // Waits until all tags of the configuration that counts have been published once.
     Result<void> wait_for_tags();
-    // Knocks made up to now are refused; it counts when this returns.
+    // Knocks that were made before now are refused when this returns.
     Result<void> raise_horizon();
     Result<void> set_panic(bool on);
     Result<void> unlock(const wire::CredentialId& credential); // forgets its wrong codes
     Result<void> accept_clock();
 
-    // What there is to read of the worker's, for a few milliseconds: one that sends without a pause holds up nobody.
+    // Reads and handles the worker's messages for a few milliseconds, so that a worker in a hurry holds up nobody.
     void on_readable();
-    // To be called on SIGCHLD.
+    // Call it on SIGCHLD.
     void on_child();
-    // To be called once a second: asks the worker whether it lives. False: it has not answered of late, and systemd is
-    // not to be told that all is well.
+    // Call it once a second: it pings the worker. False: the worker has not answered of late, so systemd must not hear
+    // that all is well.
     bool tick();
-    // The request with this ticket, whose answer was `waiting`, has come about, or could not.
+    // The request with this ticket, whose answer was `waiting`, is committed, or (not `done`) has failed.
     void on_committed(GrantPort::Ticket ticket, bool done);
-    // Lets the worker end, as it does when its channel closes, and waits three seconds for that at most.
+    // Closes the channel, which ends the worker, and waits for its end for at most three seconds.
     void stop();
 
     bool clock_is_wrong() const { return clock_is_wrong_; }
-    // By place; what lies behind the last one is nobody's either.
+    // By place: disabled, or nobody's. Places behind the last one are nobody's too.
     std::vector<bool> disabled_places() const;
-    // Of the last hand-over: how many credentials' secrets were read.
+    // How many credentials' secrets the last hand-over has read.
     std::size_t handed_over() const { return handed_over_count_; }
 
   private:
@@ -99,12 +99,12 @@ class Monitor {
             conversation_.was_sent(M::kType);
         return sent;
     }
-    // Handles what the worker says until a message of this type came, which is handled too.
+    // Handles the worker's messages up to the first one of this type, and returns that one.
     Result<privsep::Received> wait_for(privsep::Type type);
     Result<void> dispatch(privsep::Received& received);
     void end(Error error);
 
-    // xknockd's handlers of the request table; dispatch() has looked at type, size, descriptors, phase and budget.
+    // The handlers of the request table. dispatch() has checked type, size, descriptors, phase and budget.
     Result<void> handle_secrets_read(privsep::Received& received);
     Result<void> handle_horizon_raised(privsep::Received& received);
     Result<void> handle_pong(privsep::Received& received);
@@ -121,16 +121,16 @@ class Monitor {
     World world_;
     Settings settings_;
     privsep::Conversation conversation_{privsep::Side::xknockd, privsep::Phase::hand_over};
-    std::shared_ptr<const config::Config> config_; // what counts
-    std::uint32_t generation_ = 0;                 // of it
-    std::uint32_t last_generation_ = 0;            // that was handed over, whether it counts or not
-    Places places_;                                // of what counts
-    std::optional<Places::Plan> plan_;             // of what was handed over and does not count yet
+    std::shared_ptr<const config::Config> config_; // the one that counts
+    std::uint32_t generation_ = 0;                 // of config_
+    std::uint32_t last_generation_ = 0;            // of the last hand-over, whether it counts or not
+    Places places_;                                // of config_
+    std::optional<Places::Plan> plan_;             // of the last hand-over, while it does not count yet
     std::size_t handed_over_count_ = 0;
     TagPublication publication_;
     std::map<GrantPort::Ticket, std::uint32_t> waiting_; // the worker's own number of each request that waits
     GrantPort::Ticket last_ticket_ = 0;
-    std::uint32_t ping_ = 0, pong_ = 0; // the last ones
+    std::uint32_t ping_ = 0, pong_ = 0; // the last numbers
     bool clock_is_wrong_ = false;
     bool has_ended_ = false;
     authz::LogBudget grant_log_{600, std::chrono::seconds(0)};

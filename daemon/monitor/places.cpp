@@ -40,13 +40,13 @@ Places::Plan Places::plan(const authz::Policy* before, const authz::Policy& next
     }
     std::uint32_t free = 0;
     for (const std::uint32_t i : added) {
-        while (taken[free]) // there are as many places as there may be credentials
+        while (taken[free]) // ends: there are as many places as credentials may exist
             ++free;
         taken[free] = true;
         change_at(free, i);
         plan.by_id.emplace(next.credentials[i].id, Held{free, std::move(stamps[i])});
     }
-    plan.change.places = count_; // never less, so that an emptied place is one of them
+    plan.change.places = count_; // never fewer: an emptied place is still a place
     for (std::uint32_t place = 0; place < taken.size(); ++place)
         if (taken[place])
             plan.change.places = std::max(plan.change.places, place + 1);

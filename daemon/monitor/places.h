@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Places: which place each credential has with the worker and in the filter (authz::PolicyChange), and what of a new
-// configuration differs from the one that counts. Pure: it plans, and counts when it is told to.
+// Places: the place of each credential in the worker and in the filter (authz::PolicyChange). It plans what a new
+// configuration changes, and keeps the plan when commit() says so. It does nothing else.
 #pragma once
 
 #include "daemon/authz/policy_change.h"
@@ -26,16 +26,17 @@ class Places {
     struct Plan {
         authz::PolicyChange change;
         std::vector<std::uint32_t> indices; // in the new policy, of each of change.changed
-        ById by_id;                         // how it is when the plan counts
+        ById by_id;                         // after commit()
 
-        std::set<std::uint32_t> touched() const; // places, changed or emptied
+        std::set<std::uint32_t> touched() const; // places that are changed or emptied
     };
-    // From `before`, which counts (null: none does), to `next`. `stamps` by index of next. A credential that stays
-    // keeps its place; it is changed where its rights or its secrets are. A new one takes the lowest free place.
+    // Plans the way from `before`, which counts (null: none does), to `next`. `stamps` are by index of `next`. A
+    // credential that stays keeps its place, and is changed if its rights or its secrets are. A new one gets the lowest
+    // free place.
     Plan plan(const authz::Policy* before, const authz::Policy& next, std::vector<SecretStamps> stamps) const;
     void commit(Plan plan);
 
-    std::uint32_t count() const { return count_; } // empty ones too
+    std::uint32_t count() const { return count_; } // with empty ones
     bool is_taken(std::uint32_t place) const { return place < count_ && taken_[place]; }
     std::optional<std::uint32_t> find(const wire::CredentialId& id) const;
 

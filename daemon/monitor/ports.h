@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Ports: the world as the Monitor sees it. What the worker asks for is done by GrantPort, what it publishes goes to
-// TagPort, and the owner hears of its end. The wiring implements them with the tables of grants and bans and with the
-// filter; the unit tests implement them with a record.
+// The interfaces through which the Monitor acts. GrantPort does what the worker requests, TagPort takes what it
+// publishes, and MonitorOwner is notified of its end. The wiring implements them by the tables of grants and bans and
+// by the filter; the unit tests implement them by a recording.
 #pragma once
 
 #include "daemon/authz/firewall.h"
@@ -23,46 +23,47 @@ class TagPort {
   public:
     virtual ~TagPort() = default;
     virtual Result<void> add(const std::vector<xdp::PublishedTag>& tags) = 0;
-    // end_replacement() takes away what was not added after begin_replacement(): of all places, or of these alone.
+    // end_replacement() removes the tags that were not added since begin_replacement(): of all places, or of these
+    // alone.
     virtual void begin_replacement() = 0;
     virtual void end_replacement() = 0;
     virtual void begin_replacement_of(const std::set<std::uint32_t>& places) = 0;
     virtual void end_replacement_of(const std::set<std::uint32_t>& places) = 0;
 };
 
-// What became of a request.
+// The result of a request.
 struct GrantReply {
     authz::Answer answer = authz::Answer::failed;
-    std::string service;  // names, of more than one with commas; for the log, as are all that follow
+    std::string service;  // names, separated by commas. This and the rest are for the log
     std::string pinholes; // "tcp/22, udp/51820"
     std::size_t count = 0;
-    std::chrono::seconds lifetime{0}; // the longest of theirs
-    std::optional<Error> error;       // answer failed
+    std::chrono::seconds lifetime{0}; // the longest one
+    std::optional<Error> error;       // why the answer is `failed`
 };
 
-// Grants, with every check of rights, bans and own addresses made again. The credential in a request is its index in
+// Grants. The implementation checks rights, bans and own addresses again. The credential in a request is its index in
 // the configuration that counts; UINT32_MAX: nobody has this id.
 class GrantPort {
   public:
-    // A request whose answer is `waiting` is named by this when it is done: Monitor::on_committed().
+    // Names a request whose answer is `waiting` in the later call of Monitor::on_committed().
     using Ticket = std::uint64_t;
 
     virtual ~GrantPort() = default;
     virtual GrantReply open(const authz::GrantRequest& request, Ticket ticket, const Now& now) = 0;
     virtual GrantReply close(const authz::GrantRequest& request, const Now& now) = 0;
     virtual GrantReply close_all(std::uint32_t credential, const Now& now) = 0;
-    // Whether requests wait; then settle() is called while the Monitor waits for the worker, for else they would wait
-    // for it too.
+    // Whether requests wait. If so, the Monitor calls settle() while it waits for the worker: they must not wait for
+    // the worker too.
     virtual bool any_waiting() const = 0;
-    virtual void settle(const Now& now) = 0; // does those that are due
+    virtual void settle(const Now& now) = 0; // commits the requests that are due
 };
 
 class MonitorOwner {
   public:
     virtual ~MonitorOwner() = default;
-    // The worker ended, hangs, or said what it must not. Told once; the daemon ends with it.
+    // The worker ended, hangs, or sent what it must not. Called once; the daemon ends too.
     virtual void on_worker_end(Error error) = 0;
-    // A request was answered: grants may have changed, and something was judged.
+    // A request was answered, so grants may have changed.
     virtual void on_request_answered(const Now& now) = 0;
 };
 

@@ -37,7 +37,7 @@ SecretStamps stamp_secrets(const config::SecretFiles& files, WallTime now, std::
 
 bool are_unchanged(const SecretStamps& then, const SecretStamps& now) {
     return !then.empty() && std::ranges::equal(then, now, [](const SecretStamp& a, SecretStamp b) {
-        b.is_settled = a.is_settled; // only the first look has to be late enough
+        b.is_settled = a.is_settled; // only the first stamp must be old enough
         return a.is_settled && a == b;
     });
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// SecretStamp: by what a reload sees that a file with a secret is the one that was read, without reading it (xknockd
-// never does). It is of the file before it is handed over, so that a change while it is read is a change.
+// SecretStamp: tells a reload whether a file with a secret is still the one that the worker has read. xknockd never
+// reads such a file. The stamp is taken before the file is handed over, so a change during the hand-over is noticed.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -14,9 +14,9 @@ namespace xk {
 
 struct SecretStamp {
     std::uint64_t device = 0, inode = 0, size = 0;
-    std::int64_t modified = 0, changed = 0; // ns since 1970, of the file system
-    // A file system's clock moves in steps of up to 10 ms, on some of one second: a file that was written just before
-    // may be written once more with the same times. Such a stamp is equal to none.
+    std::int64_t modified = 0, changed = 0; // ns since 1970, by the file system's clock
+    // A file system's clock moves in steps of up to 10 ms, on some of one second. A file that was written just now may
+    // be written again with the same times, so its stamp equals no other one.
     bool is_settled = false;
 
     bool operator==(const SecretStamp&) const = default;
@@ -24,12 +24,12 @@ struct SecretStamp {
 
 inline constexpr std::chrono::nanoseconds kSettledAfter = std::chrono::seconds(2);
 
-// Of the files of one credential, in the order of config::open_secrets(); empty where one cannot be looked at.
+// The stamps of one credential's files, in the order of config::open_secrets(). Empty if one cannot be read.
 using SecretStamps = std::vector<SecretStamp>;
 SecretStamps stamp_secrets(const config::SecretFiles& files, WallTime now,
                            std::chrono::nanoseconds settled_after = kSettledAfter);
 
-// Whether what was read then is what the files hold now.
+// Whether the files hold now what was read then.
 bool are_unchanged(const SecretStamps& then, const SecretStamps& now);
 
 } // namespace xk

@@ -10,12 +10,12 @@ namespace xk {
 using namespace privsep;
 
 Error worker_error(const std::string& what) {
-    return Error{"xknock-worker " + what, "its own last words are above this line", Exit::failed};
+    return Error{"xknock-worker " + what, "see its own log lines above", Exit::failed};
 }
 
 Result<Ready> set_up_worker(const Child& worker, const Setup& setup, std::span<const int> fds,
                             std::chrono::milliseconds patience) {
-    const Error silent{"xknock-worker does not come up", "its own last words are above this line"};
+    const Error silent{"xknock-worker does not come up", "see its own log lines above"};
     Conversation conversation(Side::xknockd);
     if (!send(worker.channel, setup, fds)) // it ended at once
         return silent;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The first words between xknockd and the worker: what it needs before it gives up its rights, and its report that it
-// has.
+// The first messages between xknockd and the worker: Setup brings what the worker needs before it gives up its rights,
+// and Ready reports that it has given them up.
 #pragma once
 
 #include "daemon/privsep/messages.h"
@@ -14,11 +14,11 @@
 
 namespace xk {
 
-// The worker's fault; the daemon ends with it.
+// An error that is the worker's fault; the daemon ends with it.
 Error worker_error(const std::string& what);
 
-// Sends Setup with its descriptors (messages.h) and waits for Ready, whose `begin` is one of messages.h; its `fit`
-// is any number.
+// Sends Setup with its descriptors (messages.h) and waits for Ready. `begin` of the result is a value of messages.h;
+// `fit` is unchecked.
 Result<privsep::Ready> set_up_worker(const privsep::Child& worker, const privsep::Setup& setup,
                                      std::span<const int> fds,
                                      std::chrono::milliseconds patience = std::chrono::seconds(10));

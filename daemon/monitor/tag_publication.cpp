@@ -36,12 +36,12 @@ void TagPublication::end(TagScope scope) {
     }
 }
 
-Result<TagPublication::Verdict> TagPublication::take(const privsep::Tags& message, const Places& places) {
+Result<TagPublication::Verdict> TagPublication::publish(const privsep::Tags& message, const Places& places) {
     const auto scope = checked(message);
     const bool is_late = message.generation == before_ && before_ != 0 && !follows_;
     if (!scope || (message.generation != generation_ && !is_late))
         return Verdict::senseless;
-    // Its own changes are the first that the worker publishes of a generation, and it does so once.
+    // In a new generation the worker publishes the changed places first, and only once.
     if (*scope == TagScope::changed && (is_late || (message.first == 1) != expects_changed_))
         return Verdict::senseless;
     follows_ = !is_late;
@@ -65,7 +65,7 @@ Result<TagPublication::Verdict> TagPublication::take(const privsep::Tags& messag
         return added.error();
     if (message.last == 1)
         end(*scope);
-    return Verdict::taken;
+    return Verdict::published;
 }
 
 } // namespace xk

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// TagPublication: what the worker publishes, checked, into the filter. After a reload the worker may still send tags of
-// the configuration before: those of credentials that did not change are as good as ever, and nobody would publish them
-// again; those of places that changed are of somebody else by now.
+// TagPublication checks the tags that the worker publishes and passes them to the filter. After a reload the worker may
+// still send tags of the configuration before. Tags of unchanged credentials are taken, because nobody publishes them
+// again. Tags of changed places are dropped, because these places may belong to others now.
 #pragma once
 
 #include "daemon/monitor/places.h"
@@ -18,15 +18,15 @@ class TagPublication {
   public:
     explicit TagPublication(TagPort& port) : port_(port) {}
 
-    // This generation counts from now on; `touched` are the places in which it differs from the one before.
+    // `generation` counts from now on. It differs from the one before in the places `touched`.
     void begin_generation(std::uint32_t generation, std::set<std::uint32_t> touched);
 
-    enum class Verdict { taken, senseless, of_nobody };
-    // An error is of the filter.
-    Result<Verdict> take(const privsep::Tags& message, const Places& places);
+    enum class Verdict { published, senseless, of_nobody };
+    // An error is the filter's.
+    Result<Verdict> publish(const privsep::Tags& message, const Places& places);
 
-    bool is_published() const { return published_; } // all tags were, once
-    // The worker said something by the generation that counts: from then on it says nothing by the one before.
+    bool is_published() const { return published_; } // all tags have been, once
+    // The worker has sent tags of the generation that counts. It sends nothing of the one before after that.
     bool follows() const { return follows_; }
 
   private:
@@ -36,8 +36,8 @@ class TagPublication {
     TagPort& port_;
     std::uint32_t generation_ = 0, before_ = 0;
     std::set<std::uint32_t> touched_;
-    std::set<std::uint32_t> replaced_; // places of a publication of changed ones that goes on
-    bool replaces_all_ = false;        // one of all goes on
+    std::set<std::uint32_t> replaced_; // places of an unfinished publication of changed ones
+    bool replaces_all_ = false;        // a publication of all is unfinished
     bool expects_changed_ = false;
     bool follows_ = false, published_ = false;
 };

@@ -7,7 +7,7 @@
 
 namespace xk::privsep {
 
-bool Budget::take(BootTime now) {
+bool Budget::try_spend(BootTime now) {
     const std::chrono::duration<double> passed = now - std::exchange(last_, now);
     left_ = std::min<double>(most_, left_ + passed.count() * per_second_);
     if (left_ < 1)

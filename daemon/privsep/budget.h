@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Budget: how much the other side may ask for, as a token bucket. It begins full.
+// Budget: a token bucket that bounds how many messages the other side may send. It begins full.
 #pragma once
 
 #include "protocol/base/clock.h"
@@ -11,11 +11,11 @@ namespace xk::privsep {
 
 class Budget {
   public:
-    // `most` at once, and so many in a second after that.
+    // `most` messages at once, and `per_second` more in each second after that.
     Budget(std::uint32_t most, std::uint32_t per_second) : most_(most), per_second_(per_second), left_(most) {}
 
-    // Takes one; false where none is left.
-    bool take(BootTime now);
+    // Pays for one message; false if nothing is left.
+    bool try_spend(BootTime now);
 
   private:
     std::uint32_t most_, per_second_;

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kControlSize = CMSG_SPACE(kMaxFds * sizeof(int));
 
-// The descriptors of a message, each with an owner, before anything can return.
-std::vector<Fd> take_fds(msghdr& message) {
+// Gives every descriptor of a message an owner before the message can be refused: none may stay open.
+std::vector<Fd> own_fds(msghdr& message) {
     std::vector<Fd> fds;
     for (cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -90,7 +90,7 @@ Result<std::optional<Received>> Channel::receive(bool wait) const {
     if (size < 0)
         return os_error("receiving between xknockd and its worker");
     Received received;
-    received.fds = take_fds(message);
+    received.fds = own_fds(message);
     if (size == 0) {
         closed_ = true;
         return std::optional<Received>();
@@ -98,7 +98,7 @@ Result<std::optional<Received>> Channel::receive(bool wait) const {
     if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
         return Error{"a message between xknockd and its worker is too long", {}, Exit::bug};
     received.bytes.assign(buffer, buffer + size);
-    ::explicit_bzero(buffer, static_cast<std::size_t>(size)); // Tags bring MAC keys
+    ::explicit_bzero(buffer, static_cast<std::size_t>(size)); // Tags carry MAC keys
     return std::optional(std::move(received));
 }
 

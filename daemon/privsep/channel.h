@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Channel: one end of a SOCK_SEQPACKET pair between xknockd and xknock-worker, or xknockd and xknock-hooks. A message
-// is one fixed-size struct and at most kMaxFds descriptors; whatever has another size than its type demands is an error
-// of the other side, and the connection is over.
+// is one struct of a fixed size, in host byte order, with at most kMaxFds descriptors. A message of another size is the
+// other side's fault and ends the connection.
 #pragma once
 
 #include "protocol/base/bytes.h"
@@ -19,13 +19,13 @@
 
 namespace xk::privsep {
 
-inline constexpr std::size_t kMaxMessage = 16 * 1024;
-inline constexpr std::size_t kMaxFds =
-    32; // of the kernel's 253 (SCM_MAX_FD): each counts against the reader's RLIMIT_NOFILE
+inline constexpr std::size_t kMaxMessage = 16 * 1024; // bytes
+// The kernel allows 253 (SCM_MAX_FD), but each one counts against the reader's RLIMIT_NOFILE.
+inline constexpr std::size_t kMaxFds = 32;
 inline constexpr std::chrono::seconds kPatience{10};
 
 struct Received {
-    std::vector<std::uint8_t> bytes; // no larger than the message, because many of them may wait for their turn
+    std::vector<std::uint8_t> bytes; // no larger than the message, because many messages may be waiting
     std::vector<Fd> fds;
 };
 
@@ -33,24 +33,24 @@ class Channel {
   public:
     explicit Channel(Fd fd) : fd_(std::move(fd)) {}
 
-    // Both ends; close-on-exec.
+    // Both ends, close-on-exec.
     static Result<std::pair<Channel, Channel>> pair();
 
     int fd() const { return fd_.get(); }
     Fd release() { return std::move(fd_); }
 
-    // Waits while the peer does not read; where the descriptor is non-blocking, for kPatience at most. xknockd may wait
-    // for the worker, because the worker goes on to read whatever it waits for itself.
+    // Waits until the peer has room. On a non-blocking descriptor it gives up after kPatience. xknockd may wait for the
+    // worker, because the worker keeps reading while it waits for room itself.
     Result<void> send(ByteView bytes, std::span<const int> fds = {}) const;
 
-    // For a peer that nobody waits for: false where there is no room for the message now.
+    // Does not wait. False: the peer has no room for the message now.
     Result<bool> try_send(ByteView bytes) const;
 
-    // Nothing at the end of the connection, and, where `wait` is false, when no message is there.
-    // A message with more bytes or descriptors than allowed is an error; its descriptors are closed.
+    // Returns nothing at the end of the connection and, unless `wait`, while there is no message. A message with too
+    // many bytes or descriptors is an error, and its descriptors are closed.
     Result<std::optional<Received>> receive(bool wait) const;
 
-    // After receive() returned nothing.
+    // After receive() returned nothing: whether that was the end of the connection.
     bool closed() const { return closed_; }
 
   private:

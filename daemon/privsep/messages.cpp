@@ -3,7 +3,7 @@
 
 namespace xk::privsep {
 
-// No padding: nothing of the sender's memory goes with them, and each byte of theirs is looked at.
+// Padding would carry bytes of the sender's memory, and nothing would check them.
 static_assert(std::has_unique_object_representations_v<RequestGrant>);
 static_assert(std::has_unique_object_representations_v<Notice>);
 static_assert(std::has_unique_object_representations_v<SecretsRead>);
@@ -12,7 +12,7 @@ namespace {
 
 bool is_known(IpProtocol protocol) {
     switch (protocol) {
-    case IpProtocol::none: // a service is asked for, not a port
+    case IpProtocol::none: // the request names a service, not a port
     case IpProtocol::tcp:
     case IpProtocol::udp:
     case IpProtocol::sctp:
@@ -43,23 +43,23 @@ RequestGrant request_grant(GrantVerb verb, const wire::CredentialId& credential,
     message.lifetime = request.lifetime;
     message.port = request.endpoint.port;
     message.protocol = static_cast<std::uint8_t>(request.endpoint.protocol);
-    message.single = request.single ? 1 : 0;
+    message.single_use = request.single ? 1 : 0;
     return message;
 }
 
-std::optional<Asked> checked(const RequestGrant& message) {
+std::optional<CheckedRequest> checked(const RequestGrant& message) {
     const auto verb = static_cast<GrantVerb>(message.verb);
     const auto protocol = static_cast<IpProtocol>(message.protocol);
-    if (!is_known(verb) || !is_known(protocol) || message.single > 1)
+    if (!is_known(verb) || !is_known(protocol) || message.single_use > 1)
         return std::nullopt;
     authz::GrantRequest request;
     request.address.bytes = message.address;
     request.service = message.service;
     request.target.bytes = message.target;
     request.endpoint = {protocol, message.port};
-    request.single = message.single == 1;
+    request.single = message.single_use == 1;
     request.lifetime = message.lifetime;
-    return Asked{verb, request};
+    return CheckedRequest{verb, request};
 }
 
 std::optional<NoticeKind> checked(const Notice& message) {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// What xknockd and xknock-worker say to each other: one fixed struct for each type, nothing of variable
-// length. The worker is not trusted by xknockd, so every one of its messages is checked for size and range
-// before anything is done, and each request is judged again (authz::permit_open).
+// The messages between xknockd and xknock-worker: one struct of a fixed size for each type, in host byte order. xknockd
+// does not trust the worker. It checks size and range of each message before it does anything, and judges each request
+// again (authz::permit_open).
 //
-// The worker's messages are plain integers, of which every value is a valid one (loading a bool that is neither 0 nor 1
-// is undefined behaviour); checked() makes them what they mean, or nothing.
+// The worker's messages hold plain integers only, because loading a bool that is neither 0 nor 1 is undefined
+// behaviour. checked() turns them into what they mean, or into nothing.
 //
 //   to the worker                          to xknockd
-//   Setup      ids, ring, state            Ready       sandboxed; nothing hostile was read before
-//   NewPolicy  what changes of a policy    SecretsRead whose secrets are to come next, and which were wrong
-//   Secrets    descriptors, a few credentials
-//   Activate   judge by it from now on     Tags        what the filter is to let through
-//   Ban, Unban                             RequestGrant     open, close, close all
+//   Setup      ids, ring, state            Ready         the worker is in its sandbox and has read nothing hostile
+//   NewPolicy  a change of the policy      SecretsRead   which secrets it needs next, and which ones were bad
+//   Secrets    files of a few credentials
+//   Activate   the change counts now       Tags          what the filter lets through
+//   Ban, Unban                             RequestGrant  open, close, close all
 //   ReplyGrant, GrantCommitted
-//   Unlock, AcceptClock, Panic             Notice      something that the operator is to know
-//   RaiseHorizon                             HorizonRaised it counts for every knock from here on
+//   Unlock, AcceptClock, Panic             Notice        something that the operator must know
+//   RaiseHorizon                           HorizonRaised the horizon counts for every knock from now on
 //   Ping                                   Pong
 #pragma once
 
@@ -52,8 +52,8 @@ enum class Type : std::uint32_t {
     horizon_raised,
 };
 
-// Descriptors: the ring's map, the state file, the copy of the state, the state file of another layout to go on from
-// (of the last two: where the message says so).
+// Descriptors, in this order: the ring's map; the state file; with `has_copy` the copy of the state; with
+// `has_previous` the state file of another layout, whose contents the worker takes over.
 struct Setup {
     static constexpr Type kType = Type::setup;
     Type type = kType;
@@ -62,29 +62,29 @@ struct Setup {
     std::uint32_t has_copy = 0;
     Bytes<16> boot_id{};
     std::int64_t skew = 0;            // seconds
-    std::int64_t earliest_wall = 0;   // us: a clock below this is known to be wrong
-    std::uint64_t replay_entries = 0; // that the state file has
+    std::int64_t earliest_wall = 0;   // us since 1970; a wall clock before this is wrong
+    std::uint64_t replay_entries = 0; // of the state file
     std::uint32_t has_previous = 0;
     std::uint32_t pad = 0;
 };
 
-// An authz::PolicyChange, to what the worker judges by. Descriptor: a sealed memory file with its parts
+// An authz::PolicyChange of the policy that the worker judges by. Descriptor: a sealed memory file with its parts
 // (policy_file.h).
 struct NewPolicy {
     static constexpr Type kType = Type::new_policy;
     Type type = kType;
     std::uint32_t places = 0;
     std::uint32_t services = 0;
-    std::uint32_t changed = 0;    // credentials; their secrets are read anew
+    std::uint32_t changed = 0;    // credentials; the worker reads their secrets again
     std::uint32_t emptied = 0;    // places
-    std::uint32_t generation = 0; // the worker says with its tags which configuration they are of
-    std::uint32_t base = 0;       // the generation that this is a change of; 0: of nothing
+    std::uint32_t generation = 0; // the worker repeats it in its tags and requests
+    std::uint32_t base = 0;       // the generation that this changes; 0: there is none
     authz::Settings settings;
 };
 
-// Of `count` changed credentials from the one with the index `first` on. Descriptors, for each: the file with its key
-// and, where it has a factor, the file with the factor's secret. The worker asks for them (SecretsRead), so that there
-// are never more in the socket than these, however many credentials there are and whatever both do meanwhile.
+// The secret files of `count` changed credentials, from index `first` on. Each credential has one descriptor for its
+// key and, if it has a factor, a second one for the factor's secret. The worker requests each batch (SecretsRead), so
+// the socket never holds the descriptors of more than one.
 inline constexpr std::uint32_t kSecretsAtOnce = 16;
 static_assert(2 * kSecretsAtOnce <= kMaxFds);
 struct Secrets {
@@ -92,7 +92,7 @@ struct Secrets {
     Type type = kType;
     std::uint32_t first = 0;
     std::uint32_t count = 0;
-    std::uint32_t without = 0; // bit n: credential first + n has no files here, because they cannot be opened
+    std::uint32_t without = 0; // bit n: the files of credential first + n cannot be opened and are not here
 };
 
 struct Activate {
@@ -121,15 +121,15 @@ struct ReplyGrant {
     authz::Answer answer = authz::Answer::failed;
 };
 
-// What a ReplyGrant called waiting has come about, or could not.
+// Follows a ReplyGrant whose answer was `waiting`: the kernel has the grant now, or refused it.
 struct GrantCommitted {
     static constexpr Type kType = Type::grant_committed;
     Type type = kType;
     std::uint32_t sequence = 0;
-    std::uint32_t failed = 0; // 1: it could not
+    std::uint32_t failed = 0; // 1: the kernel refused it
 };
 
-// Forget a credential's wrong codes.
+// Lets the worker forget a credential's wrong codes.
 struct Unlock {
     static constexpr Type kType = Type::unlock;
     Type type = kType;
@@ -142,14 +142,15 @@ struct AcceptClock {
     Type type = kType;
 };
 
-// The operator's panic: while it is on nobody is let in.
+// While the operator's panic is on, the worker refuses every knock.
 struct Panic {
     static constexpr Type kType = Type::panic;
     Type type = kType;
     std::uint32_t on = 0;
 };
 
-// Knocks of before may have been accepted where we do not remember them.
+// Lets the worker refuse every knock that was made before now: this machine may have accepted some of them and
+// forgotten it, for example because it runs from a snapshot.
 struct RaiseHorizon {
     static constexpr Type kType = Type::raise_horizon;
     Type type = kType;
@@ -169,20 +170,20 @@ struct Ready {
     static constexpr Type kType = Type::ready;
     Type type = kType;
     std::uint32_t begin = 0; // authz::State::Begin, or one of those below
-    std::uint32_t fit = 0;   // authz::StateFit: of kUnreadable, why
+    std::uint32_t fit = 0;   // authz::StateFit: the reason of kUnreadable
 };
 inline constexpr std::uint32_t kResumed = 3;
 inline constexpr std::uint32_t kTakenOver = 4;  // from the state file of another layout
-inline constexpr std::uint32_t kUnreadable = 5; // what should be gone on from; the worker ends
+inline constexpr std::uint32_t kUnreadable = 5; // the earlier state cannot be read; the worker ends
 
-// The answer to NewPolicy and to each Secrets. Whoever had bad secrets, or none, is disabled.
+// The answer to NewPolicy and to each Secrets. A credential with bad or missing secrets is disabled.
 struct SecretsRead {
     static constexpr Type kType = Type::secrets_read;
     Type type = kType;
-    std::uint32_t generation = 0; // of the NewPolicy
-    std::uint32_t next = 0; // the first changed credential whose secrets were not read yet; behind the last: all were
-    std::uint32_t bad_keys = 0;        // of the last Secrets, bit n: credential first + n
-    std::uint32_t bad_factors = 0;     // likewise
+    std::uint32_t generation = 0;      // of the NewPolicy
+    std::uint32_t next = 0;            // index of the first changed credential whose secrets are not read yet
+    std::uint32_t bad_keys = 0;        // of the last Secrets; bit n: the key of credential first + n
+    std::uint32_t bad_factors = 0;     // likewise the factor's secret
     std::uint32_t unlocked_memory = 0; // not 0: RLIMIT_MEMLOCK forbids locking the keys
 };
 
@@ -192,20 +193,20 @@ struct TagRecord {
     Bytes<wire::kMacKeySize> mac_key;
     std::uint64_t slot;
     std::int64_t not_before; // boot time, ns
-    std::int64_t expires;
-    std::uint32_t place; // of its credential
+    std::int64_t expires;    // boot time, ns
+    std::uint32_t place;     // of its credential
     std::uint32_t pad;
 };
 enum class TagScope : std::uint32_t {
-    more = 0, // of slots that came near: they are added to the others
-    all,      // they replace all others
-    changed,  // they replace those of the places that the last hand-over changed
+    more = 0, // tags of slots that begin soon, beside the published ones
+    all,      // they replace every published tag
+    changed,  // they replace the tags of the places that the last hand-over changed
 };
 struct Tags {
     static constexpr Type kType = Type::tags;
     Type type = kType;
-    std::uint32_t first = 0; // 1: begins a publication
-    std::uint32_t last = 0;  // 1: ends it
+    std::uint32_t first = 0; // 1: this message begins a publication
+    std::uint32_t last = 0;  // 1: this message ends it
     std::uint32_t count = 0;
     std::uint32_t generation = 0;
     std::uint32_t scope = 0; // TagScope
@@ -216,22 +217,22 @@ enum class GrantVerb : std::uint32_t { open = 1, close, close_all };
 struct RequestGrant {
     static constexpr Type kType = Type::request_grant;
     Type type = kType;
-    std::uint32_t sequence = 0;   // the request's own; ReplyGrant and GrantCommitted carry it back
-    std::uint32_t generation = 0; // of the configuration that it was judged by
-    wire::CredentialId
-        credential{};       // instead of the place in authz::GrantRequest, which may be another's after a reload
-    std::uint32_t verb = 0; // GrantVerb; the others are the fields of authz::GrantRequest
+    std::uint32_t sequence = 0;   // number of the request; ReplyGrant and GrantCommitted repeat it
+    std::uint32_t generation = 0; // of the configuration by which the worker judged the knock
+    // Not the place, as in authz::GrantRequest: after a reload that may belong to somebody else.
+    wire::CredentialId credential{};
+    std::uint32_t verb = 0; // GrantVerb; what follows are the members of authz::GrantRequest
     std::uint32_t service = 0;
     Bytes<16> address{};
     Bytes<16> target{};
     std::uint32_t lifetime = 0; // seconds
     std::uint16_t port = 0;
     std::uint8_t protocol = 0;
-    std::uint8_t single = 0;
+    std::uint8_t single_use = 0; // 0 or 1
 };
 
 enum class NoticeKind : std::uint32_t {
-    clock_wrong = 1, // no tags are published: the wall clock is behind what it was, or behind the release
+    clock_wrong = 1, // the wall clock is behind an accepted knock or behind this release; no tags are published
     clock_right,
     locked_for_good, // the credential had too many wrong codes
 };
@@ -250,12 +251,13 @@ struct Pong {
 
 RequestGrant request_grant(GrantVerb verb, const wire::CredentialId& credential, const authz::GrantRequest& request);
 
-// What the worker's numbers mean; nothing where one of them means nothing.
-struct Asked {
+// What the worker's numbers mean; nothing if one of them is out of range.
+struct CheckedRequest {
     GrantVerb verb;
     authz::GrantRequest request; // without the credential
 };
-std::optional<Asked> checked(const RequestGrant& message);
+using Asked = CheckedRequest;
+std::optional<CheckedRequest> checked(const RequestGrant& message);
 std::optional<NoticeKind> checked(const Notice& message);
 std::optional<TagScope> checked(const Tags& message);
 
@@ -265,7 +267,7 @@ Result<void> send(const Channel& channel, const M& message, std::span<const int>
     return channel.send({reinterpret_cast<const std::uint8_t*>(&message), sizeof message}, fds);
 }
 
-// The type of a message; 0 when it is too short to have one.
+// The type of a message; 0 if it is too short to have one.
 inline Type type_of(const Received& received) {
     Type type{};
     if (received.bytes.size() >= sizeof type)

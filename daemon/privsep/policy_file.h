@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The memory file that goes with a NewPolicy: services, changed credentials with their places, emptied places, one
-// array behind the other. Both sides' half of the layout is here.
+// The memory file that goes with a NewPolicy. It holds three arrays in host byte order: services, changed credentials
+// with their places, emptied places. The writer of xknockd and the reader of the worker are both here.
 #pragma once
 
 #include "daemon/authz/policy_change.h"
@@ -9,14 +9,14 @@
 
 namespace xk::privsep {
 
-// The message without its generations, and a memory file that nobody can change any more.
+// The message without its generations, and a sealed memory file.
 struct PolicyFile {
     NewPolicy message;
     Fd file;
 };
 Result<PolicyFile> write_policy_file(const authz::PolicyChange& change);
 
-// What the message and its file say; an error (Exit::bug) where that is no sound change.
+// An error (Exit::bug) if message and file are not a sound change.
 Result<authz::PolicyChange> read_policy_file(const NewPolicy& message, const Fd& file);
 
 } // namespace xk::privsep

@@ -18,8 +18,9 @@ constexpr capng_type_t kBoth = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG
 constexpr unsigned kKept[] = {CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON};
 constexpr unsigned kOfDispatcher[] = {CAP_SYS_ADMIN, CAP_DAC_OVERRIDE};
 
-Result<void> close_pinholes() {
-    // No core dump, no ptrace, and /proc/PID is root's.
+// Nobody may read the keys from a core dump or by ptrace(2), and no setuid program may lead back to root.
+Result<void> forbid_inspection() {
+    // PR_SET_DUMPABLE 0 forbids ptrace(2) too, and gives /proc/PID to root.
     const rlimit none{0, 0};
     if (::setrlimit(RLIMIT_CORE, &none) != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return os_error("forbidding core dumps");
@@ -28,25 +29,25 @@ Result<void> close_pinholes() {
     return {};
 }
 
-// The user and groups; root needs nothing but being root, others CAP_SETUID and CAP_SETGID.
+// Needs CAP_SETUID and CAP_SETGID.
 Result<void> change_user(uid_t uid, gid_t gid) {
     if (::setgroups(0, nullptr) != 0 || ::setresgid(gid, gid, gid) != 0 || ::setresuid(uid, uid, uid) != 0)
         return os_error("becoming user " + std::to_string(uid), "start xknockd as root, or by its systemd unit");
     return {};
 }
 
-// Of all capabilities only those that capng was told stay. A unit's ambient ones go by themselves when they are no
-// longer inheritable (capabilities(7)); this makes sure.
+// Keeps the capabilities that capng was given and drops all others. The kernel drops a unit's ambient ones when they
+// are no longer inheritable (capabilities(7)); the explicit call does not depend on that.
 Result<void> drop_others() {
     if (capng_apply(CAPNG_SELECT_CAPS) != 0 || ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) != 0)
         return os_error("dropping capabilities");
-    return close_pinholes();
+    return forbid_inspection();
 }
 
 } // namespace
 
 Result<void> check_capabilities() {
-    if (::prctl(PR_CAPBSET_READ, CAP_BPF, 0, 0, 0) < 0) // it is of 5.8
+    if (::prctl(PR_CAPBSET_READ, CAP_BPF, 0, 0, 0) < 0) // CAP_BPF came with Linux 5.8
         return Error{"this kernel is too old: it does not know CAP_BPF", "xknockd needs Linux 5.10 or later"};
     capng_clear(CAPNG_SELECT_BOTH);
     if (capng_get_caps_process() != 0)
@@ -74,7 +75,7 @@ Result<void> keep_capabilities(uid_t uid, gid_t gid, bool dispatcher) {
         if (dispatcher && capng_have_capability(CAPNG_PERMITTED, capability))
             kept.emplace_back(capability, CAPNG_PERMITTED);
     if (::geteuid() != uid) {
-        // Permitted capabilities survive the change of user, to be cut down right after it.
+        // Permitted capabilities survive the change of user; drop_others() cuts them down right after it.
         if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0)
             return os_error("keeping capabilities");
         if (may_drop_bounds) {

@@ -4,7 +4,7 @@
 namespace xk::privsep {
 namespace {
 
-// The answer to a message; Type{}: it wants none.
+// The type of the answer to a message; Type{}: there is no answer.
 Type answer_to(Type type) {
     if (type == Type::secrets)
         return Type::secrets_read;
@@ -66,8 +66,8 @@ std::optional<Fault> Conversation::admit(const Received& received, BootTime now)
         return Fault::unknown;
     if (rule->to != us_)
         return Fault::direction;
-    // Before anything else: what is refused costs time as well.
-    if (Budget* const budget = budget_of(rule->allowance); budget != nullptr && !budget->take(now))
+    // The budget comes first, because a refused message costs time as well.
+    if (Budget* const budget = budget_of(rule->allowance); budget != nullptr && !budget->try_spend(now))
         return Fault::too_many;
     if (received.bytes.size() != rule->size)
         return Fault::size;

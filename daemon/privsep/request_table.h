@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The request table: every message between xknockd and xknock-worker, who may send it, when, of which size, with how
-// many descriptors, how often, and whether it has to be asked for. Both processes look at it before they look at a
-// message (Conversation::admit), and each binds its own handlers to it (Handler); a type without a handler does not
-// compile. A message that the table does not allow is the end of the worker: for xknockd because that worker is not
-// ours any more, for the worker because its xknockd is broken.
+// The request table lists every message between xknockd and xknock-worker: who may send it, in which phase, with which
+// size and number of descriptors, how often, and whether it must be an answer. Both processes check a message against
+// the table before its handler runs (Conversation::admit). Each process binds its handlers to the table (Handler), and
+// a type without a handler does not compile. A message that the table forbids ends the worker: xknockd takes the worker
+// for hostile, and the worker takes xknockd for broken.
 #pragma once
 
 #include "daemon/privsep/budget.h"
@@ -21,9 +21,9 @@ namespace xk::privsep {
 enum class Side : std::uint8_t { worker, xknockd };
 
 enum class Phase : std::uint8_t {
-    set_up = 1,    // the worker has its rights still, or is giving them up
-    hand_over = 2, // it is in its sandbox, and no configuration counts yet
-    judging = 4,   // one does; another one may be handed over
+    set_up = 1,    // the worker still has its rights
+    hand_over = 2, // the worker is in its sandbox, and no configuration counts yet
+    judging = 4,   // a configuration counts; another one may be handed over
 };
 inline constexpr std::uint8_t kServing =
     static_cast<std::uint8_t>(Phase::hand_over) | static_cast<std::uint8_t>(Phase::judging);
@@ -37,12 +37,12 @@ struct Rule {
     Type type;
     std::string_view name;
     Side to;
-    std::uint8_t phases; // of Phase, together
-    std::uint16_t size;  // exactly
+    std::uint8_t phases; // bits of Phase
+    std::uint16_t size;  // bytes, exactly
     std::uint16_t least_fds, most_fds;
-    Type answers; // it comes once for each of these that was sent, and else never; Type{}: for nothing
+    Type answers; // it comes exactly once for each message of this type; Type{}: it is no answer
     Allowance allowance;
-    bool at_once; // may come in any number and depends on nothing before it, so it waits for no turn
+    bool at_once; // it depends on no earlier message, so it is handled at once while others wait
 };
 
 namespace table {
@@ -87,7 +87,7 @@ inline constexpr std::array kRequestTable = {
     table::to_worker<Ping>("ping", kServing),
 
     table::to_xknockd<Ready>("readiness", table::kSetUp, Allowance::others, Type::setup),
-    // It answers Secrets as well.
+    // It also answers Secrets: answer_to().
     table::to_xknockd<SecretsRead>("report", kServing, Allowance::others, Type::new_policy),
     table::to_xknockd<HorizonRaised>("horizon", kServing, Allowance::others, Type::raise_horizon),
     table::to_xknockd<Pong>("pong", kServing, Allowance::others, Type::ping),
@@ -103,13 +103,13 @@ constexpr const Rule* rule_of(Type type) {
     return nullptr;
 }
 
-// Why a message is not taken.
+// Why a message is refused.
 enum class Fault : std::uint8_t { unknown, direction, phase, size, descriptors, unasked, too_many };
 std::string_view name_of(Fault fault);
 // "tags in the wrong phase"
 std::string text_of(Fault fault, Type type);
 
-// One side's view of what is said: the phase, which answers are still owed to it, and how much it takes.
+// One side's view of the exchange: the phase, the answers that the other side owes, and its budgets.
 class Conversation {
   public:
     explicit Conversation(Side us, Phase phase = Phase::set_up) : us_(us), phase_(phase) {}
@@ -117,9 +117,9 @@ class Conversation {
     Phase phase() const { return phase_; }
     void enter(Phase phase) { phase_ = phase; }
 
-    // To be called for each message that we send; where it wants an answer, one is owed from then on.
+    // Call it for each message that we send. If the message wants an answer, the other side owes one from then on.
     void was_sent(Type type);
-    // Whether the message may be looked at by its handler; nothing: it may. Takes the answer that was owed.
+    // Nothing: the handler may run. An answer that was owed is settled by this.
     std::optional<Fault> admit(const Received& received, BootTime now);
 
   private:
@@ -140,10 +140,10 @@ struct Handler {
     Result<void> (Owner::*handle)(Received&);
 };
 
-// Whether each message to `side` that may come in one of `phases` has its handler, and no other has one.
+// Whether `handlers` has each message that `side` receives in one of `phases`, and no other.
 template <typename Owner, std::size_t N>
 constexpr bool handles_all(Side side, std::uint8_t phases, const Handler<Owner> (&handlers)[N]) {
-    std::size_t wanted = 0, handled = 0; // no pointers: with sanitizers g++ compares none in a constant
+    std::size_t wanted = 0, handled = 0; // with sanitizers g++ 12 compares no pointers in a constant expression
     for (const Rule& rule : kRequestTable) {
         if (rule.to != side || (rule.phases & phases) == 0)
             continue;

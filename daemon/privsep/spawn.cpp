@@ -22,7 +22,7 @@ Result<Child> spawn_child(const std::string& executable, const std::string& name
     ::posix_spawnattr_init(&attributes);
     ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    // dup2 clears close-on-exec, also when both numbers are the same (glibc 2.29).
+    // The action clears close-on-exec even if both numbers are the same (glibc 2.29).
     ::posix_spawn_file_actions_adddup2(&files, theirs.fd(), kWorkerChannel);
     sigset_t none, all;
     ::sigemptyset(&none);
@@ -37,7 +37,7 @@ Result<Child> spawn_child(const std::string& executable, const std::string& name
     ::posix_spawnattr_destroy(&attributes);
     if (failure != 0)
         return os_error_of(failure, "starting " + in_quotes(executable));
-    // A worker that does not read must not hold us.
+    // A worker that does not read must not block xknockd.
     if (::fcntl(ours.fd(), F_SETFL, O_NONBLOCK) != 0)
         return os_error("setting up the channel to " + name);
     return Child{pid, std::move(ours)};

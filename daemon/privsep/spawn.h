@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Starting the worker, or xknock-hooks: other executables, so that nothing of this process is in them.
+// Starts the worker or xknock-hooks. They are executables of their own, so that no memory of this process is in them.
 #pragma once
 
 #include "daemon/privsep/channel.h"
@@ -12,7 +12,7 @@
 
 namespace xk::privsep {
 
-// The descriptor on which it finds its end of the channel.
+// The child finds its end of the channel at this descriptor.
 inline constexpr int kWorkerChannel = 3;
 
 struct Child {
@@ -20,8 +20,8 @@ struct Child {
     Channel channel; // our end, non-blocking
 };
 
-// Runs `executable` under this name, with standard error as ours, standard input and output on /dev/null, the channel,
-// and no other descriptor; signals are as at a program's start.
+// Runs `executable` under this name. The child shares our standard error, has /dev/null as standard input and output,
+// and has the channel; it has no other descriptor. Its signals have their defaults, and none is blocked.
 Result<Child> spawn_child(const std::string& executable, const std::string& name = "xknock-worker");
 
 } // namespace xk::privsep

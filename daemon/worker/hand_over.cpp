@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How a configuration comes to the worker and comes to count.
+// The worker's half of a hand-over: it takes a change of the policy, reads its secrets, and activates it.
 #include "daemon/config/secret_file.h"
 #include "daemon/privsep/policy_file.h"
 #include "daemon/worker/worker.h"
@@ -16,7 +16,7 @@ using namespace privsep;
 
 Result<void> Worker::handle_new_policy(Received& received) {
     const auto message = *as<NewPolicy>(received);
-    pending_.reset(); // of a hand-over that was given up
+    pending_.reset(); // xknockd may have given up the hand-over before this one
     if (message.base != generation_ || (judge_ && message.places < judge_->policy().credentials.size()))
         return Error{"a configuration from xknockd is a change of one that is not judged by", {}, Exit::bug};
     auto change = read_policy_file(message, received.fds[0]);
@@ -37,7 +37,7 @@ Result<void> Worker::handle_new_policy(Received& received) {
 
 Result<void> Worker::handle_secrets(Received& received) {
     const auto message = *as<Secrets>(received);
-    // In order and without a gap, so that none of them is left out and none is read twice.
+    // Strictly in order: no credential may go without its secrets, and none may be read twice.
     if (!pending_ || message.first != pending_->report.next || message.count == 0 || message.count > kSecretsAtOnce ||
         message.count > pending_->change.changed.size() - message.first)
         return Error{"secrets from xknockd that were not asked for", {}, Exit::bug};
@@ -59,15 +59,15 @@ Result<void> Worker::handle_secrets(Received& received) {
     return say(report);
 }
 
-// Into the key and factor of the configuration that is being handed over; false, with the bit in the report, where a
-// file is not what it must be.
+// Reads one credential's files into the pending configuration. False: a file is bad, and its `bit` in the report is
+// set.
 bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::uint32_t bit) {
     const authz::Credential& credential = pending_->change.changed[index].credential;
     Secret<Key> key;
     const bool has_key = !files.empty() && config::read_key_file(files[0], *key);
     if (!has_key) {
         pending_->report.bad_keys |= bit;
-        randombytes_buf(key->data(), key->size()); // a key that nobody has
+        randombytes_buf(key->data(), key->size()); // nobody has this key; everybody has one of zeros
     }
     derive(pending_->keys[index], *key, pending_->change.settings.server, credential.id);
     if (!has_key || files.size() < 2)
@@ -97,9 +97,9 @@ Result<void> Worker::handle_activate(Received&) {
     conversation_.enter(Phase::judging);
     auto done = follow_clock(all);
     if (done && !all)
-        done = publish(Now::read(), TagScope::changed, changed);
-    if (done && !std::exchange(asked_again_, true))
-        ask_again();
+        done = publish_tags(Now::read(), TagScope::changed, changed);
+    if (done && !std::exchange(has_repeated_requests_, true))
+        repeat_requests();
     return done;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One record at a time: from the ring to the judge, and from the judge to xknockd.
+// Judges one record at a time and requests from xknockd what comes of it.
 #include "daemon/log.h"
 #include "daemon/worker/worker.h"
 
@@ -10,27 +10,27 @@ namespace xk::worker {
 using namespace privsep;
 using authz::Answer;
 
-// Asks xknockd and waits for its answer. Whatever else comes meanwhile waits its turn.
+// Sends each request to xknockd and waits for the reply. Other messages that arrive meanwhile are deferred.
 class Worker::GrantRequests : public authz::Firewall {
   public:
     explicit GrantRequests(Worker& worker) : worker_(worker) {}
-    Answer open(const authz::GrantRequest& r) override { return ask(GrantVerb::open, r); }
-    Answer close(const authz::GrantRequest& r) override { return ask(GrantVerb::close, r); }
+    Answer open(const authz::GrantRequest& r) override { return request(GrantVerb::open, r); }
+    Answer close(const authz::GrantRequest& r) override { return request(GrantVerb::close, r); }
     Answer close_all(std::uint32_t credential) override {
         authz::GrantRequest r;
         r.credential = credential;
-        return ask(GrantVerb::close_all, r);
+        return request(GrantVerb::close_all, r);
     }
 
-    // Of the last request that was made by this object: GrantCommitted names it where its answer was `waiting`.
+    // Number of this object's last request. If the reply was `waiting`, GrantCommitted names the request by it.
     std::uint32_t sequence() const { return own_sequence_; }
 
   private:
-    Answer ask(GrantVerb verb, const authz::GrantRequest& request) {
+    Answer request(GrantVerb verb, const authz::GrantRequest& request) {
         RequestGrant ask = request_grant(verb, worker_.judge_->policy().credentials[request.credential].id, request);
         ask.sequence = own_sequence_ = ++worker_.sequence_;
         ask.generation = worker_.generation_;
-        // Not asked, or not answered: the record stays in the ring, and the next worker asks again.
+        // Where the request or its reply fails, the worker ends. The record is still in the ring for the next one.
         if (auto sent = worker_.say(ask); !sent)
             give_up(sent.error());
         for (;;) {
@@ -46,7 +46,7 @@ class Worker::GrantRequests : public authz::Firewall {
                     give_up(Error{"a reply from xknockd is of another request", {}, Exit::bug});
                 return answer->answer;
             }
-            if (auto done = worker_.put_off(**std::move(received)); !done)
+            if (auto done = worker_.defer_message(**std::move(received)); !done)
                 give_up(done.error());
         }
     }
@@ -61,7 +61,7 @@ class Worker::GrantRequests : public authz::Firewall {
 
 void Worker::judge(const authz::Record& record) {
     const Now now = Now::read();
-    look_at_clock(now);
+    check_for_clock_jump(now);
     GrantRequests pinholes(*this);
     conclude(judge_->judge(record, now, pinholes), pinholes, now);
 }
@@ -85,8 +85,9 @@ void Worker::conclude(const authz::Outcome& outcome, const GrantRequests& pinhol
     }
 }
 
-// xknockd may have ended before pinholes were open that it had promised: their knocks are not in the ring any more.
-void Worker::ask_again() {
+// An earlier xknockd may have ended between its reply `waiting` and the grant. Those knocks are not in the ring any
+// more, so their requests are repeated from the state.
+void Worker::repeat_requests() {
     GrantRequests pinholes(*this);
     for (std::uint32_t i = 0; i < authz::kMostAsked; ++i) {
         if (state_.asked(i).live == 0)

@@ -8,8 +8,8 @@
 
 int main() {
     using namespace xk;
-    // A log that nobody reads any more, and what a terminal sends to all of its processes: the worker ends when xknockd
-    // does, and not before.
+    // Ignore SIGPIPE (the reader of standard error may be gone) and the signals that a terminal sends to all of its
+    // processes: the worker ends only when xknockd closes the channel.
     for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP})
         std::signal(signal, SIG_IGN);
     log::begin("xknock-worker", std::getenv("XKNOCK_VERBOSE") != nullptr);

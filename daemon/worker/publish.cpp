@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The tags of the filter follow the wall clock, as long as it can be believed.
+// Publishes the filter's tags as the wall clock goes on, and none while the clock is not credible.
 #include "daemon/worker/worker.h"
 
 #include "daemon/log.h"
@@ -15,18 +15,18 @@ bool Worker::clock_is_credible(const Now& now) const {
     return now.wall >= earliest_ && state_.believes(now, judge_->policy().settings.skew);
 }
 
-void Worker::look_at_clock(const Now& now) {
+void Worker::check_for_clock_jump(const Now& now) {
     const auto forward = state_.follow_wall_clock(now);
     if (forward.count() > 0)
         spdlog::warn(
-            "the wall clock was set forward by {}, without a sleep; knocks of before are refused, because this "
-            "machine may go on from a snapshot",
+            "the wall clock was set forward by {} while the machine was awake; earlier knocks are refused, because "
+            "it may run from a snapshot",
             duration_text(std::chrono::ceil<std::chrono::seconds>(forward)));
 }
 
 Result<void> Worker::follow_clock(bool was_set) {
-    // Awake at the next slot's begin, and at once when somebody sets the clock or the machine wakes up. Who sets it
-    // just before that is asked for is seen by reading it again.
+    // The timer fires when the next slot begins, and at once if the clock is set or the machine wakes up. The clock may
+    // be set just before the timer is armed, so it is read again.
     Now now = Now::read();
     for (bool armed = false; !armed;) {
         const Slot slot = slot_of(now.wall);
@@ -37,7 +37,7 @@ Result<void> Worker::follow_clock(bool was_set) {
         now = Now::read();
         armed = slot_of(now.wall) == slot;
     }
-    look_at_clock(now);
+    check_for_clock_jump(now);
     if (!judge_)
         return {};
     judge_->follow_clock(now);
@@ -50,10 +50,10 @@ Result<void> Worker::follow_clock(bool was_set) {
             return sent;
         was_set = true;
     }
-    return publish(now, was_set ? TagScope::all : TagScope::more);
+    return publish_tags(now, was_set ? TagScope::all : TagScope::more);
 }
 
-Result<void> Worker::publish(const Now& now, TagScope scope, std::span<const std::uint32_t> changed) {
+Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<const std::uint32_t> changed) {
     const auto skew = judge_->policy().settings.skew;
     const authz::SlotRange range = authz::published_slots(now.wall, skew);
     const bool credible = clock_is_credible(now);
@@ -99,7 +99,8 @@ Result<void> Worker::publish(const Now& now, TagScope scope, std::span<const std
         if (auto sent = add_all(slot); !sent)
             return sent;
     }
-    // Those of one credential are of the slots that are published already; a slot that came near meanwhile is next.
+    // Tags of changed credentials are of slots that are published already. A slot that begins soon comes with the next
+    // publication.
     if (scope != TagScope::changed)
         published_ = credible ? range : authz::SlotRange{};
     auto sent = flush(true);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the worker tells of outcomes: the log's lines, within their budget.
+// The worker's log lines about outcomes, within their budget.
 #include "daemon/log.h"
 #include "daemon/worker/worker.h"
 
@@ -15,17 +15,17 @@ std::string label_of(const authz::Policy& policy, const authz::Outcome& outcome)
 void Worker::log_outcome(const authz::Outcome& outcome, const Now& now) {
     const std::string who = label_of(judge_->policy(), outcome);
     if (const authz::Accepted* accepted = outcome.accepted()) {
-        // What was opened or closed is logged by xknockd, which did it.
+        // xknockd opens and closes, and logs it.
         if (accepted->retry)
             spdlog::debug("retry of {} {} from {}", who, name_of(accepted->action), outcome.source.text());
         else if (accepted->action == Action::probe && log_budget_.allow(authz::kRejects, outcome.source, now.boot))
             spdlog::info("probe by {} from {}", who, outcome.source.text());
         return;
     }
-    if (outcome.pending() != nullptr) // told when it is known what becomes of it
+    if (outcome.pending() != nullptr) // its end is an outcome of its own
         return;
     const authz::Refused& refused = *outcome.refused();
-    // A lock is always told: there are at most fifty for a credential before it is locked for good.
+    // A lock is always logged. A credential has at most fifty of them before it is locked for good.
     const bool locks =
         refused.reason == authz::Reject::wrong_code && (refused.locked_for_good || refused.locked_for.count() > 0);
     if (!locks && !log_budget_.allow(static_cast<unsigned>(refused.reason), outcome.source, now.boot))

@@ -23,10 +23,10 @@ using namespace privsep;
 
 namespace {
 
-// Records that are judged before xknockd is listened to again: when more come than can be judged, it would else take
-// us for dead.
+// Records judged between two looks at the channel. In a flood the worker would otherwise miss pings, and xknockd would
+// take it for dead.
 constexpr unsigned kTurn = 32;
-// Messages that wait: one of a hand-over, a ping a second, and of an operator's "unlock" one for each device; 10 MB.
+// Deferred messages: one of a hand-over, one ping a second, and one for each device that an operator unlocks. 10 MB.
 constexpr std::size_t kMostWaiting = 65536;
 
 Result<std::string> read_copy(const Fd& fd) {
@@ -43,19 +43,20 @@ Result<std::string> read_copy(const Fd& fd) {
     return copy;
 }
 
-// The whole file, for as long as the process lives; what nobody looks at any more takes no memory of ours.
+// Maps the whole file for the life of the process. Its pages are the file's, so they cost nothing once they are read.
 Result<ByteView> map_file(const Fd& fd) {
     struct stat st {};
     if (::fstat(fd.get(), &st) != 0)
-        return os_error("asking for the state of before");
+        return os_error("reading the size of the earlier state");
     const auto size = static_cast<std::size_t>(st.st_size);
     void* const memory = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0);
     if (memory == MAP_FAILED)
-        return os_error("mapping the state of before");
+        return os_error("mapping the earlier state");
     return ByteView(static_cast<const std::uint8_t*>(memory), size);
 }
 
-// Where judgement begins: what was remembered in this boot, by us or in another layout, or the copy of an earlier one.
+// Judgement continues from the state of this boot, if there is one; else from a state file of another layout, or from
+// the copy of an earlier boot.
 Ready begin_state(authz::State& state, const Setup& setup, ByteView copy, ByteView previous) {
     Ready ready;
     ready.begin = kResumed;
@@ -76,7 +77,7 @@ Ready begin_state(authz::State& state, const Setup& setup, ByteView copy, ByteVi
     return ready;
 }
 
-// Whoever holds this lock is the worker; xknockd looks for it before it starts another one.
+// The lock marks the one worker that may use the state. xknockd looks for it before it starts another one.
 Result<void> lock(const Fd& state) {
     struct flock whole {};
     whole.l_type = F_WRLCK;
@@ -105,7 +106,7 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
         fds.size() != 2 + setup->has_copy + setup->has_previous)
         return Error{"the first message is not Setup", {}, Exit::bug};
 
-    // With the rights that we were given: everything that needs them.
+    // What needs our initial rights happens here, before the sandbox.
     auto ring = xdp::Ring::open(std::move(fds[0]));
     if (!ring)
         return ring.error();
@@ -137,13 +138,13 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
     if (sodium_init() < 0 || oath_init() != OATH_OK)
         return Error{"libsodium or liboath does not start", {}};
 
-    ::tzset(); // users' hours are of this host's zone; in the sandbox its file is out of reach
+    ::tzset(); // users' hours are in this host's time zone, whose file is out of reach in the sandbox
     if (auto done = enter_sandbox(setup->uid, setup->gid); !done)
         return done.error();
 
     const Ready ready =
         begin_state(state, *setup, {reinterpret_cast<const std::uint8_t*>(copy.data()), copy.size()}, previous);
-    if (ready.begin == kUnreadable) { // xknockd says which file it is, and what can be done
+    if (ready.begin == kUnreadable) { // xknockd logs which file it is, and a hint
         if (auto sent = send(channel, ready); !sent)
             return sent.error();
         return std::unique_ptr<Worker>();
@@ -172,16 +173,16 @@ Result<void> Worker::wait_for_room() {
         if (channel_.closed())
             ::_exit(0);
         if (*received)
-            if (auto done = put_off(**std::move(received)); !done)
+            if (auto done = defer_message(**std::move(received)); !done)
                 return done;
     }
 }
 
-Result<void> Worker::put_off(Received received) {
+Result<void> Worker::defer_message(Received received) {
     if (const Rule* rule = rule_of(type_of(received)); rule != nullptr && rule->at_once)
         return handle(std::move(received));
     if (waiting_.size() == kMostWaiting)
-        return Error{"xknockd says more than can wait", {}, Exit::bug};
+        return Error{"xknockd sends more messages than can wait", {}, Exit::bug};
     waiting_.push_back(std::move(received));
     return {};
 }
@@ -194,7 +195,7 @@ Result<void> Worker::run() {
             if (auto done = handle(std::move(next)); !done)
                 return done;
         }
-        // Records are looked at only while there is somebody to judge them.
+        // Without a judge the records stay in the ring.
         pollfd fds[] = {
             {channel_.fd(), POLLIN, 0}, {timer_.get(), POLLIN, 0}, {judge_ ? ring_.poll_fd() : -1, POLLIN, 0}};
         if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR)
@@ -279,7 +280,7 @@ Result<void> Worker::handle_committed(Received& received) {
     return {};
 }
 
-// Of somebody who is gone meanwhile: there is nothing to forget.
+// A reload may have removed the credential meanwhile.
 Result<void> Worker::handle_unlock(Received& received) {
     if (const auto place = judge_->policy().find_credential(as<Unlock>(received)->credential))
         judge_->unlock(static_cast<std::uint32_t>(*place));
@@ -306,7 +307,7 @@ Result<void> Worker::handle_ping(Received& received) {
     return say(pong);
 }
 
-// GrantRequests waits for each of them: none comes later.
+// GrantRequests waits for every reply, so none arrives here.
 Result<void> Worker::handle_reply(Received&) { return Error{"a reply from xknockd comes late", {}, Exit::bug}; }
 
 } // namespace xk::worker

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The worker: reads records off the ring and judges them. It begins with the rights of whoever started it,
-// takes from its first message what it needs (ring, state, clock), enters the sandbox, and only then learns a
-// key or reads a byte that a stranger chose. One thread, one poll(2).
+// The worker reads records from the ring and judges them. It begins with the rights of the process that started it. Its
+// first message brings what it needs (ring, state, clock). Then it enters the sandbox, and only after that it reads
+// keys and bytes that a stranger chose. It has one thread and one poll(2).
 #pragma once
 
 #include "daemon/authz/bans.h"
@@ -25,38 +25,38 @@ namespace xk::worker {
 
 class Worker {
   public:
-    // Waits for Setup on the channel, opens everything, enters the sandbox, says Ready. Null when xknockd gave up
-    // before that.
+    // Waits for Setup on the channel, opens everything, enters the sandbox and sends Ready. Null: xknockd has closed
+    // the channel, or the earlier state cannot be read.
     static Result<std::unique_ptr<Worker>> begin(privsep::Channel channel);
 
-    // Until xknockd is gone, which is the clean end.
+    // Runs until xknockd closes the channel, which is the clean end.
     Result<void> run();
 
   private:
-    class GrantRequests; // authz::Firewall by asking xknockd
+    class GrantRequests; // authz::Firewall by requests to xknockd
 
-    // A configuration that is being handed over: what it changes of the one that is judged by.
+    // A hand-over that is not activated yet: a change of the policy that the worker judges by.
     struct Pending {
         std::uint32_t generation;
-        std::uint32_t base; // 0: of none
+        std::uint32_t base; // generation that this changes; 0: none
         authz::PolicyChange change;
         Secret<CredentialKeys> keys; // by index of change.changed
         Secret<authz::FactorSecret> factors;
         privsep::SecretsRead report;
 
-        // With a key of zeros anybody could knock: it goes live only when each credential has had its own.
+        // Anybody could knock by a key of zeros, so each credential must have had its own.
         bool is_whole() const { return report.next == change.changed.size(); }
     };
 
     Worker(privsep::Channel channel, xdp::Ring ring, Fd state_file, authz::State state, Fd timer);
 
-    // Comes while we wait for something else, and waits its turn; but for what depends on nothing before it and may
-    // come in any number (Rule::at_once), which counts at once.
-    Result<void> put_off(privsep::Received received);
+    // Keeps a message that arrives while the worker waits for another one. Messages with Rule::at_once are handled now:
+    // they depend on no earlier message, and there may be any number of them.
+    Result<void> defer_message(privsep::Received received);
     Result<void> admit(const privsep::Received& received);
     Result<void> handle(privsep::Received received);
 
-    // The worker's handlers of the request table; handle() has looked at type, size, descriptors and phase.
+    // The handlers of the request table. handle() has checked type, size, descriptors and phase.
     Result<void> handle_ban(privsep::Received& received);
     Result<void> handle_unban(privsep::Received& received);
     Result<void> handle_panic(privsep::Received& received);
@@ -73,7 +73,7 @@ class Worker {
 
     bool read_secrets(std::uint32_t index, std::span<const Fd> files, std::uint32_t bit);
 
-    // Tells xknockd. While there is no room it listens: xknockd may be waiting for us to read.
+    // While there is no room the worker reads, because xknockd may be waiting for that.
     template <typename M>
     Result<void> say(const M& message) {
         if (auto room = wait_for_room(); !room)
@@ -86,27 +86,27 @@ class Worker {
     Result<void> wait_for_room();
 
     void judge(const authz::Record& record);
-    // `pinholes` made the outcome's last request.
+    // Logs the outcome and remembers what is still to come of it. `pinholes` made its last request.
     void conclude(const authz::Outcome& outcome, const GrantRequests& pinholes, const Now& now);
-    void ask_again();
-    // Refuses knocks whose admission did not answer.
+    void repeat_requests();
+    // Refuses knocks whose admission has not answered in time.
     void end_overdue();
     void log_outcome(const authz::Outcome& outcome, const Now& now);
 
-    // Tags for the filter: all of them, those of slots that came near, or those of the places in `changed`.
-    Result<void> publish(const Now& now, privsep::TagScope scope, std::span<const std::uint32_t> changed = {});
+    // Sends tags for the filter: all, those of slots that begin soon, or those of the places in `changed`.
+    Result<void> publish_tags(const Now& now, privsep::TagScope scope, std::span<const std::uint32_t> changed = {});
     Result<void> follow_clock(bool was_set);
     bool clock_is_credible(const Now& now) const;
-    // Before anything is judged by this clock.
-    void look_at_clock(const Now& now);
+    // A jump forward raises the horizon. Call it before anything is judged by this clock.
+    void check_for_clock_jump(const Now& now);
     std::chrono::seconds skew() const { return judge_ ? judge_->policy().settings.skew : first_skew_; }
-    // What could not be told when it happened.
+    // Logs the number of lines that the budget suppressed, and records that the ring refused.
     void tell_the_rest();
 
     privsep::Channel channel_;
     privsep::Conversation conversation_{privsep::Side::worker, privsep::Phase::hand_over};
     xdp::Ring ring_;
-    Fd state_file_; // holds the lock that says that we live
+    Fd state_file_; // holds the lock that marks this process as the worker
     authz::State state_;
     Fd timer_;
     authz::BanList bans_;
@@ -117,14 +117,14 @@ class Worker {
     authz::SlotRange published_{};
     bool clock_reported_wrong_ = false;
     WallTime earliest_{};
-    std::chrono::seconds first_skew_ = wire::kDefaultSkew; // until there is a configuration
+    std::chrono::seconds first_skew_ = wire::kDefaultSkew; // while no configuration counts
     authz::LogBudget log_budget_;
     std::uint32_t sequence_ = 0;
-    // Accepted and not done yet, by the sequence of their own request: their place in State::asked().
+    // Accepted requests that xknockd has not committed yet: their place in State::asked(), by their sequence.
     std::map<std::uint32_t, std::uint32_t> undone_;
-    bool asked_again_ = false; // for what a worker before us did not see done
+    bool has_repeated_requests_ = false; // those of an earlier worker
     std::uint64_t malformed_told_ = 0, unknown_told_ = 0;
-    std::deque<privsep::Received> waiting_; // came while we waited
+    std::deque<privsep::Received> waiting_; // deferred messages
 };
 
 } // namespace xk::worker

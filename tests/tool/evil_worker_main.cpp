@@ -188,7 +188,7 @@ class Evil {
             return void(send(channel_, notice(static_cast<NoticeKind>(9))));
         if (how == "bool" || how == "protocol") {
             RequestGrant message = request_grant(GrantVerb::open, device("anna/robot").id, {});
-            (how == "bool" ? message.single : message.protocol) = 2;
+            (how == "bool" ? message.single_use : message.protocol) = 2;
             return void(send(channel_, message));
         }
         if (how == "many-tags")

@@ -64,7 +64,7 @@ std::string networks(int number) {
 
 } // namespace
 
-TEST_CASE("a user without rules of his own may knock from anywhere, at any time, for where he comes from") {
+TEST_CASE("a user without rules may knock from anywhere, at any time, for where they come from") {
     const authz::Credential r = rules("{}");
     CHECK(r.binding == Binding::any);
     CHECK(r.networks.count == 0);
@@ -87,7 +87,7 @@ TEST_CASE("binding is any, match or explicit") {
     CHECK(has(fault_of("binding: nat"), "f:1:10: \"nat\" is neither any, match nor explicit"));
 }
 
-TEST_CASE("networks are where a user comes from, explicit_networks for whom he opens") {
+TEST_CASE("networks are where a user comes from, explicit_networks are for whom they open") {
     const auto r = rules("networks: [198.51.100.0/24, 2001:db8:66::/64]\nbinding: explicit\n"
                          "explicit_networks: 203.0.113.9");
     REQUIRE(r.networks.count == 2);
@@ -232,7 +232,7 @@ TEST_CASE("a credential has dates of its own, within those of its user") {
           std::pair(day("2026-02-01"), day("2026-06-01")));
     CHECK(dates(of_2026, "valid_from: 2025-02-01\nvalid_until: 2027-06-01\n") ==
           std::pair(day("2026-01-01"), day("2026-12-31")));
-    // Another device of his has its own.
+    // Another device of theirs has its own.
     etc.credential("bob.tab", "user: bob\ndevice: tab\nid: 0000000000000004\nfactor: none\nvalid_until: 2026-03-01\n");
     const Config both = etc.good();
     CHECK(both.policy.credentials[2].valid_until == day("2026-12-31"));
@@ -245,7 +245,7 @@ TEST_CASE("a credential has dates of its own, within those of its user") {
     CHECK(has(etc.bad(), "credentials/bob.pc.yaml:5:1: unknown key \"hours\""));
 }
 
-TEST_CASE("a user's rules are those of each of his devices") {
+TEST_CASE("a user's rules are those of each of their devices") {
     const Etc etc;
     etc.write("users/anna.yaml", "name: anna\nservices: [ssh]\nnetworks: 192.0.2.0/24\nhours: mon\nbinding: explicit\n"
                                  "explicit_networks: 203.0.113.9\nlockout: {free: 2}\n");

@@ -2,6 +2,12 @@
 // What the worker may say, and when; requests, tags and notices; and how it is given up.
 #include "peer.h"
 
+#include "daemon/log.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+
 using namespace xk;
 using namespace xk::test;
 using namespace xk::privsep;
@@ -24,6 +30,18 @@ Notice notice_of(NoticeKind kind, std::uint32_t device = 0) {
     return notice;
 }
 
+// What is logged while `act` runs.
+std::string log_of(const std::function<void()>& act) {
+    log::begin("xknockd", false);
+    const Fd file(::memfd_create("xk-test-log", MFD_CLOEXEC)), standard_error(::dup(STDERR_FILENO));
+    REQUIRE(::dup2(file.get(), STDERR_FILENO) == STDERR_FILENO);
+    act();
+    ::dup2(standard_error.get(), STDERR_FILENO);
+    std::string text(64 * 1024, '\0');
+    text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::pread(file.get(), text.data(), text.size(), 0))));
+    return text;
+}
+
 struct Judging {
     Devices devices;
     Peer peer;
@@ -32,7 +50,7 @@ struct Judging {
 
 } // namespace
 
-TEST_CASE("before a configuration counts the worker may say nothing but what it is asked for") {
+TEST_CASE("before a configuration counts the worker may send answers only") {
     const std::pair<const char*, std::function<void(Peer&)>> attempts[] = {
         {"tags in the wrong phase", [](Peer& p) { p.publish(TagScope::all, {}, 1, 0); }},
         {"request in the wrong phase", [](Peer& p) { p.say(request_for(0, 1)); }},
@@ -56,7 +74,8 @@ TEST_CASE("before a configuration counts the worker may say nothing but what it 
     }
 }
 
-TEST_CASE("while one counts it may publish, ask and report, and answers only what it is asked") {
+TEST_CASE(
+    "while a configuration counts the worker may publish, request and report, and answers only what it is asked") {
     const std::pair<const char*, std::function<void(Peer&)>> allowed[] = {
         {"tags", [](Peer& p) { p.publish(TagScope::all, {0}, 1, 1); }},
         {"a request", [](Peer& p) { p.say(request_for(0, 1)); }},
@@ -110,7 +129,7 @@ TEST_CASE("while one counts it may publish, ask and report, and answers only wha
     }
 }
 
-TEST_CASE("a worker that says more than it can have to say is given up") {
+TEST_CASE("a worker that sends too many messages is given up") {
     const std::pair<const char*, std::function<void(Peer&)>> floods[] = {
         {"notice too often", [](Peer& p) { p.say(notice_of(NoticeKind::locked_for_good, 77)); }}, // of nobody: no line
         {"tags too often", [](Peer& p) { p.publish(TagScope::more, {}, 1, 1); }},
@@ -149,10 +168,53 @@ TEST_CASE("a request is passed on with the index that its credential has, and an
     CHECK(j.peer.hears_nothing());
 }
 
+TEST_CASE("a refusal is put down to a reload only while the worker may not know of it") {
+    Judging j;
+    const auto refused = [&](std::uint32_t sequence, std::uint32_t generation) {
+        j.peer.grants.answers = {authz::Answer::refused};
+        RequestGrant message = request_for(0, sequence);
+        message.address[15] = static_cast<std::uint8_t>(sequence); // the log has a budget for each
+        message.generation = generation;
+        return log_of([&] {
+            j.peer.say(message);
+            CHECK(j.peer.goes_on());
+        });
+    };
+    const std::string by_reload =
+        "warning: refused anna/d0 from 192.0.2.1: the configuration that was loaded meanwhile";
+    const std::string by_worker = "error: the worker asked for a grant that is not allowed: anna/d0 from 192.0.2.";
+    CHECK(refused(1, j.peer.generation - 1).find(by_reload) != std::string::npos);
+    CHECK(refused(2, j.peer.generation).find(by_worker + "2") != std::string::npos);
+    j.peer.publish(TagScope::all, {}, 1, j.peer.generation); // it knows now
+    CHECK(refused(3, j.peer.generation - 1).find(by_worker + "3") != std::string::npos);
+}
+
+TEST_CASE("the log says what was granted and closed, for whom and for how long") {
+    Judging j;
+    const auto logged = [&](GrantVerb verb, authz::Answer answer) {
+        j.peer.grants.answers = {answer};
+        RequestGrant message = request_for(0, 1);
+        message.verb = static_cast<std::uint32_t>(verb);
+        return log_of([&] {
+            j.peer.say(message);
+            CHECK(j.peer.goes_on());
+        });
+    };
+    const auto has = [](const std::string& text, const std::string& part) {
+        return text.find(part) != std::string::npos;
+    };
+    CHECK(has(logged(GrantVerb::open, authz::Answer::done), "info: granted anna/d0 "));
+    CHECK(has(logged(GrantVerb::open, authz::Answer::waiting), "info: granted anna/d0 "));
+    CHECK(has(logged(GrantVerb::close, authz::Answer::done), "from 192.0.2.9 by anna/d0"));
+    CHECK(has(logged(GrantVerb::close_all, authz::Answer::done), "info: closed all grants of anna/d0: 0"));
+    CHECK(has(logged(GrantVerb::open, authz::Answer::failed), "error: a grant could not be opened or closed: anna/d0"));
+    CHECK(logged(GrantVerb::open, authz::Answer::limit).empty()); // the worker logs it
+}
+
 TEST_CASE("numbers of a request that mean nothing end the worker") {
-    for (const auto& spoil : std::vector<std::function<void(RequestGrant&)>>{[](RequestGrant& r) { r.verb = 9; },
-                                                                             [](RequestGrant& r) { r.protocol = 2; },
-                                                                             [](RequestGrant& r) { r.single = 2; }}) {
+    for (const auto& spoil : std::vector<std::function<void(RequestGrant&)>>{
+             [](RequestGrant& r) { r.verb = 9; }, [](RequestGrant& r) { r.protocol = 2; },
+             [](RequestGrant& r) { r.single_use = 2; }}) {
         Judging j;
         RequestGrant request = request_for(0, 1);
         spoil(request);
@@ -162,7 +224,7 @@ TEST_CASE("numbers of a request that mean nothing end the worker") {
     }
 }
 
-TEST_CASE("what is committed later belongs to its own request, in whatever order, once") {
+TEST_CASE("a later commitment belongs to its own request, in any order and once") {
     Judging j;
     j.peer.grants.answers = {authz::Answer::waiting, authz::Answer::done, authz::Answer::waiting};
     for (const std::uint32_t sequence : {7u, 8u, 9u})
@@ -184,7 +246,7 @@ TEST_CASE("what is committed later belongs to its own request, in whatever order
     CHECK(j.peer.hears_nothing());
 }
 
-TEST_CASE("two requests with one number, as only an evil worker has them, are two") {
+TEST_CASE("two requests with one number, which only an evil worker sends, are two") {
     Judging j;
     j.peer.grants.answers = {authz::Answer::waiting, authz::Answer::waiting};
     j.peer.say(request_for(0, 7));
@@ -194,7 +256,7 @@ TEST_CASE("two requests with one number, as only an evil worker has them, are tw
     CHECK(j.peer.grants.tickets[0] != j.peer.grants.tickets[1]);
 }
 
-TEST_CASE("tags: all, more of other slots, and those of what changed alone") {
+TEST_CASE("the worker publishes all tags, those of more slots, or those of changed places alone") {
     Judging j;
     Peer& p = j.peer;
     p.publish(TagScope::all, {0, 1}, 10, 1, true, false);
@@ -253,7 +315,7 @@ TEST_CASE("a place that another credential took gets no late tags of the one bef
     CHECK(p.tags.tags() == std::vector<int>{10, 12, 30});
 }
 
-TEST_CASE("tags that no honest worker publishes end it") {
+TEST_CASE("tags that no honest worker publishes end the worker") {
     const std::pair<const char*, std::function<void(Peer&)>> attempts[] = {
         {"of no credential", [](Peer& p) { p.publish(TagScope::more, {3}, 1, 1); }},
         {"of no credential at all", [](Peer& p) { p.publish(TagScope::more, {1'000'000}, 1, 1); }},
@@ -345,7 +407,7 @@ TEST_CASE("the horizon is raised when the worker says so, and not before") {
     REQUIRE(peer.monitor->raise_horizon());
 }
 
-TEST_CASE("what is told to the worker without an answer") {
+TEST_CASE("panic, unlocking and the clock go to the worker without an answer") {
     Judging j;
     REQUIRE(j.peer.monitor->set_panic(true));
     CHECK(j.peer.hear<privsep::Panic>().on == 1);
@@ -355,7 +417,7 @@ TEST_CASE("what is told to the worker without an answer") {
     j.peer.hear<AcceptClock>();
 }
 
-TEST_CASE("the first words: a worker is set up, silent, or says something else") {
+TEST_CASE("a worker that is silent or sends something else is not set up") {
     const auto first_words = [](const std::function<void(Channel&)>& worker) {
         auto ends = Channel::pair().value();
         worker(ends.second);

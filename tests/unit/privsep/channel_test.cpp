@@ -82,7 +82,7 @@ TEST_CASE("more messages than the socket holds wait for a peer that is behind, a
     CHECK(got == kMany);
 }
 
-TEST_CASE("nothing there is not the end, the end is") {
+TEST_CASE("an empty channel is not taken for a closed one") {
     auto ends = Channel::pair().value();
     CHECK_FALSE(ends.second.receive(false).value().has_value());
     CHECK_FALSE(ends.second.closed());
@@ -120,7 +120,7 @@ TEST_CASE("a message that is too long, or brings too many descriptors, is refuse
     CHECK(open_descriptors() == before);
 }
 
-TEST_CASE("a side that does not read does not hold a non-blocking one") {
+TEST_CASE("a non-blocking side is not held up by a side that does not read") {
     auto ends = Channel::pair().value();
     REQUIRE(::fcntl(ends.first.fd(), F_SETFL, O_NONBLOCK) == 0);
     bool refused = false;
@@ -129,12 +129,12 @@ TEST_CASE("a side that does not read does not hold a non-blocking one") {
     CHECK(refused);
 }
 
-TEST_CASE("every message fits") {
+TEST_CASE("every message fits into the reader's buffer") {
     CHECK(sizeof(Tags) <= kMaxMessage);
     CHECK(sizeof(NewPolicy) <= kMaxMessage);
 }
 
-TEST_CASE("what the worker's numbers mean, and that others mean nothing") {
+TEST_CASE("the worker's numbers are read as what they mean, and others are refused") {
     authz::GrantRequest request;
     request.address = Address::v4(192, 0, 2, 7);
     request.target = Address::v4(192, 0, 2, 8);
@@ -159,7 +159,7 @@ TEST_CASE("what the worker's numbers mean, and that others mean nothing") {
         return checked(other).has_value();
     };
     for (unsigned value = 0; value < 256; ++value) {
-        CHECK(means(&RequestGrant::single, value) == (value <= 1));
+        CHECK(means(&RequestGrant::single_use, value) == (value <= 1));
         CHECK(means(&RequestGrant::verb, value) == (value >= 1 && value <= 3));
         CHECK(means(&RequestGrant::protocol, value) == (value == 0 || value == 6 || value == 17 || value == 132));
         Notice notice;
@@ -169,18 +169,18 @@ TEST_CASE("what the worker's numbers mean, and that others mean nothing") {
     CHECK_FALSE(means(&RequestGrant::verb, UINT32_MAX));
 }
 
-TEST_CASE("a budget: so many at once, and so many in a second after that") {
+TEST_CASE("a budget allows its size at once and its rate after that") {
     using namespace std::chrono_literals;
     Budget budget(3, 2);
     BootTime now(1000s);
     for (int i = 0; i < 3; ++i)
-        CHECK(budget.take(now));
-    CHECK_FALSE(budget.take(now));
-    CHECK_FALSE(budget.take(now + 400ms));
-    CHECK(budget.take(now + 500ms));
-    CHECK_FALSE(budget.take(now + 500ms));
+        CHECK(budget.try_spend(now));
+    CHECK_FALSE(budget.try_spend(now));
+    CHECK_FALSE(budget.try_spend(now + 400ms));
+    CHECK(budget.try_spend(now + 500ms));
+    CHECK_FALSE(budget.try_spend(now + 500ms));
     now += 1h; // and never more than it began with
     for (int i = 0; i < 3; ++i)
-        CHECK(budget.take(now));
-    CHECK_FALSE(budget.take(now));
+        CHECK(budget.try_spend(now));
+    CHECK_FALSE(budget.try_spend(now));
 }

@@ -72,7 +72,7 @@ TEST_CASE("the table has each message, and no other") {
     CHECK(rule_of(static_cast<Type>(99)) == nullptr);
 }
 
-TEST_CASE("each message in each phase, direction, size and number of descriptors") {
+TEST_CASE("each message is admitted only in its phases, direction, size and number of descriptors") {
     for (const Message& m : kMessages) {
         CAPTURE(static_cast<int>(m.type));
         const Side other = m.to == Side::worker ? Side::xknockd : Side::worker;
@@ -95,7 +95,7 @@ TEST_CASE("each message in each phase, direction, size and number of descriptors
     }
 }
 
-TEST_CASE("an answer comes once for each question, and else never") {
+TEST_CASE("an answer is admitted once for each request, and never else") {
     for (const Message& m : kMessages) {
         if (!m.answers)
             continue;
@@ -115,7 +115,7 @@ TEST_CASE("an answer comes once for each question, and else never") {
     CHECK(conversation.admit(received_of(Type::secrets_read, sizeof(SecretsRead), 0), BootTime{}) == std::nullopt);
 }
 
-TEST_CASE("budgets: each of its own, spent by what is refused too, and filled by time") {
+TEST_CASE("each kind of message has a budget, which refused messages spend and time fills") {
     using namespace std::chrono_literals;
     const BootTime begin{1h};
     Conversation conversation(Side::xknockd, Phase::judging);
@@ -133,7 +133,7 @@ TEST_CASE("budgets: each of its own, spent by what is refused too, and filled by
     CHECK(pongs == 16'000);
 }
 
-TEST_CASE("the worker has no budget for what its xknockd says") {
+TEST_CASE("the worker has no budget for xknockd's messages") {
     Conversation conversation(Side::worker, Phase::judging);
     for (unsigned i = 0; i < 300'000; ++i)
         REQUIRE(conversation.admit(received_of(Type::ping, sizeof(Ping), 0), BootTime{}) == std::nullopt);

@@ -181,7 +181,7 @@ struct TestWorker {
 
 } // namespace
 
-TEST_CASE("secrets are asked for a few at a time, and when all are read the configuration may count") {
+TEST_CASE("the worker requests a few secrets at a time, and judges when it has read all of them") {
     TestWorker w(40);
     CHECK(w.begin().next == 0);
     std::uint32_t next = 0;
@@ -209,7 +209,8 @@ TEST_CASE("secrets are asked for a few at a time, and when all are read the conf
     CHECK(w.tags.size() == 40);
 }
 
-TEST_CASE("a configuration does not count before each credential has had its own secrets, once and in order") {
+TEST_CASE("the worker ends when a configuration is to count before each credential has had its own secrets, once and "
+          "in order") {
     const std::pair<const char*, std::function<void(TestWorker&)>> attempts[] = {
         {"none of them", [](TestWorker& w) { CHECK(send(w.worker.channel, Activate{})); }},
         {"not the last",
@@ -259,7 +260,7 @@ TEST_CASE("a configuration does not count before each credential has had its own
     }
 }
 
-TEST_CASE("while it cannot answer, any number of bans counts at once and what waits is small") {
+TEST_CASE("while the worker cannot answer, it takes any number of bans at once and keeps little memory") {
     TestWorker w(0);
     constexpr std::uint32_t kPings = 5000; // more than the socket takes answers to, so that it waits for room
     Ping ping;
@@ -283,14 +284,14 @@ TEST_CASE("while it cannot answer, any number of bans counts at once and what wa
 #endif
 }
 
-TEST_CASE("what waits has an end") {
+TEST_CASE("the worker ends when more messages wait than it keeps") {
     TestWorker w(0);
     for (Ping ping; ping.number < 200'000 && send(w.worker.channel, ping); ++ping.number)
         ;
     CHECK(w.ends());
 }
 
-TEST_CASE("a change of one credential: its secrets are read, its tags are published, and nobody else's") {
+TEST_CASE("a change of one credential reads its secrets and publishes its tags, and nobody else's") {
     TestWorker w(1000);
     w.judge();
     const auto before = w.tags;
@@ -343,7 +344,7 @@ TEST_CASE("other settings change the tags of everybody") {
     CHECK(w.tags.size() == 20);
 }
 
-TEST_CASE("a change that makes no sense ends it") {
+TEST_CASE("a change that makes no sense ends the worker") {
     authz::PolicyChange sound;
     sound.places = 20;
     const std::pair<const char*, std::function<void(TestWorker&)>> attempts[] = {
@@ -392,7 +393,7 @@ TEST_CASE("a change that makes no sense ends it") {
     }
 }
 
-TEST_CASE("what its xknockd must not say now ends it, as a bug") {
+TEST_CASE("a message that xknockd must not send now ends the worker") {
     const std::pair<const char*, std::function<void(TestWorker&)>> attempts[] = {
         {"unlocking while nothing counts", [](TestWorker& w) { CHECK(send(w.worker.channel, Unlock{})); }},
         {"a reply while nothing counts", [](TestWorker& w) { CHECK(send(w.worker.channel, ReplyGrant{})); }},
@@ -424,7 +425,7 @@ TEST_CASE("what its xknockd must not say now ends it, as a bug") {
     }
 }
 
-TEST_CASE("what is committed later is the request's that it names, in whatever order") {
+TEST_CASE("a later commitment belongs to the request that it names, in any order") {
     constexpr std::uint32_t kKept = 3;
     TestWorker w(20, [](authz::State& state) {
         for (std::uint32_t i = 0; i < kKept; ++i) {
@@ -474,7 +475,7 @@ TEST_CASE("what is committed later is the request's that it names, in whatever o
     CHECK(live() == std::vector<std::uint64_t>{0, 0, 0});
 }
 
-TEST_CASE("a reply that is another request's ends it") {
+TEST_CASE("a reply to another request ends the worker") {
     TestWorker w(20, [](authz::State& state) {
         authz::Asked asked{};
         asked.credential = {1};
