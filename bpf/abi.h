@@ -66,15 +66,15 @@ struct xk_seen {
 	__u64 mac;
 };
 
-/* What a record of the ring "candidates" tells of. A new way of knocking is a new number. */
+/* Kinds of records in the ring "candidates". A new way of knocking is a new number. */
 enum xk_record_kind {
 	XK_RECORD_PACKET = 1, /* struct xk_packet_record, version 1 */
 };
 #define XK_PACKET_RECORD_VERSION 1
 
 /*
- * The beginning of every record: everything about one knock, never to be joined with another. The first three members
- * are the header, which a reader checks before anything else; bytes of the kind follow the last one.
+ * Every record begins with this and holds everything about one knock. The first three members are the header, which a
+ * reader checks before anything else. The bytes of its kind follow the last member.
  */
 struct xk_record {
 	__u16 kind;	   /* enum xk_record_kind */
@@ -94,7 +94,10 @@ struct xk_packet_record {
 	__u8 packet[XK_PACKET_SIZE];
 };
 
-/* Map "counters" (per-CPU array of __u64): one for each exit of a knock-port packet. */
+/*
+ * Map "counters" (per-CPU array of __u64): one for each exit of the program that drops or judges a packet. The same
+ * words are in docs/protocol.md, in docs/control.md and in JSON (lint.exits); a '-' stands there for each '_'.
+ */
 enum xk_counter {
 	XK_TRANSIT,   /* not for an address of ours: passed */
 	XK_BANNED,    /* source is banned (packets to any port): dropped */
@@ -129,8 +132,8 @@ struct xk_settings {
 };
 
 /*
- * Map "forwarding" (array of one __u32): not zero while this host forwards. What is no knock then passes on to
- * nftables, which knows by connection tracking whether it answers a flow that left from the knock port.
+ * Map "forwarding" (array of one __u32): not zero while this host forwards. Packets that are no knock then pass on to
+ * nftables, which knows by connection tracking whether they answer a flow that left from the knock port.
  */
 
 /* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss, which is pinned as

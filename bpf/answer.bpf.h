@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whether what is no knock may be an answer that this host waits for. */
+/* Whether a packet that is no knock may be an answer that this host waits for. */
 #ifndef XK_BPF_ANSWER_H
 #define XK_BPF_ANSWER_H
 
 #include "packet.bpf.h"
 
-/* Whether a socket of this host waits for datagrams from there at the knock port: connected to there, or bound alone.
+/*
+ * Whether a socket of this host would receive the datagram: one that is connected to its source, or one that is only
+ * bound. The verifier wants the reference to the socket released on every path.
  */
 static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p)
 {
@@ -34,9 +36,9 @@ static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p
 }
 
 /*
- * Whether what is no knock may be an answer. The knock port may be the source port of a flow that left this host: of a
- * client behind it whose address it translates, which only connection tracking can say and is asked by nftables; or of
- * a socket of its own. Nothing else comes back to a port without either. Who knows a tag does not answer anything.
+ * The knock port may be the source port of a flow that left this host. Such a flow belongs to a client behind the host
+ * whose address it translates, or to a socket of its own. Only connection tracking knows the first kind, so on a host
+ * that forwards nftables decides. Packets with a known tag are knocks and never answers.
  */
 static __always_inline int may_be_answer(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
 {

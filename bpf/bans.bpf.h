@@ -5,6 +5,8 @@
 
 #include "maps.bpf.h"
 
+/* The counts save both look-ups where nobody is banned. The daemon removes bans that are over; until then, and without
+ * a daemon, their time decides. */
 static __always_inline int is_banned(const struct xk_address *source)
 {
 	__u64 *until;

@@ -5,7 +5,11 @@
 
 #include "maps.bpf.h"
 
-/* GCRA: true when the credential may knock now; then its next arrival moves on. */
+/*
+ * True when the credential may knock now; then its next arrival moves on (GCRA, ITU-T I.371). The lock is there because
+ * two CPUs may get knocks of one credential at once. Between lock and unlock the verifier allows no call of a helper,
+ * so the caller reads the clock.
+ */
 static __always_inline int take_token(struct credential *credential, __u64 now)
 {
 	const __u64 interval = settings.knock_interval;

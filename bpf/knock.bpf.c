@@ -1,11 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The filter at the NIC. It decides about packets to the knock port, about banned sources, and about SYNs to protected
- * ports of which it is certain that nftables would drop them. Whatever it does not understand it passes on, and the
- * ruleset around the protected ports is nftables' work (daemon/nft). The order of the checks is that of
- * docs/protocol.md, "The filter"; none of them keeps state that an unauthenticated packet could fill.
+ * ports where it is certain that nftables would drop them. It passes on everything that it does not understand; the
+ * ruleset (daemon/nft) protects the ports. The checks have the order of docs/protocol.md, "The filter". None of them
+ * keeps state that an unauthenticated packet could fill.
  *
- * Built from UAPI headers alone, so that one object loads on every kernel from 5.10 on.
+ * How much is parsed: Ethernet with two VLAN tags at most, an IPv4 header of 20 bytes or an IPv6 header of 40, UDP or
+ * TCP right behind it. There is no loop over options or extension headers, because an attacker chooses how many there
+ * are, and every packet of the host would pay for the longest chain that the verifier accepts.
+ *
+ * The verifier follows each pointer into the packet by itself. So every header is compared with data_end before its
+ * first byte is read, in the form "(header + 1) > end"; offsets are constants; and the loops are unrolled. All
+ * functions are inlined, so that the verifier sees one program without calls and the packet's pointers stay in
+ * registers.
+ *
+ * The program is built from UAPI headers alone, so that one object loads on every kernel from 5.10 on.
  */
 #include <stddef.h>
 #include <linux/if_ether.h>
@@ -22,8 +31,7 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* What lies behind an IP header that is whole and plain. The packets of connections that stand go no further than this.
- */
+/* Reads the transport header behind a plain IP header. Packets of established connections leave the filter here. */
 static __always_inline enum parsed parse_transport(struct packet *p, __u8 protocol, const void *header, const void *end)
 {
 	const struct udphdr *udp = header;
@@ -33,7 +41,11 @@ static __always_inline enum parsed parse_transport(struct packet *p, __u8 protoc
 		p->udp = udp;
 		return DATAGRAM;
 	}
-	/* FIN, SYN, RST and ACK; with ECN a SYN also carries ECE and CWR (RFC 3168). */
+	/*
+	 * Byte 13 has the flags; the mask is FIN, SYN, RST and ACK. With ECN a SYN also carries ECE and CWR (RFC
+	 * 3168), so those do not count. One comparison
+	 * does what the struct's bit fields would need four for.
+	 */
 	if (protocol == IPPROTO_TCP && (void *)(tcp + 1) <= end && (((const __u8 *)tcp)[13] & 0x17) == 0x02) {
 		p->tcp = tcp;
 		return SYN;
@@ -42,9 +54,9 @@ static __always_inline enum parsed parse_transport(struct packet *p, __u8 protoc
 }
 
 /*
- * IPv4 without options or IPv6 without extension headers, UDP or a SYN of TCP. *banned tells whether the source is
- * banned; it is looked up as soon as there is a source, so that a ban covers every IP packet, whatever follows.
- * `protocol` is an ethertype; `next` lies at the packet's end at most.
+ * Reads IPv4 without options or IPv6 without extension headers, then UDP or a SYN of TCP. *banned tells whether the
+ * source is banned. It is looked up as soon as the source is known, so that a ban covers every IP packet, with whatever
+ * header behind it. `protocol` is an ethertype; `next` lies at the packet's end at most.
  */
 static __always_inline enum parsed parse_ip(struct packet *p, __be16 protocol, const void *next, const void *end,
 					    int *banned)
@@ -62,8 +74,9 @@ static __always_inline enum parsed parse_ip(struct packet *p, __be16 protocol, c
 			return NOT_OURS;
 		shape = parse_transport(p, ip->protocol, ip + 1, end);
 		/*
-		 * MF and offset. A knock is never in parts, and a first part that is dropped here would tell: any other
-		 * port says "reassembly time exceeded" when the rest does not come.
+		 * The mask is MF and the offset, without DF. A knock is never a fragment. A first fragment is not
+		 * dropped, because that would reveal the port: at any other port the stack answers "reassembly time
+		 * exceeded" when the rest does not come (RFC 1122, 3.3.2).
 		 */
 		if (shape == NOT_OURS || ip->frag_off & bpf_htons(0x3fff))
 			return NOT_OURS;
@@ -90,7 +103,7 @@ static __always_inline enum parsed parse_ip(struct packet *p, __be16 protocol, c
 	return NOT_OURS;
 }
 
-/* Ethernet with up to two VLAN tags (802.1Q, 802.1ad) before it. */
+/* Reads Ethernet and up to two VLAN tags (802.1Q, 802.1ad); drivers may leave tags in the frame. */
 static __always_inline enum parsed parse_ethernet(struct xdp_md *ctx, struct packet *p, int *banned)
 {
 	const void *end = (void *)(long)ctx->data_end;
@@ -115,7 +128,7 @@ static __always_inline enum parsed parse_ethernet(struct xdp_md *ctx, struct pac
 	return parse_ip(p, protocol, next, end, banned);
 }
 
-/* No header before IP's (tun, WireGuard, ppp), so that its first four bits say which one it is. */
+/* The packet begins with the IP header (tun, WireGuard, ppp). Its first four bits are the version. */
 static __always_inline enum parsed parse_bare(struct xdp_md *ctx, struct packet *p, int *banned)
 {
 	const void *end = (void *)(long)ctx->data_end;
@@ -126,7 +139,7 @@ static __always_inline enum parsed parse_bare(struct xdp_md *ctx, struct packet 
 	return parse_ip(p, *first >> 4 == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), first, end, banned);
 }
 
-/* For a datagram to the knock port at an address of ours. */
+/* Judges a datagram to the knock port at an address of ours, and returns the exit that counts. */
 static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct packet *p)
 {
 	const void *end = (void *)(long)ctx->data_end;
@@ -137,6 +150,7 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 	struct xk_tag *tag;
 	__u64 now;
 
+	/* The comparison with `end` also shows the verifier that all 192 bytes may be read. */
 	if (p->udp->len != bpf_htons(XK_PACKET_SIZE + sizeof(*p->udp)) ||
 	    p->ip_payload != XK_PACKET_SIZE + sizeof(*p->udp) || (void *)words + XK_PACKET_SIZE > end)
 		return XK_LENGTH;
@@ -151,14 +165,17 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 	now = bpf_ktime_get_boot_ns();
 	if (now < tag->not_before || now >= tag->expires)
 		return XK_EXPIRED;
+	/* No credential: the index is out of range. The daemon writes none such, but the verifier wants the check. */
 	credential = bpf_map_lookup_elem(&credentials, &tag->credential);
 	if (!credential || credential->disabled)
 		return XK_DISABLED;
 	if (siphash(words + XK_SIGNED_OFFSET / 8, tag->mac_key) != le64(key.mac))
 		return XK_MAC;
 
-	/* Looked up before the ring is asked, entered after: a replay then costs no ring space, and a full
-	 * ring does not make the retry of a genuine knock look like a replay. */
+	/*
+	 * The look-up comes before the ring, so that a replay costs no room in it. The entry comes after the ring, so
+	 * that a full ring does not make the retry of a genuine knock look like a replay.
+	 */
 	if (bpf_map_lookup_elem(&seen, &key))
 		return XK_SEEN;
 	if (!take_token(credential, now))
@@ -167,8 +184,11 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 	if (!record)
 		return XK_RING_FULL;
 	if (bpf_map_update_elem(&seen, &key, &tag->slot, BPF_NOEXIST)) {
-		/* Another CPU was faster with a copy. With BPF_RB_NO_WAKEUP a record behind this one
-		 * could lose its wake-up. */
+		/*
+		 * Another CPU has entered a copy meanwhile. The verifier wants each reserved record submitted or
+		 * discarded. The flags are 0, because with BPF_RB_NO_WAKEUP a record behind this one could lose its
+		 * wake-up.
+		 */
 		bpf_ringbuf_discard(record, 0);
 		return XK_SEEN;
 	}
@@ -190,9 +210,9 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 }
 
 /*
- * The end of every knock-port packet: nothing, under "closed" what the stack says of a closed port, and in a dry run
- * what it would have been without us. How often the stack answers is its own affair (icmp_ratelimit and
- * icmp_msgs_per_sec): whatever was kept from it here would be missing beside the answers of other ports.
+ * Counts the exit of a packet to the knock port and decides where it goes. With stealth "drop" nothing comes back. With
+ * "closed" the stack answers as for any closed port, and in a dry run as if there were no filter. The stack limits its
+ * answers by itself (icmp_ratelimit, icmp_msgs_per_sec); a limit here would be visible beside other ports.
  */
 static __always_inline int finish(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
 {
@@ -222,9 +242,9 @@ static __always_inline int decide(struct xdp_md *ctx, const struct packet *p, en
 }
 
 /*
- * Two programs of which each interface has the one that fits it (daemon/xdp/link_layer.h). With fragments, where the
- * kernel knows them (5.18), a packet's headers and a knock are in the first one: whatever is not passes, as in any
- * other shape.
+ * Each interface has the one of the two programs that fits its link layer (daemon/xdp/link_layer.h). A packet may come
+ * in several pieces (XDP fragments, Linux 5.18). data_end is then the end of the first piece, which holds the headers
+ * and a whole knock; what does not lie in it is treated as not there.
  */
 SEC("xdp")
 int xknock(struct xdp_md *ctx)

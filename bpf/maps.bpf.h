@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The maps and settings of the filter, as bpf/abi.h means them, and its counters. */
+/*
+ * The maps and settings of the filter (bpf/abi.h), and its counters. Maps that the daemon alone fills are not
+ * preallocated (BPF_F_NO_PREALLOC): they are large and mostly empty.
+ */
 #ifndef XK_BPF_MAPS_H
 #define XK_BPF_MAPS_H
 
@@ -21,7 +24,7 @@ _Static_assert(sizeof(struct credential) == sizeof(struct xk_credential), "abi")
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC); /* written by the daemon only */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, XK_MAX_TAGS);
 	__type(key, __u64);
 	__type(value, struct xk_tag);
@@ -34,7 +37,7 @@ struct {
 	__type(value, struct credential);
 } credentials SEC(".maps");
 
-/* Only authenticated packets get in; the daemon's own memory is the authority. */
+/* Packets are entered after their MAC was right. LRU may forget one; the daemon's replay memory has the last word. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, XK_MAX_SEEN);
@@ -87,7 +90,7 @@ struct {
 	__type(value, struct xk_syn_guard);
 } syn_guard SEC(".maps");
 
-/* Who has a grant, or had one a moment ago: until when its SYNs pass, boot time, ns. */
+/* Sources that have a grant, or had one a moment ago. The value is the end of their time: boot time, ns. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -104,7 +107,7 @@ struct {
 	__type(value, __u32);
 } allowed_networks SEC(".maps");
 
-/* Whether this host forwards, so that a flow of another one may come back to the knock port: see may_be_answer(). */
+/* Not zero while this host forwards: answers to forwarded flows may come to the knock port (may_be_answer()). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -112,6 +115,7 @@ struct {
 	__type(value, __u32);
 } forwarding SEC(".maps");
 
+/* The map is per CPU, so that this needs no atomic operation. */
 static __always_inline void count(__u32 counter)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &counter);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a frame was found to hold, and its addresses. */
+/* The parsed packet and its addresses. */
 #ifndef XK_BPF_PACKET_H
 #define XK_BPF_PACKET_H
 
@@ -10,7 +10,7 @@
 
 #include "maps.bpf.h"
 
-/* What was parsed; the UDP or TCP header lies within the packet. */
+/* The UDP or TCP header lies within the packet; its bounds are checked. */
 struct packet {
 	struct xk_address source;
 	struct xk_address destination;
@@ -23,14 +23,14 @@ struct packet {
 };
 
 enum parsed {
-	NOT_OURS, /* neither of those below: a shape that only the stack needs to understand */
+	NOT_OURS, /* none of those below: passed on */
 	DATAGRAM,
 	SYN, /* begins a TCP connection */
 };
 
 /*
- * Two words of a packet as one that lies like them in memory. Addresses are written by eight bytes because they are
- * read like that: a processor waits where a load wants what two stores have written.
+ * Joins two words of a packet into one that has the same bytes in memory. Addresses are written by eight bytes because
+ * they are read by eight bytes: a load of what two smaller stores have written stalls (no store forwarding).
  */
 static __always_inline __u64 join(__be32 first, __be32 second)
 {
@@ -58,8 +58,9 @@ static __always_inline void set_v6(struct xk_address *to, const struct in6_addr 
 }
 
 /*
- * Sources that no packet off a wire can have: one of our own, loopback, unspecified, multicast and beyond;
- * and IPv4 in IPv6 clothes (::ffff:0:0/96 and ::/96), which further up would be taken for IPv4.
+ * No packet off a wire has such a source: an address of ours, loopback, unspecified, multicast or reserved. In an IPv6
+ * header, ::/64 holds IPv4-mapped and IPv4-compatible addresses too (RFC 4291, 2.5.5), which the daemon would take for
+ * IPv4.
  */
 static __always_inline int impossible_source(const struct packet *p)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* SYNs to protected ports of which it is certain that nftables would drop them. */
+/* Finds SYNs to protected ports that nftables would drop for certain. */
 #ifndef XK_BPF_SYN_GUARD_H
 #define XK_BPF_SYN_GUARD_H
 
@@ -47,7 +47,7 @@ static __always_inline int is_in_slot(const struct xk_syn_guard *guard, const st
 	return in[0] == halves[0] && in[1] == halves[1];
 }
 
-/* An address of this host that the daemon found a slot for: not so for another host's, and for few of ours. */
+/* Whether the daemon has found a slot for this address: true for most of ours and for no other host's. */
 static __always_inline int is_local(const struct xk_syn_guard *guard, const struct xk_address *address)
 {
 	const __u64 hash = hash_of(address);
@@ -56,9 +56,12 @@ static __always_inline int is_local(const struct xk_syn_guard *guard, const stru
 }
 
 /*
- * Whether nftables would drop this SYN for certain: to a protected port of this host, from somebody who has no grant,
- * had none a moment ago, and is in no allowed network. The cheapest question first; those that a flood is asked are
- * answered from a few cache lines.
+ * Whether nftables would drop this SYN for certain: it goes to a protected port of this host, and its source has no
+ * grant, had none a moment ago, and is in no allowed network. The cheapest check comes first; those that a flood passes
+ * through read a few cache lines.
+ *
+ * The daemon writes this memory while the program reads it. `volatile` keeps the compiler from repeating or merging
+ * these reads.
  */
 static __always_inline int is_unwanted(const struct packet *p)
 {
@@ -67,7 +70,7 @@ static __always_inline int is_unwanted(const struct packet *p)
 
 	if (!guard || !*(const volatile __u32 *)&guard->on)
 		return 0;
-	/* No room for a TCP header, or an IPv4 length below its own header's: not a plain shape. */
+	/* No room for a TCP header, or an IPv4 length below its own header's, which wraps: not a plain shape. */
 	if (p->ip_payload - (__u32)sizeof(*p->tcp) > 0xffff)
 		return 0;
 	return has_bit(guard->ports, bpf_ntohs(p->tcp->dest)) && is_local(guard, &p->destination) &&
