@@ -6,7 +6,7 @@
 #pragma once
 
 #include "daemon/authz/firewall.h"
-#include "daemon/xdp/maps.h"
+#include "daemon/xdp/tags.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/result.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// BanFilter: the filter at the NIC as whoever keeps the bans sees it. ban_filter_of() is the real one; the unit tests
-// have another one, which needs no kernel and can fail at any step.
+// BanFilter is the interface of the table of bans to the filter at the NIC. ban_filter_of() is the real one; the unit
+// tests have another one, which needs no kernel and can fail at any step.
 #pragma once
 
 #include "bpf/abi.h"
@@ -27,13 +27,13 @@ class BanFilter {
 
     // Writes one ban; the time is BanBook::until_for_filter(). An error leaves it as it was.
     virtual Result<void> put_ban(const Prefix& prefix, const std::optional<BootTime>& until) = 0;
-    // Present or not.
+    // The ban may be absent.
     virtual void erase_ban(const Prefix& prefix) = 0;
-    // Switches the look-ups on and off: the filter looks for no ban where there is none.
+    // Switches the look-ups on and off: the filter looks for bans only while there are some.
     virtual void set_ban_counts(const authz::BanList& bans) = 0;
-    // The filter then holds exactly these.
+    // Makes the filter hold exactly these.
     virtual Result<void> replace_bans(const authz::BanBook& bans) = 0;
-    // What the pinned maps hold, without owners: a daemon before us left it.
+    // The bans in the pinned maps, which a daemon before us may have left. They have no owners.
     virtual authz::BanList read_bans() = 0;
 };
 

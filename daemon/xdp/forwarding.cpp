@@ -19,22 +19,22 @@ Result<Socket> open_socket() {
     return socket;
 }
 
-int take_switch(const nlattr* attribute, void* on) {
+int on_switch(const nlattr* attribute, void* on) {
     if (mnl_attr_get_type(attribute) == NETCONFA_FORWARDING && mnl_attr_validate(attribute, MNL_TYPE_U32) == 0 &&
         mnl_attr_get_u32(attribute) != 0)
         *static_cast<bool*>(on) = true;
     return MNL_CB_OK;
 }
 
-int take(const nlmsghdr* message, void* on) {
+int on_message(const nlmsghdr* message, void* on) {
     if (message->nlmsg_type == RTM_NEWNETCONF)
-        mnl_attr_parse(message, sizeof(netconfmsg), take_switch, on);
+        mnl_attr_parse(message, sizeof(netconfmsg), on_switch, on);
     return MNL_CB_OK;
 }
 
 // Every interface's switch of one family. A dump that a change interrupts is made good by the notification of the
 // change.
-Result<bool> ask_family(std::uint8_t family) {
+Result<bool> query_family(std::uint8_t family) {
     const auto failed = [] { return os_error("asking whether this host forwards"); };
     auto socket = open_socket();
     if (!socket)
@@ -53,7 +53,7 @@ Result<bool> ask_family(std::uint8_t family) {
         if (n < 0)
             return failed();
         const int more =
-            mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket->get()), take, &on);
+            mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket->get()), on_message, &on);
         if (more < 0 && errno != EINTR)
             return failed();
         if (more <= MNL_CB_STOP)
@@ -63,11 +63,11 @@ Result<bool> ask_family(std::uint8_t family) {
 
 } // namespace
 
-Result<bool> Forwarding::ask() {
-    auto v4 = ask_family(AF_INET);
+Result<bool> Forwarding::query() {
+    auto v4 = query_family(AF_INET);
     if (!v4 || *v4)
         return v4;
-    auto v6 = ask_family(AF_INET6);
+    auto v6 = query_family(AF_INET6);
     return v6 ? v6 : v4; // a kernel may be without IPv6
 }
 
@@ -79,7 +79,7 @@ Result<Forwarding> Forwarding::open() {
     for (int group : {RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF})
         if (mnl_socket_setsockopt(forwarding.socket_.get(), NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
             return os_error("listening for changes of forwarding");
-    auto on = ask();
+    auto on = query();
     if (!on)
         return on.error();
     forwarding.on_ = *on;
@@ -88,18 +88,18 @@ Result<Forwarding> Forwarding::open() {
 
 Result<bool> Forwarding::update() {
     char message; // what it says is asked for anew, so the rest of it may be cut off
-    bool told = false;
+    bool notified = false;
     for (;;) {
         const ssize_t n = ::recv(poll_fd(), &message, sizeof message, MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)
             break;
-        told = true;
+        notified = true;
         if (n < 0 && errno != ENOBUFS && errno != EINTR)
             return os_error("listening for changes of forwarding");
     }
-    if (!told)
+    if (!notified)
         return false;
-    auto on = ask();
+    auto on = query();
     if (!on)
         return on.error();
     return std::exchange(on_, *on) != *on;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether this host forwards packets of others, from rtnetlink (RTM_GETNETCONF), kept current. Where it does,
-// connection tracking may translate a client's address into ours and leave it its source port: the answers then come to
-// that port of ours, and it may be the knock port.
+// Whether this host forwards packets of others, kept current by rtnetlink (RTM_GETNETCONF). Where it does, connection
+// tracking may translate a client's address into ours and keep its source port. The answers then come to that port of
+// ours, and it may be the knock port.
 #pragma once
 
 #include "protocol/base/handle.h"
@@ -22,12 +22,12 @@ class Forwarding {
     // Readable when something changed.
     int poll_fd() const { return mnl_socket_get_fd(socket_.get()); }
 
-    // Takes in what changed. True when is_on() is another one now.
+    // Reads notifications. True when is_on() has changed.
     Result<bool> update();
 
   private:
     explicit Forwarding(mnl_socket* socket) : socket_(socket) {}
-    static Result<bool> ask();
+    static Result<bool> query();
 
     Handle<mnl_socket, mnl_socket_close> socket_; // notifications only
     bool on_ = false;

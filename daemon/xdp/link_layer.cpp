@@ -24,26 +24,26 @@ struct Found {
     std::string kind;
 };
 
-int take_kind(const nlattr* attribute, void* found) {
+int on_kind(const nlattr* attribute, void* found) {
     if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND && mnl_attr_validate(attribute, MNL_TYPE_STRING) == 0)
         static_cast<Found*>(found)->kind.assign(
             mnl_attr_get_str(attribute), ::strnlen(mnl_attr_get_str(attribute), mnl_attr_get_payload_len(attribute)));
     return MNL_CB_OK;
 }
 
-int take_attribute(const nlattr* attribute, void* found) {
+int on_attribute(const nlattr* attribute, void* found) {
     if (mnl_attr_get_type(attribute) == IFLA_MTU && mnl_attr_validate(attribute, MNL_TYPE_U32) == 0)
         static_cast<Found*>(found)->mtu = mnl_attr_get_u32(attribute);
     if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
-        mnl_attr_parse_nested(attribute, take_kind, found);
+        mnl_attr_parse_nested(attribute, on_kind, found);
     return MNL_CB_OK;
 }
 
-int take_link(const nlmsghdr* message, void* found) {
+int on_link(const nlmsghdr* message, void* found) {
     if (message->nlmsg_type != RTM_NEWLINK)
         return MNL_CB_OK;
     static_cast<Found*>(found)->type = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message))->ifi_type;
-    return mnl_attr_parse(message, sizeof(ifinfomsg), take_attribute, found);
+    return mnl_attr_parse(message, sizeof(ifinfomsg), on_attribute, found);
 }
 
 } // namespace
@@ -90,7 +90,7 @@ Result<Link> read_link(int ifindex) {
     const ssize_t n = mnl_socket_recvfrom(socket.get(), buffer, sizeof buffer);
     Found found;
     if (n < 0 ||
-        mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket.get()), take_link, &found) < 0)
+        mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket.get()), on_link, &found) < 0)
         return failed();
     if (!found.type)
         return Error{"it is gone", {}};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// What stands before the IP header in the packets that XDP hands over from an interface, which decides the program of
-// the filter that fits it. Ethernet's header; or nothing, where an interface has no link layer of its own: tun, ppp,
-// WireGuard, modems. Those have XDP in generic mode only, and there the kernel shows a packet from its "MAC header" on,
-// which is what the driver says it is. So only kinds are known here whose drivers say it in the same way; tun and
-// WireGuard are tried (e2e.links, vm.debian12), and any other kind is refused.
+// The header before the IP header in the packets that XDP sees on an interface. It decides which program of the filter
+// fits. It is Ethernet's, or none where an interface has no link layer of its own: tun, ppp, WireGuard, modems. Those
+// have XDP in generic mode only. There the kernel shows a packet from its "MAC header" on, and each driver decides
+// where that is. Only kinds whose drivers agree are known here; tun and WireGuard are tested (e2e.links, vm.debian12),
+// and every other kind is refused.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -22,7 +22,7 @@ struct Link {
     std::uint32_t mtu = 0; // bytes
 };
 
-// Of the interface with this number, from rtnetlink. An error for one whose packets have another shape.
+// Reads from rtnetlink. An interface whose packets have another shape is an error.
 Result<Link> read_link(int ifindex);
 
 // By type (ARPHRD_*, linux/if_arp.h) and kind (what "ip link add type" calls it; empty for hardware). An error says why

@@ -45,13 +45,13 @@ Result<std::vector<std::string>> missing_interfaces(const std::vector<std::strin
 
 namespace {
 
-// Of one interface: whose part it is, and what it is made of; 0: of nothing.
+// One interface: the interface that it is a part of, and the one below it; 0: none.
 struct Relation {
     std::uint32_t master = 0, link = 0;
     bool elsewhere = false; // `link` is in another network namespace
 };
 
-int take_relation(const nlattr* attribute, void* to) {
+int on_relation(const nlattr* attribute, void* to) {
     auto* const r = static_cast<Relation*>(to);
     switch (mnl_attr_get_type(attribute)) {
     case IFLA_MASTER:
@@ -74,11 +74,11 @@ struct Below {
     std::vector<std::string> found;
 };
 
-int take_link(const nlmsghdr* message, void* to) {
+int on_link(const nlmsghdr* message, void* to) {
     auto* const below = static_cast<Below*>(to);
     const auto* const info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
     Relation relation;
-    mnl_attr_parse(message, sizeof *info, take_relation, &relation);
+    mnl_attr_parse(message, sizeof *info, on_relation, &relation);
     if (relation.master == below->of)
         below->found.push_back(name_of_interface(info->ifi_index));
     if (static_cast<std::uint32_t>(info->ifi_index) == below->of && relation.link != 0 && !relation.elsewhere)
@@ -101,7 +101,7 @@ std::vector<std::string> interfaces_below(const std::string& name) {
         return {};
     for (int more = MNL_CB_OK; more == MNL_CB_OK;) {
         const ssize_t n = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
-        more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buffer.data(), static_cast<std::size_t>(n), 0, 0, take_link, &below);
+        more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buffer.data(), static_cast<std::size_t>(n), 0, 0, on_link, &below);
     }
     return below.found;
 }
@@ -117,10 +117,10 @@ Result<LinkWatch> LinkWatch::open() {
 
 Result<bool> LinkWatch::update() {
     char message; // what it says is asked for anew, so the rest of it may be cut off
-    for (bool told = false;; told = true) {
+    for (bool notified = false;; notified = true) {
         const ssize_t n = ::recv(poll_fd(), &message, sizeof message, MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)
-            return told;
+            return notified;
         if (n < 0 && errno != ENOBUFS && errno != EINTR)
             return os_error("listening for changes of interfaces");
     }

@@ -18,24 +18,24 @@ namespace xk::xdp {
 int index_of_interface(const std::string& name);
 // The name that it has now; empty where there is none.
 std::string name_of_interface(int ifindex);
-// "lo, eth0", for whoever mistyped one.
+// "lo, eth0": for the hint where one is mistyped.
 std::string known_interfaces();
 Error no_interface(const std::vector<std::string>& names); // none of these is there
 // A line for each of these that is not there. An error where none of them is.
 Result<std::vector<std::string>> missing_interfaces(const std::vector<std::string>& names);
 
-// Those that it is made of: a bridge's ports, a bond's slaves, the one that a VLAN is on. Of a veth pair in one network
-// namespace, the other end.
+// The interfaces that it is made of: a bridge's ports, a bond's slaves, the interface below a VLAN. For a veth pair in
+// one network namespace it is the other end.
 std::vector<std::string> interfaces_below(const std::string& name);
 
-// Tells when an interface came, went, or changed (rtnetlink(7), RTNLGRP_LINK).
+// Notices when an interface comes, goes, or changes (rtnetlink(7), RTNLGRP_LINK).
 class LinkWatch {
   public:
     static Result<LinkWatch> open();
 
     int poll_fd() const { return mnl_socket_get_fd(socket_.get()); }
 
-    // Reads what is there. True when something may have changed; also where messages were lost (ENOBUFS).
+    // Reads notifications. True when something may have changed, also where notifications were lost (ENOBUFS).
     Result<bool> update();
 
   private:

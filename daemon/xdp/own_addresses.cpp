@@ -82,7 +82,7 @@ Result<std::optional<std::set<Address>>> OwnAddresses::list_once() {
     if (mnl_socket_sendto(socket->get(), request, request->nlmsg_len) < 0)
         return os_error("asking for our addresses");
     std::set<Address> addresses;
-    const auto take = [](const nlmsghdr* message, void* to) {
+    const auto on_message = [](const nlmsghdr* message, void* to) {
         if (message->nlmsg_type == RTM_NEWADDR)
             if (const auto address = address_of(message))
                 static_cast<std::set<Address>*>(to)->insert(*address);
@@ -92,8 +92,8 @@ Result<std::optional<std::set<Address>>> OwnAddresses::list_once() {
         const ssize_t n = mnl_socket_recvfrom(socket->get(), buffer, sizeof buffer);
         if (n < 0)
             return os_error("listing our addresses");
-        const int more =
-            mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket->get()), take, &addresses);
+        const int more = mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket->get()),
+                                    on_message, &addresses);
         if (more < 0 && errno == EINTR) // NLM_F_DUMP_INTR
             return std::optional<std::set<Address>>();
         if (more < 0)
@@ -121,16 +121,16 @@ Result<OwnAddresses> OwnAddresses::open() {
 
 Result<bool> OwnAddresses::update() {
     char buffer[kBuffer];
-    bool told = false;
+    bool notified = false;
     for (;;) {
         const ssize_t n = ::recv(poll_fd(), buffer, sizeof buffer, MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)
             break;
-        told = true;
+        notified = true;
         if (n < 0 && errno != ENOBUFS && errno != EINTR)
             return os_error("listening for changes of our addresses");
     }
-    if (!told)
+    if (!notified)
         return false;
     // One address may be on two interfaces, so that a deletion does not say that it is gone.
     auto all = list();

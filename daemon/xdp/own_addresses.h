@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The addresses of this host, from rtnetlink, kept current: at first all of them, then whenever the kernel
-// tells of a change.
+// The addresses of this host, kept current by rtnetlink: all are listed at first, and again after each notification.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -24,8 +23,8 @@ class OwnAddresses {
     // Readable when something changed.
     int poll_fd() const { return mnl_socket_get_fd(socket_.get()); }
 
-    // Takes in what changed. True when the set is another one now. Messages that were lost (ENOBUFS) are
-    // made good by asking for everything.
+    // Reads notifications. True when the set has changed. Lost notifications (ENOBUFS) do no harm, because everything
+    // is listed again.
     Result<bool> update();
 
   private:

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/xdp/pinned_maps.h"
 
+#include "bpf/abi.h"
+#include "daemon/xdp/pins.h"
+#include "protocol/base/fd.h"
+#include "protocol/base/quote.h"
+
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <vector>
@@ -23,7 +26,7 @@ struct Pinned {
     std::string_view name;
     unsigned since;
 };
-constexpr Pinned kPinned[] = {
+constexpr auto kPinned = std::to_array<Pinned>({
     {"tags", 1},
     {"credentials", 1},
     {"seen", 1},
@@ -37,36 +40,23 @@ constexpr Pinned kPinned[] = {
     {"forwarding", 1},
     {"ban_counts", 1},
     {"allowed_networks", 1},
-};
-static_assert(XK_ABI_VERSION >= 1);
+});
+static_assert(std::ranges::all_of(kPinned, [](const Pinned& p) { return p.since >= 1 && p.since <= XK_ABI_VERSION; }));
 
 constexpr std::string_view kMaps = "maps";
+constexpr std::string_view kSince = "since-";
 constexpr unsigned kMisfits = 0; // no release has this number
 
-unsigned number_of(std::string_view directory) {
+// Returns 2 for "maps2", and none for every name that maps_directory() does not make, "maps02" for example.
+std::optional<unsigned> number_of(std::string_view directory) {
+    if (!directory.starts_with(kMaps))
+        return std::nullopt;
+    directory.remove_prefix(kMaps.size());
     unsigned number = 0;
-    std::from_chars(directory.data() + kMaps.size(), directory.data() + directory.size(), number);
+    const auto [end, fault] = std::from_chars(directory.data(), directory.data() + directory.size(), number);
+    if (fault != std::errc() || std::to_string(number) != directory)
+        return std::nullopt;
     return number;
-}
-
-struct Source {
-    fs::path directory;
-    unsigned abi;
-};
-
-// The nearest one first. What a newer release means by its maps is not known here.
-std::vector<Source> sources_in(const std::string& pins) {
-    std::vector<Source> sources;
-    std::error_code code;
-    for (const auto& entry : fs::directory_iterator(pins, code)) {
-        const std::string name = entry.path().filename();
-        if (!is_maps_directory(name) || number_of(name) >= XK_ABI_VERSION)
-            continue;
-        const unsigned number = number_of(name);
-        sources.push_back({entry.path(), number == kMisfits ? XK_ABI_VERSION : number});
-    }
-    std::ranges::sort(sources, std::greater(), &Source::abi);
-    return sources;
 }
 
 struct Shape {
@@ -75,11 +65,12 @@ struct Shape {
         return type == other.type && key_size == other.key_size && value_size == other.value_size &&
                flags == other.flags && most == other.most;
     }
-    bool takes_entries_of(const Shape& other) const {
+    bool can_take_entries_of(const Shape& other) const {
         return type == other.type && key_size == other.key_size && value_size == other.value_size && key_size != 0;
     }
 };
 
+// Programs and links have a shape too; it equals that of no map of ours.
 std::optional<Shape> shape_of(int fd) {
     bpf_map_info info{};
     __u32 size = sizeof info;
@@ -97,7 +88,7 @@ Shape wanted(const bpf_map* map) {
             0};
 }
 
-// Its pin is named by us where its own name is none that the BPF file system takes.
+// The pin has a name of ours where the map's own name is none that the BPF file system takes.
 std::string pin_name(const bpf_map* map) {
     const char* const path = bpf_map__pin_path(map);
     return path == nullptr ? std::string() : fs::path(path).filename().string();
@@ -108,18 +99,9 @@ void for_each_pinned(const bpf_object* object, Do act) {
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, object) {
         const auto known = std::ranges::find(kPinned, std::string_view(pin_name(map)), &Pinned::name);
-        if (known != std::end(kPinned))
+        if (known != kPinned.end())
             act(map, *known);
     }
-}
-
-// Where the map of before is, if one of the same meaning is there.
-Fd find_before(const std::vector<Source>& sources, const Pinned& pinned) {
-    for (const Source& source : sources)
-        if (source.abi >= pinned.since)
-            if (Fd fd(bpf_obj_get((source.directory / pinned.name).c_str())); fd)
-                return fd;
-    return Fd();
 }
 
 bool is_per_cpu(std::uint32_t type) {
@@ -127,7 +109,7 @@ bool is_per_cpu(std::uint32_t type) {
            type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 }
 
-// The number of entries that could not be written: the new map is smaller, say.
+// Returns how many entries could not be written: the new map may be smaller.
 std::size_t copy_entries(int from, int to, const Shape& shape) {
     const std::size_t cpus =
         is_per_cpu(shape.type) ? static_cast<std::size_t>(std::max(1, libbpf_num_possible_cpus())) : 1;
@@ -142,9 +124,72 @@ std::size_t copy_entries(int from, int to, const Shape& shape) {
     return lost;
 }
 
+// A shared map needs no copy. `from` may be none (-1).
+void copy_map(int from, int to, const std::string& name, const std::function<void(const std::string&)>& note) {
+    const auto old = shape_of(from), now = shape_of(to);
+    if (old && now && old->id == now->id)
+        return;
+    if (!old || !now || !now->can_take_entries_of(*old))
+        return note("the pinned map " + name + " has another layout or meaning and begins anew");
+    if (const std::size_t lost = copy_entries(from, to, *old); lost != 0)
+        note(std::to_string(lost) + " entries of the pinned map " + name + ", which had more room, do not fit");
+}
+
 } // namespace
 
-bool is_pinned(std::string_view name) { return std::ranges::find(kPinned, name, &Pinned::name) != std::end(kPinned); }
+// Maps of another release, or of ours with another shape.
+struct MapTakeover::Source {
+    fs::path directory;
+    unsigned abi;
+
+    bool is_newer() const { return abi > XK_ABI_VERSION; }
+    bool has(std::string_view name) const {
+        std::error_code code;
+        return fs::exists(fs::symlink_status(directory / name, code));
+    }
+    // Whether the map of this name means there what it means here. A newer release tells by its marks.
+    bool has_same_meaning(const Pinned& pinned) const {
+        if (!is_newer())
+            return abi >= pinned.since;
+        std::error_code code;
+        const std::string mark = fs::read_symlink(directory / (std::string(kSince) + std::string(pinned.name)), code);
+        unsigned since = 0;
+        const auto [end, fault] = std::from_chars(mark.data(), mark.data() + mark.size(), since);
+        return fault == std::errc() && end == mark.data() + mark.size() && since >= 1 && since <= XK_ABI_VERSION;
+    }
+};
+
+namespace {
+
+// Where the map of before is, if one of the same meaning is there.
+Fd find_before(const std::vector<MapTakeover::Source>& sources, const Pinned& pinned, bool newer_too) {
+    for (const auto& source : sources)
+        if ((newer_too || !source.is_newer()) && source.has_same_meaning(pinned))
+            if (Fd fd(bpf_obj_get((source.directory / pinned.name).c_str())); fd)
+                return fd;
+    return Fd();
+}
+
+// The nearest one first. A newer one comes last: where an older one stands beside it, the newer was never attached, for
+// then the older would be gone.
+std::vector<MapTakeover::Source> sources_in(const std::string& pins) {
+    std::vector<MapTakeover::Source> sources;
+    std::error_code code;
+    for (const auto& entry : fs::directory_iterator(pins, code)) {
+        const auto number = number_of(entry.path().filename().string());
+        if (number && *number != XK_ABI_VERSION)
+            sources.push_back({entry.path(), *number == kMisfits ? XK_ABI_VERSION : *number});
+    }
+    const auto distance = [](const MapTakeover::Source& source) {
+        return source.is_newer() ? source.abi : XK_ABI_VERSION - source.abi;
+    };
+    std::ranges::sort(sources, std::less(), distance);
+    return sources;
+}
+
+} // namespace
+
+bool is_pinned(std::string_view name) { return std::ranges::find(kPinned, name, &Pinned::name) != kPinned.end(); }
 
 std::string maps_directory(const std::string& pins) {
     return pins + "/" + std::string(kMaps) + std::to_string(XK_ABI_VERSION);
@@ -154,59 +199,89 @@ std::string misfits_directory(const std::string& pins) {
     return pins + "/" + std::string(kMaps) + std::to_string(kMisfits);
 }
 
-bool is_maps_directory(std::string_view name) {
-    return name.starts_with(kMaps) && name.size() > kMaps.size() &&
-           name.find_first_not_of("0123456789", kMaps.size()) == name.npos;
-}
+bool is_maps_directory(std::string_view name) { return number_of(name).has_value(); }
 
-void share_maps_of_before(const bpf_object* object, const std::string& pins) {
-    const std::vector<Source> sources = sources_in(pins);
-    if (sources.empty())
-        return;
-    for_each_pinned(object, [&](const bpf_map* map, const Pinned& pinned) {
-        const std::string pin = bpf_map__pin_path(map);
-        if (::access(pin.c_str(), F_OK) == 0)
+MapTakeover::MapTakeover(const bpf_object* object, std::string pins) : object_(object), pins_(std::move(pins)) {}
+MapTakeover::~MapTakeover() = default;
+
+Result<void> MapTakeover::prepare() {
+    if (auto done = move_misfits(); !done)
+        return done;
+    sources_ = sources_in(pins_);
+    for_each_pinned(object_, [&](const bpf_map* map, const Pinned& pinned) {
+        if (present_.contains(pinned.name))
             return; // of a start that did not come to its end, or ours
-        const Fd before = find_before(sources, pinned);
+        const Fd before = find_before(sources_, pinned, true);
         if (const auto shape = shape_of(before.get()); shape && shape->is_like(wanted(map)))
-            (void)bpf_obj_pin(before.get(), pin.c_str()); // else it is copied
+            (void)bpf_obj_pin(before.get(), bpf_map__pin_path(map)); // else it is copied
     });
+    return {};
 }
 
-void copy_maps_of_before(const bpf_object* object, const std::string& pins,
-                         const std::function<void(const std::string&)>& note) {
-    const std::vector<Source> sources = sources_in(pins);
-    if (sources.empty())
-        return;
-    for_each_pinned(object, [&](const bpf_map* map, const Pinned& pinned) {
-        const std::string name(pinned.name);
-        if (std::ranges::none_of(sources, [&](const Source& s) { return fs::exists(s.directory / name); }))
-            return; // that release had none, or ours fits
-        const Fd before = find_before(sources, pinned);
-        const auto old = shape_of(before.get()), now = shape_of(bpf_map__fd(map));
-        if (old && now && old->id == now->id)
+// libbpf takes no pinned map of another shape, and no other object of the name.
+Result<void> MapTakeover::move_misfits() {
+    const fs::path aside = misfits_directory(pins_);
+    Result<void> done;
+    for_each_pinned(object_, [&](const bpf_map* map, const Pinned& pinned) {
+        const fs::path pin = bpf_map__pin_path(map);
+        std::error_code code;
+        if (!done || !fs::exists(fs::symlink_status(pin, code)))
             return;
-        if (!old || !now || !now->takes_entries_of(*old))
-            return note("the filter's map " + name + " of another release has another layout and begins anew");
-        if (const std::size_t lost = copy_entries(before.get(), bpf_map__fd(map), *old); lost != 0)
-            note(std::to_string(lost) + " entries of the filter's map " + name + " of another size do not fit");
-    });
-}
-
-std::size_t move_misfits(const bpf_object* object, const std::string& pins) {
-    const std::string aside = misfits_directory(pins);
-    std::size_t moved = 0;
-    for_each_pinned(object, [&](const bpf_map* map, const Pinned& pinned) {
-        const std::string pin = bpf_map__pin_path(map);
         const Fd fd(bpf_obj_get(pin.c_str()));
-        if (const auto shape = shape_of(fd.get());
-            ::access(pin.c_str(), F_OK) != 0 || (shape && shape->is_like(wanted(map))))
+        const int failure = fd ? 0 : errno;
+        if ((failure == EACCES || failure == EPERM) && !fs::is_directory(pin, code)) {
+            done = os_error_of(failure, "opening the pinned map " + in_quotes(pin.string()),
+                               "it belongs to another user, and xknockd may have run as that one: "
+                               "chown -R --reference=" +
+                                   pins_ + " " + pins_);
             return;
-        ::mkdir(aside.c_str(), 0700);
-        if (::rename(pin.c_str(), (aside + "/" + std::string(pinned.name)).c_str()) == 0 || ::unlink(pin.c_str()) == 0)
-            ++moved;
+        }
+        if (const auto shape = shape_of(fd.get()); shape && shape->is_like(wanted(map))) {
+            present_.insert(pinned.name);
+            return;
+        }
+        make_directory_of_pins(aside);
+        fs::remove_all(aside / pinned.name, code);
+        fs::rename(pin, aside / pinned.name, code);
+        if (code)
+            done =
+                Error{"moving " + in_quotes(pin.string()) + " aside, which is no map of this filter: " + code.message(),
+                      "rm -r " + pin.string(), Exit::failed};
     });
-    return moved;
+    return done;
+}
+
+void MapTakeover::finish(const Note& note) {
+    const bool is_first_start = present_.empty() && sources_.empty();
+    for_each_pinned(object_, [&](const bpf_map* map, const Pinned& pinned) {
+        write_mark(pinned.name, pinned.since);
+        const std::string name(pinned.name);
+        // Where our own map was there a newer release's is not later: it was never attached. An older one's may be,
+        // where a start copied it and died before it was attached.
+        const bool was_there = present_.contains(pinned.name);
+        const Fd before = find_before(sources_, pinned, !was_there);
+        if (was_there && !before)
+            return;
+        if (std::ranges::any_of(sources_, [&](const Source& s) { return s.has(name); }))
+            return copy_map(before.get(), bpf_map__fd(map), name, note);
+        // A release before `since` may have had no such map.
+        const bool is_known = !present_.empty() || std::ranges::any_of(sources_, [&](const Source& s) {
+            return s.has_same_meaning(pinned);
+        });
+        if (!is_first_start && is_known)
+            note("the pinned map " + name + " is gone from " + pins_ + " and begins anew");
+    });
+}
+
+// An older release that starts after this one reads it: the ABI version since which the map has its meaning.
+void MapTakeover::write_mark(std::string_view name, unsigned since) const {
+    const std::string path = maps_directory(pins_) + "/" + std::string(kSince) + std::string(name);
+    const std::string mark = std::to_string(since);
+    std::error_code code;
+    if (fs::read_symlink(path, code) == mark)
+        return;
+    fs::remove(path, code);
+    fs::create_symlink(mark, path, code);
 }
 
 } // namespace xk::xdp

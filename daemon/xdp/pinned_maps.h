@@ -1,41 +1,66 @@
 // SPDX-License-Identifier: MIT
 //
-// Which of the filter's maps outlive the daemon, and how those of the release before are taken over. Pins are in
+// The filter's maps that outlive the daemon, and how those of another release are taken over. Pins are in
 // DIR/maps<ABI>/. A map whose meaning and shape are still the same is pinned in the new directory too: both programs
-// then work with one map, and no packet falls between them. Of one of another size the entries are copied. What has
-// another meaning is begun anew, and its content comes from elsewhere: bans from their file and from nftables, all else
+// then work with one map, and no packet falls between them. Of a map of another size the entries are copied. A map of
+// another meaning begins anew, and its content comes from elsewhere: bans from their file and from nftables, all else
 // from the configuration, the ruleset and the worker.
+//
+// An older release (a downgrade) cannot know what a newer one means by its maps. So each directory has marks, symbolic
+// links "since-NAME" to the ABI version from which on the map means what it means; a map whose mark is not newer than
+// the reader is taken over in the same way.
 //
 // The old pins go after the new filter is attached (Filter::detach_others()). A start that ends before it does all of
 // this again.
 #pragma once
 
-#include "daemon/xdp/filter.h"
+#include "protocol/base/result.h"
 
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 struct bpf_object;
 
 namespace xk::xdp {
 
-// The maps that outlive the daemon, by the name that the filter gives them.
+// Whether the filter's map of this name outlives the daemon.
 bool is_pinned(std::string_view name);
 
 std::string maps_directory(const std::string& pins);
-// Of our own layout but another size: where they are while they are replaced.
+// For pins of our own layout but another shape, while they are replaced.
 std::string misfits_directory(const std::string& pins);
 // Whether an entry of the directory for pins is one with maps, of whatever release.
 bool is_maps_directory(std::string_view name);
 
-// Before the object is loaded: pins what can stay as it is.
-void share_maps_of_before(const bpf_object* object, const std::string& pins);
-// After it: copies entries into the maps that could not be shared. `note` is told which of them begin anew.
-void copy_maps_of_before(const bpf_object* object, const std::string& pins,
-                         const std::function<void(const std::string&)>& note);
-// Pins in our own directory that libbpf does not take, because they have another shape, are moved aside, for
-// copy_maps_of_before(). How many.
-std::size_t move_misfits(const bpf_object* object, const std::string& pins);
+// One for each load of the object.
+class MapTakeover {
+  public:
+    using Note = std::function<void(const std::string&)>;
+
+    MapTakeover(const bpf_object* object, std::string pins);
+    ~MapTakeover();
+    MapTakeover(const MapTakeover&) = delete;
+    MapTakeover& operator=(const MapTakeover&) = delete;
+
+    // Before the object is loaded: moves aside what is no map of ours in shape, and pins what can stay as it is. An
+    // error is of a pin that can neither be opened nor moved.
+    Result<void> prepare();
+    // After it: copies entries into the maps that could not be shared. `note` is told of those that begin anew.
+    void finish(const Note& note);
+
+    struct Source;
+
+  private:
+    Result<void> move_misfits();
+    void write_mark(std::string_view name, unsigned since) const;
+
+    const bpf_object* object_;
+    std::string pins_;
+    std::vector<Source> sources_;
+    std::set<std::string_view> present_; // names of our own maps that fit
+};
 
 } // namespace xk::xdp

@@ -12,7 +12,7 @@
 namespace xk::xdp {
 namespace {
 
-// What the records of each kind are like.
+// The layout of each kind of record.
 struct Layout {
     authz::RecordKind kind;
     std::uint16_t version;
@@ -64,7 +64,7 @@ struct Ring::State {
 
     ~State() { ring_buffer__free(ring); }
 
-    static int take(void* self, void* data, std::size_t size) {
+    static int on_record(void* self, void* data, std::size_t size) {
         auto* const state = static_cast<State*>(self);
         const auto record = read_record({static_cast<const std::uint8_t*>(data), size});
         if (const auto* fault = std::get_if<RecordFault>(&record))
@@ -84,7 +84,7 @@ Ring::~Ring() = default;
 Result<Ring> Ring::open(Fd map) {
     auto state = std::make_unique<State>();
     state->map = std::move(map);
-    state->ring = ring_buffer__new(state->map.get(), State::take, state.get(), nullptr);
+    state->ring = ring_buffer__new(state->map.get(), State::on_record, state.get(), nullptr);
     if (state->ring == nullptr)
         return os_error("mapping the ring of records");
     return Ring(std::move(state));

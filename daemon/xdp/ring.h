@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The ring of records, as the worker reads it: a check of each header, one copy into types of our own, and the record
-// is given back only when its handler has returned, so that kill -9 in between loses nothing. Opening makes
-// bpf(2) calls and wants to be done before privileges go; reading makes none.
+// The worker's end of the ring of records. Each header is checked and the record copied once. The record's room is
+// given back only after its handler has returned, so that kill -9 in between loses nothing. Opening makes bpf(2) calls
+// and has to be done before privileges are dropped; reading makes none.
 #pragma once
 
 #include "daemon/authz/record.h"
@@ -24,7 +24,7 @@ enum class RecordFault {
     unknown,   // of a kind that this release does not know
 };
 
-// One record of the ring, as it lies there. Header, version and length are checked before anything else is read.
+// Reads one record as it lies in the ring. Header, version and length are checked before anything else is read.
 std::variant<authz::Record, RecordFault> read_record(ByteView bytes);
 
 class Ring {

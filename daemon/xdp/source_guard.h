@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// SourceGuard: what the filter may be told of protected ports and of the sources that have a grant, so that it drops
-// SYNs of all others at the NIC. SynGuard (syn_guard.h) is the real one and says what must hold; the unit tests have
-// another one, which needs no kernel.
+// SourceGuard writes protected ports and the sources that have a grant into the filter, which drops SYNs of all others
+// at the NIC. SynGuard (syn_guard.h) is the real one and states what must hold; the unit tests have another one, which
+// needs no kernel.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -29,11 +29,12 @@ class SourceGuard {
     // At any time.
     virtual void set_local(const std::set<Address>& addresses) = 0;
 
-    // Before a grant of this source that ends then. Where it cannot be written the guard is off for that long.
+    // Is called before a grant of this source is written; `end` is the grant's. Where the source cannot be written the
+    // guard is off until then.
     virtual void admit(const Address& source, BootTime end) = 0;
-    // After its grants: it has none that ends later than this.
+    // Is called after grants of this source ended: it has none that ends later than this.
     virtual void limit(const Address& source, BootTime end) = 0;
-    // Forgets whose time is over.
+    // Forgets sources whose time is over.
     virtual void expire(BootTime now) = 0;
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/xdp/syn_guard.h"
 
-#include "knock.skel.h"
+#include "daemon/xdp/abi_values.h"
+#include "daemon/xdp/map_access.h"
 
 #include <bpf/bpf.h>
 #include <sys/mman.h>
@@ -16,20 +17,10 @@ namespace {
 
 constexpr std::size_t kWordBits = 64;
 
-xk_address abi(const Address& address) {
-    xk_address out;
-    std::memcpy(out.bytes, address.bytes.data(), sizeof out.bytes);
-    return out;
-}
-
 std::uint64_t hash_of(const Address& address) {
     std::uint64_t halves[2];
     std::memcpy(halves, address.bytes.data(), sizeof halves);
     return xk_address_hash(halves[0], halves[1]);
-}
-
-std::uint64_t boot_ns(BootTime t) {
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, t.time_since_epoch().count()));
 }
 
 // The filter reads while we write: words are written whole.
@@ -76,11 +67,11 @@ void SynGuard::Unmap::operator()(xk_syn_guard* memory) const { ::munmap(memory, 
 SynGuard::SynGuard(Filter& filter, std::function<void(const std::string&)> note)
     : filter_(&filter), note_(std::move(note)) {}
 
-int SynGuard::known_fd() const { return filter_->map_fd(filter_->skeleton().maps.known_sources); }
+int SynGuard::known_fd() const { return filter_->map_fd(Map::known_sources); }
 
 Result<void> SynGuard::use(Filter& filter) {
     store_switch(false);
-    const int fd = filter.map_fd(filter.skeleton().maps.syn_guard);
+    const int fd = filter.map_fd(Map::syn_guard);
     void* const memory = ::mmap(nullptr, sizeof(xk_syn_guard), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
         return os_error("mapping the filter's guard of SYNs");
@@ -104,18 +95,12 @@ Result<void> SynGuard::begin(BootTime now) {
     switch_off();
     clear(memory_->known);
     std::map<Address, BootTime> before;
-    xk_address key, next;
-    for (const xk_address* at = nullptr; bpf_map_get_next_key(known_fd(), at, &next) == 0; at = &key) {
-        key = next;
-        Address source;
-        std::memcpy(source.bytes.data(), key.bytes, sizeof key.bytes);
-        std::uint64_t until = 0;
-        if (bpf_map_lookup_elem(known_fd(), &key, &until) == 0)
-            before[source] = BootTime(std::chrono::nanoseconds(static_cast<std::int64_t>(until)));
-    }
+    for (const xk_address& key : keys_of<xk_address>(known_fd()))
+        if (std::uint64_t until = 0; bpf_map_lookup_elem(known_fd(), &key, &until) == 0)
+            before[address_of(key)] = boot_time(until);
     for (const auto& [source, until] : before)
         if (until <= now)
-            (void)bpf_map_delete_elem(known_fd(), abi(source).bytes);
+            erase_entry(known_fd(), abi(source));
         else if (known_.emplace(source, until).second && ++counts_[xk_known_bit(hash_of(source))] == 1)
             set_bit(memory_->known, xk_known_bit(hash_of(source)), true);
     return {};
@@ -146,7 +131,7 @@ void SynGuard::set_ports(std::span<const PortRange> ports) {
 }
 
 Result<void> SynGuard::set_allowed(std::span<const Prefix> networks) {
-    const int fd = filter_->map_fd(filter_->skeleton().maps.allowed_networks);
+    const int fd = filter_->map_fd(Map::allowed_networks);
     xk_prefix key;
     while (bpf_map_get_next_key(fd, nullptr, &key) == 0)
         if (bpf_map_delete_elem(fd, &key) != 0)
@@ -177,7 +162,7 @@ void SynGuard::set_local(const std::set<Address>& addresses) {
                 slot = abi(address);
                 break;
             }
-    // Half an old address and half a new one is nobody's for the moment, or the packet goes on to nftables.
+    // The program may read between the two stores. It then finds an address of nobody, and the SYN goes on to nftables.
     for (std::size_t i = 0; i < slots.size(); ++i)
         if (std::memcmp(&memory_->local[i], &slots[i], sizeof none) != 0) {
             store_address(memory_->local[i], none);
@@ -197,8 +182,7 @@ bool SynGuard::write(const Address& source, BootTime until) {
 }
 
 void SynGuard::erase(const Address& source) {
-    const xk_address key = abi(source);
-    bpf_map_delete_elem(known_fd(), &key);
+    erase_entry(known_fd(), abi(source));
     const auto bit = xk_known_bit(hash_of(source));
     if (--counts_[bit] == 0)
         set_bit(memory_->known, bit, false);
@@ -220,7 +204,7 @@ void SynGuard::admit(const Address& source, BootTime end) {
 }
 
 void SynGuard::limit(const Address& source, BootTime end) {
-    // What cannot be written stays for longer, which is safe.
+    // A source that cannot be written stays for longer, which is safe.
     if (const auto known = known_.find(source); known != known_.end() && known->second > end + kRetransmissions)
         (void)write(source, end + kRetransmissions);
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// SynGuard: what the filter knows of protected ports, so that it may drop a SYN to one of them at the NIC: the ports,
-// this host's addresses, the allowed networks, and the sources that have a grant. nftables decides all the same; what
-// is said here must never be stricter than its rules. So a source is written down before its grant is, and stays for a
-// while after it; whoever changes the rules switches the guard off before and on afterwards; and where something could
-// not be written, it is off.
+// SynGuard writes into the filter what it needs to drop a SYN to a protected port at the NIC: the ports, this host's
+// addresses, the allowed networks, and the sources that have a grant. It must never be stricter than the rules of
+// nftables. So a source is written before its grant and stays for a while after it; the guard is off while the rules
+// change; and it is off while something could not be written.
 //
-// The maps are pinned and outlive us. A source carries the end of its time, so that it ends without a daemon too.
+// The maps are pinned and outlive the daemon. A source carries the end of its time, so that it ends without a daemon
+// too.
 #pragma once
 
 #include "bpf/abi.h"
@@ -27,17 +27,16 @@ namespace xk::xdp {
 
 class SynGuard final : public SourceGuard {
   public:
-    // For so long after its grant a source's SYNs pass: a connection that begins within the grant says its SYN again
-    // for 127 seconds (Linux, tcp_syn_retries 6), and longer than its time-out (120 seconds) no connection is
-    // remembered.
+    // A source's SYNs pass for so long after its grant. A connection that begins within the grant retransmits its SYN
+    // for 127 seconds (Linux, tcp_syn_retries 6), and connection tracking forgets it after 120 seconds.
     static constexpr std::chrono::seconds kRetransmissions{130};
 
-    // `note` is told when the guard has to go off, and when it is on again.
+    // `note` gets a line when the guard has to go off, and when it is on again.
     SynGuard(Filter& filter, std::function<void(const std::string&)> note);
 
-    // The pinned maps through another filter. Where they are others (somebody removed the pins), all is written anew.
+    // The filter was loaded anew. Its maps are the same, or new ones where somebody removed the pins; those are filled.
     Result<void> use(Filter& filter);
-    // Maps the memory, switches off, and reads back which sources a daemon before us knew.
+    // Maps the memory, switches the guard off, and reads the sources that a daemon before us wrote.
     Result<void> begin(BootTime now);
 
     void switch_off() override;

@@ -8,15 +8,22 @@
 #include "protocol/seal.h"
 
 #include "bpf/abi.h"
-#include "knock.skel.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <doctest/doctest.h>
 
 #include <linux/bpf.h>
 
+#include <cstdint>
+#include <cstring>
 #include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+struct bpf_map;
+struct bpf_program;
+struct knock_bpf;
+struct ring_buffer;
 
 namespace xk::test {
 
@@ -34,143 +41,54 @@ struct Verdict {
     std::optional<xk_packet_record> record; // pushed to the ring
 };
 
+struct MapShape {
+    std::string name;
+    std::uint32_t type = 0, key_size = 0, value_size = 0, most = 0, flags = 0;
+    bool operator==(const MapShape&) const = default;
+};
+
 class Filter {
   public:
-    explicit Filter(const std::function<void(xk_settings&)>& change = {}) : skeleton_(knock_bpf__open()) {
-        REQUIRE(skeleton_ != nullptr);
-        auto* settings =
-            const_cast<xk_settings*>(reinterpret_cast<const volatile xk_settings*>(&skeleton_->rodata->settings));
-        settings->knock_port = __builtin_bswap16(62201);
-        settings->knock_interval = 500'000'000;
-        settings->knock_burst = 32;
-        if (change)
-            change(*settings);
-        REQUIRE_MESSAGE(knock_bpf__load(skeleton_) == 0, "loading the filter (root?)");
-        ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.candidates), &Filter::take, this, nullptr);
-        REQUIRE(ring_ != nullptr);
-        add_local("192.0.2.1");
-        add_local("2001:db8::1");
-        publish(keys(), kSlot);
-    }
-    ~Filter() {
-        ring_buffer__free(ring_);
-        knock_bpf__destroy(skeleton_);
-    }
-    Filter(const Filter&) = delete;
-    Filter& operator=(const Filter&) = delete;
-
     static constexpr Slot kSlot = 56666666;
     static constexpr std::uint32_t kCredential = 3;
 
-    static const CredentialKeys& keys() {
-        static const CredentialKeys k = [] {
-            CredentialKeys made;
-            derive(made, Key{1}, wire::ServerId{2}, wire::CredentialId{3});
-            return made;
-        }();
-        return k;
-    }
+    // Our addresses are 192.0.2.1 and 2001:db8::1, the knock port is 62201, and the tag of kSlot is published.
+    explicit Filter(const std::function<void(xk_settings&)>& change = {});
+    ~Filter();
+    Filter(const Filter&) = delete;
+    Filter& operator=(const Filter&) = delete;
 
-    static std::vector<std::uint8_t> sealed(std::uint8_t seed = 0, Slot slot = kSlot) {
-        const RequestBytes request{seed};
-        const auto packet = seal(keys(), slot, hedged_nonce(keys().nonce, WallTime{}, request), request);
-        return {packet.begin(), packet.end()};
-    }
+    static const CredentialKeys& keys();
+    static std::vector<std::uint8_t> sealed(std::uint8_t seed = 0, Slot slot = kSlot);
 
     void publish(const CredentialKeys& k, Slot slot, std::uint64_t not_before = 0, std::uint64_t expires = ~0ull,
-                 std::uint32_t credential = kCredential) {
-        const GateKeys gate = gate_keys(k.gate, slot);
-        std::uint64_t tag;
-        std::memcpy(&tag, gate.tag.data(), sizeof tag);
-        xk_tag value{};
-        std::memcpy(value.mac_key, gate.mac_key.data(), sizeof value.mac_key);
-        value.not_before = not_before;
-        value.expires = expires;
-        value.slot = slot;
-        value.credential = credential;
-        update(skeleton_->maps.tags, tag, value);
-    }
-
-    void add_local(const char* text) { update(skeleton_->maps.local_addresses, abi(address(text)), std::uint32_t{1}); }
-    void ban(const char* text, std::uint64_t until = ~0ull) {
-        const Prefix prefix = Prefix::parse(text).value();
-        if (prefix.is_single()) {
-            update(skeleton_->maps.banned_addresses, abi(prefix.address), until);
-            skeleton_->bss->bans.addresses = skeleton_->bss->bans.addresses + 1;
-        } else {
-            update(skeleton_->maps.banned_networks, xk_prefix{prefix.length, abi(prefix.address)}, until);
-            skeleton_->bss->bans.networks = skeleton_->bss->bans.networks + 1;
-        }
-    }
+                 std::uint32_t credential = kCredential);
+    void add_local(const char* text);
+    void ban(const char* text, std::uint64_t until = ~0ull);
+    void count_bans(std::uint32_t addresses, std::uint32_t networks);
     // SYNs to tcp/22 of both addresses, from everybody. What the daemon itself writes: syn_guard_test.cpp.
-    void guard_ssh() {
-        xk_syn_guard guard;
-        std::memset(&guard, 0, sizeof guard);
-        guard.on = 1;
-        guard.ports[0] = 1u << 22;
-        for (const char* text : {"192.0.2.1", "2001:db8::1"}) {
-            std::uint64_t halves[2];
-            std::memcpy(halves, address(text).bytes.data(), sizeof halves);
-            guard.local[xk_guard_slot(xk_address_hash(halves[0], halves[1]), 0)] = abi(address(text));
-        }
-        update(skeleton_->maps.syn_guard, std::uint32_t{0}, guard);
-    }
-    void disable(std::uint32_t credential) { update(skeleton_->maps.credentials, credential, xk_credential{0, 1, 0}); }
+    void guard_ssh();
+    void disable(std::uint32_t credential);
+    void forward(bool on);
 
-    Verdict run(const Frame& frame, std::uint32_t repeat = 1) { return run(skeleton_->progs.xknock, frame, repeat); }
+    Verdict run(const Frame& frame, std::uint32_t repeat = 1);
     Verdict run(const FrameSpec& spec) { return run(build(spec)); }
     // As of an interface without Ethernet header.
-    Verdict run_bare(const Frame& packet) { return run(skeleton_->progs.xknock_ip, packet, 1); }
+    Verdict run_bare(const Frame& packet);
     Verdict run_bare(const FrameSpec& spec) { return run_bare(without_ethernet(build(spec))); }
 
-    void forward(bool on) { update(skeleton_->maps.forwarding, std::uint32_t{0}, std::uint32_t{on}); }
+    MapShape shape_of(const std::string& map) const;
 
     void stop_consuming() { consume_ = false; }
-    void consume() { ring_buffer__consume(ring_); }
+    void consume();
     std::size_t records() const { return records_; }
-    knock_bpf* skeleton() { return skeleton_; }
 
   private:
-    Verdict run(const bpf_program* program, const Frame& frame, std::uint32_t repeat) {
-        const auto before = counters();
-        record_.reset();
-        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
-                    .data_size_in = static_cast<__u32>(frame.size()), .repeat = static_cast<int>(repeat));
-        REQUIRE(bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0);
-        if (consume_)
-            ring_buffer__consume(ring_);
-        Verdict verdict;
-        verdict.action = static_cast<int>(options.retval);
-        const auto after = counters();
-        for (int i = 0; i < XK_COUNTERS; ++i)
-            for (auto n = before[static_cast<std::size_t>(i)]; n < after[static_cast<std::size_t>(i)]; ++n)
-                verdict.counters.push_back(i);
-        verdict.record = record_;
-        return verdict;
-    }
+    Verdict run(const bpf_program* program, const Frame& frame, std::uint32_t repeat);
     template <typename K, typename V>
-    void update(bpf_map* map, const K& key, const V& value) {
-        REQUIRE(bpf_map__update_elem(map, &key, sizeof key, &value, sizeof value, BPF_ANY) == 0);
-    }
-
-    std::vector<std::uint64_t> counters() {
-        const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
-        std::vector<std::uint64_t> sums(XK_COUNTERS), each(cpus);
-        for (std::uint32_t i = 0; i < XK_COUNTERS; ++i) {
-            REQUIRE(bpf_map__lookup_elem(skeleton_->maps.counters, &i, sizeof i, each.data(), 8 * cpus, 0) == 0);
-            for (const auto n : each)
-                sums[i] += n;
-        }
-        return sums;
-    }
-
-    static int take(void* self, void* data, std::size_t size) {
-        REQUIRE(size == sizeof(xk_packet_record));
-        auto* filter = static_cast<Filter*>(self);
-        filter->record_ = *static_cast<const xk_packet_record*>(data);
-        ++filter->records_;
-        return 0;
-    }
+    void update(bpf_map* map, const K& key, const V& value);
+    std::vector<std::uint64_t> counters();
+    static int on_record(void* self, void* data, std::size_t size);
 
     knock_bpf* skeleton_;
     ring_buffer* ring_ = nullptr;

@@ -95,7 +95,7 @@ inline Frame build(const FrameSpec& s) {
     return f;
 }
 
-// Of a frame without VLAN tags.
+// The frame must have no VLAN tags.
 inline Frame without_ethernet(const Frame& frame) { return {frame.begin() + 14, frame.end()}; }
 
 } // namespace xk::test

@@ -2,12 +2,11 @@
 //
 // The packet table: at least one row for every exit of the filter and for every shape of header.
 #include "filter.h"
+#include "own_network.h"
 
 #include "protocol/base/fd.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -49,6 +48,35 @@ void expect_dropped(Filter& filter, const FrameSpec& spec, int counter, const ch
 
 } // namespace
 
+TEST_CASE("the verifier takes both programs") {
+    const Filter filter; // fails the test where they do not load
+    CHECK(filter.records() == 0);
+}
+
+TEST_CASE("every map has the shape that the daemon counts on") {
+    Filter filter;
+    // Tables of the daemon's that are mostly empty are not allocated beforehand; the guard is mapped into its memory.
+    const std::uint32_t lazy = BPF_F_NO_PREALLOC;
+    const test::MapShape expected[] = {
+        {"tags", BPF_MAP_TYPE_HASH, 8, sizeof(xk_tag), XK_MAX_TAGS, lazy},
+        {"credentials", BPF_MAP_TYPE_ARRAY, 4, sizeof(xk_credential), XK_MAX_CREDENTIALS, 0},
+        {"seen", BPF_MAP_TYPE_LRU_HASH, sizeof(xk_seen), 8, XK_MAX_SEEN, 0},
+        {"local_addresses", BPF_MAP_TYPE_HASH, sizeof(xk_address), 4, XK_MAX_LOCAL, lazy},
+        {"banned_addresses", BPF_MAP_TYPE_HASH, sizeof(xk_address), 8, XK_MAX_BANNED_ADDRESSES, lazy},
+        {"banned_networks", BPF_MAP_TYPE_LPM_TRIE, sizeof(xk_prefix), 8, XK_MAX_BANNED_NETWORKS, lazy},
+        {"candidates", BPF_MAP_TYPE_RINGBUF, 0, 0, XK_RING_SIZE, 0},
+        {"counters", BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, XK_COUNTERS, 0},
+        {"syn_guard", BPF_MAP_TYPE_ARRAY, 4, sizeof(xk_syn_guard), 1, BPF_F_MMAPABLE},
+        {"known_sources", BPF_MAP_TYPE_HASH, sizeof(xk_address), 8, XK_MAX_KNOWN_SOURCES, lazy},
+        {"allowed_networks", BPF_MAP_TYPE_LPM_TRIE, sizeof(xk_prefix), 4, XK_MAX_ALLOWED_NETWORKS, lazy},
+        {"forwarding", BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0},
+    };
+    for (const test::MapShape& shape : expected) {
+        CAPTURE(shape.name);
+        CHECK(filter.shape_of(shape.name) == shape);
+    }
+}
+
 TEST_CASE("a genuine knock becomes one record that holds everything about it") {
     Filter filter;
     for (const FrameSpec& spec : {knock(), knock6()}) {
@@ -78,7 +106,7 @@ TEST_CASE("the MAC of the filter is libsodium's, whatever the bytes") {
         CHECK(filter.run(knock(static_cast<std::uint8_t>(i))).counters == std::vector<int>{XK_CANDIDATE});
 }
 
-TEST_CASE("what is not UDP to the knock port passes untouched and uncounted") {
+TEST_CASE("a packet that is not UDP to the knock port passes untouched and uncounted") {
     Filter filter;
     FrameSpec spec = knock();
     spec.destination_port = 62202;
@@ -146,7 +174,7 @@ TEST_CASE("without Ethernet header it is read from the IP header on, and only by
 
 namespace {
 
-// What becomes of a datagram at each exit for noise, and of what knows a tag.
+// Sends a datagram to each exit for noise, and some that know a tag.
 void expect_answers_pass(Filter& filter, bool pass) {
     const int action = pass ? XDP_PASS : XDP_DROP;
     static std::uint8_t seed = 100;
@@ -170,7 +198,7 @@ void expect_answers_pass(Filter& filter, bool pass) {
 
 } // namespace
 
-TEST_CASE("where the host forwards, what may be an answer passes, and nothing else") {
+TEST_CASE("where the host forwards, a possible answer passes, and nothing else") {
     Filter filter;
     expect_answers_pass(filter, false);
     filter.forward(true);
@@ -179,22 +207,99 @@ TEST_CASE("where the host forwards, what may be an answer passes, and nothing el
     expect_answers_pass(filter, false);
 }
 
-TEST_CASE("what may be an answer for a socket of this host passes") {
-    const Fd home(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-    REQUIRE(::unshare(CLONE_NEWNET) == 0); // where nobody else has the port
-    {
-        Filter filter;
-        for (const int port : {62202, 62201}) {
-            const Fd socket(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)); // of both families
-            sockaddr_in6 any{};
-            any.sin6_family = AF_INET6;
-            any.sin6_port = htons(static_cast<std::uint16_t>(port));
-            REQUIRE(::bind(socket.get(), reinterpret_cast<sockaddr*>(&any), sizeof any) == 0);
-            expect_answers_pass(filter, port == 62201);
-        }
-        expect_answers_pass(filter, false);
+namespace {
+
+const char* const kAddresses = "ip link set lo up && ip addr add 192.0.2.1/24 dev lo && "
+                               "ip addr add 192.0.2.9/24 dev lo && ip addr add 2001:db8::1/64 dev lo nodad && "
+                               "ip addr add 2001:db8::9/64 dev lo nodad";
+
+struct Name {
+    sockaddr_storage storage{};
+    socklen_t size = 0;
+    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+};
+
+Name name_of(const Address& address, std::uint16_t port) {
+    Name name;
+    if (address.is_v4()) {
+        sockaddr_in in{};
+        in.sin_family = AF_INET;
+        in.sin_port = htons(port);
+        std::memcpy(&in.sin_addr, address.bytes.data() + 12, sizeof in.sin_addr);
+        std::memcpy(&name.storage, &in, name.size = sizeof in);
+    } else {
+        sockaddr_in6 in{};
+        in.sin6_family = AF_INET6;
+        in.sin6_port = htons(port);
+        std::memcpy(&in.sin6_addr, address.bytes.data(), sizeof in.sin6_addr);
+        std::memcpy(&name.storage, &in, name.size = sizeof in);
     }
-    REQUIRE(::setns(home.get(), CLONE_NEWNET) == 0);
+    return name;
+}
+
+// Bound to one of our addresses, of that family alone; connected where there is a peer.
+Fd socket_at(const char* own, std::uint16_t port, const char* peer = nullptr, std::uint16_t peer_port = 0) {
+    const Name name = name_of(test::address(own), port);
+    Fd socket(::socket(name.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const int yes = 1;
+    if (name.storage.ss_family == AF_INET6)
+        REQUIRE(::setsockopt(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes) == 0);
+    REQUIRE(::bind(socket.get(), name.get(), name.size) == 0);
+    if (peer != nullptr) {
+        const Name other = name_of(test::address(peer), peer_port);
+        REQUIRE(::connect(socket.get(), other.get(), other.size) == 0);
+    }
+    return socket;
+}
+
+FrameSpec noise(bool v4) {
+    FrameSpec spec = v4 ? knock() : knock6();
+    spec.payload.assign(100, 7);
+    return spec;
+}
+
+} // namespace
+
+TEST_CASE("a possible answer for a socket of this host passes") {
+    const test::OwnNetwork network(kAddresses);
+    Filter filter;
+    for (const int port : {62202, 62201}) {
+        const Fd socket(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)); // of both families
+        const Name any = name_of(Address{}, static_cast<std::uint16_t>(port));
+        REQUIRE(::bind(socket.get(), any.get(), any.size) == 0);
+        expect_answers_pass(filter, port == 62201);
+    }
+    expect_answers_pass(filter, false);
+}
+
+TEST_CASE("a socket of one family and one address of ours waits for nothing at another") {
+    const test::OwnNetwork network(kAddresses);
+    Filter filter;
+    filter.add_local("192.0.2.9");
+    filter.add_local("2001:db8::9");
+    for (const bool v4 : {true, false}) {
+        const Fd socket = socket_at(v4 ? "192.0.2.1" : "2001:db8::1", 62201);
+        expect(filter, noise(v4), XDP_PASS, {XK_LENGTH}, "for it");
+        expect_dropped(filter, noise(!v4), XK_LENGTH, "of the other family");
+        FrameSpec spec = noise(v4);
+        spec.destination = test::address(v4 ? "192.0.2.9" : "2001:db8::9");
+        expect_dropped(filter, spec, XK_LENGTH, "at another address of ours");
+    }
+}
+
+TEST_CASE("a connected socket waits for its peer alone") {
+    const test::OwnNetwork network(kAddresses);
+    Filter filter;
+    for (const bool v4 : {true, false}) {
+        const Fd socket = socket_at(v4 ? "192.0.2.1" : "2001:db8::1", 62201, v4 ? "192.0.2.7" : "2001:db8::7", 40000);
+        expect(filter, noise(v4), XDP_PASS, {XK_LENGTH}, "the peer");
+        FrameSpec spec = noise(v4);
+        spec.source = test::address(v4 ? "192.0.2.8" : "2001:db8::8");
+        expect_dropped(filter, spec, XK_LENGTH, "somebody else");
+        spec = noise(v4);
+        spec.source_port = 40001;
+        expect_dropped(filter, spec, XK_LENGTH, "another port of the peer");
+    }
 }
 
 TEST_CASE("VLAN tags up to two deep are understood, deeper ones pass") {
@@ -451,6 +556,34 @@ TEST_CASE("a banned source is dropped with whatever it sends") {
     spec = knock6();
     spec.source = test::address("2001:db8:bae::7");
     expect_dropped(filter, spec, XK_CANDIDATE, "outside");
+}
+
+TEST_CASE("a ban covers a packet of which nothing but the IP header is there") {
+    Filter filter;
+    filter.ban("192.0.2.7");
+    filter.ban("2001:db8::7");
+    for (const FrameSpec& spec : {knock(), knock6()}) {
+        test::Frame frame = build(spec);
+        const std::size_t header = 14u + (spec.source.is_v4() ? 20 : 40);
+        frame.resize(header);
+        CHECK(filter.run(frame).counters == std::vector<int>{XK_BANNED});
+        frame.resize(header - 1);
+        CHECK(filter.run(frame).counters.empty());
+    }
+}
+
+TEST_CASE("bans are looked up only while there are some of their kind") {
+    Filter filter;
+    filter.ban("192.0.2.7");
+    filter.ban("2001:db8::/32");
+    filter.count_bans(0, 1);
+    expect_dropped(filter, knock(), XK_CANDIDATE);
+    expect_dropped(filter, knock6(), XK_BANNED);
+    filter.count_bans(1, 0);
+    expect_dropped(filter, knock(1), XK_BANNED);
+    FrameSpec spec = knock6();
+    spec.payload = Filter::sealed(2);
+    expect_dropped(filter, spec, XK_CANDIDATE);
 }
 
 TEST_CASE("a ban that is over bans no more") {

@@ -1,63 +1,44 @@
 // SPDX-License-Identifier: MIT
 //
-// Maps of another release, or of another size, under the pins of this one: what they hold is found again.
+// Maps of another release, of another size, or of somebody else, under the pins of this one: what they hold is found
+// again, or the start says what is wrong.
+#include "pin_directory.h"
+
 #include "daemon/xdp/pinned_maps.h"
 
+#include "daemon/xdp/ban_filter.h"
 #include "daemon/xdp/maps.h"
+#include "daemon/xdp/pins.h"
 #include "daemon/xdp/syn_guard.h"
-#include "knock.skel.h"
+#include "protocol/base/fd.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <doctest/doctest.h>
-#include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <array>
 #include <filesystem>
+#include <functional>
+#include <set>
+#include <utility>
 
 using namespace xk;
+using test::PinDirectory;
+using xdp::Map;
 using namespace std::chrono_literals;
 
 namespace {
 
-class PinDirectory {
-  public:
-    PinDirectory() {
-        REQUIRE(::mkdtemp(path_) != nullptr);
-        REQUIRE(::mount("bpf", path_, "bpf", 0, nullptr) == 0);
-    }
-    ~PinDirectory() {
-        ::umount2(path_, MNT_DETACH);
-        ::rmdir(path_);
-    }
-    PinDirectory(const PinDirectory&) = delete;
-    PinDirectory& operator=(const PinDirectory&) = delete;
-    std::string pins() const { return std::string(path_) + "/xknock"; }
-
-  private:
-    char path_[32] = "/tmp/xk-pinned-maps.XXXXXX";
-};
-
-xdp::Filter load(const std::string& pins, std::vector<std::string>* notes = nullptr) {
-    xdp::FilterSettings settings;
-    settings.knock_port = 62201;
-    auto filter = xdp::Filter::load(settings, pins, [&](const std::string& note) {
-        if (notes == nullptr)
-            FAIL(note);
-        else
-            notes->push_back(note);
-    });
-    REQUIRE_MESSAGE(filter.has_value(), filter.error().message);
-    return *std::move(filter);
-}
-
-std::uint32_t id_of(int fd) {
+bpf_map_info info_of(int fd) {
     bpf_map_info info{};
     __u32 size = sizeof info;
     REQUIRE(bpf_obj_get_info_by_fd(fd, &info, &size) == 0);
-    return info.id;
+    return info;
 }
+std::uint32_t id_of(int fd) { return info_of(fd).id; }
 
 const Prefix kAddress = Prefix::parse("203.0.113.9").value(), kNetwork = Prefix::parse("2001:db8:9::/64").value();
 const BootTime kUntil(std::chrono::hours(100'000));
@@ -65,31 +46,31 @@ const xk_seen kSeen{0x7a67, 0x3ac0};
 
 // Bans, a disabled credential, a packet that was seen, a counter, a source that may begin connections.
 void fill(xdp::Filter& filter) {
-    REQUIRE(xdp::put_ban(filter, kAddress, kUntil));
-    REQUIRE(xdp::put_ban(filter, kNetwork, std::nullopt));
+    REQUIRE(xdp::ban_filter_of(filter)->put_ban(kAddress, kUntil));
+    REQUIRE(xdp::ban_filter_of(filter)->put_ban(kNetwork, std::nullopt));
     REQUIRE(xdp::set_disabled(filter, {false, true, false}));
     const std::uint64_t slot = 5;
-    REQUIRE(bpf_map_update_elem(filter.map_fd(filter.skeleton().maps.seen), &kSeen, &slot, BPF_ANY) == 0);
+    REQUIRE(bpf_map_update_elem(filter.map_fd(Map::seen), &kSeen, &slot, BPF_ANY) == 0);
     std::vector<std::uint64_t> each(static_cast<std::size_t>(libbpf_num_possible_cpus()), 3);
     const std::uint32_t counter = XK_BANNED;
-    REQUIRE(bpf_map_update_elem(filter.map_fd(filter.skeleton().maps.counters), &counter, each.data(), BPF_ANY) == 0);
+    REQUIRE(bpf_map_update_elem(filter.map_fd(Map::counters), &counter, each.data(), BPF_ANY) == 0);
     xdp::SynGuard guard(filter, [](const std::string& note) { FAIL(note); });
     REQUIRE(guard.begin(BootClock::now()));
     guard.admit(kAddress.address, BootClock::now() + 1h);
 }
 
 void check_found(xdp::Filter& filter) {
-    const authz::BanList bans = xdp::read_bans(filter);
+    const authz::BanList bans = xdp::ban_filter_of(filter)->read_bans();
     REQUIRE(bans.all().contains(kAddress));
     CHECK(bans.all().at(kAddress).until == kUntil);
     REQUIRE(bans.all().contains(kNetwork));
     CHECK_FALSE(bans.all().at(kNetwork).until);
     const std::uint32_t second = 1;
     xk_credential credential{};
-    REQUIRE(bpf_map_lookup_elem(filter.map_fd(filter.skeleton().maps.credentials), &second, &credential) == 0);
+    REQUIRE(bpf_map_lookup_elem(filter.map_fd(Map::credentials), &second, &credential) == 0);
     CHECK(credential.disabled == 1);
     std::uint64_t slot = 0;
-    REQUIRE(bpf_map_lookup_elem(filter.map_fd(filter.skeleton().maps.seen), &kSeen, &slot) == 0);
+    REQUIRE(bpf_map_lookup_elem(filter.map_fd(Map::seen), &kSeen, &slot) == 0);
     CHECK(slot == 5);
     CHECK(xdp::read_counters(filter).value()[XK_BANNED] == 3u * static_cast<unsigned>(libbpf_num_possible_cpus()));
     xdp::SynGuard guard(filter, [](const std::string& note) { FAIL(note); });
@@ -98,18 +79,17 @@ void check_found(xdp::Filter& filter) {
 }
 
 // The pin is then of a map of the same kind with room for so many, with what the old one held.
-void resize(xdp::Filter& filter, const std::string& pin, const char* name, std::uint32_t most,
-            std::uint32_t value_size = 0) {
-    bpf_map* const map = bpf_object__find_map_by_name(filter.skeleton().obj, name);
-    REQUIRE(map != nullptr);
-    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = bpf_map__map_flags(map));
-    const std::uint32_t size = value_size != 0 ? value_size : bpf_map__value_size(map);
-    const Fd other(bpf_map_create(bpf_map__type(map), nullptr, bpf_map__key_size(map), size, most, &options));
+void resize(xdp::Filter& filter, Map which, const std::string& pin, std::uint32_t most, std::uint32_t value_size = 0) {
+    const int map = filter.map_fd(which);
+    const bpf_map_info info = info_of(map);
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = info.map_flags);
+    const std::uint32_t size = value_size != 0 ? value_size : info.value_size;
+    const Fd other(bpf_map_create(static_cast<bpf_map_type>(info.type), nullptr, info.key_size, size, most, &options));
     REQUIRE(other);
-    std::vector<char> key(bpf_map__key_size(map)), value(4096);
+    std::vector<char> key(info.key_size), value(4096);
     if (value_size == 0)
-        for (const void* at = nullptr; bpf_map_get_next_key(bpf_map__fd(map), at, key.data()) == 0; at = key.data()) {
-            REQUIRE(bpf_map_lookup_elem(bpf_map__fd(map), key.data(), value.data()) == 0);
+        for (const void* at = nullptr; bpf_map_get_next_key(map, at, key.data()) == 0; at = key.data()) {
+            REQUIRE(bpf_map_lookup_elem(map, key.data(), value.data()) == 0);
             (void)bpf_map_update_elem(other.get(), key.data(), value.data(), BPF_ANY);
         }
     REQUIRE(::unlink(pin.c_str()) == 0);
@@ -122,43 +102,43 @@ TEST_CASE("maps of the same meaning and shape in another directory are shared, a
     const PinDirectory directory;
     std::uint32_t seen = 0;
     {
-        xdp::Filter before = load(directory.pins());
+        xdp::Filter before = directory.load();
         fill(before);
-        seen = id_of(before.map_fd(before.skeleton().maps.seen));
+        seen = id_of(before.map_fd(Map::seen));
     }
     std::filesystem::rename(xdp::maps_directory(directory.pins()), xdp::misfits_directory(directory.pins()));
-    xdp::Filter filter = load(directory.pins());
-    CHECK(id_of(filter.map_fd(filter.skeleton().maps.seen)) == seen); // no packet falls between two programs
+    xdp::Filter filter = directory.load();
+    CHECK(id_of(filter.map_fd(Map::seen)) == seen); // no packet falls between two programs
     check_found(filter);
     CHECK(std::filesystem::exists(xdp::misfits_directory(directory.pins()))); // until it is attached
     filter.detach_others({});
     CHECK_FALSE(std::filesystem::exists(xdp::misfits_directory(directory.pins())));
-    xdp::Filter again = load(directory.pins());
+    xdp::Filter again = directory.load();
     check_found(again);
 }
 
-TEST_CASE("of maps of another size the entries are copied, also when the start before died") {
+TEST_CASE("the entries of maps of another size are copied, also when the start before died") {
     const PinDirectory directory;
     const std::string maps = xdp::maps_directory(directory.pins());
     {
-        xdp::Filter before = load(directory.pins());
+        xdp::Filter before = directory.load();
         fill(before);
-        resize(before, maps + "/banned_addresses", "banned_addresses", 1000);
-        resize(before, maps + "/banned_networks", "banned_networks", 1000);
-        resize(before, maps + "/seen", "seen", 1024);
-        resize(before, maps + "/counters", "counters", 5);
-        resize(before, maps + "/known_sources", "known_sources", 1000);
+        resize(before, Map::banned_addresses, maps + "/banned_addresses", 1000);
+        resize(before, Map::banned_networks, maps + "/banned_networks", 1000);
+        resize(before, Map::seen, maps + "/seen", 1024);
+        resize(before, Map::counters, maps + "/counters", 5);
+        resize(before, Map::known_sources, maps + "/known_sources", 1000);
     }
     std::vector<std::string> notes;
     {
-        xdp::Filter filter = load(directory.pins(), &notes);
-        CHECK(notes.size() == 1);
+        xdp::Filter filter = directory.load(&notes);
+        CHECK(notes.empty());
         check_found(filter);
     }
     // Dead before it was attached: the new maps are there, and what they hold does not count yet.
     for (const char* name : {"banned_addresses", "seen"})
         REQUIRE(::unlink((maps + "/" + name).c_str()) == 0);
-    xdp::Filter filter = load(directory.pins());
+    xdp::Filter filter = directory.load();
     check_found(filter);
 }
 
@@ -166,24 +146,276 @@ TEST_CASE("a map whose values are of another size begins anew, and is named; the
     const PinDirectory directory;
     const std::string maps = xdp::maps_directory(directory.pins());
     {
-        xdp::Filter before = load(directory.pins());
+        xdp::Filter before = directory.load();
         fill(before);
-        resize(before, maps + "/tags", "tags", 1000, 8);
+        resize(before, Map::tags, maps + "/tags", 1000, 8);
     }
     std::vector<std::string> notes;
-    xdp::Filter filter = load(directory.pins(), &notes);
-    REQUIRE(notes.size() == 2);
-    CHECK(notes[1] == "the filter's map tags of another release has another layout and begins anew");
+    xdp::Filter filter = directory.load(&notes);
+    REQUIRE(notes.size() == 1);
+    CHECK(notes[0] == "the pinned map tags has another layout or meaning and begins anew");
     check_found(filter);
 }
 
-TEST_CASE("what a newer release means by its maps is not known here") {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uid_t kStranger = 65534;
+
+bool is_empty(xdp::Filter& filter) { return xdp::ban_filter_of(filter)->read_bans().all().empty(); }
+
+// A filter with content was there; the directory of its maps.
+std::string fill_before(const PinDirectory& directory) {
+    xdp::Filter before = directory.load();
+    fill(before);
+    return xdp::maps_directory(directory.pins());
+}
+
+Fd any_program() {
+    const bpf_insn pass[] = {{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, XDP_PASS},
+                             {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+    Fd fd(bpf_prog_load(BPF_PROG_TYPE_XDP, "any", "GPL", pass, std::size(pass), nullptr));
+    REQUIRE(fd);
+    return fd;
+}
+
+void check_refused(const PinDirectory& directory, const std::string& place, const std::string& why,
+                   const std::string& hint) {
+    const Error refused = directory.refusal();
+    CAPTURE(refused.message);
+    CAPTURE(refused.hint);
+    CHECK(refused.message.find(place) != std::string::npos);
+    CHECK(refused.message.find(why) != std::string::npos);
+    CHECK(refused.hint.find(hint) != std::string::npos);
+}
+
+} // namespace
+
+TEST_CASE("the next start takes every map as it is, and moves none") {
     const PinDirectory directory;
-    {
-        xdp::Filter before = load(directory.pins());
-        fill(before);
+    fill_before(directory);
+    std::set<std::uint32_t> ids[2];
+    for (auto& set : ids) {
+        xdp::Filter filter = directory.load();
+        check_found(filter);
+        for (int map = 0; map <= static_cast<int>(Map::forwarding); ++map)
+            set.insert(id_of(filter.map_fd(static_cast<Map>(map))));
     }
-    std::filesystem::rename(xdp::maps_directory(directory.pins()), directory.pins() + "/maps999");
-    xdp::Filter filter = load(directory.pins());
-    CHECK(xdp::read_bans(filter).all().empty());
+    CHECK(ids[0].size() == 12);
+    CHECK(ids[0] == ids[1]);
+    CHECK_FALSE(fs::exists(xdp::misfits_directory(directory.pins())));
+}
+
+TEST_CASE("maps of a newer release are taken over where their mark says that they still mean the same") {
+    const PinDirectory directory;
+    fs::rename(fill_before(directory), directory.pins() + "/maps999");
+    xdp::Filter filter = directory.load();
+    check_found(filter);
+    filter.detach_others({});
+    CHECK_FALSE(fs::exists(directory.pins() + "/maps999"));
+}
+
+TEST_CASE("maps of a newer release that mean something else, or without a mark, begin anew and are named") {
+    const PinDirectory directory;
+    fs::rename(fill_before(directory), directory.pins() + "/maps999");
+    const std::string newer = directory.pins() + "/maps999/since-";
+    for (const char* mark : {"3", "0", "", "1x", "-1", "99999999999999999999"}) {
+        CAPTURE(mark);
+        fs::remove(newer + "banned_addresses");
+        if (*mark != 0)
+            fs::create_symlink(mark, newer + "banned_addresses");
+        fs::remove_all(xdp::maps_directory(directory.pins()));
+        std::vector<std::string> notes;
+        xdp::Filter filter = directory.load(&notes);
+        CHECK(notes == std::vector<std::string>{
+                           "the pinned map banned_addresses has another layout or meaning and begins anew"});
+        const authz::BanList bans = xdp::ban_filter_of(filter)->read_bans();
+        CHECK_FALSE(bans.all().contains(kAddress));
+        CHECK(bans.all().contains(kNetwork));
+    }
+}
+
+TEST_CASE("an older release's maps come before those of a newer one that was never attached") {
+    const PinDirectory directory;
+    const std::string maps = fill_before(directory);
+    fs::rename(maps, directory.pins() + "/maps0");
+    {
+        xdp::Filter empty =
+            xdp::Filter::load(test::settings(), directory.pins() + "/dry-run", [](const auto&) {}).value();
+    }
+    fs::create_directory(directory.pins() + "/maps999");
+    for (const auto& entry : fs::directory_iterator(xdp::maps_directory(directory.pins() + "/dry-run")))
+        fs::rename(entry.path(), directory.pins() + "/maps999/" + entry.path().filename().string());
+    xdp::Filter filter = directory.load();
+    check_found(filter);
+}
+
+TEST_CASE("a directory whose number is none is nobody's, and its maps are not read") {
+    const PinDirectory directory;
+    fs::rename(fill_before(directory), directory.pins() + "/maps99999999999999999999");
+    xdp::Filter filter = directory.load();
+    CHECK(is_empty(filter));
+    filter.detach_others({});
+    CHECK(fs::exists(directory.pins() + "/maps99999999999999999999"));
+}
+
+TEST_CASE("half of the pins are taken over, and each one that is gone is named") {
+    const PinDirectory directory;
+    const std::string maps = fill_before(directory);
+    REQUIRE(::unlink((maps + "/tags").c_str()) == 0);
+    REQUIRE(::unlink((maps + "/local_addresses").c_str()) == 0);
+    std::vector<std::string> notes;
+    xdp::Filter filter = directory.load(&notes);
+    check_found(filter);
+    const std::string end = " is gone from " + directory.pins() + " and begins anew";
+    CHECK(notes == std::vector<std::string>{"the pinned map tags" + end, "the pinned map local_addresses" + end});
+    xdp::Filter again = directory.load(); // without a note
+}
+
+TEST_CASE("half of another release's pins, too") {
+    const PinDirectory directory;
+    const std::string maps = fill_before(directory);
+    REQUIRE(::unlink((maps + "/tags").c_str()) == 0);
+    REQUIRE(::unlink((maps + "/candidates").c_str()) == 0);
+    fs::rename(maps, directory.pins() + "/maps1");
+    std::vector<std::string> notes;
+    xdp::Filter filter = directory.load(&notes);
+    check_found(filter);
+    // ABI version 1 had another ring, so that nothing is known of one that is not there.
+    CHECK(notes ==
+          std::vector<std::string>{"the pinned map tags is gone from " + directory.pins() + " and begins anew"});
+}
+
+TEST_CASE("the ring of ABI version 1 is not read as ours") {
+    const PinDirectory directory;
+    const std::string maps = fill_before(directory);
+    fs::rename(maps, directory.pins() + "/maps1");
+    std::vector<std::string> notes;
+    xdp::Filter filter = directory.load(&notes);
+    CHECK(notes == std::vector<std::string>{"the pinned map candidates has another layout or meaning and begins anew"});
+    check_found(filter);
+}
+
+TEST_CASE("a pin that has the name of a map and is none is moved aside, named, and made anew") {
+    const Fd program = any_program();
+    LIBBPF_OPTS(bpf_map_create_opts, none);
+    const Fd array(bpf_map_create(BPF_MAP_TYPE_ARRAY, nullptr, 4, 8, 1, &none));
+    REQUIRE(array);
+    const std::vector<std::pair<const char*, std::function<void(const std::string&)>>> others = {
+        {"a map of another type", [&](const std::string& pin) { REQUIRE(bpf_obj_pin(array.get(), pin.c_str()) == 0); }},
+        {"a program", [&](const std::string& pin) { REQUIRE(bpf_obj_pin(program.get(), pin.c_str()) == 0); }},
+        {"a directory", [](const std::string& pin) { fs::create_directory(pin); }},
+        {"a link to nothing", [](const std::string& pin) { fs::create_symlink("nothing", pin); }},
+    };
+    for (const auto& [what, put] : others) {
+        CAPTURE(what);
+        const PinDirectory directory;
+        const std::string maps = fill_before(directory);
+        REQUIRE(::unlink((maps + "/tags").c_str()) == 0);
+        put(maps + "/tags");
+        std::vector<std::string> notes;
+        xdp::Filter filter = directory.load(&notes);
+        check_found(filter);
+        CHECK(notes == std::vector<std::string>{"the pinned map tags has another layout or meaning and begins anew"});
+        const std::uint64_t key = 1;
+        CHECK(bpf_map_update_elem(filter.map_fd(Map::tags), &key, std::array<char, sizeof(xk_tag)>{}.data(), 0) == 0);
+        filter.detach_others({});
+        CHECK_FALSE(fs::exists(xdp::misfits_directory(directory.pins())));
+        xdp::Filter again = directory.load();
+    }
+}
+
+TEST_CASE("a pin that has the name of the maps' directory is refused with the way out") {
+    const PinDirectory directory;
+    fs::create_directory(directory.pins());
+    REQUIRE(bpf_obj_pin(any_program().get(), xdp::maps_directory(directory.pins()).c_str()) == 0);
+    check_refused(directory, xdp::maps_directory(directory.pins()), "making the directory",
+                  "rm -r " + directory.pins());
+}
+
+TEST_CASE("pins of a stranger are refused, wherever they are") {
+    for (const std::string place : {"maps2/tags", "maps2/since-tags", "maps2", "link-eth0", "maps1/banned_addresses",
+                                    "maps999/x", "share-eth0", "dry-run/maps2"}) {
+        CAPTURE(place);
+        const PinDirectory directory;
+        fill_before(directory);
+        const std::string path = directory.pins() + "/" + place;
+        fs::create_directories(fs::path(path).parent_path());
+        if (!fs::exists(fs::symlink_status(path)))
+            REQUIRE(bpf_obj_pin(any_program().get(), path.c_str()) == 0);
+        REQUIRE(::lchown(path.c_str(), kStranger, kStranger) == 0);
+        check_refused(directory, "\"" + path + "\"", "belongs to user 65534", "rm -r " + path);
+        REQUIRE(::lchown(path.c_str(), 0, 0) == 0);
+        CHECK_FALSE(fs::exists(xdp::misfits_directory(directory.pins()))); // nothing was touched
+    }
+}
+
+TEST_CASE("a directory into which others can write is refused") {
+    for (const std::string place : {"", "/maps2", "/dry-run"})
+        for (const auto others : {fs::perms::group_write, fs::perms::others_write}) {
+            CAPTURE(place);
+            const PinDirectory directory;
+            fill_before(directory);
+            const std::string path = directory.pins() + place;
+            fs::create_directories(path);
+            fs::permissions(path, others, fs::perm_options::add);
+            check_refused(directory, "\"" + path + "\"", "can be written by others", "chmod go-w " + path);
+            fs::permissions(path, others, fs::perm_options::remove);
+            xdp::Filter filter = directory.load();
+            check_found(filter);
+        }
+}
+
+TEST_CASE("our own directories are not writable by others, whatever the umask") {
+    const mode_t before = ::umask(0);
+    const PinDirectory directory;
+    const std::string maps = fill_before(directory);
+    {
+        xdp::Filter filter = directory.load();
+        resize(filter, Map::seen, maps + "/seen", 1024);
+    }
+    xdp::Filter filter = directory.load();
+    ::umask(before);
+    for (const std::string& path : {directory.pins(), maps, xdp::misfits_directory(directory.pins())})
+        CHECK_MESSAGE(fs::status(path).permissions() == fs::perms::owner_all, path);
+    check_found(filter);
+}
+
+TEST_CASE("our own maps count more than those of a newer release that was never attached") {
+    const PinDirectory directory;
+    const std::string maps = fill_before(directory);
+    fs::create_directory(directory.pins() + "/maps999");
+    REQUIRE(bpf_obj_pin(directory.load().map_fd(Map::banned_networks),
+                        (directory.pins() + "/maps999/banned_addresses").c_str()) == 0);
+    fs::create_symlink("1", directory.pins() + "/maps999/since-banned_addresses");
+    xdp::Filter filter = directory.load(); // without a note
+    check_found(filter);
+}
+
+TEST_CASE("the directory's owner is trusted only where others could not have made it") {
+    const PinDirectory directory;
+    const std::string maps = fill_before(directory);
+    const fs::path above = fs::path(directory.pins()).parent_path();
+    for (const std::string& path : {directory.pins(), maps, maps + "/tags"})
+        REQUIRE(::chown(path.c_str(), kStranger, kStranger) == 0);
+    fs::permissions(above, fs::perms::all | fs::perms::sticky_bit); // as "mount -t bpf" leaves it
+    check_refused(directory, "\"" + directory.pins() + "\"", "belongs to user 65534", "rm -r " + directory.pins());
+    fs::permissions(above, static_cast<fs::perms>(0711)); // as the unit's tmpfiles leave it
+    xdp::Filter filter = directory.load();
+    check_found(filter);
+}
+
+TEST_CASE("a pin without a name of ours is left alone, whoever owns it") {
+    const PinDirectory directory;
+    fill_before(directory);
+    const std::string path = directory.pins() + "/theirs";
+    REQUIRE(bpf_obj_pin(any_program().get(), path.c_str()) == 0);
+    REQUIRE(::chown(path.c_str(), kStranger, kStranger) == 0);
+    xdp::Filter filter = directory.load();
+    check_found(filter);
+    filter.detach_others({});
+    REQUIRE(xdp::Filter::remove_pins(directory.pins()));
+    CHECK(fs::exists(path));
+    CHECK_FALSE(fs::exists(xdp::maps_directory(directory.pins())));
 }

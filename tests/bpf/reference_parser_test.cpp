@@ -115,7 +115,7 @@ Expected judge(const Frame& frame) {
     return judge_ip(frame, at + 2, in.u16(at));
 }
 
-// What has no Ethernet header says with its first four bits what it is.
+// Without Ethernet header the first four bits are the version.
 Expected judge_bare(const Frame& packet) { return judge_ip(packet, 0, packet.at(0) >> 4 == 4 ? 0x0800 : 0x86dd); }
 
 } // namespace

@@ -35,7 +35,7 @@ xk_packet_record good() {
     return record;
 }
 
-// Of `size` bytes, which may be fewer or more than the record has.
+// Reads `size` bytes, which may be fewer or more than the record has.
 std::variant<authz::Record, RecordFault> read(const xk_packet_record& record,
                                               std::size_t size = sizeof(xk_packet_record)) {
     std::vector<std::uint8_t> bytes(size);
@@ -99,7 +99,7 @@ TEST_CASE("a record of the release before, which had no header, is none of ours"
     CHECK(std::holds_alternative<RecordFault>(read(record)));
 }
 
-TEST_CASE("whatever the bytes, they are a record or a fault") {
+TEST_CASE("any bytes are a record or a fault") {
     std::mt19937 random(3);
     std::vector<std::uint8_t> bytes;
     for (int i = 0; i < 20'000; ++i) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/host.h"
 
+#include "daemon/xdp/hook_query.h"
 #include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/links.h"
-#include "daemon/xdp/presence.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor/bounded.h"
 #include "tools/knockctl/doctor/command.h"
@@ -39,7 +39,7 @@ void check_filter(const config::Config& config, const std::string& interface, co
     const auto say = [&](Severity severity, const std::string& message, const std::string& hint) {
         findings.push_back({severity, "interface", interface + ": " + message, hint});
     };
-    auto presence = xdp::look(interface, config.pin_directory);
+    auto presence = xdp::query_hook(interface, config.pin_directory);
     if (!presence)
         return say(Severity::problem, presence.error().message, presence.error().hint);
     if (presence->program != 0 && !presence->ours)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/xdp/presence.h"
+#include "daemon/xdp/hook_query.h"
 
+#include "daemon/xdp/pins.h"
+#include "protocol/base/fd.h"
 #include "protocol/base/quote.h"
 
 #include <bpf/bpf.h>
@@ -10,14 +12,14 @@
 
 namespace xk::xdp {
 
-Result<Presence> look(const std::string& interface, const std::string& pins) {
+Result<HookQuery> query_hook(const std::string& interface, const std::string& pins) {
     const auto ifindex = static_cast<int>(::if_nametoindex(interface.c_str()));
     if (ifindex == 0)
         return Error{"there is no interface " + in_quotes(interface), {}};
     LIBBPF_OPTS(bpf_xdp_query_opts, query);
     if (const int failure = bpf_xdp_query(ifindex, 0, &query); failure != 0)
         return os_error_of(failure, "asking what is attached to " + in_quotes(interface));
-    Presence found;
+    HookQuery found;
     if (query.attach_mode == XDP_ATTACHED_NONE)
         return found;
     // With several modes at once prog_id is 0, and each mode has its own.

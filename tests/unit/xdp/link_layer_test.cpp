@@ -20,7 +20,7 @@ TEST_CASE("interfaces whose packets begin with the IP header") {
         CHECK(link_layer_of(ARPHRD_NONE, kind).value() == LinkLayer::none);
 }
 
-TEST_CASE("what shows its packets in a shape that nobody here has read is refused, with its name and a way out") {
+TEST_CASE("an interface with unknown packets is refused, with its name and a way out") {
     CHECK_FALSE(link_layer_of(ARPHRD_NONE, "xfrm"));
     CHECK_FALSE(link_layer_of(ARPHRD_TUNNEL, "ipip"));
     CHECK_FALSE(link_layer_of(ARPHRD_SIT, "sit"));

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+//
+// The tags in the filter. All calls are a few microseconds for each tag; a failure is an Error and leaves the map as it
+// was for that tag.
+#pragma once
+
+#include "protocol/base/bytes.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/result.h"
+#include "protocol/wire.h"
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <vector>
+
+namespace xk::xdp {
+
+class Filter;
+
+struct PublishedTag {
+    wire::Tag tag{};
+    Bytes<wire::kMacKeySize> mac_key{};
+    std::uint64_t slot = 0;
+    std::uint32_t place = 0; // of the credential, in the map of credentials
+    BootTime not_before{};
+    BootTime expires{};
+};
+
+// The tags in the filter. This remembers which ones are there, so that a full publication can remove those that are not
+// in it.
+class Tags {
+  public:
+    explicit Tags(Filter& filter) : filter_(&filter) {}
+    // The same pinned map through another filter.
+    void use(Filter& filter) { filter_ = &filter; }
+
+    Result<void> add(const std::vector<PublishedTag>& tags);
+    // end_replacement() removes every tag that was not add()ed since begin_replacement().
+    void begin_replacement();
+    void end_replacement();
+    // The same for the tags of these places alone; the cost does not depend on the others.
+    void begin_replacement_of(const std::set<std::uint32_t>& places);
+    void end_replacement_of(const std::set<std::uint32_t>& places);
+    // Removes tags whose time is over.
+    void expire(BootTime now);
+    std::size_t count() const { return known_.size(); }
+
+  private:
+    using Key = std::uint64_t; // the tag's bytes as they stand in memory
+    struct Known {
+        BootTime expires;
+        bool is_current; // in the present publication
+    };
+    void load();
+    void erase(Key key);
+    void remember(std::uint32_t place, Key key);
+
+    Filter* filter_;
+    std::map<Key, Known> known_;
+    std::map<std::uint32_t, std::vector<Key>> by_place_; // may hold removed tags; none of a daemon before us
+    bool loaded_ = false;
+};
+
+} // namespace xk::xdp

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#include "filter.h"
+
+#include "knock.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+namespace xk::test {
+
+template <typename K, typename V>
+void Filter::update(bpf_map* map, const K& key, const V& value) {
+    REQUIRE(bpf_map__update_elem(map, &key, sizeof key, &value, sizeof value, BPF_ANY) == 0);
+}
+
+std::vector<std::uint64_t> Filter::counters() {
+    const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
+    std::vector<std::uint64_t> sums(XK_COUNTERS), each(cpus);
+    for (std::uint32_t i = 0; i < XK_COUNTERS; ++i) {
+        REQUIRE(bpf_map__lookup_elem(skeleton_->maps.counters, &i, sizeof i, each.data(), 8 * cpus, 0) == 0);
+        for (const auto n : each)
+            sums[i] += n;
+    }
+    return sums;
+}
+
+int Filter::on_record(void* self, void* data, std::size_t size) {
+    REQUIRE(size == sizeof(xk_packet_record));
+    auto* filter = static_cast<Filter*>(self);
+    filter->record_ = *static_cast<const xk_packet_record*>(data);
+    ++filter->records_;
+    return 0;
+}
+
+Filter::Filter(const std::function<void(xk_settings&)>& change) : skeleton_(knock_bpf__open()) {
+    REQUIRE(skeleton_ != nullptr);
+    auto* settings =
+        const_cast<xk_settings*>(reinterpret_cast<const volatile xk_settings*>(&skeleton_->rodata->settings));
+    settings->knock_port = __builtin_bswap16(62201);
+    settings->knock_interval = 500'000'000;
+    settings->knock_burst = 32;
+    if (change)
+        change(*settings);
+    REQUIRE_MESSAGE(knock_bpf__load(skeleton_) == 0, "loading the filter (root?)");
+    ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.candidates), &Filter::on_record, this, nullptr);
+    REQUIRE(ring_ != nullptr);
+    add_local("192.0.2.1");
+    add_local("2001:db8::1");
+    publish(keys(), kSlot);
+}
+Filter::~Filter() {
+    ring_buffer__free(ring_);
+    knock_bpf__destroy(skeleton_);
+}
+
+const CredentialKeys& Filter::keys() {
+    static const CredentialKeys k = [] {
+        CredentialKeys made;
+        derive(made, Key{1}, wire::ServerId{2}, wire::CredentialId{3});
+        return made;
+    }();
+    return k;
+}
+
+std::vector<std::uint8_t> Filter::sealed(std::uint8_t seed, Slot slot) {
+    const RequestBytes request{seed};
+    const auto packet = seal(keys(), slot, hedged_nonce(keys().nonce, WallTime{}, request), request);
+    return {packet.begin(), packet.end()};
+}
+
+void Filter::publish(const CredentialKeys& k, Slot slot, std::uint64_t not_before, std::uint64_t expires,
+                     std::uint32_t credential) {
+    const GateKeys gate = gate_keys(k.gate, slot);
+    std::uint64_t tag;
+    std::memcpy(&tag, gate.tag.data(), sizeof tag);
+    xk_tag value{};
+    std::memcpy(value.mac_key, gate.mac_key.data(), sizeof value.mac_key);
+    value.not_before = not_before;
+    value.expires = expires;
+    value.slot = slot;
+    value.credential = credential;
+    update(skeleton_->maps.tags, tag, value);
+}
+
+void Filter::add_local(const char* text) {
+    update(skeleton_->maps.local_addresses, abi(address(text)), std::uint32_t{1});
+}
+
+void Filter::ban(const char* text, std::uint64_t until) {
+    const Prefix prefix = Prefix::parse(text).value();
+    if (prefix.is_single()) {
+        update(skeleton_->maps.banned_addresses, abi(prefix.address), until);
+        skeleton_->bss->bans.addresses = skeleton_->bss->bans.addresses + 1;
+    } else {
+        update(skeleton_->maps.banned_networks, xk_prefix{prefix.length, abi(prefix.address)}, until);
+        skeleton_->bss->bans.networks = skeleton_->bss->bans.networks + 1;
+    }
+}
+
+void Filter::guard_ssh() {
+    xk_syn_guard guard;
+    std::memset(&guard, 0, sizeof guard);
+    guard.on = 1;
+    guard.ports[0] = 1u << 22;
+    for (const char* text : {"192.0.2.1", "2001:db8::1"}) {
+        std::uint64_t halves[2];
+        std::memcpy(halves, address(text).bytes.data(), sizeof halves);
+        guard.local[xk_guard_slot(xk_address_hash(halves[0], halves[1]), 0)] = abi(address(text));
+    }
+    update(skeleton_->maps.syn_guard, std::uint32_t{0}, guard);
+}
+
+void Filter::disable(std::uint32_t credential) {
+    update(skeleton_->maps.credentials, credential, xk_credential{0, 1, 0});
+}
+
+void Filter::count_bans(std::uint32_t addresses, std::uint32_t networks) {
+    skeleton_->bss->bans.addresses = addresses;
+    skeleton_->bss->bans.networks = networks;
+}
+
+void Filter::forward(bool on) { update(skeleton_->maps.forwarding, std::uint32_t{0}, std::uint32_t{on}); }
+
+Verdict Filter::run(const Frame& frame, std::uint32_t repeat) { return run(skeleton_->progs.xknock, frame, repeat); }
+Verdict Filter::run_bare(const Frame& packet) { return run(skeleton_->progs.xknock_ip, packet, 1); }
+
+Verdict Filter::run(const bpf_program* program, const Frame& frame, std::uint32_t repeat) {
+    const auto before = counters();
+    record_.reset();
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = static_cast<__u32>(frame.size()),
+                .repeat = static_cast<int>(repeat));
+    REQUIRE(bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0);
+    if (consume_)
+        ring_buffer__consume(ring_);
+    Verdict verdict;
+    verdict.action = static_cast<int>(options.retval);
+    const auto after = counters();
+    for (int i = 0; i < XK_COUNTERS; ++i)
+        for (auto n = before[static_cast<std::size_t>(i)]; n < after[static_cast<std::size_t>(i)]; ++n)
+            verdict.counters.push_back(i);
+    verdict.record = record_;
+    return verdict;
+}
+// As the kernel has it, not as the object says.
+MapShape Filter::shape_of(const std::string& map) const {
+    bpf_map_info info{};
+    __u32 size = sizeof info;
+    const int fd = bpf_object__find_map_fd_by_name(skeleton_->obj, map.c_str());
+    REQUIRE(bpf_obj_get_info_by_fd(fd, &info, &size) == 0);
+    return {map, info.type, info.key_size, info.value_size, info.max_entries, info.map_flags};
+}
+
+void Filter::consume() { ring_buffer__consume(ring_); }
+
+} // namespace xk::test

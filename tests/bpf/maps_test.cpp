@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: MIT
+//
+// The daemon's hand in the filter's maps: tags, bans, credentials, addresses, counters, and the ring's other end.
+#include "daemon/xdp/maps.h"
+
+#include "filter.h"
+#include "pin_directory.h"
+
+#include "daemon/xdp/ban_filter.h"
+#include "daemon/xdp/link_layer.h"
+#include "daemon/xdp/map_access.h"
+#include "daemon/xdp/ring.h"
+#include "daemon/xdp/tags.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <doctest/doctest.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <set>
+
+using namespace xk;
+using test::FrameSpec;
+using test::PinDirectory;
+using xdp::Map;
+using namespace std::chrono_literals;
+
+namespace {
+
+xdp::PublishedTag published(std::uint8_t first, std::uint32_t place, BootTime expires = BootTime(100h)) {
+    xdp::PublishedTag tag;
+    tag.tag = wire::Tag{first, 2, 3, 4, 5, 6, 7, 8};
+    for (std::size_t i = 0; i < tag.mac_key.size(); ++i)
+        tag.mac_key[i] = static_cast<std::uint8_t>(i);
+    tag.slot = 56'666'666u + first;
+    tag.place = place;
+    tag.not_before = BootTime(5s);
+    tag.expires = expires;
+    return tag;
+}
+
+// First bytes of the tags in the map.
+std::set<int> tags_in(xdp::Filter& filter) {
+    std::set<int> found;
+    for (const std::uint64_t key : xdp::keys_of<std::uint64_t>(filter.map_fd(Map::tags)))
+        found.insert(static_cast<int>(key & 0xff));
+    return found;
+}
+
+template <typename Value>
+std::optional<Value> value_of(int fd, const auto& key) {
+    Value value{};
+    if (bpf_map_lookup_elem(fd, &key, &value) != 0)
+        return std::nullopt;
+    return value;
+}
+
+// The counters of the program's exits that moved by one.
+std::vector<int> run(xdp::Filter& filter, const FrameSpec& spec) {
+    const auto before = xdp::read_counters(filter).value();
+    const test::Frame frame = build(spec);
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = static_cast<__u32>(frame.size()),
+                .repeat = 1);
+    REQUIRE(bpf_prog_test_run_opts(filter.program_fd(xdp::LinkLayer::ethernet), &options) == 0);
+    const auto after = xdp::read_counters(filter).value();
+    std::vector<int> moved;
+    for (std::size_t i = 0; i < after.size(); ++i)
+        if (after[i] == before[i] + 1)
+            moved.push_back(static_cast<int>(i));
+    return moved;
+}
+
+FrameSpec knock(std::uint8_t seed = 0) {
+    FrameSpec spec;
+    spec.payload = test::Filter::sealed(seed);
+    return spec;
+}
+
+// The tag and key of test::Filter's knocks.
+xdp::PublishedTag genuine(std::uint32_t place) {
+    const GateKeys gate = gate_keys(test::Filter::keys().gate, test::Filter::kSlot);
+    xdp::PublishedTag tag;
+    std::copy_n(gate.tag.begin(), tag.tag.size(), tag.tag.begin());
+    std::copy_n(gate.mac_key.begin(), tag.mac_key.size(), tag.mac_key.begin());
+    tag.slot = test::Filter::kSlot;
+    tag.place = place;
+    tag.expires = BootTime::max();
+    return tag;
+}
+
+void set_up(xdp::Filter& filter, xdp::Tags& tags) {
+    REQUIRE(xdp::set_local_addresses(filter, {test::address("192.0.2.1")}));
+    REQUIRE(xdp::set_disabled(filter, std::vector<bool>(8)));
+    REQUIRE(tags.add({genuine(3)}));
+}
+
+} // namespace
+
+TEST_CASE("a published tag is in the map with all that the program reads") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    REQUIRE(tags.add({published(1, 7)}));
+    const auto tag = value_of<xk_tag>(filter.map_fd(Map::tags), wire::Tag{1, 2, 3, 4, 5, 6, 7, 8});
+    REQUIRE(tag);
+    CHECK(tag->mac_key[0] == 0x0706050403020100u);
+    CHECK(tag->mac_key[1] == 0x0f0e0d0c0b0a0908u);
+    CHECK(tag->slot == 56'666'667u);
+    CHECK(tag->credential == 7);
+    CHECK(tag->not_before == 5'000'000'000u);
+    CHECK(tag->expires == 360'000'000'000'000u);
+    CHECK(tags.count() == 1);
+    auto early = published(2, 7);
+    early.not_before = BootTime(-1s); // before the boot
+    REQUIRE(tags.add({early}));
+    CHECK(value_of<xk_tag>(filter.map_fd(Map::tags), wire::Tag{2, 2, 3, 4, 5, 6, 7, 8})->not_before == 0);
+}
+
+TEST_CASE("a replacement takes away what is not published again, of a daemon before us too") {
+    const PinDirectory directory;
+    {
+        auto before = directory.load();
+        xdp::Tags tags(before);
+        REQUIRE(tags.add({published(1, 0), published(2, 0), published(3, 1)}));
+    }
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    tags.begin_replacement();
+    CHECK(tags_in(filter) == std::set<int>{1, 2, 3}); // each counts until the new ones do
+    REQUIRE(tags.add({published(2, 0), published(4, 1)}));
+    CHECK(tags_in(filter) == std::set<int>{1, 2, 3, 4});
+    tags.end_replacement();
+    CHECK(tags_in(filter) == std::set<int>{2, 4});
+    CHECK(tags.count() == 2);
+    tags.end_replacement();
+    CHECK(tags_in(filter) == std::set<int>{2, 4});
+}
+
+TEST_CASE("tags of a daemon before us stay with what is added to them") {
+    const PinDirectory directory;
+    {
+        auto before = directory.load();
+        REQUIRE(xdp::Tags(before).add({published(1, 0)}));
+    }
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    REQUIRE(tags.add({published(2, 0)}));
+    CHECK(tags.count() == 2);
+    tags.expire(BootTime(1000h)); // its time is not known here; the program looks at it
+    CHECK(tags_in(filter) == std::set<int>{1});
+    tags.begin_replacement();
+    tags.end_replacement();
+    CHECK(tags_in(filter).empty());
+}
+
+TEST_CASE("a replacement of some places leaves the others alone") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    REQUIRE(tags.add({published(1, 0), published(2, 0), published(3, 1), published(4, 2)}));
+    tags.begin_replacement_of({0, 2, 9});
+    REQUIRE(tags.add({published(2, 0), published(5, 0)}));
+    tags.end_replacement_of({0, 2, 9});
+    CHECK(tags_in(filter) == std::set<int>{2, 3, 5});
+    CHECK(tags.count() == 3);
+    // A tag that stayed still belongs to its place.
+    tags.begin_replacement_of({0});
+    tags.end_replacement_of({0});
+    CHECK(tags_in(filter) == std::set<int>{3});
+    REQUIRE(tags.add({published(1, 0)}));
+    tags.end_replacement_of({0, 1});
+    CHECK(tags_in(filter) == std::set<int>{1, 3});
+}
+
+TEST_CASE("tags that are over go") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    REQUIRE(tags.add({published(1, 0, BootTime(10s)), published(2, 0, BootTime(20s))}));
+    tags.expire(BootTime(10s) - 1ns);
+    CHECK(tags_in(filter) == std::set<int>{1, 2});
+    tags.expire(BootTime(10s));
+    CHECK(tags_in(filter) == std::set<int>{2});
+    CHECK(tags.count() == 1);
+    REQUIRE(tags.add({published(2, 0, BootTime(30s))})); // published again, for longer
+    tags.expire(BootTime(20s));
+    CHECK(tags_in(filter) == std::set<int>{2});
+}
+
+TEST_CASE("more tags than the map holds are an error, and what is in it stays") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    std::vector<xdp::PublishedTag> many(XK_MAX_TAGS + 1, published(1, 0));
+    for (std::uint32_t i = 0; i < many.size(); ++i) {
+        std::memcpy(many[i].tag.data(), &i, sizeof i);
+        many[i].place = i / 20; // a handful each
+    }
+    const auto full = tags.add(many);
+    REQUIRE_FALSE(full);
+    CHECK(full.error().message.find("writing the filter's tags: ") == 0);
+    CHECK(tags.count() == XK_MAX_TAGS);
+}
+
+TEST_CASE("a knock with a published tag is a candidate in the ring, which gives as many as are wanted") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    set_up(filter, tags);
+    auto ring = xdp::Ring::open(Fd(::dup(filter.ring_fd())));
+    REQUIRE(ring);
+    pollfd waiting{ring->poll_fd(), POLLIN, 0};
+    CHECK(::poll(&waiting, 1, 0) == 0);
+    for (std::uint8_t i = 0; i < 5; ++i)
+        CHECK(run(filter, knock(i)) == std::vector<int>{XK_CANDIDATE});
+    CHECK(::poll(&waiting, 1, 0) == 1);
+    std::vector<authz::Record> records;
+    const auto keep = [&](const authz::Record& record) { records.push_back(record); };
+    ring->consume(keep, 2);
+    REQUIRE(records.size() == 2);
+    CHECK(records[0].credential == 3);
+    CHECK(records[0].slot == test::Filter::kSlot);
+    CHECK(records[0].source == test::address("192.0.2.7"));
+    ring->consume(keep, 100);
+    CHECK(records.size() == 5);
+    ring->consume(keep, 100);
+    CHECK(records.size() == 5);
+    CHECK(ring->malformed() == 0);
+    CHECK(ring->unknown() == 0);
+    tags.begin_replacement();
+    tags.end_replacement();
+    CHECK(run(filter, knock(9)) == std::vector<int>{XK_TAG});
+}
+
+TEST_CASE("credentials are disabled one by one, and all behind the last one are") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    set_up(filter, tags);
+    REQUIRE(xdp::set_disabled(filter, {false, false, false, true}));
+    CHECK(run(filter, knock()) == std::vector<int>{XK_DISABLED});
+    REQUIRE(xdp::set_disabled(filter, {true, true, true, false}));
+    CHECK(run(filter, knock()) == std::vector<int>{XK_CANDIDATE});
+    REQUIRE(xdp::set_disabled(filter, {false, false, false}));
+    CHECK(run(filter, knock(1)) == std::vector<int>{XK_DISABLED});
+    const std::uint32_t last = XK_MAX_CREDENTIALS - 1;
+    CHECK(value_of<xk_credential>(filter.map_fd(Map::credentials), last)->disabled == 1);
+}
+
+TEST_CASE("the map of our addresses holds exactly those") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    const auto found = [&] {
+        std::set<Address> all;
+        for (const xk_address& key : xdp::keys_of<xk_address>(filter.map_fd(Map::local_addresses))) {
+            Address address;
+            std::memcpy(address.bytes.data(), key.bytes, 16);
+            all.insert(address);
+        }
+        return all;
+    };
+    const Address a = test::address("192.0.2.1"), b = test::address("192.0.2.2"), c = test::address("2001:db8::1");
+    for (const std::set<Address>& addresses : {std::set{a, b}, std::set{b, c}, std::set<Address>{}, std::set{c}}) {
+        REQUIRE(xdp::set_local_addresses(filter, addresses));
+        CHECK(found() == addresses);
+    }
+    std::set<Address> many;
+    for (unsigned i = 0; i <= XK_MAX_LOCAL; ++i)
+        many.insert(Address::v4(10, static_cast<std::uint8_t>(i >> 16), static_cast<std::uint8_t>(i >> 8),
+                                static_cast<std::uint8_t>(i)));
+    const auto full = xdp::set_local_addresses(filter, many);
+    REQUIRE_FALSE(full);
+    CHECK(full.error().message.find("writing the filter's local addresses: ") == 0);
+}
+
+TEST_CASE("the switch for forwarded flows reaches the program") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    for (const bool on : {true, false, true}) {
+        REQUIRE(xdp::set_forwarding(filter, on));
+        CHECK(value_of<std::uint32_t>(filter.map_fd(Map::forwarding), std::uint32_t{0}) == std::uint32_t{on});
+    }
+}
+
+TEST_CASE("bans of addresses and networks come and go, and count from their counts on") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    const auto bans = xdp::ban_filter_of(filter);
+    const Prefix one = Prefix::parse("192.0.2.7").value(), network = Prefix::parse("192.0.2.0/24").value();
+    REQUIRE(bans->put_ban(one, BootTime::max()));
+    CHECK(run(filter, knock()) == std::vector<int>{XK_TRANSIT}); // not counted yet
+    authz::BanList list;
+    list.add(one, {});
+    bans->set_ban_counts(list);
+    CHECK(filter.ban_counts().addresses == 1);
+    CHECK(filter.ban_counts().networks == 0);
+    CHECK(run(filter, knock()) == std::vector<int>{XK_BANNED});
+    bans->erase_ban(one);
+    CHECK(run(filter, knock()) == std::vector<int>{XK_TRANSIT});
+    REQUIRE(bans->put_ban(network, std::nullopt));
+    authz::BanList networks;
+    networks.add(network, {});
+    bans->set_ban_counts(networks);
+    CHECK(filter.ban_counts().addresses == 0);
+    CHECK(filter.ban_counts().networks == 1);
+    CHECK(run(filter, knock()) == std::vector<int>{XK_BANNED});
+    CHECK(bans->read_bans().all().size() == 1);
+    bans->erase_ban(network);
+    bans->erase_ban(network); // is not there any more
+    CHECK(run(filter, knock()) == std::vector<int>{XK_TRANSIT});
+    CHECK(bans->read_bans().all().empty());
+    REQUIRE(bans->put_ban(one, BootTime(1ns))); // over
+    bans->set_ban_counts(list);
+    CHECK(run(filter, knock()) == std::vector<int>{XK_TRANSIT});
+}
+
+TEST_CASE("a replacement of bans leaves exactly the new ones") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    const auto bans = xdp::ban_filter_of(filter);
+    const Prefix old = Prefix::parse("192.0.2.7").value(), kept = Prefix::parse("2001:db8::/32").value();
+    REQUIRE(bans->put_ban(old, std::nullopt));
+    REQUIRE(bans->put_ban(kept, BootTime(50h)));
+    authz::BanBook book;
+    const Prefix added = Prefix::parse("203.0.113.9").value();
+    book.set(kept, {{"admin", kept, BootTime(70h)}});
+    book.set(added, {{"admin", added, std::nullopt}});
+    REQUIRE(bans->replace_bans(book));
+    const auto left = bans->read_bans();
+    CHECK(left.all().size() == 2);
+    CHECK(left.all().at(kept).until == BootTime(70h));
+    CHECK_FALSE(left.all().at(added).until);
+    CHECK(filter.ban_counts().addresses == 1);
+    CHECK(filter.ban_counts().networks == 1);
+}
