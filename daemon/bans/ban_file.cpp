@@ -14,9 +14,9 @@
 namespace xk {
 namespace {
 
-// The file is written anew when it is mostly of the past.
+// The file is written anew when more than half of it, and so many lines, are history.
 constexpr std::size_t kSpareLines = 4096;
-// All claims that there may be, twice, each with the longest owner.
+// Room for twice as many claims as there may be, each with the longest owner.
 constexpr std::size_t kMaxSize = std::size_t{512} << 20;
 
 bool write_whole(const Fd& fd, std::string_view text) {
@@ -55,7 +55,7 @@ Result<std::optional<authz::BanBook>> BanFile::read() const {
         return std::optional<authz::BanBook>();
     auto book = authz::read_bans_text(*text, boot_);
     if (!book)
-        return Error{in_quotes(path_) + " makes no sense", {}};
+        return Error{in_quotes(path_) + " is damaged", {}};
     return std::optional(*std::move(book));
 }
 

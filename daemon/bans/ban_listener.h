@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// BanListener: whoever has to know at once who is banned, because they judge by it. The daemon's is the worker.
+// BanListener hears at once of every ban, because it judges by them. In the daemon it is the worker.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -14,7 +14,7 @@ namespace xk {
 class BanListener {
   public:
     virtual ~BanListener() = default;
-    // From now on, until then (none: for ever). Replaces what was said of this prefix before.
+    // The prefix is banned from now on, until `until` (none: for ever). This replaces an earlier ban of the prefix.
     virtual Result<void> on_banned(const Prefix& prefix, const std::optional<BootTime>& until) = 0;
     virtual Result<void> on_unbanned(const Prefix& prefix) = 0;
 };

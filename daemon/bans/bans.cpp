@@ -27,8 +27,8 @@ Result<void> Bans::adopt(BanFile file, const Now& now) {
     else if (has_file)
         book_ = **std::move(kept);
     book_.expire(now.boot);
-    // The file can lack what the disk did not take, or be of a release that had none; without it the filter's maps may
-    // be of a release whose maps cannot be read.
+    // A full disk may have kept bans out of the file. Without a file the earlier release may have had none, and its
+    // maps may have a layout that cannot be read.
     authz::BanList left = filter_->read_bans();
     left.expire(now.boot);
     std::map<Prefix, authz::Ban> unknown;
@@ -85,7 +85,7 @@ bool Bans::is_spared(const Prefix& prefix) const {
     return false;
 }
 
-// One more claim takes its place; an error where there is none.
+// Takes room for one more claim; an error where none is left.
 Result<void> Bans::take_room(Room& room, const Prefix& prefix, const Changes& changes) const {
     const auto changed = changes.find(prefix);
     const std::size_t claims = changed != changes.end() ? changed->second.size() : book_.claims_of(prefix).size();
@@ -103,7 +103,8 @@ Result<void> Bans::take_room(Room& room, const Prefix& prefix, const Changes& ch
     return {};
 }
 
-// The network where that is wanted and may be, else what was asked for.
+// The prefix to ban: the network around an address of IPv6 where the request wants that and it may be banned, else the
+// prefix itself.
 Result<Prefix> Bans::target_of(const Prefix& asked, const Request& request, const std::set<Address>& own_addresses,
                                Room& room, const Changes& changes) const {
     if (!asked.is_v4() && asked.length > request.ipv6_prefix) {
@@ -118,7 +119,8 @@ Result<Prefix> Bans::target_of(const Prefix& asked, const Request& request, cons
     return asked;
 }
 
-// Escaped here and nowhere else. A backslash stays, so that what is shown is the same owner when it is typed again.
+// Only this function escapes the text. A backslash stays as it is, so that an owner who is copied from a list of bans
+// and typed again is the same owner.
 std::string Bans::owner_of(const std::string& reason) {
     std::string owner = as_line(std::string_view(reason).substr(0, nft::kMaxComment));
     owner.resize(std::min(owner.size(), nft::kMaxComment));
@@ -145,10 +147,15 @@ Result<Bans::Banned> Bans::ban(const Request& request, const std::set<Address>& 
         at->second = authz::with_claim(std::move(at->second), claim);
         result.prefixes.push_back(*target);
     }
-    if (auto done = apply(std::move(changes), now); !done)
-        return done.error();
-    if (auto closed = parts_.grants.close_banned(list(), now); !closed)
-        return closed.error();
+    const auto before = apply(std::move(changes), now);
+    if (!before)
+        return before.error();
+    const auto reported = report_changes(*before);
+    const auto closed = parts_.grants.close_banned(list(), now);
+    if (!reported)
+        result.unfinished = reported.error();
+    else if (!closed)
+        result.unfinished = closed.error();
     return result;
 }
 
@@ -163,7 +170,7 @@ Result<std::size_t> Bans::unban(const std::vector<Prefix>& prefixes, const std::
             claims = authz::without_claims(std::move(claims), prefix, asked, owner);
             ended += before - claims.size();
         }
-    if (auto done = apply(std::move(changes), now); !done)
+    if (auto done = apply_and_report(std::move(changes), now); !done)
         return done.error();
     return ended;
 }
@@ -179,7 +186,7 @@ Result<std::size_t> Bans::unban_all(Family family, const std::optional<std::stri
         if (rest.size() != claims.size())
             changes.emplace(prefix, std::move(rest));
     }
-    if (auto done = apply(std::move(changes), now); !done)
+    if (auto done = apply_and_report(std::move(changes), now); !done)
         return done.error();
     return ended;
 }
@@ -193,17 +200,17 @@ void Bans::reconfigure(std::shared_ptr<const config::Config> config, const Now& 
             continue;
         lifted.push_back(prefix);
         changes[prefix] = {};
-        // Those that were banned by their network stay so alone, where nobody spares them.
+        // The addresses that were banned by this network are banned alone now, where the configuration permits that.
         for (const authz::BanClaim& claim : claims)
             if (claim.named != prefix && !is_spared(claim.named)) {
                 const auto at = changes.try_emplace(claim.named, book_.claims_of(claim.named)).first;
                 at->second = authz::with_claim(std::move(at->second), claim);
             }
     }
-    if (auto done = apply(std::move(changes), now); !done)
+    if (auto done = apply_and_report(std::move(changes), now); !done)
         return log::error(done.error());
     for (const Prefix& prefix : lifted)
-        spdlog::info("unbanned {}: gate.allow or gate.never_ban holds it now", prefix.text());
+        spdlog::info("unbanned {}: gate.allow or gate.never_ban contains it now", prefix.text());
 }
 
 } // namespace xk

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Bans: the bans, everywhere where they count at once: in nftables (not in gate mode "external", where the sets are
-// the admin's), in the filter at the NIC, with the worker, and as closed grants. Each owner of a ban has a time of its
-// own, and the longest is what counts in all of these places; a file keeps the owners for the next daemon.
+// Bans keeps the bans the same in all places: in nftables (not in gate mode "external", where the sets belong to the
+// administrator), in the filter at the NIC and in the worker; and it closes the grants of banned addresses. Each owner
+// of a ban has a time of its own, and the longest one counts in all places. A file keeps the owners for the next
+// daemon.
 //
-//   bans.cpp        who may be banned, by whom and for how long
-//   bans_apply.cpp  how a change comes about everywhere or nowhere
+//   bans.cpp        decides who may be banned, by whom and for how long
+//   bans_apply.cpp  makes a change everywhere or nowhere
 #pragma once
 
 #include "daemon/authz/ban_book.h"
@@ -29,7 +30,7 @@ namespace xk {
 
 class Bans {
   public:
-    // What they count in, and who hears of them; all of it must outlive them.
+    // The places of the bans. All of them must outlive this object.
     struct Parts {
         nft::Sets& sets;
         Grants& grants;
@@ -40,28 +41,29 @@ class Bans {
     Bans(Parts parts, std::unique_ptr<xdp::BanFilter> filter, std::shared_ptr<const config::Config> config)
         : parts_(parts), filter_(std::move(filter)), config_(std::move(config)) {}
 
-    // Another configuration counts from now on. Bans that meet what it allows are lifted.
+    // Another configuration counts from now on. Bans of networks that it allows or never bans are lifted.
     void reconfigure(std::shared_ptr<const config::Config> config, const Now& now);
-    // Another program counts from now on: its own switch for the look-ups is set.
+    // Another BPF program filters from now on. It learns how many bans there are, because it looks none up else.
     void bind_filter(std::unique_ptr<xdp::BanFilter> filter);
 
-    // Reads back the bans of a daemon before us: from its file, and what that lacks from the filter's pinned maps, with
-    // the owners that nftables shows beside the elements; without the file also those that nftables alone knows. A file
-    // of a newer release is an error. No path: nothing is kept.
+    // Reads back the bans of an earlier daemon from its file. Bans that the file lacks come from the filter's pinned
+    // maps, with the owners that nftables has as comments; without the file also bans that only nftables knows. A file
+    // of a newer release is an error.
     Result<void> adopt(BanFile file, const Now& now);
-    // Writes all of them into filter and nftables: at start, when the ruleset stands.
+    // Writes all bans into filter and nftables. To be called at the start, when the ruleset is there.
     Result<void> install(const Now& now);
-    // Those of nftables, as a part of the transaction that makes the ruleset anew. Nothing in mode "external".
+    // Adds all bans to the transaction that makes the ruleset anew. Adds nothing in mode "external".
     void write(nft::Transaction& transaction, const Now& now) const;
-    // Tells the listener of all of them.
+    // Reports all bans to the listener.
     Result<void> report_all() const;
 
-    // What one owner wants: no time is for ever. Addresses of IPv6 are banned by their network of `ipv6_prefix` bits,
-    // unless it holds what may not be banned: then alone.
+    // The request of one owner.
     struct Request {
         std::vector<Prefix> prefixes;
-        std::optional<std::chrono::seconds> time;
+        std::optional<std::chrono::seconds> time; // none: for ever
         std::string owner;
+        // An address of IPv6 is banned by its network of so many bits. It is banned alone where that network contains
+        // an address that may not be banned.
         unsigned ipv6_prefix = 128;
     };
     struct Refusal {
@@ -69,21 +71,24 @@ class Bans {
         Error error;
     };
     struct Banned {
-        std::vector<Prefix> prefixes; // what is banned now for those that were asked for
+        std::vector<Prefix> prefixes; // the prefixes or their networks, which are banned now
         std::vector<Refusal> refused;
+        // The bans count, but a step behind them failed: the listener does not know them, or grants stay open. It says
+        // which. The same request again takes these steps again.
+        std::optional<Error> unfinished;
     };
-    // Bans those that may be banned, all of them in one transaction, and gives back the others, with the reason. Not
-    // to be banned is what gate.allow allows, our own addresses, and everybody at once. A ban that its owner has
-    // already is prolonged, and never shortened.
+    // Bans in one transaction all prefixes that may be banned, and returns the others with a reason each. gate.allow,
+    // gate.never_ban, this host's own addresses and loopback may not be banned. A second ban by the same owner prolongs
+    // the first one and never shortens it. An error means that nothing changed.
     Result<Banned> ban(const Request& request, const std::set<Address>& own_addresses, const Now& now);
 
-    // Takes away the bans of this owner, or of all, in one transaction. How many.
+    // Lifts the bans of this owner, or of all owners, in one transaction. Returns how many.
     Result<std::size_t> unban(const std::vector<Prefix>& prefixes, const std::optional<std::string>& owner,
                               const Now& now);
     enum class Family { any, v4, v6 };
     Result<std::size_t> unban_all(Family family, const std::optional<std::string>& owner, const Now& now);
 
-    // Takes away what is over.
+    // Removes the bans that are over.
     void expire(const Now& now);
 
     const authz::BanBook& book() const { return book_; }
@@ -93,10 +98,10 @@ class Bans {
     static std::string owner_of(const std::string& reason);
 
   private:
-    // What the claims of some prefixes are to be.
+    // Some prefixes with the claims that they get, or had.
     using Changes = std::map<Prefix, authz::BanClaims>;
 
-    struct Room { // for more
+    struct Room { // how many more there may be
         std::size_t addresses, networks, claims;
     };
 
@@ -108,8 +113,10 @@ class Bans {
     bool in_nftables() const { return config_->gate_mode == config::GateMode::table; }
     void write_networks(nft::Transaction& transaction) const;
 
-    // Makes the changes, everywhere or nowhere.
-    Result<void> apply(Changes changes, const Now& now);
+    // Makes the changes everywhere, or nowhere and returns an error. Then the listener must hear of them.
+    Result<Changes> apply(Changes changes, const Now& now); // the claims from before
+    Result<void> report_changes(const Changes& before) const;
+    Result<void> apply_and_report(Changes changes, const Now& now);
     void write_changes(nft::Transaction& transaction, const Changes& before, const Now& now) const;
     Result<void> put_into_filter(const Changes& before);
     void take_from_filter(const Changes& before);
@@ -122,7 +129,7 @@ class Bans {
     std::shared_ptr<const config::Config> config_;
     authz::BanBook book_;
     BanFile file_;
-    bool networks_stale_ = false; // the sets hold networks whose ban is over: nftables did not take the change
+    bool networks_stale_ = false; // nftables did not take the end of a network's ban
 };
 
 } // namespace xk

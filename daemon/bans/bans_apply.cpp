@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How bans come about: in book, file, filter and nftables, all of it or nothing.
+// Makes bans in book, file, filter and nftables: in all of them or in none.
 #include "daemon/authz/ban_text.h"
 #include "daemon/bans/bans.h"
 #include "daemon/log.h"
@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kShortest{1}; // of a ban that ends: none would mean for ever
+constexpr std::chrono::seconds kShortest{1}; // 0 would mean a ban for ever
 
 std::optional<milliseconds> time_left(const authz::Ban& ban, BootTime now) {
     if (!ban.until)
@@ -59,9 +59,9 @@ void Bans::write_networks(nft::Transaction& transaction) const {
     nft::write_banned_networks(transaction, networks);
 }
 
-// The book comes first, then the file: from there on a daemon after us brings the changes about, if we do not. Bans
-// stand in the filter before nftables knows them, and leave it after.
-Result<void> Bans::apply(Changes changes, const Now& now) {
+// The book comes first, then the file: from there on the next daemon makes the changes if this one ends. A ban comes
+// into the filter before nftables and leaves it afterwards, so that the filter is never laxer.
+Result<Bans::Changes> Bans::apply(Changes changes, const Now& now) {
     Changes before;
     std::string lines;
     for (auto& [prefix, claims] : changes) {
@@ -73,7 +73,7 @@ Result<void> Bans::apply(Changes changes, const Now& now) {
         before.emplace(prefix, std::move(was));
     }
     if (before.empty())
-        return {};
+        return before;
     if (auto kept = file_.append(lines, book_); !kept)
         log::error(kept.error());
     nft::Transaction transaction;
@@ -83,15 +83,24 @@ Result<void> Bans::apply(Changes changes, const Now& now) {
         done = parts_.sets.commit(std::move(transaction));
     if (!done) {
         restore(before);
-        return done;
+        return done.error();
     }
     take_from_filter(before);
     for (const auto& [prefix, was] : before)
         report_event(prefix, was, now);
+    return before;
+}
+
+Result<void> Bans::report_changes(const Changes& before) const {
     for (const auto& [prefix, was] : before)
         if (auto sent = report(prefix); !sent)
-            return sent;
+            return std::move(sent).error().within("telling judgement of " + prefix.text());
     return {};
+}
+
+Result<void> Bans::apply_and_report(Changes changes, const Now& now) {
+    const auto before = apply(std::move(changes), now);
+    return before ? report_changes(*before) : Result<void>(before.error());
 }
 
 void Bans::write_changes(nft::Transaction& transaction, const Changes& before, const Now& now) const {
@@ -103,7 +112,7 @@ void Bans::write_changes(nft::Transaction& transaction, const Changes& before, c
         networks |= !prefix.is_single();
         gone += prefix.is_single() && book_.claims_of(prefix).empty();
     }
-    if (gone > list().addresses()) // less to write than to take away
+    if (gone > list().addresses()) // to write the rest anew takes fewer messages
         return write(transaction, now);
     for (const auto& [prefix, was] : before) {
         const auto old = authz::longest_of(was), is = authz::longest_of(book_.claims_of(prefix));
@@ -154,7 +163,7 @@ Result<void> Bans::report(const Prefix& prefix) const {
                                      : parts_.listener.on_banned(prefix, ban->second.until);
 }
 
-// What counts, for whoever keeps a history: a claim that changes neither time nor owner of the ban is no event.
+// A claim that changes neither the time nor the owner that counts is no event.
 void Bans::report_event(const Prefix& prefix, const authz::BanClaims& before, const Now& now) const {
     const auto was = authz::longest_of(before), is = authz::longest_of(book_.claims_of(prefix));
     if (was && is && was->until == is->until && was->reason == is->reason)
@@ -171,11 +180,11 @@ void Bans::expire(const Now& now) {
     for (const Prefix& prefix : over) {
         filter_->erase_ban(prefix);
         parts_.sink.on_event(event_of(authz::EventKind::unbanned, prefix, now));
-        (void)report(prefix); // a listener that is gone is noticed elsewhere
+        (void)report(prefix); // the loop notices a listener that is gone
     }
     if (!over.empty())
         filter_->set_ban_counts(list());
-    // The kernel ends the elements of addresses by itself.
+    // The kernel ends the elements of addresses by itself, and those of networks never.
     networks_stale_ |= std::ranges::any_of(over, [](const Prefix& p) { return !p.is_single(); });
     if (!networks_stale_ || !in_nftables())
         return;

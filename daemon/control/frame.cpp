@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kLengthSize = 4;
 constexpr timeval kPatience{10, 0};
-// For the reply: a reload of 10,000 devices on a busy machine answers nobody for ten seconds and more.
+// A reload of 10,000 devices on a busy machine keeps the daemon from every reply for ten seconds and more.
 constexpr timeval kReplyPatience{60, 0};
 
 Result<Fd> connect_to(const std::string& path) {
@@ -41,7 +41,7 @@ Result<Fd> connect_to(const std::string& path) {
     return os_error("connecting to " + in_quotes(path), "is xknockd running? systemctl status xknockd");
 }
 
-Result<std::string> ask_once(const std::string& socket_path, std::string_view json) {
+Result<std::string> send_request_once(const std::string& socket_path, std::string_view json) {
     auto fd = connect_to(socket_path);
     if (!fd)
         return fd.error();
@@ -50,7 +50,7 @@ Result<std::string> ask_once(const std::string& socket_path, std::string_view js
         const ssize_t n = ::send(fd->get(), rest.data(), rest.size(), MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR)
             continue;
-        // A daemon that refuses us may have closed already; what it said first can still be read.
+        // A daemon that refuses this client may have closed already. Its reply can still be read.
         if (n < 0 && errno == EPIPE)
             break;
         if (n < 0)
@@ -111,10 +111,10 @@ Result<std::string> ask(const std::string& socket_path, std::string_view json) {
         return Error{"the request is longer than " + std::to_string(kMaxRequest) + " bytes", {}};
     const auto deadline = BootClock::now() + std::chrono::seconds(kPatience.tv_sec);
     for (;;) {
-        auto reply = ask_once(socket_path, json);
+        auto reply = send_request_once(socket_path, json);
         if (!reply || !reply->starts_with(kTooMany) || BootClock::now() >= deadline)
             return reply;
-        // Each at a moment of its own, so that they do not all come again together.
+        // A random pause, so that the waiting clients do not all come again at the same moment.
         std::this_thread::sleep_for(std::chrono::milliseconds(20 + std::random_device{}() % 80));
     }
 }

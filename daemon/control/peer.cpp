@@ -21,7 +21,7 @@ bool is_member(int fd, const ucred& peer, gid_t group) {
     std::vector<gid_t> groups(64);
     socklen_t size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
     int failed = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size);
-    if (failed != 0 && errno == ERANGE) { // `size` now says how much it takes
+    if (failed != 0 && errno == ERANGE) { // the kernel stored the size that it needs
         groups.resize(size / sizeof(gid_t));
         failed = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size);
     }

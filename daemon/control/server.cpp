@@ -25,7 +25,7 @@ constexpr const char* kNoRole = R"({"error":"you may not talk to xknockd","hint"
 constexpr const char* kTooLong = R"({"error":"the request is too long","exit":1})";
 constexpr int kBacklog = 512; // connect() waits while it is full
 
-void say(int fd, std::string_view json) {
+void send_reply(int fd, std::string_view json) {
     const std::string out = frame(json);
     (void)!::send(fd, out.data(), out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -34,9 +34,9 @@ posix_acl_xattr_entry entry(unsigned tag, unsigned rights, std::uint32_t id = st
     return {htole16(static_cast<std::uint16_t>(tag)), htole16(static_cast<std::uint16_t>(rights)), htole32(id)};
 }
 
-// Whoever find_peer() gives a role can connect, and nobody else; acl(5), linux/posix_acl_xattr.h. root is named because
-// it may lack CAP_DAC_OVERRIDE (a hardened fail2ban does).
-Result<void> let_in(const std::string& path, const Groups& groups) {
+// Only users to whom find_peer() gives a role can connect; acl(5), linux/posix_acl_xattr.h. root is named because it
+// may lack CAP_DAC_OVERRIDE, as in a hardened fail2ban.
+Result<void> grant_access(const std::string& path, const Groups& groups) {
     constexpr unsigned kConnect = ACL_READ | ACL_WRITE;
     std::vector<posix_acl_xattr_entry> entries = {entry(ACL_USER_OBJ, kConnect), entry(ACL_USER, kConnect, 0),
                                                   entry(ACL_GROUP_OBJ, 0)};
@@ -62,7 +62,7 @@ Server::Server(std::string path, Fd listen, Groups groups, Handler handler)
 
 Result<void> Server::set_groups(Groups groups) {
     groups_ = groups;
-    return let_in(path_, groups);
+    return grant_access(path_, groups);
 }
 
 Result<Server> Server::open(const std::string& path, Groups groups, Handler handler) {
@@ -74,34 +74,35 @@ Result<Server> Server::open(const std::string& path, Groups groups, Handler hand
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd)
         return os_error("making the control socket");
-    ::unlink(path.c_str()); // of a daemon before us: the lock says that it is gone
+    ::unlink(path.c_str()); // an earlier daemon left it; the daemon's lock proves that it is gone
     if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return os_error("binding the control socket " + in_quotes(path));
-    if (auto done = let_in(path, groups); !done)
+    if (auto done = grant_access(path, groups); !done)
         return done.error();
     if (::listen(fd.get(), kBacklog) != 0)
         return os_error("opening the control socket " + in_quotes(path));
     return Server(path, std::move(fd), groups, std::move(handler));
 }
 
-std::size_t Server::readers(const std::list<Client>& clients) {
+std::size_t Server::count_readers(const std::list<Client>& clients) {
     return static_cast<std::size_t>(
         std::count_if(clients.begin(), clients.end(), [](const Client& c) { return c.peer.role == Role::reader; }));
 }
 
 void Server::accept(const std::function<void(int)>& watch) {
-    // Not more at once than can wait: who connects in a loop must not keep the daemon here.
+    // A program that connects in a loop must not keep the daemon here.
     for (std::size_t i = 0; i < kMaxWaiting; ++i) {
         Fd fd(::accept4(listen_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!fd)
             break;
         const Peer peer = find_peer(fd.get(), groups_);
         if (peer.role == Role::none) {
-            say(fd.get(), kNoRole);
+            send_reply(fd.get(), kNoRole);
             continue;
         }
-        if (waiting_.size() >= kMaxWaiting || (peer.role == Role::reader && readers(waiting_) >= kMaxWaitingReaders)) {
-            say(fd.get(), kTooMany);
+        if (waiting_.size() >= kMaxWaiting ||
+            (peer.role == Role::reader && count_readers(waiting_) >= kMaxWaitingReaders)) {
+            send_reply(fd.get(), kTooMany);
             continue;
         }
         waiting_.push_back({std::move(fd), peer, {}, {}, {}, {}});
@@ -110,7 +111,7 @@ void Server::accept(const std::function<void(int)>& watch) {
 }
 
 void Server::admit(const std::function<void(int)>& watch) {
-    std::size_t reading = readers(clients_);
+    std::size_t reading = count_readers(clients_);
     for (auto next = waiting_.begin(); next != waiting_.end() && clients_.size() < kMaxClients;) {
         const auto client = next++;
         if (client->peer.role == Role::reader && reading >= kMaxReaders)
@@ -122,7 +123,7 @@ void Server::admit(const std::function<void(int)>& watch) {
     }
 }
 
-std::list<Server::Client>::iterator Server::find(int fd) {
+std::list<Server::Client>::iterator Server::find_client(int fd) {
     return std::find_if(clients_.begin(), clients_.end(), [&](const Client& c) { return c.fd.get() == fd; });
 }
 
@@ -132,27 +133,27 @@ bool Server::wants_write(int fd) const {
 }
 
 bool Server::serve(int fd) {
-    const auto client = find(fd);
+    const auto client = find_client(fd);
     if (client == clients_.end())
         return false;
     bool goes_on = true;
     if (!client->is_answered())
-        goes_on = read(*client);
+        goes_on = read_request(*client);
     else if (client->rest)
-        make(*client);
+        make_piece(*client);
     if (goes_on && !client->rest && !client->out.empty())
-        goes_on = write(*client);
+        goes_on = write_reply(*client);
     if (!goes_on)
         clients_.erase(client);
     return goes_on;
 }
 
-bool Server::read(Client& client) {
+bool Server::read_request(Client& client) {
     char chunk[16 * 1024];
     for (;;) {
         auto request = take_frame(client.in, kMaxRequest);
         if (!request) {
-            say(client.fd.get(), kTooLong);
+            send_reply(client.fd.get(), kTooLong);
             return false;
         }
         if (*request) {
@@ -171,7 +172,7 @@ bool Server::read(Client& client) {
     }
 }
 
-void Server::make(Client& client) {
+void Server::make_piece(Client& client) {
     const auto makers = std::count_if(clients_.begin(), clients_.end(), [](const Client& c) { return bool(c.rest); });
     const BootTime end = BootClock::now() + kPiece / makers;
     bool more = true;
@@ -183,14 +184,14 @@ void Server::make(Client& client) {
     set_frame_length(client.out);
 }
 
-// No more than the socket takes at once: who reads as fast as we write must not keep us here.
-bool Server::write(Client& client) {
+// One send() and no loop: a client that reads as fast as the daemon writes must not keep it here.
+bool Server::write_reply(Client& client) {
     const ssize_t n =
         ::send(client.fd.get(), client.out.data() + client.sent, client.out.size() - client.sent, MSG_NOSIGNAL);
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
     client.sent += static_cast<std::size_t>(n);
-    return client.sent < client.out.size(); // that was the one answer
+    return client.sent < client.out.size(); // a connection carries one reply
 }
 
 void Server::drop_idle(BootTime now) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The control socket's listening side. Who has no role cannot connect: an access control list on the socket names who
-// has one, so that the kernel refuses a stranger's loop of connections and it costs the daemon nothing. Who may say
-// what is decided by the kernel's word about the peer (peer.h) before a byte of it is read. No
-// client holds up the daemon: everything is non-blocking, bounded in size, number and idle time, and a long reply is
-// made in pieces.
+// The listening side of the control socket. A user without a role cannot connect: the socket's access control list
+// names everybody who has one, so the kernel refuses all others and their attempts cost the daemon nothing. The kernel
+// names the peer (peer.h), and its role is known before a byte of it is read. No client can hold up the daemon: nothing
+// blocks, size, number and idle time of clients are bounded, and a long reply is made in pieces.
 #pragma once
 
 #include "daemon/control/peer.h"
@@ -19,8 +18,8 @@
 
 namespace xk::control {
 
-// What a request is answered with: JSON that is there, and what adds the rest to it, a little more with each call. It
-// returns false when that was all.
+// The reply to a request: the JSON that is ready, and a function that appends the rest piece by piece. The function
+// returns false when the reply is whole.
 struct Answer {
     using Rest = std::function<bool(std::string& json)>;
 
@@ -31,38 +30,39 @@ struct Answer {
 
 class Server {
   public:
-    // As many are served at once; a reply can be large. Others wait for a place, so that a hundred programs that ask in
-    // one moment are all answered. Readers leave places of both kinds for who has to act.
+    // A reply can be large, so only so many clients are served at the same time. Others wait for a place, so that a
+    // hundred programs that ask at the same moment all get a reply. Readers cannot take all places of either kind,
+    // because an admin must always get one.
     static constexpr std::size_t kMaxClients = 16, kMaxReaders = 12;
     static constexpr std::size_t kMaxWaiting = 256, kMaxWaitingReaders = 128;
     static constexpr std::chrono::seconds kIdle{5};
 
-    // So long in one turn of the loop replies are made, of all clients together.
+    // The time in one turn of the loop for making replies, for all clients together.
     static constexpr std::chrono::microseconds kPiece{250};
 
-    // The answer to one request. A connection carries one.
+    // Returns the reply to a request. A connection carries one request.
     using Handler = std::function<Answer(const Peer&, const std::string& request)>;
 
-    // Binds `path` anew. Where its file system has no access control lists everybody can connect, and who has no role
-    // is told so and closed.
+    // Binds `path` and replaces what is there. Where the file system has no access control lists everybody can connect,
+    // and a client without a role gets an error and is closed.
     static Result<Server> open(const std::string& path, Groups groups, Handler handler);
 
     int listen_fd() const { return listen_.get(); }
     Result<void> set_groups(Groups groups);
 
-    // Takes what is there to accept, and gives places away; the callback lets the caller's loop watch the descriptor
-    // of a client that has one from now on.
+    // Accepts new clients and gives them places. The caller's loop has to watch each descriptor for which `watch` is
+    // called.
     void accept(const std::function<void(int fd)>& watch);
-    // After a client is gone: gives its place to one that waits.
+    // To be called when a client is gone: gives its place to one that waits.
     void admit(const std::function<void(int fd)>& watch);
 
-    // `fd` is ready. When it returns false the client is gone and its descriptor closed. Where a reply
-    // could not be written at once, wants_write() is true.
+    // To be called when `fd` is ready. False: the client is gone and its descriptor is closed. While a reply is not
+    // written wholly, wants_write() is true.
     bool serve(int fd);
     bool wants_write(int fd) const;
 
-    // Closes whoever has a place and took longer than kIdle to send his request, or to take the reply; their
-    // descriptors are gone then, and admit() is due.
+    // Closes clients that took longer than kIdle to send their request or to read the reply. Their descriptors are
+    // closed then, and admit() must be called.
     void drop_idle(BootTime now);
 
   private:
@@ -71,25 +71,25 @@ class Server {
         Peer peer;
         BootTime last;
         std::string in, out;
-        Answer::Rest rest;    // of `out`, which is not whole before
-        std::size_t sent = 0; // bytes of it
+        Answer::Rest rest;    // makes the rest of `out`; none when `out` is whole
+        std::size_t sent = 0; // bytes of `out`
 
         bool is_answered() const { return rest || !out.empty(); }
     };
     Server(std::string path, Fd listen, Groups groups, Handler handler);
-    std::list<Client>::iterator find(int fd);
-    static std::size_t readers(const std::list<Client>& clients);
-    // False: this client is done with, well or badly.
-    bool read(Client& client);
-    void make(Client& client);
-    bool write(Client& client);
+    std::list<Client>::iterator find_client(int fd);
+    static std::size_t count_readers(const std::list<Client>& clients);
+    // False: the client has to be closed.
+    bool read_request(Client& client);
+    bool write_reply(Client& client);
+    void make_piece(Client& client); // of a reply that is made in pieces
 
     std::string path_;
     Fd listen_;
     Groups groups_;
     Handler handler_;
     std::list<Client> clients_; // those with a place
-    std::list<Client> waiting_; // nobody reads from them yet
+    std::list<Client> waiting_; // those without a place; nothing is read from them
 };
 
 } // namespace xk::control

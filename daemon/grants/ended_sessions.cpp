@@ -29,7 +29,7 @@ Result<std::vector<nft::Sockets::Socket>> EndedSessions::list_sockets() {
     return std::move(list->sockets);
 }
 
-Result<std::vector<Session>> EndedSessions::find(const Wanted& wanted) {
+Result<std::vector<Session>> EndedSessions::find_sessions(const Wanted& wanted) {
     std::vector<Session> found;
     const auto sockets = list_sockets();
     if (!sockets)
@@ -49,46 +49,52 @@ bool EndedSessions::may_be_outgoing(std::uint16_t local_port) const {
            !listening_.contains(local_port);
 }
 
-// Sockets that are ended are gone with both ends; the kernel sent a reset for each, which connection tracking still let
-// through.
+// One error tells of all steps that failed, so that the operator reads everything that may live on.
+void EndedSessions::Ending::fail(Error error, std::string_view consequence) {
+    error = std::move(error).within(consequence);
+    if (!outcome.all)
+        error.message = outcome.all.error().message + "; " + error.message;
+    outcome.all = std::move(error);
+}
+
+// The kernel resets both ends of a socket that it ends. So sockets end before connection tracking forgets the session:
+// it lets the reset through.
 void EndedSessions::end_sockets(const Wanted& wanted, Ending& ending) {
-    const auto sockets = list_sockets();
-    if (!sockets) {
-        log::error(sockets.error()); // what connection tracking knows ends all the same
-        return;
-    }
+    auto sockets = list_sockets();
+    if (!sockets)
+        return ending.fail(std::move(sockets).error(), "sessions that connection tracking does not know may live on");
     for (const nft::Sockets::Socket& socket : *sockets) {
         if (!wanted(socket.session))
             continue;
         const Result<bool> done = ends_sockets() ? sockets_->end(socket) : Result<bool>(false);
         if (!done)
-            log::error(done.error());
+            log::error(done.error()); // the sets drop its packets
         if (done && *done)
             ending.gone.insert(socket.session.back);
         else
             ending.remaining.push_back({socket.session.there, socket.session.back});
         ending.reported.insert(socket.session.back);
-        ending.ended.push_back(socket.session);
+        ending.outcome.ended.push_back(socket.session);
     }
 }
 
 void EndedSessions::end_tracked(const std::vector<Session>& tracked, const Wanted& stays_shut, Ending& ending) {
     for (const Session& session : tracked) {
-        // Whichever side connection tracking saw first.
+        // Connection tracking may have seen either side first.
         const auto is_in = [&](const std::set<Tuple>& set) {
             return set.contains(session.back) || set.contains(session.there);
         };
         if (!is_in(ending.gone) && (session.there.protocol == IpProtocol::tcp || stays_shut(session)))
             ending.remaining.push_back({session.there, session.back});
         if (!session.over && !is_in(ending.reported))
-            ending.ended.push_back(session);
+            ending.outcome.ended.push_back(session);
     }
 }
 
-Result<void> EndedSessions::end_flows(const Wanted& wanted, Ending& ending) {
+void EndedSessions::end_flows(const Wanted& wanted, Ending& ending) {
     auto untracked = nft::list_flows(*sets_);
     if (!untracked)
-        return untracked.error();
+        return ending.fail(std::move(untracked).error(), "sessions without connection tracking may live on");
     for (const Tuple& flow : *untracked) {
         const Session session{flow, flow.reversed(), true, false, {}};
         if (!wanted(session))
@@ -98,28 +104,28 @@ Result<void> EndedSessions::end_flows(const Wanted& wanted, Ending& ending) {
             continue;
         ending.remaining.push_back({session.there, session.back});
         if (!ending.reported.contains(session.back))
-            ending.ended.push_back(session);
+            ending.outcome.ended.push_back(session);
     }
-    return {};
 }
 
-Result<std::vector<Session>> EndedSessions::end(const Wanted& wanted, const Wanted& stays_shut, bool has_table) {
+EndedSessions::Outcome EndedSessions::end_sessions(const Wanted& wanted, const Wanted& stays_shut, bool has_table) {
     Ending ending;
     end_sockets(wanted, ending);
     auto tracked = sessions_->find(wanted);
-    if (!tracked)
-        return tracked.error();
-    end_tracked(*tracked, stays_shut, ending);
+    if (tracked)
+        end_tracked(*tracked, stays_shut, ending);
+    else
+        ending.fail(std::move(tracked).error(), "sessions of hosts behind this one and sessions of UDP may live on");
     if (has_table)
-        if (auto done = end_flows(wanted, ending); !done)
-            return done.error();
-    // Before they are forgotten: a packet between the two would revive them.
-    auto done = has_table ? remember(std::move(ending.remaining), ending.flows) : Result<void>();
-    if (auto forgotten = sessions_->forget(*tracked); !forgotten)
-        return forgotten.error();
-    if (!done)
-        return done.error();
-    return std::move(ending.ended);
+        end_flows(wanted, ending);
+    // The sets come first: a packet between the two steps would revive a session that is forgotten already.
+    if (has_table)
+        if (auto done = remember(std::move(ending.remaining), ending.flows); !done)
+            ending.fail(std::move(done).error(), "sessions that ended may be taken up again");
+    if (tracked)
+        if (auto done = sessions_->forget(*tracked); !done)
+            ending.fail(std::move(done).error(), "connection tracking still knows sessions that ended");
+    return std::move(ending.outcome);
 }
 
 void EndedSessions::enter(const EndedSession& session, BootTime now) {
@@ -132,7 +138,7 @@ void EndedSessions::erase(const EndedSession& session) {
         without_connection_ -= !has_connection(session);
 }
 
-// The kernel takes out of the sets what said nothing for long: without this they would seem full.
+// The kernel removes elements of sessions that are silent for long. Without this the sets would seem full.
 Result<void> EndedSessions::read_back() {
     auto there = nft::list_ended(*sets_);
     if (!there)
@@ -146,8 +152,8 @@ Result<void> EndedSessions::read_back() {
     return {};
 }
 
-// What the sets did not take is forgotten by connection tracking all the same, so that nothing would find it a second
-// time: it goes with the next ones.
+// Connection tracking forgets a session even where the sets did not take it, so no later look finds it again. It is
+// kept here and written with the next ones.
 Result<void> EndedSessions::remember(std::vector<EndedSession> sessions, const std::vector<Tuple>& flows) {
     std::ranges::move(std::exchange(unwritten_, {}), std::back_inserter(sessions));
     auto done = write_ended(sessions, flows);
@@ -161,7 +167,7 @@ Result<void> EndedSessions::write_ended(std::span<const EndedSession> sessions, 
         if (auto done = read_back(); !done)
             return done;
     if (sessions.size() > nft::kMostEnded) {
-        spdlog::warn("{} of the sessions that end now are more than can be kept from being taken up again",
+        spdlog::warn("the sets of ended sessions are full: {} sessions that end now may be taken up again",
                      sessions.size() - nft::kMostEnded);
         sessions = sessions.first(nft::kMostEnded);
     }
@@ -174,7 +180,7 @@ Result<void> EndedSessions::write_ended(std::span<const EndedSession> sessions, 
     for (const Tuple& flow : flows)
         nft::remove_flow(transaction, flow);
     if (auto done = sets_->commit(std::move(transaction)); !done)
-        return std::move(done).error().within("keeping ended sessions from being taken up again");
+        return std::move(done).error().within("writing the sets of ended sessions");
     for (const EndedSession& session : older)
         erase(session);
     const BootTime now = BootClock::now();
@@ -183,7 +189,7 @@ Result<void> EndedSessions::write_ended(std::span<const EndedSession> sessions, 
     return {};
 }
 
-// Those that ended first give way, so that no more than `room` are left.
+// The sessions that ended first, as many as have to go so that `room` are left.
 std::vector<EndedSession> EndedSessions::oldest_beyond(std::size_t room) const {
     std::vector<EndedSession> older;
     if (known_.size() <= room)
@@ -202,17 +208,18 @@ Result<void> EndedSessions::adopt() {
     if (auto done = read_back(); !done)
         return done;
     nft::Transaction transaction;
-    write(transaction);
+    write_sets(transaction);
     return sets_->commit(std::move(transaction));
 }
 
-void EndedSessions::write(nft::Transaction& transaction) const {
+void EndedSessions::write_sets(nft::Transaction& transaction) const {
     nft::clear_ended(transaction);
     for (const auto& [session, since] : known_)
         nft::put_ended(transaction, session);
 }
 
-void EndedSessions::lift(nft::Transaction& transaction, const std::function<bool(const EndedSession&)>& wanted) const {
+void EndedSessions::lift_sessions(nft::Transaction& transaction,
+                                  const std::function<bool(const EndedSession&)>& wanted) const {
     if (without_connection_ == 0)
         return;
     for (const auto& [session, since] : known_)
@@ -220,7 +227,7 @@ void EndedSessions::lift(nft::Transaction& transaction, const std::function<bool
             nft::remove_ended(transaction, session);
 }
 
-void EndedSessions::forget(const std::function<bool(const EndedSession&)>& wanted) {
+void EndedSessions::forget_lifted(const std::function<bool(const EndedSession&)>& wanted) {
     std::erase_if(unwritten_, [&](const EndedSession& s) { return !has_connection(s) && wanted(s); });
     if (without_connection_ == 0)
         return;
@@ -232,12 +239,12 @@ void EndedSessions::forget(const std::function<bool(const EndedSession&)>& wante
         erase(session);
 }
 
-Result<void> EndedSessions::lift(const std::function<bool(const EndedSession&)>& wanted) {
+Result<void> EndedSessions::lift_sessions(const std::function<bool(const EndedSession&)>& wanted) {
     nft::Transaction transaction;
-    lift(transaction, wanted);
+    lift_sessions(transaction, wanted);
     if (auto done = sets_->commit(std::move(transaction)); !done)
         return done;
-    forget(wanted);
+    forget_lifted(wanted);
     return {};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The private data of a grant's element in its set: for each holder the credential's id (8 bytes) and the end of its
-// time (boot time in nanoseconds, 8 bytes, big-endian). From it the book is read back after a restart.
+// The user data of a grant's set element. For each holder it has the credential's id (8 bytes) and the end of the
+// holder's time (boot time in nanoseconds, 8 bytes, big-endian). After a restart the book is read back from it.
 #pragma once
 
 #include "daemon/authz/grant_book.h"
@@ -12,7 +12,7 @@
 namespace xk {
 
 std::vector<std::uint8_t> encode_holders(const std::vector<authz::Holder>& holders);
-// No holders where the bytes are not of this form: the element is somebody else's.
+// Returns no holders where the bytes have another form: no daemon wrote the element then.
 std::vector<authz::Holder> decode_holders(const std::vector<std::uint8_t>& data);
 
 } // namespace xk

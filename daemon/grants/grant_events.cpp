@@ -85,7 +85,8 @@ void GrantEvents::report_began(const GrantBook::Began& began) {
         listener->on_pinhole_began(began);
 }
 
-// One event for a grant, however many pinholes it has. One that began since the last report began with this time.
+// A grant gets one event, however many of its pinholes are prolonged. A grant that began since the last report gets
+// none, because the event of its beginning already has the longer time.
 void GrantEvents::report_prolonged(const Now& now) {
     std::set<Key> prolonged;
     for (const GrantBook::Prolonged& longer : grants_.take_prolonged())
@@ -106,7 +107,7 @@ void GrantEvents::adopt(const authz::Policy& policy) {
     }
 }
 
-// Ends first: what ended and began again since the last report is two grants.
+// Ends come first: what ended and began again since the last report is two grants.
 void GrantEvents::report(const authz::Policy& policy, const Now& now) {
     for (const GrantBook::Ended& ended : grants_.take_ended())
         report_ended(ended, now);
@@ -115,7 +116,7 @@ void GrantEvents::report(const authz::Policy& policy, const Now& now) {
     for (const GrantBook::Began& began : grants_.take_began()) {
         report_began(began);
         if (find_holder(grants_.book(), began.pinhole, began.credential) == nullptr)
-            continue; // it ended since, and no event said that it began
+            continue; // it is over already, and its end was not reported either
         if (const Key* const key = enter(began, policy))
             fresh.push_back(key);
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// GrantEvents: tells whoever wants to know that grants and pinholes began and ended. This is the one place that takes
-// the book's lists of what changed; report() is called after everything that changes grants and on every tick. So an
-// end by time is reported within a second, and all others at once.
+// GrantEvents reports that grants and pinholes began and ended. Only it takes the book's lists of changes. report() is
+// called after everything that changes grants and on every tick, so an end by time is reported within a second and
+// every other end at once.
 //
-// A grant is one credential at one service from one address, for as long as it holds any pinhole of it: a knock that
-// comes again, or that opens more of the service, begins no new one.
+// A grant is one credential at one service from one address. It lasts as long as the credential holds any pinhole of
+// the service from there. A second knock for the same service begins no new grant.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -18,13 +18,14 @@
 
 namespace xk {
 
-// For those who keep something of each pinhole. Called while nothing is being changed; it must not wait for anybody.
+// PinholeListener is for parts that keep something for each pinhole. Its functions are called while no change is under
+// way, and they must not block.
 class PinholeListener {
   public:
     virtual ~PinholeListener() = default;
-    // One holder has come to hold one pinhole; also reported of those that a daemon before us granted.
+    // One holder has come to hold one pinhole. Pinholes of an earlier daemon are reported too.
     virtual void on_pinhole_began(const authz::GrantBook::Began&) {}
-    // One holder has ceased to hold one pinhole, in whatever way.
+    // One holder has ceased to hold one pinhole, for any cause.
     virtual void on_pinhole_ended(const authz::GrantBook::Ended&) {}
 };
 
@@ -34,7 +35,7 @@ class GrantEvents {
 
     void add_listener(PinholeListener& listener) { listeners_.push_back(&listener); }
 
-    // What a daemon before us granted: these grants go on, and no event says that they began.
+    // Takes over the grants of an earlier daemon: they go on, so no event says that they begin.
     void adopt(const authz::Policy& policy);
     void report(const authz::Policy& policy, const Now& now);
 
@@ -47,7 +48,7 @@ class GrantEvents {
     };
     using Held = std::pair<authz::Pinhole, wire::CredentialId>;
 
-    // The grant, where this pinhole is the first of it.
+    // The grant of this pinhole, if the pinhole is its first; else null.
     const Key* enter(const authz::GrantBook::Began& began, const authz::Policy& policy);
     void report_ended(const authz::GrantBook::Ended& ended, const Now& now);
     void report_began(const authz::GrantBook::Began& began);
@@ -60,7 +61,7 @@ class GrantEvents {
     authz::EventSink& sink_;
     std::vector<PinholeListener*> listeners_;
     std::map<Key, Grant> open_;
-    std::map<Held, Key> held_; // its service may be gone from the configuration, or have another name, when it ends
+    std::map<Held, Key> held_; // kept because the service may be renamed or deleted before the grant ends
 };
 
 } // namespace xk

@@ -11,6 +11,8 @@ using authz::Answer;
 using authz::EndCause;
 using authz::PinholeChange;
 
+constexpr std::size_t kMostNamed = 4; // pinholes in an error
+
 } // namespace
 
 Grants::Grants(nft::Sets& sets, std::shared_ptr<const config::Config> config, Clock clock)
@@ -40,7 +42,7 @@ Grants::Done Grants::open_by_operator(const authz::GrantRequest& request, const 
     Done done = carry_out(permit, authz::kOperator, now);
     if (done.answer != Answer::waiting)
         return done;
-    // Whoever types it wants to see it done.
+    // The operator's reply must say what came of it, so their grant does not wait for the pause.
     auto applied = apply({}, now);
     done.answer = applied ? Answer::done : Answer::failed;
     if (!applied)
@@ -85,6 +87,13 @@ Grants::Done Grants::carry_out(const authz::Permit& permit, const wire::Credenti
         done.error = applied.error();
     }
     return done;
+}
+
+std::string Grants::text_of_some(const std::vector<PinholeChange>& changes) const {
+    std::string text;
+    for (std::size_t i = 0; i < changes.size() && i < kMostNamed; ++i)
+        text += (i == 0 ? "" : ", ") + text_of(changes[i].pinhole) + " for " + changes[i].pinhole.address.text();
+    return text + (changes.size() > kMostNamed ? " and " + std::to_string(changes.size() - kMostNamed) + " more" : "");
 }
 
 Grants::Done Grants::apply_closing(const std::vector<PinholeChange>& changes, const Now& now) {
@@ -139,7 +148,7 @@ Result<std::size_t> Grants::close_banned(const authz::BanList& bans, const Now& 
         if (bans.is_banned(pinhole.address, now.boot))
             changes.push_back({pinhole, {}, EndCause::banned});
     if (auto applied = apply(changes, now); !applied)
-        return applied.error();
+        return std::move(applied).error().within("closing " + text_of_some(changes));
     return changes.size();
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Grants: the grants, in the book and in the kernel at once. Every change is one nftables transaction; the book takes
-// it over when the kernel has, so that the two cannot differ by a failure. After a restart the book is read back from
-// the elements, which carry their holders.
+// Grants keeps the grants in the book and in the kernel. Every change is one nftables transaction. The book follows
+// only when the kernel has taken it, so no failure makes the two differ. After a restart the book is read back from the
+// elements, which carry their holders.
 //
-//   grants.cpp         requests: open and close
-//   grants_apply.cpp   how changes become a transaction, and which ones wait for it
-//   grants_sets.cpp    the sets: taking over, writing all anew, elements of strangers
-//   grants_rights.cpp  grants that end before their time, or do not get more of it
-//   grants_names.cpp   services, ports and names of pinholes, by the present configuration
+//   grants.cpp         opens and closes pinholes by request
+//   grants_apply.cpp   makes changes one transaction, and lets some of them wait for it
+//   grants_sets.cpp    takes the sets over, writes them anew, and removes foreign elements
+//   grants_rights.cpp  ends or shortens grants whose holders lost the right to them, and prolongs the others
+//   grants_names.cpp   names services, ports and pinholes by the present configuration
 #pragma once
 
 #include "daemon/authz/bans.h"
@@ -31,74 +31,75 @@ class Grants {
   public:
     using Clock = std::function<BootTime()>;
 
-    // `sets` must outlive it. `clock` says how long a transaction took.
+    // `sets` must outlive this object. `clock` measures how long a transaction takes.
     Grants(nft::Sets& sets, std::shared_ptr<const config::Config> config, Clock clock = &BootClock::now);
 
-    // Is told of every grant before the kernel is. It must outlive the grants.
+    // The filter must know a source before the kernel opens a pinhole for it. `guard` must outlive this object.
     void set_guard(xdp::SourceGuard& guard) { guard_ = &guard; }
 
-    // Another configuration counts from now on. Grants that it does not allow are closed, and none outlasts its user.
+    // Another configuration counts from now on. Grants that it does not allow are closed, and no grant ends later than
+    // its user's valid_until.
     Result<void> reconfigure(std::shared_ptr<const config::Config> config, const Now& now);
-    // Closes what nobody may hold any more by now: dates and hours. To be called once a second.
+    // Closes grants whose holders are outside of their dates or hours. To be called once a second.
     Result<void> end_barred(const Now& now);
 
-    // Reads back what a daemon before us granted.
+    // Reads back the grants of an earlier daemon.
     Result<void> adopt(const Now& now);
 
-    // What is to be opened in a pause (pace.h) waits here and is opened together at its end. `on_done` is told of each
-    // transaction that had such pinholes whether it was done; those of one that was not are shut.
+    // A pinhole that is to open in a pause (pace.h) waits, and all of them open together when the pause ends. `told` is
+    // called after each transaction that had such pinholes, with its success. Where it failed these pinholes are shut.
     void on_done(std::function<void(bool)> told) { on_done_ = std::move(told); }
-    // `opening` may add to the transaction that opens a pinhole; `opened` is told when it is done.
+    // `opening` may add to the transaction that opens a pinhole; `opened` is called when that transaction is done.
     using Opening = std::function<void(nft::Transaction&, const authz::Pinhole&)>;
     void on_open(Opening opening, std::function<void(const authz::Pinhole&)> opened);
     bool any_waiting() const { return !waiting_.empty(); }
     BootTime due() const { return pace_.due(book_.pinholes()); }
     void settle(const Now& now);
 
-    // By request of the worker; everything is checked again. What was done is for the log.
+    // For a request of the worker. Everything is checked again. All fields but `answer` are for the log.
     struct Done {
         authz::Answer answer = authz::Answer::failed;
-        std::string service; // names, of more than one with commas
+        std::string service; // names, separated by commas
         std::vector<authz::Pinhole> pinholes;
-        std::chrono::seconds lifetime{0}; // the longest of theirs
-        std::optional<Error> error;       // answer failed
+        std::chrono::seconds lifetime{0}; // the longest of the pinholes
+        std::optional<Error> error;       // why the answer is `failed`
     };
     Done open(const authz::GrantRequest& request, const authz::BanList& bans, const std::set<Address>& own_addresses,
               const Now& now);
     Done close(const authz::GrantRequest& request, const Now& now);
     Done close_all(std::uint32_t credential, const Now& now);
 
-    // By the operator, with the same checks but those of a user's rights.
+    // For the operator: the same checks without those of a user's rights.
     Done open_by_operator(const authz::GrantRequest& request, const authz::BanList& bans,
                           const std::set<Address>& own_addresses, const Now& now);
-    // By the operator, or because of a panic. The number of pinholes that were closed or narrowed.
+    // For the operator, or in a panic. These return how many pinholes were closed or lost a holder. After an error they
+    // may be called again: nothing that is closed is counted twice.
     Result<std::size_t> close_prefix(const Prefix& prefix, const Now& now,
                                      authz::EndCause cause = authz::EndCause::by_operator);
+    // An error names pinholes of banned addresses that stay open.
     Result<std::size_t> close_banned(const authz::BanList& bans, const Now& now);
     Result<std::size_t> close_credentials(const std::vector<wire::CredentialId>& credentials, const Now& now);
-    // Of everybody but the operator: in a panic.
+    // For a panic: closes every grant but those of the operator.
     Result<std::size_t> close_users(const Now& now);
 
-    // Forgets grants that are over, when the kernel is sure to have closed their pinholes.
+    // Forgets grants that are over, as soon as the kernel is sure to have closed their pinholes.
     void expire(BootTime now);
-    // All of them as they are to be, as a part of a transaction: with the time that is left by our clock. After the
-    // machine slept (the time-outs of elements stood still, ours did not), or where the sets were lost.
+    // Adds all grants to a transaction, with the time that is left by boot time. It is for sets that were lost, and for
+    // a machine that slept: the kernel's time-outs stand still then, and boot time does not.
     void write(nft::Transaction& transaction, const Now& now);
-    // That transaction is over, whether it was `done` or not; its time-outs were worked out for this moment. Where it
-    // was not, what waited goes on to wait.
+    // The transaction of write() is over. `since` is the moment from which its time-outs were computed. Where it
+    // failed, the pinholes that waited go on waiting.
     void was_written(BootTime since, bool done);
-    Result<void> restore(const Now& now); // write() as a transaction of its own, and without strangers
-    // Takes out elements of our sets that are in nobody's book (loaded from a ruleset that was saved, say, or put in by
-    // hand) and says so in the log. In mode "external" the sets are the administrator's, and so is what else is in
-    // them.
+    Result<void> restore(const Now& now); // write() in a transaction of its own, which also removes foreign elements
+    // Removes elements of our sets that are in no book, and logs them: a saved ruleset was loaded, say, or somebody put
+    // them in by hand. In mode "external" the sets belong to the administrator, and so do all other elements in them.
     Result<void> expel_strangers();
-    // Forgets those that the kernel does not have: somebody took them away by hand. How many they were.
+    // Forgets pinholes that the kernel does not have: somebody removed them by hand. Returns how many they were.
     Result<std::size_t> forget_missing();
-    // Forgets pinholes of single use that the kernel has let a connection in by.
+    // Forgets pinholes of single use that have let a connection in.
     Result<void> forget_used();
     void forget(const std::set<authz::Pinhole>& pinholes, authz::EndCause cause);
-    // Those that are still open are to be so for this long from now on, if that is longer, and for holders who still
-    // may.
+    // Makes each open pinhole last for at least this time from now on, for holders who may still hold it.
     Result<void> prolong(const std::map<authz::Pinhole, std::chrono::seconds>& pinholes, const Now& now);
     const authz::GrantBook& book() const { return book_; }
     std::vector<authz::GrantBook::Began> take_began() { return book_.take_began(); }
@@ -106,19 +107,19 @@ class Grants {
     std::vector<authz::GrantBook::Prolonged> take_prolonged() { return book_.take_prolonged(); }
 
     const authz::Policy& policy() const { return config_->policy; }
-    // The pinhole of the present configuration that this port is, or is of.
+    // The pinhole of the present configuration that contains this port: the port itself, or its range.
     std::optional<authz::Pinhole> pinhole_like(const authz::Pinhole& like) const;
-    // The service that a pinhole belongs to, by the present configuration; null where there is none any more.
+    // The service of a pinhole by the present configuration; null where it has none any more.
     const authz::Service* service_of(const authz::Pinhole& pinhole) const;
-    // The ports that it is of: one, or a range.
+    // The ports of the pinhole: one, or a range.
     PortRange ports_of(const authz::Pinhole& pinhole) const;
-    // "anna/laptop", "operator"; of one whom nobody knows any more "unknown".
+    // "anna/laptop", "operator"; "unknown" where the configuration has no such credential any more.
     std::string label_of(const wire::CredentialId& credential) const;
     // "tcp/22", "tcp/27015-27030", "tcp/22 of 198.51.100.7"
     std::string text_of(const authz::Pinhole& pinhole) const;
 
   private:
-    struct Stranger {
+    struct Stranger { // an element of our sets that is in no book
         nft::SetName set;
         std::vector<std::uint8_t> key;
         std::string text; // for the log
@@ -145,15 +146,16 @@ class Grants {
     void write_changes(nft::Transaction& transaction, const std::vector<authz::PinholeChange>& changes,
                        const Now& now) const;
     void write_change(nft::Transaction& transaction, const authz::PinholeChange& change, const Now& now) const;
-    // What the kernel holds: the book, but for the pinholes that wait.
+    // The holders that the kernel has: those of the book, except for pinholes that wait.
     const std::vector<authz::Holder>* in_kernel(const authz::Pinhole& pinhole) const;
     bool has_to_wait(BootTime now) const;
     void let_wait(const std::vector<authz::PinholeChange>& changes);
     void end_waiting(bool done);
-    void note_lag(BootTime since);
+    void remember_lag(BootTime since);
 
     std::string names_of(const authz::Permit& permit) const;
     Done carry_out(const authz::Permit& permit, const wire::CredentialId& credential, const Now& now);
+    std::string text_of_some(const std::vector<authz::PinholeChange>& changes) const;
     Done apply_closing(const std::vector<authz::PinholeChange>& changes, const Now& now);
 
     nft::Sets& sets_;
@@ -162,13 +164,14 @@ class Grants {
     xdp::SourceGuard* guard_ = nullptr;
     authz::GrantBook book_;
     Pace pace_;
-    std::map<authz::Pinhole, std::vector<authz::Holder>> waiting_; // not in the kernel yet, and who holds them there
-    std::chrono::nanoseconds behind_{0}; // the most that time-outs in the kernel end later than in the book
+    // Pinholes that the book has and the kernel does not have yet, with the holders that the kernel has instead.
+    std::map<authz::Pinhole, std::vector<authz::Holder>> waiting_;
+    std::chrono::nanoseconds behind_{0}; // a time-out of the kernel ends at most so much later than in the book
     std::function<void(bool)> on_done_ = [](bool) {};
     Opening opening_ = [](nft::Transaction&, const authz::Pinhole&) {};
     std::function<void(const authz::Pinhole&)> opened_ = [](const authz::Pinhole&) {};
-    std::set<authz::Pinhole> to_open_;                // asked for since the last transaction
-    std::map<wire::CredentialId, std::size_t> bound_; // credentials that have dates or hours, and their index
+    std::set<authz::Pinhole> to_open_;                // requested since the last transaction
+    std::map<wire::CredentialId, std::size_t> bound_; // credentials that have dates or hours, with their index
 };
 
 } // namespace xk

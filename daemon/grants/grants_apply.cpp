@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How changes of grants become one transaction, and which of them wait for it.
+// Makes changes of grants one transaction, and lets some of them wait for it.
 #include "daemon/grants/grant_element.h"
 #include "daemon/grants/grants.h"
 #include "daemon/log.h"
@@ -20,9 +20,9 @@ constexpr milliseconds kTimeoutGrain{20};
 
 } // namespace
 
-// A time-out begins when the kernel takes the element, so it ends later than the grant by as much as that took. Whoever
-// reads that there are no grants may take it that nobody gets in.
-void Grants::note_lag(BootTime since) { behind_ = std::max(behind_, clock_() - since + kTimeoutGrain); }
+// A time-out begins when the kernel takes the element. So it ends later than the grant by the time that the transaction
+// took. The book keeps a grant for as long, because an empty list of grants must mean that nobody gets in.
+void Grants::remember_lag(BootTime since) { behind_ = std::max(behind_, clock_() - since + kTimeoutGrain); }
 
 void Grants::expire(BootTime now) {
     book_.expire(now - behind_);
@@ -37,8 +37,8 @@ const std::vector<Holder>* Grants::in_kernel(const authz::Pinhole& pinhole) cons
     return known == book_.all().end() ? nullptr : &known->second;
 }
 
-// A pause goes on for those who come after the first that waits: the more pinholes there are, the longer a run may be,
-// and those that wait are among them.
+// Pinholes that wait count as pinholes, and the more there are, the longer a run may be. Without the second condition a
+// pause would end early because of those that wait for its end.
 bool Grants::has_to_wait(BootTime now) const {
     return pace_.is_pause(now, book_.pinholes()) || (any_waiting() && now < due());
 }
@@ -58,7 +58,7 @@ void Grants::end_waiting(bool done) {
     on_done_(done);
 }
 
-// Those that wait go with any other transaction, as the book has them.
+// Every transaction also carries the pinholes that wait, as the book has them.
 std::vector<PinholeChange> Grants::with_waiting(const std::vector<PinholeChange>& changes) const {
     std::vector<PinholeChange> all = changes;
     for (const auto& [pinhole, in_kernel] : waiting_) {
@@ -70,7 +70,7 @@ std::vector<PinholeChange> Grants::with_waiting(const std::vector<PinholeChange>
     return all;
 }
 
-// The way back for those that wait, where the transaction fails.
+// The changes that take the book back to what the kernel has, for a transaction that failed.
 std::vector<PinholeChange> Grants::as_in_kernel() const {
     std::vector<PinholeChange> back;
     for (const auto& [pinhole, holders] : waiting_)
@@ -87,9 +87,9 @@ Result<void> Grants::apply(const std::vector<PinholeChange>& changes, const Now&
     write_changes(transaction, all, now);
     for (const authz::Pinhole& pinhole : to_open)
         opening_(transaction, pinhole);
-    pace_.note_transaction(now.boot, book_.pinholes());
+    pace_.on_transaction(now.boot, book_.pinholes());
     auto done = sets_.commit(std::move(transaction));
-    note_lag(now.boot);
+    remember_lag(now.boot);
     book_.enter(done ? changes : back);
     if (done)
         std::ranges::for_each(to_open, opened_);

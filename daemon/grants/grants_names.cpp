@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Services, ports and names of pinholes, by the present configuration.
+// Names services, ports and pinholes by the present configuration.
 #include "daemon/grants/grants.h"
 
 namespace xk {

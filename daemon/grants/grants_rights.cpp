@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Grants that end before their time, or do not get more of it, because their holders may not hold them any more.
+// Ends, shortens or does not prolong grants whose holders lost the right to them, and prolongs the others.
 #include "daemon/grants/grants.h"
 
 #include "daemon/authz/rights.h"
@@ -14,9 +14,9 @@ using authz::EndCause;
 using authz::Holder;
 using authz::PinholeChange;
 
-constexpr std::size_t kLines = 16; // of one kind in the log
+constexpr std::size_t kLines = 16; // log lines for grants that end together
 
-// The rights of a user that exists, or the configuration.
+// `rights` where the user exists and is outside of their dates, hours or networks; else `configuration`.
 EndCause cause_of(authz::Reject reason) {
     switch (reason) {
     case authz::Reject::not_yet_valid:
@@ -86,7 +86,7 @@ Result<void> Grants::shorten_to_rights(const Now& now) {
 Result<void> Grants::end_barred(const Now& now) {
     if (bound_.empty())
         return {};
-    // Asked once of each who holds anything: hours take a look at the calendar.
+    // Each credential is judged once, because hours need the calendar, which is slow.
     std::map<std::size_t, std::optional<authz::Reject>> known;
     const Bar bar = [&](const authz::Pinhole&, const wire::CredentialId& id) -> std::optional<authz::Reject> {
         const auto bound = bound_.find(id);
@@ -119,11 +119,11 @@ Result<void> Grants::close_barred(const Bar& bar, const Now& now) {
     for (const std::string& line : lines)
         spdlog::info("{}", line);
     if (more > 0)
-        spdlog::info("and {} more grants of those who may not hold them any more", more);
+        spdlog::info("and {} more grants end because their holders have no right to them any more", more);
     return {};
 }
 
-// No grant outlasts its user's valid_until, by the wall clock as it is now.
+// The end of a grant that wants to last until `wanted`: valid_until cuts it, by the wall clock as it is now.
 BootTime Grants::end_of(const wire::CredentialId& credential, BootTime wanted, const Now& now) const {
     const auto bound = bound_.find(credential);
     if (bound == bound_.end() || wanted <= now.boot)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The sets as a whole: which ones there are, taking over, writing all anew, and what is in them that should not be.
+// The sets as a whole: takes them over, writes them anew, and removes foreign elements.
 #include "daemon/grants/grant_element.h"
 #include "daemon/grants/grants.h"
 #include "daemon/log.h"
@@ -15,7 +15,7 @@ namespace {
 using authz::Holder;
 using authz::PinholeChange;
 
-// The kernel is a moment behind the book.
+// The kernel ends an element a little later than the book: with so little time left it belongs to a grant that is over.
 constexpr std::chrono::milliseconds kEnding{1000};
 
 } // namespace
@@ -56,8 +56,9 @@ Result<void> Grants::adopt(const Now& now) {
             const auto pinhole = nft::pinhole_of(set, element.key);
             std::vector<Holder> holders = decode_holders(element.data);
             if (!pinhole || holders.empty())
-                continue; // not one of ours
-            // The earlier end counts: after a sleep ours, and never a longer one than the kernel would have given.
+                continue; // no daemon wrote it
+            // The earlier end counts. After a sleep that is the one in the element's data; and a restart must not give
+            // more time than the kernel would.
             const BootTime end = now.boot + element.expires;
             for (Holder& holder : holders) {
                 holder.until = std::min(holder.until, end);
@@ -82,9 +83,9 @@ void Grants::write(nft::Transaction& transaction, const Now& now) {
     book_.expire(now.boot);
 }
 
-// Those that waited were among them.
+// Pinholes that waited were in the transaction too.
 void Grants::was_written(BootTime since, bool done) {
-    note_lag(since);
+    remember_lag(since);
     if (!done)
         return;
     std::ranges::for_each(std::exchange(to_open_, {}), opened_);
@@ -101,7 +102,7 @@ Result<std::vector<Grants::Stranger>> Grants::list_strangers() const {
             return elements.error();
         for (nft::Element& element : *elements) {
             const auto pinhole = nft::pinhole_of(set, element.key);
-            // Of ours, and over in the book: the kernel is a moment behind.
+            // A grant that is over in the book but not yet in the kernel.
             const bool ending = !decode_holders(element.data).empty() && element.expires < kEnding;
             if (ending || (pinhole && in_kernel(*pinhole) != nullptr))
                 continue;
@@ -117,7 +118,7 @@ Result<std::vector<Grants::Stranger>> Grants::list_strangers() const {
 void Grants::expel(nft::Transaction& transaction, const std::vector<Stranger>& strangers) {
     for (const Stranger& stranger : strangers) {
         nft::remove_element(transaction, stranger.set, stranger.key);
-        spdlog::warn("{}: nobody was granted that; it is taken out", stranger.text);
+        spdlog::warn("{}: it belongs to no grant and is removed", stranger.text);
     }
 }
 

@@ -16,11 +16,11 @@ using authz::Pinhole;
 using nft::Session;
 using std::chrono::seconds;
 
-// How often sessions are looked for, in parts of the time that a grant outlives its last one.
+// Sessions are looked for so many times within the time that a grant outlives its last session.
 constexpr int kLooks = 4;
-constexpr seconds kRarest{30};
-constexpr seconds kSoon{2};        // before the look after the next one
-constexpr std::size_t kLines = 16; // in the log, of sessions that end together
+constexpr seconds kRarest{30};     // the longest time between two looks
+constexpr seconds kSoon{2};        // a grant that ends so soon may end before the next tick
+constexpr std::size_t kLines = 16; // log lines for sessions that end together
 
 bool is_spared(const config::Config& config, const Address& source) {
     return source.is_loopback() ||
@@ -51,18 +51,19 @@ std::string joined(std::span<const std::string> names) {
 
 } // namespace
 
-// As it was addressed, as it was delivered behind a redirection of the administrator's, and as the service would have
-// addressed it. Forwarded traffic to a host that we do not protect belongs to no grant.
+// Three pinholes fit a session: the address that the client used, the address behind a redirection by the
+// administrator, and, where connection tracking saw the service first, the service's own address. Forwarded traffic to
+// a host that we do not protect belongs to no grant.
 std::vector<Lifetimes::Way> Lifetimes::ways_of(const Session& session, const std::set<Address>& own) const {
     std::vector<Way> ways;
     const auto add = [&](const Address& client, const Address& at, std::uint16_t port, bool reversed) {
         const bool local = own.contains(at);
-        if (own.contains(client)) // it needs no grant
+        if (own.contains(client)) // this host needs no grant
             return;
         const auto pinhole = grants_.pinhole_like({client, local ? Address{} : at, {session.there.protocol, port}});
         if (!pinhole || std::ranges::any_of(ways, [&](const Way& way) { return way.pinhole == *pinhole; }))
             return;
-        // A range of ports may hold those from which this host goes out.
+        // A range of protected ports may contain ports from which this host opens its own connections.
         if (local && session.there.protocol == IpProtocol::tcp && ended_.may_be_outgoing(port))
             return;
         ways.push_back({*pinhole, reversed});
@@ -109,18 +110,21 @@ void Lifetimes::report_ended(const Session& session, const std::set<Address>& ow
 
 Result<std::size_t> Lifetimes::end(const EndedSessions::Wanted& wanted, const config::Config& config,
                                    const std::set<Address>& own, const Why& why, const Now& now, std::size_t lines) {
-    const auto ended = ended_.end(
+    auto outcome = ended_.end_sessions(
         wanted, [&](const Session& session) { return !ways_of(session, own).empty(); },
         config.gate_mode == config::GateMode::table);
-    if (!ended)
-        return ended.error();
-    for (const Session& session : *ended)
+    const auto& ended = outcome.ended;
+    for (const Session& session : ended)
         report_ended(session, own, why, now);
-    for (std::size_t i = 0; i < ended->size() && i < lines; ++i)
-        spdlog::info("ended {}: the session of {}", why.text, text_of((*ended)[i], own));
-    if (ended->size() > lines)
-        spdlog::info("ended {}: {} more sessions", why.text, ended->size() - lines);
-    return ended->size();
+    for (std::size_t i = 0; i < ended.size() && i < lines; ++i)
+        spdlog::info("ended {}: the session of {}", why.text, text_of(ended[i], own));
+    if (ended.size() > lines)
+        spdlog::info("ended {}: {} more sessions", why.text, ended.size() - lines);
+    if (!outcome.all)
+        return std::move(outcome.all)
+            .error()
+            .within("not all sessions ended (" + std::to_string(ended.size()) + " did)");
+    return ended.size();
 }
 
 Result<void> Lifetimes::adopt(bool has_table, bool ruleset_was_there) {
@@ -129,14 +133,14 @@ Result<void> Lifetimes::adopt(bool has_table, bool ruleset_was_there) {
 }
 
 void Lifetimes::opening(nft::Transaction& transaction, const Pinhole& pinhole, const std::set<Address>& own) const {
-    ended_.lift(transaction, [&](const nft::EndedSession& ended) {
+    ended_.lift_sessions(transaction, [&](const nft::EndedSession& ended) {
         return std::ranges::any_of(ways_of({ended.there, ended.back, false, false, {}}, own),
                                    [&](const Way& way) { return way.pinhole == pinhole; });
     });
 }
 
 void Lifetimes::opened(const Pinhole& pinhole, const std::set<Address>& own) {
-    ended_.forget([&](const nft::EndedSession& ended) {
+    ended_.forget_lifted([&](const nft::EndedSession& ended) {
         return std::ranges::any_of(ways_of({ended.there, ended.back, false, false, {}}, own),
                                    [&](const Way& way) { return way.pinhole == pinhole; });
     });
@@ -144,7 +148,7 @@ void Lifetimes::opened(const Pinhole& pinhole, const std::set<Address>& own) {
 
 void Lifetimes::on_pinhole_ended(const authz::GrantBook::Ended& ended) {
     const authz::Service* const service = grants_.service_of(ended.pinhole);
-    // Of a service that is gone from the configuration nobody knows any more what was wanted.
+    // A service that is gone from the configuration does not say any more what becomes of its sessions.
     if (ended.last && service != nullptr && service->after == After::cut)
         cut_[ended.pinhole] = ended.cause;
 }
@@ -164,7 +168,7 @@ Result<void> Lifetimes::tick(const config::Config& config, const authz::BanList&
             return done;
     if (auto saved = owners_.save(); !saved)
         return saved;
-    // With many pinholes it takes a while to ask of each what its service is.
+    // With many pinholes it takes long to find the service of each.
     if (std::ranges::none_of(config.policy.services, [](const authz::Service& s) { return s.after == After::idle; }))
         return {};
     return prolong_idle(own, now);
@@ -182,14 +186,14 @@ Result<void> Lifetimes::end_due(const config::Config& config, const authz::BanLi
         done = end_cut(config, cut, unknown, own, now);
     if (done)
         return {};
-    // Once more on the next tick.
+    // The next tick tries again.
     banned_ = banned;
     cut_ = cut;
     cut_unknown_ = unknown;
     return done.error();
 }
 
-// Of everybody who was banned at that time: some of these bans may be over by now.
+// Every address counts that was banned at the time of the first ban: short bans may be over by now.
 Result<std::size_t> Lifetimes::end_banned(const config::Config& config, const authz::BanList& bans,
                                           const std::set<Address>& own, BootTime first, const Now& now) {
     const auto is_banned = [&](const Address& address) { return bans.is_banned(address, first); };
@@ -197,7 +201,7 @@ Result<std::size_t> Lifetimes::end_banned(const config::Config& config, const au
                {"by a ban", EndCause::banned, {}}, now, kLines);
 }
 
-// Those whose grant is over, and no others: who was in before the gate came up never had one.
+// Only sessions whose grant is over end. A session from before the ruleset never had a grant and lives on.
 Result<std::size_t> Lifetimes::end_cut(const config::Config& config, const EndedGrants& cut, bool unknown,
                                        const std::set<Address>& own, const Now& now) {
     const auto is_over = [&](const Way& way) {
@@ -216,7 +220,7 @@ Result<std::size_t> Lifetimes::end_cut(const config::Config& config, const Ended
 
 Result<void> Lifetimes::prune_owners(const std::set<Address>& own, const Now& now) {
     std::set<Pinhole> alive;
-    const auto looked = ended_.find([&](const Session& session) {
+    const auto looked = ended_.find_sessions([&](const Session& session) {
         if (!session.over)
             for (const Way& way : ways_of(session, own))
                 alive.insert(way.pinhole);
@@ -229,9 +233,9 @@ Result<void> Lifetimes::prune_owners(const std::set<Address>& own, const Now& no
 }
 
 Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& now) {
-    std::map<Pinhole, seconds> idle; // pinholes that are open, and how long they outlive their last session
+    std::map<Pinhole, seconds> idle; // open pinholes, and how long each outlives its last session
     seconds shortest = kRarest * kLooks;
-    // Whether one of them ends before the next look: a grant is often shorter than the time that it outlives a session.
+    // Whether one of them ends before the next look. Many grants are shorter than the time between two looks.
     bool ending = false;
     for (const auto& [pinhole, holders] : grants_.book().all())
         if (const authz::Service* const service = grants_.service_of(pinhole);
@@ -244,7 +248,7 @@ Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& no
         return {};
     last_look_ = now.boot;
     std::map<Pinhole, seconds> alive;
-    const auto looked = ended_.find([&](const Session& session) {
+    const auto looked = ended_.find_sessions([&](const Session& session) {
         if (session.alive)
             for (const Way& way : ways_of(session, own))
                 if (const auto open = idle.find(way.pinhole); open != idle.end() && !way.reversed)
@@ -256,12 +260,9 @@ Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& no
     return grants_.prolong(alive, now);
 }
 
-Result<void> Lifetimes::end_disowned(const config::Config& config, const std::set<Address>& own, const Now& now) {
-    disowned_ = true; // until it is done
-    const auto records = owners_.all();
-    std::map<Pinhole, Owners::Record> over;
-    std::map<Pinhole, std::set<wire::CredentialId>> forgotten;
-    for (const auto& [pinhole, record] : records) {
+Lifetimes::Disowned Lifetimes::find_disowned(const config::Config& config) const {
+    Disowned found;
+    for (const auto& [pinhole, record] : owners_.all()) {
         std::set<wire::CredentialId> gone;
         std::vector<std::string> names;
         for (const wire::CredentialId& id : record.holders)
@@ -272,38 +273,45 @@ Result<void> Lifetimes::end_disowned(const config::Config& config, const std::se
         if (gone.empty() || is_spared(config, pinhole.address))
             continue;
         if (gone.size() == record.holders.size() && gone.size() < Owners::kMostHolders)
-            over[pinhole] = record;
+            found.over[pinhole] = record;
         else
             spdlog::warn("sessions from {} to {} may be those of {}, or of others who had a grant there: they live on",
                          pinhole.address.text(), grants_.text_of(pinhole), joined(names));
-        forgotten[pinhole] = std::move(gone);
+        found.gone[pinhole] = std::move(gone);
     }
-    // Ports that are open to everybody now, and addresses that are allowed by now, have no session that must stay
-    // ended.
-    auto lifted = ended_.lift([&](const nft::EndedSession& ended) {
+    return found;
+}
+
+// A port that nobody protects any more, and an address that is allowed now, have no session that must stay ended.
+Result<void> Lifetimes::lift_unprotected(const config::Config& config, const std::set<Address>& own) {
+    return ended_.lift_sessions([&](const nft::EndedSession& ended) {
         const auto ways = ways_of({ended.there, ended.back, false, false, {}}, own);
         return std::ranges::all_of(ways, [&](const Way& way) { return is_spared(config, way.pinhole.address); });
     });
-    if (!lifted)
+}
+
+Result<void> Lifetimes::end_disowned(const config::Config& config, const std::set<Address>& own, const Now& now) {
+    disowned_ = true; // a failure below makes the next tick try again
+    const Disowned found = find_disowned(config);
+    if (auto lifted = lift_unprotected(config, own); !lifted)
         return lifted;
-    // By what was written down: the present configuration may not know the port any more.
+    // The records decide, because the present configuration may not know the port any more.
     const auto is_over = [&](const Address& client, const Address& at, const Endpoint& port) {
         const Pinhole pinhole{client, own.contains(at) ? Address{} : at, port};
-        return std::ranges::any_of(over, [&](const auto& one) { return one.second.is_of(one.first, pinhole); });
+        return std::ranges::any_of(found.over, [&](const auto& one) { return one.second.is_of(one.first, pinhole); });
     };
-    const auto done = over.empty()
-                          ? Result<std::size_t>(std::size_t{0})
-                          : end(
-                                [&](const Session& session) {
-                                    const nft::Tuple &there = session.there, &back = session.back;
-                                    return is_over(there.source, there.target, {there.protocol, there.target_port}) ||
-                                           is_over(there.source, back.source, {there.protocol, back.source_port}) ||
-                                           is_over(there.target, there.source, {there.protocol, there.source_port});
-                                },
-                                config, own, {"with the right to it", EndCause::configuration, {}}, now, kLines);
-    if (!done)
-        return done.error();
-    for (const auto& [pinhole, gone] : forgotten)
+    const auto is_disowned = [&](const Session& session) {
+        const nft::Tuple &there = session.there, &back = session.back;
+        return is_over(there.source, there.target, {there.protocol, there.target_port}) ||
+               is_over(there.source, back.source, {there.protocol, back.source_port}) ||
+               is_over(there.target, there.source, {there.protocol, there.source_port});
+    };
+    if (!found.over.empty())
+        if (auto done =
+                end(is_disowned, config, own, {"with the right to it", EndCause::configuration, {}}, now, kLines);
+            !done)
+            return done.error();
+    for (const auto& [pinhole, gone] : found.gone)
         owners_.forget(pinhole, gone);
     disowned_ = false;
     return {};
@@ -365,13 +373,13 @@ Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
             single.insert(pinhole);
     if (single.empty())
         return {};
-    const auto looked = ended_.find([&](const Session& session) {
+    const auto looked = ended_.find_sessions([&](const Session& session) {
         for (const Way& way : ways_of(session, own))
             if (single.contains(way.pinhole))
                 used.insert(way.pinhole);
         return false;
     });
-    // Where that cannot be known none of them is opened again.
+    // Where the kernel cannot say it, all of them are forgotten: none may be used twice.
     grants_.forget(looked ? used : single, authz::EndCause::used);
     return looked ? Result<void>() : Result<void>(looked.error());
 }

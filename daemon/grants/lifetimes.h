@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Lifetimes: what becomes of sessions and grants by the rules of their services. Grants of "after: idle" are prolonged
-// while a session lives; sessions of "after: cut" end when their grant does; those of a banned address, of a panic, of
-// "close --cut" and of users who are gone end for good. A grant of single use is forgotten when the kernel
-// has used it.
+// Lifetimes carries out what the services say of grants and sessions. A grant of "after: idle" is prolonged while a
+// session lives. A session of "after: cut" ends with its grant. The sessions of a banned address, of a panic, of "close
+// --cut" and of deleted users end for good. A grant of single use is forgotten when the kernel has used it.
 #pragma once
 
 #include "daemon/authz/bans.h"
@@ -22,59 +21,60 @@ namespace xk {
 
 class Lifetimes : public PinholeListener {
   public:
-    // All but the first must outlive it.
+    // Everything but `ended` must outlive this object.
     Lifetimes(EndedSessions ended, Grants& grants, Owners& owners, authz::EventSink& sink)
         : ended_(std::move(ended)), grants_(grants), owners_(owners), sink_(sink) {}
 
-    // At the start, when the grants are known. Where the ruleset did not stand before, sessions are there that nobody
-    // could have had a grant for: they live on.
+    // To be called at the start, when the grants are known. Where there was no ruleset before, nobody needed a grant,
+    // so sessions without one live on.
     Result<void> adopt(bool has_table, bool ruleset_was_there);
-    // What the sets of ended sessions hold, where the table is made anew.
-    void write(nft::Transaction& transaction) const { ended_.write(transaction); }
+    // Writes the sets of ended sessions, for a transaction that makes the table anew.
+    void write(nft::Transaction& transaction) const { ended_.write_sets(transaction); }
 
     void on_pinhole_ended(const authz::GrantBook::Ended& ended) override;
-    // Something was banned: what it has ends on the next tick, however short the ban is.
+    // Something was banned. Its sessions end on the next tick, even where the ban is over by then.
     void on_ban(BootTime now) { banned_ = banned_.value_or(now); }
-    // Whether there are some whose sessions have not ended yet.
+    // Whether sessions of a banned address still have to end.
     bool any_banned() const { return banned_.has_value(); }
-    // A pinhole opens: what ended without a connection that could be told apart (UDP) may begin again by it.
+    // A pinhole opens. UDP has no connections, so its ended sessions cannot be told from new ones and may begin again.
     void opening(nft::Transaction& transaction, const authz::Pinhole& pinhole, const std::set<Address>& own) const;
     void opened(const authz::Pinhole& pinhole, const std::set<Address>& own);
 
-    // What is due. Also right after the start: sessions whose grant ended while nobody was there. Bans that are over
-    // must still be in the list.
+    // Ends and prolongs what is due. To be called once a second, and right after the start, because grants may have
+    // ended while no daemon ran. `bans` must still hold the bans that ended since the last tick.
     Result<void> tick(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
                       const Now& now);
-    // Whoever came by a grant that this configuration gives nobody any more (the user, the device, the service or the
-    // right to it is gone) is out. At the start, and on a reload.
+    // Ends the sessions of grants that this configuration does not allow any more: the user, the device, the service
+    // or the right to it is gone. To be called at the start and on a reload.
     Result<void> end_disowned(const config::Config& config, const std::set<Address>& own, const Now& now);
 
-    // By the operator. How many sessions ended; all of them are in the log.
-    // All of all services; not that of whoever calls.
+    // For the operator. These return how many sessions ended, and log each of them. An error says how many ended and
+    // which sessions may live on; another call ends those. `spared` is the operator's own session.
     Result<std::size_t> end_all(const config::Config& config, const std::set<Address>& own,
                                 const std::optional<TcpSession>& spared, const Now& now);
     Result<std::size_t> end_of(const Prefix& prefix, const config::Config& config, const std::set<Address>& own,
                                const std::optional<TcpSession>& spared, const Now& now);
     struct OfUsers {
         std::size_t ended = 0;
-        std::size_t shared = 0; // pinholes whose sessions may be somebody else's: those live on
+        std::size_t shared = 0; // pinholes that other users held too: their sessions live on
     };
     Result<OfUsers> end_of(const std::set<wire::CredentialId>& users, const config::Config& config,
                            const std::set<Address>& own, const std::optional<TcpSession>& spared, const Now& now);
 
-    // Forgets the grants of single use that have their connection: before all grants are written anew.
+    // Forgets the grants of single use that have had their connection. To be called before all grants are written anew,
+    // which would open them again.
     Result<void> forget_used(const std::set<Address>& own);
 
   private:
-    // A pinhole that a session came by, or would have.
+    // A pinhole by which a session may have come.
     struct Way {
         authz::Pinhole pinhole;
-        bool reversed; // connection tracking saw the service's packet first
+        bool reversed; // connection tracking saw a packet of the service first
     };
     std::vector<Way> ways_of(const nft::Session& session, const std::set<Address>& own) const;
     std::string text_of(const nft::Session& session, const std::set<Address>& own) const;
     using EndedGrants = std::map<authz::Pinhole, authz::EndCause>;
-    // Why sessions end: for the log, and for the event. A session that ends with its grant has the grant's cause.
+    // Why sessions end, for the log and for the event. A session that ends with its grant has the grant's cause.
     struct Why {
         std::string_view text;
         authz::EndCause cause;
@@ -89,6 +89,13 @@ class Lifetimes : public PinholeListener {
                                 const std::set<Address>& own, const Now& now);
     Result<void> end_due(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
                          const Now& now);
+    // Owners that this configuration does not entitle to their pinholes any more.
+    struct Disowned {
+        std::map<authz::Pinhole, Owners::Record> over; // pinholes without any other owner
+        std::map<authz::Pinhole, std::set<wire::CredentialId>> gone;
+    };
+    Disowned find_disowned(const config::Config& config) const;
+    Result<void> lift_unprotected(const config::Config& config, const std::set<Address>& own);
     Result<void> prolong_idle(const std::set<Address>& own, const Now& now);
     Result<void> prune_owners(const std::set<Address>& own, const Now& now);
 
@@ -96,11 +103,11 @@ class Lifetimes : public PinholeListener {
     Grants& grants_;
     Owners& owners_;
     authz::EventSink& sink_;
-    EndedGrants cut_;                // pinholes of "after: cut" that have ended
-    bool cut_unknown_ = true;        // ... or may have, while no daemon was there
-    bool disowned_ = false;          // users who are gone may have sessions: it failed to end them
+    EndedGrants cut_;                // pinholes of "after: cut" that ended since the last tick
+    bool cut_unknown_ = true;        // others may have ended while no daemon ran
+    bool disowned_ = false;          // sessions of deleted users may live: the last try to end them failed
     std::optional<BootTime> banned_; // the first ban since the last tick
-    BootTime last_look_{};           // for sessions of "after: idle"
+    BootTime last_look_{};           // the last search for sessions of "after: idle"
 };
 
 } // namespace xk

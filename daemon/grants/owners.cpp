@@ -77,7 +77,7 @@ Result<void> Owners::read(const std::string& directory, uid_t owner) {
         records[pinhole] = record;
     }
     if (!good)
-        return Error{in_quotes(file_) + " makes no sense: whose the present sessions are is not known", {}};
+        return Error{in_quotes(file_) + " is damaged: it is not known by whose grants the present sessions came", {}};
     records_ = std::move(records);
     was_read_ = true;
     return {};

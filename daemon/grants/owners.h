@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Owners: by whose grants the sessions of a pinhole may have come, also when the grants are over, for as long as any
-// session of it lives. So sessions end with their user, and not those of another one behind the same address. It is
-// kept in a file of the run directory, because a restart may bring a configuration that knows the user no more.
+// Owners knows by whose grants the sessions of a pinhole may have come. It remembers that after the grants are over,
+// for as long as a session of the pinhole lives. So the sessions of a deleted user can end while those of another user
+// behind the same address live on. It is kept in a file of the run directory, because the configuration after a restart
+// may not know the user any more.
 #pragma once
 
 #include "daemon/grants/grant_events.h"
@@ -18,32 +19,33 @@ namespace xk {
 class Owners : public PinholeListener {
   public:
     static constexpr std::size_t kMost = 16384;     // pinholes
-    static constexpr std::size_t kMostHolders = 64; // of one; where there are as many, there may have been more
+    static constexpr std::size_t kMostHolders = 64; // of one pinhole; a full record may lack some
 
     explicit Owners(const Grants& grants) : grants_(grants) {}
 
-    // What the daemon before us wrote. A file that makes no sense is an error, and nothing is known then.
+    // Reads the file of an earlier daemon; there may be none. After an error nothing is known. `owner` is the user who
+    // must own the file.
     Result<void> read(const std::string& directory, uid_t owner);
     static std::string file_in(const std::string& directory) { return directory + "/owners"; }
-    // Writes it where something changed.
+    // Writes the file if something changed.
     Result<void> save();
-    // Whether there was anything to read: a daemon before us knew whose pinholes there were.
+    // Whether an earlier daemon left a file.
     bool was_read() const { return was_read_; }
 
     void on_pinhole_began(const authz::GrantBook::Began& began) override;
 
     struct Record {
-        std::uint16_t last_port = 0; // of a range
+        std::uint16_t last_port = 0; // the last one of a range; else the pinhole's port
         std::set<wire::CredentialId> holders;
         bool is_of(const authz::Pinhole& pinhole, const authz::Pinhole& at) const; // whether `at` is one of its ports
     };
     const std::map<authz::Pinhole, Record>& all() const { return records_; }
     bool knows(const authz::Pinhole& pinhole) const { return records_.contains(pinhole); }
 
-    // Whether it should be looked which sessions live: soon where somebody came to a pinhole that others held before,
-    // else now and then.
+    // Whether it is time to find out which sessions live. That is more often where several users hold one pinhole,
+    // because none of their sessions ends with its user before the others are forgotten.
     bool wants_look(BootTime now) const;
-    // These pinholes have sessions. Of the others only those hold on who have a grant.
+    // `alive` are the pinholes that have sessions. Holders of other pinholes are forgotten unless they have a grant.
     void prune(const std::set<authz::Pinhole>& alive, BootTime now);
     void forget(const authz::Pinhole& pinhole, const std::set<wire::CredentialId>& holders);
 

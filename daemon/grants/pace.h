@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Pace: when the next transaction may be made. Somebody else who lists large sets begins again whenever they change,
-// and never ends where they always do. So where there are many pinholes, a run of transactions is followed by a pause
-// that leaves room for one listing.
+// Pace says when the next transaction may be made. A program that lists a large set starts again whenever the set
+// changes (NLM_F_DUMP_INTR), and never ends where it changes all the time. So with many pinholes a run of transactions
+// is followed by a pause that is long enough for one listing.
 #pragma once
 
 #include "protocol/base/clock.h"
@@ -19,22 +19,22 @@ class Pace {
 
     // The end of the pause after the last transaction.
     BootTime due(std::size_t pinholes) const { return last_ + pause(pinholes); }
-    // Whether what is to be opened now has to wait for due().
+    // Whether a pinhole that is to open now has to wait for due().
     bool is_pause(BootTime now, std::size_t pinholes) const {
         return now < due(pinholes) && now >= run_began_ + kRun * pause(pinholes);
     }
     // A transaction is made now.
-    void note_transaction(BootTime now, std::size_t pinholes) {
+    void on_transaction(BootTime now, std::size_t pinholes) {
         if (now >= due(pinholes))
             run_began_ = now;
         last_ = now;
     }
 
   private:
-    // Twice the time that nft(8) takes to list a pinhole (10,000 in 0.1 s; tests/bench/listing): a listing that was
-    // under way when the pause began fails, and the next one has to fit in.
+    // Twice the time that nft(8) takes to list a pinhole (10,000 in 0.1 s; tests/bench/listing): a listing that is
+    // under way when the pause begins fails, and the next one has to fit in.
     static constexpr std::chrono::microseconds kPauseForAPinhole{20};
-    // A run is so many pauses long: of five knocks one waits, for half a pause on average.
+    // A run is four pauses long, so one of five knocks waits, for half a pause on average.
     static constexpr int kRun = 4;
 
     static std::chrono::nanoseconds pause(std::size_t pinholes) {
@@ -42,7 +42,7 @@ class Pace {
     }
 
     BootTime last_{};
-    BootTime run_began_{}; // of transactions without a pause between them
+    BootTime run_began_{}; // a run is transactions without a pause between them
 };
 
 } // namespace xk

@@ -8,7 +8,7 @@
 namespace xk {
 
 bool may_drop_syns(const config::Config& config) {
-    // Under "closed" the stack is to answer.
+    // Under "closed" the host's stack must answer, so the SYN has to reach it.
     return config.drop_syn && config.gate_mode == config::GateMode::table && !config.gate_closed;
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// SynDrop: when the filter may drop SYNs without a grant (xdp.drop_syn). It keeps what the filter knows
-// (daemon/xdp/source_guard.h) the same as, or laxer than, the rules of nftables. Grants admits each source before it
-// writes the source's grant; here is the rest: the configuration, this host's addresses, and grants that ended.
+// SynDrop decides when the filter may drop SYNs of sources without a grant (xdp.drop_syn). The filter
+// (daemon/xdp/source_guard.h) must never be stricter than the rules of nftables. Grants admits each source before it
+// writes the source's grant. SynDrop tells the filter the rest: the configuration, this host's addresses, and the end
+// of grants.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -14,17 +15,17 @@
 
 namespace xk {
 
-// Whether SYNs without a grant may be dropped at all: not where the administrator's own rules decide.
+// Whether SYNs without a grant may be dropped at all. They may not where the administrator's own rules decide.
 bool may_drop_syns(const config::Config& config);
 
 class SynDrop : public PinholeListener {
   public:
-    // `guard` must outlive it.
+    // `guard` must outlive this object.
     SynDrop(xdp::SourceGuard& guard, Grants& grants);
 
-    // Before the rules change.
+    // To be called before the rules change.
     void switch_off() { guard_.switch_off(); }
-    // After the rules are those of this configuration, if it wants SYNs dropped.
+    // To be called when the rules are those of this configuration. Does nothing where it wants no SYNs dropped.
     void switch_on(const config::Config& config, const std::set<Address>& own_addresses, BootTime now);
 
     void on_addresses(const std::set<Address>& own_addresses) { guard_.set_local(own_addresses); }
@@ -34,7 +35,7 @@ class SynDrop : public PinholeListener {
   private:
     xdp::SourceGuard& guard_;
     Grants& grants_;
-    std::set<Address> ended_; // sources of which a grant ended since the last tick
+    std::set<Address> ended_; // sources that lost a grant since the last tick
 };
 
 } // namespace xk

@@ -8,14 +8,15 @@
 
 int main() {
     using namespace xk;
-    // As the worker: it ends when xknockd does, and not before. A hook begins with every signal as it should be.
+    // It ends when xknockd closes the channel, and not with a signal to the whole group. The runner resets signals for
+    // each hook.
     for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP})
         std::signal(signal, SIG_IGN);
     log::begin("xknock-hooks", std::getenv("XKNOCK_VERBOSE") != nullptr);
     const privsep::Channel channel{Fd(privsep::kWorkerChannel)};
-    auto done = hooks::begin(channel);
+    auto done = hooks::set_up(channel);
     if (done)
-        done = hooks::supervise(channel);
+        done = hooks::supervise_runner(channel);
     if (!done) {
         log::error(done.error());
         return static_cast<int>(done.error().exit);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What xknockd and xknock-hooks say to each other: fixed structs, as with the worker (daemon/privsep/messages.h). A
-// request brings all that a hook needs, so that xknock-hooks reads no configuration. It is not trusted by xknockd: what
-// it reports is counted and logged, and nothing else.
+// Messages between xknockd and xknock-hooks: fixed structs, as with the worker (daemon/privsep/messages.h). A request
+// has everything that a hook needs, so xknock-hooks reads no configuration. xknockd does not trust xknock-hooks: it
+// counts and logs the reports and does nothing else with them.
 #pragma once
 
 #include "daemon/authz/policy.h"
@@ -17,7 +17,7 @@ namespace xk::hooks {
 enum class Type : std::uint32_t {
     setup = 1,
     run,
-    // from xknock-hooks
+    // sent by xknock-hooks
     ready = 101,
     report,
 };
@@ -31,7 +31,7 @@ struct Setup {
 
 enum class Event : std::uint32_t { open = 1, close };
 
-// Who came from where for what.
+// Whose grant it is, from where and for which service.
 struct Subject {
     authz::Name user;
     authz::Name device; // empty: the operator
@@ -53,7 +53,7 @@ struct Run {
     char text[kMaxBytes] = {}; // the arguments, each with a zero behind it
 };
 
-// User and limits are as they are to be; hooks run from now on.
+// User and limits are set, and hooks run from now on.
 struct Ready {
     static constexpr Type kType = Type::ready;
     Type type = kType;
@@ -64,8 +64,8 @@ enum class Outcome : std::uint32_t {
     failed,    // `code` is what it ended with
     killed,    // `code` is the signal
     overdue,   // killed at its time limit
-    dropped,   // too many wait; it never ran
-    restarted, // the runner itself ended by the signal `code`, with all that ran or waited
+    dropped,   // too many wait, so it never ran
+    restarted, // the signal `code` ended the runner, with every hook that ran or waited
 };
 
 inline constexpr std::size_t kMaxSays = 200;

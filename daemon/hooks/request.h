@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A request as execve(2) wants it: the arguments as they were configured, and an environment that holds nothing but
-// what is said here.
+// Makes of a request what execve(2) needs: the configured arguments, and an environment that contains nothing else than
+// the variables here.
 #pragma once
 
 #include "daemon/hooks/messages.h"
@@ -12,7 +12,7 @@
 
 namespace xk::hooks {
 
-// Nothing where the message's text is not that many arguments.
+// Nothing where the text has not so many arguments.
 std::optional<std::vector<std::string>> arguments_of(const Run& request);
 
 std::vector<std::string> environment_of(const Run& request);

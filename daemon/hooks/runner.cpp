@@ -18,9 +18,9 @@
 namespace xk::hooks {
 namespace {
 
-bool same(const Subject& a, const Subject& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+bool is_same(const Subject& a, const Subject& b) { return std::memcmp(&a, &b, sizeof a) == 0; }
 
-std::vector<char*> pointers(std::vector<std::string>& texts) {
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
     std::vector<char*> all;
     for (std::string& text : texts)
         all.push_back(text.data());
@@ -28,10 +28,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     return all;
 }
 
-// The child. What is said on standard error reaches the log.
+// Runs in the child. `errors` becomes standard error, whose first line reaches the log.
 [[noreturn]] void become_hook(char* const* arguments, char* const* environment, int errors, pid_t parent) {
     ::setsid();
-    // Where the runner is killed, nobody would end this one in time.
+    // If the runner is killed, no process enforces the time limit any more.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (::getppid() != parent)
         ::_exit(127);
@@ -70,12 +70,12 @@ Runner::~Runner() {
 
 Result<Runner::End> Runner::run() {
     for (;;) {
-        wait();
+        wait_for_work();
         if (is_terminated())
             return End::terminated;
         end_overdue();
         reap();
-        const auto open = take_requests();
+        const auto open = receive_requests();
         if (!open)
             return open.error();
         if (!*open)
@@ -84,12 +84,12 @@ Result<Runner::End> Runner::run() {
     }
 }
 
-// Until there is something to do; and takes in what hooks say, so that none of them waits for a reader.
-void Runner::wait() {
+// Waits until there is something to do. It reads the hooks' standard error, so that no hook blocks on a full pipe.
+void Runner::wait_for_work() {
     std::vector<pollfd> fds = {{channel_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
     auto until = Clock::time_point::max();
     for (const Hook& hook : running_) {
-        fds.push_back({hook.errors.get(), POLLIN, 0}); // -1 where it has closed it: poll(2) passes over that
+        fds.push_back({hook.errors.get(), POLLIN, 0}); // -1 where the hook has closed it: poll(2) ignores that
         until = std::min(until, hook.overdue ? Clock::time_point::max() : hook.deadline);
     }
     int patience = -1;
@@ -99,7 +99,7 @@ void Runner::wait() {
     ::poll(fds.data(), fds.size(), patience);
     for (std::size_t i = 0; i < running_.size(); ++i)
         if (fds[i + 2].revents != 0)
-            running_[i].listen();
+            running_[i].read_errors();
 }
 
 bool Runner::is_terminated() {
@@ -127,8 +127,8 @@ bool Runner::reap(Hook& hook) {
     const auto pid = static_cast<id_t>(hook.pid);
     if (::waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != hook.pid)
         return false;
-    hook.kill(); // while its number is still its own
-    hook.listen();
+    hook.kill(); // before waitpid(2), as long as no other process can have its pid
+    hook.read_errors();
     ::waitpid(hook.pid, nullptr, 0);
     if (hook.overdue)
         report(hook.request, Outcome::overdue, 0, hook.says);
@@ -139,8 +139,8 @@ bool Runner::reap(Hook& hook) {
     return true;
 }
 
-// False when nobody will send one any more.
-Result<bool> Runner::take_requests() {
+// False when the channel is closed.
+Result<bool> Runner::receive_requests() {
     for (;;) {
         auto received = channel_->receive(false);
         if (!received)
@@ -151,7 +151,7 @@ Result<bool> Runner::take_requests() {
             return true;
         const auto request = privsep::as<Run>(**received);
         if (!request || !arguments_of(*request))
-            return Error{"xknockd said something that makes no sense", {}, Exit::bug};
+            return Error{"xknockd sent a malformed request", {}, Exit::bug};
         if (waiting_.size() == kMaxWaiting)
             start_waiting();
         if (waiting_.size() == kMaxWaiting)
@@ -163,24 +163,24 @@ Result<bool> Runner::take_requests() {
 
 void Runner::start_waiting() {
     for (auto next = waiting_.begin(); next != waiting_.end() && running_.size() < kMaxRunning;) {
-        if (runs(next->subject)) {
+        if (is_running(next->subject)) {
             ++next;
             continue;
         }
-        start(*next);
+        start_hook(*next);
         next = waiting_.erase(next);
     }
 }
 
-bool Runner::runs(const Subject& subject) const {
+bool Runner::is_running(const Subject& subject) const {
     return std::any_of(running_.begin(), running_.end(),
-                       [&](const Hook& h) { return same(h.request.subject, subject); });
+                       [&](const Hook& h) { return is_same(h.request.subject, subject); });
 }
 
-void Runner::start(const Run& request) {
+void Runner::start_hook(const Run& request) {
     auto arguments = *arguments_of(request);
     auto environment = environment_of(request);
-    const auto argv = pointers(arguments), envp = pointers(environment);
+    const auto argv = pointers_to(arguments), envp = pointers_to(environment);
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0)
         return report(request, Outcome::failed, 127, std::string("it cannot be started: ") + std::strerror(errno));
@@ -197,7 +197,7 @@ void Runner::start(const Run& request) {
         {pid, request, Clock::now() + std::chrono::seconds(request.time_limit), false, std::move(errors), {}});
 }
 
-// Not waited for: where xknockd does not read, it is not told.
+// It never waits: a report that xknockd does not read in time is lost.
 void Runner::report(const Run& request, Outcome outcome, int code, const std::string& says) {
     Report message;
     message.outcome = outcome;
@@ -208,9 +208,9 @@ void Runner::report(const Run& request, Outcome outcome, int code, const std::st
     (void)channel_->try_send({reinterpret_cast<const std::uint8_t*>(&message), sizeof message});
 }
 
-void Runner::Hook::listen() {
+void Runner::Hook::read_errors() {
     char text[4096];
-    // As much as a pipe holds, and then the others' turn.
+    // No more than a pipe contains (64 KiB): a hook that writes all the time must not stop the others.
     for (int i = 0; i < 16; ++i) {
         const ssize_t n = ::read(errors.get(), text, sizeof text);
         if (n == 0)
@@ -224,7 +224,7 @@ void Runner::Hook::listen() {
 
 void Runner::Hook::kill() const {
     ::kill(-pid, SIGKILL);
-    ::kill(pid, SIGKILL); // where it is not yet the first of its group
+    ::kill(pid, SIGKILL); // it may not have called setsid(2) yet
 }
 
 } // namespace xk::hooks

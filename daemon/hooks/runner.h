@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Runner: runs hooks, a few at once, each for its time and no longer. A hook is a session and process group of its own,
-// which is killed as a whole when its first process ends or its time is over; what leaves the group is out of reach.
-// Hooks of one subject run in the order of their events, never two at once; of different subjects, side by side.
+// Runner runs a few hooks side by side, each at most for its time limit. A hook is a session and process group of its
+// own. The group is killed when its first process ends or the time is over; a process that leaves the group escapes
+// that. Hooks of one subject run one after the other, in the order of their events.
 #pragma once
 
 #include "daemon/hooks/messages.h"
@@ -20,17 +20,17 @@
 namespace xk::hooks {
 
 inline constexpr std::size_t kMaxRunning = 8;
-inline constexpr std::size_t kMaxWaiting = 64; // what comes beyond is dropped, and reported
+inline constexpr std::size_t kMaxWaiting = 64; // further ones are dropped and reported
 
 class Runner {
   public:
     // Blocks SIGCHLD and SIGTERM.
     static Result<Runner> make(const privsep::Channel& channel);
     Runner(Runner&&) = default;
-    ~Runner(); // ends what runs
+    ~Runner(); // kills the hooks that run
 
     enum class End { channel_closed, terminated };
-    // Until the other side closes the channel, or SIGTERM.
+    // Returns when the other side closes the channel, or at SIGTERM.
     Result<End> run();
 
   private:
@@ -41,24 +41,24 @@ class Runner {
         Run request;
         Clock::time_point deadline;
         bool overdue = false;
-        Fd errors;        // what it says on standard error
-        std::string says; // the beginning of it
+        Fd errors;        // its standard error
+        std::string says; // the beginning of what it wrote there
 
-        void listen();
+        void read_errors();
         void kill() const;
     };
 
     Runner(const privsep::Channel& channel, Fd signals) : channel_(&channel), signals_(std::move(signals)) {}
 
-    void wait();
+    void wait_for_work();
     bool is_terminated();
     void end_overdue();
     void reap();
     bool reap(Hook& hook);
-    Result<bool> take_requests();
+    Result<bool> receive_requests();
     void start_waiting();
-    bool runs(const Subject& subject) const;
-    void start(const Run& request);
+    bool is_running(const Subject& subject) const;
+    void start_hook(const Run& request);
     void report(const Run& request, Outcome outcome, int code, const std::string& says = {});
 
     const privsep::Channel* channel_;

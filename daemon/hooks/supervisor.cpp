@@ -15,9 +15,9 @@
 namespace xk::hooks {
 namespace {
 
-constexpr unsigned kPause = 1; // second, before another Runner
+constexpr unsigned kPause = 1; // seconds before another Runner starts
 
-// The unit keeps xknockd from being killed where memory runs out; hooks are the first that may go.
+// The unit protects xknockd from the OOM killer. Hooks must be killed before it.
 void be_killed_first() {
     const Fd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
     (void)!::write(score.get(), "500", 3);
@@ -30,17 +30,17 @@ void be_killed_first() {
         if (auto runner = Runner::make(channel)) {
             const auto end = runner->run();
             over = end && *end == Runner::End::channel_closed;
-        } // its end ends the hooks
+        } // ~Runner() kills the hooks
     ::_exit(over ? 0 : 1);
 }
 
-// Waits for the runner. Whatever else ends was a hook of a runner before it, and takes its group with it.
+// Waits for the runner. Every other child was a hook of an earlier runner; its group is killed with it.
 int status_of(pid_t runner) {
     for (;;) {
         siginfo_t info{};
         if (::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) != 0)
             continue;
-        ::kill(-info.si_pid, SIGKILL); // while the number is still its own
+        ::kill(-info.si_pid, SIGKILL); // before waitpid(2), as long as no other process can have its pid
         int status = 0;
         ::waitpid(info.si_pid, &status, 0);
         if (info.si_pid == runner)
@@ -50,14 +50,14 @@ int status_of(pid_t runner) {
 
 } // namespace
 
-Result<void> begin(const privsep::Channel& channel) {
+Result<void> set_up(const privsep::Channel& channel) {
     auto received = channel.receive(true);
     if (!received)
         return received.error();
     const auto setup = *received ? privsep::as<Setup>(**received) : std::nullopt;
     if (!setup)
-        return Error{"xknockd said something that makes no sense", {}, Exit::bug};
-    be_killed_first(); // before /proc/self is root's
+        return Error{"xknockd sent a malformed set-up", {}, Exit::bug};
+    be_killed_first(); // after the change of user /proc/self belongs to root
     ::umask(077);
     if (auto done = privsep::become_nobody(setup->uid, setup->gid); !done)
         return done;
@@ -66,7 +66,7 @@ Result<void> begin(const privsep::Channel& channel) {
     return privsep::send(channel, Ready{});
 }
 
-Result<void> supervise(const privsep::Channel& channel) {
+Result<void> supervise_runner(const privsep::Channel& channel) {
     const pid_t self = ::getpid();
     for (;;) {
         const pid_t runner = ::fork();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The first process of xknock-hooks: becomes the hooks' user for good, and keeps a Runner alive as its child. It runs
-// nothing and reads nothing but its set-up, so that what ends the Runner does not end the hooks: xknockd has given up
-// the right to start another user's process by then.
+// The first process of xknock-hooks. It becomes the hooks' user for good and starts a Runner as its child, again each
+// time the Runner ends. It is needed because xknockd cannot start a process of another user any more. It reads nothing
+// but its set-up and runs nothing else, so that nothing a hook does ends it.
 #pragma once
 
 #include "daemon/privsep/channel.h"
@@ -10,10 +10,10 @@
 
 namespace xk::hooks {
 
-// Irreversible: user, capabilities, and what was inherited of xknockd's favours.
-Result<void> begin(const privsep::Channel& channel);
+// Changes user and capabilities and gives up xknockd's protection from the OOM killer. It cannot be undone.
+Result<void> set_up(const privsep::Channel& channel);
 
-// Until xknockd closes the channel.
-Result<void> supervise(const privsep::Channel& channel);
+// Returns when xknockd closes the channel.
+Result<void> supervise_runner(const privsep::Channel& channel);
 
 } // namespace xk::hooks

@@ -2,7 +2,6 @@
 #include "daemon/lifecycle/verb_ports.h"
 
 #include "daemon/lifecycle/version.h"
-#include "daemon/log.h"
 #include "daemon/xdp/maps.h"
 
 #include <unistd.h>
@@ -126,7 +125,7 @@ Result<BanPorts::Banned> BanPorts::ban_prefixes(const Order& order, const Now& n
     if (!done)
         return done.error();
     t_.lifetimes.on_ban(now.boot);
-    Banned banned{done->prefixes, {}};
+    Banned banned{done->prefixes, {}, done->unfinished};
     for (const Bans::Refusal& one : done->refused)
         banned.refused.push_back({one.prefix, one.error});
     return banned;
@@ -144,11 +143,10 @@ Result<std::size_t> BanPorts::unban_all(Family family, const std::optional<std::
     return t_.bans.unban_all(which, owner, now);
 }
 
-void BanPorts::end_banned_sessions(const Now& now) {
+Result<void> BanPorts::end_banned_sessions(const Now& now) {
     if (!t_.lifetimes.any_banned())
-        return;
-    if (auto done = t_.lifetimes.tick(*t_.config, t_.bans.list(), t_.addresses(), now); !done)
-        log::error(done.error());
+        return {};
+    return t_.lifetimes.tick(*t_.config, t_.bans.list(), t_.addresses(), now);
 }
 
 Result<ControlPorts::Closed> ControlPorts::begin_panic(const std::optional<TcpSession>& spared) {

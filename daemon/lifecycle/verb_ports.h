@@ -90,7 +90,7 @@ class BanPorts : public verbs::BanSource, public verbs::Banner {
     Result<std::size_t> unban_prefixes(const std::vector<Prefix>& prefixes, const std::optional<std::string>& owner,
                                        const Now& now) override;
     Result<std::size_t> unban_all(Family family, const std::optional<std::string>& owner, const Now& now) override;
-    void end_banned_sessions(const Now& now) override;
+    Result<void> end_banned_sessions(const Now& now) override;
 
   private:
     Tables t_;

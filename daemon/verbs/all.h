@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The table of all verbs, for whoever makes one. `Ports` implements each group's interface and outlives the table.
+// The table of all verbs. `Ports` implements the interface of each group and must outlive the table.
 #pragma once
 
 #include "daemon/verbs/bans.h"

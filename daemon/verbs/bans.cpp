@@ -35,7 +35,7 @@ json ban_json(const authz::BanBook& book, const Prefix& prefix, const Now& now) 
             {"owners", owners_json(prefix, book.claims_of(prefix), now)}};
 }
 
-// A ban in between may be behind the last one that was shown, or before it: then it is not in this list.
+// A ban that begins while the list is made is in it if it comes behind the last prefix that was shown.
 Result<control::Answer> run_bans(BanSource& bans, const Request& request) {
     bans.expire_bans(request.now);
     const auto next = [&bans, last = std::optional<Prefix>()](const Now& now) mutable -> std::optional<json> {
@@ -49,11 +49,11 @@ Result<control::Answer> run_bans(BanSource& bans, const Request& request) {
     return answer_rows({"bans", next}, request.clock);
 }
 
-// "prefix", or many of them as "prefixes".
+// The request's "prefix", or its list "prefixes".
 struct Prefixes {
     bool are_many = false;
     std::vector<Prefix> good;
-    json refused = json::array(); // of many: those that make no sense
+    json refused = json::array(); // those of a list that are no prefixes, with the reason
 
     std::string text() const {
         return are_many ? std::to_string(good.size()) + " addresses and networks" : good.front().text();
@@ -86,16 +86,26 @@ std::string subject_of(const json& fields) {
     return text_field(fields, "prefix");
 }
 
-// Behind the operator, because the text is anybody's: a jail's name, or what a script made of a log.
+// The reason stands behind the operator in the log line, because anybody may have chosen the text: it is a jail's name,
+// or a script took it from a log.
 std::string reason_text(const std::string& owner) { return owner.empty() ? "" : ": " + owner; }
 
-void log_ban(const Banner& banner, const Prefixes& asked, const Banner::Banned& banned, const Banner::Order& order,
-             const Request& request) {
-    const std::string whom = asked.are_many ? std::to_string(banned.prefixes.size()) + " addresses and networks"
-                                            : banned.prefixes.front().text();
+std::string text_of(const Prefixes& asked, const Banner::Banned& banned) {
+    return asked.are_many ? std::to_string(banned.prefixes.size()) + " addresses and networks"
+                          : banned.prefixes.front().text();
+}
+
+void log_ban(const Banner& banner, const std::string& whom, const Banner::Order& order, const Request& request) {
     spdlog::info("{} {} {} {}{}", banner.is_dry_run() ? "would ban" : "banned", whom,
                  order.time ? "for " + duration_text(*order.time) : "for ever", by_operator(request.by),
                  reason_text(banner.owner_of(order.reason)));
+}
+
+// The ban counts, and the reply must not hide that: an operator who believes that nothing is banned may leave it so.
+Error unfinished_ban(const Error& error, const std::string& whom, const json& refused) {
+    const std::string others = refused.empty() ? "" : ", " + std::to_string(refused.size()) + " were refused";
+    return {"the ban of " + whom + " counts" + others + ", but it is not finished: " + error.message,
+            "try again: it takes the missing steps, and the ban stays as it is", error.exit};
 }
 
 Result<control::Answer> run_ban(BanSource& bans, Banner& banner, const Request& request) {
@@ -113,7 +123,10 @@ Result<control::Answer> run_ban(BanSource& bans, Banner& banner, const Request& 
         return done->refused.front().error;
     for (const Banner::Refusal& one : done->refused)
         asked->refused.push_back({{"prefix", one.prefix.text()}, {"error", one.error.message}});
-    log_ban(banner, *asked, *done, order, request);
+    const std::string whom = text_of(*asked, *done);
+    log_ban(banner, whom, order, request);
+    if (done->unfinished)
+        return unfinished_ban(*done->unfinished, whom, asked->refused);
     if (asked->are_many)
         return answer_json({{"banned", done->prefixes.size()}, {"refused", asked->refused}});
     const Prefix& banned = done->prefixes.front();
@@ -132,7 +145,7 @@ Result<Banner::Family> parse_family(const json& fields) {
     return Error{"there is no family " + in_quotes(family), "inet4, inet6", Exit::usage};
 }
 
-using Owner = std::optional<std::string>; // none: all of them
+using Owner = std::optional<std::string>; // none: all owners
 
 Result<control::Answer> run_unban_all(Banner& banner, const Owner& owner, const Request& request) {
     const auto family = parse_family(request.fields);
@@ -168,15 +181,24 @@ Result<control::Answer> run_unban_prefixes(BanSource& bans, Banner& banner, cons
     return answer_json({{"unbanned", *ended}, {"still_banned", still}});
 }
 
-// Of one owner where the request has a reason, else of all of them.
+// A session that cannot be ended does not keep the ban: an operator who banned themselves must get in again.
+Error unfinished_unban(const Error& error) {
+    return {"the bans of this request are lifted, but sessions that bans should have ended may live on: " +
+                error.message,
+            "knockctl close ADDRESS --cut", error.exit};
+}
+
+// Lifts the bans of one owner where the request has a reason, else those of all owners.
 Result<control::Answer> run_unban(BanSource& bans, Banner& banner, const Request& request) {
     Owner owner;
     if (has_field(request.fields, "reason"))
         owner = banner.owner_of(text_field(request.fields, "reason"));
-    if (!banner.is_dry_run())
-        banner.end_banned_sessions(request.now);
-    return truth_field(request.fields, "all") ? run_unban_all(banner, owner, request)
-                                              : run_unban_prefixes(bans, banner, owner, request);
+    const auto sessions = banner.is_dry_run() ? Result<void>() : banner.end_banned_sessions(request.now);
+    auto answer = truth_field(request.fields, "all") ? run_unban_all(banner, owner, request)
+                                                     : run_unban_prefixes(bans, banner, owner, request);
+    if (!answer || sessions)
+        return answer;
+    return unfinished_unban(sessions.error());
 }
 
 } // namespace

@@ -21,7 +21,7 @@ Result<control::Answer> run_takeover(HorizonControl& horizon, const ConfigSource
     if (auto done = horizon.raise_horizon(); !done)
         return done.error();
     const auto skew = source.config()->policy.settings.skew;
-    const std::string until = log::utc(request.clock().wall + skew); // the worker has answered meanwhile
+    const std::string until = log::utc(request.clock().wall + skew); // the worker's answer took time
     spdlog::warn("taken over {}: knocks made before {} are refused", by_operator(request.by), until);
     return answer_json({{"refused_until", until}, {"refused_for_s", skew.count()}});
 }

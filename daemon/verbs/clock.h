@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The verbs about which knocks are too old: "clock-accept" and "takeover".
+// The verbs "clock-accept" and "takeover", which set the moment before which knocks are refused.
 #pragma once
 
 #include "daemon/verbs/sources.h"
@@ -11,9 +11,9 @@ namespace xk::verbs {
 class HorizonControl {
   public:
     virtual ~HorizonControl() = default;
-    // The wall clock is right, whatever the latest knock said.
+    // The operator says that the wall clock is right, so knocks from before the latest one are not too old.
     virtual Result<void> accept_clock() = 0;
-    // Knocks made up to now, and for the skew from now on, are refused. It counts when this returns.
+    // Knocks made before now plus the skew are refused. It counts when this returns.
     virtual Result<void> raise_horizon() = 0;
 };
 

@@ -19,6 +19,12 @@ GrantCloser::Credentials ids_of(const authz::Policy& policy, const std::string& 
     return ids;
 }
 
+// The grants are closed, and a second request finds none of them: it ends the sessions.
+Error unfinished_close(const Error& error, std::size_t closed, const std::string& what) {
+    return {"the grants of " + in_quotes(what) + " are closed (" + std::to_string(closed) + "), but " + error.message,
+            error.hint.empty() ? "try again: it ends the sessions that live on" : error.hint, error.exit};
+}
+
 Result<control::Answer> run_close(GrantCloser& closer, const ConfigSource& source, const Request& request) {
     const std::string what = text_field(request.fields, "what");
     const auto prefix = Prefix::parse_logged(what);
@@ -34,7 +40,7 @@ Result<control::Answer> run_close(GrantCloser& closer, const ConfigSource& sourc
     const auto spared = session_field(request.fields, "caller");
     const auto sessions = prefix ? closer.end_sessions(*prefix, spared) : closer.end_sessions(users, spared);
     if (!sessions)
-        return sessions.error();
+        return unfinished_close(sessions.error(), *closed, what);
     if (sessions->shared > 0)
         spdlog::warn("sessions at {} grants may be those of {}, or of others who had a grant there: they live on",
                      sessions->shared, printable(what));

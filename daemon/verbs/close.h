@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The verb "close": grants of an address, of a network, or of whoever holds them, and with "cut" their sessions.
+// The verb "close": closes the grants of an address, of a network, of a user or of a device. "cut" ends their sessions
+// too.
 #pragma once
 
 #include "daemon/lifecycle/ssh_caller.h"
@@ -19,14 +20,14 @@ class GrantCloser {
     virtual ~GrantCloser() = default;
     virtual bool is_dry_run() const = 0;
     using Credentials = std::vector<wire::CredentialId>;
-    // How many grants were closed, or are held by fewer now.
+    // These return how many pinholes were closed or lost a holder.
     virtual Result<std::size_t> close_grants(const Prefix& prefix, const Now& now) = 0;
     virtual Result<std::size_t> close_grants(const Credentials& credentials, const Now& now) = 0;
     struct Sessions {
         std::size_t ended = 0;
-        std::size_t shared = 0; // grants whose sessions may be somebody else's: those live on
+        std::size_t shared = 0; // pinholes that other users held too: their sessions live on
     };
-    // Not those of gate.allow, and not this one.
+    // Sessions of gate.allow and the session `spared` live on. An error says how many ended and which may live on.
     virtual Result<Sessions> end_sessions(const Prefix& prefix, const std::optional<TcpSession>& spared) = 0;
     virtual Result<Sessions> end_sessions(const Credentials& credentials, const std::optional<TcpSession>& spared) = 0;
 };

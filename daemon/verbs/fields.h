@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The fields of a request: their kinds are checked before the verb runs, and read here.
+// Checks the fields of a request before a verb runs, and reads them for it.
 #pragma once
 
 #include "daemon/lifecycle/ssh_caller.h"
@@ -15,10 +15,11 @@
 
 namespace xk::verbs {
 
-// That those of these fields which are there are of their kinds; others are ignored. An error has Exit::usage.
+// Checks that the fields that the request has are of their kinds. It ignores fields of other names. An error has
+// Exit::usage.
 Result<void> check_fields(const nlohmann::json& request, std::span<const Field> fields);
 
-// After check_fields(). Absent: empty, false, none.
+// To be called after check_fields(). A field that is absent is empty, false or none.
 bool has_field(const nlohmann::json& request, std::string_view name);
 std::string text_field(const nlohmann::json& request, std::string_view name);
 std::vector<std::string> texts_field(const nlohmann::json& request, std::string_view name);

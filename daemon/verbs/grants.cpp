@@ -30,7 +30,7 @@ json grant_json(const authz::Policy& policy, const GrantRow& grant, const Now& n
 
 } // namespace
 
-// Each row is of the configuration that counts when it is made: a reload in between closes and renames.
+// Each row shows the configuration that counts when the row is made: a reload in between may close and rename grants.
 Table grant_verbs(GrantSource& grants, const ConfigSource& config) {
     const auto run = [&](const Request& request) -> Result<control::Answer> {
         const auto next = [&, last = std::optional<authz::Pinhole>()](const Now& now) mutable -> std::optional<json> {

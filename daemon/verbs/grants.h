@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The verb "grants": what is open, for whom and how long.
+// The verb "grants": lists the open pinholes with their holders and times.
 #pragma once
 
 #include "daemon/authz/grant_book.h"
@@ -16,14 +16,14 @@ namespace xk::verbs {
 struct GrantRow {
     authz::Pinhole pinhole;
     std::string endpoint;               // "tcp/22", "tcp/27015-27030", "tcp/22 of 198.51.100.7"
-    std::string service;                // by the present configuration; empty where it has none for this any more
-    std::vector<authz::Holder> holders; // at least one, the longest first
+    std::string service;                // empty where the present configuration has none for this pinhole
+    std::vector<authz::Holder> holders; // at least one; the longest comes first
 };
 
 class GrantSource {
   public:
     virtual ~GrantSource() = default;
-    // The first one behind `last` (none: the first of all) whose time is not over; none: that was the last one.
+    // The first grant behind `last` (none: the first of all) that is not over. None: `last` was the last one.
     virtual std::optional<GrantRow> find_next_grant(const std::optional<authz::Pinhole>& last, const Now& now) = 0;
 };
 

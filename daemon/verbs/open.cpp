@@ -27,7 +27,7 @@ Result<authz::GrantRequest> parse_grant(const json& fields) {
     grant.endpoint = what->endpoint;
     grant.target = what->target;
     grant.single = truth_field(fields, "single");
-    const auto time = seconds_field(fields, "seconds").value_or(std::chrono::seconds(0)); // none: the default
+    const auto time = seconds_field(fields, "seconds").value_or(std::chrono::seconds(0)); // 0: the default
     grant.lifetime = static_cast<std::uint32_t>(time.count());
     return grant;
 }
@@ -47,7 +47,7 @@ Error refusal_of(const GrantOpener::Opened& opened, const authz::GrantRequest& g
     case Answer::done:
     case Answer::waiting:
     case Answer::refused:
-    case Answer::panic: // knocks are, the operator is not
+    case Answer::panic: // a panic stops knocks and not the operator
         break;
     }
     return {"there is no service " + in_quotes(service) + ", or no grant is opened for " + address +

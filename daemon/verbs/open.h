@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The verb "open": a grant of the operator's.
+// The verb "open": opens a grant of the operator.
 #pragma once
 
 #include "daemon/authz/firewall.h"
@@ -19,11 +19,11 @@ class GrantOpener {
     virtual bool is_dry_run() const = 0;
     struct Opened {
         authz::Answer answer = authz::Answer::failed;
-        std::string service; // names, of more than one with commas
+        std::string service; // names, separated by commas
         std::chrono::seconds lifetime{0};
-        std::optional<Error> error; // answer failed
+        std::optional<Error> error; // why the answer is `failed`
     };
-    // With every check of a user's but those of a user's rights.
+    // Makes every check of a user's request but those of a user's rights.
     virtual Opened open_for_operator(const authz::GrantRequest& request, const Now& now) = 0;
 };
 

@@ -16,7 +16,7 @@ std::string text_of(const authz::Operator& by) {
 
 std::string by_operator(const authz::Operator& by) { return "by " + text_of(by); }
 
-void log_said(const authz::Operator& by, const std::string& words) {
+void log_request(const authz::Operator& by, const std::string& words) {
     spdlog::info("{} says \"{}\"", text_of(by), words);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The operator in a line of the log.
+// How a log line names the operator.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -9,11 +9,12 @@
 
 namespace xk::verbs {
 
-// "by the operator (uid 0)"; where it is known and another one, also who logged in: "by the operator (uid 0, login uid
-// 1000)". Numbers, because a name could be anything, and to look it up could wait for a network.
+// "by the operator (uid 0)"; where another user logged in, "by the operator (uid 0, login uid 1000)". It has numbers,
+// because a name may contain anything and the look-up of a name may wait for a network.
 std::string by_operator(const authz::Operator& by);
 
-// Of a verb whose own lines are those of a boot or a signal too: "the operator (uid 0) says \"panic\"".
-void log_said(const authz::Operator& by, const std::string& words);
+// Logs a request whose other log lines name no operator, because it also happens at boot or by a signal: "the operator
+// (uid 0) says \"panic\"".
+void log_request(const authz::Operator& by, const std::string& words);
 
 } // namespace xk::verbs

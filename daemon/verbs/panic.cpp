@@ -10,7 +10,7 @@ namespace {
 
 Result<control::Answer> run_panic(PanicControl& panic, const Request& request) {
     const bool over = truth_field(request.fields, "over");
-    log_said(request.by, over ? "panic --over" : "panic");
+    log_request(request.by, over ? "panic --over" : "panic");
     if (over) {
         const auto done = panic.end_panic();
         if (!done)

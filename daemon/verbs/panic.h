@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The verb "panic": everything closes, all sessions end, and nobody is let in until the operator says that it is over.
+// The verb "panic": closes all grants, ends all sessions, and refuses knocks until the operator ends the panic.
 #pragma once
 
 #include "daemon/lifecycle/ssh_caller.h"
@@ -16,11 +16,11 @@ class PanicControl {
     virtual ~PanicControl() = default;
     struct Closed {
         std::size_t grants = 0, sessions = 0;
-        bool outlives_restart = true; // it is on the disk
+        bool outlives_restart = true; // the panic is written to the disk
     };
-    // Not this session. Where it fails the panic has begun all the same, and is tried again.
+    // The session `spared` lives on. After an error the panic has begun all the same, and the daemon tries again.
     virtual Result<Closed> begin_panic(const std::optional<TcpSession>& spared) = 0;
-    virtual Result<bool> end_panic() = 0; // false: there was none
+    virtual Result<bool> end_panic() = 0; // false: there was no panic
 };
 
 Table panic_verbs(PanicControl& panic);

@@ -12,7 +12,7 @@ namespace xk::verbs {
 namespace {
 
 Result<control::Answer> run_reload(Reloader& reloader, const ConfigSource& source, const Request& request) {
-    log_said(request.by, "reload");
+    log_request(request.by, "reload");
     if (auto done = reloader.reload_config(); !done) {
         log::error(done.error());
         return done.error();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The verb "reload": another configuration counts, or an error says why not.
+// The verb "reload": reads the configuration again.
 #pragma once
 
 #include "daemon/verbs/sources.h"
@@ -14,9 +14,9 @@ namespace xk::verbs {
 class Reloader {
   public:
     virtual ~Reloader() = default;
-    // Where it fails the configuration of before counts.
+    // After an error the earlier configuration still counts.
     virtual Result<void> reload_config() = 0;
-    // A line for each interface that has no filter.
+    // One line for each interface without the filter.
     virtual std::vector<std::string> interface_warnings() const = 0;
 };
 

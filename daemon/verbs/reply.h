@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What a verb answers with: one JSON object, made at once, or a list that is made row by row while other things happen.
+// Makes replies: a JSON object at once, or a list row by row between other work.
 #pragma once
 
 #include "daemon/control/server.h"
@@ -15,24 +15,24 @@
 
 namespace xk::verbs {
 
-// A reply that is one list. Between two rows anything may change, a reload included: `next` keeps the place where it
-// is (the last key, or a share of what it lists), and never a reference into what it lists.
+// A reply that is one list. Between two rows anything may change, even the configuration. So `next` keeps its place by
+// value (the last key, or a shared pointer to the list), and never by a reference into the list.
 struct Rows {
     std::string name;
-    std::function<std::optional<nlohmann::json>(const Now&)> next; // nothing: that was the last one
+    std::function<std::optional<nlohmann::json>(const Now&)> next; // none: there are no more rows
     nlohmann::json more = nlohmann::json::object();                // fields beside the list
 };
 
-// Text of a foreign encoding must not end the daemon: what is not UTF-8 is replaced.
+// Bytes that are no UTF-8 are replaced, because the JSON library throws at them, and that would end the daemon.
 control::Answer answer_json(const nlohmann::json& reply);
 control::Answer answer_rows(Rows rows, Clock clock);
 control::Answer answer_error(const Error& error); // {"error": ..., "hint": ..., "exit": code}
 
-// Rounded up; none where it is over.
+// Rounded up; 0 where `until` is past.
 std::int64_t seconds_left(BootTime until, BootTime now);
-// The same; null: for ever.
+// The same; null means for ever.
 nlohmann::json time_left(const std::optional<BootTime>& until, BootTime now);
-// "2026-11-21T10:20:30Z"; null where there is none.
+// "2026-11-21T10:20:30Z", or null.
 nlohmann::json utc_or_null(const std::optional<WallTime>& time);
 
 } // namespace xk::verbs

@@ -9,7 +9,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kActions = 4; // of Action, from 1 on
+constexpr int kActions = 4; // values of Action, from 1 on
 
 Result<control::Answer> run_stats(CounterSource& counters) {
     const auto counted = counters.read_filter_counters();

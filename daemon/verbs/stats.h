@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The verb "stats": what the filter and judgement counted.
+// The verb "stats": the counters of the filter and of judgement.
 #pragma once
 
 #include "daemon/authz/state.h"
@@ -15,7 +15,7 @@ namespace xk::verbs {
 class CounterSource {
   public:
     virtual ~CounterSource() = default;
-    // Of all processors together. The names stay as long as the daemon lives.
+    // The sums over all processors. The names live as long as the daemon.
     using Counters = std::vector<std::pair<std::string_view, std::uint64_t>>;
     virtual Result<Counters> read_filter_counters() = 0;
     virtual authz::StateHeader read_judgement_counters() const = 0;

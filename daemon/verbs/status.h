@@ -16,10 +16,10 @@ namespace xk::verbs {
 
 struct InterfaceStatus {
     std::string name;   // in the configuration
-    std::string device; // the name that it has now; empty: it has no filter
+    std::string device; // the interface's present name; empty: it has no filter
     std::string mode;   // "native", "generic", "missing", "not attached"
-    WallTime since{};   // without the filter: when that began,
-    std::string reason; // and why
+    WallTime since{};   // since when it has no filter
+    std::string reason; // why it has no filter
 };
 
 struct HookStatus {
@@ -27,20 +27,20 @@ struct HookStatus {
     std::uint64_t done = 0, failed = 0, dropped = 0;
 };
 
-// What only the daemon itself knows.
+// The part of the status that only the daemon knows.
 struct DaemonStatus {
     std::string version;
     pid_t pid = 0, worker_pid = 0;
     BootTime started{};
     bool dry_run = false;
     std::optional<std::chrono::seconds> trial_left; // none: not on trial
-    bool owned = false;                             // nobody else can change the table
+    bool owned = false;                             // no other program can change the table
     bool panic = false;
-    std::optional<WallTime> panic_since; // none: no panic, or its file does not say it
+    std::optional<WallTime> panic_since; // none: no panic, or its file does not say since when
     std::vector<InterfaceStatus> interfaces;
     std::size_t tags = 0, grants = 0, bans = 0;
-    std::optional<HookStatus> hooks; // none: no service had any at the start
-    std::string memory;              // how judgement's memory began
+    std::optional<HookStatus> hooks; // none: no service had a hook at the start
+    std::string memory;              // where judgement's memory came from at the start
     config::Carrier carrier = config::Carrier::named;
     bool clock_is_wrong = false;
 };

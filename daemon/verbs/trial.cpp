@@ -21,14 +21,14 @@ Result<control::Answer> run_try(TrialControl& trial, const Request& request) {
     const auto time = seconds_field(request.fields, "seconds");
     if (!time || *time > Trial::kLongest)
         return Error{"a trial lasts from 1s to " + duration_text(Trial::kLongest), {}, Exit::usage};
-    log_said(request.by, "try " + time_text(request.fields));
+    log_request(request.by, "try " + time_text(request.fields));
     if (auto done = trial.begin_trial(*time); !done)
         return done.error();
     return answer_json({{"trial_ends_in_s", time->count()}});
 }
 
 Result<control::Answer> run_confirm(TrialControl& trial, const Request& request) {
-    log_said(request.by, "confirm");
+    log_request(request.by, "confirm");
     if (auto done = trial.confirm_trial(); !done)
         return done.error();
     return answer_json({{"confirmed", true}});

@@ -13,7 +13,7 @@ class TrialControl {
   public:
     virtual ~TrialControl() = default;
     virtual Result<void> begin_trial(std::chrono::seconds time) = 0;
-    virtual Result<void> confirm_trial() = 0; // an error where there is none
+    virtual Result<void> confirm_trial() = 0; // an error where there is no trial
 };
 
 Table trial_verbs(TrialControl& trial);

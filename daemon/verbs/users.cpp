@@ -47,7 +47,7 @@ json user_json(const authz::Policy& policy, std::size_t index, const authz::Cred
             {"last_address", has_knocked ? json(state.last_address.text()) : json()}};
 }
 
-// The list is that of one configuration, also where another one counts before it is whole.
+// The whole list shows one configuration, even where a reload comes while it is made.
 Result<control::Answer> run_users(const ConfigSource& source, CredentialStates& states, const Request& request) {
     const auto config = source.config();
     const auto next = [config, state_of = states.find_states(config),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Verb: one row of the table of what can be asked for at the control socket (docs/control.md). Each group of verbs has
-// a file, which gives the rows, and an interface to what the group reads or does and to nothing else.
+// Verb: one row of the table of requests of the control socket (docs/control.md). Each group of verbs has a file with
+// its rows, and an interface to what the group reads or does and to nothing else.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -18,13 +18,13 @@
 
 namespace xk::verbs {
 
-// What a field of a request may be; it may be absent always.
+// The kind of a field of a request. Every field may be absent.
 enum class FieldKind {
     text,    // UTF-8
-    texts,   // a list of them
+    texts,   // a list of texts
     truth,   // true or false
     seconds, // a whole number, 1 to 4294967295
-    bits,    // a whole number, 32 to 128: the length of a prefix of IPv6
+    bits,    // a whole number, 32 to 128: the length of an IPv6 prefix
     session, // {"remote": address, "remote_port": 1, "local": address, "local_port": 1}
 };
 
@@ -33,11 +33,11 @@ struct Field {
     FieldKind kind;
 };
 
-// A list may be long, and is made while other things happen: each piece asks what time it is.
+// A long list is made in pieces between other work, and each piece reads the clock.
 using Clock = std::function<Now()>;
 
 struct Request {
-    const nlohmann::json& fields; // those that the verb's row names are of their kinds
+    const nlohmann::json& fields; // the fields of the verb's row are of their kinds
     authz::Operator by;
     Now now;
     const Clock& clock;
@@ -45,10 +45,10 @@ struct Request {
 
 struct Verb {
     std::string_view name;
-    control::Role role; // may use it, and whoever may more
+    control::Role role; // the lowest role that may use it
     std::vector<Field> fields;
     std::function<Result<control::Answer>(const Request&)> run;
-    // Of a verb that changes something: what it is about, for the event ("ssh for 192.0.2.9").
+    // Only verbs that change something have it: the event's text about what they change ("ssh for 192.0.2.9").
     std::function<std::string(const nlohmann::json& fields)> subject = {};
 };
 

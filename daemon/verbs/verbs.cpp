@@ -15,11 +15,11 @@ namespace {
 using control::Role;
 using nlohmann::json;
 
-// No verb has a field of more than three levels. The parser knows no limit, and what copies, compares or writes a value
-// calls itself for each level: how much stack that takes must not be the client's choice.
+// No verb has a field of more than three levels. The parser has no limit, and copying, comparing or writing a value
+// calls itself for each level, so without this limit a client could exhaust the stack.
 constexpr std::size_t kMaxDepth = 16;
 
-// How deep brackets are nested in the text, whether it is JSON or not.
+// How deeply brackets are nested in the text, whether it is JSON or not.
 std::size_t depth_of(const std::string& text) {
     std::size_t depth = 0, deepest = 0;
     bool in_text = false;
@@ -75,12 +75,12 @@ Result<control::Answer> Verbs::run(const Verb& verb, const Request& request) con
         return good.error();
     try {
         return verb.run(request);
-    } catch (const json::exception&) { // check_fields() leaves none; a mistake there must not end the daemon
+    } catch (const json::exception&) { // check_fields() should leave none; a mistake there must not end the daemon
         return Error{"a field of the request has the wrong type", {}, Exit::usage};
     }
 }
 
-// A request that makes no sense is no action. One that failed may have done a part of what it was to do.
+// A malformed request is no action. A request that failed may have done a part of its work, so it is one.
 void Verbs::emit_action(const Verb& verb, const Request& request, const Result<control::Answer>& done) const {
     if (!done && done.error().exit == Exit::usage)
         return;

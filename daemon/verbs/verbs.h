@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Verbs: JSON in, JSON out (docs/control.md). Readers may look, admins may act. Every request is foreign: its length is
-// bounded by the socket, its depth and the kinds of its fields are checked here, before any verb sees them.
+// Verbs turns a JSON request into a JSON reply (docs/control.md). Readers may only read, admins may change things.
+// Every request is hostile: the socket bounds its length, and its depth and the kinds of its fields are checked here
+// before a verb sees them.
 #pragma once
 
 #include "daemon/verbs/verb.h"
@@ -10,7 +11,7 @@ namespace xk::verbs {
 
 class Verbs {
   public:
-    // What an operator does, and what they tried and could not do, is told to `events`, which must live longer.
+    // `events` receives what an operator does, and what they tried without success. It must outlive this object.
     Verbs(Table table, authz::EventSink& events, Clock clock = Now::read);
 
     control::Answer answer(const control::Peer& peer, const std::string& request) const;

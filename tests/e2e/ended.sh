@@ -252,7 +252,7 @@ stop
 echo damaged >"$D/run/owners"
 start
 lacks "and not after a restart" "$(ctl status)" "IN PANIC"
-logged "makes no sense: whose the present sessions are is not known"
+logged "is damaged: it is not known by whose grants the present sessions came"
 
 say "no grant outlasts its user"
 printf 'valid_until: %s\n' "$(date -u -d '+6 sec' +%Y-%m-%dT%H:%M:%SZ)" >>"$D/etc/users/anna.yaml"

@@ -26,7 +26,7 @@ none() { [ "$(strangers)" = 0 ]; }
 named() { # WHEN LINES_BEFORE: all five are gone, and the log says which
 	eventually 5 none || fail "$1: elements of nobody's stay"
 	local new
-	new=$(tail -n "+$(($2 + 1))" "$D/log" | grep 'nobody was granted that')
+	new=$(tail -n "+$(($2 + 1))" "$D/log" | grep 'it belongs to no grant')
 	equal "$1: five are taken out and named" "$(printf '%s\n' "$new" | wc -l)" 5
 	contains "$1: with address, port and what was written beside it" "$new" '198.51.100.66 to tcp/22 (by hand) in set grants4'
 	contains "$1: and the range" "$new" "198.51.100.66 to tcp/6000-6010 in set"
@@ -65,7 +65,7 @@ before=$(lines)
 hidden
 ctl panic --yes >/dev/null
 eventually 5 none || fail "panic: elements of nobody's stay"
-equal "a panic: five are taken out and named" "$(tail -n "+$((before + 1))" "$D/log" | grep -c 'nobody was granted that')" 5
+equal "a panic: five are taken out and named" "$(tail -n "+$((before + 1))" "$D/log" | grep -c 'it belongs to no grant')" 5
 ctl panic --over >/dev/null
 check "after it" knock 192.0.2.1 anna-robot ssh --lifetime 10m
 
@@ -79,6 +79,6 @@ before=$(lines)
 start
 equal "nobody has a grant of yesterday" "$(grants)" 0
 refuse "the port is shut" granted
-contains "and the log says whose it was" "$(tail -n "+$((before + 1))" "$D/log")" "192.0.2.2 to tcp/22 (anna/robot) in set grants4: nobody was granted that"
+contains "and the log says whose it was" "$(tail -n "+$((before + 1))" "$D/log")" "192.0.2.2 to tcp/22 (anna/robot) in set grants4: it belongs to no grant"
 stop
 pass

@@ -186,7 +186,7 @@ TEST_CASE("the role comes from user and groups, also supplementary ones, and nob
     CHECK(answer_as(server.path(), 65534, 65534, {}).find("you may not talk") != std::string::npos);
 }
 
-TEST_CASE("who has no role cannot even connect, and root can without any capability") {
+TEST_CASE("a user without a role cannot even connect, and root can without any capability") {
     const Running server;
     const auto connects = [&](uid_t uid, gid_t gid, bool capable) {
         const pid_t child = ::fork();
@@ -214,7 +214,7 @@ TEST_CASE("who has no role cannot even connect, and root can without any capabil
     CHECK(connects(0, 0, false) == 0);
 }
 
-TEST_CASE("another configuration's groups count from then on, for who connects too") {
+TEST_CASE("new groups count at once, also for the right to connect") {
     Running server;
     CHECK(answer_as(server.path(), 62020, kReaders, {}) == "reader:x");
     REQUIRE(server.set_groups({kAdmins, std::nullopt}));
@@ -290,7 +290,7 @@ TEST_CASE("a client that does not read its large reply does not hold up another"
     CHECK(ask(server.path(), "x").value().size() == 8 * 1024 * 1024);
 }
 
-TEST_CASE("who finds no place waits for one") {
+TEST_CASE("a client without a place waits for one") {
     const Running server;
     std::vector<Fd> clients;
     for (std::size_t i = 0; i < Server::kMaxClients; ++i)
@@ -305,7 +305,7 @@ TEST_CASE("who finds no place waits for one") {
         CHECK(all_from(fd) == frame("admin:x"));
 }
 
-TEST_CASE("readers leave places for who has to act") {
+TEST_CASE("readers cannot take all places: an admin gets one") {
     const Running server;
     std::vector<Fd> readers;
     for (std::size_t i = 0; i < Server::kMaxReaders; ++i)
@@ -323,7 +323,7 @@ TEST_CASE("readers leave places for who has to act") {
     CHECK(ask(server.path(), "x").value() == "admin:x");
 }
 
-TEST_CASE("more than can wait are told so, and ask again") {
+TEST_CASE("clients beyond those who may wait are refused, and try again") {
     const Running server;
     std::vector<Fd> clients;
     for (std::size_t i = 0; i < Server::kMaxClients + Server::kMaxWaiting; ++i)
@@ -335,13 +335,13 @@ TEST_CASE("more than can wait are told so, and ask again") {
     patient.join();
 }
 
-TEST_CASE("nobody listening is said with a hint") {
+TEST_CASE("where no daemon listens the error has a hint") {
     const auto answer = ask("/tmp/xk-no-such-socket", "x");
     REQUIRE_FALSE(answer);
     CHECK(answer.error().hint.find("is xknockd running?") != std::string::npos);
 }
 
-TEST_CASE("the handler is told who asks: user, process, and whoever logged in") {
+TEST_CASE("the handler knows the peer's user, process and login uid") {
     const Running server([](const Peer& peer, const std::string&) {
         return std::to_string(peer.uid) + " " + std::to_string(::kill(peer.pid, 0)) + " " +
                (peer.login_uid ? std::to_string(*peer.login_uid) : "nobody");
@@ -352,7 +352,7 @@ TEST_CASE("the handler is told who asks: user, process, and whoever logged in") 
     CHECK(answer_as(server.path(), 62020, kReaders, {}) == "62020 0 nobody"); // they change nothing
 }
 
-TEST_CASE("a login uid is a number that is somebody's, or none") {
+TEST_CASE("a login uid is a valid uid, or there is none") {
     CHECK(parse_login_uid("1000") == 1000u);
     CHECK(parse_login_uid("0\n") == 0u);
     CHECK(parse_login_uid("4294967294") == 4294967294u);

@@ -76,8 +76,9 @@ inline config::Config make_config(unsigned more = 0) {
     return config;
 }
 
-struct Ground {
-    explicit Ground(config::Config c = make_config()) : config(std::make_shared<const config::Config>(std::move(c))) {
+struct GrantFixture {
+    explicit GrantFixture(config::Config c = make_config())
+        : config(std::make_shared<const config::Config>(std::move(c))) {
         grants.set_guard(guard);
         grants.on_done([this](bool done) { settled.push_back(done); });
     }

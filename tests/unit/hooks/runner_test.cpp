@@ -75,7 +75,7 @@ struct Hooks {
             ::dup2(stray.get(), STDIN_FILENO);
             for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP})
                 std::signal(signal, SIG_IGN);
-            ::_exit(begin(ends.second) && supervise(ends.second) ? 0 : 9);
+            ::_exit(set_up(ends.second) && supervise_runner(ends.second) ? 0 : 9);
         }
         ours.emplace(std::move(ends.first));
         Setup setup;
@@ -163,7 +163,7 @@ TEST_CASE("the environment is what is documented, and nothing else") {
     CHECK(environment_of(closing)[1] == "XKNOCK_EVENT=close");
 }
 
-TEST_CASE("a hook is its user and nothing else") {
+TEST_CASE("a hook runs as its user with no other rights") {
     const Hooks hooks;
     const std::string status = hooks.out_of({"/bin/cp", "/proc/self/status", hooks.path("out")});
     for (const char* line :
@@ -176,7 +176,7 @@ TEST_CASE("a hook is its user and nothing else") {
     CHECK(hooks.out_of({"/bin/sh", "-c", "exec pwd >\"$0\"", hooks.path("out")}) == "/\n");
 }
 
-TEST_CASE("a hook inherits three descriptors, and none of them is anybody's") {
+TEST_CASE("a hook inherits three descriptors of its own and no other one") {
     const Hooks hooks;
     // The fourth is of ls itself.
     CHECK(hooks.out_of({"/bin/sh", "-c", "exec ls /proc/self/fd >\"$0\"", hooks.path("out")}) == "0\n1\n2\n3\n");
@@ -194,7 +194,7 @@ TEST_CASE("a hook that hangs is killed at its limit, and all of its group with i
     CHECK(eventually([&] { return !lives(child) && !lives(self); }));
 }
 
-TEST_CASE("nothing of its group outlives a hook") {
+TEST_CASE("no process of its group outlives a hook") {
     const Hooks hooks;
     hooks.shell(sleeper("child"));
     const pid_t child = hooks.pid_in("child");
@@ -202,7 +202,7 @@ TEST_CASE("nothing of its group outlives a hook") {
     CHECK(eventually([&] { return !lives(child); }));
 }
 
-TEST_CASE("how a hook ended is reported, with the first line that it said") {
+TEST_CASE("a report has how the hook ended and the first line of its standard error") {
     const Hooks hooks;
     hooks.shell("echo out; echo 'one thing' >&2; echo another >&2; exit 3");
     Report report = hooks.report();
@@ -225,7 +225,7 @@ TEST_CASE("how a hook ended is reported, with the first line that it said") {
     CHECK(std::string(report.says) == std::string(kMaxSays - 1, 'x'));
 }
 
-TEST_CASE("so many run, so many wait, and the rest is dropped and reported") {
+TEST_CASE("a few hooks run, more wait, and the rest are dropped and reported") {
     Hooks hooks;
     constexpr std::size_t kMany = kMaxRunning + kMaxWaiting + 20;
     for (std::size_t i = 0; i < kMany; ++i)
@@ -249,7 +249,7 @@ TEST_CASE("so many run, so many wait, and the rest is dropped and reported") {
     CHECK(status == 0);
 }
 
-TEST_CASE("hooks of one subject keep their order, others do not wait for them") {
+TEST_CASE("hooks of one subject run in order, and others do not wait for them") {
     const Hooks hooks;
     hooks.shell("until [ -e go ]; do sleep 0.01; done; echo open >>order");
     Run closing = Hooks::request({"/bin/sh", "-c", "echo close >>\"$0\"", hooks.path("order")});
@@ -264,7 +264,7 @@ TEST_CASE("hooks of one subject keep their order, others do not wait for them") 
     CHECK(read(hooks.path("order")) == "open\nclose\n");
 }
 
-TEST_CASE("a runner that is killed takes its hooks with it, and another one goes on") {
+TEST_CASE("the hooks of a killed runner end with it, and another runner goes on") {
     const Hooks hooks;
     hooks.shell(sleeper("child") + "echo $$ >self; sleep 1000");
     const pid_t child = hooks.pid_in("child"), self = hooks.pid_in("self");
@@ -277,7 +277,7 @@ TEST_CASE("a runner that is killed takes its hooks with it, and another one goes
     CHECK(hooks.report().outcome == Outcome::done);
 }
 
-TEST_CASE("where the supervisor is killed, all of it ends, and the other side sees it") {
+TEST_CASE("when the supervisor is killed, runner and hooks end, and the other side sees it") {
     const Hooks hooks;
     hooks.shell(sleeper("child") + "echo $$ >self; sleep 1000");
     const pid_t child = hooks.pid_in("child"), self = hooks.pid_in("self");
@@ -288,7 +288,7 @@ TEST_CASE("where the supervisor is killed, all of it ends, and the other side se
     CHECK(hooks.ours->closed());
 }
 
-TEST_CASE("a request that is not what it says is none") {
+TEST_CASE("a request whose text does not match its number of arguments is refused") {
     Run run = Hooks::request({"/bin/true", "x"});
     CHECK(arguments_of(run) == std::vector<std::string>{"/bin/true", "x"});
     run.arguments = 0;
@@ -298,4 +298,22 @@ TEST_CASE("a request that is not what it says is none") {
     run.arguments = 1;
     std::fill(std::begin(run.text), std::end(run.text), 'x');
     CHECK_FALSE(arguments_of(run).has_value());
+}
+
+TEST_CASE("a malformed set-up is refused before anything changes, and a malformed request ends its runner alone") {
+    auto ends = Channel::pair().value();
+    REQUIRE(privsep::send(ends.first, Run{}));
+    const auto done = set_up(ends.second);
+    REQUIRE_FALSE(done);
+    CHECK(done.error().message == "xknockd sent a malformed set-up");
+    ends.first = Channel(Fd());
+    CHECK_FALSE(set_up(ends.second));
+    CHECK(::geteuid() == 0);
+    const Hooks hooks;
+    Run bad = Hooks::request({"/bin/true"});
+    bad.arguments = 0;
+    hooks.ask(bad);
+    CHECK(hooks.report().outcome == Outcome::restarted);
+    hooks.shell("true");
+    CHECK(hooks.report().outcome == Outcome::done);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Sessions and sockets of this host in memory: what connection tracking and sock_diag would say.
+// Sessions and sockets of this host in memory, in the place of connection tracking and sock_diag.
 #pragma once
 
 #include "daemon/nft/sessions.h"
@@ -8,11 +8,12 @@
 #include "tests/unit/recording/faults.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
 namespace xk::test {
 
-// Both look at tables that the test keeps.
+// Both read tables that the test keeps.
 class RecordingSessions final : public nft::Sessions {
   public:
     RecordingSessions(Faults& faults, std::vector<nft::Session>& all) : faults_(faults), all_(all) {}
@@ -27,8 +28,10 @@ class RecordingSessions final : public nft::Sessions {
     Result<void> forget(const std::vector<nft::Session>& sessions) override {
         if (auto fine = faults_.step("forget sessions"); !fine)
             return fine;
+        std::set<nft::Tuple> gone;
         for (const nft::Session& session : sessions)
-            std::erase_if(all_, [&](const nft::Session& s) { return s.there == session.there; });
+            gone.insert(session.there);
+        std::erase_if(all_, [&](const nft::Session& s) { return gone.contains(s.there); });
         return {};
     }
 

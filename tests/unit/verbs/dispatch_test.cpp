@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // What comes before and after every verb: the request's form, the asker's role, the kinds of the fields, the event.
-#include "desk.h"
+#include "fixture.h"
 
 #include "daemon/verbs/operator_text.h"
 
@@ -43,10 +43,10 @@ const std::vector<Change>& changes() {
 
 } // namespace
 
-TEST_CASE("what is no request gets an error and nothing is done") {
-    Desk desk;
+TEST_CASE("a malformed request gets an error, and nothing is done") {
+    VerbFixture f;
     const auto wrong = [&](const std::string& text) {
-        const json reply = json::parse(desk.ask_text(text));
+        const json reply = json::parse(f.ask_text(text));
         CHECK(reply.at("exit") == 2);
         return reply.at("error").get<std::string>();
     };
@@ -62,44 +62,44 @@ TEST_CASE("what is no request gets an error and nothing is done") {
     CHECK(wrong("{\"verb\":\"explode\"}") == "there is no verb \"explode\"");
     CHECK(wrong("{\"verb\":\"STATUS\"}") == "there is no verb \"STATUS\"");
     CHECK(wrong("{\"verb\":\"panic\\u0000\"}") == "there is no verb \"panic\\x00\"");
-    CHECK(desk.daemon.calls.empty());
-    CHECK(desk.sink.events.empty());
+    CHECK(f.daemon.calls.empty());
+    CHECK(f.sink.events.empty());
 }
 
 TEST_CASE("text of a foreign encoding is refused or escaped, and never ends the daemon") {
-    Desk desk;
+    VerbFixture f;
     for (const char* text : {"{\"verb\":\"close\",\"what\":\"caf\xe9\"}", "{\"verb\":\"\xff\xfe\"}",
                              "{\"verb\":\"close\",\"what\":\"\\ud800\"}", "{\"verb\":\"close\",\"what\":\"\xc0\x80\"}"})
-        CHECK(json::parse(desk.ask_text(text)).at("error") == "the request is not JSON");
-    CHECK(desk.ask_wrong({{"verb", "close"}, {"what", "caf\u00e9\u202e\n\x1b[2J"}}) ==
+        CHECK(json::parse(f.ask_text(text)).at("error") == "the request is not JSON");
+    CHECK(f.ask_wrong({{"verb", "close"}, {"what", "caf\u00e9\u202e\n\x1b[2J"}}) ==
           "\"caf\\xc3\\xa9\\xe2\\x80\\xae\\x0a\\x1b[2J\" is neither an address nor a user|knockctl users|1");
     // A file's name may be of any bytes, and a reply is UTF-8 all the same.
     auto config = FakeDaemon::make_config();
     config.file = "/etc/caf\xe9/xknock.yaml";
-    desk.daemon.set_config(config);
-    CHECK(desk.ask({{"verb", "status"}}).at("config") == "/etc/caf\xef\xbf\xbd/xknock.yaml");
+    f.daemon.set_config(config);
+    CHECK(f.ask({{"verb", "status"}}).at("config") == "/etc/caf\xef\xbf\xbd/xknock.yaml");
 }
 
-TEST_CASE("names of any length are cut where they are said") {
-    Desk desk;
+TEST_CASE("a name of any length is cut in replies, log lines and events") {
+    VerbFixture f;
     const std::string name(1 << 20, 'a');
-    desk.daemon.opened.answer = authz::Answer::refused;
+    f.daemon.opened.answer = authz::Answer::refused;
     for (const json& request :
          {json{{"verb", name}}, json{{"verb", "close"}, {"what", name}}, json{{"verb", "unlock"}, {"what", name}},
           json{{"verb", "ban"}, {"prefix", name}}, json{{"verb", "open"}, {"address", name}, {"service", "ssh"}},
           json{{"verb", "open"}, {"address", "192.0.2.9"}, {"service", name}},
           json{{"verb", "unban"}, {"all", true}, {"family", name}}}) {
-        const std::string reply = desk.ask_text(request.dump());
+        const std::string reply = f.ask_text(request.dump());
         CHECK(reply.size() < 1000);
         CHECK(json::parse(reply).contains("error"));
     }
-    CHECK(desk.log().size() < 1000);
-    for (const authz::Event& event : desk.sink.events)
+    CHECK(f.log().size() < 1000);
+    for (const authz::Event& event : f.sink.events)
         CHECK(event.detail.size() < 300);
 }
 
 TEST_CASE("a request that is nested deeply, or all brackets, takes no stack") {
-    Desk desk;
+    VerbFixture f;
     const std::size_t much = 1 << 19;
     const std::string open(much, '['), close(much, ']');
     std::string objects;
@@ -109,41 +109,41 @@ TEST_CASE("a request that is nested deeply, or all brackets, takes no stack") {
          {open, open + close, "{\"verb\":\"ban\",\"ipv6_prefix\":" + open + close + "}",
           "{\"verb\":\"close\",\"what\":" + open + close + "}", "{\"verb\":\"nobody's\",\"x\":" + open + close + "}",
           objects, "{\"verb\":\"status\",\"x\":" + objects + "1" + std::string(much / 5, '}') + "}"})
-        CHECK(json::parse(desk.ask_text(text)).at("error") == "the request is nested too deeply");
+        CHECK(json::parse(f.ask_text(text)).at("error") == "the request is nested too deeply");
     // Brackets in a text are text, whatever quotes are in it.
     const json request = {{"verb", "close"}, {"what", std::string(1000, '[') + "\\\"" + std::string(1000, '{')}};
-    CHECK(desk.ask(request).at("error").get<std::string>().ends_with("is neither an address nor a user"));
-    // A fence that is too low would keep out what is meant.
-    CHECK(desk.ask({{"verb", "status"}, {"x", {{{{{{{{{1}}}}}}}}}}}).contains("version"));
+    CHECK(f.ask(request).at("error").get<std::string>().ends_with("is neither an address nor a user"));
+    // A limit that is too low would refuse good requests.
+    CHECK(f.ask({{"verb", "status"}, {"x", {{{{{{{{{1}}}}}}}}}}}).contains("version"));
 }
 
 TEST_CASE("a request of a mebibyte is answered: many fields, many addresses, long numbers") {
-    Desk desk;
+    VerbFixture f;
     json many = {{"verb", "status"}};
     for (int i = 0; i < 60'000; ++i)
         many["field" + std::to_string(i)] = i;
     CHECK(many.dump().size() > 1 << 20);
-    CHECK(desk.ask(many).contains("version"));
+    CHECK(f.ask(many).contains("version"));
     json list = {{"verb", "unban"}, {"prefixes", json::array()}};
     for (int i = 0; i < 80'000; ++i)
         list["prefixes"].push_back("192.0.2.999");
-    CHECK(desk.ask(list).at("refused").size() == 80'000);
+    CHECK(f.ask(list).at("refused").size() == 80'000);
     const std::string digits(1 << 20, '9');
-    CHECK(json::parse(desk.ask_text("{\"verb\":\"ban\",\"prefix\":\"192.0.2.9\",\"seconds\":" + digits + "}"))
+    CHECK(json::parse(f.ask_text("{\"verb\":\"ban\",\"prefix\":\"192.0.2.9\",\"seconds\":" + digits + "}"))
               .contains("error"));
-    CHECK(desk.daemon.book.all().empty());
+    CHECK(f.daemon.book.all().empty());
 }
 
 TEST_CASE("fields that a verb does not know are ignored, and of two of one name the last counts") {
-    Desk desk;
-    CHECK(desk.ask({{"verb", "status"}, {"what", 7}, {"seconds", "x"}}).contains("version"));
-    CHECK(desk.ask({{"verb", "unlock"}, {"what", "bob"}, {"cut", 1}}) == json{{"unlocked", 1}});
-    CHECK(json::parse(desk.ask_text("{\"verb\":\"panic\",\"verb\":\"status\"}")).contains("version"));
-    CHECK(desk.daemon.calls == std::vector<std::string>{"unlock 2"});
+    VerbFixture f;
+    CHECK(f.ask({{"verb", "status"}, {"what", 7}, {"seconds", "x"}}).contains("version"));
+    CHECK(f.ask({{"verb", "unlock"}, {"what", "bob"}, {"cut", 1}}) == json{{"unlocked", 1}});
+    CHECK(json::parse(f.ask_text("{\"verb\":\"panic\",\"verb\":\"status\"}")).contains("version"));
+    CHECK(f.daemon.calls == std::vector<std::string>{"unlock 2"});
 }
 
 TEST_CASE("a field of another kind is refused before anything is done") {
-    Desk desk;
+    VerbFixture f;
     const json values[] = {nullptr, 7, -7, 1.5, true, "text", json::array(), json::array({1}), json::object()};
     const auto fits = [](verbs::FieldKind kind, const json& value) {
         switch (kind) {
@@ -162,11 +162,11 @@ TEST_CASE("a field of another kind is refused before anything is done") {
         return false;
     };
     std::size_t tried = 0;
-    for (const verbs::Verb& verb : desk.verbs.table())
+    for (const verbs::Verb& verb : f.verbs.table())
         for (const verbs::Field& field : verb.fields)
             for (const json& value : values)
                 if (!fits(field.kind, value)) {
-                    const json reply = desk.ask({{"verb", verb.name}, {field.name, value}});
+                    const json reply = f.ask({{"verb", verb.name}, {field.name, value}});
                     const std::string tried_one = std::string(verb.name) + " " + std::string(field.name) + value.dump();
                     CAPTURE(tried_one);
                     CHECK(reply.at("exit") == 2);
@@ -174,15 +174,15 @@ TEST_CASE("a field of another kind is refused before anything is done") {
                     ++tried;
                 }
     CHECK(tried > 100);
-    CHECK(desk.daemon.calls.empty());
-    CHECK(desk.sink.events.empty());
-    CHECK(desk.log().empty());
+    CHECK(f.daemon.calls.empty());
+    CHECK(f.sink.events.empty());
+    CHECK(f.log().empty());
 }
 
-TEST_CASE("numbers of seconds and bits, and sessions, are looked at to the last digit") {
-    Desk desk;
+TEST_CASE("seconds, bits and sessions are checked to the last digit") {
+    VerbFixture f;
     const auto ban = [&](const char* field, const json& value) {
-        return desk.ask_wrong({{"verb", "ban"}, {"prefix", "192.0.2.9"}, {field, value}});
+        return f.ask_wrong({{"verb", "ban"}, {"prefix", "192.0.2.9"}, {field, value}});
     };
     for (const json& value : {json(0), json(-1), json(4'294'967'296), json(1.5), json("60"), json(UINT64_MAX)})
         CHECK(ban("seconds", value) == "\"seconds\" is not a number of seconds||2");
@@ -193,46 +193,46 @@ TEST_CASE("numbers of seconds and bits, and sessions, are looked at to the last 
         for (const json& value : {json(), json(65536), json(-1), json("x"), json(22.5), json("192.0.2.9/32")}) {
             json session = good;
             session[field] = value;
-            CHECK(desk.ask_wrong({{"verb", "panic"}, {"caller", session}}) == "\"caller\" is no session||2");
+            CHECK(f.ask_wrong({{"verb", "panic"}, {"caller", session}}) == "\"caller\" is no session||2");
             session.erase(field);
-            CHECK(desk.ask_wrong({{"verb", "panic"}, {"caller", session}}) == "\"caller\" is no session||2");
+            CHECK(f.ask_wrong({{"verb", "panic"}, {"caller", session}}) == "\"caller\" is no session||2");
         }
-    CHECK(desk.daemon.calls.empty());
-    CHECK(desk.ask({{"verb", "panic"}, {"caller", good}}).contains("closed"));
-    CHECK(desk.daemon.calls == std::vector<std::string>{"panic but 192.0.2.9:40000 to 192.0.2.1:22"});
+    CHECK(f.daemon.calls.empty());
+    CHECK(f.ask({{"verb", "panic"}, {"caller", good}}).contains("closed"));
+    CHECK(f.daemon.calls == std::vector<std::string>{"panic but 192.0.2.9:40000 to 192.0.2.1:22"});
 }
 
-TEST_CASE("readers look, and do nothing") {
-    Desk desk;
-    desk.peer.role = Role::reader;
+TEST_CASE("readers may read and change nothing") {
+    VerbFixture f;
+    f.peer.role = Role::reader;
     std::size_t refused = 0;
-    for (const verbs::Verb& verb : desk.verbs.table()) {
-        const json reply = desk.ask({{"verb", verb.name}, {"prefix", 7}});
+    for (const verbs::Verb& verb : f.verbs.table()) {
+        const json reply = f.ask({{"verb", verb.name}, {"prefix", 7}});
         CAPTURE(std::string(verb.name));
         CHECK(reply.contains("error") == (verb.role == Role::admin));
         CHECK((verb.role == Role::admin) == bool(verb.subject)); // who changes something says about what
         refused += reply.contains("error");
     }
     CHECK(refused == 11);
-    CHECK(desk.ask_wrong({{"verb", "reload"}}) ==
+    CHECK(f.ask_wrong({{"verb", "reload"}}) ==
           "you may look, but not reload|be root, or a member of control.admin_group|1");
-    CHECK(desk.daemon.calls == std::vector<std::string>{"counters"});
-    CHECK(desk.sink.events.empty());
-    CHECK(desk.log().empty());
+    CHECK(f.daemon.calls == std::vector<std::string>{"counters"});
+    CHECK(f.sink.events.empty());
+    CHECK(f.log().empty());
 }
 
 TEST_CASE("every verb that changes something emits one event, and says in the log by which uid") {
     std::set<std::string_view> seen;
     for (const Change& change : changes()) {
-        Desk desk;
-        desk.daemon.book.set(prefix_of("203.0.113.7"), {{"", prefix_of("203.0.113.7"), std::nullopt}});
-        const json reply = desk.ask(change.request);
+        VerbFixture f;
+        f.daemon.book.set(prefix_of("203.0.113.7"), {{"", prefix_of("203.0.113.7"), std::nullopt}});
+        const json reply = f.ask(change.request);
         CAPTURE(change.request.dump());
         CHECK(!reply.contains("error"));
-        REQUIRE(desk.sink.events.size() == 1);
-        const authz::Event& event = desk.sink.events.front();
+        REQUIRE(f.sink.events.size() == 1);
+        const authz::Event& event = f.sink.events.front();
         CHECK(event.kind == authz::EventKind::operator_action);
-        CHECK(event.at.boot == desk.now.boot);
+        CHECK(event.at.boot == f.now.boot);
         CHECK(event.verb == change.request.at("verb"));
         CHECK(event.detail == change.subject);
         CHECK(event.failure == "");
@@ -240,51 +240,52 @@ TEST_CASE("every verb that changes something emits one event, and says in the lo
         CHECK(event.by->uid == 1000);
         CHECK(event.by->pid == 4711);
         CHECK(!event.by->login_uid);
-        CHECK(desk.log().find("the operator (uid 1000)") != std::string::npos);
-        for (const verbs::Verb& verb : desk.verbs.table())
+        CHECK(f.log().find("the operator (uid 1000)") != std::string::npos);
+        for (const verbs::Verb& verb : f.verbs.table())
             if (verb.name == event.verb)
                 seen.insert(verb.name);
     }
-    Desk desk;
-    for (const verbs::Verb& verb : desk.verbs.table())
+    VerbFixture f;
+    for (const verbs::Verb& verb : f.verbs.table())
         CHECK((verb.role == Role::admin) == seen.contains(verb.name));
 }
 
-TEST_CASE("what an operation says when it fails is the reply, and the event says so too") {
+TEST_CASE("the error of an operation that fails is in the reply and in the event") {
     for (const Change& change : changes())
         for (const std::string& operation : change.operations) {
-            Desk desk;
-            desk.daemon.failing = operation;
+            VerbFixture f;
+            f.daemon.failing = operation;
             CAPTURE(change.request.dump());
             CAPTURE(operation);
-            CHECK(desk.ask_wrong(change.request) == operation + " failed|look at " + operation + "|1");
-            REQUIRE(desk.sink.events.size() == 1);
-            CHECK(desk.sink.events.front().failure == operation + " failed");
-            CHECK(desk.sink.events.front().detail == change.subject);
+            const std::string reply = f.ask_wrong(change.request);
+            CHECK(reply.ends_with(operation + " failed|look at " + operation + "|1"));
+            REQUIRE(f.sink.events.size() == 1);
+            CHECK(f.sink.events.front().failure == reply.substr(0, reply.find('|')));
+            CHECK(f.sink.events.front().detail == change.subject);
         }
-    Desk desk;
-    desk.daemon.failing = "counters";
-    CHECK(desk.ask_wrong({{"verb", "stats"}}) == "counters failed|look at counters|1");
-    CHECK(desk.sink.events.empty());
+    VerbFixture f;
+    f.daemon.failing = "counters";
+    CHECK(f.ask_wrong({{"verb", "stats"}}) == "counters failed|look at counters|1");
+    CHECK(f.sink.events.empty());
 }
 
-TEST_CASE("what an event is about is printable and short") {
-    Desk desk;
-    desk.ask({{"verb", "unlock"}, {"what", "x\n\x1b" + std::string(500, 'y')}});
-    REQUIRE(desk.sink.events.size() == 1);
-    CHECK(desk.sink.events.front().detail.starts_with("x\\x0a\\x1byyy"));
-    CHECK(desk.sink.events.front().detail.size() < 300);
-    CHECK(desk.sink.events.front().failure.find('\n') == std::string::npos);
+TEST_CASE("an event's text is printable and short") {
+    VerbFixture f;
+    f.ask({{"verb", "unlock"}, {"what", "x\n\x1b" + std::string(500, 'y')}});
+    REQUIRE(f.sink.events.size() == 1);
+    CHECK(f.sink.events.front().detail.starts_with("x\\x0a\\x1byyy"));
+    CHECK(f.sink.events.front().detail.size() < 300);
+    CHECK(f.sink.events.front().failure.find('\n') == std::string::npos);
 }
 
-TEST_CASE("the operator is named by uid, and by login uid where it is another one") {
+TEST_CASE("a log line has the operator's uid, and the login uid where it differs") {
     CHECK(verbs::by_operator({0, 1, std::nullopt}) == "by the operator (uid 0)");
     CHECK(verbs::by_operator({0, 1, 1000}) == "by the operator (uid 0, login uid 1000)");
     CHECK(verbs::by_operator({1000, 1, 1000}) == "by the operator (uid 1000)");
-    Desk desk;
-    desk.peer.uid = 0;
-    desk.peer.login_uid = 1000;
-    desk.ask({{"verb", "unlock"}, {"what", "bob"}});
-    CHECK(desk.log() == "info unlocked bob by the operator (uid 0, login uid 1000)\n");
-    CHECK(desk.sink.events.at(0).by->login_uid == 1000u);
+    VerbFixture f;
+    f.peer.uid = 0;
+    f.peer.login_uid = 1000;
+    f.ask({{"verb", "unlock"}, {"what", "bob"}});
+    CHECK(f.log() == "info unlocked bob by the operator (uid 0, login uid 1000)\n");
+    CHECK(f.sink.events.at(0).by->login_uid == 1000u);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // docs/control.md is the reference: its tables of fields are compared with what the verbs take and reply.
-#include "desk.h"
+#include "fixture.h"
 
 #include <doctest/doctest.h>
 
@@ -115,51 +115,51 @@ Types documented_types() {
 }
 
 // A daemon that has something of everything, and one that has nothing of what may be missing.
-void fill(Desk& desk) {
+void fill(VerbFixture& f) {
     auto config = FakeDaemon::make_config();
     config.disabled = {{"users/eve.yaml", {"a fault"}}};
     config.warnings = {"a warning"};
-    desk.daemon.set_config(config);
-    desk.daemon.states[0].last_accepted = 1;
-    desk.daemon.status.trial_left = std::chrono::seconds(1);
-    desk.daemon.status.panic_since = desk.now.wall;
-    desk.daemon.status.hooks = verbs::HookStatus{};
-    desk.daemon.status.interfaces = {{"host0", "host0", "native", {}, ""}, {"vpn0", "", "missing", {}, "none"}};
-    desk.daemon.grants = {make_grant("192.0.2.2", 22, "ssh", {{kPhone, desk.in(29)}})};
+    f.daemon.set_config(config);
+    f.daemon.states[0].last_accepted = 1;
+    f.daemon.status.trial_left = std::chrono::seconds(1);
+    f.daemon.status.panic_since = f.now.wall;
+    f.daemon.status.hooks = verbs::HookStatus{};
+    f.daemon.status.interfaces = {{"host0", "host0", "native", {}, ""}, {"vpn0", "", "missing", {}, "none"}};
+    f.daemon.grants = {make_grant("192.0.2.2", 22, "ssh", {{kPhone, f.in(29)}})};
     const Prefix network = prefix_of("2001:db8:7::/64");
-    desk.daemon.book.set(network, {{"", network, desk.in(10)}, {"sshd", prefix_of("2001:db8:7::1"), desk.in(600)}});
-    desk.daemon.book.set(prefix_of("203.0.113.7"), {{"", prefix_of("203.0.113.7"), std::nullopt}});
-    desk.daemon.spared = {prefix_of("192.0.2.1")};
+    f.daemon.book.set(network, {{"", network, f.in(10)}, {"sshd", prefix_of("2001:db8:7::1"), f.in(600)}});
+    f.daemon.book.set(prefix_of("203.0.113.7"), {{"", prefix_of("203.0.113.7"), std::nullopt}});
+    f.daemon.spared = {prefix_of("192.0.2.1")};
 }
 
 Types seen_types(const Types& documented) {
     Types seen;
-    const auto look = [&](Desk& desk, const json& request) {
-        const json reply = desk.ask(request);
+    const auto look = [&](VerbFixture& f, const json& request) {
+        const json reply = f.ask(request);
         REQUIRE_MESSAGE(!reply.contains("error"), request.dump() << reply.dump());
         collect(reply, request.at("verb"), documented, seen);
     };
-    Desk empty;
+    VerbFixture empty;
     for (const char* verb : {"status", "grants", "users", "stats", "bans"})
         look(empty, {{"verb", verb}});
-    Desk desk;
-    fill(desk);
+    VerbFixture f;
+    fill(f);
     for (const char* verb :
          {"status", "grants", "users", "bans", "panic", "reload", "confirm", "clock-accept", "takeover"})
-        look(desk, {{"verb", verb}});
-    look(desk, {{"verb", "unban"}, {"prefix", "2001:db8:7::/64"}, {"reason", "none of them"}});
-    look(desk, {{"verb", "unban"}, {"prefix", "203.0.113.7"}, {"reason", "none of them"}});
-    look(desk, {{"verb", "unban"}, {"prefixes", {"192.0.2.1", "x"}}});
-    look(desk, {{"verb", "unban"}, {"all", true}});
-    look(desk, {{"verb", "ban"}, {"prefix", "203.0.113.7"}, {"seconds", 60}});
-    look(desk, {{"verb", "ban"}, {"prefix", "203.0.113.8"}});
-    look(desk, {{"verb", "ban"}, {"prefixes", {"192.0.2.1"}}});
-    look(desk, {{"verb", "open"}, {"address", "192.0.2.9"}, {"service", "ssh"}});
-    look(desk, {{"verb", "close"}, {"what", "anna"}});
-    look(desk, {{"verb", "close"}, {"what", "anna"}, {"cut", true}});
-    look(desk, {{"verb", "panic"}, {"over", true}});
-    look(desk, {{"verb", "unlock"}, {"what", "anna"}});
-    look(desk, {{"verb", "try"}, {"seconds", 300}});
+        look(f, {{"verb", verb}});
+    look(f, {{"verb", "unban"}, {"prefix", "2001:db8:7::/64"}, {"reason", "none of them"}});
+    look(f, {{"verb", "unban"}, {"prefix", "203.0.113.7"}, {"reason", "none of them"}});
+    look(f, {{"verb", "unban"}, {"prefixes", {"192.0.2.1", "x"}}});
+    look(f, {{"verb", "unban"}, {"all", true}});
+    look(f, {{"verb", "ban"}, {"prefix", "203.0.113.7"}, {"seconds", 60}});
+    look(f, {{"verb", "ban"}, {"prefix", "203.0.113.8"}});
+    look(f, {{"verb", "ban"}, {"prefixes", {"192.0.2.1"}}});
+    look(f, {{"verb", "open"}, {"address", "192.0.2.9"}, {"service", "ssh"}});
+    look(f, {{"verb", "close"}, {"what", "anna"}});
+    look(f, {{"verb", "close"}, {"what", "anna"}, {"cut", true}});
+    look(f, {{"verb", "panic"}, {"over", true}});
+    look(f, {{"verb", "unlock"}, {"what", "anna"}});
+    look(f, {{"verb", "try"}, {"seconds", 300}});
     return seen;
 }
 
@@ -192,8 +192,8 @@ TEST_CASE("every field of a request is documented with its kind, and no other on
         REQUIRE(row.size() >= 4);
         documented.insert(row[0] + " " + row[1] + " " + row[2]);
     }
-    Desk desk;
-    for (const verbs::Verb& verb : desk.verbs.table())
+    VerbFixture f;
+    for (const verbs::Verb& verb : f.verbs.table())
         for (const verbs::Field& field : verb.fields)
             known.insert(std::string(verb.name) + " " + std::string(field.name) + " " + kind_text(field.kind));
     CHECK(documented == known);
@@ -203,8 +203,8 @@ TEST_CASE("every verb is documented with its role, and no other one is") {
     std::map<std::string, control::Role> documented, known;
     for (const Cells& row : table_behind("### Verbs of the socket"))
         documented[row.at(0)] = row.at(1) == "admin" ? control::Role::admin : control::Role::reader;
-    Desk desk;
-    for (const verbs::Verb& verb : desk.verbs.table())
+    VerbFixture f;
+    for (const verbs::Verb& verb : f.verbs.table())
         known[std::string(verb.name)] = verb.role;
     CHECK(documented == known);
 }
@@ -213,8 +213,8 @@ TEST_CASE("every reason of a refusal is documented in judgement's counters, and 
     std::set<std::string> documented, known;
     for (const Cells& row : table_behind("### refused"))
         documented.insert(row.at(0));
-    Desk desk;
-    const json stats = desk.ask({{"verb", "stats"}});
+    VerbFixture f;
+    const json stats = f.ask({{"verb", "stats"}});
     for (const auto& [name, count] : stats.at("refused").items())
         known.insert(name);
     CHECK(documented == known);

@@ -66,7 +66,7 @@ Result<void> FakeDaemon::act(const std::string& call) {
         std::exchange(during_call, nullptr)();
     const std::string name = call.substr(0, call.find(' '));
     if (name == failing)
-        return Error{name + " failed", "look at " + name};
+        return Error{name + " failed", hint ? "look at " + name : ""};
     return {};
 }
 
@@ -128,7 +128,7 @@ void FakeDaemon::expire_bans(const Now& now) { book.expire(now.boot); }
 Result<FakeDaemon::Banned> FakeDaemon::ban_prefixes(const Order& order, const Now& now) {
     if (auto done = act("ban" + text_of(order.prefixes) + " /" + std::to_string(order.ipv6_prefix)); !done)
         return done.error();
-    Banned banned;
+    Banned banned{{}, {}, unfinished};
     for (const Prefix& prefix : order.prefixes) {
         if (spared.contains(prefix)) {
             banned.refused.push_back({prefix, {prefix.text() + " is an address of this host", "spare it"}});

@@ -35,6 +35,8 @@ class FakeDaemon final : public ConfigSource,
     void set_config(config::Config config) { config_ = std::make_shared<const config::Config>(std::move(config)); }
 
     std::string failing;               // the operation that fails now
+    bool hint = true;                  // whether its error has one
+    std::optional<Error> unfinished;   // of a ban
     std::vector<std::string> calls;    // "close 192.0.2.2", in their order
     std::function<void()> during_call; // what happens inside of the next operation
     bool dry_run = false;
@@ -71,7 +73,7 @@ class FakeDaemon final : public ConfigSource,
     Result<std::size_t> unban_prefixes(const std::vector<Prefix>& prefixes, const std::optional<std::string>& owner,
                                        const Now& now) override;
     Result<std::size_t> unban_all(Family family, const std::optional<std::string>& owner, const Now& now) override;
-    void end_banned_sessions(const Now&) override { calls.push_back("end-banned-sessions"); }
+    Result<void> end_banned_sessions(const Now&) override { return act("end-banned-sessions"); }
     Result<void> reload_config() override { return act("reload"); }
     std::vector<std::string> interface_warnings() const override { return warnings; }
     Result<Closed> begin_panic(const std::optional<TcpSession>& session) override;

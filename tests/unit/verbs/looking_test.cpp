@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // status, grants, users, stats: each reply with every field; and lists in whose middle another configuration counts.
-#include "desk.h"
+#include "fixture.h"
 
 #include <doctest/doctest.h>
 
@@ -13,8 +13,8 @@ namespace {
 std::int64_t ns(BootTime t) { return t.time_since_epoch().count(); }
 
 // `rows` of the list, and what `meanwhile` does behind the first one of them.
-json ask_with_pause(Desk& desk, const char* verb, const std::function<void()>& meanwhile) {
-    control::Answer answer = desk.begin({{"verb", verb}});
+json ask_with_pause(VerbFixture& f, const char* verb, const std::function<void()>& meanwhile) {
+    control::Answer answer = f.begin({{"verb", verb}});
     REQUIRE(answer.rest);
     REQUIRE(answer.rest(answer.json));
     meanwhile();
@@ -26,25 +26,25 @@ json ask_with_pause(Desk& desk, const char* verb, const std::function<void()>& m
 } // namespace
 
 TEST_CASE("status: a daemon that is well") {
-    Desk desk;
-    desk.daemon.status = {.version = "0.1.0",
-                          .pid = 1238,
-                          .worker_pid = 1243,
-                          .started = desk.in(-2),
-                          .dry_run = false,
-                          .trial_left = {},
-                          .owned = true,
-                          .panic = false,
-                          .panic_since = {},
-                          .interfaces = {{"host0", "host0", "native", {}, ""}, {"lan", "ens3", "generic", {}, ""}},
-                          .tags = 12,
-                          .grants = 5,
-                          .bans = 4,
-                          .hooks = verbs::HookStatus{.running = true, .done = 12, .failed = 1, .dropped = 2},
-                          .memory = "the copy of a clean stop",
-                          .carrier = config::Carrier::named,
-                          .clock_is_wrong = false};
-    CHECK(desk.ask({{"verb", "status"}}) == json::parse(R"({
+    VerbFixture f;
+    f.daemon.status = {.version = "0.1.0",
+                       .pid = 1238,
+                       .worker_pid = 1243,
+                       .started = f.in(-2),
+                       .dry_run = false,
+                       .trial_left = {},
+                       .owned = true,
+                       .panic = false,
+                       .panic_since = {},
+                       .interfaces = {{"host0", "host0", "native", {}, ""}, {"lan", "ens3", "generic", {}, ""}},
+                       .tags = 12,
+                       .grants = 5,
+                       .bans = 4,
+                       .hooks = verbs::HookStatus{.running = true, .done = 12, .failed = 1, .dropped = 2},
+                       .memory = "the copy of a clean stop",
+                       .carrier = config::Carrier::named,
+                       .clock_is_wrong = false};
+    CHECK(f.ask({{"verb", "status"}}) == json::parse(R"({
         "bans": 4, "clock": "ok", "config": "/etc/xknock/xknock.yaml", "credentials": 3, "disabled": [],
         "dry_run": false, "gate": "table", "grants": 5,
         "hooks": {"running": true, "done": 12, "failed": 1, "dropped": 2}, "identity": "ok",
@@ -57,24 +57,24 @@ TEST_CASE("status: a daemon that is well") {
 }
 
 TEST_CASE("status: all that can be wrong") {
-    Desk desk;
+    VerbFixture f;
     auto config = FakeDaemon::make_config();
     config.answer_as_closed = true;
     config.gate_mode = config::GateMode::external;
     config.port = 4;
     config.disabled = {{"users/eve.yaml", {"users/eve.yaml:1:1: unknown key \"x\"", "and more"}}};
-    desk.daemon.set_config(config);
-    desk.daemon.states[0].locked_until = ns(desk.in(1));
-    desk.daemon.states[1].locked_until = authz::kLockedForGood;
-    desk.daemon.states[2].locked_until = ns(desk.in(-1)); // over
-    desk.daemon.status.dry_run = true;
-    desk.daemon.status.trial_left = std::chrono::seconds(299);
-    desk.daemon.status.panic = true;
-    desk.daemon.status.panic_since = desk.now.wall;
-    desk.daemon.status.interfaces = {{"vpn0", "", "missing", desk.now.wall, "there is no interface \"vpn0\""}};
-    desk.daemon.status.carrier = config::Carrier::another;
-    desk.daemon.status.clock_is_wrong = true;
-    const json status = desk.ask({{"verb", "status"}});
+    f.daemon.set_config(config);
+    f.daemon.states[0].locked_until = ns(f.in(1));
+    f.daemon.states[1].locked_until = authz::kLockedForGood;
+    f.daemon.states[2].locked_until = ns(f.in(-1)); // over
+    f.daemon.status.dry_run = true;
+    f.daemon.status.trial_left = std::chrono::seconds(299);
+    f.daemon.status.panic = true;
+    f.daemon.status.panic_since = f.now.wall;
+    f.daemon.status.interfaces = {{"vpn0", "", "missing", f.now.wall, "there is no interface \"vpn0\""}};
+    f.daemon.status.carrier = config::Carrier::another;
+    f.daemon.status.clock_is_wrong = true;
+    const json status = f.ask({{"verb", "status"}});
     CHECK(status.at("stealth") == "closed");
     CHECK(status.at("gate") == "external");
     CHECK(status.at("port") == 4);
@@ -90,21 +90,21 @@ TEST_CASE("status: all that can be wrong") {
     CHECK(status.at("identity") == "copied");
     CHECK(status.at("clock") == "wrong");
     CHECK(status.at("hooks") == nullptr);
-    desk.daemon.status.carrier = config::Carrier::unnamed;
-    CHECK(desk.ask({{"verb", "status"}}).at("identity") == "unnamed");
-    desk.daemon.status.carrier = config::Carrier::none;
-    CHECK(desk.ask({{"verb", "status"}}).at("identity") == "ok");
+    f.daemon.status.carrier = config::Carrier::unnamed;
+    CHECK(f.ask({{"verb", "status"}}).at("identity") == "unnamed");
+    f.daemon.status.carrier = config::Carrier::none;
+    CHECK(f.ask({{"verb", "status"}}).at("identity") == "ok");
 }
 
-TEST_CASE("grants: their holders by the configuration, whatever is gone from it") {
-    Desk desk;
-    desk.daemon.grants = {
-        make_grant("192.0.2.2", 22, "ssh", {{kPhone, desk.in(29)}, {kLaptop, desk.in(28)}}),
-        make_grant("192.0.2.3", 80, "", {{kGone, desk.in(0)}}),
-        make_grant("192.0.2.4", 80, "web", {{authz::kOperator, desk.in(600)}}),
+TEST_CASE("grants: holders are named by the configuration, even where it does not know them any more") {
+    VerbFixture f;
+    f.daemon.grants = {
+        make_grant("192.0.2.2", 22, "ssh", {{kPhone, f.in(29)}, {kLaptop, f.in(28)}}),
+        make_grant("192.0.2.3", 80, "", {{kGone, f.in(0)}}),
+        make_grant("192.0.2.4", 80, "web", {{authz::kOperator, f.in(600)}}),
     };
-    desk.daemon.grants[0].endpoint = "tcp/22 of 198.51.100.7";
-    CHECK(desk.ask({{"verb", "grants"}}) == json::parse(R"({"grants": [
+    f.daemon.grants[0].endpoint = "tcp/22 of 198.51.100.7";
+    CHECK(f.ask({{"verb", "grants"}}) == json::parse(R"({"grants": [
         {"address": "192.0.2.2", "endpoint": "tcp/22 of 198.51.100.7", "expires_in_s": 29, "service": "ssh",
          "holders": [
             {"credential": "0201000000000000", "device": "phone", "expires_in_s": 29, "user": "bob"},
@@ -113,15 +113,15 @@ TEST_CASE("grants: their holders by the configuration, whatever is gone from it"
             {"credential": "0909000000000000", "device": "", "expires_in_s": 0, "user": ""}]},
         {"address": "192.0.2.4", "endpoint": "tcp/80", "expires_in_s": 600, "service": "web", "holders": [
             {"credential": "ffffffffffffffff", "device": "", "expires_in_s": 600, "user": "operator"}]}]})"));
-    desk.daemon.grants.clear();
-    CHECK(desk.ask({{"verb", "grants"}}) == json::parse(R"({"grants": []})"));
+    f.daemon.grants.clear();
+    CHECK(f.ask({{"verb", "grants"}}) == json::parse(R"({"grants": []})"));
 }
 
 TEST_CASE("seconds that are left are rounded up, and never less than none") {
-    Desk desk;
+    VerbFixture f;
     const auto left = [&](std::chrono::nanoseconds more) {
-        desk.daemon.grants = {make_grant("192.0.2.2", 22, "ssh", {{kPhone, desk.now.boot + more}})};
-        return desk.ask({{"verb", "grants"}}).at("grants").at(0).at("expires_in_s").get<int>();
+        f.daemon.grants = {make_grant("192.0.2.2", 22, "ssh", {{kPhone, f.now.boot + more}})};
+        return f.ask({{"verb", "grants"}}).at("grants").at(0).at("expires_in_s").get<int>();
     };
     CHECK(left(std::chrono::nanoseconds(1)) == 1);
     CHECK(left(std::chrono::seconds(1)) == 1);
@@ -130,19 +130,19 @@ TEST_CASE("seconds that are left are rounded up, and never less than none") {
 }
 
 TEST_CASE("grants: a list in whose middle grants come and go, and a reload takes a user away") {
-    Desk desk;
-    desk.daemon.grants = {make_grant("192.0.2.2", 22, "ssh", {{kPhone, desk.in(30)}}),
-                          make_grant("192.0.2.4", 22, "ssh", {{kPhone, desk.in(30)}}),
-                          make_grant("192.0.2.6", 22, "ssh", {{kPhone, desk.in(30)}})};
-    const json reply = ask_with_pause(desk, "grants", [&] {
+    VerbFixture f;
+    f.daemon.grants = {make_grant("192.0.2.2", 22, "ssh", {{kPhone, f.in(30)}}),
+                       make_grant("192.0.2.4", 22, "ssh", {{kPhone, f.in(30)}}),
+                       make_grant("192.0.2.6", 22, "ssh", {{kPhone, f.in(30)}})};
+    const json reply = ask_with_pause(f, "grants", [&] {
         auto config = FakeDaemon::make_config();
         config.policy.credentials.pop_back();
         config.policy.make_index();
-        desk.daemon.set_config(config); // the one of before is gone
-        desk.daemon.grants = {make_grant("192.0.2.1", 22, "ssh", {{kPhone, desk.in(30)}}),
-                              make_grant("192.0.2.5", 22, "", {{kPhone, desk.in(30)}}),
-                              make_grant("192.0.2.6", 22, "", {{kLaptop, desk.in(30)}})};
-        desk.now.boot += std::chrono::seconds(10);
+        f.daemon.set_config(config); // the one of before is gone
+        f.daemon.grants = {make_grant("192.0.2.1", 22, "ssh", {{kPhone, f.in(30)}}),
+                           make_grant("192.0.2.5", 22, "", {{kPhone, f.in(30)}}),
+                           make_grant("192.0.2.6", 22, "", {{kLaptop, f.in(30)}})};
+        f.now.boot += std::chrono::seconds(10);
     });
     std::vector<std::string> seen;
     for (const json& grant : reply.at("grants"))
@@ -151,15 +151,15 @@ TEST_CASE("grants: a list in whose middle grants come and go, and a reload takes
     CHECK(seen == std::vector<std::string>{"192.0.2.2 bob 30", "192.0.2.5  20", "192.0.2.6 anna 20"});
 }
 
-TEST_CASE("users: each device with all that is known of it") {
-    Desk desk;
-    auto& laptop = desk.daemon.states[0];
-    laptop.locked_until = ns(desk.in(30));
+TEST_CASE("users: each device with all its fields") {
+    VerbFixture f;
+    auto& laptop = f.daemon.states[0];
+    laptop.locked_until = ns(f.in(30));
     laptop.failures = 6;
     laptop.accepted = 1;
-    laptop.last_accepted = desk.now.wall.time_since_epoch().count();
+    laptop.last_accepted = f.now.wall.time_since_epoch().count();
     laptop.last_address = address_of("192.0.2.2");
-    CHECK(desk.ask({{"verb", "users"}}) == json::parse(R"({"disabled": [], "users": [
+    CHECK(f.ask({{"verb", "users"}}) == json::parse(R"({"disabled": [], "users": [
         {"user": "anna", "device": "laptop", "id": "0101000000000000", "factor": "totp",
          "services": ["ssh", "web", "vpn"], "status": "locked for 30s", "wrong_codes": 6, "knocks": 1,
          "last_knock": "2025-11-21T11:50:07Z", "last_address": "192.0.2.2"},
@@ -170,49 +170,49 @@ TEST_CASE("users: each device with all that is known of it") {
 }
 
 TEST_CASE("users: every status") {
-    Desk desk;
+    VerbFixture f;
     const auto status = [&](const std::function<void(authz::Credential&, authz::CredentialState&)>& make) {
         auto config = FakeDaemon::make_config();
-        desk.daemon.states.clear();
-        make(config.policy.credentials[0], desk.daemon.states[0]);
-        desk.daemon.set_config(config);
-        return desk.ask({{"verb", "users"}}).at("users").at(0).at("status").get<std::string>();
+        f.daemon.states.clear();
+        make(config.policy.credentials[0], f.daemon.states[0]);
+        f.daemon.set_config(config);
+        return f.ask({{"verb", "users"}}).at("users").at(0).at("status").get<std::string>();
     };
     CHECK(status([](auto& c, auto&) { c.enabled = false; }) == "disabled");
-    CHECK(status([&](auto& c, auto&) { c.valid_from = desk.now.wall + std::chrono::seconds(1); }) == "not yet valid");
-    CHECK(status([&](auto& c, auto&) { c.valid_until = desk.now.wall; }) == "expired");
-    CHECK(status([&](auto&, auto& s) { s.locked_until = ns(desk.in(60)); }) == "locked for 1m");
+    CHECK(status([&](auto& c, auto&) { c.valid_from = f.now.wall + std::chrono::seconds(1); }) == "not yet valid");
+    CHECK(status([&](auto& c, auto&) { c.valid_until = f.now.wall; }) == "expired");
+    CHECK(status([&](auto&, auto& s) { s.locked_until = ns(f.in(60)); }) == "locked for 1m");
     CHECK(status([](auto&, auto& s) { s.locked_until = authz::kLockedForGood; }) == "locked");
-    CHECK(status([&](auto&, auto& s) { s.locked_until = ns(desk.in(0)); }) == "ok");
+    CHECK(status([&](auto&, auto& s) { s.locked_until = ns(f.in(0)); }) == "ok");
 }
 
-TEST_CASE("users: a list in whose middle another configuration counts is that of the one in which it began") {
-    Desk desk;
+TEST_CASE("users: a list shows the configuration in which it began, even where a reload comes in the middle") {
+    VerbFixture f;
     auto before = FakeDaemon::make_config();
     before.disabled = {{"users/eve.yaml", {"a fault"}}};
-    desk.daemon.set_config(std::move(before));
-    const json reply = ask_with_pause(desk, "users", [&] {
+    f.daemon.set_config(std::move(before));
+    const json reply = ask_with_pause(f, "users", [&] {
         auto config = FakeDaemon::make_config();
         config.policy.credentials.clear();
         config.policy.services.clear();
         config.policy.make_index();
-        desk.daemon.set_config(config); // nobody but the list holds the one of before
-        desk.daemon.states[2].accepted = 7;
+        f.daemon.set_config(config); // nobody but the list holds the one of before
+        f.daemon.states[2].accepted = 7;
     });
     REQUIRE(reply.at("users").size() == 3);
     CHECK(reply.at("users").at(2).at("user") == "bob");
     CHECK(reply.at("users").at(2).at("services") == json{"ssh"});
     CHECK(reply.at("users").at(2).at("knocks") == 7);
     CHECK(reply.at("disabled").size() == 1);
-    CHECK(desk.ask({{"verb", "users"}}) == json::parse(R"({"users": [], "disabled": []})"));
+    CHECK(f.ask({{"verb", "users"}}) == json::parse(R"({"users": [], "disabled": []})"));
 }
 
 TEST_CASE("stats: every counter has its name") {
-    Desk desk;
-    desk.daemon.judgement.rejects[static_cast<std::size_t>(authz::Reject::wrong_code)] = 6;
-    desk.daemon.judgement.accepted = {99, 5, 4, 3, 2, 99, 99, 99};
-    desk.daemon.judgement.retries = 1;
-    const json stats = desk.ask({{"verb", "stats"}});
+    VerbFixture f;
+    f.daemon.judgement.rejects[static_cast<std::size_t>(authz::Reject::wrong_code)] = 6;
+    f.daemon.judgement.accepted = {99, 5, 4, 3, 2, 99, 99, 99};
+    f.daemon.judgement.retries = 1;
+    const json stats = f.ask({{"verb", "stats"}});
     CHECK(stats.at("filter") == json{{"candidate", 11}, {"seen", 2}});
     CHECK(stats.at("accepted") == json{{"open", 5}, {"close", 4}, {"close-all", 3}, {"probe", 2}});
     CHECK(stats.at("retries") == 1);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Desk: the verbs before a FakeDaemon, asked as the control socket asks them. Its clock stands unless a test moves it.
+// VerbFixture: the verbs in front of a FakeDaemon. It sends requests as the control socket does. Only a test moves its
+// clock.
 #pragma once
 
 #include "daemon/verbs/verbs.h"
 #include "fake_daemon.h"
+#include "tests/unit/recording/log.h"
 
 #include <nlohmann/json.hpp>
-
-#include <sstream>
 
 namespace xk::verbs::test {
 
@@ -19,16 +19,13 @@ struct Recorder final : authz::EventSink {
     std::vector<authz::Event> events;
 };
 
-class Desk {
+class VerbFixture {
   public:
-    Desk();
-    ~Desk();
-
     control::Peer peer{control::Role::admin, 1000, 4711, std::nullopt};
     FakeDaemon daemon;
     Recorder sink;
     Now now{WallTime(std::chrono::seconds(1'763'725'807)), BootTime(std::chrono::seconds(5'000))};
-    Verbs verbs;
+    Verbs verbs{all_verbs(daemon), sink, [this] { return now; }};
 
     // The whole reply, also of a list.
     std::string ask_text(const std::string& request);
@@ -37,11 +34,11 @@ class Desk {
     std::string ask_wrong(const json& request);
     // A reply that is begun, and gone on with by the test.
     control::Answer begin(const json& request) { return verbs.answer(peer, request.dump()); }
-    std::string log() const { return log_.str(); } // "level text" a line
+    std::string log() const { return log_.text(); }
     BootTime in(std::int64_t seconds) const { return now.boot + std::chrono::seconds(seconds); }
 
   private:
-    std::ostringstream log_;
+    xk::test::CapturedLog log_;
 };
 
 Address address_of(const char* text);
