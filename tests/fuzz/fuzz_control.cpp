@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 //
-// The control socket: a stream gives the same frames however it is cut, none longer than allowed; and each frame
-// as JSON, read as the daemon's verbs read it, gives a reply and no exception.
+// The control socket: a stream gives the same frames however it is cut, and none is longer than allowed. The daemon's
+// own verbs answer each frame, with the unit tests' fake daemon behind them: every request gets a reply that is JSON,
+// whatever operation fails, and a reader changes nothing.
 #include "daemon/control/frame.h"
+#include "daemon/verbs/verbs.h"
 #include "fuzz.h"
-#include "protocol/base/address.h"
 #include "protocol/base/quote.h"
+#include "tests/unit/verbs/fake_daemon.h"
 
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
 
 #include <vector>
 
@@ -16,6 +19,11 @@ using namespace xk::fuzz;
 using nlohmann::json;
 
 namespace {
+
+struct Recorder final : authz::EventSink {
+    void on_event(const authz::Event& event) override { events.push_back(event); }
+    std::vector<authz::Event> events;
+};
 
 struct Frames {
     std::vector<std::string> all;
@@ -49,46 +57,52 @@ Frames cut(std::string_view stream, std::size_t limit, NextPiece next_piece) {
     return frames;
 }
 
-// Daemon-side reading of a request: types that are not as they should be are json::exceptions, caught there.
-json reply_to(const json& request) {
-    if (!request.is_object() || !request.contains("verb") || !request["verb"].is_string())
-        return {{"error", "the request is not a JSON object with a verb"}};
-    const std::string name = request["verb"];
-    try {
-        const std::string prefix = request.value("prefix", "");
-        const std::string what = request.value("what", "");
-        const std::string reason = request.value("reason", "");
-        json reply = {{"verb", name}, {"what", in_quotes(what)}, {"reason", reason}};
-        if (request.contains("seconds")) {
-            const json& seconds = request["seconds"];
-            if (!seconds.is_number_unsigned() || seconds > UINT32_MAX)
-                return {{"error", "the time of a ban is not a number of seconds"}};
-            reply["seconds"] = seconds.get<std::uint32_t>();
-        }
-        if (const auto parsed = Prefix::parse(prefix))
-            reply["prefix"] = parsed->text();
-        else
-            reply["error"] = parsed.error().message;
-        return reply;
-    } catch (const json::exception&) {
-        return {{"error", "a field of the request has the wrong type"}};
-    }
+const Now kNow{WallTime(std::chrono::seconds(1'763'725'807)), BootTime(std::chrono::seconds(5'000))};
+
+// Operations of the fake daemon; the first one is none of them.
+constexpr const char* kOperations[] = {
+    "",         "ban",     "unban",  "open",       "close",   "end", "end-banned-sessions",
+    "panic",    "unlock",  "reload", "panic-over", "confirm", "try", "clock-accept",
+    "takeover", "counters"};
+
+// A grant and a ban, so that lists have rows; and one operation that fails.
+void fill(verbs::test::FakeDaemon& daemon, std::size_t failing) {
+    const Address source = Address::v4(192, 0, 2, 9);
+    daemon.failing = kOperations[failing];
+    daemon.grants = {{.pinhole = {source, {}, {IpProtocol::tcp, 22}},
+                      .endpoint = "tcp/22",
+                      .service = "ssh",
+                      .holders = {{verbs::test::kLaptop, kNow.boot + std::chrono::seconds(30)}}}};
+    daemon.book.set(Prefix::of(source), {{"sshd", Prefix::of(source), std::nullopt}});
 }
 
-void check_request(const std::string& text) {
-    const json parsed = json::parse(text, nullptr, false);
-    const json reply = parsed.is_discarded() ? json{{"error", "the request is not JSON"}} : reply_to(parsed);
-    const std::string out = reply.dump(-1, ' ', false, json::error_handler_t::replace);
-    FUZZ_CHECK(!json::parse(out, nullptr, false).is_discarded()); // knockctl can read it
-    std::string framed = control::frame(out);
+void check_request(const std::string& text, control::Role role, std::size_t failing) {
+    verbs::test::FakeDaemon daemon;
+    fill(daemon, failing);
+    const auto book = daemon.book.all();
+    Recorder recorder;
+    const verbs::Verbs all(verbs::all_verbs(daemon), recorder, [] { return kNow; });
+    control::Answer answer = all.answer({role, 1000, 1, std::nullopt}, text);
+    while (answer.rest && answer.rest(answer.json)) {
+    }
+    FUZZ_CHECK(!json::parse(answer.json, nullptr, false).is_discarded()); // knockctl can read it
+    FUZZ_CHECK(answer.json.size() <= 20'000 + 200 * text.size());         // no request makes a reply of any size
+    if (role == control::Role::reader) {
+        FUZZ_CHECK(recorder.events.empty() && daemon.book.all() == book);
+        FUZZ_CHECK(daemon.calls.empty() || daemon.calls == std::vector<std::string>{"counters"});
+    }
+    for (const authz::Event& event : recorder.events)
+        FUZZ_CHECK(is_printable(event.detail) && event.detail.size() < 1000);
+    std::string framed = control::frame(answer.json);
     const auto back = control::take_frame(framed, control::kMaxReply);
-    FUZZ_CHECK(back && *back && **back == out && framed.empty());
+    FUZZ_CHECK(back && *back && **back == answer.json && framed.empty());
 }
 
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static constexpr std::size_t kLimits[] = {control::kMaxRequest, 0, 16, 300};
+    spdlog::set_level(spdlog::level::off); // a line for each request would be most of the time
     Input in(data, size);
     const std::uint8_t how = in.number();
     const std::size_t limit = kLimits[how % 4];
@@ -118,6 +132,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         FUZZ_CHECK(again + whole.left == stream);
     }
     for (const std::string& frame : whole.all)
-        check_request(frame);
+        check_request(frame, how & 8 ? control::Role::reader : control::Role::admin, how >> 4);
     return 0;
 }
