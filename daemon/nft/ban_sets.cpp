@@ -18,7 +18,7 @@ std::optional<Address> behind(const Prefix& prefix) {
     return std::nullopt;
 }
 
-// nft(8) knows no way to write a double quote in a comment: a listing with one could not be loaded again.
+// nft(8) cannot escape a double quote in a comment: a saved listing with one would not load again.
 std::string comment_of(std::string reason) {
     std::ranges::replace(reason, '"', '\'');
     return reason;
@@ -32,9 +32,9 @@ Element element_of(const Address& address, std::optional<std::chrono::millisecon
     return element;
 }
 
-// A network's private data: its length, because the kernel gives back intervals and not prefixes; and the end of its
-// time (boot time, ns, big-endian), which no element of an interval set has. The release before wrote the length alone,
-// and so do bans for ever.
+// A network's private data: its length, because the kernel lists intervals and not prefixes; and the end of its time
+// (boot time, ns, big-endian), because elements of interval sets have no time-out. A ban for ever has the length alone,
+// as every network of the release before.
 constexpr std::size_t kLength = 1, kLengthAndUntil = 9;
 
 std::vector<std::uint8_t> data_of(const BannedNetwork& network) {
@@ -80,16 +80,16 @@ void write_banned_networks(Transaction& transaction, const std::vector<BannedNet
             continue;
         outer = &network.prefix;
         const SetName set = banned_networks_set(network.prefix.is_v4());
-        Element element;
-        element.key = address_key(network.prefix.address);
-        element.comment = comment_of(network.reason);
-        element.data = data_of(network);
-        add_element(transaction, set, element);
+        Element begin;
+        begin.key = address_key(network.prefix.address);
+        begin.comment = comment_of(network.reason);
+        begin.data = data_of(network);
+        add_element(transaction, set, begin);
         if (const auto end = behind(network.prefix)) {
-            Element close;
-            close.key = address_key(*end);
-            close.interval_end = true;
-            add_element(transaction, set, close);
+            Element next;
+            next.key = address_key(*end);
+            next.interval_end = true;
+            add_element(transaction, set, next);
         }
     }
 }

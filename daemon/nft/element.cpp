@@ -32,7 +32,7 @@ Set set_of(const SetName& name) {
     return set;
 }
 
-// What nft(8) calls a comment, and our own data: attributes of a type, a length and as many bytes.
+// The comment of nft(8) and our own data, as attributes: type, length, and as many bytes.
 std::vector<std::uint8_t> user_data(const Element& element) {
     std::vector<std::uint8_t> out;
     const auto put = [&](std::uint8_t type, const auto& value, std::size_t size) {
@@ -50,7 +50,7 @@ std::vector<std::uint8_t> user_data(const Element& element) {
     return out;
 }
 
-int take_user_data(const nftnl_udata* attribute, void* to) {
+int parse_user_data(const nftnl_udata* attribute, void* to) {
     auto* const element = static_cast<Element*>(to);
     const auto* const value = static_cast<const char*>(nftnl_udata_get(attribute));
     const std::size_t size = nftnl_udata_len(attribute);
@@ -73,13 +73,13 @@ Element element_of(nftnl_set_elem* from) {
     if (nftnl_set_elem_is_set(from, NFTNL_SET_ELEM_EXPIRATION))
         element.expires = std::chrono::milliseconds(nftnl_set_elem_get_u64(from, NFTNL_SET_ELEM_EXPIRATION));
     if (const auto* data = nftnl_set_elem_get(from, NFTNL_SET_ELEM_USERDATA, &size))
-        nftnl_udata_parse(data, size, take_user_data, &element);
+        nftnl_udata_parse(data, size, parse_user_data, &element);
     return element;
 }
 
-// Written straight: libnftnl's objects for it cost as much as the kernel's work.
-void message(Transaction& transaction, std::uint16_t type, std::uint16_t flags, const SetName& name,
-             const Element& element, bool whole) {
+// Written by hand: libnftnl's objects for it cost as much time as the kernel needs for the element.
+void add_message(Transaction& transaction, std::uint16_t type, std::uint16_t flags, const SetName& name,
+                 const Element& element, bool whole) {
     transaction.add(type, flags, [&](nlmsghdr* h) {
         mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, name.table.c_str());
         mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, name.set.c_str());
@@ -99,8 +99,7 @@ void message(Transaction& transaction, std::uint16_t type, std::uint16_t flags, 
     });
 }
 
-// A time-out for elements that exist only inside a transaction: a set without default time-out would
-// otherwise take them as eternal, which is as good, but this is what they are.
+// For elements that exist only within a transaction: should one ever stay, it ends by itself.
 constexpr std::chrono::milliseconds kMoment{1000};
 
 } // namespace
@@ -159,15 +158,15 @@ std::optional<GrantKey> parse_grant_key(const std::vector<std::uint8_t>& key, bo
 }
 
 void add_element(Transaction& transaction, const SetName& set, const Element& element) {
-    message(transaction, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, element, true);
+    add_message(transaction, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, element, true);
 }
 
 void remove_element(Transaction& transaction, const SetName& set, std::vector<std::uint8_t> key) {
     Element element;
     element.key = std::move(key);
     element.timeout = kMoment;
-    message(transaction, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, element, true);
-    message(transaction, NFT_MSG_DELSETELEM, 0, set, element, false);
+    add_message(transaction, NFT_MSG_NEWSETELEM, NLM_F_CREATE, set, element, true);
+    add_message(transaction, NFT_MSG_DELSETELEM, 0, set, element, false);
 }
 
 void put_element(Transaction& transaction, const SetName& set, const Element& element) {

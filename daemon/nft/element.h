@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Elements of our sets: how keys, time-outs and user data are laid out in netlink, both ways. A comment is
-// what "nft list" shows; `data` is a second, private attribute of the element's user data, in which
-// the daemon keeps what it must find again after a restart.
+// Elements of our sets: how keys, time-outs and user data are laid out in netlink, both ways. "nft list" shows an
+// element's comment. `data` is a second, private attribute of its user data, in which the daemon keeps what it must
+// find again after a restart. All keys are in network byte order.
 #pragma once
 
 #include "daemon/nft/sets.h"
@@ -17,8 +17,8 @@
 
 namespace xk::nft {
 
-// The kernel keeps at most 256 bytes of user data (NFT_USERDATA_MAXLEN): two attributes with two bytes of
-// header each, and the comment's terminator.
+// Bytes. The kernel keeps at most 256 bytes of user data (NFT_USERDATA_MAXLEN): two attributes with two bytes of header
+// each, and the comment's terminator.
 inline constexpr std::size_t kMaxData = 128;
 inline constexpr std::size_t kMaxComment = 256 - 2 - kMaxData - 2 - 1;
 
@@ -26,12 +26,13 @@ inline constexpr std::size_t kMaxComment = 256 - 2 - kMaxData - 2 - 1;
 std::vector<std::uint8_t> grant_key(const Address& source, const Endpoint& endpoint);
 // "source . target . protocol . port", both of one family: 16 bytes for IPv4, 40 for IPv6.
 std::vector<std::uint8_t> forward_key(const Address& source, const Address& target, const Endpoint& endpoint);
-// "target . protocol . port" of a host behind this one is laid out as a grant's.
+// "target . protocol . port" of a host behind this one is laid out as grant_key() lays out a source.
 struct GrantKey {
     Address source;
     Address target; // unspecified where the key has none
     Endpoint endpoint;
 };
+// `forward`: the key has a target. Nothing where its size is another.
 std::optional<GrantKey> parse_grant_key(const std::vector<std::uint8_t>& key, bool v4, bool forward);
 
 // "protocol . port": 8 bytes.
@@ -39,29 +40,30 @@ std::vector<std::uint8_t> endpoint_key(const Endpoint& endpoint);
 
 // 4 bytes for IPv4, 16 for IPv6.
 std::vector<std::uint8_t> address_key(const Address& address);
+// Nothing where the key has another size.
 std::optional<Address> parse_address_key(const std::vector<std::uint8_t>& key);
 
+// Adds it; where it is there already it stays as it is.
 void add_element(Transaction& transaction, const SetName& set, const Element& element);
 
-// Adds, or replaces with the new time-out and user data. A kernel before 6.12 does not refresh the time-out
-// of an element that is added again, and a delete fails when there is nothing; so: add, delete, add. In
-// one transaction no packet sees the gap.
+// Adds it, or replaces time-out and user data of the one that is there. Linux before 6.12 does not refresh the time-out
+// of an element that is added again, and to delete what is not there is an error; so: add, delete, add. Packets do not
+// see the steps of a transaction.
 void put_element(Transaction& transaction, const SetName& set, const Element& element);
 
-// Deletes it, present or not: add, delete.
+// Deletes it, whether it is there or not: add, delete.
 void remove_element(Transaction& transaction, const SetName& set, std::vector<std::uint8_t> key);
 
 // Deletes all elements.
 void flush_set(Transaction& transaction, const SetName& set);
 
-// Like Sets::list(); the error names the set.
+// Sets::list(); the error names the set.
 Result<std::vector<Element>> list_elements(Sets& sets, const SetName& set);
 
-// The set that a message of nf_tables about elements is about, and the elements: none where it is about all of them.
-// Nothing where the message makes no sense.
+// What a message of nf_tables says of a set's elements; nothing where it cannot be parsed.
 struct ElementList {
     SetName set;
-    std::vector<Element> elements;
+    std::vector<Element> elements; // none: all of the set
 };
 std::optional<ElementList> parse_elements(const nlmsghdr* message);
 

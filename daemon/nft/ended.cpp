@@ -4,23 +4,15 @@
 #include "daemon/nft/pinhole_sets.h"
 #include "daemon/nft/rule.h"
 
-#include <libnftnl/chain.h>
-#include <libnftnl/rule.h>
-#include <libnftnl/table.h>
-#include <linux/netfilter.h>
-#include <linux/netfilter/nf_tables.h>
-
-#include <algorithm>
-#include <cstdlib>
 #include <set>
 
 namespace xk::nft {
 namespace {
 
-using Table = Handle<nftnl_table, nftnl_table_free>;
-using Chain = Handle<nftnl_chain, nftnl_chain_free>;
+constexpr std::size_t key_size(bool v4) { return v4 ? 20 : 44; }
 
-std::optional<Tuple> parse_key(const std::uint8_t* key, bool v4) {
+// The opposite of tuple_key(); `key` has key_size() bytes.
+Tuple parse_tuple_key(const std::uint8_t* key, bool v4) {
     const std::size_t size = v4 ? 4 : 16;
     Tuple tuple;
     tuple.source = *parse_address_key({key, key + size});
@@ -45,7 +37,7 @@ std::vector<std::uint8_t> tuple_key(const Tuple& tuple) {
     return key;
 }
 
-// Each element carries both directions: what is found in the sets after a restart is whole sessions.
+// Each element carries both directions in its data, so that list_ended() finds whole sessions.
 void put_ended(Transaction& transaction, const EndedSession& session) {
     Element element;
     element.timeout = kEndedFor;
@@ -74,13 +66,14 @@ Result<std::vector<EndedSession>> list_ended(Sets& sets) {
         auto elements = list_elements(sets, ended_set(v4));
         if (!elements)
             return elements.error();
-        const std::size_t size = v4 ? 20 : 44;
+        const std::size_t size = key_size(v4);
         for (const Element& element : *elements) {
             if (element.key.size() != size || element.data.size() != 2 * size)
                 continue;
-            const auto there = parse_key(element.data.data(), v4), back = parse_key(element.data.data() + size, v4);
-            if (element.key == tuple_key(*there) || element.key == tuple_key(*back))
-                found.insert({*there, *back});
+            const Tuple there = parse_tuple_key(element.data.data(), v4);
+            const Tuple back = parse_tuple_key(element.data.data() + size, v4);
+            if (element.key == tuple_key(there) || element.key == tuple_key(back))
+                found.insert({there, back});
         }
     }
     return std::vector<EndedSession>(found.begin(), found.end());
@@ -95,8 +88,8 @@ Result<std::vector<Tuple>> list_flows(Sets& sets) {
         if (!elements)
             return elements.error();
         for (const Element& element : *elements)
-            if (element.key.size() == (v4 ? 20 : 44))
-                found.push_back(*parse_key(element.key.data(), v4));
+            if (element.key.size() == key_size(v4))
+                found.push_back(parse_tuple_key(element.key.data(), v4));
     }
     return found;
 }
@@ -105,51 +98,25 @@ void remove_flow(Transaction& transaction, const Tuple& flow) {
     remove_element(transaction, flows_set(flow.source.is_v4()), tuple_key(flow));
 }
 
-bool can_reset(Socket& socket) {
-    constexpr const char* kProbe = "xknock-probe";
-    const Table table(nftnl_table_alloc());
-    if (!table)
-        std::abort(); // out of memory
-    nftnl_table_set_u32(table.get(), NFTNL_TABLE_FAMILY, NFPROTO_INET);
-    nftnl_table_set_str(table.get(), NFTNL_TABLE_NAME, kProbe);
-    Transaction transaction;
-    const auto add = [&](std::uint16_t type, std::uint16_t flags) {
-        transaction.add(type, flags, [&](nlmsghdr* h) { nftnl_table_nlmsg_build_payload(h, table.get()); });
-    };
-    const Chain chain(nftnl_chain_alloc());
-    if (!chain)
-        std::abort(); // out of memory
-    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_FAMILY, NFPROTO_INET);
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TABLE, kProbe);
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_NAME, "prerouting");
-    nftnl_chain_set_str(chain.get(), NFTNL_CHAIN_TYPE, "filter");
-    nftnl_chain_set_u32(chain.get(), NFTNL_CHAIN_HOOKNUM, NF_INET_PRE_ROUTING);
-    nftnl_chain_set_s32(chain.get(), NFTNL_CHAIN_PRIO, 0);
-    add(NFT_MSG_NEWTABLE, NLM_F_CREATE);
-    transaction.add(NFT_MSG_NEWCHAIN, NLM_F_CREATE,
-                    [&](nlmsghdr* h) { nftnl_chain_nlmsg_build_payload(h, chain.get()); });
-    Rule(kProbe, "prerouting").reset(transaction, "probe");
-    add(NFT_MSG_DELTABLE, 0);
-    return socket.commit(std::move(transaction)).has_value();
-}
-
 void add_ended_rules(Transaction& transaction, bool resets) {
-    // A reset cannot revive anything, and is what tells the other end.
-    Rule(kTable, kEndedChain).begins_or_resets().go_back(transaction, "new connections, and ends");
+    // A reset revives nothing, and the other end must get it.
+    Rule(kTable, kEndedChain).has_syn_or_rst().return_to_caller(transaction, "new connections, and ends");
     for (const Family family : {Family::v4, Family::v6}) {
         const std::string set = ended_set(family == Family::v4).set;
         Rule(kTable, kEndedChain)
             .in_set(family, Key::both_ends, set)
-            .remember(family, Key::both_ends, set, kEndedFor)
+            .update_set(family, Key::both_ends, set, kEndedFor)
             .counter()
             .go_to(transaction, kOverChain, "sessions that were ended");
     }
-    // Not what connection tracking calls invalid: that may be of a new session of the same ports, which would end by
-    // it.
+    // An invalid packet gets no reset: it may belong to a new session of the same ports, which a reset would end.
     if (resets)
-        Rule(kTable, kOverChain).to_protocol(IpProtocol::tcp).is_new().reset(transaction, "tells both ends");
+        Rule(kTable, kOverChain)
+            .protocol_is(IpProtocol::tcp)
+            .is_new()
+            .reject_with_reset(transaction, "tells both ends");
     Rule(kTable, kOverChain).drop(transaction, "ended");
-    Rule(kTable, kOutputChain).is_no_session().jump_to(transaction, kEndedChain, "this host's own packets");
+    Rule(kTable, kOutputChain).has_no_session().jump_to(transaction, kEndedChain, "this host's own packets");
 }
 
 } // namespace xk::nft

@@ -6,17 +6,15 @@
 namespace xk::nft {
 namespace {
 
-PinholeSet make(bool v4, bool forward, bool once, const std::optional<PortRange>& range) {
-    std::string name = std::string(forward ? (once ? "forward_once" : "forward")
-                                   : once  ? "once"
-                                           : "grants") +
-                       (v4 ? "4" : "6");
+PinholeSet make_set(bool v4, bool forward, bool single_use, const std::optional<PortRange>& range) {
+    std::string name = single_use ? (forward ? "forward_once" : "once") : (forward ? "forward" : "grants");
+    name += v4 ? "4" : "6";
     if (range) {
         name += "_" + range->text();
         std::ranges::replace_if(
             name, [](char c) { return c == '/' || c == '-'; }, '_');
     }
-    return {{kTable, name}, v4, forward, once, range};
+    return {.name = {kTable, name}, .v4 = v4, .forward = forward, .once = single_use, .range = range};
 }
 
 } // namespace
@@ -24,18 +22,20 @@ PinholeSet make(bool v4, bool forward, bool once, const std::optional<PortRange>
 std::vector<PinholeSet> pinhole_sets(std::span<const PortRange> ranges, bool forward) {
     std::vector<PinholeSet> sets;
     for (const bool behind : {false, true})
-        for (const bool once : {false, true})
+        for (const bool single_use : {false, true})
             for (const bool v4 : {true, false})
                 if (forward || !behind)
-                    sets.push_back(make(v4, behind, once, {}));
+                    sets.push_back(make_set(v4, behind, single_use, {}));
     for (const PortRange& range : ranges)
         for (const bool v4 : {true, false})
-            sets.push_back(make(v4, false, false, range));
+            sets.push_back(make_set(v4, false, false, range));
     return sets;
 }
 
-PinholeSet set_of(const authz::Pinhole& pinhole, const std::optional<PortRange>& range, bool once) {
-    return make(pinhole.address.is_v4(), !pinhole.is_local(), once && !range, range);
+PinholeSet plain_set(bool v4, bool forward) { return make_set(v4, forward, false, {}); }
+
+PinholeSet set_of(const authz::Pinhole& pinhole, const std::optional<PortRange>& range, bool single_use) {
+    return make_set(pinhole.address.is_v4(), !pinhole.is_local(), single_use && !range, range);
 }
 
 std::vector<std::uint8_t> key_of(const PinholeSet& set, const authz::Pinhole& pinhole) {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Which set of the ruleset a pinhole is an element of, and under which key. One set for each shape and family, and one
-// for each range of ports: an interval set would be copied whole with every grant.
+// Which set of the ruleset holds a pinhole, and under which key. There is one set for each shape and family, and one
+// for each range of ports: the kernel would copy an interval set whole with every grant.
 //
 //   grants4, grants6                      source . protocol . port            this host
-//   once4, once6                          the same; the first connection takes the element away
+//   once4, once6                          the same, single use: the first connection deletes the element
 //   forward4, forward6                    source . target . protocol . port   hosts behind this one, if there are any
-//   forward_once4, forward_once6
+//   forward_once4, forward_once6          the same, single use
 //   grants4_tcp_27015_27030, ...          source                              a range of this host's ports
+//
+// The names stay from release to release: a new daemon finds the grants of the old one by them.
 #pragma once
 
 #include "daemon/authz/pinhole.h"
@@ -23,18 +25,22 @@ namespace xk::nft {
 inline constexpr const char* kTable = "xknock";
 
 struct PinholeSet {
-    SetName name;
+    SetName name{};
     bool v4 = true;
     bool forward = false;
     bool once = false;
-    std::optional<PortRange> range; // of this host only
+    std::optional<PortRange> range{}; // of this host only
 };
 
-// All of them: those of this host, of these ranges, and where wanted those of hosts behind it.
+// All of them: of this host, of these ranges, and with `forward` of hosts behind this one.
 std::vector<PinholeSet> pinhole_sets(std::span<const PortRange> ranges, bool forward);
 
-// The set of this pinhole; `range` where its endpoint is the begin of one.
-PinholeSet set_of(const authz::Pinhole& pinhole, const std::optional<PortRange>& range, bool once);
+// The set of grants4 and its like: one port, any number of connections.
+PinholeSet plain_set(bool v4, bool forward);
+
+// The set of this pinhole. `range`: its endpoint stands for these ports; such a grant is never single use, because the
+// element names no port.
+PinholeSet set_of(const authz::Pinhole& pinhole, const std::optional<PortRange>& range, bool single_use);
 
 std::vector<std::uint8_t> key_of(const PinholeSet& set, const authz::Pinhole& pinhole);
 // Nothing where the key is not of the set's form.

@@ -10,6 +10,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string>
 
 namespace xk::nft {
 namespace {
@@ -47,17 +48,19 @@ Session session_of(const nf_conntrack* entry) {
     return session;
 }
 
-struct Look {
+constexpr int kMostReads = 4; // of a table that changes all the time
+
+struct Search {
     const std::function<bool(const Session&)>* wanted;
     std::vector<Session> found;
 };
 
-int take(nf_conntrack_msg_type, nf_conntrack* entry, void* to) {
-    auto* const look = static_cast<Look*>(to);
+int on_entry(nf_conntrack_msg_type, nf_conntrack* entry, void* to) {
+    auto* const search = static_cast<Search*>(to);
     Session session = session_of(entry);
-    if ((*look->wanted)(session)) {
+    if ((*search->wanted)(session)) {
         session.entry.reset(nfct_clone(entry), [](nf_conntrack* copy) { nfct_destroy(copy); });
-        look->found.push_back(std::move(session));
+        search->found.push_back(std::move(session));
     }
     return NFCT_CB_CONTINUE;
 }
@@ -75,13 +78,14 @@ class Conntrack final : public Sessions {
 Result<std::vector<Session>> Conntrack::find(const std::function<bool(const Session&)>& wanted) {
     const std::uint32_t both = AF_UNSPEC;
     int done = -1;
-    Look look{&wanted, {}};
-    nfct_callback_register(handle_.get(), NFCT_T_ALL, take, &look);
-    // Interrupted by a change: entries may be missing, so once more.
-    for (int again = 0; again < 4; ++again) {
-        look.found.clear();
+    Search search{&wanted, {}};
+    nfct_callback_register(handle_.get(), NFCT_T_ALL, on_entry, &search);
+    for (int reads = 0; reads < kMostReads; ++reads) {
+        search.found.clear();
         done = nfct_query(handle_.get(), NFCT_Q_DUMP, &both);
-        if (done >= 0 || (errno != EINTR && errno != EILSEQ))
+        // A change interrupted the list, and entries may be missing.
+        const bool interrupted = done < 0 && (errno == EINTR || errno == EILSEQ);
+        if (!interrupted)
             break;
     }
     const int failure = errno;
@@ -89,14 +93,24 @@ Result<std::vector<Session>> Conntrack::find(const std::function<bool(const Sess
     errno = failure;
     if (done < 0)
         return os_error("reading connection tracking", "xknockd needs CAP_NET_ADMIN");
-    return std::move(look.found);
+    return std::move(search.found);
 }
 
 Result<void> Conntrack::forget(const std::vector<Session>& sessions) {
-    for (const Session& session : sessions)
-        if (session.entry && nfct_query(handle_.get(), NFCT_Q_DESTROY, session.entry.get()) < 0 && errno != ENOENT)
-            return os_error("ending a session in connection tracking");
-    return {};
+    std::size_t kept = 0;
+    int failure = 0;
+    for (const Session& session : sessions) {
+        if (!session.entry || nfct_query(handle_.get(), NFCT_Q_DESTROY, session.entry.get()) >= 0 || errno == ENOENT)
+            continue;
+        failure = errno;
+        ++kept;
+    }
+    if (kept == 0)
+        return {};
+    return os_error_of(failure,
+                       "connection tracking still knows " + std::to_string(kept) + " of " +
+                           std::to_string(sessions.size()) + " sessions that were to end",
+                       failure == EPERM ? "xknockd needs CAP_NET_ADMIN" : "");
 }
 
 } // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Sessions that the kernel's connection tracking knows (ctnetlink, through libnetfilter_conntrack), and how it forgets
-// them: without its entry a session has to ask the ruleset again. One look reads the whole table: a few milliseconds
-// for ten thousand entries, so whoever calls gathers what there is to ask.
+// them: the next packet of a forgotten session has to pass the ruleset again. One call of find() reads the
+// whole table, a few milliseconds for ten thousand entries, so a caller gathers its questions first.
 #pragma once
 
 #include "daemon/nft/tuple.h"
@@ -17,24 +17,26 @@ struct nf_conntrack;
 namespace xk::nft {
 
 struct Session {
-    // As the first packet that was seen, before any translation. Of a session that was taken up in the middle, or that
-    // a service began from its own port, that packet may be the service's.
+    // The first packet that connection tracking saw, before any translation. Of a session that it took up in the
+    // middle, or that a service began from its own port, that may be a packet of the service.
     Tuple there;
-    Tuple back;         // as the packets that answer it, before any translation: from where it was delivered
-    bool alive = false; // TCP: established; others: there was an answer
-    bool over = false;  // TCP: closed by either side, and the kernel waits for what is still on the way
-    std::shared_ptr<const nf_conntrack> entry; // none where connection tracking does not know it
+    // A packet that answers it, before any translation: its source is the host that the session was delivered to.
+    Tuple back;
+    bool alive = false;                        // TCP: established; others: there was an answer
+    bool over = false;                         // TCP: closed by either side, and the kernel waits for late packets
+    std::shared_ptr<const nf_conntrack> entry; // none where connection tracking does not know the session
 };
 
 class Sessions {
   public:
-    // The kernel's. CAP_NET_ADMIN over the network namespace is needed for what follows.
+    // The kernel's. The calls below need CAP_NET_ADMIN over the network namespace.
     static Result<std::unique_ptr<Sessions>> open();
     virtual ~Sessions() = default;
 
-    // Those that are wanted.
+    // The sessions that are wanted. An Error means that nothing is known: any session may live.
     virtual Result<std::vector<Session>> find(const std::function<bool(const Session&)>& wanted) = 0;
-    // Makes connection tracking forget them. One that ended by itself meanwhile is no error.
+    // Makes connection tracking forget them. A session that ended by itself meanwhile is no error. An Error says how
+    // many are still known; all others are forgotten.
     virtual Result<void> forget(const std::vector<Session>& sessions) = 0;
 };
 

@@ -16,7 +16,7 @@ namespace xk::nft {
 namespace {
 
 constexpr timeval kPatience{5, 0};
-// All but TIME_WAIT, in which nobody has the session any more, and CLOSE.
+// All states but TIME_WAIT, in which no program has the session any more, and CLOSE.
 constexpr std::uint32_t kStates = 0xfff & ~(1u << TCP_TIME_WAIT) & ~(1u << TCP_CLOSE);
 
 Address address_of(const __be32 (&words)[4], std::uint8_t family) {
@@ -41,14 +41,14 @@ inet_diag_req_v2 request_of(std::uint8_t family) {
 class SockDiag final : public Sockets {
   public:
     explicit SockDiag(mnl_socket* socket) : socket_(socket) {}
-    Result<void> begin();
+    Result<void> bind_socket();
     bool can_end() const override { return can_end_; }
     Result<List> list() override;
     Result<bool> end(const Socket& socket) override;
 
   private:
     Result<void> list_family(std::uint8_t family, List& to);
-    // 0, or the kernel's error.
+    // 0, or the errno value of the kernel's refusal.
     Result<int> query(std::uint16_t type, std::uint16_t flags, const inet_diag_req_v2& request,
                       const std::function<void(const inet_diag_msg&)>& each);
 
@@ -57,17 +57,16 @@ class SockDiag final : public Sockets {
     bool can_end_ = false;
 };
 
-Result<void> SockDiag::begin() {
+Result<void> SockDiag::bind_socket() {
     mnl_socket* const raw = socket_.get();
     if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0 ||
         ::setsockopt(mnl_socket_get_fd(raw), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) != 0)
         return os_error("binding a sock_diag netlink socket");
-    // A kernel without tcp_diag says "no such entry" too, so first it has to list.
+    // A kernel without tcp_diag answers the request below by ENOENT too, so it first has to list.
     if (auto listed = list(); !listed)
         return listed.error();
-    inet_diag_req_v2 nobody = request_of(AF_INET);
-    nobody.id.idiag_cookie[0] = nobody.id.idiag_cookie[1] = 0; // and port 0, which no socket has
-    // Asked once, with a socket that nobody has.
+    // To end the socket of port 0, which no socket has, is ENOENT where the kernel can end sockets.
+    const inet_diag_req_v2 nobody = request_of(AF_INET);
     const auto code = query(SOCK_DESTROY, NLM_F_ACK, nobody, {});
     can_end_ = code && *code == ENOENT;
     return {};
@@ -82,7 +81,7 @@ Result<int> SockDiag::query(std::uint16_t type, std::uint16_t flags, const inet_
     header->nlmsg_seq = ++sequence_;
     std::memcpy(mnl_nlmsg_put_extra_header(header, sizeof request), &request, sizeof request);
     if (mnl_socket_sendto(socket_.get(), header, header->nlmsg_len) < 0)
-        return os_error("asking for sockets");
+        return os_error("requesting sockets");
     for (;;) {
         const ssize_t received = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
         if (received < 0)
@@ -91,10 +90,10 @@ Result<int> SockDiag::query(std::uint16_t type, std::uint16_t flags, const inet_
         for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
             if (h->nlmsg_seq != sequence_)
                 continue;
-            if (h->nlmsg_type == NLMSG_DONE)
-                return 0;
-            if (h->nlmsg_type == NLMSG_ERROR)
-                return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h))->error;
+            // Both begin with a code: the kernel ends a list by "done" also where it fails half way.
+            if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
+                return mnl_nlmsg_get_payload_len(h) < sizeof(int) ? 0
+                                                                  : -*static_cast<const int*>(mnl_nlmsg_get_payload(h));
             if (each && mnl_nlmsg_get_payload_len(h) >= sizeof(inet_diag_msg))
                 each(*static_cast<const inet_diag_msg*>(mnl_nlmsg_get_payload(h)));
         }
@@ -108,7 +107,7 @@ Result<void> SockDiag::list_family(std::uint8_t family, List& to) {
             return;
         }
         Socket socket{{}, m.id, m.idiag_family};
-        // An IPv6 socket of an IPv4 session has mapped addresses, which is how we write IPv4 anyway.
+        // An IPv6 socket of an IPv4 session has mapped addresses, and Address keeps IPv4 in the same form.
         socket.session.back = {IpProtocol::tcp, address_of(m.id.idiag_src, m.idiag_family),
                                address_of(m.id.idiag_dst, m.idiag_family), ntohs(m.id.idiag_sport),
                                ntohs(m.id.idiag_dport)};
@@ -118,6 +117,9 @@ Result<void> SockDiag::list_family(std::uint8_t family, List& to) {
     });
     if (!code)
         return code.error();
+    // A kernel without IPv6 has no such sockets. Any other refusal leaves sockets out that may be there.
+    if (*code == ENOENT && family == AF_INET6)
+        return {};
     if (*code != 0)
         return os_error_of(*code, "listing sockets", "the kernel needs inet_diag and tcp_diag");
     return {};
@@ -125,12 +127,9 @@ Result<void> SockDiag::list_family(std::uint8_t family, List& to) {
 
 Result<Sockets::List> SockDiag::list() {
     List all;
-    for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}}) {
-        auto done = list_family(family, all);
-        // A kernel without IPv6 (ipv6.disable=1) has no such sockets.
-        if (!done && family == AF_INET)
+    for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}})
+        if (auto done = list_family(family, all); !done)
             return done.error();
-    }
     std::ifstream file("/proc/sys/net/ipv4/ip_local_port_range");
     if (unsigned first = 0, last = 0; file >> first >> last)
         all.ephemeral = {first, last};
@@ -144,7 +143,7 @@ Result<bool> SockDiag::end(const Socket& socket) {
     if (!code)
         return code.error();
     if (*code != 0 && *code != ENOENT)
-        return os_error_of(*code, "ending a socket", "xknockd needs CAP_NET_ADMIN");
+        return os_error_of(*code, "ending a socket", *code == EPERM ? "xknockd needs CAP_NET_ADMIN" : "");
     return *code == 0;
 }
 
@@ -155,7 +154,7 @@ Result<std::unique_ptr<Sockets>> Sockets::open() {
     if (raw == nullptr)
         return os_error("opening a sock_diag netlink socket", "the kernel needs inet_diag and tcp_diag");
     auto sockets = std::make_unique<SockDiag>(raw);
-    if (auto done = sockets->begin(); !done)
+    if (auto done = sockets->bind_socket(); !done)
         return done.error();
     return std::unique_ptr<Sockets>(std::move(sockets));
 }

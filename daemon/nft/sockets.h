@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// TCP sockets of this host (sock_diag(7)): also of sessions that connection tracking does not know, because they began
-// before it was there. The kernel can end one at once (SOCK_DESTROY, Linux 4.5 with CONFIG_INET_DIAG_DESTROY): the
-// program gets ECONNABORTED, the other end a reset, and nothing revives it.
+// TCP sockets of this host (sock_diag(7)), also of sessions that began before connection tracking was there. The kernel
+// can end a socket at once (SOCK_DESTROY, Linux 4.5 with CONFIG_INET_DIAG_DESTROY): the program gets ECONNABORTED, the
+// other end a reset, and no packet revives the session.
 #pragma once
 
 #include "daemon/nft/sessions.h"
@@ -18,7 +18,7 @@ namespace xk::nft {
 
 class Sockets {
   public:
-    // The kernel's. CAP_NET_ADMIN over the network namespace is needed for end().
+    // The kernel's. end() needs CAP_NET_ADMIN over the network namespace.
     static Result<std::unique_ptr<Sockets>> open();
     virtual ~Sockets() = default;
 
@@ -26,19 +26,20 @@ class Sockets {
     virtual bool can_end() const = 0;
 
     struct Socket {
-        Session session;     // as connection tracking would see it: `there` is from the other end to us
+        Session session;     // as connection tracking would know it: `there` is from the other end to us
         inet_diag_sockid id; // with the kernel's cookie: a later socket of the same ports is another one
-        std::uint8_t family;
+        std::uint8_t family; // AF_INET, AF_INET6
     };
     struct List {
-        std::vector<Socket> sockets;       // in a session
+        std::vector<Socket> sockets;       // that have another end
         std::set<std::uint16_t> listening; // ports
-        // The ports that the kernel gives to whoever connects without one of their own, first and last
+        // First and last of the ports that the kernel gives to outgoing connections
         // (net.ipv4.ip_local_port_range).
         std::pair<unsigned, unsigned> ephemeral{32768, 60999};
     };
+    // Both families. An Error means that nothing is known: sockets of either family may be there.
     virtual Result<List> list() = 0;
-    // False: it ended by itself meanwhile.
+    // False: it ended by itself meanwhile. An Error means that it lives.
     virtual Result<bool> end(const Socket& socket) = 0;
 };
 

@@ -12,10 +12,9 @@
 namespace xk::nft {
 namespace {
 
-constexpr std::size_t kRoom = 32 * 1024;          // for one message, more than libnftnl makes of ours
-constexpr std::size_t kReceiveBuffer = 64 * 1024; // netlink dumps come in pieces of at most 32 KiB
+constexpr std::size_t kRoom = 32 * 1024;          // for one message; ours are smaller
+constexpr std::size_t kReceiveBuffer = 64 * 1024; // a dump comes in pieces of at most 32 KiB
 constexpr timeval kPatience{5, 0};
-constexpr int kDumps = 100; // until one is whole
 
 // MNL_ALIGN and MNL_NLMSG_HDRLEN without their signed arithmetic.
 constexpr std::size_t aligned(std::size_t n) { return (n + 3) & ~std::size_t{3}; }
@@ -57,12 +56,12 @@ void Transaction::add(std::uint16_t type, std::uint16_t flags, const std::functi
     used_ = last_ + aligned(header->nlmsg_len);
 }
 
-void Transaction::for_each_message(const std::function<void(const nlmsghdr*)>& look) const {
+void Transaction::for_each_message(const std::function<void(const nlmsghdr*)>& visit) const {
     int left = static_cast<int>(used_);
     for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer_.get()); mnl_nlmsg_ok(h, left);
          h = mnl_nlmsg_next(h, &left))
         if (h->nlmsg_type != NFNL_MSG_BATCH_BEGIN)
-            look(h);
+            visit(h);
 }
 
 void Transaction::finish() {
@@ -78,8 +77,8 @@ Result<Socket> Socket::open() {
     Socket socket(raw);
     if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0)
         return os_error("binding a netfilter netlink socket");
-    // Rebuilding a table with all the grants and bans that there may be is one message, of some 70 MiB with the longest
-    // comments, and must fit. The kernel doubles the number, and takes memory only for what is sent.
+    // A table with all the grants and bans that there may be is rebuilt by one message, of some 70 MiB with the longest
+    // comments, and it must fit. The kernel doubles the number, and takes memory only for what is sent.
     const int fd = mnl_socket_get_fd(raw);
     const int size = 64 * 1024 * 1024;
     if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0 ||
@@ -104,7 +103,7 @@ std::optional<Socket> Socket::adopt(Fd fd) {
 }
 
 Result<void> Socket::send(const void* data, std::size_t size) {
-    // Whatever an earlier, failed exchange left behind is not an answer to this one.
+    // An exchange that failed earlier may have left answers behind; they are not this one's.
     char stale[kReceiveBuffer];
     while (::recv(mnl_socket_get_fd(socket_.get()), stale, sizeof stale, MSG_DONTWAIT) > 0) {
     }
@@ -119,83 +118,65 @@ Result<void> Socket::commit(Transaction&& transaction) {
     transaction.finish();
     const auto* const first = reinterpret_cast<const nlmsghdr*>(transaction.buffer_.get());
     const auto* const last = reinterpret_cast<const nlmsghdr*>(transaction.buffer_.get() + transaction.last_);
-    const std::uint32_t final_sequence = last->nlmsg_seq - 1;
     if (auto sent = send(transaction.buffer_.get(), transaction.used_); !sent)
         return sent;
 
+    return receive_answer(first->nlmsg_seq, last->nlmsg_seq - 1);
+}
+
+Result<void> Socket::receive_answer(std::uint32_t first, std::uint32_t last) {
     int failure = 0;
-    char buffer[kReceiveBuffer];
+    alignas(nlmsghdr) char buffer[kReceiveBuffer];
     for (;;) {
         const ssize_t received = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
         if (received < 0)
-            return os_error("waiting for nf_tables");
+            return os_error("nf_tables did not answer, and may have done the transaction or not");
         int left = static_cast<int>(received);
         for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
             if (h->nlmsg_type != NLMSG_ERROR)
                 continue;
-            const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h));
-            if (error->error != 0 && failure == 0)
-                failure = error->error;
+            const int code = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h))->error;
+            if (failure == 0)
+                failure = code;
             // The batch's own header is answered only when all of it was refused.
-            if (h->nlmsg_seq == final_sequence || h->nlmsg_seq == first->nlmsg_seq)
-                return failure == 0
-                           ? Result<void>()
-                           : os_error_of(failure, "nf_tables refused a transaction", failure == -EPERM ? kRights : "");
+            if (h->nlmsg_seq != last && h->nlmsg_seq != first)
+                continue;
+            if (failure == 0)
+                return {};
+            return os_error_of(failure, "nf_tables refused a transaction", failure == -EPERM ? kRights : "");
         }
     }
 }
 
 Result<void> Socket::dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill,
-                          const std::function<void(const nlmsghdr*)>& each) {
+                          const std::function<void(const nlmsghdr*)>& visit) {
     if (!socket_)
         return {};
-    for (int i = 0; i < kDumps; ++i) {
-        std::vector<std::string> pieces;
-        auto whole = dump_once(type, fill, pieces);
-        if (!whole)
-            return whole.error();
-        if (!*whole)
-            continue;
-        for (const std::string& piece : pieces)
-            each(reinterpret_cast<const nlmsghdr*>(piece.data()));
-        return {};
-    }
-    return Error{"nf_tables changes faster than it can be listed", {}};
+    auto dump = repeat_until_whole([&] { return request_dump(type, fill); });
+    if (!dump)
+        return dump.error();
+    dump->for_each_message(visit);
+    return {};
 }
 
-Result<bool> Socket::dump_once(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill,
-                               std::vector<std::string>& pieces) {
-    bool whole = true;
+Result<Dump> Socket::request_dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill) {
     char request[kHeader + 4096];
     nlmsghdr* const header = nftnl_nlmsg_build_hdr(request, type, NFPROTO_INET, NLM_F_DUMP, ++sequence_);
     if (fill)
         fill(header);
     if (auto sent = send(header, header->nlmsg_len); !sent)
         return sent.error();
-    char buffer[kReceiveBuffer];
+    Dump dump(sequence_);
+    alignas(nlmsghdr) char buffer[kReceiveBuffer];
     for (;;) {
         const ssize_t received = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
         if (received < 0)
             return os_error("waiting for an nf_tables dump");
-        int left = static_cast<int>(received);
-        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-            if (h->nlmsg_seq != sequence_)
-                continue;
-            // Somebody changed the ruleset meanwhile, and something may be missing.
-            if (h->nlmsg_flags & NLM_F_DUMP_INTR)
-                whole = false;
-            if (h->nlmsg_type == NLMSG_DONE)
-                return whole;
-            if (h->nlmsg_type == NLMSG_ERROR) {
-                const int code = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h))->error;
-                if (code == 0 || code == -ENOENT)
-                    return true;
-                if (code == -EINTR || code == -EAGAIN)
-                    return false;
-                return os_error_of(code, "nf_tables refused a dump", code == -EPERM ? kRights : "");
-            }
-            pieces.emplace_back(reinterpret_cast<const char*>(h), h->nlmsg_len);
-        }
+        const auto last = dump.add_datagram({buffer, static_cast<std::size_t>(received)});
+        if (!last)
+            return last.error();
+        if (*last)
+            return dump;
     }
 }
 

@@ -58,24 +58,26 @@ Result<Watch> Watch::open(const std::string& table, std::uint32_t own) {
     if (mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0 ||
         mnl_socket_setsockopt(raw, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
         return os_error("listening for changes of nf_tables", "xknockd needs CAP_NET_ADMIN");
-    // As much as we get; what does not fit is noticed (ENOBUFS) and made good.
+    // Best effort: where reports do not fit, the kernel says so (ENOBUFS), and the caller repairs all.
     (void)::setsockopt(mnl_socket_get_fd(raw), SOL_SOCKET, SO_RCVBUFFORCE, &kRoom, sizeof kRoom);
     return watch;
 }
 
-void Watch::take(const nlmsghdr* message) {
+void Watch::on_end_of_transaction(const nlmsghdr* message) {
+    if (!std::exchange(in_transaction_, false))
+        return;
+    const nlattr* const pid = attribute(message, NFTA_GEN_PROC_PID);
+    const std::string_view name = text(attribute(message, NFTA_GEN_PROC_NAME));
+    if (pid != nullptr && mnl_attr_validate(pid, MNL_TYPE_U32) >= 0)
+        change_.by = printable(name, 64) + " (pid " + std::to_string(ntohl(mnl_attr_get_u32(pid))) + ")";
+}
+
+void Watch::on_message(const nlmsghdr* message) {
     const auto type = static_cast<std::uint16_t>(message->nlmsg_type & 0xff);
     if (message->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES || message->nlmsg_len < NLMSG_HDRLEN + sizeof(nfgenmsg))
         return;
-    if (type == NFT_MSG_NEWGEN) {
-        if (std::exchange(in_transaction_, false)) {
-            const nlattr* const pid = attribute(message, NFTA_GEN_PROC_PID);
-            const std::string_view name = text(attribute(message, NFTA_GEN_PROC_NAME));
-            if (pid != nullptr && mnl_attr_validate(pid, MNL_TYPE_U32) >= 0)
-                change_.by = printable(name, 64) + " (pid " + std::to_string(ntohl(mnl_attr_get_u32(pid))) + ")";
-        }
-        return;
-    }
+    if (type == NFT_MSG_NEWGEN)
+        return on_end_of_transaction(message);
     const auto* const head = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(message));
     if (message->nlmsg_pid == own_ || head->nfgen_family != NFPROTO_INET ||
         text(attribute(message, kTableName)) != table_)
@@ -97,7 +99,7 @@ Result<std::optional<Change>> Watch::update() {
         }
         if (n < 0 && errno != EAGAIN)
             return os_error("listening for changes of nf_tables");
-        // Who it was comes right behind what he did.
+        // The report of who made it follows at once.
         pollfd more{poll_fd(), POLLIN, 0};
         if (n < 0 && in_transaction_ && ::poll(&more, 1, 10) > 0)
             continue;
@@ -105,7 +107,7 @@ Result<std::optional<Change>> Watch::update() {
             break;
         int left = static_cast<int>(n);
         for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
-            take(h);
+            on_message(h);
     }
     in_transaction_ = false;
     if (!change_.objects && !change_.elements && !change_.lost)

@@ -146,6 +146,23 @@ TEST_CASE("ended sessions are read back as they were written, and nobody else's 
     CHECK(list_ended(socket).value() == std::vector<EndedSession>{both[0]});
 }
 
+TEST_CASE("flows of both families are listed, and one is removed alone") {
+    Socket socket = open_in_new_namespace();
+    REQUIRE(install_ruleset(socket, spec(true)));
+    CHECK(list_flows(socket).value().empty());
+    REQUIRE(run("nft add element inet xknock flows4 '{ 192.0.2.2 . 192.0.2.1 . tcp . 40000 . 22 }' &&"
+                "nft add element inet xknock flows6 '{ 2001:db8::2 . 2001:db8::1 . udp . 5000 . 53 }'") == 0);
+    const auto flows = list_flows(socket).value();
+    const Address six = Address::parse("2001:db8::2").value(), other = Address::parse("2001:db8::1").value();
+    CHECK(flows ==
+          std::vector<Tuple>{{IpProtocol::tcp, kThem, kUs, 40000, 22}, {IpProtocol::udp, six, other, 5000, 53}});
+    Transaction t;
+    remove_flow(t, flows.at(0));
+    remove_flow(t, flows.at(0)); // there or not
+    REQUIRE(socket.commit(std::move(t)));
+    CHECK(list_flows(socket).value() == std::vector<Tuple>{flows.at(1)});
+}
+
 TEST_CASE("where the kernel cannot end a socket, the next packet of either end ends it for both") {
     Socket socket = open_in_new_namespace();
     REQUIRE(can_reset(socket));

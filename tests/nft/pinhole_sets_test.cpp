@@ -56,11 +56,11 @@ TEST_CASE("every grant has its set among them, and comes back from its key") {
         const bool v4 = address(source).is_v4();
         for (const Address& target : {Address{}, address(v4 ? "198.51.100.7" : "2001:db8:7::7")})
             for (const char* port : {"tcp/22", "udp/22", "sctp/65535", "tcp/258"})
-                for (const bool once : {false, true}) {
+                for (const bool single_use : {false, true}) {
                     const Pinhole pinhole{address(source), target, endpoint(port)};
-                    const PinholeSet set = set_of(pinhole, {}, once);
+                    const PinholeSet set = set_of(pinhole, {}, single_use);
                     CHECK(set.v4 == v4);
-                    CHECK(set.once == once);
+                    CHECK(set.once == single_use);
                     CHECK(set.forward == !pinhole.is_local());
                     CHECK(std::ranges::find(sets, set.name.set) != sets.end());
                     const Key key = key_of(set, pinhole);
@@ -69,9 +69,9 @@ TEST_CASE("every grant has its set among them, and comes back from its key") {
                 }
         for (const PortRange& range : kRanges) {
             const Pinhole pinhole{address(source), {}, range.begin()};
-            // One for a single connection there is not: the element says nothing of ports.
-            for (const bool once : {false, true}) {
-                const PinholeSet set = set_of(pinhole, range, once);
+            // Never single use: the element names no port.
+            for (const bool single_use : {false, true}) {
+                const PinholeSet set = set_of(pinhole, range, single_use);
                 CHECK_FALSE(set.once);
                 CHECK(set.range == range);
                 CHECK(std::ranges::find(sets, set.name.set) != sets.end());

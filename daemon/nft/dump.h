@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+//
+// Dump: the answer to one dump request of nf_tables, as its datagrams come in. The kernel sends a list piece by piece.
+// Where a transaction is done in between, the list may lack something, hold it twice, or mix two states, and is not
+// used.
+//
+// The kernel marks most such lists with NLM_F_DUMP_INTR, but never those of set elements (Linux 6.18). Every message
+// carries the generation of the ruleset, which each transaction changes (nfgenmsg.res_id), so that is compared too. The
+// last message of a list of elements is empty and comes after all elements were read.
+#pragma once
+
+#include "protocol/base/result.h"
+
+#include <libmnl/libmnl.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace xk::nft {
+
+class Dump {
+  public:
+    // Of the request with this sequence number. Messages of others are skipped.
+    explicit Dump(std::uint32_t sequence) : sequence_(sequence) {}
+
+    // Reads one datagram; true: it was the last. The data must be aligned for nlmsghdr. The
+    // list of a table or set that does not exist is empty; any other refusal of the kernel is an Error.
+    Result<bool> add_datagram(std::span<const char> data);
+
+    bool was_interrupted() const { return interrupted_; }
+
+    // The messages, in their order; headers included.
+    void for_each_message(const std::function<void(const nlmsghdr*)>& visit) const;
+
+  private:
+    void check_generation(const nlmsghdr* message);
+    Result<void> end(int code); // 0 or negative, of the last message
+
+    std::uint32_t sequence_;
+    bool interrupted_ = false;
+    std::optional<std::uint16_t> generation_; // of the first message, as the kernel sent it
+    std::vector<std::string> messages_;
+};
+
+// Requests until a dump was not interrupted; an Error after this many that were. Somebody else may change the ruleset
+// without end, and the daemon must not hang with them.
+inline constexpr int kMostDumps = 100;
+Result<Dump> repeat_until_whole(const std::function<Result<Dump>()>& request_dump);
+
+} // namespace xk::nft
