@@ -54,7 +54,7 @@ bool from_base64(std::string_view text, std::span<std::uint8_t> out) {
            size == out.size() && end == text.data() + text.size();
 }
 
-// Not liboath's: that leaves a copy of the secret on the heap.
+// Not by liboath, which leaves a copy of the secret on the heap.
 std::size_t from_base32(std::string_view text, std::span<std::uint8_t> out) {
     const std::size_t digits = text.find_last_not_of('=') + 1; // the padding may be there or not (RFC 4648 section 3.2)
     std::uint32_t bits = 0;
@@ -81,7 +81,7 @@ std::size_t from_base32(std::string_view text, std::span<std::uint8_t> out) {
         out[size++] = static_cast<std::uint8_t>(bits >> have);
         bits &= (1u << have) - 1;
     }
-    // A last digit that adds no byte, or bits behind the last byte: no encoder writes that (sections 3.5 and 6).
+    // No encoder writes a last digit that adds no byte, or bits behind the last byte (sections 3.5 and 6).
     const bool complete = have < 5 && bits == 0;
     const bool padded = digits == text.size() || (read + text.size() - digits) % 8 == 0;
     return complete && padded ? size : refuse();

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Text forms of ids and keys: hexadecimal for what people compare (ids), base64 for keys, base32 (RFC
-// 4648, as authenticator applications use it) for TOTP secrets. Decoders take exactly one form: no white
-// space inside, right length, nothing behind; decoding secrets takes no secret-dependent branches where
-// libsodium does the work.
+// 4648, as authenticator applications use it) for TOTP secrets. Decoders accept exactly one form: no white space, the
+// right length, nothing behind it. Where libsodium decodes a secret, no branch depends on it.
 #pragma once
 
 #include "protocol/base/bytes.h"

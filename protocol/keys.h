@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// From a credential to the keys of one slot (docs/protocol.md, "Keys"). Both ends derive the same; none
-// of it can fail. All inputs and outputs are raw bytes; 64-bit MAC key words exist only in the BPF map.
+// Derives the keys of one slot from a credential (docs/protocol.md, "Keys"), the same ones at both ends. Nothing here
+// can fail. Inputs and outputs are raw bytes; 64-bit words of the MAC key exist only in the BPF map.
 #pragma once
 
 #include "protocol/secret.h"
@@ -20,10 +20,10 @@ struct CredentialKeys {
 };
 
 // M = BLAKE2b-32(key = C, "xknock/1" | S | credential id); subkeys by crypto_kdf from M, "xk1_root".
-// `out` is to be inside a Secret.
+// `out` must be inside a Secret.
 void derive(CredentialKeys& out, const Key& credential, const wire::ServerId& server, const wire::CredentialId& id);
 
-// The filter's share of the keys of one slot: G[0..8) and G[8..24). The kernel knows them, and nobody else may.
+// The keys of one slot that the filter gets: G[0..8) and G[8..24). Nobody but the kernel may know them.
 struct GateKeys {
     wire::Tag tag;
     Bytes<wire::kMacKeySize> mac_key;

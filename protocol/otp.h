@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The second factor: TOTP digits (RFC 6238 over RFC 4226, HMAC-SHA-1, 30 s steps, T0 = 0, which is what
-// every authenticator application does) and HMAC-SHA-256 for machines. Secrets are raw bytes here; their
-// text forms are in encoding.h.
+// The second factor: TOTP digits (RFC 6238 over RFC 4226, HMAC-SHA-1, 30 s steps, T0 = 0, as in every authenticator
+// application) and HMAC-SHA-256 for machines. Secrets are raw bytes here; encoding.h has their text forms.
 #pragma once
 
 #include "protocol/base/bytes.h"
@@ -37,12 +36,12 @@ std::string totp_code(ByteView secret, TotpStep step, unsigned digits);
 // Whether the proof field has the form that totp_proof() gives it.
 bool is_totp_proof(const Proof& proof, unsigned digits);
 
-// The step whose code the proof is, among the step of `now` and its two neighbours. All three are
-// always computed and compared in constant time; where two match, the later one counts, because it uses
-// up more. The proof must have the right form already.
+// The step whose code the proof is: the step of `now` or one of its two neighbours. All three are always computed, and
+// compared in constant time. Where two match, the later one counts, because it uses up more. The proof must have the
+// right form (is_totp_proof()).
 std::optional<TotpStep> match_totp(ByteView secret, unsigned digits, WallTime now, const Proof& proof);
 
-// "xknock/1" | S | tag | nonce | request[0..72): what the proof of a factor with a key is over.
+// "xknock/1" | S | tag | nonce | request[0..72): the message that the proof of a factor with a key covers.
 using SignedMessage = Bytes<8 + wire::kServerIdSize + wire::kTagSize + wire::kNonceSize + wire::kSignedSize>;
 SignedMessage signed_message(const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
                              const RequestBytes& request);

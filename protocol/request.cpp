@@ -2,6 +2,7 @@
 #include "protocol/request.h"
 
 #include "protocol/base/quote.h"
+#include "protocol/secret.h"
 
 #include <algorithm>
 
@@ -23,8 +24,8 @@ bool is_protocol(std::uint8_t value) {
            value == static_cast<std::uint8_t>(IpProtocol::sctp);
 }
 
-// close_all and probe are about no service in particular, yet still name one: the field rules are the
-// same for every action, so that there is one thing to check and nothing to infer.
+// close_all and probe name a service too, although it means nothing for them. So the rules of the fields are the same
+// for every action, and nothing must be inferred.
 std::optional<RequestFault> check_endpoint(std::uint8_t protocol, std::uint16_t port, ServiceId service) {
     if (service != 0) {
         if (protocol != 0)
@@ -141,6 +142,7 @@ std::variant<Request, RequestFault> decode(const RequestBytes& bytes) {
         return RequestFault::flags;
 
     Request r;
+    const Wiped wiped(r.proof); // the caller gets a copy
     r.action = static_cast<Action>(bytes[kActionAt]);
     r.factor = static_cast<FactorKind>(bytes[kFactorAt]);
     r.address_mode = static_cast<AddressMode>(bytes[kModeAt]);

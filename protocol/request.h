@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Request: what a knock says, as values; encode() and decode() are the only places that know its 136
-// bytes (docs/protocol.md, "The request"). decode() is strict: whatever encode() could not have written
-// is refused, with one reason for each kind of fault, so that no two byte strings mean the same.
+// Request: the fields of a knock. Only encode() and decode() know its 136 bytes (docs/protocol.md, "The request").
+// decode() is strict: it refuses everything that encode() cannot have written, with one reason for each kind of fault.
+// So no two byte strings mean the same.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -55,7 +55,7 @@ enum class RequestFault : std::uint8_t {
     protocol, // unknown, or none without a service id
     flags,
     port,    // 0 without a service id, or given together with one
-    clock,   // beyond the range of time
+    clock,   // beyond the range of WallTime
     address, // given in mode `source`, or missing, or not one that a pinhole can be opened for
     target,  // not a unicast address, or given together with a service id
 };
@@ -63,10 +63,10 @@ enum class RequestFault : std::uint8_t {
 std::string_view name_of(RequestFault fault);
 std::string_view name_of(Action action);
 std::string_view name_of(FactorKind factor);
-// "totp", "hmac" or "none": those that files name.
+// Accepts "totp", "hmac" and "none", which are those that files may name.
 Result<FactorKind> parse_factor_kind(std::string_view text);
 
-// The caller has filled the request by its rules; encode() does not judge.
+// encode() checks nothing: the caller must have filled the request by the rules of decode().
 RequestBytes encode(const Request& request);
 
 std::variant<Request, RequestFault> decode(const RequestBytes& bytes);

@@ -75,6 +75,7 @@ std::optional<RequestBytes> open(const Key& seal, Slot slot, const wire::Packet&
     Key box_key = seal_key(seal, slot);
     Wiped wiped(box_key);
     RequestBytes request;
+    const Wiped wiped_request(request); // the caller gets a copy
     if (crypto_secretbox_open_easy(request.data(), packet.data() + wire::kBoxOffset, wire::kBoxSize,
                                    packet.data() + wire::kNonceOffset, box_key.data()) != 0)
         return std::nullopt;

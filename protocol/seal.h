@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The envelope: 136 bytes of request <-> 192 bytes of packet. Knows keys and positions, nothing of what
-// the request says.
+// Converts between the 136 bytes of a request and the 192 bytes of a packet. It knows keys and positions, and nothing
+// of the request's content.
 #pragma once
 
 #include "protocol/keys.h"
@@ -13,8 +13,8 @@ namespace xk {
 
 using RequestBytes = Bytes<wire::kRequestSize>;
 
-// BLAKE2b-24(key = nonce key, 32 random bytes | time | request): unique while any one of random
-// generator, clock or request differs, so that a cloned VM does not repeat a nonce.
+// BLAKE2b-24(key = nonce key, 32 random bytes | time | request). It is unique as long as random bytes, clock or request
+// differ, so a cloned VM does not repeat a nonce.
 wire::Nonce hedged_nonce(const Key& nonce_key, WallTime now, const RequestBytes& request);
 
 // Builds the packet for `slot`. The nonce must be hedged_nonce()'s; it is an argument because a
@@ -31,7 +31,7 @@ wire::Mac compute_mac(const Bytes<wire::kMacKeySize>& mac_key, const wire::Packe
 // In constant time.
 bool mac_matches(const Bytes<wire::kMacKeySize>& mac_key, const wire::Packet& packet);
 
-// Opens the box with the key of `slot`; nothing when Poly1305 refuses. Tag and MAC are not looked at.
+// Opens the box with the key of `slot`. Nothing when Poly1305 refuses. Does not check tag and MAC.
 std::optional<RequestBytes> open(const Key& seal, Slot slot, const wire::Packet& packet);
 
 } // namespace xk

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Secret<T>: owner of one or many T that hold key material, in memory from sodium_malloc: locked
-// against swapping, left out of core dumps, between guard pages, wiped before it is freed. It can be
-// moved, but neither copied, compared nor printed.
-// wipe(): for the copies on the stack that cannot be avoided.
+// Secret<T>: owns one or many T with key material, in memory of sodium_malloc: locked against swapping, left out of
+// core dumps, between guard pages, and wiped before it is freed. It can be moved, but not copied, compared or printed.
+// wipe(): for copies on the stack that cannot be avoided.
 #pragma once
 
 #include <sodium.h>
@@ -22,7 +21,7 @@ class Secret {
     static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_default_constructible_v<T>);
 
   public:
-    // All bytes zero. `count` may be 0. Aborts when memory is exhausted, as there is no way on.
+    // All bytes are zero. `count` may be 0. Aborts without memory, because nothing can go on then.
     explicit Secret(std::size_t count = 1) : count_(count) {
         if (sodium_init() < 0) // does nothing after the first time
             std::abort();
@@ -52,7 +51,7 @@ class Secret {
     T* data() { return data_; }
     const T* data() const { return data_; }
 
-    // sodium_malloc locks its pages but does not tell when the limit (RLIMIT_MEMLOCK) forbade it.
+    // sodium_malloc locks its pages, but does not report when the limit (RLIMIT_MEMLOCK) forbids it.
     bool locked() const { return count_ == 0 || sodium_mlock(data_, count_ * sizeof(T)) == 0; }
 
   private:
@@ -66,7 +65,7 @@ void wipe(T& object) {
     sodium_memzero(&object, sizeof object);
 }
 
-// Wipes an object at the end of a scope, whichever way the scope is left.
+// Wipes an object at the end of a scope, however the scope is left.
 template <typename T>
 class Wiped {
   public:

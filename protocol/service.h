@@ -49,18 +49,18 @@ struct PortRange {
     }
 };
 
-// As a service's name it stands for every service that the user may use.
+// This name means every service that the user may use.
 inline constexpr std::string_view kAllServices = "all";
 
 // The wire id of a service name: the first four bytes, big-endian, of BLAKE2b-32 over
-// "xknock/1 service " and the name; 1 where that is 0. So a client knows the id from the name alone; a
-// server refuses a configuration in which two names meet in one id.
+// "xknock/1 service " and the name; 1 where that is 0. So a client needs only the name to know the id. A server refuses
+// a configuration in which two names have the same id.
 using ServiceId = std::uint32_t;
 ServiceId service_id(std::string_view name);
 
-// The service as a person writes it: its name, "tcp/22", or "tcp/22@198.51.100.7" for a host behind the server.
+// A service as people write it: its name, "tcp/22", or "tcp/22@198.51.100.7" for a host behind the server.
 struct ServiceWish {
-    ServiceId service = 0; // or
+    ServiceId service = 0; // 0: by endpoint and target
     Endpoint endpoint;
     Address target; // unspecified: the server itself
 };

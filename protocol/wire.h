@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The numbers of the wire, in one place: lengths, offsets and limits of docs/protocol.md. Nothing here
-// has behaviour.
+// Lengths, offsets and limits of docs/protocol.md, and no behaviour.
 #pragma once
 
 #include "protocol/base/bytes.h"

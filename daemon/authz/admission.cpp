@@ -3,9 +3,9 @@
 
 namespace xk::authz {
 
-Admitted LocalAdmission::consume(const Use& use) {
-    if (use.step) {
-        // A code counts once: above the last step that was used, or that very one for the very same request.
+Admitted LocalAdmission::consume_use(const Use& use) {
+    if (use.step && !use.again) {
+        // A code counts once: its step is above the last one that was used, or it is that one in the same request.
         CredentialState& record = *use.record;
         const std::uint64_t used = *use.step + 1;
         const bool same =

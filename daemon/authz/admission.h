@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Admission: whether a knock may be used. It consumes at once all that counts only once: the packet, the request id and
-// the code's step. The local one asks this host's memory and answers at once. One that asks others, too, may answer
-// later: judgement goes on with the next record, and the answer comes to Judge::on_admitted().
+// Admission: whether a knock may be used. It consumes in one step all that counts only once: the packet, the request id
+// and the code's step. The local one looks into this host's memory and answers at once. One that also asks other hosts
+// may answer later: judgement goes on with the next record, and the answer comes to Judge::on_admitted().
 #pragma once
 
 #include "daemon/authz/replay.h"
@@ -15,37 +15,41 @@
 
 namespace xk::authz {
 
-// What is consumed. Every pointer is into the state and good for the call.
+// One use of a knock. Every pointer is into the state and valid during the call.
 struct Use {
     UseToken token;
     Address address; // whom the request is for
     CredentialState* record = nullptr;
     std::optional<TotpStep> step; // of the code
-    bool request = true; // false: the policy refuses. The code is used up all the same; packet and request are not
-    // The packet's, and those of its other replay keys; empty where they are used already.
+    // False: the policy refuses. The code is used up all the same; packet and request are not.
+    bool request = true;
+    // It waits already, and a process before us asked. This host's own memory has granted it and is not asked again:
+    // a later code may have been used meanwhile.
+    bool again = false;
+    // The replay entries of the packet and of its other keys. Empty where they are used already.
     std::span<ReplayEntry* const> entries;
 };
 
 enum class Admitted : std::uint8_t {
     granted,
-    code_used, // another request had this code, or a later one
-    taken,     // somebody else used it
-    later,     // the answer comes to Judge::on_admitted(), or never
+    code_used, // another request used this code, or a later one
+    taken,     // another host used the knock
+    later,     // the answer comes to Judge::on_admitted() after consume_use() has returned, or never
 };
 
 class Admission {
   public:
     virtual ~Admission() = default;
-    // The same token again, with the same address and step, is the same use: it is granted to whom it was granted. So a
-    // process that ended in between asks again, and nothing counts twice.
-    virtual Admitted consume(const Use& use) = 0;
+    // The same token with the same address and step is the same use: where it was granted once, it is granted again.
+    // So the next process can ask again after a crash, and nothing counts twice.
+    virtual Admitted consume_use(const Use& use) = 0;
 };
 
-// By this host's own memory. One that asks others asks this one first, so that the same host does not use a code twice
-// while an answer is under way.
+// By this host's own memory. An Admission that asks other hosts asks this one first, so that this host does not use a
+// code twice while an answer is on its way.
 class LocalAdmission : public Admission {
   public:
-    Admitted consume(const Use& use) override;
+    Admitted consume_use(const Use& use) override;
 };
 
 } // namespace xk::authz

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Who wants whom banned. One prefix may have several owners (jails of fail2ban, the operator), each with a time of its
-// own; the longest counts. What counts is kept as a BanList, which is what nftables, the filter and judgement are told.
+// BanBook: the owners of each ban. One prefix may have several owners (jails of fail2ban, the operator), each with a
+// time of their own. The longest time counts. The result is a BanList, which goes to nftables, the filter and
+// judgement.
 #pragma once
 
 #include "daemon/authz/bans.h"
@@ -17,8 +18,8 @@ namespace xk::authz {
 // One owner's ban of one prefix.
 struct BanClaim {
     std::string owner; // printable: the reason that was given; empty for a ban without one
-    // What was named: the prefix itself, or an address in it where addresses of IPv6 are banned by their network. Each
-    // address has its own claim, so that the end of one is not the end of the others.
+    // The prefix as the owner named it: the banned prefix itself, or an IPv6 address in it where IPv6 is banned by
+    // network. Each address has its own claim, so that the end of one does not end the others.
     Prefix named;
     std::optional<BootTime> until; // none: for ever
 
@@ -31,42 +32,42 @@ using BanClaims = std::vector<BanClaim>;
 // Whether the first ends after the second.
 bool is_longer(const std::optional<BootTime>& a, const std::optional<BootTime>& b);
 
-// Adds the claim; one that is there (same owner, same name) is never shortened.
+// Adds the claim. An existing one (same owner, same name) is never shortened.
 BanClaims with_claim(BanClaims claims, const BanClaim& claim);
 
-// What counts of them: the longest time, and whose it is. Nothing of none.
+// The longest time of the claims, and its owner. Nothing without claims.
 std::optional<Ban> longest_of(const BanClaims& claims);
 
-// What is left of a prefix's claims when `asked` is unbanned by this owner, or by all: all claims are meant where it
-// is the prefix itself, else those that named it.
+// The claims that remain when this owner (or, without one, everybody) unbans `asked`. Where `asked` is the prefix
+// itself, all claims are meant, else those that named it.
 BanClaims without_claims(BanClaims claims, const Prefix& prefix, const Prefix& asked,
                          const std::optional<std::string>& owner);
 
 class BanBook {
   public:
-    // Owners are made by who may ban; these bounds keep a script in a loop from taking the memory.
+    // Everybody who may ban can make owners. These bounds keep a script in a loop from using up the memory.
     static constexpr std::size_t kMaxOfPrefix = 1024;
     static constexpr std::size_t kMaxClaims = 262'144;
 
-    // What counts: each prefix with the longest time, and the owner whose time it is.
+    // Each banned prefix with its longest time and the owner of that.
     const BanList& list() const { return list_; }
     const std::map<Prefix, BanClaims>& all() const { return claims_; }
     const BanClaims& claims_of(const Prefix& prefix) const;
     std::size_t size() const { return size_; } // claims
 
-    // Makes the claims of the prefix these; none: it is not banned any more.
+    // Replaces the claims of the prefix. None: it is not banned any more.
     void set(const Prefix& prefix, BanClaims claims);
 
-    // Takes away claims that are over, and returns the prefixes that have none left. A prefix that has one left needs
-    // nothing more: the longest is the last to end.
+    // Removes the claims that are over and returns the prefixes without any claim left. For the others nothing changes,
+    // because the longest claim is the last to end.
     std::vector<Prefix> expire(BootTime now);
 
-    // Prefixes that are banned because of `asked`: itself, and networks around it with a claim that named it.
+    // Prefixes that are banned because of `asked`: itself, and networks around it with a claim that names it.
     std::vector<Prefix> banned_for(const Prefix& asked) const;
     // Prefixes around `asked`, and itself, that are banned.
     std::vector<Prefix> around(const Prefix& asked) const;
-    // When the filter may let a banned prefix pass. Its map of networks answers with the innermost one only, so that
-    // each network carries the time of the longest around it.
+    // When the filter may pass a banned prefix again. Its map of networks finds only the innermost network, so each
+    // network carries the longest time of those around it.
     std::optional<BootTime> until_for_filter(const Prefix& banned) const;
     // Networks inside the prefix that are banned.
     std::vector<Prefix> networks_inside(const Prefix& prefix) const;

@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kName = "xknock-bans ";
 constexpr std::string_view kHead = "xknock-bans 1 "; // with the number of the format
 
-// Cuts off what stands before the next `end`; nothing where there is none.
+// Cuts off and returns the text before the next `end`. Nothing where there is none.
 std::optional<std::string_view> cut(std::string_view& text, char end) {
     const auto at = text.find(end);
     if (at == std::string_view::npos)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The bans' owners as text, which is how they outlive a daemon: a first line that says whose text it is, then one line
-// for each change, in the order of the changes. So a ban costs one line, however many there are.
+// The bans and their owners as text, which outlives the daemon. The first line names format and boot. Then there is one
+// line for each change, in the order of the changes, so that a ban costs one line however many there are.
 //
 //   xknock-bans 1 BOOT-ID
 //   + PREFIX NAMED UNTIL OWNER      until a moment of this boot in ns, or "-" for ever; the owner may be empty
@@ -25,14 +25,14 @@ std::string change_lines(const Prefix& prefix, const BanClaims& before, const Ba
 // The whole book, without its head.
 std::string bans_text(const BanBook& book);
 
-// Whether a release to come wrote it in this boot: its first line has a higher number.
+// Whether a newer release wrote it in this boot: the number in its first line is higher.
 bool is_of_newer_release(std::string_view text, std::string_view boot);
 
-// Whether it is text of bans, whose times mean nothing in this boot.
+// Whether it is a text of bans from another boot, whose times mean nothing in this one.
 bool is_of_another_boot(std::string_view text, std::string_view boot);
 
-// Nothing where the text has another head or a line that makes no sense. A last line that has no end is one that was
-// not written to its end, and does not count.
+// Nothing where the text has another first line, or a line that cannot be read. A last line without line end was not
+// written completely and is ignored.
 std::optional<BanBook> read_bans_text(std::string_view text, std::string_view boot);
 
 } // namespace xk::authz

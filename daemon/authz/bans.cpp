@@ -10,14 +10,17 @@ bool is_over(const Ban& ban, BootTime now) { return ban.until && *ban.until <= n
 
 bool BanList::add(const Prefix& prefix, Ban ban) {
     const bool added = bans_.insert_or_assign(prefix, std::move(ban)).second;
-    count_[prefix.length] += added;
+    if (added)
+        ++lengths_[prefix.length];
     return added;
 }
 
 bool BanList::remove(const Prefix& prefix) {
-    const bool removed = bans_.erase(prefix) != 0;
-    count_[prefix.length] -= removed;
-    return removed;
+    if (bans_.erase(prefix) == 0)
+        return false;
+    if (const auto length = lengths_.find(prefix.length); --length->second == 0)
+        lengths_.erase(length);
+    return true;
 }
 
 std::vector<Prefix> BanList::expire(BootTime now) {
@@ -31,9 +34,7 @@ std::vector<Prefix> BanList::expire(BootTime now) {
 }
 
 bool BanList::is_banned(const Address& address, BootTime now) const {
-    for (unsigned length = 0; length <= 128; ++length) {
-        if (count_[length] == 0)
-            continue;
+    for (const auto& [length, count] : lengths_) {
         const auto found = bans_.find(Prefix::around(address, length));
         if (found != bans_.end() && found->first.contains(address) && !is_over(found->second, now))
             return true;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Who is banned: addresses and networks, each until a moment of this boot or for ever. Pure bookkeeping;
-// whoever holds one applies it to nftables and to the filter.
+// BanList: the addresses and networks that are banned, each until a moment of this boot or for ever. Pure bookkeeping:
+// its owner applies it to nftables and to the filter.
 #pragma once
 
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
 
-#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,14 +33,16 @@ class BanList {
     std::optional<BootTime> next_expiry() const;
 
     const std::map<Prefix, Ban>& all() const { return bans_; }
-    std::size_t addresses() const { return count_[128]; }
-    std::size_t networks() const { return bans_.size() - count_[128]; }
+    std::size_t addresses() const { return has_length(128) ? lengths_.at(128) : 0; }
+    std::size_t networks() const { return bans_.size() - addresses(); }
     // Whether a prefix of this length is banned.
-    bool has_length(unsigned length) const { return count_[length] != 0; }
+    bool has_length(unsigned length) const { return lengths_.contains(length); }
 
   private:
     std::map<Prefix, Ban> bans_;
-    std::array<std::size_t, 129> count_{}; // by prefix length: only lengths in use are looked up
+    // How many bans there are of each prefix length. Lengths without any are not in it, so that a knock costs one
+    // look-up for each length in use.
+    std::map<unsigned, std::size_t> lengths_;
 };
 
 } // namespace xk::authz

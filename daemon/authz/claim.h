@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Claim: what a way of knocking has proved, and what is asked for. A Method makes it of a Record; the steps behind
+// Claim: what a way of knocking has proved, and what is asked for. A Method makes it of a Record. The steps that follow
 // (daemon/authz/judge.h) know nothing else of the knock.
 #pragma once
 
@@ -21,13 +21,15 @@
 
 namespace xk::authz {
 
-// By what a knock is known again. None of them may have been judged before. The first one is of the packet, and carries
-// the id of the request that all of its packets share; a way of knocking without request ids makes one of what cannot
-// come twice. Further ones are of parts that count once in whatever knock they come, and make their id of themselves.
+// The keys by which a knock is recognised when it comes again. None of them may have been judged before. The first key
+// is of the packet and carries the id of the request, which all packets of the request share. A way of knocking without
+// request ids makes an id of something that cannot come twice. Each further key is of a part that counts only once,
+// whatever knock it comes in, and makes its id of that part.
 class ReplayKeys {
   public:
     static constexpr std::size_t kMost = 4;
 
+    ReplayKeys() = default;
     explicit ReplayKeys(const KnockId& first) { add(first); }
     // No more than kMost.
     void add(const KnockId& key) { keys_.at(count_++) = key; }
@@ -39,15 +41,15 @@ class ReplayKeys {
     std::size_t count_ = 0;
 };
 
-// What shows that the knock was made now.
+// Shows that the knock was made now.
 struct Freshness {
-    // When, as far as the knock proves it; of a span of time its beginning. None: it answers a challenge of ours, which
-    // no knock of before can.
+    // The time that the knock proves; of a span of time its beginning. None: it answers a challenge of ours, which an
+    // older knock cannot do.
     std::optional<WallTime> made;
-    std::chrono::seconds tolerance{0}; // off the arrival, either way
+    std::chrono::seconds tolerance{0}; // `made` may differ from the arrival by so much, either way
 };
 
-// What is offered for the second factor. Whether it is right is not judged yet.
+// Offered for the second factor. Whether it is right is not judged yet.
 struct Evidence {
     static constexpr std::size_t kMostSigned = sizeof(SignedMessage); // bytes
 
@@ -55,18 +57,17 @@ struct Evidence {
     Proof proof{}; // digits, or an HMAC or signature over signed_bytes()
     std::array<std::uint8_t, kMostSigned> message{};
     std::size_t message_size = 0;
-    // Of a way of knocking that is made of the code itself (ports that follow from it): the step whose code it is. No
-    // digits were sent then.
+    // The step whose code it is, where the knock is made of the code itself (ports that follow from it) and no digits
+    // were sent.
     std::optional<TotpStep> step{};
 
     ByteView signed_bytes() const { return {message.data(), message_size}; }
 };
 
-// What is asked for.
 struct Wanted {
     Action action = Action::open;
     AddressMode address_mode = AddressMode::source;
-    Address address{}; // that the knock names; in mode `source` it names none
+    Address address{}; // as the knock names it; in mode `source` it names none
     ServiceId service = 0;
     Address target{}; // of `endpoint`; unspecified: this host
     Endpoint endpoint{};
@@ -76,7 +77,7 @@ struct Wanted {
 
 struct Claim {
     std::uint32_t credential = 0; // index into the policy; its key was used
-    Slot slot = 0;                // that the key is of: what is remembered of the knock gives way by it
+    Slot slot = 0;                // of the key; the replay memory forgets the knock by it
     ReplayKeys replay;
     Freshness freshness;
     Evidence evidence;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The second factor: whether what a claim offers for it is right. It knows no packet and keeps no state; that a wrong
-// one counts, and that a code counts once, is the judge's.
+// The second factor: checks the evidence of a claim. It knows no packet and keeps no state. The judge counts the wrong
+// ones and lets each code be used only once.
 #pragma once
 
 #include "daemon/authz/claim.h"
@@ -19,8 +19,9 @@ struct FactorSecret {
 };
 
 struct FactorVerdict {
-    std::optional<Reject> reason; // factor_kind, proof_form (no guess: nothing counts), wrong_code. None: it is right
-    std::optional<TotpStep> step; // of the code that was right
+    std::optional<Reject>
+        reason; // factor_kind or proof_form (not counted as a guess), or wrong_code. None: it is right
+    std::optional<TotpStep> step; // of the right code
 };
 
 FactorVerdict verify_factor(const Credential& credential, const FactorSecret& secret, const Evidence& evidence,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Firewall: the one thing that a judgement can do to the world. The worker's implementation asks the
-// privileged process, which checks every request once more against its own configuration.
+// Firewall: the only effect that a judgement has. The worker's implementation sends a request to the privileged
+// process, which checks it again by its own configuration.
 #pragma once
 
 #include "daemon/authz/reject.h"
@@ -15,9 +15,9 @@ namespace xk::authz {
 
 struct GrantRequest {
     std::uint32_t credential = 0; // index
-    Address address;              // to open for, or to close
-    ServiceId service = 0;        // as in the request: a service, ...
-    Address target;               // ... or one endpoint, of this host (unspecified) or of one behind it
+    Address address;              // the pinhole is opened or closed for it
+    ServiceId service = 0;        // a service, or 0 and ...
+    Address target;               // ... one endpoint of this host (unspecified) or of a host behind it
     Endpoint endpoint;
     bool single = false;        // the grant is to end with its first connection
     std::uint32_t lifetime = 0; // seconds asked for; 0: the default
@@ -25,23 +25,23 @@ struct GrantRequest {
 
 enum class Answer : std::uint8_t {
     done = 0,
-    waiting,     // it will be done in a moment, together with others; whoever asked is told
+    waiting,     // it is done in a moment, together with others; the worker gets a message then
     banned,      // the address is banned
     own_address, // an address of this host
     limit,       // too many grants
-    refused,     // the configuration does not allow it: the judge should have known
+    refused,     // the configuration does not allow it, which the judge should have found
     failed,      // the kernel refused
-    panic,       // nobody is let in: the operator's panic
+    panic,       // the operator lets nobody in
 };
 
-// Of an answer that is neither done nor waiting.
+// For an answer that is neither done nor waiting.
 Reject reject_of(Answer answer);
 
 class Firewall {
   public:
     virtual ~Firewall() = default;
     virtual Answer open(const GrantRequest& request) = 0;
-    // Closes what this credential opened, there or (close_all) everywhere. Others' grants stay.
+    // Closes what this credential opened: the requested pinholes, or all of them. Grants of others stay.
     virtual Answer close(const GrantRequest& request) = 0;
     virtual Answer close_all(std::uint32_t credential) = 0;
 };

@@ -88,7 +88,7 @@ std::vector<PinholeChange> GrantBook::plan_keep(const Bars& bars) const {
     return changes;
 }
 
-void GrantBook::note_change(const PinholeChange& change, const std::vector<Holder>& before) {
+void GrantBook::record_change(const PinholeChange& change, const std::vector<Holder>& before) {
     const auto find = [](const std::vector<Holder>& holders, const Holder& holder) {
         return std::ranges::find(holders, holder.credential, &Holder::credential);
     };
@@ -116,7 +116,7 @@ void GrantBook::note_change(const PinholeChange& change, const std::vector<Holde
 void GrantBook::enter(const std::vector<PinholeChange>& changes) {
     for (const PinholeChange& change : changes) {
         const auto known = grants_.find(change.pinhole);
-        note_change(change, known != grants_.end() ? known->second : std::vector<Holder>());
+        record_change(change, known != grants_.end() ? known->second : std::vector<Holder>());
         if (!change.holders.empty())
             grants_[change.pinhole] = change.holders;
         else if (known != grants_.end())
@@ -130,7 +130,7 @@ void GrantBook::expire(BootTime now) {
         PinholeChange change{pinhole->first, {}, EndCause::expired};
         std::copy_if(pinhole->second.begin(), pinhole->second.end(), std::back_inserter(change.holders),
                      [&](const Holder& h) { return h.until > now; });
-        note_change(change, pinhole->second);
+        record_change(change, pinhole->second);
         pinhole->second = std::move(change.holders);
         if (pinhole->second.empty())
             grants_.erase(pinhole);
@@ -157,7 +157,7 @@ GrantContext context_of(const GrantRequest& request, const Policy& policy, const
     return {.policy = policy,
             .credential = credential,
             .address = request.address,
-            .wish = Wish{request.service, {request.address, request.target, request.endpoint}},
+            .selector = Selector{request.service, {request.address, request.target, request.endpoint}},
             .single_use = request.single};
 }
 

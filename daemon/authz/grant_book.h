@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// GrantBook: which pinholes are open, for whom and until when. Several credentials may hold a pinhole, and it stays
-// open until the last of them is over. Pure bookkeeping: a change is first planned, then made in the kernel by the
-// caller, then entered here, so that book and kernel never differ by a failure.
+// GrantBook: the pinholes that are open, their holders, and until when. Several credentials may hold a pinhole. It
+// stays open until the time of the last of them is over. Pure bookkeeping: a change is first planned, then made in the
+// kernel by the caller, then entered here. So book and kernel do not differ where the kernel refuses.
 #pragma once
 
 #include "daemon/authz/bans.h"
@@ -29,22 +29,22 @@ struct Holder {
     bool operator==(const Holder&) const = default;
 };
 
-// As many holders as an element's user data has room for. One more takes the place of the one whose time ends
-// first; the pinhole stays open for the longest all the same.
+// An element's user data has room for so many holders. A further one replaces the one whose time ends first; the
+// pinhole still stays open for the longest time.
 inline constexpr std::size_t kMaxHolders = 8;
 
-// The pinhole ends with its first connection: all who hold it want that.
+// The pinhole ends with its first connection only where all holders want that.
 inline bool is_for_one(const std::vector<Holder>& holders) {
     return std::all_of(holders.begin(), holders.end(), [](const Holder& h) { return h.single; });
 }
 
 void put_longest_first(std::vector<Holder>& holders);
 
-// What one pinhole is to become. No holders: closed.
+// The state that one pinhole gets. No holders: it is closed.
 struct PinholeChange {
     Pinhole pinhole;
     std::vector<Holder> holders; // the one with the longest time first
-    // Why those end whom it takes away, and where it is another reason for some of them, theirs.
+    // Why the holders that it takes away end; `causes` has those for whom it is another cause.
     EndCause cause = EndCause::none;
     std::map<wire::CredentialId, EndCause> causes{};
 
@@ -58,35 +58,36 @@ inline constexpr std::size_t kMaxPinholesOfCredential = 64;
 
 class GrantBook {
   public:
-    // A knock that comes again extends and never shortens.
+    // A second knock extends the time and never shortens it.
     PinholeChange plan_open(const Pinhole& pinhole, const Holder& holder) const;
-    // Takes one holder away; nothing where it holds no such pinhole.
+    // Takes this holder away. Empty where it does not hold the pinhole.
     std::vector<PinholeChange> plan_close(const Pinhole& pinhole, const wire::CredentialId& credential) const;
     std::vector<PinholeChange> plan_close_all(const wire::CredentialId& credential) const;
-    // Whoever holds them: by the operator, or because of a ban.
+    // Takes all holders away: the operator closes, or the prefix is banned.
     std::vector<PinholeChange> plan_close(const Prefix& prefix) const;
-    // Takes away the holders who may not hold their pinhole any more, for this cause; `none`: they may.
+    // Takes away the holders who may not hold their pinhole any more, for the cause that `bars` returns; it returns
+    // EndCause::none for those who may.
     using Bars = std::function<EndCause(const Pinhole&, const Holder&)>;
     std::vector<PinholeChange> plan_keep(const Bars& bars) const;
 
     void enter(const std::vector<PinholeChange>& changes);
 
-    // Forgets holders and pinholes whose time is over; the kernel has closed those pinholes by itself.
+    // Forgets holders and pinholes whose time is over. The kernel has closed these pinholes by itself.
     void expire(BootTime now);
 
-    // Who has ceased to hold what since this was last asked, in whatever way.
+    // A holder that ended, in whatever way, since the last take_ended().
     struct Ended {
         Pinhole pinhole;
         wire::CredentialId credential;
         bool last; // nobody holds the pinhole any more
         EndCause cause = EndCause::none;
     };
-    // Who has come to hold what, likewise. They may have ceased to since.
+    // A holder that began since the last take_began(). It may have ended since.
     struct Began {
         Pinhole pinhole;
         wire::CredentialId credential;
     };
-    // Who held it and holds it longer now, likewise.
+    // A holder whose time became longer since the last take_prolonged().
     using Prolonged = Began;
     std::vector<Began> take_began() { return std::exchange(began_, {}); }
     std::vector<Ended> take_ended() { return std::exchange(ended_, {}); }
@@ -97,25 +98,25 @@ class GrantBook {
         const auto held = held_.find(credential);
         return held == held_.end() ? 0 : held->second;
     }
-    // Whether opening these too would be more than the host (`max_pinholes`) or the credential may have.
+    // Whether these and the open ones are more than the host (`max_pinholes`) or the credential may have.
     bool would_exceed(const std::vector<Pinhole>& pinholes, const wire::CredentialId& credential,
                       std::size_t max_pinholes) const;
     const std::map<Pinhole, std::vector<Holder>>& all() const { return grants_; }
 
   private:
-    void note_change(const PinholeChange& change, const std::vector<Holder>& before);
+    void record_change(const PinholeChange& change, const std::vector<Holder>& before);
 
     std::map<Pinhole, std::vector<Holder>> grants_;
-    // What a knock asks for must not take longer the more grants there are.
-    std::set<std::pair<BootTime, Pinhole>> ends_;    // of each holder's time
-    std::map<wire::CredentialId, std::size_t> held_; // pinholes of each
+    // Indexes, so that the work for one knock does not grow with the number of grants.
+    std::set<std::pair<BootTime, Pinhole>> ends_;    // the end of each holder
+    std::map<wire::CredentialId, std::size_t> held_; // number of pinholes of each
     std::vector<Ended> ended_;
     std::vector<Began> began_;
     std::vector<Prolonged> prolonged_;
 };
 
-// The privileged process's own judgement of a request for pinholes, by the configuration that it read itself: a worker
-// that was taken over gets nothing that no user could have got.
+// The privileged process judges each request for pinholes again, by the configuration that it read itself. So a worker
+// under an attacker's control gets only what some user could have got.
 struct Ceiling {
     const Policy& policy;
     const GrantBook& book;
@@ -138,10 +139,10 @@ struct Permit {
 };
 
 Permit permit_open(const GrantRequest& request, const Ceiling& ceiling, const Now& now);
-// The same for the operator, who is none of the configuration's credentials. `request.credential` means nothing.
+// The same for the operator, who has no credential in the configuration. `request.credential` is ignored.
 Permit permit_operator(const GrantRequest& request, const Ceiling& ceiling, const Now& now);
 
-// Closing needs the right to the service and nothing else.
+// To close, a credential needs the right to the service and nothing else.
 Permit permit_close(const GrantRequest& request, const Policy& policy);
 
 } // namespace xk::authz

@@ -17,7 +17,7 @@ Outcome Judge::judge(const Record& record, const Now& now, Firewall& firewall) {
     Context c{record, now, now.wall_at(record.arrived)};
     Outcome outcome;
     outcome.source = record.source;
-    // A record whose judging ended the worker is still in the ring when the worker is back.
+    // A record that ended the worker is still in the ring when the next worker starts.
     wire::Tag bytes{};
     wire::Mac arrival;
     std::copy_n(record.bytes.begin(), std::min(record.bytes.size(), bytes.size()), bytes.begin());
@@ -26,8 +26,7 @@ Outcome Judge::judge(const Record& record, const Now& now, Firewall& firewall) {
         outcome.result = refuse(Reject::crashed);
     else
         outcome.result = run(c, firewall);
-    if (c.claim)
-        wipe(c.claim->evidence.proof);
+    wipe(c.claim.evidence.proof);
     for (ReplayEntry* const entry : c.entries)
         if (entry != nullptr)
             entry->progress = c.progress;
@@ -47,9 +46,10 @@ Judge::Result Judge::run(Context& c, Firewall& firewall) {
     if (auto refused = check_factor(c))
         return *refused;
     const Verdict rights = check_rights(c);
-    if (auto result = admit(c, rights))
+    const PendingUse use = use_of(c);
+    if (auto result = admit(c, use, rights))
         return *result;
-    Result result = grant(use_of(c), c.progress, c.now, firewall);
+    Result result = grant(use, c.progress, c.now, firewall);
     if (auto* accepted = std::get_if<Accepted>(&result))
         for (const Target& target : rights.targets)
             accepted->what +=
@@ -58,27 +58,25 @@ Judge::Result Judge::run(Context& c, Firewall& firewall) {
 }
 
 std::optional<Refused> Judge::prove(Context& c) const {
-    // 1 to 3. What the record proves by itself.
+    // 1 to 3. The record by itself.
     if (c.now.boot - c.record.arrived > kLongestWait)
         return refuse(Reject::late);
     const auto method = std::ranges::find(methods_, c.record.kind, &Methods::value_type::first);
     if (method == methods_.end())
         return refuse(Reject::unsupported);
-    auto proved = method->second->claim(c.record, c.now);
-    if (const auto* unproved = std::get_if<Unproved>(&proved)) {
+    if (const auto unproved = method->second->prove_record(c.record, c.now, c.claim)) {
         c.index = unproved->credential;
         return refuse(unproved->reason);
     }
-    const Claim& claim = c.claim.emplace(std::get<Claim>(proved));
-    wipe(std::get<Claim>(proved).evidence.proof);
-    c.index = claim.credential;
-    c.address = claim.wanted.address_mode == AddressMode::source ? c.record.source : claim.wanted.address;
+    const Wanted& wanted = c.claim.wanted;
+    c.index = c.claim.credential;
+    c.address = wanted.address_mode == AddressMode::source ? c.record.source : wanted.address;
     return std::nullopt;
 }
 
 std::optional<Judge::Result> Judge::check_new(Context& c) {
-    // 4. Skew, horizon, replay. A clock that is wrong is told as that, also right after a boot.
-    const auto& [made, tolerance] = c.claim->freshness;
+    // 4. Skew, horizon, replay. The skew first: a wrong clock is to be named as the reason also right after a boot.
+    const auto& [made, tolerance] = c.claim.freshness;
     if (made && *made < c.arrived - tolerance)
         return refuse(Reject::stale);
     if (made && *made > c.arrived + tolerance)
@@ -86,8 +84,8 @@ std::optional<Judge::Result> Judge::check_new(Context& c) {
     if (made && state_.refuses(*made, c.now))
         return refuse(Reject::horizon);
 
-    // A record in whose judgement the worker ended goes on where it was.
-    const auto keys = c.claim->replay.all();
+    // A record that was being judged when the worker ended goes on where it was.
+    const auto keys = c.claim.replay.all();
     const ReplayEntry* request = nullptr;
     for (std::size_t i = 0; i < keys.size(); ++i) {
         const auto found = state_.replay().find(keys[i]);
@@ -105,12 +103,12 @@ std::optional<Judge::Result> Judge::check_new(Context& c) {
     // A retry is not remembered: it does nothing, however often it comes.
     if (request != nullptr && request->progress == Progress::done && request->address == c.address)
         return Accepted{
-            .action = c.claim->wanted.action, .retry = true, .address = c.address, .what = {}, .waiting = {}};
-    // From here on its copies are replays, whatever becomes of it; else copies of a wrong code could be
-    // used to lock the user out.
+            .action = c.claim.wanted.action, .retry = true, .address = c.address, .what = {}, .waiting = {}};
+    // From here on its copies are replays, also where it is refused. Otherwise somebody could send copies of a wrong
+    // code to lock the user out.
     for (std::size_t i = 0; i < keys.size(); ++i)
         if (c.entries[i] == nullptr) {
-            c.entries[i] = state_.replay().remember(keys[i], c.claim->slot, c.address, state_.header().high_slot);
+            c.entries[i] = state_.replay().remember(keys[i], c.claim.slot, c.address, state_.header().high_slot);
             if (c.entries[i] == nullptr)
                 return refuse(Reject::memory_full);
         }
@@ -120,7 +118,7 @@ std::optional<Judge::Result> Judge::check_new(Context& c) {
 }
 
 std::optional<Refused> Judge::check_status(const Context& c) const {
-    // 5. No panic; enabled, not locked; and all rights that can be told before the factor.
+    // 5. No panic; enabled; not locked; and all rights that do not depend on the factor.
     const CredentialState* record = records_[*c.index];
     if (in_panic_)
         return refuse(Reject::panic);
@@ -136,7 +134,7 @@ std::optional<Refused> Judge::check_factor(Context& c) {
     // 6. The second factor. A wrong one counts before the next record is read.
     const Credential& credential = policy_.credentials[*c.index];
     CredentialState& record = *records_[*c.index];
-    const Evidence& evidence = c.claim->evidence;
+    const Evidence& evidence = c.claim.evidence;
     const FactorVerdict verdict = verify_factor(credential, factors_[*c.index], evidence, c.arrived);
     c.step = verdict.step;
     if (!verdict.reason)
@@ -149,31 +147,30 @@ std::optional<Refused> Judge::check_factor(Context& c) {
 
 Verdict Judge::check_rights(const Context& c) const {
     // 7. The address, then the service.
-    const Wanted& wanted = c.claim->wanted;
+    const Wanted& wanted = c.claim.wanted;
     GrantContext context = rights_context(c);
     context.mode = wanted.address_mode;
     context.destination = c.record.destination;
     if (needs_service(wanted.action)) {
-        context.wish = Wish{wanted.service, {c.address, wanted.target, wanted.endpoint}};
+        context.selector = Selector{wanted.service, {c.address, wanted.target, wanted.endpoint}};
         context.single_use = wanted.single_use;
     }
     return may_hold(context, kAfterFactor);
 }
 
-std::optional<Judge::Result> Judge::admit(Context& c, const Verdict& rights) {
-    // 8. Packet, request and code are used, all at once; the code also where the policy refuses.
-    const PendingUse use = use_of(c);
-    if (pending_.find(use.token) != nullptr && rights.is_allowed()) {
+std::optional<Judge::Result> Judge::admit(Context& c, const PendingUse& use, const Verdict& rights) {
+    // 8. Packet, request and code are used up in one step; the code also where the policy refuses.
+    if (pending_.find_use(use.token) != nullptr && rights.is_allowed()) {
         c.progress = Progress::waiting;
         return Pending{use.token, true};
     }
-    const std::span<ReplayEntry* const> entries(c.entries.data(), c.claim->replay.all().size());
-    const Admitted answer = admission_.consume({.token = use.token,
-                                                .address = c.address,
-                                                .record = records_[*c.index],
-                                                .step = c.step,
-                                                .request = rights.is_allowed(),
-                                                .entries = rights.is_allowed() ? entries : entries.first(0)});
+    const std::span<ReplayEntry* const> entries(c.entries.data(), c.claim.replay.all().size());
+    const Admitted answer = admission_.consume_use({.token = use.token,
+                                                    .address = c.address,
+                                                    .record = records_[*c.index],
+                                                    .step = c.step,
+                                                    .request = rights.is_allowed(),
+                                                    .entries = rights.is_allowed() ? entries : entries.first(0)});
     if (answer == Admitted::code_used || answer == Admitted::taken)
         return refuse(answer == Admitted::taken ? Reject::taken : Reject::code_used);
     if (answer == Admitted::granted)
@@ -182,14 +179,14 @@ std::optional<Judge::Result> Judge::admit(Context& c, const Verdict& rights) {
         return refuse(*rights.reason);
     if (answer == Admitted::granted)
         return std::nullopt;
-    if (pending_.begin(use) == nullptr)
+    if (pending_.begin_use(use) == nullptr)
         return refuse(Reject::memory_full);
     c.progress = Progress::waiting;
     return Pending{use.token, false};
 }
 
 Judge::Result Judge::grant(const PendingUse& use, Progress& progress, const Now& now, Firewall& firewall) {
-    // It is used, before anything happens, so that nothing can happen twice.
+    // The knock counts as used before anything happens, so that nothing happens twice.
     const std::uint32_t index = use.request.credential;
     const BootTime arrived(std::chrono::nanoseconds(use.arrived));
     CredentialState& record = *records_[index];
@@ -199,7 +196,7 @@ Judge::Result Judge::grant(const PendingUse& use, Progress& progress, const Now&
     record.last_address = use.request.address;
     ++record.accepted;
 
-    // 9. The privileged process decides once more, and does it.
+    // 9. The privileged process judges again, and acts.
     Answer answer = Answer::done;
     if (use.action == Action::open)
         answer = firewall.open(use.request);
@@ -208,8 +205,8 @@ Judge::Result Judge::grant(const PendingUse& use, Progress& progress, const Now&
     else if (use.action == Action::close_all)
         answer = firewall.close_all(index);
     Accepted accepted{.action = use.action, .retry = false, .address = use.request.address, .what = {}, .waiting = {}};
-    // Until it is done the request may come again, and is done again; and where this process ends meanwhile, the next
-    // one asks again by itself.
+    // Until it is done, another packet of the request is judged and done again. Where this process ends before, the
+    // next one requests the pinhole again.
     if (answer == Answer::waiting) {
         accepted.waiting = state_.keep({use.request, use.token.credential, use.token.request, use.arrived, 0});
         progress = Progress::waiting;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The judge: one record in, one outcome out. A Method says what the record proves; the steps behind are the same for
-// all of them and know no packet. They are those of docs/protocol.md, "The judgement", in their order, and each only
-// goes forward. The judge has state (authz::State) but no clock and no I/O of its own; what it decides it does through
-// the Firewall that it is handed.
+// Judge: makes one outcome of one record. A Method finds out what the record proves. The steps that follow are the same
+// for all methods and know no packet. They are the steps of docs/protocol.md, "The judgement", in the same order. The
+// judge has state (authz::State) but no clock and no I/O of its own; it acts through the Firewall that it gets.
 #pragma once
 
 #include "daemon/authz/admission.h"
@@ -30,50 +29,49 @@
 
 namespace xk::authz {
 
-// A record whose judging ended the worker this often is thrown away.
+// A record that ended the worker so often is refused.
 inline constexpr std::uint32_t kMaxAttempts = 3;
 
 class Judge {
   public:
-    // One judge for one configuration; keys and factors by credential index. Makes the credentials' records in
-    // the state; a credential without one (65,536 are known, and no record can be given back) is never let in.
-    // `admission` outlives the judge; null: a use is admitted by this host's own memory.
+    // `keys` and `factors` are by credential index. Makes the credentials' records in the state; a credential without a
+    // record (65,536 are in use and none can be given back) is never let in. `admission` outlives the judge; null:
+    // this host's own memory admits.
     Judge(Policy policy, Secret<CredentialKeys> keys, Secret<FactorSecret> factors, State& state, const BanList& bans,
           const Now& now, Admission* admission = nullptr);
     Judge(const Judge&) = delete; // its methods refer to its policy
     Judge& operator=(const Judge&) = delete;
 
-    // Judges by another configuration from now on. `keys` and `factors` are by index of change.changed and are moved to
-    // their places; the work is that of the changed credentials alone, and all others keep records and tags
-    // (judge_change.cpp).
+    // Changes the configuration to judge by (judge_change.cpp). `keys` and `factors` are by index of change.changed and
+    // are copied to their places. The work is that of the changed credentials; all others keep their records and tags.
     void change(PolicyChange change, std::span<const CredentialKeys> keys, std::span<const FactorSecret> factors,
                 const Now& now);
 
-    // To be called when a slot begins and when the clock was set: tags of the slots that matter.
+    // To be called when a slot begins and when the clock was set. Derives the tags of the slots that count now.
     void follow_clock(const Now& now);
 
     Outcome judge(const Record& record, const Now& now, Firewall& firewall);
 
-    // The Admission's answer to a use that it put off. Nothing where that does not wait any more; an answer that comes
-    // twice or too late changes nothing. `later` is no answer.
+    // For the answer of an Admission that answered `later` before. Nothing where the use does not wait any more: a
+    // second or late answer changes nothing. `later` is no answer.
     std::optional<Outcome> on_admitted(const UseToken& token, Admitted answer, const Now& now, Firewall& firewall);
-    // Called with each outcome as soon as it is there, before the firewall is asked for the next.
+    // Called with each outcome before the firewall gets the next request.
     using Each = std::function<void(const Outcome&)>;
-    // Refuses the uses that nobody answered in kLongestAdmission; their requests may come again.
+    // Refuses the uses that had no answer in kLongestAdmission. Their requests may come again.
     void end_overdue(const Now& now, Firewall& firewall, const Each& each);
-    // Asks the Admission once more about the uses that a process before us left waiting. To be called once, after
+    // Asks the Admission again about the uses that an earlier process left waiting. To be called at the start, after
     // follow_clock().
     void resume(const Now& now, Firewall& firewall, const Each& each);
     std::size_t pending() const { return pending_.size(); }
 
-    // Asks once more for a pinhole that State::asked() has and that a process before us did not see open. Where it
-    // neither opens nor waits again, it is forgotten, and the request may come again.
+    // Requests a pinhole of State::asked() again, which an earlier process did not see open. Where it neither opens nor
+    // waits again, it is forgotten, and its request may come again.
     Answer ask_again(std::uint32_t asked, const Now& now, Firewall& firewall);
 
-    // The operator forgives a credential's wrong codes.
+    // The operator lifts a credential's lock and forgets its wrong codes.
     void unlock(std::uint32_t credential);
 
-    // The operator's panic: while it lasts nobody is let in.
+    // During a panic of the operator nobody is let in.
     void set_panic(bool on) { in_panic_ = on; }
 
     const Policy& policy() const { return policy_; }
@@ -88,7 +86,7 @@ class Judge {
     std::optional<Refused> check_status(const Context& c) const;                                 // step 5
     std::optional<Refused> check_factor(Context& c);                                             // step 6
     Verdict check_rights(const Context& c) const;                                                // step 7
-    std::optional<Result> admit(Context& c, const Verdict& rights);                              // step 8
+    std::optional<Result> admit(Context& c, const PendingUse& use, const Verdict& rights);       // step 8
     Result grant(const PendingUse& use, Progress& progress, const Now& now, Firewall& firewall); // step 9
     Result run(Context& c, Firewall& firewall);
     void make_room(std::size_t places);
@@ -96,6 +94,7 @@ class Judge {
 
     GrantContext rights_context(const Context& c) const;
     PendingUse use_of(const Context& c) const;
+    std::optional<Reject> refuse_late(const PendingUse& use, const Now& now) const;
     Outcome conclude(const PendingUse& use, std::optional<Admitted> answer, const Now& now, Firewall& firewall);
     void forgive(std::uint32_t credential);
     void count(const Result& result);
@@ -112,7 +111,7 @@ class Judge {
     LocalAdmission local_;
     Admission& admission_;
     PendingUses pending_;
-    std::vector<CredentialState*> records_; // by place; null: none, or an empty place
+    std::vector<CredentialState*> records_; // by place; null where the place is empty or there was no room
 };
 
 } // namespace xk::authz

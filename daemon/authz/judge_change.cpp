@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How another configuration comes to be what is judged by: only what changed is derived anew.
+// A reload of the judge: only what belongs to changed credentials is derived again.
 #include "daemon/authz/judge.h"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ template <typename T>
 void resize(Secret<T>& secrets, std::size_t count) {
     Secret<T> more(count);
     std::copy_n(secrets.data(), std::min(secrets.size(), count), more.data());
-    secrets = std::move(more); // what was there before is wiped with `more`
+    secrets = std::move(more); // `more` gets the old memory and wipes it
 }
 
 } // namespace
@@ -25,7 +25,7 @@ void Judge::make_room(std::size_t places) {
 }
 
 void Judge::empty(std::uint32_t place) {
-    if (place >= keys_.size()) // there was none
+    if (place >= keys_.size()) // the place is new
         return;
     for (const auto& [kind, method] : methods_)
         method->remove_credential(place);
@@ -57,7 +57,7 @@ void Judge::change(PolicyChange change, std::span<const CredentialKeys> keys, st
         if (!is_empty_place(credential))
             in_use.push_back(credential.id);
     state_.give_back(in_use, now);
-    // Also of those for whom there was no room before.
+    // Also for those that got no record before, because there was no room.
     for (std::size_t place = 0; place < records_.size(); ++place)
         if (records_[place] == nullptr && !is_empty_place(policy_.credentials[place]))
             records_[place] = state_.credential(policy_.credentials[place].id);

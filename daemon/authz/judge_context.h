@@ -13,13 +13,13 @@ namespace xk::authz {
 struct Judge::Context {
     const Record& record;
     const Now& now;
-    WallTime arrived;                     // wall time of the record's arrival: a knock that waited is not stale for it
-    std::optional<std::uint32_t> index{}; // of the credential
-    std::optional<Claim> claim{};
+    WallTime arrived; // wall time of the record's arrival: that it waited does not make a knock stale
+    std::optional<std::uint32_t> index{}; // of the credential, once its key is proved
+    Claim claim{};
     Address address{};                                     // whom the request is for
     std::optional<TotpStep> step{};                        // of the code, which is right
-    std::array<ReplayEntry*, ReplayKeys::kMost> entries{}; // of its replay keys, once they are remembered,
-    Progress progress = Progress::judged;                  // and what becomes of them
+    std::array<ReplayEntry*, ReplayKeys::kMost> entries{}; // of its replay keys, once they are remembered
+    Progress progress = Progress::judged;                  // what the entries become
 };
 
 } // namespace xk::authz

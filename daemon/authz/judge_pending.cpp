@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a judge does beside its way through the steps: it begins, follows the clock, and ends what had to wait.
+// The judge beside the nine steps: construction, the clock, and uses that waited for their admission.
 #include "daemon/authz/judge_context.h"
 #include "daemon/authz/lockout.h"
 
@@ -29,7 +29,7 @@ void Judge::unlock(std::uint32_t credential) {
         forget_failures(*record);
 }
 
-// A right factor makes up for the wrong ones before it; a credential without one has none to show.
+// A right factor makes up for the wrong ones before it. A credential without a factor has shown nothing.
 void Judge::forgive(std::uint32_t credential) {
     if (policy_.credentials[credential].factor != FactorKind::none)
         forget_failures(*records_[credential]);
@@ -57,14 +57,14 @@ GrantContext Judge::rights_context(const Context& c) const {
             .bans = &bans_};
 }
 
-// As it is remembered while it waits.
+// The use as the table of pending uses remembers it.
 PendingUse Judge::use_of(const Context& c) const {
-    const Wanted& wanted = c.claim->wanted;
-    return {.token = {policy_.credentials[*c.index].id, c.claim->replay.first().request},
+    const Wanted& wanted = c.claim.wanted;
+    return {.token = {policy_.credentials[*c.index].id, c.claim.replay.first().request},
             .request = {*c.index, c.address, wanted.service, wanted.target, wanted.endpoint, wanted.single_use,
                         wanted.lifetime},
             .action = wanted.action,
-            .slot = c.claim->slot,
+            .slot = c.claim.slot,
             .arrived = c.record.arrived.time_since_epoch().count(),
             .begun = c.now.boot.time_since_epoch().count(),
             .code = c.step ? *c.step + 1 : 0,
@@ -72,14 +72,32 @@ PendingUse Judge::use_of(const Context& c) const {
 }
 
 std::optional<Outcome> Judge::on_admitted(const UseToken& token, Admitted answer, const Now& now, Firewall& firewall) {
-    const PendingUse* const use = pending_.find(token);
+    const PendingUse* const use = pending_.find_use(token);
     if (use == nullptr || answer == Admitted::later)
         return std::nullopt;
     return conclude(PendingUse(*use), answer, now, firewall);
 }
 
-// The use waits no more. Its entries go on as `waiting` where it was not granted: copies are replays, and another
-// packet of the request is judged anew.
+// Why a use that is granted late opens nothing: its credential may have changed while it waited. Whether the service is
+// still theirs is for the privileged process to say.
+std::optional<Reject> Judge::refuse_late(const PendingUse& use, const Now& now) const {
+    const auto index = policy_.find_credential(use.token.credential);
+    if (!index || records_[*index] == nullptr)
+        return Reject::disabled;
+    if (in_panic_)
+        return Reject::panic;
+    const Now when{now.wall_at(BootTime(std::chrono::nanoseconds(use.arrived))), now.boot};
+    return may_hold({.policy = policy_,
+                     .credential = policy_.credentials[*index],
+                     .when = when,
+                     .address = use.request.address,
+                     .bans = &bans_},
+                    kBeforeFactor)
+        .reason;
+}
+
+// The use waits no more. Where it is not granted, its entries stay `waiting`: copies are replays, and another packet of
+// the request is judged anew.
 Outcome Judge::conclude(const PendingUse& pending, std::optional<Admitted> answer, const Now& now, Firewall& firewall) {
     PendingUse use = pending;
     Outcome outcome;
@@ -90,41 +108,42 @@ Outcome Judge::conclude(const PendingUse& pending, std::optional<Admitted> answe
         outcome.result = Refused{Reject::unanswered};
     } else if (*answer != Admitted::granted) {
         outcome.result = Refused{*answer == Admitted::taken ? Reject::taken : Reject::code_used};
-    } else if (!outcome.credential || records_[*outcome.credential] == nullptr) {
-        outcome.result = Refused{Reject::disabled};
-    } else if (in_panic_) {
-        outcome.result = Refused{Reject::panic};
+    } else if (const auto reason = refuse_late(use, now)) {
+        outcome.result = Refused{*reason};
     } else {
-        forgive(*outcome.credential);
+        // A lock that began while the use waited is the price of later codes, which this one cannot make up for.
+        if (!is_locked(*records_[*outcome.credential], now.boot))
+            forgive(*outcome.credential);
         Progress progress = Progress::waiting;
         outcome.result = grant(use, progress, now, firewall);
         if (progress == Progress::done)
             state_.replay().finish(use.token.credential, use.token.request);
     }
-    pending_.end(use.token);
+    pending_.end_use(use.token);
     count(outcome.result);
     return outcome;
 }
 
 void Judge::end_overdue(const Now& now, Firewall& firewall, const Each& each) {
     for (const UseToken& token : pending_.overdue(now.boot))
-        each(conclude(PendingUse(*pending_.find(token)), std::nullopt, now, firewall));
+        each(conclude(PendingUse(*pending_.find_use(token)), std::nullopt, now, firewall));
 }
 
 void Judge::resume(const Now& now, Firewall& firewall, const Each& each) {
     end_overdue(now, firewall, each);
     for (const UseToken& token : pending_.waiting()) {
-        const PendingUse use = *pending_.find(token);
+        const PendingUse use = *pending_.find_use(token);
         const auto index = policy_.find_credential(token.credential);
         CredentialState* const record = index ? records_[*index] : nullptr;
-        Admitted answer = Admitted::granted; // to nobody: conclude() finds no credential
+        Admitted answer = Admitted::granted; // without effect: conclude() finds no credential
         if (record != nullptr)
-            answer = admission_.consume({.token = token,
-                                         .address = use.request.address,
-                                         .record = record,
-                                         .step = use.code != 0 ? std::optional(use.code - 1) : std::nullopt,
-                                         .request = true,
-                                         .entries = {}});
+            answer = admission_.consume_use({.token = token,
+                                             .address = use.request.address,
+                                             .record = record,
+                                             .step = use.code != 0 ? std::optional(use.code - 1) : std::nullopt,
+                                             .request = true,
+                                             .again = true,
+                                             .entries = {}});
         if (answer != Admitted::later)
             each(conclude(use, answer, now, firewall));
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// The throttle on guessing the second factor (RFC 4226 section 7.3): by default five wrong codes are free, then the
-// credential is locked for 30 s, doubling to an hour; at fifty it is locked for good, until the operator
-// unlocks it. Only the holder of a credential's key can make it count, and only that credential is locked:
-// the user's other devices go on, so a thief of one cannot lock the owner out.
+// The throttle on guessing the second factor (RFC 4226 section 7.3). By default five wrong codes are free. The next one
+// locks the credential for 30 s, each further one for twice as long, up to an hour. Fifty lock it for good, until the
+// operator unlocks it. Only the holder of a credential's key can cause that, and only that credential is locked: the
+// user's other devices go on, so that the thief of one cannot lock its owner out.
 #pragma once
 
 #include "daemon/authz/policy.h"
@@ -16,15 +16,15 @@ namespace xk::authz {
 bool is_locked(const CredentialState& state, BootTime now);
 bool is_locked_for_good(const CredentialState& state);
 
-// What is left of a lock; zero when there is none. Not for one that is for good.
+// How long the lock still lasts; zero without one. Not for a lock that is for good.
 std::chrono::seconds locked_for(const CredentialState& state, BootTime now);
 
-// One more wrong code, known by its fingerprint. The client seals what a person typed anew after one and three seconds,
-// and again for every address of the server: within one period of the code (RFC 6238) that is one wrong code. Later it
-// is a guess at other codes and counts again.
+// Counts a wrong code, which is known by its fingerprint. The client seals a typed code again after one and three
+// seconds, and for every address of the server. Within one period of the code (RFC 6238) that is one wrong code. Later
+// the same digits are a guess at another code and count again.
 void count_failure(CredentialState& state, const Lockout& rules, std::uint64_t code, BootTime now);
 
-// A right one, or the operator.
+// After a right code, or by the operator.
 void forget_failures(CredentialState& state);
 
 } // namespace xk::authz

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// LogBudget: how many lines may be written. For refusals one line for each reason and source in ten seconds,
-// and sixty of all kinds in a minute; the rest is counted and told in one line. So nobody, not even the holder
-// of a credential, fills a disk.
+// LogBudget: limits the lines of a log. For refusals it allows one line for each reason and source in ten seconds, and
+// sixty of all kinds in a minute. The rest is counted and reported in one line. So nobody, not even the holder of a
+// credential, can fill a disk.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -19,14 +19,14 @@ class LogBudget {
   public:
     static constexpr std::chrono::seconds kPeriod{60};
 
-    // At most `lines` in a period, and of the same kind and source only one in `quiet`.
+    // At most `lines` in a period, and only one of the same kind and source in `quiet`.
     explicit LogBudget(unsigned lines = 60, std::chrono::seconds quiet = std::chrono::seconds(10))
         : limit_(lines), quiet_(quiet) {}
 
-    // Whether to write the line. `kind` is a Reject, or any other number the caller chooses.
+    // Whether the line may be written. `kind` is a Reject, or any other number that the caller chooses.
     bool allow(unsigned kind, const Address& source, BootTime now);
 
-    // Lines that were not written and not told of yet; 0 when it told of some less than a period ago.
+    // The number of lines that were left out and not reported yet; 0 where the last report is less than a period ago.
     std::uint64_t take_suppressed(BootTime now);
 
   private:

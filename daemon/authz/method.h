@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Method: one way of knocking. It reads records of one kind and says what each of them proves. A new way is a file in
-// methods/ and a row of the table in methods/table.cpp; the filter that reports it has a kind for it in bpf/abi.h.
+// Method: one way of knocking. It reads records of one kind and finds out what each of them proves. A new way is a file
+// in methods/ and a row of the table in methods/table.cpp. The filter that reports it has a kind for it in bpf/abi.h.
 #pragma once
 
 #include "daemon/authz/claim.h"
@@ -14,11 +14,11 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <variant>
 
 namespace xk::authz {
 
-// What a Method needs of the configuration; it outlives the Method, and changes under it (Method::remove_credential()).
+// The parts of the configuration that a Method needs. They outlive the Method, and a reload changes them
+// (Method::remove_credential()).
 struct MethodParts {
     const Policy& policy;
     const Secret<CredentialKeys>& keys; // by place
@@ -33,15 +33,16 @@ class Method {
   public:
     virtual ~Method() = default;
 
-    // What the record proves by itself: its bytes are whole, and the credential's key made them. It keeps no state that
-    // a record could fill, and asks nobody.
-    virtual std::variant<Claim, Unproved> claim(const Record& record, const Now& now) const = 0;
+    // Fills the claim with what the record proves by itself: its bytes are whole, and the credential's key made them.
+    // It keeps no state that a record could fill, and asks nobody. The claim is filled in place, because it carries a
+    // code and every copy would have to be wiped; the caller wipes this one, also where nothing is proved.
+    virtual std::optional<Unproved> prove_record(const Record& record, const Now& now, Claim& claim) const = 0;
 
     // To be called when a slot begins and when the clock was set.
     virtual void follow_clock(const Now& now) = 0;
 
-    // A reload changes the credentials at some places, and those alone. To be called for each of them while the parts
-    // have the credential of before, and again when they have the one of afterwards. The first may find an empty place.
+    // A reload changes the credentials at some places, and only those. Call the first for each of them while the parts
+    // still have the old credential (there may be none), and the second when they have the new one.
     virtual void remove_credential(std::uint32_t place) = 0;
     virtual void add_credential(std::uint32_t place) = 0;
 };
@@ -51,7 +52,7 @@ struct MethodRow {
     std::unique_ptr<Method> (*make)(const MethodParts& parts);
 };
 
-// Every way of knocking that there is, one row for each kind.
+// Every way of knocking, one row for each kind.
 std::span<const MethodRow> method_table();
 
 } // namespace xk::authz

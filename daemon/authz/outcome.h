@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Outcome: what became of one record.
+// Outcome: the result of judging one record.
 #pragma once
 
 #include "daemon/authz/pending.h"
@@ -20,8 +20,8 @@ struct Accepted {
     Action action = Action::probe;
     bool retry = false; // the same request again: nothing was done
     Address address;
-    std::string what; // the services' names; empty for probe, close-all and what was pending
-    // Of one that is not done yet (Answer::waiting): for State::end_asked() when it is.
+    std::string what; // the services' names; empty for probe and close-all, and for a use that was pending
+    // Where it is not done yet (Answer::waiting): the index for State::end_asked().
     std::optional<std::uint32_t> waiting;
 };
 
@@ -31,16 +31,16 @@ struct Refused {
     bool locked_for_good = false;
 };
 
-// Everything was right, and its Admission has not answered. It is counted when it is known what becomes of it.
+// Everything was right, and the Admission has not answered yet. The knock is counted when it has.
 struct Pending {
     UseToken token;
-    bool joined = false; // a retry of one that waits already: counted as that
+    bool joined = false; // a retry of a use that waits already; counted as a retry
 };
 
 struct Outcome {
     std::variant<Refused, Accepted, Pending> result;
     std::optional<std::uint32_t> credential; // index; known once its key was proved
-    Address source;                          // of a pending one whom it is for
+    Address source;                          // of the record; after a pending use the address that it is for
 
     const Refused* refused() const { return std::get_if<Refused>(&result); }
     const Accepted* accepted() const { return std::get_if<Accepted>(&result); }

@@ -7,8 +7,9 @@ namespace xk::authz {
 
 PendingUses::PendingUses(std::span<PendingUse> entries) : entries_(entries) {
     for (auto i = static_cast<std::uint32_t>(entries_.size()); i-- > 0;) {
-        const PendingUse& use = entries_[i];
+        PendingUse& use = entries_[i];
         if (use.live != 1 || !by_token_.emplace(use.token, i).second) {
+            use.live = 0; // otherwise a second entry of a token would be found at the next start
             free_.push_back(i);
             continue;
         }
@@ -17,14 +18,14 @@ PendingUses::PendingUses(std::span<PendingUse> entries) : entries_(entries) {
     }
 }
 
-const PendingUse* PendingUses::find(const UseToken& token) const {
-    if (by_token_.empty()) // as where every answer comes at once
+const PendingUse* PendingUses::find_use(const UseToken& token) const {
+    if (by_token_.empty()) // always with LocalAdmission
         return nullptr;
     const auto known = by_token_.find(token);
     return known == by_token_.end() ? nullptr : &entries_[known->second];
 }
 
-const PendingUse* PendingUses::begin(const PendingUse& use) {
+const PendingUse* PendingUses::begin_use(const PendingUse& use) {
     const auto held = held_.find(use.token.credential);
     if (free_.empty() || (held != held_.end() && held->second >= kMostPendingOfCredential))
         return nullptr;
@@ -42,7 +43,7 @@ const PendingUse* PendingUses::begin(const PendingUse& use) {
     return &entry;
 }
 
-void PendingUses::end(const UseToken& token) {
+void PendingUses::end_use(const UseToken& token) {
     const auto known = by_token_.find(token);
     if (known == by_token_.end())
         return;

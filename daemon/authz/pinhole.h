@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Pinhole: what a grant opens. From one source address to one port, or one range of ports, of this host or of a host
-// behind it. A pinhole is one element of one nftables set.
+// Pinhole: the way that a grant opens, from one source address to one port (or range of ports) of this host or of a
+// host behind it. A pinhole is one element of one nftables set.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -13,9 +13,9 @@
 namespace xk::authz {
 
 struct Pinhole {
-    Address address;   // who may come
+    Address address;   // the source that may connect
     Address target;    // a host behind this one; unspecified ("::"): this host
-    Endpoint endpoint; // of a range: its first port; no two ranges of the configuration meet
+    Endpoint endpoint; // of a range its first port; ranges of a configuration do not overlap
 
     auto operator<=>(const Pinhole&) const = default;
     bool is_local() const { return target == Address{}; }

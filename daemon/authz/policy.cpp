@@ -54,7 +54,7 @@ std::optional<std::size_t> Policy::find_credential(const wire::CredentialId& id)
     return found == by_id_.end() || found->first != id ? std::nullopt : std::optional<std::size_t>(found->second);
 }
 
-std::vector<Target> find_targets(const Policy& policy, const Credential& credential, const Wish& wish) {
+std::vector<Target> find_targets(const Policy& policy, const Credential& credential, const Selector& selector) {
     static const ServiceId all = service_id(kAllServices);
     std::vector<Target> found;
     for (std::size_t i = 0; i < policy.services.size(); ++i) {
@@ -62,9 +62,9 @@ std::vector<Target> find_targets(const Policy& policy, const Credential& credent
         if (!credential.services.test(i))
             continue;
         Target target{i, {}};
-        if (wish.service == service.id || wish.service == all)
-            target.pinholes = service.pinholes(wish.like.address);
-        else if (const auto pinhole = wish.service == 0 ? service.pinhole(wish.like) : std::nullopt)
+        if (selector.service == service.id || selector.service == all)
+            target.pinholes = service.pinholes(selector.like.address);
+        else if (const auto pinhole = selector.service == 0 ? service.pinhole(selector.like) : std::nullopt)
             target.pinholes = {*pinhole};
         if (!target.pinholes.empty())
             found.push_back(std::move(target));

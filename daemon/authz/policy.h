@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Who may enter, as judgement needs it: the configuration without files, secrets and network interfaces.
-// The tables are trivially copyable, so that the privileged process hands them to the worker as they are;
-// both judge by the same ones.
+// Policy: the users, credentials and services that judgement needs; the configuration without files, secrets and
+// network interfaces. The tables are trivially copyable, so that the privileged process can hand them to the worker as
+// they are. Both processes judge by the same tables.
 #pragma once
 
 #include "daemon/authz/pinhole.h"
@@ -37,16 +37,16 @@ struct Name {
 };
 
 inline constexpr std::size_t kMaxServices = 256;
-inline constexpr std::size_t kMaxPorts = 16;          // and ranges of ports, of one service
-inline constexpr std::size_t kMaxNetworks = 8;        // of one user, of each kind
+inline constexpr std::size_t kMaxPorts = 16;          // ports and ranges of ports of one service
+inline constexpr std::size_t kMaxNetworks = 8;        // of each kind, of one user
 inline constexpr std::size_t kMaxHours = 16;          // of one user
 inline constexpr std::size_t kMaxCredentials = 10000; // XK_MAX_CREDENTIALS
 
-// What becomes of sessions when their grant ends.
+// What happens to sessions when their grant ends.
 enum class After : std::uint8_t {
     keep, // they live on
     cut,  // they end with it
-    idle, // they keep it: it ends a while after the last of them
+    idle, // they keep the grant alive: it ends a while after the last of them
 };
 
 struct Service {
@@ -54,14 +54,14 @@ struct Service {
     ServiceId id = 0;
     std::uint32_t port_count = 0;
     PortRange ports[kMaxPorts] = {};
-    // A host behind this one that the ports are of, by the family of who comes; unspecified: none. Then ports are
-    // single.
+    // The host behind this one that has the ports, for each family of the client's address. Unspecified: the ports are
+    // this host's own. A service with a target has no ranges of ports.
     Address target4, target6;
-    // What of this host's own is translated to the target's one port; none: who comes addresses the target itself.
+    // The port of this host that is translated to the target's only port. None: clients address the target itself.
     Endpoint published;
-    std::chrono::seconds lifetime{0}, max_lifetime{0}; // 0: says nothing about it
+    std::chrono::seconds lifetime{0}, max_lifetime{0}; // 0: not given
     After after = After::keep;
-    std::chrono::seconds idle{0};      // After::idle: the while
+    std::chrono::seconds idle{0};      // After::idle: from the end of the last session to the end of the grant
     std::uint32_t max_connections = 0; // from one address at a time; 0: any number
     bool single = false;               // a grant ends with the first connection that it lets in
 
@@ -70,21 +70,21 @@ struct Service {
     bool has_ranges() const {
         return std::any_of(ports, ports + port_count, [](const PortRange& p) { return !p.is_single(); });
     }
-    // Grants of ranges have no way to end with a connection; and where sessions end with their grant, the one that ends
-    // the grant would end itself.
+    // nftables cannot end the grant of a range with a connection. Where sessions end with their grant (after: cut), the
+    // first connection would end the grant and so itself.
     bool can_be_single() const { return !has_ranges() && after != After::cut; }
     std::span<const PortRange> all_ports() const { return {ports, port_count}; }
-    // The pinholes of the whole service for this source; none where no target is of its family.
+    // The pinholes of the whole service for this source. None where the service has no target of the source's family.
     std::vector<Pinhole> pinholes(const Address& source) const;
-    // Whether this pinhole is one of them. Of a range, any of its ports is meant as the whole.
+    // The one of them that is like this. Any port of a range means the whole range.
     std::optional<Pinhole> pinhole(const Pinhole& like) const;
 };
 
 // Which address a knock may open for.
 enum class Binding : std::uint8_t {
-    match,    // the one that it names and comes from: nobody on the way can put his own there
-    any,      // or the one that the packet comes from (a client behind NAT)
-    explicit_ // or one that it names, whoever that is
+    match,    // the one that it names and comes from: nobody on the way can put their own there
+    any,      // also the one that the packet comes from (a client behind NAT)
+    explicit_ // also any other that it names
 };
 
 struct NetworkList {
@@ -97,7 +97,7 @@ struct NetworkList {
     bool operator==(const NetworkList&) const = default;
 };
 
-// Times of the week in which a user may knock, in this host's time zone. None: always.
+// Times of the week, in this host's time zone, in which a user may knock. None: always.
 struct Hours {
     struct Span {
         std::uint16_t from, until; // minutes since Sunday 00:00, from < until <= 10080
@@ -110,17 +110,17 @@ struct Hours {
     bool operator==(const Hours&) const = default;
 };
 
-// The throttle on guessing of one credential: daemon/authz/lockout.h.
+// How wrong codes lock one credential: daemon/authz/lockout.h.
 struct Lockout {
     std::uint32_t free = 5;             // wrong codes that cost nothing
-    std::chrono::seconds first{30};     // lock after one more; doubles
-    std::chrono::seconds longest{3600}; // up to this
-    std::uint32_t most = 50;            // locked for good
+    std::chrono::seconds first{30};     // the lock after one more; each further one doubles it
+    std::chrono::seconds longest{3600}; // but it is never longer than this
+    std::uint32_t most = 50;            // so many lock for good
     bool operator==(const Lockout&) const = default;
 };
 
-// One device of one user, with the user's own rules beside it. The worker and the filter know a credential by its place
-// (policy_change.h), which it keeps over reloads; its index in Policy::credentials of xknockd says nothing to them.
+// One device of one user, together with the user's rules. The worker and the filter know a credential by its place
+// (policy_change.h), which it keeps over reloads. Its index in xknockd's own Policy::credentials means nothing to them.
 struct Credential {
     wire::CredentialId id{};
     Name user;
@@ -132,8 +132,8 @@ struct Credential {
     std::chrono::seconds lifetime{0}, max_lifetime{0}; // 0: the service's, or 30 seconds and an hour
     WallTime valid_from = WallTime::min();
     WallTime valid_until = WallTime::max();
-    NetworkList networks;          // where knocks may come from; empty: anywhere
-    NetworkList explicit_networks; // for whom it may open besides itself (Binding::explicit_); empty: anybody
+    NetworkList networks;          // knocks may come from here; empty: from anywhere
+    NetworkList explicit_networks; // it may also open for these (Binding::explicit_); empty: for anybody
     Hours hours;
     Lockout lockout;
     std::bitset<kMaxServices> services; // by index into Policy::services
@@ -142,11 +142,12 @@ struct Credential {
     bool operator==(const Credential&) const = default;
 };
 
-// Who holds the pinholes that the operator opens on the host. No credential has this id; he may open every service.
+// The holder of the pinholes that the operator opens on the host. No credential has this id. The operator may open
+// every service.
 inline constexpr wire::CredentialId kOperator = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 Credential operators_credential();
 struct Policy;
-// The user's name, "operator", or nothing where nobody has this id any more.
+// The user's name, "operator", or an empty text where nobody has this id any more.
 std::string_view user_of(const Policy& policy, const wire::CredentialId& credential);
 
 struct Settings {
@@ -160,7 +161,7 @@ struct Policy {
     std::vector<Service> services;
     std::vector<Credential> credentials;
 
-    // By the index, where it was made after the last change of the credentials.
+    // Uses the index where make_index() was called after the last change of the credentials, else looks at each.
     std::optional<std::size_t> find_credential(const wire::CredentialId& id) const;
     void make_index();
 
@@ -172,28 +173,28 @@ static_assert(std::is_trivially_copyable_v<Service>);
 static_assert(std::is_trivially_copyable_v<Credential>);
 static_assert(std::is_trivially_copyable_v<Settings>);
 
-// What a request asks for: a service by its id, or one pinhole like this one.
-struct Wish {
-    ServiceId service = 0;
-    Pinhole like;
+// Selects what a request is about: a service by its id, or the pinhole that is like this one.
+struct Selector {
+    ServiceId service = 0; // 0: by the pinhole
+    Pinhole like;          // with a service only its address counts
 };
 
-// One service of them that the credential may use, and its pinholes.
+// One service that the credential may use, and the selected pinholes of it.
 struct Target {
     std::size_t service = 0; // index into Policy::services
     std::vector<Pinhole> pinholes;
 };
 
-// One target, or with the id of kAllServices every service that the credential may use and that has a pinhole for the
-// address; none where it may not.
-std::vector<Target> find_targets(const Policy& policy, const Credential& credential, const Wish& wish);
+// One target; with the id of kAllServices one for each service that the credential may use and that has a pinhole for
+// the address. Empty where the credential may use none.
+std::vector<Target> find_targets(const Policy& policy, const Credential& credential, const Selector& selector);
 
-// Whether anybody of this user could get a pinhole for this address: one of his own networks, or with
-// Binding::explicit_ one that he may open for. Whoever knows where the knock came from can say more.
+// Whether any knock with this credential could get a pinhole for this address: it is in the user's own networks, or in
+// those that they may open for (Binding::explicit_). A caller who knows the source of the knock can check more.
 bool may_open_for(const Credential& credential, const Address& address);
 
-// The lifetime that a request for `asked` seconds (0: the default) gets: the user's default before the service's, and
-// no more than either allows.
+// The lifetime of a grant for which `asked` seconds (0: the default) were requested. The user's default goes before the
+// service's. It is never longer than either of them allows.
 inline constexpr std::chrono::seconds kDefaultLifetime{30}, kDefaultMaxLifetime{3600};
 std::chrono::seconds grant_lifetime(const Credential& credential, const Service& service, std::uint32_t asked);
 

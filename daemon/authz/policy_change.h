@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// PolicyChange: what a reload changes of a policy, and nothing else. A credential has a place, the index by which the
-// worker and the filter's maps know it. It keeps its place for as long as it exists, whatever comes and goes around it,
-// so that a change of one credential is the work of one. A place that a credential left is empty: its id is all zero,
-// its keys are zeros, and nobody is judged by it.
+// PolicyChange: the difference that a reload makes to a policy. A credential has a place, the index by which the worker
+// and the filter's maps know it. It keeps its place as long as it exists, so that a reload of one credential does the
+// work of one. When a credential is removed, its place is empty: the id and the keys there are zeros, and no knock
+// matches it.
 #pragma once
 
 #include "daemon/authz/policy.h"
@@ -21,7 +21,7 @@ struct PlacedCredential {
 static_assert(std::is_trivially_copyable_v<PlacedCredential>);
 
 struct PolicyChange {
-    std::uint32_t places = 0; // how many there are afterwards, empty ones too; never less than before
+    std::uint32_t places = 0; // how many there are afterwards, with the empty ones; never fewer than before
     Settings settings;
     std::vector<Service> services; // all of them
     std::vector<PlacedCredential> changed;
@@ -33,7 +33,7 @@ inline bool is_empty_place(const Credential& credential) { return credential.id 
 // Whether each place is one of `places` and is named once, and each changed one has an id.
 bool is_sound(const PolicyChange& change);
 
-// Makes the policy what the change says. `change` is_sound().
+// Applies the change to the policy. The change must be is_sound().
 void apply(PolicyChange change, Policy& policy);
 
 } // namespace xk::authz

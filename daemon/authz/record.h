@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
 //
-// Record: one thing that the filter reported, as it came off the ring. Its header, kind and length are checked by then
-// (daemon/xdp/ring.h); its bytes are not looked at before the Method of its kind reads them.
+// Record: one thing that the filter reported, as it came off the ring. Its header, kind and length are already checked
+// (daemon/xdp/ring.h). Nobody looks at its bytes before the Method of its kind does.
 #pragma once
 
 #include "protocol/base/address.h"
+#include "protocol/base/bytes.h"
 #include "protocol/base/clock.h"
 #include "protocol/slot.h"
 
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <cstdlib>
 
 namespace xk::authz {
 
@@ -19,8 +23,31 @@ enum class RecordKind : std::uint16_t {
     packet = 1, // `bytes` are the 192 of one UDP packet
 };
 
-// A record may wait this long for a judge (the daemon was restarted); then its knock is forgotten.
+// A record may wait this long for a judge, because the daemon may be restarting. An older one is refused.
 inline constexpr std::chrono::seconds kLongestWait{60};
+
+// The bytes of one record, in place: an allocation for each knock costs more than to copy them.
+class RecordBytes {
+  public:
+    static constexpr std::size_t kMost = 192; // the longest record of any kind, without its header
+
+    // Aborts where there are more than kMost.
+    void assign(ByteView bytes);
+    std::size_t size() const { return size_; }
+    const std::uint8_t* begin() const { return bytes_.data(); }
+    const std::uint8_t* end() const { return bytes_.data() + size_; }
+
+  private:
+    std::array<std::uint8_t, kMost> bytes_; // the first size_ count
+    std::size_t size_ = 0;
+};
+
+inline void RecordBytes::assign(ByteView bytes) {
+    if (bytes.size() > kMost)
+        std::abort();
+    std::ranges::copy(bytes, bytes_.begin());
+    size_ = bytes.size();
+}
 
 struct Record {
     RecordKind kind = RecordKind::packet;
@@ -28,11 +55,11 @@ struct Record {
     Address destination;
     std::uint16_t source_port = 0;
     BootTime arrived{};
-    // Whose knock the filter takes it for. The filter's maps are not trusted: a Method finds out by itself, and needs
-    // these only where there are no bytes to find it out by.
+    // Whose knock the filter takes it for. The filter's maps are not trusted: a Method finds out by itself. It needs
+    // these two only where there are no bytes to find it out by.
     std::uint32_t credential = 0;
     Slot slot = 0;
-    std::vector<std::uint8_t> bytes; // as the wire had them
+    RecordBytes bytes; // as they came from the network
 };
 
 } // namespace xk::authz

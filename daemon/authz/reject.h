@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Why a candidate was turned down. Every one is counted, logged at a limited rate, and never answered.
+// Reject: why a knock is refused. Every refusal is counted and logged at a limited rate, and never answered.
 #pragma once
 
 #include "protocol/request.h"
@@ -11,14 +11,14 @@
 
 namespace xk::authz {
 
-// In the order of the steps of docs/protocol.md. The numbers are indices into the counters of the state
-// file, so new ones go to the end of the list.
+// In the order of the steps of docs/protocol.md. The numbers are indices into the counters of the state file, so a new
+// one is added at the end.
 enum class Reject : std::uint8_t {
     late,           // 1: waited too long for a judge
     tag,            // 1: no credential has this tag in a slot that counts
-    mac,            // 1
+    mac,            // 1: the MAC is wrong
     box,            // 2: Poly1305 refuses
-    version,        // 3: the strict decoder's faults, one for one
+    version,        // 3: the faults of the strict decoder, one for each
     action,         // 3
     factor,         // 3
     address_mode,   // 3
@@ -28,13 +28,13 @@ enum class Reject : std::uint8_t {
     clock,          // 3
     address,        // 3
     target,         // 3
-    horizon,        // 4: older than what this boot can prove
+    horizon,        // 4: older than what this boot can prove to be new
     stale,          // 4: the client's clock is behind by more than the skew
-    future,         // 4: ... or ahead
+    future,         // 4: the client's clock is ahead by more than the skew
     replay,         // 4: this packet was judged before
     request_reused, // 4: a request id came again for another address
-    memory_full,    // 4: nothing more can be remembered, so nothing more is accepted
-    disabled,       // 5
+    memory_full,    // 4: the memory is full, and what cannot be remembered is not accepted
+    disabled,       // 5: also a credential that is gone, or has no record
     locked,         // 5: too many wrong codes
     not_yet_valid,  // 5
     expired,        // 5
@@ -42,23 +42,22 @@ enum class Reject : std::uint8_t {
     factor_kind,    // 6: not the credential's own kind
     proof_form,     // 6: the proof field is not of the factor's form
     wrong_code,     // 6
-    code_used,      // 6
+    code_used,      // 8: the code, or a later one, was used by another request
     binding,        // 7: the policy wants the client to name its address (no NAT)
     source,         // 7: the address named is not the packet's source
-    delegation,     // 7: opening for another address is not this user's right
-    own_address,    // 7: an address of this host, or one that no pinhole is opened for
+    delegation,     // 7: this user may not open for that other address
+    own_address,    // 7: an address of this host, or one that gets no pinholes
     service,        // 7: unknown, or not this user's
-    unsupported, // 7: asks for something that this release does not do: single use of a range of ports, or with after:
-                 // cut
-    limit,       // 9: the credential or the host has too many grants
-    refused,     // 9: the privileged process refuses; it says why
-    firewall,    // 9: the kernel refused
-    crashed,     // judging it ended the worker several times
-    hours,       // 5: not one of the user's hours
-    network,     // 5: not one of the user's networks
-    panic,       // 5: the operator let nobody in any more ("knockctl panic")
-    taken,       // 8: somebody else used the knock
-    unanswered,  // 8: nobody said in time whether it may be used
+    unsupported,    // 1, 7: not known to this release: a kind of record; single use of a range, or with after: cut
+    limit,          // 9: the credential or the host has too many grants
+    refused,        // 9: the privileged process refuses, and logs why
+    firewall,       // 9: the kernel refused
+    crashed,        // the record ended the worker several times
+    hours,          // 5: not one of the user's hours
+    network,        // 5: not one of the user's networks
+    panic,          // 5: the operator lets nobody in ("knockctl panic")
+    taken,          // 8: another host used the knock
+    unanswered,     // 8: the Admission did not answer in time
     count_,
 };
 

@@ -109,9 +109,11 @@ ReplayEntry* ReplayMemory::remember(const KnockId& knock, Slot slot, const Addre
 }
 
 void ReplayMemory::finish(const wire::CredentialId& credential, const wire::RequestId& request) {
-    for (std::uint32_t i = head_of(credential, request); i != kEnd; i = next_[i])
-        if (is_of(entries_[i], credential, request) && entries_[i].progress == Progress::waiting)
-            entries_[i].progress = Progress::done;
+    for (std::uint32_t i = head_of(credential, request); i != kEnd; i = next_[i]) {
+        ReplayEntry& entry = entries_[i];
+        if (is_of(entry, credential, request) && entry.progress >= Progress::asking)
+            entry.progress = Progress::done;
+    }
 }
 
 std::size_t ReplayMemory::held_by(const wire::CredentialId& credential) const {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Which knocks were judged, so that none counts twice: one entry for a knock. An entry is made when a packet is judged
-// and becomes that of its request when the request is used; a further packet of a request that is done needs none,
-// because it does nothing. The entries are plain data in memory that outlives the process (state.h); how they are found
-// is worked out anew by each process and steers nothing in there.
+// ReplayMemory: the knocks that were judged, so that none counts twice. A knock has one entry. It is made when a packet
+// is judged, and stands for the whole request when the request is used. Another packet of a request that is done needs
+// no entry, because it does nothing. The entries are plain data in memory that outlives the process (state.h). Each
+// process builds its own index of them.
 //
-// A credential may hold no more than a sixteenth of what is free. One that floods is refused long before the memory is
-// full, and only that one: N of them leave at least 1 / (1 + N/16) of all entries to the others.
+// A credential may hold no more than a sixteenth of the free entries. One that floods is refused long before the memory
+// is full, and no other is: N of them leave at least 1 / (1 + N/16) of all entries to the others.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -22,25 +22,25 @@
 namespace xk::authz {
 
 // How many knocks can be remembered (gate.replay_entries).
-inline constexpr std::size_t kReplayEntries = 65536; // where nothing else is said
+inline constexpr std::size_t kReplayEntries = 65536; // the default
 inline constexpr std::size_t kFewestReplayEntries = 4096;
 inline constexpr std::size_t kMostReplayEntries = 1048576;
 
-// What is remembered for a slot gives way only when the highest accepted slot is further on than this. Tags are
-// published for slots down to highest - 3 - skew, and a record may wait a minute in the ring.
+// Entries of a slot are forgotten when the highest accepted slot is more than this above it. Tags are published for
+// slots down to highest - 3 - skew, and a record may wait in the ring for a minute.
 inline constexpr Slot kSlotsKept = 12;
 
-// 1 / this of what is free is the most that one credential may hold. The filter lets 812 knocks of one through in the
-// time that they are kept (32 and 2 a second), so 64 of them at their full rate fit into 65,536: (64 + 16) x 812.
+// One credential may hold 1 / this of the free entries. The filter passes 812 knocks of one credential in the time that
+// they are kept (32 and 2 a second), so 64 credentials at their full rate fit into 65,536: (64 + 16) x 812.
 inline constexpr std::size_t kShareOfFree = 16;
 
 enum class Progress : std::uint32_t {
     none = 0,
-    judging, // a process that ends here goes on with the packet
+    judging, // after a crash the next process goes on with the packet
     judged,  // nothing was used: copies are replays, and the request may come in another packet
-    asking,  // the request is used and being done; a process that ends here goes on
-    waiting, // it is used and not done yet: another packet of it is judged again
-    done,    // another packet of it does nothing
+    asking,  // the request is used and being done; after a crash the next process goes on
+    waiting, // the request is used and not done yet: another packet of it is judged again
+    done,    // another packet of the request does nothing
 };
 
 struct KnockId {
@@ -60,24 +60,25 @@ static_assert(sizeof(ReplayEntry) == 64);
 
 class ReplayMemory {
   public:
-    // `entries` are all zero, or of an earlier process.
+    // `entries` are all zero, or were left by an earlier process.
     explicit ReplayMemory(std::span<ReplayEntry> entries) : entries_(entries) {}
 
-    // Works out what is there; before any other use, and when entries were changed by somebody else. The index is
-    // keyed, so that whoever holds a credential cannot make the searches of others long.
+    // Builds the index: before anything else, and when the entries were changed from outside. It is keyed, so that the
+    // holder of a credential cannot make the searches of others long.
     void read(const Bytes<16>& key, Slot newest);
 
     struct Found {
-        ReplayEntry* packet = nullptr;  // of this very packet
-        ReplayEntry* request = nullptr; // of the packet that used the request; of more than one, that is done
+        ReplayEntry* packet = nullptr;  // the entry of this packet
+        ReplayEntry* request = nullptr; // the entry that used the request; of several the one that is furthest
     };
     Found find(const KnockId& knock) const;
 
-    // Null when the credential's share is used up, or everything: then the packet may not be judged. `newest` is the
-    // highest slot that was accepted; what is older by more than kSlotsKept is forgotten first.
+    // Null when the memory or the credential's share of it is full: then the packet must not be judged. `newest` is the
+    // highest slot that was accepted; entries that are older by more than kSlotsKept are forgotten first.
     ReplayEntry* remember(const KnockId& knock, Slot slot, const Address& address, Slot newest);
 
-    // What a request waited for has come about.
+    // The request is done. Also for an entry that a crash left at `asking`: its record is still in the ring, and would
+    // be done again.
     void finish(const wire::CredentialId& credential, const wire::RequestId& request);
 
     std::size_t held_by(const wire::CredentialId& credential) const;

@@ -33,16 +33,16 @@ Verdict may_keep(const Policy& policy, const wire::CredentialId& id, const Pinho
                      .credential = *holder,
                      .when = when,
                      .address = pinhole.address,
-                     .wish = Wish{0, pinhole},
-                     .stands = true},
+                     .selector = Selector{0, pinhole},
+                     .is_open = true},
                     kAllAspects);
 }
 
 bool is_entitled(const Policy& policy, const wire::CredentialId& id, const Pinhole& pinhole) {
     const Credential* const holder = find_holder(policy, id);
     return holder != nullptr &&
-           may_hold({.policy = policy, .credential = *holder, .wish = Wish{0, pinhole}, .stands = true},
-                    kOfStanding | kOfService)
+           may_hold({.policy = policy, .credential = *holder, .selector = Selector{0, pinhole}, .is_open = true},
+                    kOfStatus | kOfService)
                .is_allowed();
 }
 

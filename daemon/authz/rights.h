@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// "May this credential hold this grant?": one function, asked by the worker of a knock, by the privileged process of
-// the request that comes of it, and by the re-check of every grant that stands. The answer is the first rule of the
-// table in rules.cpp that says no. A new rule is a row there, and all who ask refuse by it.
+// may_hold(): "may this credential hold this grant?" The worker calls it for a knock, the privileged process for the
+// request that follows, and the re-check at a reload for every open grant. The verdict is the first rule of the table
+// in rules.cpp that refuses. A new rule is one row there, and all three callers refuse by it.
 //
-// A rule looks at what the asker knows and passes over what the asker does not: only the worker knows where a knock
-// came from, only the privileged process knows every address of this host.
+// A rule ignores what its caller does not know. Only the worker knows the source of a knock, and only the privileged
+// process knows all addresses of this host.
 #pragma once
 
 #include "daemon/authz/bans.h"
@@ -22,31 +22,31 @@
 
 namespace xk::authz {
 
-// What a rule is about. Bits, because each who asks asks some of them.
+// The subject of a rule. Bits, because each caller checks some of them.
 enum Aspect : unsigned {
-    kOfStanding = 1, // the credential counts at all
-    kOfTime = 2,     // dates and hours: what can end a grant while nobody changes the configuration
+    kOfStatus = 1,   // whether the credential is enabled
+    kOfTime = 2,     // dates and hours, which can end a grant without a reload
     kOfPlace = 4,    // networks and bans
-    kOfAddress = 8,  // whom the grant is for
-    kOfService = 16, // what it opens
+    kOfAddress = 8,  // the address that the grant is for
+    kOfService = 16, // the service that it opens
 };
-// Before the second factor. Whoever stole a key and knocks from a banned or foreign address, or at a wrong time, must
-// be refused before the code is looked at: their wrong codes would lock the user out.
-inline constexpr unsigned kBeforeFactor = kOfStanding | kOfTime | kOfPlace;
+// Checked before the second factor. Somebody with a stolen key who knocks from a banned or foreign address, or at a
+// wrong time, must be refused before the code is checked: their wrong codes would lock the user out.
+inline constexpr unsigned kBeforeFactor = kOfStatus | kOfTime | kOfPlace;
 inline constexpr unsigned kAfterFactor = kOfAddress | kOfService;
 inline constexpr unsigned kAllAspects = kBeforeFactor | kAfterFactor;
-// Closing hurts nobody: it needs the right to the service and nothing else.
+// To close, only the right to the service is needed.
 inline constexpr unsigned kToClose = kOfAddress | kOfService;
 
-// What is known of a grant that is asked for, or that stands.
+// What is known of a grant that is requested or open.
 struct GrantContext {
     const Policy& policy;
     const Credential& credential;
-    Now when{};                             // the knock's arrival, or the present
-    std::optional<Address> address{};       // whom the grant is for
-    std::optional<Wish> wish{};             // what it opens; none: nothing in particular
+    Now when{};                             // the knock's arrival, or now
+    std::optional<Address> address{};       // that the grant is for
+    std::optional<Selector> selector{};     // of what it opens; none: no service is meant
     bool single_use = false;                // it is to end with its first connection
-    bool stands = false;                    // the pinhole of `wish` is there: only that very one will do
+    bool is_open = false;                   // the pinhole of `selector` is there: only that very one will do
     std::optional<Address> source{};        // of the knock
     std::optional<AddressMode> mode{};      // of the knock
     std::optional<Address> destination{};   // of the knock: an address of this host
@@ -55,9 +55,9 @@ struct GrantContext {
 };
 
 struct Verdict {
-    std::optional<Reject> reason; // the first rule that says no; none: it may
+    std::optional<Reject> reason; // of the first rule that refuses; none: it may
     std::vector<Target>
-        targets; // the services and pinholes that `wish` means, where the rules of kOfService were asked
+        targets; // the services and pinholes that `selector` means, where the rules of kOfService were asked
 
     bool is_allowed() const { return !reason; }
 };
@@ -65,29 +65,29 @@ struct Verdict {
 struct Rule {
     std::string_view name;
     Aspect aspect;
-    // Says why not, or nothing. It may leave in the verdict what it found.
+    // The reason to refuse, or nothing. It may add what it found to the verdict.
     std::optional<Reject> (*refuses)(const GrantContext& context, Verdict& verdict);
-    // Of kOfTime: whether it can say no to this credential at any time. None: it can.
+    // Of kOfTime: whether the rule can refuse this credential at any time. None: it can.
     bool (*binds)(const Credential& credential) = nullptr;
 };
 
-// In the order in which they are asked; the reasons of docs/protocol.md, "The judgement", steps 5 and 7.
+// In the order in which they are checked; the reasons of docs/protocol.md, "The judgement", steps 5 and 7.
 std::span<const Rule> rules();
 
 // Pure: the same context gives the same verdict. `aspects` are bits of Aspect.
 Verdict may_hold(const GrantContext& context, unsigned aspects);
 
-// May whoever has this id go on holding this pinhole? Of the operator (kOperator): there is such a service. Somebody
-// who is not in the policy any more is disabled.
+// Whether the holder with this id may keep this pinhole. The operator (kOperator) may as long as there is such a
+// service. A credential that is not in the policy any more counts as disabled.
 Verdict may_keep(const Policy& policy, const wire::CredentialId& id, const Pinhole& pinhole, const Now& when);
-// Likewise at any time and place: what its service and the credential's standing say.
+// The same by service and status alone, whatever the time and the place.
 bool is_entitled(const Policy& policy, const wire::CredentialId& id, const Pinhole& pinhole);
 
-// Whether time alone can end what it holds, and whether it has.
+// Whether time alone can end the grants of this credential, and whether it has.
 bool is_bound_in_time(const Credential& credential);
 std::optional<Reject> lapsed(const Policy& policy, const Credential& credential, const Now& when);
 
-// As much of this lifetime as is left of the credential's own; at least a moment.
+// The lifetime, cut at the end of the credential's dates; at least one second.
 std::chrono::seconds until_its_end(std::chrono::seconds lifetime, const Credential& credential, WallTime now);
 
 } // namespace xk::authz

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The rules of "may this credential hold this grant?", one after the other.
+// The rules of may_hold(), in their order.
 #include "daemon/authz/rights.h"
 
 namespace xk::authz {
@@ -26,8 +26,8 @@ Refusal not_their_hour(const GrantContext& c, Verdict&) {
 }
 bool has_hours(const Credential& c) { return c.hours.count != 0; }
 
-// Knocks come from the user's networks. Whoever does not know where the knock came from can say only whether any knock
-// of theirs may open for this address.
+// Knocks must come from the user's networks. A caller who does not know the source can only check whether any of the
+// user's knocks may open for this address.
 Refusal not_their_network(const GrantContext& c, Verdict&) {
     const NetworkList& networks = c.credential.networks;
     if (c.source)
@@ -42,7 +42,7 @@ Refusal banned(const GrantContext& c, Verdict&) {
     return refuse_if(c.bans != nullptr && (is_banned(c.source) || is_banned(c.address)), Reject::banned);
 }
 
-// The policy wants the knock to name its address, so that nobody on the way can put their own there.
+// Where the policy wants it, the knock must name its address, so that nobody on the way can put their own there.
 Refusal names_no_address(const GrantContext& c, Verdict&) {
     return refuse_if(c.mode == AddressMode::source && c.credential.binding == Binding::match, Reject::binding);
 }
@@ -70,14 +70,15 @@ Refusal may_not_delegate_there(const GrantContext& c, Verdict&) {
 }
 
 Refusal no_such_service(const GrantContext& c, Verdict& verdict) {
-    if (!c.wish)
+    if (!c.selector)
         return std::nullopt;
-    verdict.targets = find_targets(c.policy, c.credential, *c.wish);
+    verdict.targets = find_targets(c.policy, c.credential, *c.selector);
     const bool none = verdict.targets.empty();
-    return refuse_if(none || (c.stands && verdict.targets.front().pinholes.front() != c.wish->like), Reject::service);
+    return refuse_if(none || (c.is_open && verdict.targets.front().pinholes.front() != c.selector->like),
+                     Reject::service);
 }
 
-Refusal cannot_be_single(const GrantContext& c, Verdict& verdict) {
+Refusal cannot_be_single_use(const GrantContext& c, Verdict& verdict) {
     return refuse_if(c.single_use && std::ranges::any_of(verdict.targets,
                                                          [&](const Target& target) {
                                                              return !c.policy.services[target.service].can_be_single();
@@ -89,19 +90,19 @@ Refusal cannot_be_single(const GrantContext& c, Verdict& verdict) {
 
 std::span<const Rule> rules() {
     static constexpr Rule kRules[] = {
-        {"the credential is enabled", kOfStanding, disabled},
+        {"the credential is enabled", kOfStatus, disabled},
         {"its dates have begun", kOfTime, not_yet_valid, has_beginning},
         {"its dates are not over", kOfTime, expired, has_end},
         {"it is one of the user's hours", kOfTime, not_their_hour, has_hours},
         {"it comes from one of the user's networks", kOfPlace, not_their_network},
-        {"nobody is banned", kOfPlace, banned},
+        {"no address is banned", kOfPlace, banned},
         {"the knock names its address where it must", kOfAddress, names_no_address},
         {"the address named is the source", kOfAddress, comes_from_elsewhere},
         {"only some open for others", kOfAddress, may_not_delegate},
         {"the address is not of this host", kOfAddress, own_address},
-        {"the others are ones it may open for", kOfAddress, may_not_delegate_there},
+        {"it may open for this other address", kOfAddress, may_not_delegate_there},
         {"the service is one of the credential's", kOfService, no_such_service},
-        {"the service can end with one connection", kOfService, cannot_be_single},
+        {"the service can end with one connection", kOfService, cannot_be_single_use},
     };
     return kRules;
 }

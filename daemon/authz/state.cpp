@@ -23,24 +23,24 @@
 namespace xk::authz {
 namespace {
 
-// What the wall clock may gain on boot time between two looks, half a minute at most, without having been set: a clock
-// that is slewed gains a fraction of it (adjtimex(2): 500 ppm).
+// The wall clock counts as set when it gained more than this on boot time since the last look, which is at most half a
+// minute ago. A clock that is slewed gains only a fraction of it (adjtimex(2): 500 ppm).
 constexpr std::chrono::microseconds kSlewed{std::chrono::seconds(1)};
 
-// No clock shows a later one; a copy may.
+// No clock shows a later time, but a damaged copy may.
 constexpr Slot kLastSlot = std::numeric_limits<std::int64_t>::max() / 1'000'000 / 30 - 1;
 
-// SIGKILL stops a process between two instructions; what it stored before is in the page cache in program
-// order. So only the compiler has to be kept from reordering.
+// SIGKILL stops a process between two instructions, and its stores are in the page cache in program order. So only the
+// compiler must be kept from reordering them.
 void stores_before_are_done() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 
 std::uint64_t number_of(const wire::CredentialId& id) { return load_be<std::uint64_t>(id); }
 
-// A used code's time and the packets that could bring it again are over after four minutes: a packet counts for as long
-// as its slot and the skew, waits a minute, and its code may be a step off either way.
+// After four minutes a used code and all packets that could bring it again are over: a packet counts for its slot and
+// the skew, may wait a minute, and its code may be one step off either way.
 constexpr TotpStep kStepsKept = 8;
 
-// A lock-out of an earlier boot goes on for what was left of it.
+// A lock of an earlier boot continues for the time that was left of it.
 std::int64_t carry_over(std::int64_t locked_until, std::int64_t saved_boot, const Now& now) {
     if (locked_until == kLockedForGood || locked_until <= saved_boot)
         return locked_until == kLockedForGood ? kLockedForGood : 0;
@@ -99,9 +99,9 @@ bool is_first_copy(ByteView copy) {
 std::string save_state(const StateImage& image, std::span<const ReplayEntry> replay, const Now& now, bool clean) {
     StateHeader header = image.header;
     header.saved_boot = now.boot.time_since_epoch().count();
-    // Before the horizon's moment of this boot has passed, what is remembered is not all that must be refused.
+    // Before the horizon's moment of this boot has passed, the remembered knocks are not all that must be refused.
     header.clean = clean && header.saved_boot >= header.horizon_boot ? 1 : 0;
-    // Boot time ends with the boot. By now the wall clock had time to be set right.
+    // Boot time ends with the boot. Until now there was time to correct the wall clock.
     if (header.clean == 1 && header.horizon_boot > 0)
         header.horizon =
             std::max(header.horizon,
@@ -160,7 +160,7 @@ bool State::is_of(const Bytes<16>& boot_id) const {
 State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew,
                           const StateContents* copy) {
     StateHeader& h = header();
-    // Knocks that do not fit (there was room for more of them) would count again.
+    // Knocks that do not fit into this memory would count a second time.
     const bool clean = copy != nullptr && copy->header.clean == 1 && copy->replay.size() <= replay_.entries().size();
     if (copy != nullptr) {
         h = copy->header;
@@ -170,9 +170,10 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
             c.wrong_until = 0;
         }
     }
-    // Without proof that nothing was accepted after the copy, everything that a client could have sent before
-    // this moment may have been: its clock may be ahead of ours by the skew. In boot time, because the wall clock may
-    // be set right only later; and because it may stay behind, all of the slots that are known to have been used.
+    // Nothing proves that no knock was accepted after the copy. So everything is refused that a client could have sent
+    // before this moment; its clock may be ahead of ours by the skew. The limit is in boot time, because the wall clock
+    // may be corrected only later. Because it may also stay behind, all slots that are known to be used are refused
+    // too.
     h.horizon_boot = 0;
     h.refused_until = now.boot.time_since_epoch().count();
     h.wall_of_boot = now.wall_at(BootTime{}).time_since_epoch().count();
@@ -187,7 +188,7 @@ State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono:
     randombytes_buf(h.hash_key.data(), h.hash_key.size());
     if (clean)
         std::ranges::transform(copy->replay, replay_.entries().begin(), [](ReplayEntry e) {
-            e.progress = e.progress >= Progress::asking ? Progress::done : Progress::judged; // nothing goes on
+            e.progress = e.progress >= Progress::asking ? Progress::done : Progress::judged; // nothing of it continues
             return e;
         });
     finish(boot_id);
@@ -207,7 +208,7 @@ bool State::take_over(const StateContents& before) {
     return true;
 }
 
-// The file is whole by the last store.
+// The last store makes the file whole.
 void State::finish(const Bytes<16>& boot_id) {
     replay_.read(header().hash_key, header().high_slot);
     read_records();
@@ -219,7 +220,7 @@ void State::finish(const Bytes<16>& boot_id) {
 }
 
 const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id) {
-    // Records are taken in order, and given to others without becoming free: the first free one ends the search.
+    // Records are taken in order and reused without becoming free, so the first free one ends the search.
     for (const CredentialState& c : image.credentials) {
         if (c.id == id)
             return &c;
@@ -323,14 +324,14 @@ std::chrono::microseconds State::follow_wall_clock(const Now& now) {
 void State::accept_clock(const Now& now, std::chrono::seconds skew) {
     header().horizon = (now.wall + skew).time_since_epoch().count();
     header().high_slot = slot_of(now.wall);
-    // Codes beyond the horizon come from the time that never was.
+    // Codes beyond the horizon are from a time that the wrong clock showed.
     const std::uint64_t used = totp_step(now.wall + skew) + 1;
     for (CredentialState& c : image_->credentials) {
         if (all_zero(c.id))
             break;
         c.totp_step = std::min(c.totp_step, used);
     }
-    // What was remembered of it gives way in its turn; the horizon stands in for it.
+    // Entries of that time are forgotten as usual; the horizon protects against them.
     for (ReplayEntry& e : replay_.entries())
         e.slot = std::min(e.slot, header().high_slot);
     replay_.read(header().hash_key, header().high_slot);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Judgement's memory as the release before laid it out ("xknock03"), to be read and never written. Nothing here may
-// change. The file in /run is an Image and Replay records up to its end; the copy is a Header, two numbers
-// (credentials, replay records), as many records, and BLAKE2b-32 over all before.
+// The layout of judgement's memory in the previous release ("xknock03"). It is only read, and nothing here may change.
+// The file in /run is an Image and then Replay records up to its end. The copy is a Header, two numbers (of credentials
+// and of replay records), so many records, and BLAKE2b-32 over all that.
 #pragma once
 
 #include "protocol/base/bytes.h"

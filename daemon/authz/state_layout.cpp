@@ -11,13 +11,13 @@
 namespace xk::authz {
 namespace {
 
-// What this release knows of a section.
+// How this release knows a section.
 struct Known {
     SectionType type;
     std::uint32_t version;
     std::size_t record_size;
     std::size_t most_records;
-    bool in_memory, in_copy; // must be there, in a version that we know
+    bool in_memory, in_copy; // whether it must be there, in a known version
     bool must_be(bool live) const { return live ? in_memory : in_copy; }
 };
 constexpr Known kKnown[] = {

@@ -11,7 +11,7 @@
 namespace xk::authz {
 namespace {
 
-// Whole records of plain data, from whatever place in the file.
+// Whole records of plain data. The bytes need not be aligned.
 template <typename T>
 std::vector<T> records_in(ByteView bytes) {
     std::vector<T> records(bytes.size() / sizeof(T));
@@ -27,7 +27,7 @@ T first_record(ByteView bytes) {
     return record;
 }
 
-// The records behind a free one do not count, and neither does what is not remembered.
+// Drops the credentials behind the first free record, and the knocks that are not remembered.
 void drop_free(StateContents& contents) {
     const auto is_free = [](const CredentialState& c) { return all_zero(c.id); };
     contents.credentials.erase(std::ranges::find_if(contents.credentials, is_free), contents.credentials.end());
@@ -110,7 +110,7 @@ bool has_checksums(ByteView file, const StateDirectory& directory) {
                        [&](const Section& s) { return s.checksum == checksum_of(bytes_of(file, s)); });
 }
 
-// The directory was checked.
+// The directory must have been checked.
 void read_sections(ByteView file, const StateDirectory& directory, StateContents& contents) {
     contents.boot_id = directory.boot_id;
     const auto bytes = [&](SectionType type) {
@@ -121,7 +121,7 @@ void read_sections(ByteView file, const StateDirectory& directory, StateContents
     contents.credentials = records_in<CredentialState>(bytes(SectionType::credentials));
     contents.replay = records_in<ReplayEntry>(bytes(SectionType::replay));
     contents.replay_entries = contents.replay.size();
-    // Version 1 of it is what the release before had; a bool in there is a byte that may be anything.
+    // Version 1 is the record of the previous release. Its bool is read as a byte, which may have any value.
     static_assert(sizeof(before::Asked) == sizeof(Asked) && offsetof(before::Asked, live) == offsetof(Asked, live));
     contents.asked = converted(bytes(SectionType::asked), asked_of);
     contents.pending = records_in<PendingUse>(bytes(SectionType::pending));
@@ -149,7 +149,7 @@ StateFit read_copy_before(ByteView bytes, StateContents& contents) {
     return StateFit::whole;
 }
 
-// Nothing where no worker of that release made a file of this size.
+// Nothing where no worker of that release makes files of this size.
 std::uint64_t entries_before(std::uint64_t size) {
     if (size <= sizeof(before::Image) || (size - sizeof(before::Image)) % sizeof(before::Replay) != 0)
         return 0;
@@ -185,7 +185,7 @@ StateFit read_copy(ByteView bytes, StateContents& contents) {
     const auto magic = first_record<std::uint64_t>(bytes);
     StateFit fit = fit_of_magic(magic);
     if (fit != StateFit::whole)
-        return fit == StateFit::empty ? StateFit::damaged : fit; // nobody sees half of a copy but after a power cut
+        return fit == StateFit::empty ? StateFit::damaged : fit; // half of a copy can only be left by a power cut
     if (magic == kMagicBefore) {
         fit = read_copy_before(bytes, contents);
     } else if (bytes.size() < sizeof(StateDirectory)) {
@@ -209,7 +209,7 @@ MemoryFit look_at_memory(ByteView first, std::uint64_t size, const Bytes<16>& bo
         return {StateFit::damaged, false, 0};
     const auto magic = first_record<std::uint64_t>(first);
     const StateFit fit = fit_of_magic(magic);
-    // A word that is none of ours says nothing of what follows.
+    // With a first word that is not ours, nothing can be said about the rest.
     if (fit == StateFit::empty || fit == StateFit::damaged)
         return {fit, false, 0};
     const bool of_boot = first_record<Bytes<16>>(first.subspan(sizeof magic)) == boot_id;

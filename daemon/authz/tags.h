@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Which tags count when. The filter gets the tags of every credential for the slots whose packets may
-// arrive now or soon; the judge finds credential and slot of a packet by the same tags.
+// TagTable: the tags that count now. The filter gets the tags of every credential for the slots whose packets may
+// arrive now or soon. The judge finds credential and slot of a packet by the same tags.
 #pragma once
 
 #include "protocol/keys.h"
@@ -15,8 +15,8 @@
 
 namespace xk::authz {
 
-// A client's clock may be off by `skew` either way, so a tag of slot s is good from the slot's begin - skew to
-// its end + skew.
+// A client's clock may be off by `skew` either way, so a tag of slot s counts from the slot's begin - skew to its end +
+// skew.
 struct TagLife {
     WallTime from;
     WallTime until;
@@ -29,14 +29,14 @@ struct SlotRange {
     auto operator<=>(const SlotRange&) const = default;
 };
 
-// Slots whose tags are good at `now`.
+// Slots whose tags count at `now`.
 SlotRange good_slots(WallTime now, std::chrono::seconds skew);
 
-// Slots to be in the filter at `now`: the good ones and the one that comes next, so that a late wake-up of
-// the worker leaves no gap; its tags carry their own not-before.
+// Slots whose tags are in the filter at `now`: those that count and the next one, so that there is no gap when the
+// worker wakes up late. The filter knows from when on the tags of the next slot count.
 SlotRange published_slots(WallTime now, std::chrono::seconds skew);
 
-// Whether these are the keys of an empty place. Everybody has a key of zeros, so that no tag may come of it.
+// Whether these are the keys of an empty place. Everybody knows a key of zeros, so it must not have any tags.
 bool is_nobodys(const CredentialKeys& keys);
 
 class TagTable {
@@ -46,12 +46,12 @@ class TagTable {
         Slot slot;
     };
 
-    // Computes what is missing of the range and forgets what lies outside. `keys` by place; keys of zeros are nobody's
-    // and have no tags. 0.3 us for each new tag.
+    // Derives the missing tags of the range and forgets those outside of it. `keys` by place; keys of zeros get no
+    // tags. Takes 0.3 us for each new tag.
     void cover(SlotRange range, std::span<const CredentialKeys> keys);
     void clear() { slots_.clear(); }
 
-    // The tags of one place, in the slots that are covered: takes out those of these keys, or puts them in.
+    // Takes out, or puts in, the tags of these keys at one place, for all slots of the range.
     void remove(std::uint32_t place, const CredentialKeys& keys);
     void add(std::uint32_t place, const CredentialKeys& keys);
 

@@ -23,6 +23,7 @@ constexpr Layout kLayouts[] = {
 };
 static_assert(static_cast<unsigned>(authz::RecordKind::packet) == XK_RECORD_PACKET);
 static_assert(sizeof xk_packet_record::packet == wire::kPacketSize);
+static_assert(sizeof xk_packet_record::packet <= authz::RecordBytes::kMost);
 
 authz::Record record_of(const xk_record& head, ByteView bytes) {
     authz::Record record;
@@ -33,7 +34,7 @@ authz::Record record_of(const xk_record& head, ByteView bytes) {
     record.arrived = BootTime(std::chrono::nanoseconds(static_cast<std::int64_t>(head.arrived)));
     record.credential = head.credential;
     record.slot = head.slot;
-    record.bytes.assign(bytes.begin(), bytes.end());
+    record.bytes.assign(bytes);
     return record;
 }
 

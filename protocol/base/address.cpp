@@ -42,7 +42,7 @@ bool in_any(const Address& address, const Range (&ranges)[N]) {
                        [&](const Range& r) { return covers(r.network, r.length, address); });
 }
 
-// The address that v4-mapped text means, in whichever of its forms; nothing where it is another address.
+// The IPv4 address that v4-mapped text means, in any of its forms. Nothing for any other text.
 std::optional<Address> mapped_v4(std::string_view text) {
     const std::string copy(text);
     Address address;
@@ -52,7 +52,7 @@ std::optional<Address> mapped_v4(std::string_view text) {
     return address;
 }
 
-// The network that `text` names by this address and these digits of a length from `least` to `most`.
+// The network of this address and a length, given as digits, from `least` to `most`. `text` is for the error.
 Result<Prefix> with_length(std::string_view text, const Address& address, std::string_view digits, unsigned least,
                            unsigned most) {
     unsigned length = 0;

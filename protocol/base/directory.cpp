@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kMostLinks = 40; // as the kernel
 
-// Puts the parts of a path in front of those that are left.
+// Puts the parts of a path in front of the parts that are left.
 void put_parts(std::string_view path, std::deque<std::string>& parts) {
     std::deque<std::string> found;
     for (std::size_t end = 0; end != path.npos; path.remove_prefix(end == path.npos ? 0 : end + 1)) {
@@ -34,7 +34,7 @@ Fd begin_of(std::string_view path) {
     return Fd(::open(path.starts_with('/') ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
 }
 
-// Where the link leads, with its parts put in front of the others; nothing where it leads from where it stands.
+// Follows the link: puts its parts in front of the others. Nothing where it is relative to its own directory.
 Result<std::optional<Fd>> follow(const Fd& link, const struct stat& st, const std::string& path,
                                  std::deque<std::string>& parts) {
     if (st.st_uid != 0 && st.st_uid != ::geteuid())
@@ -58,7 +58,7 @@ bool is_empty(const Fd& directory) {
     const std::unique_ptr<DIR, int (*)(DIR*)> entries(copy ? ::fdopendir(copy.get()) : nullptr, ::closedir);
     if (!entries)
         return false;
-    copy.release(); // it is the stream's now
+    copy.release(); // the stream owns it now
     errno = 0;
     while (const dirent* entry = ::readdir(entries.get()))
         if (std::strcmp(entry->d_name, ".") != 0 && std::strcmp(entry->d_name, "..") != 0)
@@ -70,7 +70,7 @@ Error not_given(const std::string& path, uid_t uid) {
     return os_error("giving " + in_quotes(path) + " to user " + std::to_string(uid));
 }
 
-// To work in, not to read: that may not be ours to do.
+// Opened to work in, not to read, for which we may have no right.
 Result<Fd> walk_to(const std::string& path) {
     std::deque<std::string> parts;
     put_parts(path, parts);
@@ -157,7 +157,7 @@ Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid
         return os_error("opening " + in_quotes(path));
     if (st.st_uid == uid)
         return {};
-    // Never the root of a file system, nor what somebody works with.
+    // Never the root of a file system, nor a directory that others use.
     if (!made && (::fstat(entry->directory.get(), &above) != 0 || above.st_dev != st.st_dev || !is_empty(own)))
         return Error{in_quotes(path) + " belongs to somebody else (user " + std::to_string(st.st_uid) +
                          ") and is in use",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Work in directories that somebody else may own, as root: by descriptor and name, so that whoever can exchange a name
+// Lets root work in directories that somebody else may own: by descriptor and name. So an owner who exchanges a name
 // cannot choose what is written, given away or removed.
 #pragma once
 
@@ -14,25 +14,26 @@
 
 namespace xk {
 
-// Opens a directory, part by part. Symbolic links on the way, and the directory itself being one, are followed only
-// where they are root's or our own: any other could have been put there to lead us elsewhere.
+// Opens a directory, part by part. A symbolic link, also as the last part, is followed only where root or we own it:
+// somebody could have put any other there to lead us elsewhere.
 Result<Fd> open_directory(const std::string& path);
 
-// The directory that holds `path`, found likewise (O_PATH: to work in, not to read), and the last part of `path`.
+// The directory that holds `path`, found in the same way (O_PATH: to work in, not to read), and the last part of
+// `path`.
 struct Entry {
     Fd directory;
     std::string name;
 };
 Result<Entry> open_entry(const std::string& path);
 
-// Makes a directory with this mode, whatever the umask is, and this owner and group; one that is there stays as it is.
+// Makes a directory with this mode, whatever the umask, and this owner and group. An existing one stays as it is.
 Result<void> create_directory(const std::string& path, mode_t mode, std::optional<uid_t> uid, std::optional<gid_t> gid);
 
-// Makes the directory, if need be, and gives it to the user (as far as we may). One that is there must be no link; when
-// it holds something it must be his already.
+// Makes the directory where there is none, and gives it to the user (as far as we may). An existing one must not be a
+// link, and where it is not empty it must already belong to the user.
 Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid_t gid);
 
-// Removes a file; one that is not there is no error. `sync` waits until that is on the disk.
+// Removes a file. No error where there is none. `sync` waits until that is on the disk.
 Result<void> remove_file(const std::string& path, bool sync);
 
 } // namespace xk

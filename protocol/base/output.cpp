@@ -12,7 +12,8 @@
 namespace xk {
 
 void hold_standard_descriptors() {
-    // In their order: open(2) gives the lowest number that is free. The wrong way round, so that their use is an error.
+    // In this order, because open(2) returns the lowest free number. Opened the wrong way round, so that using them
+    // fails.
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
         if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             (void)!::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Foreign text on its way to a log, a terminal or a file that people read. Whatever could end a line,
-// move a cursor, reorder the text or break UTF-8 is written as \xNN.
+// Escapes foreign text for a log, a terminal or a file that people read. Bytes that could end a line, move a cursor,
+// reorder the text or break UTF-8 are written as \xNN.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ namespace xk {
 // `limit` bytes of the input are shown, then "...".
 std::string printable(std::string_view text, std::size_t limit = 200);
 
-// Text that was put together already, perhaps of parts that printable() has escaped: the backslash stays, so that
-// nothing is escaped twice. What is printed or logged goes through one of these last. as_lines() leaves line ends.
+// For a whole text, of which printable() may have escaped parts already: the backslash stays, so that nothing is
+// escaped twice. Everything that is printed or logged goes through one of these last. as_lines() keeps line ends.
 std::string as_line(std::string_view text);
 std::string as_lines(std::string_view text);
 

@@ -56,7 +56,7 @@ Result<void> check_parents(const std::string& path, const FileRules& rules) {
     if (rules.checked_directories != nullptr && rules.checked_directories->contains(named))
         return {};
     auto directory = std::filesystem::weakly_canonical(path, code).parent_path();
-    // A link on the way may lie where somebody else can exchange it: then each file is checked by itself.
+    // Somebody else may be able to exchange a link on the way. Then each file is checked by itself.
     const bool has_no_link = directory.string() + "/" == named;
     for (;; directory = directory.parent_path()) {
         struct stat st {};
@@ -143,7 +143,7 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
     const int directory = entry->directory.get();
     const char* const name = entry->name.c_str();
     const std::string temporary = entry->name + "." + random_suffix();
-    // O_EXCL follows no link; from here on it is the descriptor that counts, whatever becomes of the name.
+    // O_EXCL follows no link. From here on only the descriptor is used, so nobody gains by exchanging the name.
     const Fd fd(::openat(directory, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!fd)
         return os_error("creating a file beside " + in_quotes(path));
@@ -159,7 +159,7 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
         if (n > 0)
             rest.remove_prefix(static_cast<std::size_t>(n));
     }
-    // It was made 0600: the group comes before the mode that lets the group in.
+    // It was made with 0600. The group is set first, and then the mode that gives the group access.
     if ((owner || group) &&
         ::fchown(fd.get(), owner.value_or(static_cast<uid_t>(-1)), group.value_or(static_cast<gid_t>(-1))) != 0)
         return fail("setting the owner of");
@@ -171,7 +171,7 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
         if (::renameat(directory, temporary.c_str(), directory, name) != 0)
             return fail("creating");
     } else {
-        // linkat(2) is the rename that does not replace.
+        // linkat(2), because rename(2) would replace an existing file.
         if (::linkat(directory, temporary.c_str(), directory, name, 0) != 0)
             return fail("creating");
         ::unlinkat(directory, temporary.c_str(), 0);

@@ -23,8 +23,9 @@ struct FileRules {
     std::optional<gid_t> group;        // this group may read a secret; nobody's group may write
     std::optional<uid_t> owner;        // besides root; unset: the effective user
     std::size_t max_size = 256 * 1024; // bytes
-    // Directories that were checked by the same rules a moment ago and need not be again: who reads thousands of files
-    // at once sets it. Only root and `owner` could have changed them since. Each that is checked is added.
+    // Directories that were checked by the same rules a moment ago and are not checked again; each checked one is
+    // added. For callers that read thousands of files. Only root and `owner` could have changed these directories
+    // since.
     std::set<std::string>* checked_directories = nullptr;
 };
 
@@ -34,7 +35,7 @@ Result<Fd> open_checked(const std::string& path, const FileRules& rules);
 // open_checked() and the whole content. Not for secrets: the string is ordinary memory.
 Result<std::string> read_checked(const std::string& path, const FileRules& rules);
 
-// The whole content of a file that open_checked() opened by these rules.
+// The whole content of a file that open_checked() opened by the same rules.
 Result<std::string> read_opened(const Fd& fd, const std::string& path, const FileRules& rules);
 
 // Creates `path` with `mode` and the content, through a temporary file in the same directory and

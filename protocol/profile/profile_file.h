@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// A client's profile as it is written (docs/client.md, "The profile"): "knockctl keygen" writes it, knock-client reads
-// it. It holds a key, so it lies in memory that is locked and wiped, and its text must be wiped by whoever has it.
+// ProfileFile: a client's profile (docs/client.md, "The profile"). "knockctl keygen" writes it and knock-client reads
+// it. Its keys are in memory that is locked and wiped. Its text holds them too, so the caller must wipe it.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -34,7 +34,7 @@ struct FactorKey {
 struct ProfileFile {
     std::optional<std::string> name; // none: the file's name without .yaml
     std::vector<std::string> hosts;
-    std::string server; // empty: the host that is asked for
+    std::string server; // empty: the host that the client connects to
     std::uint16_t knock_port = wire::kDefaultPort;
     wire::ServerId server_id{};
     wire::CredentialId credential{};
@@ -43,7 +43,7 @@ struct ProfileFile {
     std::optional<unsigned> digits; // none: 6
     std::optional<Secret<FactorKey>> hmac_key, otp_secret;
     std::string service;
-    // Of each service what "tcp/22", "tcp/27015-27030" or "tcp/22@203.0.113.7" says, in the order of the file.
+    // The services by name, each with texts like "tcp/22", "tcp/27015-27030" or "tcp/22@203.0.113.7", as in the file.
     std::vector<std::pair<std::string, std::vector<std::string>>> services;
     bool gateway = false;
     std::chrono::seconds lifetime{0}; // 0: the server's default
@@ -52,14 +52,14 @@ struct ProfileFile {
     std::chrono::seconds wait{10};
 };
 
-// Faults go to the section's own. Of a profile with faults nothing may be used.
+// Adds faults to those of the section. A profile with faults must not be used.
 ProfileFile read_profile_file(yaml::Section& section);
 
 // The file's text. An error where the profile breaks a rule of the format: the reader would refuse it.
 Result<std::string> profile_file_text(const ProfileFile& profile, std::string_view head = {});
 
-// The one port of the server itself that says whether it is open, of what stands in `services`: nothing for a range, of
-// which any may be silent, and for a port of a host that is behind the server.
+// The port by which a client can find out whether the service is open, from one text of `services`. Nothing for a
+// range, because any of its ports may be silent, and nothing for a port of a host behind the server.
 Result<std::optional<Endpoint>> parse_service_port(std::string_view text);
 
 } // namespace xk

@@ -24,8 +24,8 @@ std::string_view name_of(Kind kind) {
     return "nothing";
 }
 
-// Slips from one word to the other: a letter more, less or another one, or two in the wrong order (optimal
-// string alignment).
+// The number of typing errors between two words: a letter too many, missing or wrong, or two in the wrong order
+// (optimal string alignment).
 std::size_t distance(std::string_view a, std::string_view b) {
     std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
     for (std::size_t i = 0; i <= a.size(); ++i) {
@@ -61,9 +61,9 @@ Error Faults::error() const {
 
 std::optional<std::string> nearest(std::string_view word, const std::set<std::string>& candidates) {
     std::optional<std::string> best;
-    if (word.size() > 64) // nobody means that
+    if (word.size() > 64) // no key is so long
         return best;
-    std::size_t least = 1 + word.size() / 3; // further away is another word
+    std::size_t least = 1 + word.size() / 3; // with more errors it is another word
     for (const std::string& candidate : candidates) {
         const std::size_t d = distance(word, candidate);
         if (d <= least && (!best || d < least)) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Configuration files as people write them: YAML read strictly, with a place for everything. Whoever reads a
-// file takes the keys it knows; whatever is left over, twice there or of another kind is a fault, and all
-// faults of a file are found, not the first. yaml-cpp's exceptions end here.
+// Reads configuration files strictly, and knows the place of everything in them. A caller reads the keys that it knows.
+// Unknown keys, keys that come twice and values of another kind are faults. All faults of a file are found, not only
+// the first. No exception of yaml-cpp leaves this file.
 //
 // Only the plain part of YAML has a meaning: one document of mappings, sequences and scalars. "true" and
 // "false" are the booleans (not "yes" or "on"), numbers are decimal.
@@ -52,18 +52,17 @@ class Faults {
     std::vector<Fault> all_;
 };
 
-// One scalar and where it stands.
+// One scalar and its place.
 struct Scalar {
     std::string value;
     Place place;
 };
 
-// Whether "key: []" is a fault. In many rules an empty list would mean "anywhere" or "always", and nobody who writes it
-// means that.
+// Whether "key: []" is a fault. In many rules an empty list would mean "anywhere" or "always", which is hardly meant.
 enum class EmptyList { fault, fine };
 
-// One mapping. Getters return nothing where the key is absent or (with a fault) where its value is of another
-// kind. finish() reports the keys that nobody asked for.
+// One mapping. Getters return nothing where the key is absent, and nothing with a fault where its value is of another
+// kind. finish() reports the keys that no getter was called for.
 class Section {
   public:
     std::optional<Scalar> scalar(std::string_view key);
@@ -79,12 +78,12 @@ class Section {
     };
     std::optional<std::vector<Entry>> entries(std::string_view key);
 
-    // The keys, in the order of the file, and whether the value of one is a mapping: for names that the file makes up.
+    // The keys in the order of the file, and whether a value is a mapping. For mappings with free names as keys.
     std::vector<Scalar> keys() const;
-    bool has(std::string_view key) const; // without asking for it: finish() may still report it
+    bool has(std::string_view key) const; // finish() may still report the key
     bool is_mapping(std::string_view key) const;
 
-    // scalar() parsed by a function that returns a Result; its error becomes a fault at the value.
+    // Parses scalar() by a function that returns a Result. Its error becomes a fault at the value.
     template <typename Parse>
     auto parsed(std::string_view key, Parse parse) -> std::optional<typename decltype(parse(""))::value_type> {
         const auto found = scalar(key);
@@ -130,10 +129,10 @@ class Section {
     Faults* faults_;
 };
 
-// Parses a whole file. Nothing (with a fault) unless it is one YAML document that is a mapping.
+// Parses a whole file. Nothing, with a fault, where it is not exactly one YAML document that is a mapping.
 std::optional<Section> read(std::string_view text, const std::string& file, Faults& faults);
 
-// The candidate that is nearest to `word`, when it is near enough to be meant.
+// The candidate that is nearest to `word`. Nothing where none is near enough to be meant.
 std::optional<std::string> nearest(std::string_view word, const std::set<std::string>& candidates);
 
 } // namespace xk::yaml

@@ -33,7 +33,7 @@ const Node* node_of_key(const Node& mapping, std::string_view key) {
     return nullptr;
 }
 
-// Where the quoted or bracketed text that begins at `from` ends; npos where it does not.
+// The end of the quoted or bracketed text that begins at `from`; npos where it has none.
 std::size_t end_of_quotes(std::string_view line, std::size_t from) {
     const char quote = line[from];
     for (std::size_t i = from + 1; i < line.size(); ++i) {
@@ -64,7 +64,7 @@ std::size_t end_of_brackets(std::string_view line, std::size_t from) {
     return line.npos;
 }
 
-// Where the value that begins at `from` ends: in front of white space and a comment, or the line's end.
+// The end of the value that begins at `from`: before white space and a comment, or at the end of the line.
 std::size_t end_of_value(std::string_view line, std::size_t from) {
     if (line[from] == '"' || line[from] == '\'')
         return end_of_quotes(line, from);
@@ -81,7 +81,7 @@ bool is_one_value(std::string_view value) {
            value.find('\n') == value.npos && end_of_value(value, 0) == value.size();
 }
 
-// The file's text with one edit. Nothing where that would be a guess.
+// The file's text with one edit. Nothing where the edit would be a guess.
 class Line {
   public:
     Line(const std::string& text, const Node& key) {
@@ -93,7 +93,7 @@ class Line {
     std::size_t begin() const { return begin_; }
     std::size_t end() const { return end_; }
 
-    // Finds the value behind "key:"; false where it is not all of it, and only spaces or a comment behind it.
+    // Finds the value behind "key:". False unless it is the whole value, with only spaces or a comment behind it.
     bool find_value(std::string_view key, const Node& value) {
         if (!line_.starts_with(std::string(key) + ":"))
             return false;

@@ -9,8 +9,8 @@
 namespace xk::yaml {
 namespace {
 
-// A word that no reader of YAML takes for anything but a text: it begins with a letter, has no other signs than these,
-// and is none of the words that YAML 1.1 gives another meaning.
+// A word that every reader of YAML takes for a text: it begins with a letter, consists of these characters, and is not
+// one of the words that have another meaning in YAML 1.1.
 bool is_plain(std::string_view text) {
     constexpr std::string_view kMeaning[] = {"y", "yes", "n", "no", "true", "false", "on", "off", "null", "nan", "inf"};
     const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
@@ -85,7 +85,7 @@ void Emitter::begin(std::string_view key, bool on_one_line) {
 void Emitter::end() { *out_ << YAML::EndMap; }
 
 void Emitter::value(std::string_view text, Style style) {
-    // yaml-cpp would write another character for what is no UTF-8.
+    // yaml-cpp would replace what is not UTF-8 by another character.
     is_utf8_ = is_utf8_ && is_utf8(text);
     if (style == Style::text || (style == Style::name && !is_plain(text)))
         *out_ << YAML::DoubleQuoted;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Writes one mapping as YAML that read() reads back as the same. A value that is not a plain word in every reader of
-// YAML is quoted: "1e3", "no" and "22" stay texts. yaml-cpp does the quoting, and its types end in emitter.cpp.
+// Writes one mapping as YAML that read() reads back unchanged. A value that some reader of YAML might not take for a
+// text is quoted: "1e3", "no" and "22" stay texts. yaml-cpp does the quoting; only emitter.cpp includes it.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -17,7 +17,7 @@ class Emitter;
 
 namespace xk::yaml {
 
-// How a value is written.
+// The form of a value.
 enum class Style {
     bare, // as it is: a number, a truth, a duration, a date, one of a few words of ours
     name, // without quotes where no reader can take it for anything but a text
@@ -34,12 +34,11 @@ class Emitter {
     // Keys are our own words or names (is_name()).
     void scalar(std::string_view key, std::string_view value, Style style);
     void list(std::string_view key, const std::vector<std::string>& values, Style style);
-    // What is written until end() is a mapping below `key`; `on_one_line` as {a: b, c: d}.
+    // Everything up to end() becomes a mapping below `key`; with `on_one_line` as {a: b, c: d}.
     void begin(std::string_view key, bool on_one_line);
     void end();
 
-    // The whole text, with a line end. An error where a value cannot be written so that it is read back: text that is
-    // no UTF-8.
+    // The whole text, with a line end. An error where a value is not UTF-8, because it could not be read back.
     Result<std::string> text() const;
 
   private:

@@ -8,8 +8,8 @@
 //       fields.check(fields.object().lifetime <= ..., "lifetime", "is too long");
 //   }
 //
-// FieldReader fills the struct from a Section and puts faults at their places; FieldWriter writes what differs from a
-// struct that was just made, and finds the same faults. So a key, its form, its default and its rules stand once.
+// FieldReader fills the struct from a Section and puts faults at their places. FieldWriter writes what differs from a
+// default-constructed struct and finds the same faults. So a key, its form, its default and its rules are written once.
 #pragma once
 
 #include "protocol/base/quote.h"
@@ -66,7 +66,7 @@ constexpr auto number_form(std::uint64_t low, std::uint64_t high) {
                 [](T number) { return std::to_string(number); }, Style::bare};
 }
 
-// How long a list may be: the items' weights together. `what` ends "these are more than 8 ...".
+// The limit of a list: the sum of the items' weights. `what` completes "these are more than 8 ...".
 struct Most {
     std::size_t number = SIZE_MAX;
     const char* what = "items";
@@ -90,7 +90,7 @@ class FieldReader {
         if (auto value = section_.parsed(key, form.parse))
             object_.*member = *std::move(value);
     }
-    // May be left out by a person and is always written: a default that people look for in the file.
+    // May be absent in a file, and is always written, because people look for this default in the file.
     template <typename T, typename Codec>
     void always(const char* key, T Object::*member, const Codec& form) {
         optional(key, member, form);
@@ -126,7 +126,7 @@ class FieldReader {
         section_.require(key);
         list(key, member, form, EmptyList::fine);
     }
-    // A mapping of names that the file makes up to lists, in the order of the file.
+    // A mapping from free names to lists, in the order of the file.
     template <typename Codec>
     void lists(const char* key, std::vector<std::pair<std::string, std::vector<std::string>>> Object::*member,
                const Codec& form) {
@@ -150,10 +150,10 @@ class FieldReader {
     void forbidden(const char* key, const char* message, const std::string& hint) {
         if (!section_.has(key))
             return;
-        (void)section_.scalars(key, EmptyList::fine); // known, so that it is not an unknown key besides
+        (void)section_.scalars(key, EmptyList::fine); // otherwise finish() would report the key too
         section_.faults().add(section_.place_of_key(key), message, hint);
     }
-    // A rule about several keys. The fault stands at the key, or at the file's first line without one.
+    // A rule about several keys. The fault is at the key, or without one at the first line of the file.
     void check(bool holds, const char* key, const std::string& message, const std::string& hint = {}) {
         if (!holds)
             section_.faults().add(key == nullptr ? section_.place() : section_.place_of_key(key), message, hint);
@@ -251,7 +251,7 @@ class FieldWriter {
     }
 
   private:
-    // What the reader would not take is not written.
+    // A value that the reader would refuse is not written.
     template <typename T, typename Codec>
     std::string text_of(const char* key, const T& value, const Codec& form) {
         std::string text = form.text(value);

@@ -74,8 +74,8 @@ class Builder final : public YAML::EventHandler {
     std::map<YAML::anchor_t, const Node*> anchors_;
 };
 
-// False, with a fault, where the text holds more than one document. YAML::LoadAll() would tell, but never ends on ","
-// (yaml-cpp 0.7: what cannot begin a document counts as an empty one, for ever).
+// False, with a fault, where the text has more than one document. YAML::LoadAll() could tell, but never returns for ","
+// (yaml-cpp 0.7 takes what cannot begin a document for an empty one, again and again).
 bool build(Tree& tree, const std::string& text, const std::string& file, Faults& faults) {
     std::istringstream stream(text);
     YAML::Parser parser(stream);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The nodes of one YAML document. yaml-cpp reads the text and its types end in tree.cpp: whoever includes this header
-// gets none of them. All nodes of a document lie in one list and refer to each other by address, so neither depth nor
-// aliases cost more than their text, and nothing recurses when a tree ends.
+// Tree: the nodes of one YAML document. yaml-cpp parses the text; only tree.cpp includes it. All nodes of a document
+// are in one list and refer to each other by address. So depth and aliases cost no more than their text, and the
+// destructor does not recurse.
 #pragma once
 
 #include <cstdint>
@@ -34,11 +34,11 @@ struct Tree {
     const Node& root() const { return nodes.front(); }
 };
 
-// Nothing, with one fault, where the text is not exactly one document of YAML. A text without any is one fault too.
+// Nothing, with one fault, where the text is not exactly one YAML document.
 std::shared_ptr<const Tree> parse_tree(std::string_view text, const std::string& file, Faults& faults);
 
-// Whether two nodes hold the same, wherever they stand. Both trees must be without aliases: one of these could hold
-// itself.
+// Whether two nodes have the same content, whatever their places. Both trees must be without aliases, because an alias
+// can contain itself.
 bool same_content(const Node& a, const Node& b);
 
 } // namespace xk::yaml

@@ -14,7 +14,7 @@
 namespace xk::yaml {
 namespace {
 
-// The lines of a text of write_fields(), by key. A value over several lines is none that could be edited.
+// The lines of a text of write_fields(), by key. A value over several lines is left out, because it cannot be edited.
 Result<std::vector<std::pair<std::string, std::string>>> values_of(std::string_view text) {
     std::vector<std::pair<std::string, std::string>> values;
     while (!text.empty()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Changes of a file on the disk that somebody else keeps: edit_mapping() and an atomic exchange of the file.
+// Changes a file on the disk that somebody else maintains: edit_mapping(), then an atomic replacement of the file.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -13,12 +13,13 @@
 
 namespace xk::yaml {
 
-// The edits that make a file that says `now` one that says `wanted`: both are texts of write_fields().
+// The edits that turn a file with the content `now` into one with the content `wanted`. Both are texts of
+// write_fields().
 Result<std::vector<Edit>> edits_between(std::string_view now, std::string_view wanted);
 
-// Edits a file that `rules` accept, keeping its owner, group and mode. At no time is there half a file, nor one that
-// others can read and could not before; whatever fails leaves the old one and nothing beside it. A file that changes
-// meanwhile is an error, and stays as it is.
+// Edits a file that `rules` accept, and keeps its owner, group and mode. There is never half a file, nor one that more
+// people can read than before. After a failure the old file is there and no temporary one. Where the file changes
+// meanwhile, that is an error and the file stays as it is.
 Result<void> edit_file(const std::string& path, const FileRules& rules, const std::vector<Edit>& edits);
 
 } // namespace xk::yaml

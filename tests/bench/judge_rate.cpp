@@ -71,7 +71,7 @@ std::vector<Record> make_records(const Now& now) {
         records[i].source = Address::v4(192, 0, 2, 7);
         records[i].destination = Address::v4(192, 0, 2, 1);
         records[i].arrived = now.boot;
-        records[i].bytes.assign(packet.begin(), packet.end());
+        records[i].bytes.assign(packet);
     }
     return records;
 }

@@ -136,7 +136,7 @@ Knock knock_from(Input& in, const Fixtures& house) {
     if (knock.right & kProof)
         std::ranges::copy(right_proof(knock, credential, keys, nonce, arrived), knock.plain.begin() + kProofAt);
     knock.packet = seal(keys, knock.slot, nonce, knock.plain);
-    knock.record.bytes.assign(knock.packet.begin(), knock.packet.end());
+    knock.record.bytes.assign(knock.packet);
     return knock;
 }
 

@@ -74,7 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         record.destination = own_address();
         record.arrived = house.now.boot;
         const wire::Packet packet = packet_from(in, house.now, sealed);
-        record.bytes.assign(packet.begin(), packet.end());
+        record.bytes.assign(packet);
 
         const bool is_genuine = std::ranges::count(sealed, packet) != 0;
         const bool is_new = std::ranges::count(judged, packet) == 0;

@@ -4,7 +4,7 @@
 #include "daemon/authz/tags.h"
 #include "protocol/seal.h"
 
-#include <algorithm>
+#include <cstring>
 
 namespace xk::authz {
 namespace {
@@ -13,9 +13,9 @@ class PacketMethod : public Method {
   public:
     explicit PacketMethod(const MethodParts& parts) : policy_(parts.policy), keys_(parts.keys) {}
 
-    std::variant<Claim, Unproved> claim(const Record& record, const Now& now) const override;
+    std::optional<Unproved> prove_record(const Record& record, const Now& now, Claim& claim) const override;
 
-    // Tags of the slots that matter: those of records that waited, and the one that comes next.
+    // From the oldest slot that a waiting record may be of to the next slot.
     void follow_clock(const Now& now) override {
         const auto skew = policy_.settings.skew;
         tags_.cover({good_slots(now.wall - kLongestWait, skew).first, good_slots(now.wall, skew).last + 1},
@@ -26,20 +26,20 @@ class PacketMethod : public Method {
     void add_credential(std::uint32_t place) override { tags_.add(place, keys_[place]); }
 
   private:
-    Claim claim_of(const Request& request, const TagTable::Match& by, const wire::Packet& packet,
-                   const RequestBytes& bytes) const;
+    void fill(Claim& claim, const Request& request, const TagTable::Match& by) const;
 
     const Policy& policy_;
     const Secret<CredentialKeys>& keys_;
     TagTable tags_;
 };
 
-std::variant<Claim, Unproved> PacketMethod::claim(const Record& record, const Now& now) const {
+std::optional<Unproved> PacketMethod::prove_record(const Record& record, const Now& now, Claim& claim) const {
     // 1. The maps of the filter are not trusted: tag and MAC are checked with our own keys.
     wire::Packet packet;
     if (record.bytes.size() != packet.size())
         return Unproved{Reject::tag, std::nullopt};
-    std::ranges::copy(record.bytes, packet.begin());
+    // By memcpy(3), because GCC compiles std::ranges::copy to a loop over single bytes here.
+    std::memcpy(packet.data(), record.bytes.begin(), packet.size());
     const auto match = tags_.find(packet_tag(packet));
     const SlotRange good = good_slots(now.wall_at(record.arrived), policy_.settings.skew);
     if (!match || match->slot < good.first || match->slot > good.last)
@@ -61,30 +61,30 @@ std::variant<Claim, Unproved> PacketMethod::claim(const Record& record, const No
         return Unproved{reject_of(*fault), match->credential};
     Request& request = std::get<Request>(decoded);
     const Wiped wiped_proof(request.proof);
-    return claim_of(request, *match, packet, *opened);
-}
-
-Claim PacketMethod::claim_of(const Request& request, const TagTable::Match& by, const wire::Packet& packet,
-                             const RequestBytes& bytes) const {
-    Claim claim{.credential = by.credential,
-                .slot = by.slot,
-                .replay = ReplayKeys({policy_.credentials[by.credential].id, request.id, packet_mac(packet)}),
-                .freshness = {request.clock, policy_.settings.skew},
-                .evidence = {.kind = request.factor, .proof = request.proof},
-                .wanted = {.action = request.action,
-                           .address_mode = request.address_mode,
-                           .address = request.address,
-                           .service = request.service,
-                           .target = request.target,
-                           .endpoint = request.endpoint,
-                           .single_use = request.single_use,
-                           .lifetime = request.lifetime}};
+    fill(claim, request, *match);
+    claim.replay.add({policy_.credentials[match->credential].id, request.id, packet_mac(packet)});
     if (request.factor == FactorKind::hmac) {
         claim.evidence.message =
-            signed_message(policy_.settings.server, packet_tag(packet), packet_nonce(packet), bytes);
+            signed_message(policy_.settings.server, packet_tag(packet), packet_nonce(packet), *opened);
         claim.evidence.message_size = claim.evidence.message.size();
     }
-    return claim;
+    return std::nullopt;
+}
+
+void PacketMethod::fill(Claim& claim, const Request& request, const TagTable::Match& by) const {
+    claim.credential = by.credential;
+    claim.slot = by.slot;
+    claim.freshness = {request.clock, policy_.settings.skew};
+    claim.evidence.kind = request.factor;
+    claim.evidence.proof = request.proof;
+    claim.wanted = {.action = request.action,
+                    .address_mode = request.address_mode,
+                    .address = request.address,
+                    .service = request.service,
+                    .target = request.target,
+                    .endpoint = request.endpoint,
+                    .single_use = request.single_use,
+                    .lifetime = request.lifetime};
 }
 
 } // namespace

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The way of knocking that docs/protocol.md describes: one UDP packet of 192 bytes, with a tag that finds its
-// credential, a MAC, and a sealed request. Steps 1 to 3 of "The judgement".
+// The method of docs/protocol.md: one UDP packet of 192 bytes with a tag that finds its credential, a MAC, and a sealed
+// request. Does steps 1 to 3 of "The judgement".
 #pragma once
 
 #include "daemon/authz/method.h"

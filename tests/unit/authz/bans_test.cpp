@@ -104,6 +104,31 @@ TEST_CASE("each owner has a time of its own, and the longest counts") {
     CHECK(book.list().all().empty());
 }
 
+TEST_CASE("a prefix whose last claim is taken away is not banned any more") {
+    BanBook book = book_of({{"192.0.2.7", claim("sshd", "192.0.2.7", std::nullopt)}});
+    CHECK(book.list().is_banned(prefix("192.0.2.7").address, kNow));
+    book.set(prefix("192.0.2.7"), {});
+    CHECK_FALSE(book.list().is_banned(prefix("192.0.2.7").address, kNow));
+    CHECK_FALSE(book.list().has_length(128));
+    CHECK(book.size() == 0);
+}
+
+TEST_CASE("bans of one length are looked up for as long as one of them is left") {
+    BanList bans;
+    CHECK(bans.add(prefix("192.0.2.0/24"), {}));
+    CHECK(bans.add(prefix("198.51.100.0/24"), {}));
+    CHECK_FALSE(bans.add(prefix("192.0.2.0/24"), {})); // replaces
+    CHECK(bans.networks() == 2);
+    CHECK(bans.addresses() == 0);
+    CHECK(bans.remove(prefix("192.0.2.0/24")));
+    CHECK_FALSE(bans.remove(prefix("192.0.2.0/24")));
+    CHECK(bans.is_banned(prefix("198.51.100.7").address, kNow));
+    CHECK_FALSE(bans.is_banned(prefix("192.0.2.7").address, kNow));
+    CHECK(bans.remove(prefix("198.51.100.0/24")));
+    CHECK_FALSE(bans.is_banned(prefix("198.51.100.7").address, kNow));
+    CHECK_FALSE(bans.has_length(120));
+}
+
 TEST_CASE("a claim is prolonged by its owner and never shortened; for ever is longest") {
     BanClaims claims = with_claim({}, claim("a", "192.0.2.7", kNow + 10s));
     claims = with_claim(claims, claim("a", "192.0.2.7", kNow + 5s));

@@ -63,12 +63,12 @@ inline const Bytes<32> kHmacKey = {7, 7, 7};
 inline const wire::ServerId kServer = {0x5e};
 inline const Bytes<16> kBoot = {0xb0, 0x07};
 
-// Credentials of the court.
+// Credentials of the setup.
 enum Who : std::uint32_t { kTotp = 0, kHmac = 1, kPlain = 2, kDelegate = 3, kTotp8 = 4 };
 
-class Court {
+class Setup {
   public:
-    Court() : state(memory_.bytes()) {
+    Setup() : state(memory_.bytes()) {
         now.wall = WallTime(1'700'000'005s);
         now.boot = BootTime(1'000'000s);
         if (!state.is_of(kBoot)) {
@@ -169,7 +169,7 @@ class Court {
         c.source_port = 40000;
         c.arrived = now.boot;
         const wire::Packet packet = seal(k, slot, nonce, bytes);
-        c.bytes.assign(packet.begin(), packet.end());
+        c.bytes.assign(packet);
         return c;
     }
 

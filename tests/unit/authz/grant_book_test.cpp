@@ -219,7 +219,7 @@ std::vector<PinholeChange> kept(const Book& book, const Policy& policy, WallTime
 } // namespace
 
 TEST_CASE("after a reload only those hold grants who still may") {
-    Policy policy = Court::make_policy();
+    Policy policy = Setup::make_policy();
     Book book;
     Pinhole web = kSsh;
     web.endpoint.port = 443;
@@ -249,7 +249,7 @@ TEST_CASE("after a reload only those hold grants who still may") {
 }
 
 TEST_CASE("a deleted user's grants end with the reload, and others' in the same pinhole stay") {
-    Policy policy = Court::make_policy();
+    Policy policy = Setup::make_policy();
     policy.make_index();
     Book book;
     const auto hmac = policy.credentials[kHmac].id, plain = policy.credentials[kPlain].id;
@@ -273,7 +273,7 @@ TEST_CASE("a deleted user's grants end with the reload, and others' in the same 
 }
 
 TEST_CASE("dates and hours end what is held, at the moment") {
-    Policy policy = Court::make_policy();
+    Policy policy = Setup::make_policy();
     Book book;
     book.open(kSsh, policy.credentials[kHmac].id, kNow + 60s);
     Credential& c = policy.credentials[kHmac];
@@ -310,7 +310,7 @@ TEST_CASE("dates and hours end what is held, at the moment") {
 namespace {
 
 struct CeilingOf {
-    Policy policy = Court::make_policy();
+    Policy policy = Setup::make_policy();
     Book book;
     BanList bans;
     std::set<Address> own = {address("192.0.2.1")};
@@ -406,21 +406,21 @@ TEST_CASE("neither the host nor a credential gets more grants than its limit; ex
 
 TEST_CASE("the operator opens every service, within the host's limits, and keeps it while the service is there") {
     CeilingOf c;
-    GrantRequest wish = c.good;
-    wish.credential = 0xffffffff;
-    wish.lifetime = 86'400;
-    CHECK(c.answer(wish) == Answer::refused); // asked for by the worker
-    const Permit permit = permit_operator(wish, c.ceiling(), c.now);
+    GrantRequest asked = c.good;
+    asked.credential = 0xffffffff;
+    asked.lifetime = 86'400;
+    CHECK(c.answer(asked) == Answer::refused); // asked for by the worker
+    const Permit permit = permit_operator(asked, c.ceiling(), c.now);
     CHECK(permit.answer == Answer::done);
     CHECK(permit.pinholes[0].lifetime == 24h);
-    wish.service = service_id("nothing");
-    CHECK(permit_operator(wish, c.ceiling(), c.now).answer == Answer::refused);
-    wish.service = c.good.service;
-    wish.address = address("192.0.2.1");
-    CHECK(permit_operator(wish, c.ceiling(), c.now).answer == Answer::own_address);
-    wish.address = c.good.address;
-    c.bans.add(Prefix::of(wish.address), {});
-    CHECK(permit_operator(wish, c.ceiling(), c.now).answer == Answer::banned);
+    asked.service = service_id("nothing");
+    CHECK(permit_operator(asked, c.ceiling(), c.now).answer == Answer::refused);
+    asked.service = c.good.service;
+    asked.address = address("192.0.2.1");
+    CHECK(permit_operator(asked, c.ceiling(), c.now).answer == Answer::own_address);
+    asked.address = c.good.address;
+    c.bans.add(Prefix::of(asked.address), {});
+    CHECK(permit_operator(asked, c.ceiling(), c.now).answer == Answer::banned);
     c.bans = {};
 
     // A grant ends with whoever has it, to the second.

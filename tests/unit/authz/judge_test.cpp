@@ -9,93 +9,103 @@
 using namespace xk;
 using namespace xk::test;
 
+namespace {
+
+wire::Packet with_changed_bit(wire::Packet packet, std::size_t bit) {
+    packet[bit / 8] ^= static_cast<std::uint8_t>(1u << (bit % 8));
+    return packet;
+}
+
+} // namespace
+
 TEST_CASE("a genuine knock of every factor opens for the packet's own source") {
     for (const auto who : {kTotp, kHmac, kPlain, kDelegate, kTotp8}) {
-        Court court;
-        const Outcome outcome = court.knock(who);
+        Setup setup;
+        const Outcome outcome = setup.knock(who);
         REQUIRE(is_accepted(outcome));
         CHECK(outcome.accepted()->action == Action::open);
         CHECK(outcome.accepted()->address == address("192.0.2.7"));
         CHECK(outcome.accepted()->what == "ssh");
         CHECK(outcome.credential == who);
-        REQUIRE(court.firewall.opened.size() == 1);
-        CHECK(court.firewall.opened[0].credential == who);
-        CHECK(court.firewall.opened[0].address == address("192.0.2.7"));
-        CHECK(court.firewall.opened[0].service == service_id("ssh"));
-        CHECK(court.state.header().accepted[1] == 1);
-        CHECK(court.record(who).accepted == 1);
+        REQUIRE(setup.firewall.opened.size() == 1);
+        CHECK(setup.firewall.opened[0].credential == who);
+        CHECK(setup.firewall.opened[0].address == address("192.0.2.7"));
+        CHECK(setup.firewall.opened[0].service == service_id("ssh"));
+        CHECK(setup.state.header().accepted[1] == 1);
+        CHECK(setup.record(who).accepted == 1);
     }
 }
 
 TEST_CASE("IPv6 is no different") {
-    Court court;
-    CHECK(is_accepted(court.knock(kPlain, "2001:db8::7")));
-    CHECK(court.firewall.opened.at(0).address == address("2001:db8::7"));
+    Setup setup;
+    CHECK(is_accepted(setup.knock(kPlain, "2001:db8::7")));
+    CHECK(setup.firewall.opened.at(0).address == address("2001:db8::7"));
 }
 
 // Step 1
 
 TEST_CASE("a knock that waited too long for the daemon is forgotten") {
-    Court court;
-    const Record c = court.sealed(kPlain, court.request(kPlain));
-    court.pass(61s);
-    CHECK(is_refused(court.judged(c), Reject::late));
-    CHECK(court.firewall.untouched());
+    Setup setup;
+    const Record c = setup.sealed(kPlain, setup.request(kPlain));
+    setup.pass(61s);
+    CHECK(is_refused(setup.judged(c), Reject::late));
+    CHECK(setup.firewall.untouched());
 }
 
 TEST_CASE("a knock that waited for the daemon to restart is judged by the time of its arrival") {
-    Court court;
-    const Record c = court.sealed(kTotp, court.request(kTotp));
-    court.pass(59s); // the code's step is over, and so is the skew
-    court.restart();
-    CHECK(is_accepted(court.judged(c)));
+    Setup setup;
+    const Record c = setup.sealed(kTotp, setup.request(kTotp));
+    setup.pass(59s); // the code's step is over, and so is the skew
+    setup.restart();
+    CHECK(is_accepted(setup.judged(c)));
 }
 
 TEST_CASE("a tag that is nobody's, or of a slot that does not count, is refused") {
-    Court court;
-    Record c = court.sealed(kPlain, court.request(kPlain));
-    c.bytes[0] ^= 1;
-    CHECK(is_refused(court.judged(c), Reject::tag));
+    Setup setup;
+    Record c = setup.sealed(kPlain, setup.request(kPlain));
+    c.bytes.assign(with_changed_bit(packet_of(c), 0));
+    CHECK(is_refused(setup.judged(c), Reject::tag));
     for (const auto away : {-90s, 90s}) {
-        Request r = court.request(kPlain);
+        Request r = setup.request(kPlain);
         r.clock += away;
-        CHECK(is_refused(court.knock(kPlain, r), Reject::tag));
+        CHECK(is_refused(setup.knock(kPlain, r), Reject::tag));
     }
     Record zeros;
-    zeros.bytes.resize(wire::kPacketSize);
-    zeros.arrived = court.now.boot;
-    CHECK(is_refused(court.judged(zeros), Reject::tag));
-    CHECK(court.firewall.untouched());
+    zeros.bytes.assign(wire::Packet{});
+    zeros.arrived = setup.now.boot;
+    CHECK(is_refused(setup.judged(zeros), Reject::tag));
+    CHECK(setup.firewall.untouched());
 }
 
 TEST_CASE("every changed bit behind the tag is refused by MAC, and the genuine packet still counts") {
-    Court court;
-    const Record genuine = court.sealed(kTotp, court.request(kTotp));
+    Setup setup;
+    const Record genuine = setup.sealed(kTotp, setup.request(kTotp));
     for (std::size_t bit = 64; bit < 8 * wire::kPacketSize; ++bit) {
         Record c = genuine;
-        c.bytes[bit / 8] ^= static_cast<std::uint8_t>(1u << (bit % 8));
-        CHECK(is_refused(court.judged(c), Reject::mac));
+        c.bytes.assign(with_changed_bit(packet_of(c), bit));
+        CHECK(is_refused(setup.judged(c), Reject::mac));
     }
-    CHECK(court.record(kTotp).failures == 0);
-    CHECK(is_accepted(court.judged(genuine)));
+    CHECK(setup.record(kTotp).failures == 0);
+    CHECK(is_accepted(setup.judged(genuine)));
 }
 
 // Step 2
 
 TEST_CASE("a right MAC does not make up for a wrong box") {
-    Court court;
-    Record c = court.sealed(kPlain, court.request(kPlain));
-    c.bytes[100] ^= 1;
-    const auto gate = gate_keys(court.keys_of(kPlain).gate, slot_of(court.now.wall));
-    const auto mac = compute_mac(gate.mac_key, packet_of(c));
-    std::copy(mac.begin(), mac.end(), c.bytes.begin() + wire::kMacOffset);
-    CHECK(is_refused(court.judged(c), Reject::box));
+    Setup setup;
+    Record c = setup.sealed(kPlain, setup.request(kPlain));
+    wire::Packet packet = with_changed_bit(packet_of(c), 800);
+    const auto gate = gate_keys(setup.keys_of(kPlain).gate, slot_of(setup.now.wall));
+    const auto mac = compute_mac(gate.mac_key, packet);
+    std::copy(mac.begin(), mac.end(), packet.begin() + wire::kMacOffset);
+    c.bytes.assign(packet);
+    CHECK(is_refused(setup.judged(c), Reject::box));
 }
 
 // Step 3
 
 TEST_CASE("each fault that the decoder finds has its own reason") {
-    Court court;
+    Setup setup;
     struct Row {
         std::size_t offset;
         std::uint8_t value;
@@ -105,104 +115,104 @@ TEST_CASE("each fault that the decoder finds has its own reason") {
                            Row{3, 9, Reject::address_mode}, Row{4, 1, Reject::protocol}, Row{5, 2, Reject::flags},
                            Row{6, 1, Reject::port}, Row{16, 0xff, Reject::clock}, Row{24, 1, Reject::address},
                            Row{56, 0xff, Reject::target}, Row{71, 1, Reject::target}}) {
-        const Request r = court.request(kPlain);
+        const Request r = setup.request(kPlain);
         RequestBytes bytes = encode(r);
         bytes[row.offset] = row.value;
-        CHECK(is_refused(court.judged(court.sealed_bytes(kPlain, r, bytes)), row.reason));
-        CHECK(court.count(row.reason) >= 1);
+        CHECK(is_refused(setup.judged(setup.sealed_bytes(kPlain, r, bytes)), row.reason));
+        CHECK(setup.count(row.reason) >= 1);
     }
-    CHECK(court.firewall.untouched());
+    CHECK(setup.firewall.untouched());
 }
 
 // Step 4
 
 TEST_CASE("client clocks up to the horizon are refused") {
-    Court court;
-    court.state.header().horizon = court.now.wall.time_since_epoch().count();
-    CHECK(is_refused(court.knock(kPlain), Reject::horizon));
-    court.pass(1us);
-    CHECK(is_accepted(court.knock(kPlain)));
+    Setup setup;
+    setup.state.header().horizon = setup.now.wall.time_since_epoch().count();
+    CHECK(is_refused(setup.knock(kPlain), Reject::horizon));
+    setup.pass(1us);
+    CHECK(is_accepted(setup.knock(kPlain)));
 }
 
 TEST_CASE("the horizon moves with a wall clock that was wrong when judgement began") {
-    Court court;
-    court.state.header().horizon_boot = court.now.boot.time_since_epoch().count();
-    court.set_wall(court.now.wall + 1h); // set right: by the horizon in wall time alone, old packets are new
-    court.state.header().horizon = (court.now.wall - 1h).time_since_epoch().count();
-    CHECK(is_refused(court.knock(kPlain), Reject::horizon));
-    court.pass(1us);
-    CHECK(is_accepted(court.knock(kPlain)));
+    Setup setup;
+    setup.state.header().horizon_boot = setup.now.boot.time_since_epoch().count();
+    setup.set_wall(setup.now.wall + 1h); // set right: by the horizon in wall time alone, old packets are new
+    setup.state.header().horizon = (setup.now.wall - 1h).time_since_epoch().count();
+    CHECK(is_refused(setup.knock(kPlain), Reject::horizon));
+    setup.pass(1us);
+    CHECK(is_accepted(setup.knock(kPlain)));
 }
 
 TEST_CASE("a client's clock may be off by the skew, to the microsecond") {
     for (const auto sign : {-1, 1}) {
-        Court court;
-        Request r = court.request(kPlain);
-        r.clock = court.now.wall + sign * std::chrono::microseconds(30s);
-        CHECK(is_accepted(court.knock(kPlain, r)));
-        r = court.request(kPlain);
-        r.clock = court.now.wall + sign * (std::chrono::microseconds(30s) + 1us);
-        CHECK(is_refused(court.knock(kPlain, r), sign < 0 ? Reject::stale : Reject::future));
+        Setup setup;
+        Request r = setup.request(kPlain);
+        r.clock = setup.now.wall + sign * std::chrono::microseconds(30s);
+        CHECK(is_accepted(setup.knock(kPlain, r)));
+        r = setup.request(kPlain);
+        r.clock = setup.now.wall + sign * (std::chrono::microseconds(30s) + 1us);
+        CHECK(is_refused(setup.knock(kPlain, r), sign < 0 ? Reject::stale : Reject::future));
     }
 }
 
 TEST_CASE("a packet counts once, from whatever source it comes again") {
-    Court court;
-    const Record c = court.sealed(kPlain, court.request(kPlain));
-    CHECK(is_accepted(court.judged(c)));
+    Setup setup;
+    const Record c = setup.sealed(kPlain, setup.request(kPlain));
+    CHECK(is_accepted(setup.judged(c)));
     for (int i = 0; i < 3; ++i)
-        CHECK(is_refused(court.judged(c), Reject::replay));
+        CHECK(is_refused(setup.judged(c), Reject::replay));
     Record attacker = c;
     attacker.source = address("198.51.100.66");
-    CHECK(is_refused(court.judged(attacker), Reject::replay));
-    court.restart();
-    CHECK(is_refused(court.judged(c), Reject::replay));
-    CHECK(court.firewall.opened.size() == 1);
+    CHECK(is_refused(setup.judged(attacker), Reject::replay));
+    setup.restart();
+    CHECK(is_refused(setup.judged(c), Reject::replay));
+    CHECK(setup.firewall.opened.size() == 1);
 }
 
 TEST_CASE("a retry of a request is accepted and does nothing") {
-    Court court;
-    const Request r = court.request(kTotp);
-    CHECK(is_accepted(court.knock(kTotp, r)));
-    const Outcome again = court.knock(kTotp, r); // sealed anew: another nonce
+    Setup setup;
+    const Request r = setup.request(kTotp);
+    CHECK(is_accepted(setup.knock(kTotp, r)));
+    const Outcome again = setup.knock(kTotp, r); // sealed anew: another nonce
     REQUIRE(again.accepted() != nullptr);
     CHECK(again.accepted()->retry);
-    CHECK(court.firewall.opened.size() == 1);
-    CHECK(court.state.header().retries == 1);
+    CHECK(setup.firewall.opened.size() == 1);
+    CHECK(setup.state.header().retries == 1);
 }
 
 TEST_CASE("a retry from another address is refused") {
-    Court court;
-    const Request r = court.request(kTotp);
-    CHECK(is_accepted(court.knock(kTotp, r)));
-    CHECK(is_refused(court.knock(kTotp, r, "192.0.2.8"), Reject::request_reused));
+    Setup setup;
+    const Request r = setup.request(kTotp);
+    CHECK(is_accepted(setup.knock(kTotp, r)));
+    CHECK(is_refused(setup.knock(kTotp, r, "192.0.2.8"), Reject::request_reused));
 }
 
 TEST_CASE("the same request id of two credentials is two requests") {
-    Court court;
-    Request r = court.request(kPlain);
-    CHECK(is_accepted(court.knock(kPlain, r)));
-    CHECK(is_accepted(court.knock(kDelegate, r)));
-    CHECK(court.firewall.opened.size() == 2);
+    Setup setup;
+    Request r = setup.request(kPlain);
+    CHECK(is_accepted(setup.knock(kPlain, r)));
+    CHECK(is_accepted(setup.knock(kDelegate, r)));
+    CHECK(setup.firewall.opened.size() == 2);
 }
 
 TEST_CASE("a worker that ended in the middle goes on where it was, and does it once") {
     // The state as kill -9 leaves it: the packet is being judged, or its request is being done.
     for (const bool request_too : {false, true}) {
-        Court court;
-        const Request r = court.request(kTotp);
-        const Record c = court.sealed(kTotp, r);
-        ReplayEntry* const entry = court.state.replay().remember(
-            {court.policy.credentials[kTotp].id, r.id, packet_mac(packet_of(c))}, slot_of(r.clock), c.source, 0);
+        Setup setup;
+        const Request r = setup.request(kTotp);
+        const Record c = setup.sealed(kTotp, r);
+        ReplayEntry* const entry = setup.state.replay().remember(
+            {setup.policy.credentials[kTotp].id, r.id, packet_mac(packet_of(c))}, slot_of(r.clock), c.source, 0);
         if (request_too)
             entry->progress = Progress::asking;
-        court.restart();
+        setup.restart();
         Record thief = c;
         thief.source = address("198.51.100.66");
-        CHECK(is_refused(court.judged(thief), Reject::replay));
-        CHECK(is_accepted(court.judged(c)));
-        CHECK(is_refused(court.judged(c), Reject::replay));
-        CHECK(court.firewall.opened.size() == 1);
+        CHECK(is_refused(setup.judged(thief), Reject::replay));
+        CHECK(is_accepted(setup.judged(c)));
+        CHECK(is_refused(setup.judged(c), Reject::replay));
+        CHECK(setup.firewall.opened.size() == 1);
     }
 }
 
@@ -225,171 +235,171 @@ struct DyingFirewall : RecordingFirewall {
 
 TEST_CASE("kill -9 at every point of a judgement opens exactly once after the restart") {
     for (const bool before : {true, false}) {
-        Court court;
-        const Record c = court.sealed(kTotp, court.request(kTotp));
+        Setup setup;
+        const Record c = setup.sealed(kTotp, setup.request(kTotp));
         DyingFirewall dying;
         dying.before = before;
-        CHECK_THROWS_AS(court.judge->judge(c, court.now, dying), Killed);
-        court.restart();
-        CHECK(is_accepted(court.judged(c))); // opening twice is opening once: the grant is the same
-        CHECK(is_refused(court.judged(c), Reject::replay));
+        CHECK_THROWS_AS(setup.judge->judge(c, setup.now, dying), Killed);
+        setup.restart();
+        CHECK(is_accepted(setup.judged(c))); // opening twice is opening once: the grant is the same
+        CHECK(is_refused(setup.judged(c), Reject::replay));
     }
 }
 
 TEST_CASE("a record that ends the worker again and again is thrown away") {
-    Court court;
-    const Record c = court.sealed(kPlain, court.request(kPlain));
+    Setup setup;
+    const Record c = setup.sealed(kPlain, setup.request(kPlain));
     for (std::uint32_t i = 0; i < kMaxAttempts; ++i) {
         DyingFirewall dying;
-        CHECK_THROWS_AS(court.judge->judge(c, court.now, dying), Killed);
-        court.restart();
+        CHECK_THROWS_AS(setup.judge->judge(c, setup.now, dying), Killed);
+        setup.restart();
     }
-    CHECK(is_refused(court.judged(c), Reject::crashed));
-    CHECK(is_accepted(court.knock(kPlain)));
+    CHECK(is_refused(setup.judged(c), Reject::crashed));
+    CHECK(is_accepted(setup.knock(kPlain)));
 }
 
 TEST_CASE("copies of a wrong code do not count as more wrong codes") {
-    Court court;
-    Request r = court.request(kTotp);
-    Court::set_code(r, "000000");
-    const Record c = court.sealed(kTotp, r);
-    CHECK(is_refused(court.judged(c), Reject::wrong_code));
+    Setup setup;
+    Request r = setup.request(kTotp);
+    Setup::set_code(r, "000000");
+    const Record c = setup.sealed(kTotp, r);
+    CHECK(is_refused(setup.judged(c), Reject::wrong_code));
     for (int i = 0; i < 100; ++i)
-        CHECK(is_refused(court.judged(c), Reject::replay));
-    CHECK(court.record(kTotp).failures == 1);
+        CHECK(is_refused(setup.judged(c), Reject::replay));
+    CHECK(setup.record(kTotp).failures == 1);
 }
 
 TEST_CASE("a wrong code that the client seals anew is still one wrong code") {
-    Court court;
+    Setup setup;
     for (const auto pause : {0s, 1s, 2s}) { // a person typed it once; the second server address has its own request
-        court.pass(pause);
+        setup.pass(pause);
         for (int address = 0; address < 2; ++address) {
-            Request r = court.request(kTotp);
-            Court::set_code(r, "000000");
-            CHECK(is_refused(court.knock(kTotp, r), Reject::wrong_code));
+            Request r = setup.request(kTotp);
+            Setup::set_code(r, "000000");
+            CHECK(is_refused(setup.knock(kTotp, r), Reject::wrong_code));
         }
     }
-    CHECK(court.record(kTotp).failures == 1);
-    Request other = court.request(kTotp);
-    Court::set_code(other, "000001");
-    CHECK(is_refused(court.knock(kTotp, other), Reject::wrong_code));
-    CHECK(court.record(kTotp).failures == 2);
+    CHECK(setup.record(kTotp).failures == 1);
+    Request other = setup.request(kTotp);
+    Setup::set_code(other, "000001");
+    CHECK(is_refused(setup.knock(kTotp, other), Reject::wrong_code));
+    CHECK(setup.record(kTotp).failures == 2);
 }
 
 TEST_CASE("a knock takes one entry, and its retries take none") {
-    Court court;
-    const auto used = [&] { return kReplayEntries - court.state.replay().free(); };
-    const Request r = court.request(kTotp);
-    CHECK(is_accepted(court.knock(kTotp, r)));
+    Setup setup;
+    const auto used = [&] { return kReplayEntries - setup.state.replay().free(); };
+    const Request r = setup.request(kTotp);
+    CHECK(is_accepted(setup.knock(kTotp, r)));
     for (int i = 0; i < 10; ++i)
-        REQUIRE(court.knock(kTotp, r).accepted()->retry);
+        REQUIRE(setup.knock(kTotp, r).accepted()->retry);
     CHECK(used() == 1);
-    Request wrong = court.request(kHmac);
+    Request wrong = setup.request(kHmac);
     wrong.proof[0] = 1;
     for (int i = 0; i < 3; ++i)
-        CHECK(is_refused(court.knock(kHmac, wrong), Reject::wrong_code)); // each may count, so each is remembered
+        CHECK(is_refused(setup.knock(kHmac, wrong), Reject::wrong_code)); // each may count, so each is remembered
     CHECK(used() == 4);
 }
 
 TEST_CASE("when nothing more can be remembered nothing more is accepted, and others' knocks never come to that") {
-    Court court;
-    const Slot slot = slot_of(court.now.wall);
+    Setup setup;
+    const Slot slot = slot_of(setup.now.wall);
     const auto fill = [&](const wire::CredentialId& who, std::uint64_t n) {
         KnockId k{who, {}, {}};
         store_be<std::uint64_t>(field<0, 8>(std::span(k.request)), n);
-        return court.state.replay().remember(k, slot, {}, slot) != nullptr;
+        return setup.state.replay().remember(k, slot, {}, slot) != nullptr;
     };
     // One credential that sends as fast as it can: far more than the filter lets through, and it alone is refused.
     std::uint64_t n = 0;
-    while (fill(court.policy.credentials[kPlain].id, n))
+    while (fill(setup.policy.credentials[kPlain].id, n))
         ++n;
     CHECK(n > 812);
     CHECK(n < kReplayEntries / kShareOfFree);
-    CHECK(is_refused(court.knock(kPlain), Reject::memory_full));
-    CHECK(court.firewall.untouched());
-    CHECK(is_accepted(court.knock(kDelegate)));
+    CHECK(is_refused(setup.knock(kPlain), Reject::memory_full));
+    CHECK(setup.firewall.untouched());
+    CHECK(is_accepted(setup.knock(kDelegate)));
     // Everything, by as many credentials as it takes.
-    for (std::uint16_t who = 0; court.state.replay().free() > 0; ++who)
+    for (std::uint16_t who = 0; setup.state.replay().free() > 0; ++who)
         for (const wire::CredentialId id{0xee, static_cast<std::uint8_t>(who >> 8), static_cast<std::uint8_t>(who)};
              fill(id, n);)
             ++n;
-    CHECK(is_refused(court.knock(kTotp), Reject::memory_full));
+    CHECK(is_refused(setup.knock(kTotp), Reject::memory_full));
 }
 
 // Step 5
 
 TEST_CASE("a disabled credential is refused") {
-    Court court;
-    court.policy.credentials[kPlain].enabled = false;
-    court.restart();
-    CHECK(is_refused(court.knock(kPlain), Reject::disabled));
-    CHECK(is_accepted(court.knock(kDelegate)));
+    Setup setup;
+    setup.policy.credentials[kPlain].enabled = false;
+    setup.restart();
+    CHECK(is_refused(setup.knock(kPlain), Reject::disabled));
+    CHECK(is_accepted(setup.knock(kDelegate)));
 }
 
 TEST_CASE("a credential is good in its dates only") {
-    Court court;
-    court.policy.credentials[kPlain].valid_from = court.now.wall;
-    court.policy.credentials[kPlain].valid_until = court.now.wall + 60s;
-    court.restart();
-    CHECK(is_accepted(court.knock(kPlain)));
-    court.pass(60s);
-    CHECK(is_refused(court.knock(kPlain), Reject::expired));
-    court.policy.credentials[kPlain].valid_from = court.now.wall + 1s;
-    court.policy.credentials[kPlain].valid_until = WallTime::max();
-    court.restart();
-    CHECK(is_refused(court.knock(kPlain), Reject::not_yet_valid));
+    Setup setup;
+    setup.policy.credentials[kPlain].valid_from = setup.now.wall;
+    setup.policy.credentials[kPlain].valid_until = setup.now.wall + 60s;
+    setup.restart();
+    CHECK(is_accepted(setup.knock(kPlain)));
+    setup.pass(60s);
+    CHECK(is_refused(setup.knock(kPlain), Reject::expired));
+    setup.policy.credentials[kPlain].valid_from = setup.now.wall + 1s;
+    setup.policy.credentials[kPlain].valid_until = WallTime::max();
+    setup.restart();
+    CHECK(is_refused(setup.knock(kPlain), Reject::not_yet_valid));
 }
 
 TEST_CASE("a banned address neither knocks nor is opened for") {
-    Court court;
-    court.bans.add(Prefix::parse("192.0.2.0/28").value(), {court.now.boot + 10s, "test"});
-    CHECK(is_refused(court.knock(kPlain, "192.0.2.7"), Reject::banned));
-    Request r = court.request(kDelegate);
+    Setup setup;
+    setup.bans.add(Prefix::parse("192.0.2.0/28").value(), {setup.now.boot + 10s, "test"});
+    CHECK(is_refused(setup.knock(kPlain, "192.0.2.7"), Reject::banned));
+    Request r = setup.request(kDelegate);
     r.address_mode = AddressMode::delegated;
     r.address = address("192.0.2.7");
-    CHECK(is_refused(court.knock(kDelegate, r, "192.0.2.99"), Reject::banned));
-    court.pass(10s);
-    CHECK(is_accepted(court.knock(kPlain, "192.0.2.7")));
+    CHECK(is_refused(setup.knock(kDelegate, r, "192.0.2.99"), Reject::banned));
+    setup.pass(10s);
+    CHECK(is_accepted(setup.knock(kPlain, "192.0.2.7")));
 }
 
 TEST_CASE("dates, hours, networks and bans are looked at before the code: a stolen key locks nobody out") {
     struct Row {
         const char* what;
-        std::function<void(Court&)> bar;
+        std::function<void(Setup&)> bar;
         Reject reason;
     };
     const Row rows[] = {
-        {"disabled", [](Court& c) { c.policy.credentials[kTotp].enabled = false; }, Reject::disabled},
-        {"too early", [](Court& c) { c.policy.credentials[kTotp].valid_from = c.now.wall + 1s; },
+        {"disabled", [](Setup& c) { c.policy.credentials[kTotp].enabled = false; }, Reject::disabled},
+        {"too early", [](Setup& c) { c.policy.credentials[kTotp].valid_from = c.now.wall + 1s; },
          Reject::not_yet_valid},
-        {"too late", [](Court& c) { c.policy.credentials[kTotp].valid_until = c.now.wall; }, Reject::expired},
+        {"too late", [](Setup& c) { c.policy.credentials[kTotp].valid_until = c.now.wall; }, Reject::expired},
         {"another hour",
-         [](Court& c) {
+         [](Setup& c) {
              c.policy.credentials[kTotp].hours = {1, {{0, 1}}};
          },
          Reject::hours},
         {"a foreign network",
-         [](Court& c) {
+         [](Setup& c) {
              c.policy.credentials[kTotp].networks = {1, {Prefix::parse("198.51.100.0/24").value()}};
          },
          Reject::network},
-        {"a banned address", [](Court& c) { c.bans.add(Prefix::parse("192.0.2.7").value(), {}); }, Reject::banned},
+        {"a banned address", [](Setup& c) { c.bans.add(Prefix::parse("192.0.2.7").value(), {}); }, Reject::banned},
     };
     for (const Row& row : rows) {
         CAPTURE(row.what);
-        Court court;
-        row.bar(court);
-        court.restart();
+        Setup setup;
+        row.bar(setup);
+        setup.restart();
         for (int code = 900'000; code < 900'060; ++code) {
-            Request r = court.request(kTotp);
+            Request r = setup.request(kTotp);
             r.id[2] = static_cast<std::uint8_t>(code);
-            Court::set_code(r, std::to_string(code));
-            CHECK(is_refused(court.knock(kTotp, r), row.reason));
+            Setup::set_code(r, std::to_string(code));
+            CHECK(is_refused(setup.knock(kTotp, r), row.reason));
         }
-        CHECK(court.record(kTotp).failures == 0);
-        CHECK(court.record(kTotp).locked_until == 0);
-        CHECK(is_refused(court.knock(kTotp), row.reason)); // nor is a right code used up
-        CHECK(court.record(kTotp).totp_step == 0);
+        CHECK(setup.record(kTotp).failures == 0);
+        CHECK(setup.record(kTotp).locked_until == 0);
+        CHECK(is_refused(setup.knock(kTotp), row.reason)); // nor is a right code used up
+        CHECK(setup.record(kTotp).totp_step == 0);
     }
 }
 
@@ -397,70 +407,70 @@ TEST_CASE("dates, hours, networks and bans are looked at before the code: a stol
 
 TEST_CASE(
     "a right HMAC forgives the wrong ones before it, also where the policy refuses; a used code forgives nothing") {
-    Court court;
+    Setup setup;
     const auto wrong = [&](std::uint8_t with) {
-        Request r = court.request(kHmac);
+        Request r = setup.request(kHmac);
         r.proof = {with};
-        return court.knock(kHmac, r);
+        return setup.knock(kHmac, r);
     };
     CHECK(is_refused(wrong(1), Reject::wrong_code));
     CHECK(is_refused(wrong(2), Reject::wrong_code));
-    CHECK(court.record(kHmac).failures == 2);
-    CHECK(is_accepted(court.knock(kHmac)));
-    CHECK(court.record(kHmac).failures == 0);
+    CHECK(setup.record(kHmac).failures == 2);
+    CHECK(is_accepted(setup.knock(kHmac)));
+    CHECK(setup.record(kHmac).failures == 0);
     CHECK(is_refused(wrong(3), Reject::wrong_code));
-    Request elsewhere = court.request(kHmac);
+    Request elsewhere = setup.request(kHmac);
     elsewhere.service = service_id("nothing");
-    CHECK(is_refused(court.knock(kHmac, elsewhere), Reject::service));
-    CHECK(court.record(kHmac).failures == 0);
+    CHECK(is_refused(setup.knock(kHmac, elsewhere), Reject::service));
+    CHECK(setup.record(kHmac).failures == 0);
 
-    CHECK(is_accepted(court.knock(kTotp)));
-    Request guess = court.request(kTotp);
-    Court::set_code(guess, "000000");
-    CHECK(is_refused(court.knock(kTotp, guess), Reject::wrong_code));
-    CHECK(is_refused(court.knock(kTotp), Reject::code_used));
-    CHECK(court.record(kTotp).failures == 1);
+    CHECK(is_accepted(setup.knock(kTotp)));
+    Request guess = setup.request(kTotp);
+    Setup::set_code(guess, "000000");
+    CHECK(is_refused(setup.knock(kTotp, guess), Reject::wrong_code));
+    CHECK(is_refused(setup.knock(kTotp), Reject::code_used));
+    CHECK(setup.record(kTotp).failures == 1);
 }
 
 TEST_CASE("the factor must be the credential's own kind") {
     for (const auto who : {kTotp, kHmac, kPlain})
         for (const auto kind :
              {FactorKind::none, FactorKind::totp, FactorKind::hmac, FactorKind::ed25519, FactorKind::sk_ed25519}) {
-            Court court;
-            Request r = court.request(who);
+            Setup setup;
+            Request r = setup.request(who);
             if (r.factor == kind)
                 continue;
             r.factor = kind;
-            CHECK(is_refused(court.knock(who, r), Reject::factor_kind));
-            CHECK(court.record(who).failures == 0);
+            CHECK(is_refused(setup.knock(who, r), Reject::factor_kind));
+            CHECK(setup.record(who).failures == 0);
         }
 }
 
 TEST_CASE("a proof that has not the factor's form is no guess") {
-    Court court;
-    Request r = court.request(kTotp);
+    Setup setup;
+    Request r = setup.request(kTotp);
     for (const std::size_t place : {5u, 6u, 63u}) {
         Request bad = r;
         bad.id[1] = static_cast<std::uint8_t>(place);
         bad.proof[place] ^= 0x80;
-        CHECK(is_refused(court.knock(kTotp, bad), Reject::proof_form));
+        CHECK(is_refused(setup.knock(kTotp, bad), Reject::proof_form));
     }
-    Request seven = court.request(kTotp);
+    Request seven = setup.request(kTotp);
     seven.proof[6] = '1';
-    CHECK(is_refused(court.knock(kTotp, seven), Reject::proof_form));
-    Request plain = court.request(kPlain);
+    CHECK(is_refused(setup.knock(kTotp, seven), Reject::proof_form));
+    Request plain = setup.request(kPlain);
     plain.proof[0] = 1;
-    CHECK(is_refused(court.knock(kPlain, plain), Reject::proof_form));
-    CHECK(court.record(kTotp).failures == 0);
+    CHECK(is_refused(setup.knock(kPlain, plain), Reject::proof_form));
+    CHECK(setup.record(kTotp).failures == 0);
 }
 
 TEST_CASE("the codes of the neighbouring steps are good, others are wrong") {
     for (const int away : {-2, -1, 0, 1, 2}) {
-        Court court;
-        Request r = court.request(kTotp);
-        Court::set_code(
-            r, totp_code(kTotpSecret, static_cast<TotpStep>(static_cast<int>(totp_step(court.now.wall)) + away), 6));
-        const Outcome outcome = court.knock(kTotp, r);
+        Setup setup;
+        Request r = setup.request(kTotp);
+        Setup::set_code(
+            r, totp_code(kTotpSecret, static_cast<TotpStep>(static_cast<int>(totp_step(setup.now.wall)) + away), 6));
+        const Outcome outcome = setup.knock(kTotp, r);
         if (away >= -1 && away <= 1)
             CHECK(is_accepted(outcome));
         else
@@ -469,45 +479,45 @@ TEST_CASE("the codes of the neighbouring steps are good, others are wrong") {
 }
 
 TEST_CASE("a code counts once, and no older one counts after it") {
-    Court court;
-    CHECK(is_accepted(court.knock(kTotp)));
-    CHECK(is_refused(court.knock(kTotp), Reject::code_used));
-    Request older = court.request(kTotp);
-    Court::set_code(older, totp_code(kTotpSecret, totp_step(court.now.wall) - 1, 6));
-    CHECK(is_refused(court.knock(kTotp, older), Reject::code_used));
-    court.restart();
-    CHECK(is_refused(court.knock(kTotp), Reject::code_used));
-    court.pass(30s);
-    CHECK(is_accepted(court.knock(kTotp)));
+    Setup setup;
+    CHECK(is_accepted(setup.knock(kTotp)));
+    CHECK(is_refused(setup.knock(kTotp), Reject::code_used));
+    Request older = setup.request(kTotp);
+    Setup::set_code(older, totp_code(kTotpSecret, totp_step(setup.now.wall) - 1, 6));
+    CHECK(is_refused(setup.knock(kTotp, older), Reject::code_used));
+    setup.restart();
+    CHECK(is_refused(setup.knock(kTotp), Reject::code_used));
+    setup.pass(30s);
+    CHECK(is_accepted(setup.knock(kTotp)));
 }
 
 TEST_CASE("two users with the same code do not disturb each other") {
-    Court court; // kTotp and kTotp8 share the secret, and 6 digits are the end of 8
-    CHECK(is_accepted(court.knock(kTotp)));
-    CHECK(is_accepted(court.knock(kTotp8)));
+    Setup setup; // kTotp and kTotp8 share the secret, and 6 digits are the end of 8
+    CHECK(is_accepted(setup.knock(kTotp)));
+    CHECK(is_accepted(setup.knock(kTotp8)));
 }
 
 TEST_CASE("a machine's credential may knock several times in a slot") {
-    Court court;
+    Setup setup;
     for (int i = 0; i < 20; ++i)
-        CHECK(is_accepted(court.knock(kHmac)));
+        CHECK(is_accepted(setup.knock(kHmac)));
 }
 
 TEST_CASE("a wrong HMAC is a wrong code") {
-    Court court;
-    Request r = court.request(kHmac);
+    Setup setup;
+    Request r = setup.request(kHmac);
     r.proof[3] = 9;
-    CHECK(is_refused(court.knock(kHmac, r), Reject::wrong_code));
-    CHECK(court.record(kHmac).failures == 1);
+    CHECK(is_refused(setup.knock(kHmac, r), Reject::wrong_code));
+    CHECK(setup.record(kHmac).failures == 1);
 }
 
 TEST_CASE("wrong codes lock the credential with a growing delay, then for good, and no other") {
-    Court court;
+    Setup setup;
     int code = 900000;
     const auto guess = [&] {
-        Request r = court.request(kTotp);
-        Court::set_code(r, std::to_string(++code));
-        return court.knock(kTotp, r);
+        Request r = setup.request(kTotp);
+        Setup::set_code(r, std::to_string(++code));
+        return setup.knock(kTotp, r);
     };
     for (std::uint32_t i = 0; i < Lockout{}.free; ++i) {
         const Outcome free = guess();
@@ -517,223 +527,223 @@ TEST_CASE("wrong codes lock the credential with a growing delay, then for good, 
     const Outcome sixth = guess();
     CHECK(is_refused(sixth, Reject::wrong_code));
     CHECK(sixth.refused()->locked_for == 30s);
-    CHECK(is_refused(court.knock(kTotp), Reject::locked)); // even with the right code
-    CHECK(is_accepted(court.knock(kPlain)));
-    court.restart();
-    const Outcome locked = court.knock(kTotp);
+    CHECK(is_refused(setup.knock(kTotp), Reject::locked)); // even with the right code
+    CHECK(is_accepted(setup.knock(kPlain)));
+    setup.restart();
+    const Outcome locked = setup.knock(kTotp);
     CHECK(is_refused(locked, Reject::locked));
     CHECK(locked.refused()->locked_for == 30s);
-    court.pass(30s);
+    setup.pass(30s);
     CHECK(guess().refused()->locked_for == 60s);
-    court.pass(60s);
-    CHECK(is_accepted(court.knock(kTotp))); // the right code forgives
-    CHECK(court.record(kTotp).failures == 0);
+    setup.pass(60s);
+    CHECK(is_accepted(setup.knock(kTotp))); // the right code forgives
+    CHECK(setup.record(kTotp).failures == 0);
 }
 
 TEST_CASE("at most fifty codes are looked at, restarts or not") {
-    Court court;
+    Setup setup;
     std::uint32_t evaluated = 0;
     for (int i = 0; i < 2000; ++i) {
-        Request r = court.request(kTotp);
-        Court::set_code(r, "000000");
+        Request r = setup.request(kTotp);
+        Setup::set_code(r, "000000");
         r.id[2] = static_cast<std::uint8_t>(i >> 8);
-        if (court.knock(kTotp, r).refused()->reason == Reject::wrong_code)
+        if (setup.knock(kTotp, r).refused()->reason == Reject::wrong_code)
             ++evaluated;
-        court.pass(3601s);
+        setup.pass(3601s);
         if (i % 3 == 0)
-            court.restart();
+            setup.restart();
     }
     CHECK(evaluated == Lockout{}.most);
-    const Outcome outcome = court.knock(kTotp);
+    const Outcome outcome = setup.knock(kTotp);
     CHECK(is_refused(outcome, Reject::locked));
     CHECK(outcome.refused()->locked_for_good);
-    CHECK(is_accepted(court.knock(kTotp8)));
+    CHECK(is_accepted(setup.knock(kTotp8)));
 }
 
 TEST_CASE("a code is used up even if the policy refuses") {
-    Court court;
-    Request r = court.request(kTotp);
+    Setup setup;
+    Request r = setup.request(kTotp);
     r.service = service_id("web");
-    CHECK(is_refused(court.knock(kTotp, r), Reject::service));
-    CHECK(is_refused(court.knock(kTotp), Reject::code_used));
+    CHECK(is_refused(setup.knock(kTotp, r), Reject::service));
+    CHECK(is_refused(setup.knock(kTotp), Reject::code_used));
 }
 
 // Step 7
 
 TEST_CASE("the client's own address must be the packet's source") {
-    Court court;
-    Request r = court.request(kPlain);
+    Setup setup;
+    Request r = setup.request(kPlain);
     r.address_mode = AddressMode::bound;
     r.address = address("192.0.2.7");
-    CHECK(is_accepted(court.knock(kPlain, r)));
-    r = court.request(kPlain);
+    CHECK(is_accepted(setup.knock(kPlain, r)));
+    r = setup.request(kPlain);
     r.address_mode = AddressMode::bound;
     r.address = address("192.0.2.8");
-    CHECK(is_refused(court.knock(kPlain, r), Reject::source));
-    r = court.request(kPlain);
+    CHECK(is_refused(setup.knock(kPlain, r), Reject::source));
+    r = setup.request(kPlain);
     r.address_mode = AddressMode::bound;
     r.address = address("2001:db8::7");
-    CHECK(is_refused(court.knock(kPlain, r), Reject::source)); // the wrong family
-    CHECK(court.firewall.opened.size() == 1);
+    CHECK(is_refused(setup.knock(kPlain, r), Reject::source)); // the wrong family
+    CHECK(setup.firewall.opened.size() == 1);
 }
 
 TEST_CASE("without the right to NAT the client must name its address") {
-    Court court;
-    court.policy.credentials[kPlain].binding = Binding::match;
-    court.restart();
-    CHECK(is_refused(court.knock(kPlain), Reject::binding));
-    Request r = court.request(kPlain);
+    Setup setup;
+    setup.policy.credentials[kPlain].binding = Binding::match;
+    setup.restart();
+    CHECK(is_refused(setup.knock(kPlain), Reject::binding));
+    Request r = setup.request(kPlain);
     r.address_mode = AddressMode::bound;
     r.address = address("192.0.2.7");
-    CHECK(is_accepted(court.knock(kPlain, r)));
+    CHECK(is_accepted(setup.knock(kPlain, r)));
 }
 
 TEST_CASE("opening for another address is a right of its own") {
-    Court court;
+    Setup setup;
     const auto for_another = [&](std::uint32_t who) {
-        Request r = court.request(who);
+        Request r = setup.request(who);
         r.address_mode = AddressMode::delegated;
         r.address = address("2001:db8::99");
         return r;
     };
-    CHECK(is_refused(court.knock(kPlain, for_another(kPlain)), Reject::delegation));
-    CHECK(is_accepted(court.knock(kDelegate, for_another(kDelegate))));
-    CHECK(court.firewall.opened.at(0).address == address("2001:db8::99"));
+    CHECK(is_refused(setup.knock(kPlain, for_another(kPlain)), Reject::delegation));
+    CHECK(is_accepted(setup.knock(kDelegate, for_another(kDelegate))));
+    CHECK(setup.firewall.opened.at(0).address == address("2001:db8::99"));
 }
 
 TEST_CASE("no grant is opened for an address that cannot connect, or for our own") {
-    Court court;
+    Setup setup;
     for (const char* source : {"169.254.1.1", "fe80::1", "192.0.2.1"})
-        CHECK(is_refused(court.knock(kPlain, source), Reject::own_address));
+        CHECK(is_refused(setup.knock(kPlain, source), Reject::own_address));
 }
 
 TEST_CASE("a service is opened for its users only, by id or by port") {
-    Court court;
-    Request r = court.request(kHmac);
+    Setup setup;
+    Request r = setup.request(kHmac);
     r.service = service_id("web");
-    CHECK(is_accepted(court.knock(kHmac, r)));
-    CHECK(court.firewall.opened.back().service == service_id("web"));
-    r = court.request(kPlain);
+    CHECK(is_accepted(setup.knock(kHmac, r)));
+    CHECK(setup.firewall.opened.back().service == service_id("web"));
+    r = setup.request(kPlain);
     r.service = service_id("web");
-    CHECK(is_refused(court.knock(kPlain, r), Reject::service));
-    r = court.request(kPlain);
+    CHECK(is_refused(setup.knock(kPlain, r), Reject::service));
+    r = setup.request(kPlain);
     r.service = service_id("nothing");
-    CHECK(is_refused(court.knock(kPlain, r), Reject::service));
-    r = court.request(kPlain);
+    CHECK(is_refused(setup.knock(kPlain, r), Reject::service));
+    r = setup.request(kPlain);
     r.service = 0;
     r.endpoint = {IpProtocol::tcp, 22};
-    CHECK(is_accepted(court.knock(kPlain, r)));
-    CHECK(court.firewall.opened.back().endpoint == Endpoint{IpProtocol::tcp, 22});
+    CHECK(is_accepted(setup.knock(kPlain, r)));
+    CHECK(setup.firewall.opened.back().endpoint == Endpoint{IpProtocol::tcp, 22});
     for (const Endpoint wrong :
          {Endpoint{IpProtocol::tcp, 23}, Endpoint{IpProtocol::udp, 22}, Endpoint{IpProtocol::tcp, 443}}) {
-        r = court.request(kPlain);
+        r = setup.request(kPlain);
         r.service = 0;
         r.endpoint = wrong;
-        CHECK(is_refused(court.knock(kPlain, r), Reject::service));
+        CHECK(is_refused(setup.knock(kPlain, r), Reject::service));
     }
 }
 
 TEST_CASE("single use goes on to the firewall, and is refused for a range of ports") {
-    Court court;
-    Request r = court.request(kPlain);
+    Setup setup;
+    Request r = setup.request(kPlain);
     r.single_use = true;
-    CHECK(is_accepted(court.knock(kPlain, r)));
-    CHECK(court.firewall.opened.at(0).single);
-    court.policy.services[0].ports[0].last = 25;
-    court.restart();
-    r = court.request(kPlain);
-    CHECK(is_accepted(court.knock(kPlain, r)));
-    CHECK_FALSE(court.firewall.opened.at(1).single);
-    r = court.request(kPlain);
+    CHECK(is_accepted(setup.knock(kPlain, r)));
+    CHECK(setup.firewall.opened.at(0).single);
+    setup.policy.services[0].ports[0].last = 25;
+    setup.restart();
+    r = setup.request(kPlain);
+    CHECK(is_accepted(setup.knock(kPlain, r)));
+    CHECK_FALSE(setup.firewall.opened.at(1).single);
+    r = setup.request(kPlain);
     r.single_use = true;
-    CHECK(is_refused(court.knock(kPlain, r), Reject::unsupported));
+    CHECK(is_refused(setup.knock(kPlain, r), Reject::unsupported));
     // The connection that ends the grant would end itself.
-    court.policy.services[0].ports[0].last = court.policy.services[0].ports[0].first;
-    court.policy.services[0].after = After::cut;
-    court.restart();
-    r = court.request(kPlain);
+    setup.policy.services[0].ports[0].last = setup.policy.services[0].ports[0].first;
+    setup.policy.services[0].after = After::cut;
+    setup.restart();
+    r = setup.request(kPlain);
     r.single_use = true;
-    CHECK(is_refused(court.knock(kPlain, r), Reject::unsupported));
+    CHECK(is_refused(setup.knock(kPlain, r), Reject::unsupported));
 }
 
 TEST_CASE("a user knocks from his networks only, and opens for no others") {
-    Court court;
-    court.policy.credentials[kPlain].networks = {1, {Prefix::parse("198.51.100.0/24").value()}};
-    court.policy.credentials[kDelegate].networks = {1, {Prefix::parse("192.0.2.0/24").value()}};
-    court.policy.credentials[kDelegate].explicit_networks = {1, {Prefix::parse("2001:db8:1::/48").value()}};
-    court.restart();
-    CHECK(is_refused(court.knock(kPlain), Reject::network));
-    CHECK(is_accepted(court.knock(kDelegate)));
-    Request r = court.request(kDelegate);
+    Setup setup;
+    setup.policy.credentials[kPlain].networks = {1, {Prefix::parse("198.51.100.0/24").value()}};
+    setup.policy.credentials[kDelegate].networks = {1, {Prefix::parse("192.0.2.0/24").value()}};
+    setup.policy.credentials[kDelegate].explicit_networks = {1, {Prefix::parse("2001:db8:1::/48").value()}};
+    setup.restart();
+    CHECK(is_refused(setup.knock(kPlain), Reject::network));
+    CHECK(is_accepted(setup.knock(kDelegate)));
+    Request r = setup.request(kDelegate);
     r.address_mode = AddressMode::delegated;
     r.address = address("2001:db8:1::9");
-    CHECK(is_accepted(court.knock(kDelegate, r)));
-    r = court.request(kDelegate);
+    CHECK(is_accepted(setup.knock(kDelegate, r)));
+    r = setup.request(kDelegate);
     r.address_mode = AddressMode::delegated;
     r.address = address("2001:db8:2::9");
-    CHECK(is_refused(court.knock(kDelegate, r), Reject::delegation));
+    CHECK(is_refused(setup.knock(kDelegate, r), Reject::delegation));
 }
 
 TEST_CASE("a user knocks in his hours only") {
-    Court court; // Tuesday 2023-11-14 22:13:25 UTC
+    Setup setup; // Tuesday 2023-11-14 22:13:25 UTC
     const auto only = [&](std::uint16_t from, std::uint16_t until) {
-        court.policy.credentials[kPlain].hours = {1, {{from, until}}};
-        court.restart();
+        setup.policy.credentials[kPlain].hours = {1, {{from, until}}};
+        setup.restart();
     };
     constexpr std::uint16_t kTuesday = 2 * 24 * 60;
     only(kTuesday + 22 * 60 + 13, kTuesday + 22 * 60 + 14);
-    CHECK(is_accepted(court.knock(kPlain)));
+    CHECK(is_accepted(setup.knock(kPlain)));
     only(kTuesday + 22 * 60 + 14, kTuesday + 24 * 60);
-    CHECK(is_refused(court.knock(kPlain), Reject::hours));
+    CHECK(is_refused(setup.knock(kPlain), Reject::hours));
     only(0, kTuesday + 22 * 60 + 13);
-    CHECK(is_refused(court.knock(kPlain), Reject::hours));
+    CHECK(is_refused(setup.knock(kPlain), Reject::hours));
 }
 
 TEST_CASE("in panic nobody is let in, and no code is used up") {
-    Court court;
-    court.judge->set_panic(true);
-    CHECK(is_refused(court.knock(kTotp), Reject::panic));
-    CHECK(is_refused(court.knock(kHmac), Reject::panic));
-    CHECK(court.firewall.untouched());
-    court.judge->set_panic(false);
-    CHECK(is_accepted(court.knock(kTotp)));
-    CHECK(is_accepted(court.knock(kHmac)));
+    Setup setup;
+    setup.judge->set_panic(true);
+    CHECK(is_refused(setup.knock(kTotp), Reject::panic));
+    CHECK(is_refused(setup.knock(kHmac), Reject::panic));
+    CHECK(setup.firewall.untouched());
+    setup.judge->set_panic(false);
+    CHECK(is_accepted(setup.knock(kTotp)));
+    CHECK(is_accepted(setup.knock(kHmac)));
 }
 
 TEST_CASE("the throttle is the user's own") {
-    Court court;
-    court.policy.credentials[kTotp].lockout = {1, 10s, 20s, 3};
-    court.restart();
+    Setup setup;
+    setup.policy.credentials[kTotp].lockout = {1, 10s, 20s, 3};
+    setup.restart();
     const auto wrong = [&](const char* code) {
-        Request r = court.request(kTotp);
+        Request r = setup.request(kTotp);
         r.proof = totp_proof(code, 6).value();
-        return court.knock(kTotp, r);
+        return setup.knock(kTotp, r);
     };
     CHECK(wrong("000001").refused()->locked_for == 0s);
     CHECK(wrong("000002").refused()->locked_for == 10s);
     CHECK(is_refused(wrong("000003"), Reject::locked));
-    court.pass(10s);
+    setup.pass(10s);
     CHECK(wrong("000004").refused()->locked_for_good);
 }
 
 // Step 9
 
 TEST_CASE("close, close-all and probe do that and no more") {
-    Court court;
-    Request r = court.request(kPlain);
+    Setup setup;
+    Request r = setup.request(kPlain);
     r.action = Action::close;
-    CHECK(is_accepted(court.knock(kPlain, r)));
-    CHECK(court.firewall.closed.size() == 1);
-    r = court.request(kPlain);
+    CHECK(is_accepted(setup.knock(kPlain, r)));
+    CHECK(setup.firewall.closed.size() == 1);
+    r = setup.request(kPlain);
     r.action = Action::close_all;
-    CHECK(is_accepted(court.knock(kPlain, r)));
-    CHECK(court.firewall.closed_all.size() == 1);
-    CHECK(court.firewall.closed_all[0] == kPlain);
-    r = court.request(kPlain);
+    CHECK(is_accepted(setup.knock(kPlain, r)));
+    CHECK(setup.firewall.closed_all.size() == 1);
+    CHECK(setup.firewall.closed_all[0] == kPlain);
+    r = setup.request(kPlain);
     r.action = Action::probe;
-    CHECK(is_accepted(court.knock(kPlain, r)));
-    CHECK(court.firewall.closed.size() + court.firewall.closed_all.size() == 2);
-    CHECK(court.firewall.opened.empty());
+    CHECK(is_accepted(setup.knock(kPlain, r)));
+    CHECK(setup.firewall.closed.size() + setup.firewall.closed_all.size() == 2);
+    CHECK(setup.firewall.opened.empty());
 }
 
 TEST_CASE("what the privileged process refuses is refused, with its reason, and stays used") {
@@ -743,79 +753,79 @@ TEST_CASE("what the privileged process refuses is refused, with its reason, and 
                                                 {Answer::limit, Reject::limit},
                                                 {Answer::refused, Reject::refused},
                                                 {Answer::failed, Reject::firewall}}) {
-        Court court;
-        court.firewall.answer = answer;
-        const Record c = court.sealed(kTotp, court.request(kTotp));
-        CHECK(is_refused(court.judged(c), reason));
-        CHECK(is_refused(court.judged(c), Reject::replay));
+        Setup setup;
+        setup.firewall.answer = answer;
+        const Record c = setup.sealed(kTotp, setup.request(kTotp));
+        CHECK(is_refused(setup.judged(c), reason));
+        CHECK(is_refused(setup.judged(c), Reject::replay));
     }
 }
 
 TEST_CASE("what waits is accepted and not done: it is remembered, may come again, and is done once it is done") {
-    Court court;
-    court.firewall.answer = Answer::waiting;
-    const Request r = court.request(kTotp);
-    const Outcome outcome = court.knock(kTotp, r);
+    Setup setup;
+    setup.firewall.answer = Answer::waiting;
+    const Request r = setup.request(kTotp);
+    const Outcome outcome = setup.knock(kTotp, r);
     REQUIRE(is_accepted(outcome));
     REQUIRE(outcome.accepted()->waiting.has_value());
-    const Asked& asked = court.state.asked(*outcome.accepted()->waiting);
+    const Asked& asked = setup.state.asked(*outcome.accepted()->waiting);
     CHECK(asked.live == 1);
     CHECK(asked.id == r.id);
-    CHECK(asked.credential == court.policy.credentials[kTotp].id);
+    CHECK(asked.credential == setup.policy.credentials[kTotp].id);
     CHECK(asked.request.address == address("192.0.2.7"));
-    CHECK(asked.arrived == court.now.boot.time_since_epoch().count());
-    CHECK(is_accepted(court.knock(kTotp, r))); // no retry that does nothing: it is not open yet
-    CHECK(court.firewall.opened.size() == 2);
+    CHECK(asked.arrived == setup.now.boot.time_since_epoch().count());
+    CHECK(is_accepted(setup.knock(kTotp, r))); // no retry that does nothing: it is not open yet
+    CHECK(setup.firewall.opened.size() == 2);
 
     // A process that ends here leaves it to the next one.
-    court.restart();
-    CHECK(court.judge->ask_again(*outcome.accepted()->waiting, court.now, court.firewall) == Answer::waiting);
-    CHECK(court.firewall.opened.size() == 3);
-    court.firewall.answer = Answer::done;
-    CHECK(court.judge->ask_again(*outcome.accepted()->waiting, court.now, court.firewall) == Answer::done);
-    CHECK(court.state.asked(*outcome.accepted()->waiting).live == 0);
-    CHECK(court.knock(kTotp, r).accepted()->retry);
-    CHECK(court.firewall.opened.size() == 4);
+    setup.restart();
+    CHECK(setup.judge->ask_again(*outcome.accepted()->waiting, setup.now, setup.firewall) == Answer::waiting);
+    CHECK(setup.firewall.opened.size() == 3);
+    setup.firewall.answer = Answer::done;
+    CHECK(setup.judge->ask_again(*outcome.accepted()->waiting, setup.now, setup.firewall) == Answer::done);
+    CHECK(setup.state.asked(*outcome.accepted()->waiting).live == 0);
+    CHECK(setup.knock(kTotp, r).accepted()->retry);
+    CHECK(setup.firewall.opened.size() == 4);
 }
 
 TEST_CASE("what waited and could not be done may come again; what is done at once waits for nothing") {
-    Court court;
-    court.firewall.answer = Answer::waiting;
-    const Request r = court.request(kPlain);
-    const Outcome outcome = court.knock(kPlain, r);
-    court.state.end_asked(outcome.accepted()->waiting.value(), false);
-    court.firewall.answer = Answer::done;
-    const Outcome again = court.knock(kPlain, r);
+    Setup setup;
+    setup.firewall.answer = Answer::waiting;
+    const Request r = setup.request(kPlain);
+    const Outcome outcome = setup.knock(kPlain, r);
+    setup.state.end_asked(outcome.accepted()->waiting.value(), false);
+    setup.firewall.answer = Answer::done;
+    const Outcome again = setup.knock(kPlain, r);
     REQUIRE(is_accepted(again));
     CHECK_FALSE(again.accepted()->waiting.has_value());
-    CHECK(court.firewall.opened.size() == 2);
+    CHECK(setup.firewall.opened.size() == 2);
 }
 
 TEST_CASE("the highest slot is raised by what was accepted only") {
-    Court court;
-    Request r = court.request(kTotp);
-    Court::set_code(r, "000000");
-    court.knock(kTotp, r);
-    CHECK(court.state.header().high_slot == 0);
-    court.knock(kTotp);
-    CHECK(court.state.header().high_slot == slot_of(court.now.wall));
+    Setup setup;
+    Request r = setup.request(kTotp);
+    Setup::set_code(r, "000000");
+    setup.knock(kTotp, r);
+    CHECK(setup.state.header().high_slot == 0);
+    setup.knock(kTotp);
+    CHECK(setup.state.header().high_slot == slot_of(setup.now.wall));
 }
 
 TEST_CASE("replays are refused after the clock was set back") {
-    Court court;
+    Setup setup;
     std::vector<Record> captured;
     for (int i = 0; i < 20; ++i) {
-        captured.push_back(court.sealed(kPlain, court.request(kPlain)));
-        CHECK(is_accepted(court.judged(captured.back())));
-        court.pass(1s);
+        captured.push_back(setup.sealed(kPlain, setup.request(kPlain)));
+        CHECK(is_accepted(setup.judged(captured.back())));
+        setup.pass(1s);
     }
     for (const auto back : {20s, 60s, 90s, 120s, 3600s}) {
-        court.set_wall(court.now.wall - back);
+        setup.set_wall(setup.now.wall - back);
         for (Record c : captured) {
-            c.arrived = court.now.boot;
-            CHECK(court.judged(c).refused() != nullptr);
+            c.arrived = setup.now.boot;
+            CHECK(setup.judged(c).refused() != nullptr);
         }
-        court.set_wall(court.now.wall + back);
+        setup.set_wall(setup.now.wall + back);
     }
-    CHECK(court.firewall.opened.size() == 20);
+    CHECK(setup.firewall.opened.size() == 20);
 }

@@ -42,7 +42,7 @@ constexpr Endpoint tcp(std::uint16_t port) { return {IpProtocol::tcp, port}; }
 } // namespace
 
 TEST_CASE("a whole service or one of its endpoints is found, for those who may") {
-    const Policy p = Court::make_policy();
+    const Policy p = Setup::make_policy();
     const auto web = find(p, "web");
     REQUIRE(web.size() == 1);
     CHECK(web[0].pinholes == std::vector<Pinhole>{{kSource, {}, tcp(80)}, {kSource, {}, tcp(443)}});
@@ -56,7 +56,7 @@ TEST_CASE("a whole service or one of its endpoints is found, for those who may")
 }
 
 TEST_CASE("all services are those that the user may, and that have a grant for him") {
-    Policy p = Court::make_policy();
+    Policy p = Setup::make_policy();
     CHECK(find(p, "all").size() == 2);
     CHECK(find_targets(p, p.credentials[kPlain], {service_id("all"), {kSource, {}, {}}}).size() == 1);
     p.services[1].target6 = kTarget6;
@@ -65,7 +65,7 @@ TEST_CASE("all services are those that the user may, and that have a grant for h
 }
 
 TEST_CASE("any port of a range means the whole of it") {
-    Policy p = Court::make_policy();
+    Policy p = Setup::make_policy();
     p.services[1].ports[1] = {IpProtocol::tcp, 6000, 6100};
     for (const std::uint16_t port : std::initializer_list<std::uint16_t>{6000, 6001, 6100})
         CHECK(find(p, kAny, tcp(port)).at(0).pinholes == std::vector<Pinhole>{{kSource, {}, tcp(6000)}});
@@ -74,7 +74,7 @@ TEST_CASE("any port of a range means the whole of it") {
 }
 
 TEST_CASE("a service behind this host has the target of the source's family, or its published") {
-    Policy p = Court::make_policy();
+    Policy p = Setup::make_policy();
     Service& nas = p.services[1];
     nas.target4 = kTarget;
     CHECK(find(p, "web").at(0).pinholes ==
@@ -114,7 +114,7 @@ TEST_CASE("a lifetime is what was asked, else the user's, else the service's; no
 }
 
 TEST_CASE("a credential is found by its id, with the index and without") {
-    Policy p = Court::make_policy();
+    Policy p = Setup::make_policy();
     p.make_index();
     const auto all_are_found = [&] {
         for (std::size_t i = 0; i < p.credentials.size(); ++i)

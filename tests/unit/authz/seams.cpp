@@ -32,21 +32,21 @@ class SequenceMethod : public Method {
   public:
     explicit SequenceMethod(const MethodParts& parts) : policy_(parts.policy) {}
 
-    std::variant<Claim, Unproved> claim(const Record& record, const Now&) const override {
+    std::optional<Unproved> prove_record(const Record& record, const Now&, Claim& claim) const override {
         if (record.credential >= policy_.credentials.size() || record.bytes.size() != 8)
             return Unproved{Reject::tag, std::nullopt};
         const Credential& credential = policy_.credentials[record.credential];
         Bytes<8> bytes;
         std::copy(record.bytes.begin(), record.bytes.end(), bytes.begin());
         const TotpStep step = load_be<std::uint64_t>(bytes);
-        Claim claim{.credential = record.credential,
-                    .slot = record.slot,
-                    .replay = ReplayKeys(key_of(credential.id, 's', record.slot)),
-                    .freshness = {slot_begin(record.slot), wire::kSlotLength + policy_.settings.skew},
-                    .evidence = {.kind = FactorKind::totp, .step = step},
-                    .wanted = {.service = service_id("ssh")}};
+        claim = {.credential = record.credential,
+                 .slot = record.slot,
+                 .replay = ReplayKeys(key_of(credential.id, 's', record.slot)),
+                 .freshness = {slot_begin(record.slot), wire::kSlotLength + policy_.settings.skew},
+                 .evidence = {.kind = FactorKind::totp, .step = step},
+                 .wanted = {.service = service_id("ssh")}};
         claim.replay.add(key_of(credential.id, 'c', step));
-        return claim;
+        return std::nullopt;
     }
     void follow_clock(const Now&) override {}
     void remove_credential(std::uint32_t) override {}

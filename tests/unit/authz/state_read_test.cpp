@@ -282,6 +282,15 @@ TEST_CASE("sections of a release to come are left out where they say so, and ref
     CHECK(fit_of_copy(file_of(parts)) == StateFit::newer);
 }
 
+TEST_CASE("a directory may be full") {
+    std::vector<Part> parts = parts_of_copy();
+    while (parts.size() < kMostSections) {
+        parts.push_back(part(static_cast<SectionType>(77 + parts.size()), 1, "abcdef"));
+        parts.back().section.optional = 1;
+    }
+    CHECK(fit_of_copy(file_of(parts)) == StateFit::whole);
+}
+
 TEST_CASE("a directory that lies is refused") {
     const auto with = [](const std::function<void(StateDirectory&)>& change) {
         return fit_of_copy(file_of(parts_of_copy(), change));

@@ -355,6 +355,21 @@ TEST_CASE("a copy with more knocks than there is room for proves nothing: the ho
     CHECK(begin_with(next, kNextBoot, kNow, copy) == State::Begin::from_clean_copy);
 }
 
+TEST_CASE("the copy of a clean stop has the knocks that are remembered, and no others") {
+    Memory m;
+    m.state.begin(kBoot, kNow, 30s, nullptr);
+    REQUIRE(m.remember(Memory::knock(1), 100) != nullptr);
+    REQUIRE(m.remember(Memory::knock(2), 101) != nullptr);
+    m.state.raise_high_slot(101 + kSlotsKept);
+    const Now after{kNow.wall + 60s, kNow.boot + 60s}; // the horizon
+    StateContents contents;
+    REQUIRE(read_copy(view(m.copy(after, true)), contents) == StateFit::whole);
+    REQUIRE(contents.replay.size() == 1);
+    CHECK(contents.replay[0].slot == 101);
+    REQUIRE(read_copy(view(m.copy(after, false)), contents) == StateFit::whole);
+    CHECK(contents.replay.empty());
+}
+
 TEST_CASE("attempts at one record are counted across restarts") {
     Memory m;
     m.state.begin(kBoot, kNow, 30s, nullptr);
@@ -362,5 +377,6 @@ TEST_CASE("attempts at one record are counted across restarts") {
     CHECK(m.state.begin_attempt({1}, {1}) == 2);
     CHECK(m.state.begin_attempt({1}, {2}) == 1);
     m.state.end_attempt();
+    CHECK(all_zero(m.state.header().attempt));
     CHECK(m.state.begin_attempt({1}, {2}) == 1);
 }

@@ -63,8 +63,8 @@ TEST_CASE("a record's values are those of the filter") {
     CHECK(record->slot == 56'666'666);
     CHECK(record->credential == 3);
     REQUIRE(record->bytes.size() == XK_PACKET_SIZE);
-    CHECK(record->bytes[0] == 0);
-    CHECK(record->bytes[191] == 191);
+    CHECK(record->bytes.begin()[0] == 0);
+    CHECK(record->bytes.begin()[191] == 191);
 }
 
 TEST_CASE("a record of another size than its header says, or than its kind has, is malformed") {
