@@ -2,12 +2,14 @@
 //
 // Event: one thing that happened, as a value. Whoever does or notices something makes one and hands it to an EventSink;
 // log lines, hooks, counters and the control socket are sinks. So a new way to tell the operator is a new sink, and no
-// line of judgement or of the grants changes for it.
+// line of judgement or of the grants changes for it. An Error (what failed, with a hint) is none: it travels up and is
+// logged once. Every text in an event is printable and bounded (bounded()); none was copied from a packet.
 #pragma once
 
 #include "daemon/authz/reject.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
+#include "protocol/request.h"
 
 #include <sys/types.h>
 
@@ -15,34 +17,38 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace xk::authz {
 
+// The names (name_of()) are a part of the control socket's interface; the numbers are not, and new kinds go to the end.
 enum class EventKind : std::uint8_t {
-    knock_accepted,
-    knock_refused,       // `reject` says why
+    knock_accepted,      // `action`; `retry` where the same knock was accepted before
+    knock_refused,       // `reject` says why; `lifetime`, `for_good`: the credential is locked for as long
     refusals_suppressed, // `count` of them were not told one by one: more came than the budget allows
     locked,              // a credential, by wrong codes: for `lifetime`, or with zero until somebody unlocks it
-    unlocked,
-    grant_begun,
-    grant_prolonged,
-    grant_ended, // `cause` says how
-    session_ended,
-    banned, // `lifetime` zero: for ever; `detail` is the owner
-    unbanned,
-    reloaded,
-    repaired, // the ruleset: `detail` says who had changed it
-    attached, // the filter, to the interface in `detail`
-    detached,
+    unlocked,            // `detail` is whom the operator named
+    grant_begun,         // for `lifetime`
+    grant_prolonged,     // to `lifetime` from now on; `detail` says by what, where it was no knock
+    grant_ended,         // `cause` says how, with `rights` and `configuration` also `reject`; `all`: `count` of them
+    session_ended,       // `cause` says how, `detail` which; with `count` and no detail: so many more
+    banned,              // `prefix`, or `count` of them; `lifetime` zero: for ever; `detail` is the owner
+    unbanned,            // likewise; `all`: everything of one owner, or of all; `others_remain`
+    reloaded,            // `detail` is what changed, `more` the file, `count` the number of credentials
+    repaired,            // the ruleset: `detail` says who had changed it, `more` which table; `count` grants and `bans`
+                         // stand again
+    attached,            // the filter, to the interface in `detail`, in the mode `more`; `again`: it had been taken off
+    detached,            // likewise; `more` says why
     clock_wrong,
     clock_right,
-    trial_begun,
+    trial_begun, // for `lifetime`; without `by`: it goes on with this start
     trial_confirmed,
-    trial_over,
-    panic_begun,
+    trial_over,  // `cause` expired: nobody confirmed, and all is taken away, `detail` says with what effect
+    panic_begun, // `count` grants were closed, `sessions` ended; `detail` is the session that is spared
     panic_over,
-    taken_over, // the horizon was raised: knocks of before may have been accepted elsewhere
-    operator_action,
+    taken_over,        // the horizon was raised: knocks of before may have been accepted elsewhere; `detail` says why
+    operator_action,   // `verb`, for or of `detail`; `failure`
+    knocks_suppressed, // `count` accepted knocks were not told one by one
     count_,
 };
 
@@ -60,7 +66,18 @@ enum class EndCause : std::uint8_t {
     by_others, // somebody took its element out of the set
     failed,    // the kernel did not take it
     displaced, // another credential took its place among the holders of one pinhole
+    count_,
 };
+
+inline constexpr std::size_t kEventKinds = static_cast<std::size_t>(EventKind::count_);
+inline constexpr std::size_t kEndCauses = static_cast<std::size_t>(EndCause::count_);
+
+// "grant_begun", "by_user": as in the enum, stable, for JSON. "?" for a number that is none.
+std::string_view name_of(EventKind kind);
+std::string_view name_of(EndCause cause);
+// The other way round; nothing for a name of none.
+std::optional<EventKind> event_kind(std::string_view name);
+std::optional<EndCause> end_cause(std::string_view name);
 
 // Who typed a command at the control socket, as the kernel says (unix(7), SO_PEERCRED).
 struct Operator {
@@ -88,7 +105,32 @@ struct Event {
     std::optional<Operator> by; // operator_action, and what comes of one
     std::string verb;           // operator_action: of the control socket; `detail` says for whom or what
     std::string failure;        // operator_action: why it was not done, or only in part; empty: it was
+    std::string more;           // beside `detail`, as the kind says
+    std::uint64_t sessions = 0;
+    std::optional<std::uint64_t> bans; // nothing: they are not ours to write ("external")
+    bool for_good = false;
+    bool all = false;
+    bool others_remain = false; // the address is still banned, by another owner or by a network around it
+    bool again = false;
+    // Of a knock, as far as judgement came.
+    std::optional<Action> action;
+    bool retry = false;
+    std::optional<std::chrono::seconds> clock_ahead; // the client's clock before this host's
+    std::optional<std::uint64_t> totp_step;          // the code is of this step (RFC 6238): time / 30 s
+
+    // "anna/laptop", or the user alone where no device is known.
+    std::string who() const { return device.empty() ? user : user + "/" + device; }
 };
+
+// The longest text in an event, in bytes: 64 grants, which one credential may hold, with their hosts.
+inline constexpr std::size_t kMaxEventText = 4096;
+
+// The text as an event has it: printable (as_line()) and no longer than `most`, with "..." where it was cut.
+std::string bounded(std::string_view text, std::size_t most = kMaxEventText);
+// The same for each text of an event.
+void bound(Event& event);
+// About what the event takes in memory, in bytes.
+std::size_t size_of(const Event& event);
 
 // Called from the one thread, while nothing is being changed. It must not wait for anybody.
 class EventSink {

@@ -9,6 +9,12 @@ namespace {
 
 Refused refuse(Reject reason) { return Refused{reason}; }
 
+// Both are within the range of wall time, and their difference may not be.
+std::chrono::seconds seconds_ahead(WallTime clock, WallTime ours) {
+    using std::chrono::floor, std::chrono::seconds;
+    return floor<seconds>(clock).time_since_epoch() - floor<seconds>(ours).time_since_epoch();
+}
+
 bool needs_service(Action action) { return action == Action::open || action == Action::close; }
 
 } // namespace
@@ -32,8 +38,23 @@ Outcome Judge::judge(const Record& record, const Now& now, Firewall& firewall) {
             entry->progress = c.progress;
     count(outcome.result);
     outcome.credential = c.index;
+    if (c.claim)
+        outcome.facts = facts_of(c);
     state_.end_attempt();
     return outcome;
+}
+
+Facts Judge::facts_of(const Context& c) {
+    const Wanted& wanted = c.claim->wanted;
+    Facts facts{.action = wanted.action,
+                .address = c.address,
+                .service = wanted.service,
+                .endpoint = wanted.endpoint,
+                .clock_ahead = {},
+                .totp_step = c.step};
+    if (c.claim->freshness.made)
+        facts.clock_ahead = seconds_ahead(*c.claim->freshness.made, c.arrived);
+    return facts;
 }
 
 Judge::Result Judge::run(Context& c, Firewall& firewall) {

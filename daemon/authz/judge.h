@@ -92,6 +92,7 @@ class Judge {
     void make_room(std::size_t places);
     void empty(std::uint32_t place);
 
+    static Facts facts_of(const Context& c);
     GrantContext rights_context(const Context& c) const;
     PendingUse use_of(const Context& c) const;
     std::optional<Reject> refuse_late(const PendingUse& use, const Now& now) const;

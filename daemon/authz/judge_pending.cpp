@@ -102,6 +102,12 @@ Outcome Judge::conclude(const PendingUse& pending, std::optional<Admitted> answe
     PendingUse use = pending;
     Outcome outcome;
     outcome.source = use.request.address;
+    outcome.facts = Facts{.action = use.action,
+                          .address = use.request.address,
+                          .service = use.request.service,
+                          .endpoint = use.request.endpoint,
+                          .clock_ahead = {},
+                          .totp_step = use.code != 0 ? std::optional(use.code - 1) : std::nullopt};
     if (const auto index = policy_.find_credential(use.token.credential))
         use.request.credential = outcome.credential.emplace(static_cast<std::uint32_t>(*index));
     if (!answer) {

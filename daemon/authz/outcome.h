@@ -6,7 +6,9 @@
 #include "daemon/authz/pending.h"
 #include "daemon/authz/reject.h"
 #include "protocol/base/address.h"
+#include "protocol/otp.h"
 #include "protocol/request.h"
+#include "protocol/service.h"
 
 #include <chrono>
 #include <cstdint>
@@ -37,10 +39,22 @@ struct Pending {
     bool joined = false; // a retry of a use that waits already; counted as a retry
 };
 
+// What the knock itself said, for whoever has to explain the outcome. Nothing is decided by it.
+struct Facts {
+    Action action = Action::probe;
+    Address address; // to open for
+    ServiceId service = 0;
+    Endpoint endpoint;
+    // The client's clock before this host's: none where the knock does not say when it was made, or had to wait.
+    std::optional<std::chrono::seconds> clock_ahead;
+    std::optional<TotpStep> totp_step; // of a right code, also where it was used before
+};
+
 struct Outcome {
     std::variant<Refused, Accepted, Pending> result;
     std::optional<std::uint32_t> credential; // index; known once its key was proved
     Address source;                          // of the record; after a pending use the address that it is for
+    std::optional<Facts> facts;              // once the request was read
 
     const Refused* refused() const { return std::get_if<Refused>(&result); }
     const Accepted* accepted() const { return std::get_if<Accepted>(&result); }

@@ -29,7 +29,9 @@ std::string shown(const authz::Name& name) { return printable(name.view()); }
 
 HookCalls::HookCalls(std::optional<privsep::Child> process, const config::Config& config)
     : process_(std::move(process)), pid_(process_ ? process_->pid : -1), was_started_(process_.has_value()),
-      account_(config.hooks.account), config_(&config) {}
+      account_(config.hooks.account) {
+    reconfigure(config);
+}
 
 Result<privsep::Child> HookCalls::start(const std::string& executable) {
     return privsep::spawn_child(executable, "xknock-hooks");
@@ -56,6 +58,13 @@ bool HookCalls::can_run(const config::Hooks& hooks) const {
     return !hooks.any() || (was_started_ && hooks.account.uid == account_.uid && hooks.account.gid == account_.gid);
 }
 
+void HookCalls::reconfigure(const config::Config& config) {
+    time_limit_ = config.hooks.time_limit;
+    services_.clear();
+    for (std::size_t i = 0; i < config.policy.services.size(); ++i)
+        services_.emplace(config.policy.services[i].name.view(), config.hooks.services[i]);
+}
+
 void HookCalls::on_event(const authz::Event& event) {
     if (event.kind == authz::EventKind::grant_begun)
         call(event, Event::open);
@@ -64,20 +73,18 @@ void HookCalls::on_event(const authz::Event& event) {
 }
 
 void HookCalls::call(const authz::Event& grant, Event event) {
-    const auto& services = config_->policy.services;
-    const auto service =
-        std::ranges::find_if(services, [&](const authz::Service& s) { return s.name.view() == grant.service; });
-    if (service == services.end() || !was_started_)
+    const auto lists = services_.find(grant.service);
+    if (lists == services_.end() || !was_started_)
         return;
-    const config::ServiceHooks& lists = config_->hooks.services[static_cast<std::size_t>(service - services.begin())];
-    const std::vector<std::string>& arguments = event == Event::open ? lists.on_open : lists.on_close;
+    const std::vector<std::string>& arguments = event == Event::open ? lists->second.on_open : lists->second.on_close;
     if (arguments.empty())
         return;
     Run run;
     run.event = event;
-    run.lifetime = static_cast<std::uint32_t>(grant.lifetime.count());
-    run.time_limit = static_cast<std::uint32_t>(config_->hooks.time_limit.count());
-    run.subject = {authz::Name(grant.user), authz::Name(grant.device), authz::Name(grant.service), *grant.address};
+    run.lifetime = event == Event::open ? static_cast<std::uint32_t>(grant.lifetime.count()) : 0;
+    run.time_limit = static_cast<std::uint32_t>(time_limit_.count());
+    run.subject = {authz::Name(grant.user), authz::Name(grant.device), authz::Name(grant.service),
+                   grant.address.value_or(Address{})};
     run.arguments = static_cast<std::uint32_t>(arguments.size());
     char* at = run.text;
     for (const std::string& argument : arguments) // they fit: the configuration's limits are the message's

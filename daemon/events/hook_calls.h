@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// HookCalls: asks xknock-hooks to run what the configuration says of a grant, and tells the operator how it went.
-// Nothing here waits: what xknock-hooks does not take at once is dropped and counted, and when it is gone, so are the
-// hooks, and the daemon goes on.
+// HookCalls: asks xknock-hooks to run what the configuration says of a grant that begins or ends, and tells the
+// operator how it went. An event is of one credential at one service from one address (GrantEvents). Nothing here
+// waits: what xknock-hooks does not take at once is dropped and counted, and when it is gone, so are the hooks, and the
+// daemon goes on.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -11,7 +12,9 @@
 #include "daemon/hooks/messages.h"
 #include "daemon/privsep/spawn.h"
 
+#include <map>
 #include <optional>
+#include <string>
 
 namespace xk {
 
@@ -30,7 +33,8 @@ class HookCalls : public authz::EventSink {
 
     // Whether a reload may bring these: none, or those of the user that xknock-hooks was started for.
     bool can_run(const config::Hooks& hooks) const;
-    void reconfigure(const config::Config& config) { config_ = &config; }
+    // Grants that end from now on have the hooks of this configuration, of which a copy is kept.
+    void reconfigure(const config::Config& config);
 
     // Of grants that began or ended; other events have no hook.
     void on_event(const authz::Event& event) override;
@@ -55,8 +59,9 @@ class HookCalls : public authz::EventSink {
     std::optional<privsep::Child> process_;
     pid_t pid_;
     bool was_started_;
-    config::Account account_; // as it was started
-    const config::Config* config_;
+    config::Account account_;                                           // as it was started
+    std::map<std::string, config::ServiceHooks, std::less<>> services_; // by the service's name
+    std::chrono::seconds time_limit_{0};
     Counts counts_;
     authz::LogBudget log_{60, std::chrono::seconds(0)};
 };

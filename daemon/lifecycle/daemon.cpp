@@ -144,6 +144,7 @@ void Daemon::on_tick() {
     (void)!::read(ticks_.get(), &count, sizeof count);
     if (!run_tick(*this, Now::read()))
         return loop_->stop();
+    log_sink_.on_tick(BootClock::now());
     // systemd's watchdog is fed only while the worker answers.
     if (monitor_.tick())
         notify("WATCHDOG=1");

@@ -11,7 +11,11 @@
 #include "daemon/bans/bans.h"
 #include "daemon/config/config.h"
 #include "daemon/control/server.h"
+#include "daemon/events/counters.h"
+#include "daemon/events/events.h"
 #include "daemon/events/hook_calls.h"
+#include "daemon/events/log_sink.h"
+#include "daemon/events/recent.h"
 #include "daemon/grants/grant_events.h"
 #include "daemon/grants/grants.h"
 #include "daemon/grants/lifetimes.h"
@@ -19,7 +23,6 @@
 #include "daemon/grants/syn_drop.h"
 #include "daemon/lifecycle/copy_writer.h"
 #include "daemon/lifecycle/credential_status.h"
-#include "daemon/lifecycle/event_fanout.h"
 #include "daemon/lifecycle/filter_slot.h"
 #include "daemon/lifecycle/generation.h"
 #include "daemon/lifecycle/interfaces_control.h"
@@ -95,8 +98,6 @@ class Daemon : private MonitorOwner, private Upkeep, private TeardownPort {
     // Until SIGTERM or SIGINT, or an error.
     Result<void> run();
 
-    // Sinks of events are added here, before begin().
-    EventFanOut& events() { return events_; }
     const config::Config& config() const { return *current_; }
 
   private:
@@ -165,7 +166,10 @@ class Daemon : private MonitorOwner, private Upkeep, private TeardownPort {
     const std::set<Address>& own_addresses() const { return tables_.addresses(); }
 
     Parts parts_;
-    EventFanOut events_;
+    events::LogSink log_sink_;
+    events::EventCounters event_counters_;
+    events::RecentEvents recent_events_;
+    events::Events events_;
     CurrentConfig current_;
     HookCalls hook_calls_;
     FilterSlot filter_slot_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/panic_control.h"
 
-#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/lifecycle/own_event.h"
 #include "daemon/log.h"
 
 namespace xk {

@@ -2,7 +2,7 @@
 #include "daemon/lifecycle/reload.h"
 
 #include "daemon/lifecycle/disabled.h"
-#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/lifecycle/own_event.h"
 #include "daemon/lifecycle/steps.h"
 #include "daemon/log.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/repair.h"
 
-#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/lifecycle/own_event.h"
 #include "daemon/log.h"
 #include "daemon/nft/pinhole_sets.h"
 

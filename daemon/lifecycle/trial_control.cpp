@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/trial_control.h"
 
-#include "daemon/lifecycle/event_fanout.h"
+#include "daemon/lifecycle/own_event.h"
 #include "daemon/lifecycle/last_good.h"
 #include "daemon/log.h"
 #include "protocol/base/duration.h"

@@ -24,6 +24,7 @@ class StatusPorts : public verbs::ConfigSource,
                     public verbs::CredentialStates,
                     public verbs::StatusSource,
                     public verbs::CounterSource,
+                    public verbs::EventSource,
                     public verbs::Unlocker {
   public:
     struct Facts { // that stay what they are
@@ -43,6 +44,8 @@ class StatusPorts : public verbs::ConfigSource,
         const Grants& grants;
         const Bans& bans;
         const HookCalls& hooks;
+        const events::EventCounters& event_counters;
+        const events::RecentEvents& recent_events;
         const Trial& trial;
         const Panic& panic;
         Facts facts;
@@ -54,6 +57,8 @@ class StatusPorts : public verbs::ConfigSource,
     verbs::DaemonStatus read_status(const Now& now) override;
     Result<Counters> read_filter_counters() override;
     authz::StateHeader read_judgement_counters() const override { return w_.state.image().header; }
+    const events::EventCounters& event_counters() const override { return w_.event_counters; }
+    const events::RecentEvents& recent_events() const override { return w_.recent_events; }
     Result<void> unlock_credential(std::size_t credential) override;
 
   private:

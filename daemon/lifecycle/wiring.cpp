@@ -77,6 +77,8 @@ Daemon::Daemon(Parts parts)
                                                                  .grants = grants_,
                                                                  .bans = bans_,
                                                                  .hooks = hook_calls_,
+                                                                 .event_counters = event_counters_,
+                                                                 .recent_events = recent_events_,
                                                                  .trial = parts_.trial,
                                                                  .panic = parts_.panic,
                                                                  .facts = {.started = started_,
@@ -93,7 +95,11 @@ Daemon::Daemon(Parts parts)
       verbs_(std::make_unique<verbs::Verbs>(verbs::all_verbs(*verb_ports_), events_)) {
     filter_slot_.set_writers({.bans = [this](xdp::Filter& filter) { bans_.bind_filter(xdp::ban_filter_of(filter)); },
                               .others = [this](xdp::Filter& filter) { bind_filter(filter); }});
-    events_.add(hook_calls_);
+    log_sink_.set_dry_run(parts_.dry_run);
+    events_.add("log", log_sink_);
+    events_.add("counters", event_counters_);
+    events_.add("recent", recent_events_);
+    events_.add("hooks", hook_calls_);
     grant_events_.add_listener(syn_drop_);
     grant_events_.add_listener(owners_);
     grant_events_.add_listener(lifetimes_);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/monitor/monitor.h"
 
+#include "daemon/events/from_worker.h"
 #include "daemon/log.h"
 
 #include <poll.h>
@@ -25,6 +26,8 @@ constexpr Handler<Monitor> Monitor::kHandlers[] = {
     {Type::tags, &Monitor::handle_tags},
     {Type::request_grant, &Monitor::handle_request},
     {Type::notice, &Monitor::handle_notice},
+    {Type::outcome, &Monitor::handle_outcome},
+    {Type::suppressed, &Monitor::handle_suppressed},
 };
 
 Monitor::Monitor(Child worker, World world, Settings settings)
@@ -177,42 +180,46 @@ Result<void> Monitor::handle_tags(Received& received) {
     return worker_error("said something that makes no sense: tags of no publication");
 }
 
-void Monitor::report(authz::EventKind kind, const authz::Credential* whom) {
-    authz::Event event;
-    event.kind = kind;
-    event.at = Now::read();
-    if (whom != nullptr) {
-        event.user = whom->user.view();
-        event.device = whom->device.view();
-    }
-    world_.events.on_event(event);
-}
-
 Result<void> Monitor::handle_notice(Received& received) {
     const auto message = *as<Notice>(received);
     const auto kind = checked(message);
     if (!kind)
         return worker_error("said something that makes no sense: a notice of no kind");
+    const auto index = config_->policy.find_credential(message.credential); // a reload may have removed it
+    const authz::Credential* const whom = index ? &config_->policy.credentials[*index] : nullptr;
     switch (*kind) {
     case NoticeKind::clock_wrong:
         clock_is_wrong_ = true;
         spdlog::error("the wall clock is wrong: it is behind knocks that were accepted, or behind this release; no "
                       "knock is let in until it is right, or until \"knockctl clock accept\"");
-        report(authz::EventKind::clock_wrong);
         break;
     case NoticeKind::clock_right:
         clock_is_wrong_ = false;
         spdlog::info("the wall clock is right again");
-        report(authz::EventKind::clock_right);
         break;
     case NoticeKind::locked_for_good:
-        if (const auto index = config_->policy.find_credential(message.credential)) { // a reload may have removed it
-            const authz::Credential& whom = config_->policy.credentials[*index];
-            spdlog::error("{} had too many wrong codes and is locked until \"knockctl unlock\"", whom.label());
-            report(authz::EventKind::locked, &whom);
-        }
+        if (whom == nullptr)
+            return {};
+        spdlog::error("{} had too many wrong codes and is locked until \"knockctl unlock\"", whom->label());
         break;
     }
+    world_.events.on_event(events::event_of(*kind, whom, Now::read()));
+    return {};
+}
+
+Result<void> Monitor::handle_outcome(Received& received) {
+    return emit(events::events_of(*as<Outcome>(received), config_->policy, Now::read()));
+}
+
+Result<void> Monitor::handle_suppressed(Received& received) {
+    return emit(events::events_of(*as<Suppressed>(received), Now::read()));
+}
+
+Result<void> Monitor::emit(const std::optional<std::vector<authz::Event>>& events) {
+    if (!events)
+        return worker_error("said something that makes no sense: an outcome of no knock");
+    for (const authz::Event& event : *events)
+        world_.events.on_event(event);
     return {};
 }
 

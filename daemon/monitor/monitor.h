@@ -111,11 +111,13 @@ class Monitor {
     Result<void> handle_tags(privsep::Received& received);
     Result<void> handle_request(privsep::Received& received);
     Result<void> handle_notice(privsep::Received& received);
-    static const privsep::Handler<Monitor> kHandlers[6];
+    Result<void> handle_outcome(privsep::Received& received);
+    Result<void> handle_suppressed(privsep::Received& received);
+    static const privsep::Handler<Monitor> kHandlers[8];
 
     void log_reply(const privsep::RequestGrant& message, const privsep::Asked& asked, const GrantReply& reply,
                    const std::string& who, const Now& now);
-    void report(authz::EventKind kind, const authz::Credential* whom = nullptr);
+    Result<void> emit(const std::optional<std::vector<authz::Event>>& events);
 
     privsep::Child worker_;
     World world_;

@@ -63,7 +63,11 @@ Result<void> Channel::send(ByteView bytes, std::span<const int> fds) const {
 }
 
 Result<bool> Channel::try_send(ByteView bytes) const {
-    if (::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+    iovec part{const_cast<std::uint8_t*>(bytes.data()), bytes.size()};
+    msghdr message{}; // not send(2): the worker's sandbox has sendmsg(2) alone
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (::sendmsg(fd_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
         return true;
     if (errno == EAGAIN || errno == EINTR || errno == ENOBUFS || errno == ENOMEM)
         return false;

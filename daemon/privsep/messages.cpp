@@ -7,6 +7,8 @@ namespace xk::privsep {
 static_assert(std::has_unique_object_representations_v<RequestGrant>);
 static_assert(std::has_unique_object_representations_v<Notice>);
 static_assert(std::has_unique_object_representations_v<SecretsRead>);
+static_assert(std::has_unique_object_representations_v<Outcome>);
+static_assert(std::has_unique_object_representations_v<Suppressed>);
 
 namespace {
 

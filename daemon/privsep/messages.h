@@ -17,6 +17,8 @@
 //   Unlock, AcceptClock, Panic             Notice        something that the operator must know
 //   RaiseHorizon                           HorizonRaised the horizon counts for every knock from now on
 //   Ping                                   Pong
+//                                          Outcome    what became of one knock: for those who want to know, and under
+//                                                     a budget; what it does not tell is counted in Suppressed
 #pragma once
 
 #include "daemon/authz/firewall.h"
@@ -50,6 +52,8 @@ enum class Type : std::uint32_t {
     notice,
     pong,
     horizon_raised,
+    outcome,
+    suppressed,
 };
 
 // Descriptors, in this order: the ring's map; the state file; with `has_copy` the copy of the state; with
@@ -241,6 +245,38 @@ struct Notice {
     Type type = kType;
     std::uint32_t kind = 0; // NoticeKind
     wire::CredentialId credential{};
+};
+
+// What became of one knock. Sent beside judgement, never instead of something else: it may be left out.
+enum class OutcomeKind : std::uint32_t { accepted = 1, refused };
+struct Outcome {
+    static constexpr Type kType = Type::outcome;
+    Type type = kType;
+    std::uint32_t kind = 0;
+    wire::CredentialId credential{}; // with `known` only
+    Bytes<16> source{};
+    Bytes<16> address{};          // to open for; with `was_read` only, as all from here to `totp_step`
+    std::int64_t clock_ahead = 0; // seconds: the client's clock before this host's; with `has_clock` only
+    std::int64_t totp_step = 0;   // -1: none
+    std::int64_t locked_for = 0;  // seconds; -1: until somebody unlocks it
+    std::uint32_t service = 0;
+    std::uint32_t reject = 0; // authz::Reject; 0 where it was accepted
+    std::uint16_t port = 0;
+    std::uint8_t protocol = 0;
+    std::uint8_t action = 0; // Action
+    std::uint8_t known = 0;  // 1: the credential is known, because the MAC was right
+    std::uint8_t was_read = 0;
+    std::uint8_t retry = 0; // 1: the same request again; nothing was done
+    std::uint8_t has_clock = 0;
+};
+
+// How many of them were left out since the last of these.
+struct Suppressed {
+    static constexpr Type kType = Type::suppressed;
+    Type type = kType;
+    std::uint32_t pad = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t accepted = 0;
 };
 
 struct Pong {

@@ -54,6 +54,8 @@ Budget* Conversation::budget_of(Allowance allowance) {
         return &requests_;
     case Allowance::notices:
         return &notices_;
+    case Allowance::outcomes:
+        return &outcomes_;
     case Allowance::others:
         return &others_;
     }

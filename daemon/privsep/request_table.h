@@ -29,9 +29,11 @@ inline constexpr std::uint8_t kServing =
     static_cast<std::uint8_t>(Phase::hand_over) | static_cast<std::uint8_t>(Phase::judging);
 
 // How many messages of the worker's xknockd takes: what an honest worker never gets to. It asks once for a knock, which
-// takes more than ten microseconds to judge; a notice is a credential that was locked for good, or the clock; and all
-// else is tags, of which it sends all (1,000 messages at most) for a new configuration or when the clock was set.
-enum class Allowance : std::uint8_t { none, requests, notices, others };
+// takes more than ten microseconds to judge; a notice is a credential that was locked for good, or the clock; of
+// outcomes it sends no more than 24 before it sees that we read, and 50 in a second (daemon/worker/outcome_reports.h);
+// and all else is tags, of which it sends all (1,000 messages at most) for a new configuration or when the clock was
+// set.
+enum class Allowance : std::uint8_t { none, requests, notices, outcomes, others };
 
 struct Rule {
     Type type;
@@ -94,6 +96,8 @@ inline constexpr std::array kRequestTable = {
     table::to_xknockd<Tags>("tags", table::kJudging, Allowance::others),
     table::to_xknockd<RequestGrant>("request", table::kJudging, Allowance::requests),
     table::to_xknockd<Notice>("notice", table::kJudging, Allowance::notices),
+    table::to_xknockd<Outcome>("outcome", table::kJudging, Allowance::outcomes),
+    table::to_xknockd<Suppressed>("suppressed outcomes", table::kJudging, Allowance::outcomes),
 };
 
 constexpr const Rule* rule_of(Type type) {
@@ -130,6 +134,7 @@ class Conversation {
     std::map<Type, std::uint64_t> owed_; // answers, by their type
     Budget requests_{200'000, 100'000};
     Budget notices_{authz::kMaxCredentials, 1};
+    Budget outcomes_{1'000, 200};
     Budget others_{16'000, 1'000};
 };
 

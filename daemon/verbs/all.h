@@ -6,6 +6,7 @@
 #include "daemon/verbs/bans.h"
 #include "daemon/verbs/clock.h"
 #include "daemon/verbs/close.h"
+#include "daemon/verbs/events.h"
 #include "daemon/verbs/grants.h"
 #include "daemon/verbs/open.h"
 #include "daemon/verbs/panic.h"
@@ -24,10 +25,10 @@ namespace xk::verbs {
 template <typename Ports>
 Table all_verbs(Ports& ports) {
     Table all;
-    for (Table group :
-         {status_verbs(ports, ports, ports), grant_verbs(ports, ports), user_verbs(ports, ports, ports),
-          stats_verbs(ports), ban_verbs(ports, ports), open_verbs(ports, ports), close_verbs(ports, ports),
-          panic_verbs(ports), reload_verbs(ports, ports), trial_verbs(ports), clock_verbs(ports, ports)})
+    for (Table group : {status_verbs(ports, ports, ports), grant_verbs(ports, ports), user_verbs(ports, ports, ports),
+                        stats_verbs(ports), event_verbs(ports), ban_verbs(ports, ports), open_verbs(ports, ports),
+                        close_verbs(ports, ports), panic_verbs(ports), reload_verbs(ports, ports), trial_verbs(ports),
+                        clock_verbs(ports, ports)})
         std::ranges::move(group, std::back_inserter(all));
     return all;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/verbs/stats.h"
 
+#include "daemon/events/counters.h"
 #include "daemon/verbs/reply.h"
 #include "protocol/request.h"
 
@@ -23,7 +24,11 @@ Result<control::Answer> run_stats(CounterSource& counters) {
         refused[std::string(name_of(static_cast<authz::Reject>(i)))] = header.rejects[i];
     for (int i = 1; i <= kActions; ++i)
         accepted[std::string(name_of(static_cast<Action>(i)))] = header.accepted[static_cast<std::size_t>(i)];
-    return answer_json({{"filter", filter}, {"refused", refused}, {"accepted", accepted}, {"retries", header.retries}});
+    return answer_json({{"filter", filter},
+                        {"refused", refused},
+                        {"accepted", accepted},
+                        {"retries", header.retries},
+                        {"events", counters.event_counters().json()}});
 }
 
 } // namespace

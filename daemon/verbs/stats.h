@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The verb "stats": the counters of the filter and of judgement.
+// The verb "stats": the counters of the filter, of judgement and of events.
 #pragma once
 
 #include "daemon/authz/state.h"
@@ -9,6 +9,10 @@
 #include <cstdint>
 #include <utility>
 #include <vector>
+
+namespace xk::events {
+class EventCounters;
+}
 
 namespace xk::verbs {
 
@@ -19,6 +23,7 @@ class CounterSource {
     using Counters = std::vector<std::pair<std::string_view, std::uint64_t>>;
     virtual Result<Counters> read_filter_counters() = 0;
     virtual authz::StateHeader read_judgement_counters() const = 0;
+    virtual const events::EventCounters& event_counters() const = 0;
 };
 
 Table stats_verbs(CounterSource& counters);

@@ -42,6 +42,7 @@ class Worker::GrantRequests : public authz::Firewall {
             if (const auto answer = as<ReplyGrant>(**received)) {
                 if (auto fine = worker_.admit(**received); !fine)
                     give_up(fine.error());
+                worker_.reports_.on_sign_of_reading();
                 if (answer->sequence != ask.sequence)
                     give_up(Error{"a reply from xknockd is of another request", {}, Exit::bug});
                 return answer->answer;
@@ -74,6 +75,8 @@ void Worker::end_overdue() {
 
 void Worker::conclude(const authz::Outcome& outcome, const GrantRequests& pinholes, const Now& now) {
     log_outcome(outcome, now);
+    const auto& credentials = judge_->policy().credentials;
+    reports_.report(outcome, outcome.credential ? &credentials[*outcome.credential] : nullptr, now.boot);
     if (const authz::Accepted* accepted = outcome.accepted(); accepted != nullptr && accepted->waiting)
         undone_[pinholes.sequence()] = *accepted->waiting;
     const authz::Refused* refused = outcome.refused();

@@ -304,6 +304,8 @@ Result<void> Worker::handle_ping(Received& received) {
     if (judge_)
         end_overdue();
     tell_the_rest();
+    reports_.on_sign_of_reading();
+    reports_.report_suppressed(BootClock::now());
     return say(pong);
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/privsep/channel.h"
 #include "daemon/privsep/messages.h"
 #include "daemon/privsep/request_table.h"
+#include "daemon/worker/outcome_reports.h"
 #include "daemon/xdp/ring.h"
 #include "protocol/base/result.h"
 
@@ -119,6 +120,10 @@ class Worker {
     WallTime earliest_{};
     std::chrono::seconds first_skew_ = wire::kDefaultSkew; // while no configuration counts
     authz::LogBudget log_budget_;
+    OutcomeReports reports_{[this](ByteView message) {
+        const auto sent = channel_.try_send(message);
+        return sent && *sent;
+    }};
     std::uint32_t sequence_ = 0;
     // Accepted requests that xknockd has not committed yet: their place in State::asked(), by their sequence.
     std::map<std::uint32_t, std::uint32_t> undone_;

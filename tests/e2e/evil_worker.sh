@@ -54,7 +54,7 @@ ctl close anna >/dev/null
 stop
 
 for attack in many-tags tag-of-nobody short unknown descriptors verb bool protocol notice pong notices messages \
-	late-ready report horizon xknockds-own changed scope other-generation; do
+	late-ready report horizon xknockds-own changed scope other-generation outcomes suppressed outcome nothing-suppressed; do
 	export XK_EVIL=$attack
 	start
 	code=0
@@ -68,7 +68,7 @@ for attack in many-tags tag-of-nobody short unknown descriptors verb bool protoc
 	report | horizon | pong) contains "it was not asked" "$(tail -n 2 "$D/log")" "that nobody asked for" ;;
 	xknockds-own) contains "it is the direction" "$(tail -n 2 "$D/log")" "in the wrong direction" ;;
 	esac
-	case $attack in notices | messages) contains "it is the budget" "$(tail -n 2 "$D/log")" "says more than it can" ;; esac
+	case $attack in notices | messages | outcomes | suppressed) contains "it is the budget" "$(tail -n 2 "$D/log")" "says more than it can" ;; esac
 done
 for attack in begin all-read early-tags early-request early-notice; do
 	export XK_EVIL=$attack

@@ -3,6 +3,7 @@
 // A worker that was taken over: any bytes as its messages, and any request for pinholes. A message counts only with
 // its own type and size, and a pinhole opens only for somebody who is entitled to it, at an address that a
 // pinhole can be opened for, within all limits.
+#include "daemon/events/from_worker.h"
 #include "daemon/privsep/request_table.h"
 #include "fixtures.h"
 
@@ -35,7 +36,7 @@ void check_message(ByteView bytes) {
     using namespace privsep;
     check_as_each<Setup, NewPolicy, Secrets, Activate, privsep::Ban, Unban, ReplyGrant, Unlock, AcceptClock, Ping,
                   Ready, SecretsRead, Tags, RequestGrant, Notice, Pong, GrantCommitted, privsep::Panic, RaiseHorizon,
-                  HorizonRaised>(bytes);
+                  HorizonRaised, privsep::Outcome, Suppressed>(bytes);
 }
 
 template <typename M>
@@ -89,6 +90,27 @@ void check_meaning(Input& in) {
     if (const auto scope = checked(*tags))
         FUZZ_CHECK(tags->count <= kTagsInMessage && tags->first <= 1 && tags->last <= 1 &&
                    static_cast<std::uint32_t>(*scope) <= 2);
+}
+
+// Whatever the numbers of an outcome are, its events have names of the configuration alone.
+void check_events(Input& in) {
+    using namespace privsep;
+    static const Policy policy = make_policy();
+    auto outcome = message_from<privsep::Outcome>(in);
+    const auto few = in.number();
+    for (std::uint8_t* const flag : {&outcome.known, &outcome.was_read, &outcome.retry, &outcome.has_clock})
+        *flag = few & 1 ? *flag & 1 : *flag;
+    outcome.kind = few & 2 ? 1 + outcome.kind % 2 : outcome.kind;
+    outcome.reject = few & 4 ? outcome.reject % kRejects : outcome.reject;
+    const auto events = events::events_of(outcome, policy, kStart);
+    for (const Event& event : events ? *events : std::vector<Event>{}) {
+        FUZZ_CHECK(name_of(event.kind) != "?" && (!event.reject || name_of(*event.reject) != "?"));
+        FUZZ_CHECK(event.user.size() <= kMaxName && event.service.size() <= kMaxName && event.detail.empty());
+        FUZZ_CHECK(!event.action || name_of(*event.action) != "?");
+        FUZZ_CHECK(event.lifetime.count() >= 0);
+    }
+    const auto suppressed = events::events_of(message_from<Suppressed>(in), kStart);
+    FUZZ_CHECK(!suppressed || (!suppressed->empty() && suppressed->front().count != 0));
 }
 
 // A request with each field either likely or as the input has it.
@@ -156,6 +178,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_admission({data, size});
     Input numbers(data, size);
     check_meaning(numbers);
+    check_events(numbers);
     Input in(data, size);
     check_requests(in);
     return 0;

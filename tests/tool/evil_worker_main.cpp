@@ -182,6 +182,21 @@ class Evil {
             generation_ += 7;
             return publish(0, 0);
         }
+        if (how == "outcomes") {
+            Outcome outcome;
+            outcome.kind = static_cast<std::uint32_t>(OutcomeKind::refused);
+            outcome.totp_step = -1;
+            return flood(outcome);
+        }
+        if (how == "suppressed") {
+            Suppressed suppressed;
+            suppressed.refused = 1;
+            return flood(suppressed);
+        }
+        if (how == "outcome") // of no kind
+            return void(send(channel_, Outcome{}));
+        if (how == "nothing-suppressed")
+            return void(send(channel_, Suppressed{}));
         if (how == "pong")
             return pong(1000);
         if (how == "notice")

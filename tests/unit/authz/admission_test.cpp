@@ -78,6 +78,12 @@ TEST_CASE("a knock whose use is granted later opens then, once") {
     REQUIRE(ended.has_value());
     CHECK(is_accepted(*ended));
     CHECK(ended->credential == kTotp);
+    REQUIRE(ended->facts);
+    CHECK(ended->facts->action == Action::open);
+    CHECK(ended->facts->address == address("192.0.2.7"));
+    CHECK(ended->facts->service == service_id("ssh"));
+    CHECK(ended->facts->totp_step == totp_step(r.clock));
+    CHECK_FALSE(ended->facts->clock_ahead); // it is not remembered
     REQUIRE(setup.firewall.opened.size() == 1);
     CHECK(setup.firewall.opened[0].address == address("192.0.2.7"));
     CHECK(setup.firewall.opened[0].service == service_id("ssh"));

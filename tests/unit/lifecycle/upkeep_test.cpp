@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "daemon/lifecycle/event_fanout.h"
 #include "daemon/lifecycle/sleep_watch.h"
 #include "daemon/lifecycle/state_copy.h"
 #include "daemon/lifecycle/take_over.h"
@@ -177,19 +176,4 @@ TEST_CASE("knocks of before are refused where this machine may be another one") 
     world.fails = {world.tried + 1};
     CHECK_FALSE(take_over.on_generation(kNow).has_value()); // the daemon ends with it
     CHECK(events.all.size() == 3);
-}
-
-TEST_CASE("an event goes to every sink") {
-    EventFanOut out;
-    out.on_event(event_of(authz::EventKind::reloaded, kNow)); // nobody hears it
-    Events one, other;
-    out.add(one);
-    out.add(other);
-    out.on_event(event_of(authz::EventKind::repaired, kNow, "nft", 3));
-    for (const Events* events : {&one, &other}) {
-        REQUIRE(events->all.size() == 1);
-        CHECK(events->all[0].kind == authz::EventKind::repaired);
-        CHECK(events->all[0].detail == "nft");
-        CHECK(events->all[0].count == 3);
-    }
 }

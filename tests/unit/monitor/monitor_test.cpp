@@ -42,6 +42,17 @@ std::string log_of(const std::function<void()>& act) {
     return text;
 }
 
+privsep::Outcome refusal_of(std::uint32_t device, const Address& source) {
+    privsep::Outcome outcome;
+    outcome.kind = static_cast<std::uint32_t>(OutcomeKind::refused);
+    outcome.known = 1;
+    outcome.credential = Devices::id_of(device);
+    outcome.source = source.bytes;
+    outcome.reject = static_cast<std::uint32_t>(authz::Reject::stale);
+    outcome.totp_step = -1;
+    return outcome;
+}
+
 struct Judging {
     Devices devices;
     Peer peer;
@@ -55,6 +66,7 @@ TEST_CASE("before a configuration counts the worker may send answers only") {
         {"tags in the wrong phase", [](Peer& p) { p.publish(TagScope::all, {}, 1, 0); }},
         {"request in the wrong phase", [](Peer& p) { p.say(request_for(0, 1)); }},
         {"notice in the wrong phase", [](Peer& p) { p.say(notice_of(NoticeKind::clock_wrong)); }},
+        {"outcome in the wrong phase", [](Peer& p) { p.say(refusal_of(0, Address::v4(192, 0, 2, 9))); }},
         {"readiness in the wrong phase", [](Peer& p) { p.say(Ready{}); }},
         {"report that nobody asked for", [](Peer& p) { p.say(SecretsRead{}); }},
         {"horizon that nobody asked for", [](Peer& p) { p.say(HorizonRaised{}); }},
@@ -101,6 +113,8 @@ TEST_CASE(
         {"pong that nobody asked for", [](Peer& p) { p.say(Pong{}); }},
         {"policy in the wrong direction", [](Peer& p) { p.say(NewPolicy{}); }},
         {"a notice of no kind", [](Peer& p) { p.say(Notice{}); }},
+        {"an outcome of no knock", [](Peer& p) { p.say(privsep::Outcome{}); }},
+        {"an outcome of no knock", [](Peer& p) { p.say(Suppressed{}); }},
         {"a pong of another ping",
          [](Peer& p) {
              p.monitor->tick();
@@ -132,6 +146,7 @@ TEST_CASE(
 TEST_CASE("a worker that sends too many messages is given up") {
     const std::pair<const char*, std::function<void(Peer&)>> floods[] = {
         {"notice too often", [](Peer& p) { p.say(notice_of(NoticeKind::locked_for_good, 77)); }}, // of nobody: no line
+        {"outcome too often", [](Peer& p) { p.say(refusal_of(0, Address::v4(192, 0, 2, 9))); }},
         {"tags too often", [](Peer& p) { p.publish(TagScope::more, {}, 1, 1); }},
     };
     for (const auto& [why, message] : floods) {
@@ -142,7 +157,7 @@ TEST_CASE("a worker that sends too many messages is given up") {
             message(j.peer);
             ++said;
         }
-        CHECK(said >= authz::kMaxCredentials);
+        CHECK(said >= (why == std::string_view("outcome too often") ? 1'000 : authz::kMaxCredentials));
         CHECK(said < 200'000);
         CHECK(j.peer.end() == std::string("xknock-worker says more than it can have to say: ") + why);
     }
@@ -345,6 +360,28 @@ TEST_CASE("a filter that takes no tags is an error, and no publication") {
     j.peer.publish(TagScope::all, {0}, 1, 1);
     CHECK_FALSE(j.peer.goes_on());
     CHECK(j.peer.end() == "no memory");
+}
+
+TEST_CASE("an outcome becomes an event with the names of the configuration that counts") {
+    Judging j;
+    j.peer.say(refusal_of(2, Address::v4(192, 0, 2, 9)));
+    j.peer.say(refusal_of(77, Address::v4(192, 0, 2, 9))); // who is gone
+    Suppressed suppressed;
+    suppressed.refused = 5;
+    suppressed.accepted = 3;
+    j.peer.say(suppressed);
+    CHECK(j.peer.goes_on());
+    const auto& events = j.peer.events.all;
+    REQUIRE(events.size() == 4);
+    CHECK(events[0].kind == authz::EventKind::knock_refused);
+    CHECK(events[0].who() == "anna/d2");
+    CHECK(events[0].source == Address::v4(192, 0, 2, 9));
+    CHECK(events[0].reject == authz::Reject::stale);
+    CHECK(events[1].who().empty());
+    CHECK(events[2].kind == authz::EventKind::refusals_suppressed);
+    CHECK(events[2].count == 5);
+    CHECK(events[3].kind == authz::EventKind::knocks_suppressed);
+    CHECK(events[3].count == 3);
 }
 
 TEST_CASE("notices become events, and the clock is known") {

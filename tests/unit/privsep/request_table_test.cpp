@@ -43,6 +43,8 @@ const Message kMessages[] = {
     {Type::tags, sizeof(Tags), Side::xknockd, "j", 0, 0, {}},
     {Type::request_grant, sizeof(RequestGrant), Side::xknockd, "j", 0, 0, {}},
     {Type::notice, sizeof(Notice), Side::xknockd, "j", 0, 0, {}},
+    {Type::outcome, sizeof(privsep::Outcome), Side::xknockd, "j", 0, 0, {}},
+    {Type::suppressed, sizeof(Suppressed), Side::xknockd, "j", 0, 0, {}},
     {Type::pong, sizeof(Pong), Side::xknockd, "hj", 0, 0, Type::ping},
     {Type::horizon_raised, sizeof(HorizonRaised), Side::xknockd, "hj", 0, 0, Type::raise_horizon},
 };
@@ -126,6 +128,13 @@ TEST_CASE("each kind of message has a budget, which refused messages spend and t
     CHECK(conversation.admit(received_of(Type::request_grant, sizeof(RequestGrant), 0), begin) == std::nullopt);
     CHECK(conversation.admit(notice, begin + 1s) == std::nullopt);
     CHECK(conversation.admit(notice, begin + 1s) == Fault::too_many);
+    unsigned outcomes = 0;
+    const auto outcome = received_of(Type::outcome, sizeof(privsep::Outcome), 0);
+    const auto suppressed = received_of(Type::suppressed, sizeof(Suppressed), 0);
+    while (outcomes < 100'000 && conversation.admit(outcomes % 2 == 0 ? outcome : suppressed, begin) == std::nullopt)
+        ++outcomes;
+    CHECK(outcomes == 1'000);
+    CHECK(conversation.admit(outcome, begin) == Fault::too_many);
     unsigned pongs = 0; // that nobody asked for
     while (pongs < 100'000 &&
            conversation.admit(received_of(Type::pong, sizeof(Pong), 0), begin + 1s) == Fault::unasked)

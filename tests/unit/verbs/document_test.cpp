@@ -80,7 +80,8 @@ std::string type_of(const json& value) {
 
 // Counters are objects of names; which ones they are another test asks.
 bool has_any_names(const std::string& path) {
-    return path == "stats filter" || path == "stats refused" || path == "stats accepted";
+    return path == "stats filter" || path == "stats refused" || path == "stats accepted" ||
+           path == "stats events.kinds" || path == "stats events.reasons" || path == "stats events.causes";
 }
 
 void collect(const json& value, const std::string& path, const Types& documented, Types& seen) {
@@ -114,6 +115,38 @@ Types documented_types() {
     return documented;
 }
 
+// With every field that an event can have.
+authz::Event full_event(const Now& now) {
+    return {.kind = authz::EventKind::grant_ended,
+            .at = now,
+            .user = "anna",
+            .device = "laptop",
+            .service = "ssh",
+            .source = address_of("192.0.2.2"),
+            .address = address_of("192.0.2.2"),
+            .prefix = prefix_of("192.0.2.0/24"),
+            .pinholes = "tcp/22",
+            .reject = authz::Reject::hours,
+            .cause = authz::EndCause::rights,
+            .lifetime = std::chrono::seconds(60),
+            .count = 1,
+            .detail = "detail",
+            .by = authz::Operator{1000, 4711, 1000},
+            .verb = "close",
+            .failure = "failure",
+            .more = "more",
+            .sessions = 1,
+            .bans = 1,
+            .for_good = true,
+            .all = true,
+            .others_remain = true,
+            .again = true,
+            .action = Action::open,
+            .retry = true,
+            .clock_ahead = std::chrono::seconds(1),
+            .totp_step = 1};
+}
+
 // A daemon that has something of everything, and one that has nothing of what may be missing.
 void fill(VerbFixture& f) {
     auto config = FakeDaemon::make_config();
@@ -130,6 +163,10 @@ void fill(VerbFixture& f) {
     f.daemon.book.set(network, {{"", network, f.in(10)}, {"sshd", prefix_of("2001:db8:7::1"), f.in(600)}});
     f.daemon.book.set(prefix_of("203.0.113.7"), {{"", prefix_of("203.0.113.7"), std::nullopt}});
     f.daemon.spared = {prefix_of("192.0.2.1")};
+    f.daemon.recent.on_event(full_event(f.now));
+    authz::Event of_root = full_event(f.now);
+    of_root.by->login_uid.reset(); // who did not log in
+    f.daemon.recent.on_event(of_root);
 }
 
 Types seen_types(const Types& documented) {
@@ -140,12 +177,15 @@ Types seen_types(const Types& documented) {
         collect(reply, request.at("verb"), documented, seen);
     };
     VerbFixture empty;
-    for (const char* verb : {"status", "grants", "users", "stats", "bans"})
+    authz::Event least;
+    least.kind = authz::EventKind::clock_wrong;
+    empty.daemon.recent.on_event(least);
+    for (const char* verb : {"status", "grants", "users", "stats", "bans", "events"})
         look(empty, {{"verb", verb}});
     VerbFixture f;
     fill(f);
     for (const char* verb :
-         {"status", "grants", "users", "bans", "panic", "reload", "confirm", "clock-accept", "takeover"})
+         {"status", "grants", "users", "bans", "events", "panic", "reload", "confirm", "clock-accept", "takeover"})
         look(f, {{"verb", verb}});
     look(f, {{"verb", "unban"}, {"prefix", "2001:db8:7::/64"}, {"reason", "none of them"}});
     look(f, {{"verb", "unban"}, {"prefix", "203.0.113.7"}, {"reason", "none of them"}});

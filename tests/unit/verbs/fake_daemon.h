@@ -4,6 +4,8 @@
 // fails where the test says so.
 #pragma once
 
+#include "daemon/events/counters.h"
+#include "daemon/events/recent.h"
 #include "daemon/verbs/all.h"
 
 #include <map>
@@ -17,6 +19,7 @@ class FakeDaemon final : public ConfigSource,
                          public CredentialStates,
                          public StatusSource,
                          public CounterSource,
+                         public EventSource,
                          public Unlocker,
                          public GrantSource,
                          public GrantOpener,
@@ -44,6 +47,8 @@ class FakeDaemon final : public ConfigSource,
     std::map<std::size_t, authz::CredentialState> states; // by index
     Counters counters;
     authz::StateHeader judgement{};
+    events::EventCounters events_counted;
+    events::RecentEvents recent;
     std::vector<GrantRow> grants; // in the order of their pinholes
     authz::BanBook book;
     std::set<Prefix> spared;
@@ -58,6 +63,8 @@ class FakeDaemon final : public ConfigSource,
     DaemonStatus read_status(const Now&) override { return status; }
     Result<Counters> read_filter_counters() override;
     authz::StateHeader read_judgement_counters() const override { return judgement; }
+    const events::EventCounters& event_counters() const override { return events_counted; }
+    const events::RecentEvents& recent_events() const override { return recent; }
     Result<void> unlock_credential(std::size_t credential) override;
     std::optional<GrantRow> find_next_grant(const std::optional<authz::Pinhole>& last, const Now& now) override;
     bool is_dry_run() const override { return dry_run; }

@@ -219,5 +219,7 @@ TEST_CASE("stats: every counter has its name") {
     CHECK(stats.at("refused").size() == authz::kRejects);
     CHECK(stats.at("refused").at("wrong-code") == 6);
     CHECK(stats.at("refused").at("panic") == 0);
-    CHECK(stats.size() == 4);
+    CHECK(stats.at("events").at("kinds").at("unbanned") == 0);
+    CHECK(stats.at("events").at("kinds").size() == authz::kEventKinds);
+    CHECK(stats.size() == 5);
 }

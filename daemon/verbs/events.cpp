@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+#include "daemon/verbs/events.h"
+
+#include "daemon/events/recent.h"
+#include "daemon/verbs/reply.h"
+
+namespace xk::verbs {
+
+Table event_verbs(const EventSource& source) {
+    return {{"events", control::Role::reader, {}, [&](const Request& request) -> Result<control::Answer> {
+                 const auto next = events::rows_of_recent(source.recent_events(), events::RecentEvents::kMostEvents);
+                 return answer_rows({"events", [next](const Now&) { return next(); }}, request.clock);
+             }}};
+}
+
+} // namespace xk::verbs

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//
+// The facts of an outcome: what the knock itself said, for whoever has to explain the outcome.
+#include "fixtures.h"
+
+using namespace xk;
+using namespace xk::test;
+using namespace std::chrono_literals;
+
+TEST_CASE("a knock that could be read says what it asked for, and how far its clock is off") {
+    Court court;
+    Request r = court.request(kPlain);
+    r.clock -= 12s;
+    const Outcome outcome = court.knock(kPlain, r);
+    CHECK(is_accepted(outcome));
+    REQUIRE(outcome.facts);
+    CHECK(outcome.facts->action == Action::open);
+    CHECK(outcome.facts->address == address("192.0.2.7"));
+    CHECK(outcome.facts->clock_ahead == -12s);
+    CHECK(outcome.facts->service == r.service);
+    CHECK(outcome.facts->endpoint == r.endpoint);
+    CHECK_FALSE(outcome.facts->totp_step);
+}
+
+TEST_CASE("a refused one likewise, however far its clock is off") {
+    Court court;
+    Request r = court.request(kPlain);
+    r.service = service_id("no such service");
+    r.endpoint = {};
+    Outcome outcome = court.knock(kPlain, r);
+    CHECK(is_refused(outcome, Reject::service));
+    CHECK(outcome.facts.value().service == r.service);
+    Record c = court.sealed(kPlain, court.request(kPlain));
+    c.bytes[0] ^= 1;
+    CHECK_FALSE(court.judged(c).facts); // it was nobody's, and nothing of it was read
+}
+
+TEST_CASE("a code that was used before says of which step it is") {
+    Court court;
+    CHECK(court.knock(kTotp).facts.value().totp_step == totp_step(court.now.wall));
+    const Outcome again = court.knock(kTotp);
+    CHECK(is_refused(again, Reject::code_used));
+    CHECK(again.facts.value().totp_step == totp_step(court.now.wall));
+    Request wrong = court.request(kTotp);
+    Court::set_code(wrong, "000000");
+    CHECK_FALSE(court.knock(kTotp, wrong).facts.value().totp_step);
+}
