@@ -30,10 +30,10 @@ enum class EventKind : std::uint8_t {
     unlocked,            // `detail` is whom the operator named
     grant_begun,         // for `lifetime`
     grant_prolonged,     // to `lifetime` from now on; `detail` says by what, where it was no knock
-    grant_ended,         // `cause` says how, with `rights` and `configuration` also `reject`; `all`: `count` of them
-    session_ended,       // `cause` says how, `detail` which; with `count` and no detail: so many more
-    banned,              // `prefix`, or `count` of them; `lifetime` zero: for ever; `detail` is the owner
-    unbanned,            // likewise; `all`: everything of one owner, or of all; `others_remain`
+    grant_ended,         // `cause` says how, with `rights` and `configuration` also `reject`
+    session_ended,       // `cause` says how, `more` in words; `detail` is which
+    banned,              // `prefix`; `lifetime` zero: for ever; `detail` is the owner
+    unbanned,            // likewise; `cause` says how
     reloaded,            // `detail` is what changed, `more` the file, `count` the number of credentials
     repaired,            // the ruleset: `detail` says who had changed it, `more` which table; `count` grants and `bans`
                          // stand again
@@ -41,13 +41,13 @@ enum class EventKind : std::uint8_t {
     detached,            // likewise; `more` says why
     clock_wrong,
     clock_right,
-    trial_begun, // for `lifetime`; without `by`: it goes on with this start
+    trial_begun, // for `lifetime`; `again`: it goes on with this start
     trial_confirmed,
-    trial_over,  // `cause` expired: nobody confirmed, and all is taken away, `detail` says with what effect
-    panic_begun, // `count` grants were closed, `sessions` ended; `detail` is the session that is spared
+    trial_over,  // nobody confirmed, and all is taken away; `detail` says with what effect
+    panic_begun, // `count` grants are closed; `detail` is the session that is spared
     panic_over,
     taken_over,        // the horizon was raised: knocks of before may have been accepted elsewhere; `detail` says why
-    operator_action,   // `verb`, for or of `detail`; `failure`
+    operator_action,   // `verb`, for or of `detail`; `failure`; and what the verb did
     knocks_suppressed, // `count` accepted knocks were not told one by one
     count_,
 };

@@ -147,7 +147,7 @@ Result<Bans::Banned> Bans::ban(const Request& request, const std::set<Address>& 
         at->second = authz::with_claim(std::move(at->second), claim);
         result.prefixes.push_back(*target);
     }
-    const auto before = apply(std::move(changes), now);
+    const auto before = apply(std::move(changes), now, authz::EndCause::by_operator);
     if (!before)
         return before.error();
     const auto reported = report_changes(*before);
@@ -194,11 +194,9 @@ Result<std::size_t> Bans::unban_all(Family family, const std::optional<std::stri
 void Bans::reconfigure(std::shared_ptr<const config::Config> config, const Now& now) {
     config_ = std::move(config);
     Changes changes;
-    std::vector<Prefix> lifted;
     for (const auto& [prefix, claims] : book_.all()) {
         if (!is_spared(prefix))
             continue;
-        lifted.push_back(prefix);
         changes[prefix] = {};
         // The addresses that were banned by this network are banned alone now, where the configuration permits that.
         for (const authz::BanClaim& claim : claims)
@@ -207,10 +205,8 @@ void Bans::reconfigure(std::shared_ptr<const config::Config> config, const Now& 
                 at->second = authz::with_claim(std::move(at->second), claim);
             }
     }
-    if (auto done = apply_and_report(std::move(changes), now); !done)
-        return log::error(done.error());
-    for (const Prefix& prefix : lifted)
-        spdlog::info("unbanned {}: gate.allow or gate.never_ban contains it now", prefix.text());
+    if (auto done = apply_and_report(std::move(changes), now, authz::EndCause::configuration); !done)
+        log::error(done.error());
 }
 
 } // namespace xk

@@ -61,7 +61,7 @@ void Bans::write_networks(nft::Transaction& transaction) const {
 
 // The book comes first, then the file: from there on the next daemon makes the changes if this one ends. A ban comes
 // into the filter before nftables and leaves it afterwards, so that the filter is never laxer.
-Result<Bans::Changes> Bans::apply(Changes changes, const Now& now) {
+Result<Bans::Changes> Bans::apply(Changes changes, const Now& now, authz::EndCause cause) {
     Changes before;
     std::string lines;
     for (auto& [prefix, claims] : changes) {
@@ -87,7 +87,7 @@ Result<Bans::Changes> Bans::apply(Changes changes, const Now& now) {
     }
     take_from_filter(before);
     for (const auto& [prefix, was] : before)
-        report_event(prefix, was, now);
+        report_event(prefix, was, cause, now);
     return before;
 }
 
@@ -98,8 +98,8 @@ Result<void> Bans::report_changes(const Changes& before) const {
     return {};
 }
 
-Result<void> Bans::apply_and_report(Changes changes, const Now& now) {
-    const auto before = apply(std::move(changes), now);
+Result<void> Bans::apply_and_report(Changes changes, const Now& now, authz::EndCause cause) {
+    const auto before = apply(std::move(changes), now, cause);
     return before ? report_changes(*before) : Result<void>(before.error());
 }
 
@@ -164,7 +164,8 @@ Result<void> Bans::report(const Prefix& prefix) const {
 }
 
 // A claim that changes neither the time nor the owner that counts is no event.
-void Bans::report_event(const Prefix& prefix, const authz::BanClaims& before, const Now& now) const {
+void Bans::report_event(const Prefix& prefix, const authz::BanClaims& before, authz::EndCause cause,
+                        const Now& now) const {
     const auto was = authz::longest_of(before), is = authz::longest_of(book_.claims_of(prefix));
     if (was && is && was->until == is->until && was->reason == is->reason)
         return;
@@ -172,6 +173,8 @@ void Bans::report_event(const Prefix& prefix, const authz::BanClaims& before, co
     if (is && is->until)
         event.lifetime = std::max(std::chrono::ceil<std::chrono::seconds>(*is->until - now.boot), kShortest);
     event.detail = (is ? is : was)->reason;
+    if (!is)
+        event.cause = cause;
     parts_.sink.on_event(event);
 }
 
@@ -179,7 +182,9 @@ void Bans::expire(const Now& now) {
     const std::vector<Prefix> over = book_.expire(now.boot);
     for (const Prefix& prefix : over) {
         filter_->erase_ban(prefix);
-        parts_.sink.on_event(event_of(authz::EventKind::unbanned, prefix, now));
+        authz::Event event = event_of(authz::EventKind::unbanned, prefix, now);
+        event.cause = authz::EndCause::expired;
+        parts_.sink.on_event(event);
         (void)report(prefix); // the loop notices a listener that is gone
     }
     if (!over.empty())

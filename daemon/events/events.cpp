@@ -6,10 +6,11 @@
 
 namespace xk::events {
 
-void Events::add(std::string name, authz::EventSink& sink) {
+void Events::add(std::string name, authz::EventSink& sink, Time time) {
     Sink& added = sinks_.emplace_back();
     added.lost.name = std::move(name);
     added.sink = &sink;
+    added.is_limited = time == Time::limited;
     added.counted = clock_();
 }
 
@@ -42,7 +43,7 @@ void Events::hand_to(Sink& sink, const authz::Event& event) {
     const BootTime begin = clock_();
     sink.time = std::min<std::chrono::nanoseconds>(kTimeAtFirst, sink.time + (begin - sink.counted) / kShareOfTime);
     sink.counted = begin;
-    if (sink.time <= std::chrono::nanoseconds(0)) {
+    if (sink.is_limited && sink.time <= std::chrono::nanoseconds(0)) {
         ++sink.lost.slow;
         return;
     }

@@ -5,7 +5,7 @@
 //   - what a sink itself causes waits until the event before it was handed to all (no recursion), up to kMostWaiting;
 //   - a sink that throws has lost that event, and the others get it;
 //   - a sink may take a quarter of the time, after two seconds that it has at first; what comes while it has none left
-//     goes past it.
+//     goes past it. The log is excepted: what it does not print nobody learns, and it has always waited for its file.
 // What was lost is counted for each sink. One thread.
 #pragma once
 
@@ -30,8 +30,9 @@ class Events : public authz::EventSink {
     using Clock = std::function<BootTime()>;
     explicit Events(Clock clock = BootClock::now) : clock_(std::move(clock)) {}
 
-    // `sink` outlives this. `name` is for the log and the counters.
-    void add(std::string name, authz::EventSink& sink);
+    enum class Time { limited, unlimited };
+    // `sink` outlives this. `name` is for the counters.
+    void add(std::string name, authz::EventSink& sink, Time time = Time::limited);
 
     // Texts are bounded on the way (authz::bound()).
     void on_event(const authz::Event& event) override;
@@ -48,6 +49,7 @@ class Events : public authz::EventSink {
     struct Sink {
         Lost lost;
         authz::EventSink* sink;
+        bool is_limited;
         std::chrono::nanoseconds time = kTimeAtFirst;
         BootTime counted{};
     };

@@ -13,22 +13,24 @@ namespace {
 
 using authz::EndCause, authz::Event, authz::EventKind;
 
-// The switch. A kind is put here by the change that takes its line away from where it is printed today:
-//   knock_accepted, knock_refused, refusals_suppressed   daemon/worker/worker.cpp: log_outcome(), tell_the_rest()
-//   locked, clock_wrong, clock_right, grant_*            daemon/lifecycle/daemon.cpp; ends by rights: daemon/grants
-//   session_ended                                        daemon/grants/lifetimes.cpp
-//   banned, unbanned                                     daemon/verbs/control_bans.cpp, daemon/bans/banning.cpp
-//   unlocked, taken_over, operator_action                daemon/verbs
-//   reloaded, repaired, attached, detached, trial_*, panic_*  daemon/lifecycle
-// Nobody prints what is here.
-constexpr EventKind kLogged[] = {EventKind::knocks_suppressed};
-
 std::string who_of(const Event& event) { return event.user.empty() ? "unknown credential" : event.who(); }
 std::string where_of(const std::optional<Address>& address) { return address ? address->text() : "an unknown address"; }
-bool is_by_operator(const Event& event) { return event.by || event.user == "operator"; }
 
-// "of one owner": there is a colon only before a name.
-std::string by_owner(const Event& event) { return event.detail.empty() ? "" : ": " + event.detail; }
+// What the operator opened is logged as their action.
+bool is_operators(const Event& event) { return event.user == "operator" && event.device.empty(); }
+
+// Whoever typed it, by user id; the login id is of people who became somebody else, root mostly.
+std::string operator_text(const Event& event) {
+    if (!event.by)
+        return "the operator";
+    const bool is_other = event.by->login_uid && *event.by->login_uid != event.by->uid;
+    return fmt::format("the operator (uid {}{})", event.by->uid,
+                       is_other ? fmt::format(", login uid {}", *event.by->login_uid) : "");
+}
+std::string by_operator(const Event& event) { return "by " + operator_text(event); }
+
+// The owner of a ban comes last, because the text is anybody's: a jail's name, or what a script made of a log.
+std::string owner_text(const Event& event) { return event.more.empty() ? "" : ": " + event.more; }
 
 std::string until(const Event& event) {
     return duration_text(event.lifetime) + ", until " + log::utc(event.at.wall + event.lifetime);
@@ -36,23 +38,6 @@ std::string until(const Event& event) {
 
 std::string banned_what(const Event& event) {
     return event.prefix ? event.prefix->text() : fmt::format("{} addresses and networks", event.count);
-}
-
-// Why the sessions of a grant end, as it stands in "ended WHY: the session of ...".
-const char* session_cause(EndCause cause) {
-    switch (cause) {
-    case EndCause::banned:
-        return "by a ban";
-    case EndCause::panic:
-        return "by the panic";
-    case EndCause::by_operator:
-        return "by the operator";
-    case EndCause::rights:
-    case EndCause::configuration:
-        return "with the right to it";
-    default:
-        return "with its grant";
-    }
 }
 
 // Why a grant ends before its time, as it stands in "the grant of ... ends: WHY".
@@ -73,29 +58,74 @@ const char* why_barred(std::optional<authz::Reject> reason) {
     }
 }
 
-std::string reloaded_line(const Event& event) {
-    return event.more.empty() ? "reloaded: " + event.detail
-                              : fmt::format("reloaded {}: {} credentials", event.more, event.count);
-}
-
-// "operator (uid 1000): close anna/laptop"
-std::string action_line(const Event& event) {
-    return fmt::format("operator (uid {}): {}{}{}", event.by ? std::to_string(event.by->uid) : "unknown", event.verb,
-                       event.detail.empty() ? "" : " " + event.detail,
-                       event.failure.empty() ? "" : ": not done: " + event.failure);
-}
-
 } // namespace
 
-Kinds logged_kinds() {
-    Kinds kinds;
-    for (const EventKind kind : kLogged)
-        kinds.set(static_cast<std::size_t>(kind));
-    return kinds;
+constexpr LogSink::Row LogSink::kRows[] = {
+    {EventKind::knock_accepted, "user device service source address grants action retry clock_ahead_s totp_step",
+     "probe by USER/DEVICE from SOURCE", &LogSink::log_accepted},
+    {EventKind::knock_refused,
+     "user device service source address grants action reason seconds for_good detail clock_ahead_s totp_step",
+     "refused USER/DEVICE from SOURCE: REASON", &LogSink::log_refused},
+    {EventKind::refusals_suppressed, "count", "COUNT more refusals and probes were not logged",
+     &LogSink::log_refusals_suppressed},
+    {EventKind::locked, "user device source seconds",
+     "USER/DEVICE had too many wrong codes and is locked until \"knockctl unlock\"", &LogSink::log_locked},
+    {EventKind::unlocked, "detail count by", "unlocked DETAIL by the operator (uid UID)", &LogSink::log_unlocked},
+    {EventKind::grant_begun, "user device service address grants seconds",
+     "granted USER/DEVICE SERVICE from ADDRESS (GRANTS) for TIME, until UTC", &LogSink::log_granted},
+    {EventKind::grant_prolonged, "user device service address grants seconds detail",
+     "granted USER/DEVICE SERVICE from ADDRESS (GRANTS) for TIME, until UTC", &LogSink::log_granted},
+    {EventKind::grant_ended, "user device service address grants cause reason",
+     "closed SERVICE GRANTS from ADDRESS by USER/DEVICE", &LogSink::log_ended},
+    {EventKind::session_ended, "service address grants cause detail more", "ended MORE: the session of DETAIL",
+     &LogSink::log_session_ended},
+    {EventKind::banned, "address prefix seconds detail", "", &LogSink::log_nothing},
+    {EventKind::unbanned, "address prefix cause detail", "unbanned PREFIX: gate.allow or gate.never_ban holds it now",
+     &LogSink::log_unbanned},
+    {EventKind::reloaded, "detail more count", "reloaded MORE: COUNT credentials; DETAIL", &LogSink::log_reloaded},
+    {EventKind::repaired, "detail more count bans",
+     "table inet MORE was changed by DETAIL; it is as it was again, with COUNT grants and BANS bans",
+     &LogSink::log_repaired},
+    {EventKind::attached, "detail more again", "DETAIL: is there, and has the filter (MORE)", &LogSink::log_attached},
+    {EventKind::detached, "detail more", "", &LogSink::log_nothing},
+    {EventKind::clock_wrong, "",
+     "the wall clock is wrong: it is behind knocks that were accepted, or behind this release; no knock is let in "
+     "until "
+     "it is right, or until \"knockctl clock accept\"",
+     &LogSink::log_clock_wrong},
+    {EventKind::clock_right, "", "the wall clock is right again", &LogSink::log_clock_right},
+    {EventKind::trial_begun, "seconds again",
+     "on trial by the operator: everything is taken away in TIME unless \"knockctl confirm\" comes before",
+     &LogSink::log_trial_begun},
+    {EventKind::trial_confirmed, "", "the trial was confirmed by the operator: the gate stays",
+     &LogSink::log_trial_confirmed},
+    {EventKind::trial_over, "detail",
+     "the trial is over and nobody confirmed it: ruleset, filter and grants were taken away, DETAIL",
+     &LogSink::log_trial_over},
+    {EventKind::panic_begun, "count detail", "panic: the operator closes everything", &LogSink::log_panic_begun},
+    {EventKind::panic_over, "", "the operator says that the panic is over: knocks are let in again",
+     &LogSink::log_panic_over},
+    {EventKind::taken_over, "detail", "", &LogSink::log_nothing},
+    {EventKind::operator_action,
+     "verb detail by failure address service prefix seconds count sessions all others_remain more",
+     "the operator (uid UID) says \"VERB DETAIL\"", &LogSink::log_action},
+    {EventKind::knocks_suppressed, "count",
+     "COUNT accepted knocks are in none of the recent events: more came than are kept",
+     &LogSink::log_knocks_suppressed},
+};
+
+std::span<const LogSink::Row> LogSink::rows() {
+    static_assert([] {
+        for (std::size_t i = 0; i < authz::kEventKinds; ++i)
+            if (kRows[i].kind != static_cast<EventKind>(i)) // a missing row has kind 0
+                return false;
+        return true;
+    }());
+    return kRows;
 }
 
-LogSink::LogSink(Kinds kinds)
-    : LogSink(kinds, [](Level level, const std::string& line) {
+LogSink::LogSink()
+    : LogSink([](Level level, const std::string& line) {
           constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
                                                            spdlog::level::warn, spdlog::level::err,
                                                            spdlog::level::critical};
@@ -107,33 +137,8 @@ std::string LogSink::would(const char* done, const char* verb) const {
 }
 
 void LogSink::on_event(const Event& event) {
-    if (static_cast<std::size_t>(event.kind) >= kinds_.size() || !kinds_.test(static_cast<std::size_t>(event.kind)))
-        return;
-    switch (event.kind) {
-    case EventKind::knock_accepted:
-        return log_accepted(event);
-    case EventKind::knock_refused:
-        return log_refused(event);
-    case EventKind::refusals_suppressed:
-        never_told_ += event.count;
-        return;
-    case EventKind::grant_begun:
-    case EventKind::grant_prolonged:
-        return log_granted(event);
-    case EventKind::grant_ended:
-        return log_ended(event);
-    case EventKind::banned:
-        return log_banned(event);
-    case EventKind::unbanned:
-        return log_unbanned(event);
-    case EventKind::repaired:
-        return log_repaired(event);
-    case EventKind::panic_begun:
-    case EventKind::panic_over:
-        return log_panic(event);
-    default:
-        return log_fixed(event);
-    }
+    if (const auto kind = static_cast<std::size_t>(event.kind); kind < authz::kEventKinds)
+        (this->*kRows[kind].write)(event);
 }
 
 // What an accepted knock opened or closed has a line of its own.
@@ -149,7 +154,7 @@ void LogSink::log_accepted(const Event& event) {
 void LogSink::log_refused(const Event& event) {
     const auto reason = event.reject.value_or(authz::Reject::refused);
     const bool is_locked = event.for_good || event.lifetime.count() > 0;
-    // A lock is always told: there are at most fifty for a credential before it is locked for good.
+    // A lock is always logged: there are at most fifty for a credential before it is locked for good.
     const bool locks = reason == authz::Reject::wrong_code && is_locked;
     const auto& where = event.source ? event.source : event.address;
     if (!locks && !refusals_.allow(static_cast<unsigned>(reason), where.value_or(Address{}), event.at.boot))
@@ -163,53 +168,62 @@ void LogSink::log_refused(const Event& event) {
                                        event.detail.empty() ? std::string(name_of(reason)) : event.detail, more));
 }
 
+// on_tick() prints it, together with the refusals for which this sink had no budget.
+void LogSink::log_refusals_suppressed(const Event& event) { refusals_left_out_ += event.count; }
+
+void LogSink::log_knocks_suppressed(const Event& event) {
+    write_(Level::info,
+           fmt::format("{} accepted knocks are in none of the recent events: more came than are kept", event.count));
+}
+
+// The line of the refusal says it where the lock is for a while.
+void LogSink::log_locked(const Event& event) {
+    if (event.lifetime.count() == 0)
+        write_(Level::error,
+               fmt::format("{} had too many wrong codes and is locked until \"knockctl unlock\"", who_of(event)));
+}
+
+void LogSink::log_unlocked(const Event& event) {
+    write_(Level::info, fmt::format("unlocked {} {}", event.detail, by_operator(event)));
+}
+
 void LogSink::log_granted(const Event& event) {
     // Its sessions prolong a grant again and again.
-    if (event.kind == EventKind::grant_prolonged && !event.detail.empty())
+    const bool by_sessions = event.kind == EventKind::grant_prolonged && !event.detail.empty();
+    if (by_sessions || is_operators(event) || !grants_.allow(0, event.address.value_or(Address{}), event.at.boot))
         return;
-    const std::string granted = would("granted", "grant"), where = where_of(event.address);
-    if (is_by_operator(event)) // whose own doing needs no budget
-        return write_(Level::info, fmt::format("{} {} for {} by the operator, for {}", granted, event.service, where,
-                                               duration_text(event.lifetime)));
-    if (grants_.allow(0, event.address.value_or(Address{}), event.at.boot))
-        write_(Level::info, fmt::format("{} {} {} from {} ({}) for {}", granted, who_of(event), event.service, where,
-                                        event.pinholes, until(event)));
+    write_(Level::info, fmt::format("{} {} {} from {} ({}) for {}", would("granted", "grant"), who_of(event),
+                                    event.service, where_of(event.address), event.pinholes, until(event)));
 }
 
+// A grant that ends by time or by its connection has no line, nor has one that ends by what is logged itself.
 void LogSink::log_ended(const Event& event) {
-    const Address where = event.address.value_or(Address{});
-    if (event.cause == EndCause::by_user && grants_.allow(0, where, event.at.boot)) {
-        const std::string closed = would("closed", "close");
-        write_(Level::info, event.all ? fmt::format("{} all grants of {}: {}", closed, who_of(event), event.count)
-                                      : fmt::format("{} {} {} from {} by {}", closed, event.service, event.pinholes,
-                                                    where_of(event.address), who_of(event)));
-    }
-    if (event.cause != EndCause::rights && event.cause != EndCause::configuration)
-        return; // by time, by its connection, or by what has a line of its own
-    if (event.all)
-        write_(Level::info, fmt::format("and {} more grants of those who may not hold them any more", event.count));
-    else
-        write_(Level::info, fmt::format("the grant of {} for {} from {} ends: {}", event.pinholes, event.who(),
-                                        where_of(event.address), why_barred(event.reject)));
-}
-
-void LogSink::log_banned(const Event& event) {
-    write_(Level::info, fmt::format("{} {} {}{}", would("banned", "ban"), banned_what(event),
-                                    event.lifetime.count() > 0 ? "for " + duration_text(event.lifetime) : "for ever",
-                                    by_owner(event)));
-}
-
-void LogSink::log_unbanned(const Event& event) {
-    if (event.cause == EndCause::expired)
+    const bool is_barred = event.cause == EndCause::rights || event.cause == EndCause::configuration;
+    if ((event.cause != EndCause::by_user && !is_barred) ||
+        !grants_.allow(0, event.address.value_or(Address{}), event.at.boot))
         return;
+    write_(Level::info, is_barred ? fmt::format("the grant of {} for {} from {} ends: {}", event.pinholes,
+                                                who_of(event), where_of(event.address), why_barred(event.reject))
+                                  : fmt::format("{} {} {} from {} by {}", would("closed", "close"), event.service,
+                                                event.pinholes, where_of(event.address), who_of(event)));
+}
+
+// What the operator ends is theirs to see, all of it.
+void LogSink::log_session_ended(const Event& event) {
+    if (event.cause == EndCause::panic || event.cause == EndCause::by_operator ||
+        sessions_.allow(0, event.address.value_or(Address{}), event.at.boot))
+        write_(Level::info, fmt::format("ended {}: the session of {}", event.more, event.detail));
+}
+
+// What the operator banned and unbanned is logged as their action.
+void LogSink::log_unbanned(const Event& event) {
     if (event.cause == EndCause::configuration)
-        return write_(Level::info,
-                      banned_what(event).insert(0, "unbanned ") + ": gate.allow or gate.never_ban holds it now");
-    if (event.all)
-        return write_(Level::info, fmt::format("took away {} bans{}", event.count,
-                                               event.detail.empty() ? "" : " of one owner" + by_owner(event)));
-    write_(Level::info, fmt::format("{} {}{}", event.others_remain ? "took away a ban of" : "unbanned",
-                                    banned_what(event), by_owner(event)));
+        write_(Level::info, fmt::format("unbanned {}: gate.allow or gate.never_ban holds it now", banned_what(event)));
+}
+
+void LogSink::log_reloaded(const Event& event) {
+    write_(Level::info, fmt::format("reloaded {}: {} credentials{}", event.more, event.count,
+                                    event.detail.empty() ? "" : "; " + event.detail));
 }
 
 void LogSink::log_repaired(const Event& event) {
@@ -221,86 +235,111 @@ void LogSink::log_repaired(const Event& event) {
         write_(Level::info, fmt::format("{}; the {} grants are in its sets", what, event.count));
 }
 
-void LogSink::log_panic(const Event& event) {
-    if (event.kind == EventKind::panic_over)
-        return write_(Level::warning, "the operator says that the panic is over: knocks are let in again");
-    write_(Level::warning, "panic: the operator closes everything");
-    if (!event.detail.empty())
-        write_(Level::warning, fmt::format("spared is the session of {}, from which it was called", event.detail));
+void LogSink::log_attached(const Event& event) {
+    if (event.again)
+        write_(Level::warning,
+               fmt::format("{}: the filter was not attached any more and is again ({})", event.detail, event.more));
+    else
+        write_(Level::info, fmt::format("{}: is there, and has the filter ({})", event.detail, event.more));
+}
+
+void LogSink::log_clock_wrong(const Event&) {
+    write_(Level::error, "the wall clock is wrong: it is behind knocks that were accepted, or behind this release; no "
+                         "knock is let in until it is right, or until \"knockctl clock accept\"");
+}
+
+void LogSink::log_clock_right(const Event&) { write_(Level::info, "the wall clock is right again"); }
+
+void LogSink::log_trial_begun(const Event& event) {
     write_(Level::warning,
-           fmt::format("{} grants closed, {} sessions ended; nobody is let in until \"knockctl panic --over\"",
-                       event.count, event.sessions));
+           fmt::format("on trial{}: everything is taken away in {} unless \"knockctl confirm\" comes before",
+                       event.again ? "" : " by the operator", duration_text(event.lifetime)));
+}
+
+void LogSink::log_trial_confirmed(const Event&) {
+    write_(Level::info, "the trial was confirmed by the operator: the gate stays");
 }
 
 void LogSink::log_trial_over(const Event& event) {
-    if (event.cause == EndCause::expired)
-        return write_(Level::critical,
-                      fmt::format("the trial is over and nobody confirmed it: ruleset, filter and grants were taken "
-                                  "away, {}",
-                                  event.detail));
-    write_(Level::warning, "stopped while on trial: ruleset and filter are gone, the ports are open; a start goes on "
-                           "with it");
+    write_(Level::critical,
+           fmt::format("the trial is over and nobody confirmed it: ruleset, filter and grants were taken away, {}",
+                       event.detail));
 }
 
-void LogSink::log_fixed(const Event& event) {
-    switch (event.kind) {
-    case EventKind::locked:
-        if (event.lifetime.count() == 0) // the line of the refusal says the others
-            write_(Level::error,
-                   fmt::format("{} had too many wrong codes and is locked until \"knockctl unlock\"", who_of(event)));
+// How it went is logged with the action.
+void LogSink::log_panic_begun(const Event& event) {
+    write_(Level::warning, "panic: the operator closes everything");
+    if (!event.detail.empty())
+        write_(Level::warning, fmt::format("spared is the session of {}, from which it was called", event.detail));
+}
+
+void LogSink::log_panic_over(const Event&) {
+    write_(Level::warning, "the operator says that the panic is over: knocks are let in again");
+}
+
+// An action that was refused changed nothing; whoever typed it has the reason. Those that are logged by their own
+// events, or that change much, are quoted, also where they failed.
+void LogSink::log_action(const Event& event) {
+    if (event.verb == "try" || event.verb == "confirm" || event.verb == "panic" || event.verb == "reload")
+        log_quoted(event);
+    if (!event.failure.empty())
         return;
-    case EventKind::unlocked:
-        return write_(Level::info, fmt::format("unlocked {} by the operator", event.detail));
-    case EventKind::session_ended:
+    if (event.verb == "open")
+        write_(Level::info, fmt::format("{} {} for {} {}, for {}", would("granted", "grant"), event.service,
+                                        where_of(event.address), by_operator(event), duration_text(event.lifetime)));
+    else if (event.verb == "close")
+        write_(Level::info,
+               fmt::format("closed the grants of {} {}: {}", event.detail, by_operator(event), event.count));
+    else if (event.verb == "ban")
+        log_ban_action(event);
+    else if (event.verb == "unban")
+        log_unban_action(event);
+    else if (event.verb == "panic" && event.detail.empty())
+        write_(Level::warning,
+               fmt::format("{} grants closed, {} sessions ended; nobody is let in until \"knockctl panic --over\"",
+                           event.count, event.sessions));
+    else if (event.verb == "clock-accept")
+        write_(Level::warning, "the wall clock was accepted " + by_operator(event));
+    else if (event.verb == "takeover")
+        write_(Level::warning,
+               fmt::format("taken over {}: knocks made before {} are refused", by_operator(event), event.more));
+}
+
+void LogSink::log_quoted(const Event& event) {
+    write_(Level::info,
+           fmt::format("{} says \"{}{}{}\"{}", operator_text(event), event.verb, event.detail.empty() ? "" : " ",
+                       event.detail, event.failure.empty() ? "" : ": not done"));
+}
+
+void LogSink::log_ban_action(const Event& event) {
+    write_(Level::info, fmt::format("{} {} {} {}{}", would("banned", "ban"), banned_what(event),
+                                    event.lifetime.count() > 0 ? "for " + duration_text(event.lifetime) : "for ever",
+                                    by_operator(event), owner_text(event)));
+}
+
+void LogSink::log_unban_action(const Event& event) {
+    if (event.count == 0)
+        return;
+    if (event.all)
         return write_(Level::info,
-                      event.detail.empty()
-                          ? fmt::format("ended {}: {} more sessions", session_cause(event.cause), event.count)
-                          : fmt::format("ended {}: the session of {}", session_cause(event.cause), event.detail));
-    case EventKind::reloaded:
-        return write_(Level::info, reloaded_line(event));
-    case EventKind::attached:
-        return write_(Level::warning, fmt::format("{}: {} ({})", event.detail,
-                                                  event.again ? "the filter was not attached any more and is again"
-                                                              : "is there, and has the filter",
-                                                  event.more));
-    case EventKind::detached:
-        return write_(Level::warning,
-                      fmt::format("{} has no filter, and knocks are not heard there: {}", event.detail, event.more));
-    case EventKind::clock_wrong:
-        return write_(Level::error,
-                      "the wall clock is wrong: it is behind knocks that were accepted, or behind this release; no "
-                      "knock is let in until it is right, or until \"knockctl clock accept\"");
-    case EventKind::clock_right:
-        return write_(Level::info, "the wall clock is right again");
-    case EventKind::trial_begun:
-        return write_(Level::warning,
-                      fmt::format("on trial{}: everything is taken away in {} unless \"knockctl confirm\" comes before",
-                                  event.by ? " by the operator" : "", duration_text(event.lifetime)));
-    case EventKind::trial_confirmed:
-        return write_(Level::info, "the trial was confirmed by the operator: the gate stays");
-    case EventKind::trial_over:
-        return log_trial_over(event);
-    case EventKind::taken_over:
-        return write_(Level::warning, event.detail);
-    case EventKind::operator_action:
-        return write_(Level::info, action_line(event));
-    case EventKind::knocks_suppressed:
-        return write_(
-            Level::info,
-            fmt::format("{} accepted knocks are in none of the recent events: more came than are kept", event.count));
-    default:
-        return;
-    }
+                      fmt::format("took away {} bans{} {}{}", event.count, event.more.empty() ? "" : " of one owner",
+                                  by_operator(event), owner_text(event)));
+    write_(Level::info,
+           fmt::format("{} {} {}{}", event.others_remain ? "took away a ban of" : "unbanned",
+                       event.prefix ? event.prefix->text() : event.detail, by_operator(event), owner_text(event)));
 }
 
 void LogSink::on_tick(BootTime now) {
     if (const auto left_out = grants_.take_suppressed(now); left_out > 0)
         write_(Level::warning, fmt::format("{} more grants were opened or closed than logged", left_out));
-    never_told_ += refusals_.take_suppressed(now);
-    if (never_told_ == 0 || now < quiet_until_)
+    if (const auto left_out = sessions_.take_suppressed(now); left_out > 0)
+        write_(Level::warning, fmt::format("{} more sessions were ended than logged", left_out));
+    refusals_left_out_ += refusals_.take_suppressed(now);
+    if (refusals_left_out_ == 0 || now < quiet_until_)
         return;
     quiet_until_ = now + authz::LogBudget::kPeriod;
-    write_(Level::warning, fmt::format("{} more refusals and probes were not logged", std::exchange(never_told_, 0)));
+    write_(Level::warning,
+           fmt::format("{} more refusals and probes were not logged", std::exchange(refusals_left_out_, 0)));
 }
 
 } // namespace xk::events

@@ -1,23 +1,18 @@
 // SPDX-License-Identifier: MIT
 //
-// LogSink: the log's line for each event. Only kinds that are switched on have one: where whoever makes the event still
-// prints the line himself, the kind is off (kLogged in log_sink.cpp). Nobody who knocks can fill a disk: lines that a
-// packet causes have budgets (authz::LogBudget), and what was left out is told in one line.
+// LogSink: the log's line for each event, and the only place that prints one. Nobody who knocks can fill a disk: lines
+// that a packet causes have budgets (authz::LogBudget), and one line says how many were left out.
 #pragma once
 
 #include "daemon/authz/event.h"
 #include "daemon/authz/log_budget.h"
 
-#include <bitset>
 #include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace xk::events {
-
-using Kinds = std::bitset<authz::kEventKinds>;
-
-// The kinds whose line comes from here and from nowhere else.
-Kinds logged_kinds();
 
 class LogSink : public authz::EventSink {
   public:
@@ -25,8 +20,8 @@ class LogSink : public authz::EventSink {
     // Writes one line. The default is the log (daemon/log.h).
     using Write = std::function<void(Level, const std::string&)>;
 
-    explicit LogSink(Kinds kinds = logged_kinds());
-    LogSink(Kinds kinds, Write write) : kinds_(kinds), write_(std::move(write)) {}
+    LogSink();
+    explicit LogSink(Write write) : write_(std::move(write)) {}
 
     // A dry run says "would grant" and "would ban".
     void set_dry_run(bool on) { dry_run_ = on; }
@@ -35,25 +30,51 @@ class LogSink : public authz::EventSink {
     // Once a second: how many lines were left out, where that is due.
     void on_tick(BootTime now);
 
+    // One row for each kind, in the order of the kinds. docs/control.md, "Events", has the same.
+    struct Row {
+        authz::EventKind kind;
+        std::string_view fields; // names in JSON of what an event of this kind may have beside kind, number and time
+        std::string_view line;   // variable parts in capitals; of several the first one; empty: it has none
+        void (LogSink::*write)(const authz::Event&);
+    };
+    static std::span<const Row> rows();
+
   private:
+    static const Row kRows[authz::kEventKinds];
+
+    void log_nothing(const authz::Event&) {}
     void log_accepted(const authz::Event& event);
     void log_refused(const authz::Event& event);
+    void log_refusals_suppressed(const authz::Event& event);
+    void log_knocks_suppressed(const authz::Event& event);
+    void log_locked(const authz::Event& event);
+    void log_unlocked(const authz::Event& event);
     void log_granted(const authz::Event& event);
     void log_ended(const authz::Event& event);
+    void log_session_ended(const authz::Event& event);
     void log_unbanned(const authz::Event& event);
-    void log_banned(const authz::Event& event);
+    void log_reloaded(const authz::Event& event);
     void log_repaired(const authz::Event& event);
-    void log_panic(const authz::Event& event);
+    void log_attached(const authz::Event& event);
+    void log_clock_wrong(const authz::Event& event);
+    void log_clock_right(const authz::Event& event);
+    void log_trial_begun(const authz::Event& event);
+    void log_trial_confirmed(const authz::Event& event);
     void log_trial_over(const authz::Event& event);
-    void log_fixed(const authz::Event& event); // lines that depend on little
+    void log_panic_begun(const authz::Event& event);
+    void log_panic_over(const authz::Event& event);
+    void log_action(const authz::Event& event);
+    void log_quoted(const authz::Event& event);
+    void log_ban_action(const authz::Event& event);
+    void log_unban_action(const authz::Event& event);
     std::string would(const char* done, const char* verb) const;
 
-    Kinds kinds_;
     Write write_;
     bool dry_run_ = false;
     authz::LogBudget refusals_;
     authz::LogBudget grants_{600, std::chrono::seconds(0)};
-    std::uint64_t never_told_ = 0; // refusals and probes that did not even become events
+    authz::LogBudget sessions_{600, std::chrono::seconds(0)};
+    std::uint64_t refusals_left_out_ = 0; // refusals and probes that did not even become events
     BootTime quiet_until_ = BootTime::min();
 };
 

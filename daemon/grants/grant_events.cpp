@@ -2,7 +2,6 @@
 #include "daemon/grants/grant_events.h"
 
 #include <algorithm>
-#include <set>
 
 namespace xk {
 namespace {
@@ -31,6 +30,7 @@ const GrantEvents::Key* GrantEvents::enter(const GrantBook::Began& began, const 
         return nullptr;
     const auto [entry, fresh] = open_.try_emplace(key);
     entry->second.pinholes.insert(began.pinhole);
+    entry->second.all.insert(began.pinhole);
     if (!fresh)
         return nullptr;
     const auto index = policy.find_credential(began.credential);
@@ -56,12 +56,12 @@ Event GrantEvents::event_of(EventKind kind, const Key& key, const Now& now) cons
     event.device = grant.device;
     event.service = std::get<2>(key);
     event.address = std::get<1>(key);
-    for (const authz::Pinhole& pinhole : grant.pinholes)
+    for (const authz::Pinhole& pinhole : grant.all)
         event.pinholes += (event.pinholes.empty() ? "" : ", ") + grants_.text_of(pinhole);
     return event;
 }
 
-void GrantEvents::report_ended(const GrantBook::Ended& ended, const Now& now) {
+void GrantEvents::report_ended(const GrantBook::Ended& ended, const Grants::Barred& barred, const Now& now) {
     for (PinholeListener* const listener : listeners_)
         listener->on_pinhole_ended(ended);
     const auto held = held_.find({ended.pinhole, ended.credential});
@@ -76,6 +76,8 @@ void GrantEvents::report_ended(const GrantBook::Ended& ended, const Now& now) {
     }
     Event event = event_of(EventKind::grant_ended, key, now);
     event.cause = ended.cause;
+    if (const auto reason = barred.find({ended.pinhole, ended.credential}); reason != barred.end())
+        event.reject = reason->second;
     open_.erase(key);
     sink_.on_event(event);
 }
@@ -88,13 +90,14 @@ void GrantEvents::report_began(const GrantBook::Began& began) {
 // A grant gets one event, however many of its pinholes are prolonged. A grant that began since the last report gets
 // none, because the event of its beginning already has the longer time.
 void GrantEvents::report_prolonged(const Now& now) {
-    std::set<Key> prolonged;
-    for (const GrantBook::Prolonged& longer : grants_.take_prolonged())
+    std::map<Key, bool> prolonged; // by its sessions alone
+    for (const Grants::Prolonged& longer : grants_.take_prolonged())
         if (const auto held = held_.find({longer.pinhole, longer.credential}); held != held_.end())
-            prolonged.insert(held->second);
-    for (const Key& key : prolonged) {
+            prolonged.try_emplace(held->second, true).first->second &= longer.by_sessions;
+    for (const auto& [key, by_sessions] : prolonged) {
         Event event = event_of(EventKind::grant_prolonged, key, now);
         event.lifetime = time_left(key, now);
+        event.detail = by_sessions ? "by its sessions" : "";
         sink_.on_event(event);
     }
 }
@@ -109,8 +112,9 @@ void GrantEvents::adopt(const authz::Policy& policy) {
 
 // Ends come first: what ended and began again since the last report is two grants.
 void GrantEvents::report(const authz::Policy& policy, const Now& now) {
+    const Grants::Barred barred = grants_.take_barred();
     for (const GrantBook::Ended& ended : grants_.take_ended())
-        report_ended(ended, now);
+        report_ended(ended, barred, now);
     report_prolonged(now);
     std::vector<const Key*> fresh;
     for (const GrantBook::Began& began : grants_.take_began()) {

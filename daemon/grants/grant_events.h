@@ -43,14 +43,15 @@ class GrantEvents {
     using Key = std::tuple<wire::CredentialId, Address, std::string>; // by the name of the service
     struct Grant {
         std::string user;
-        std::string device; // empty: the operator
-        std::set<authz::Pinhole> pinholes;
+        std::string device;                // empty: the operator
+        std::set<authz::Pinhole> pinholes; // that it has,
+        std::set<authz::Pinhole> all;      // and those that ended before it
     };
     using Held = std::pair<authz::Pinhole, wire::CredentialId>;
 
     // The grant of this pinhole, if the pinhole is its first; else null.
     const Key* enter(const authz::GrantBook::Began& began, const authz::Policy& policy);
-    void report_ended(const authz::GrantBook::Ended& ended, const Now& now);
+    void report_ended(const authz::GrantBook::Ended& ended, const Grants::Barred& barred, const Now& now);
     void report_began(const authz::GrantBook::Began& began);
     void report_prolonged(const Now& now);
     authz::Event event_of(authz::EventKind kind, const Key& key, const Now& now) const;

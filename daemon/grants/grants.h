@@ -24,6 +24,8 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <utility>
+#include <vector>
 
 namespace xk {
 
@@ -104,7 +106,15 @@ class Grants {
     const authz::GrantBook& book() const { return book_; }
     std::vector<authz::GrantBook::Began> take_began() { return book_.take_began(); }
     std::vector<authz::GrantBook::Ended> take_ended() { return book_.take_ended(); }
-    std::vector<authz::GrantBook::Prolonged> take_prolonged() { return book_.take_prolonged(); }
+    struct Prolonged {
+        authz::Pinhole pinhole;
+        wire::CredentialId credential;
+        bool by_sessions; // prolong(), and by no knock
+    };
+    std::vector<Prolonged> take_prolonged();
+    // Why those ended whose cause is `rights` or `configuration`, likewise.
+    using Barred = std::map<std::pair<authz::Pinhole, wire::CredentialId>, authz::Reject>;
+    Barred take_barred() { return std::exchange(barred_, {}); }
 
     const authz::Policy& policy() const { return config_->policy; }
     // The pinhole of the present configuration that contains this port: the port itself, or its range.
@@ -152,6 +162,7 @@ class Grants {
     void let_wait(const std::vector<authz::PinholeChange>& changes);
     void end_waiting(bool done);
     void remember_lag(BootTime since);
+    void collect_prolonged(bool by_sessions);
 
     std::string names_of(const authz::Permit& permit) const;
     Done carry_out(const authz::Permit& permit, const wire::CredentialId& credential, const Now& now);
@@ -163,6 +174,8 @@ class Grants {
     Clock clock_;
     xdp::SourceGuard* guard_ = nullptr;
     authz::GrantBook book_;
+    std::vector<Prolonged> prolonged_; // not taken yet
+    Barred barred_;                    // likewise
     Pace pace_;
     // Pinholes that the book has and the kernel does not have yet, with the holders that the kernel has instead.
     std::map<authz::Pinhole, std::vector<authz::Holder>> waiting_;

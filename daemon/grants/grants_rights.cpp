@@ -3,7 +3,6 @@
 #include "daemon/grants/grants.h"
 
 #include "daemon/authz/rights.h"
-#include "daemon/log.h"
 
 #include <algorithm>
 
@@ -13,8 +12,6 @@ namespace {
 using authz::EndCause;
 using authz::Holder;
 using authz::PinholeChange;
-
-constexpr std::size_t kLines = 16; // log lines for grants that end together
 
 // `rights` where the user exists and is outside of their dates, hours or networks; else `configuration`.
 EndCause cause_of(authz::Reject reason) {
@@ -26,23 +23,6 @@ EndCause cause_of(authz::Reject reason) {
         return EndCause::rights;
     default:
         return EndCause::configuration;
-    }
-}
-
-std::string text_of(authz::Reject reason) {
-    switch (reason) {
-    case authz::Reject::not_yet_valid:
-        return "not valid yet";
-    case authz::Reject::expired:
-        return "not valid any more";
-    case authz::Reject::hours:
-        return "not one of their hours";
-    case authz::Reject::network:
-        return "not one of their networks";
-    case authz::Reject::service:
-        return "not one of their services any more";
-    default:
-        return "disabled or removed";
     }
 }
 
@@ -101,25 +81,17 @@ Result<void> Grants::end_barred(const Now& now) {
 }
 
 Result<void> Grants::close_barred(const Bar& bar, const Now& now) {
-    std::vector<std::string> lines;
-    std::size_t more = 0;
+    Barred barred;
     const auto changes = book_.plan_keep([&](const authz::Pinhole& pinhole, const Holder& holder) {
         const auto reason = bar(pinhole, holder.credential);
         if (!reason)
             return EndCause::none;
-        if (lines.size() < kLines)
-            lines.push_back("the grant of " + text_of(pinhole) + " for " + label_of(holder.credential) + " from " +
-                            pinhole.address.text() + " ends: " + xk::text_of(*reason));
-        else
-            ++more;
+        barred[{pinhole, holder.credential}] = *reason;
         return cause_of(*reason);
     });
     if (auto done = apply(changes, now); !done)
         return done;
-    for (const std::string& line : lines)
-        spdlog::info("{}", line);
-    if (more > 0)
-        spdlog::info("and {} more grants end because their holders have no right to them any more", more);
+    barred_.merge(barred);
     return {};
 }
 
@@ -147,7 +119,20 @@ Result<void> Grants::prolong(const std::map<authz::Pinhole, std::chrono::seconds
         if (change.holders != known->second)
             changes.push_back(std::move(change));
     }
-    return apply(changes, now);
+    collect_prolonged(false);
+    auto done = apply(changes, now);
+    collect_prolonged(true);
+    return done;
+}
+
+void Grants::collect_prolonged(bool by_sessions) {
+    for (const authz::GrantBook::Prolonged& one : book_.take_prolonged())
+        prolonged_.push_back({one.pinhole, one.credential, by_sessions});
+}
+
+std::vector<Grants::Prolonged> Grants::take_prolonged() {
+    collect_prolonged(false);
+    return std::exchange(prolonged_, {});
 }
 
 Result<std::size_t> Grants::close_users(const Now& now) {

@@ -20,7 +20,6 @@ using std::chrono::seconds;
 constexpr int kLooks = 4;
 constexpr seconds kRarest{30};     // the longest time between two looks
 constexpr seconds kSoon{2};        // a grant that ends so soon may end before the next tick
-constexpr std::size_t kLines = 16; // log lines for sessions that end together
 
 bool is_spared(const config::Config& config, const Address& source) {
     return source.is_loopback() ||
@@ -95,6 +94,7 @@ void Lifetimes::report_ended(const Session& session, const std::set<Address>& ow
     event.at = now;
     event.cause = why.cause;
     event.detail = text_of(session, own);
+    event.more = why.text;
     if (const auto ways = ways_of(session, own); !ways.empty()) {
         const Pinhole& pinhole = ways.front().pinhole;
         const authz::Service* const service = grants_.service_of(pinhole);
@@ -109,17 +109,13 @@ void Lifetimes::report_ended(const Session& session, const std::set<Address>& ow
 }
 
 Result<std::size_t> Lifetimes::end(const EndedSessions::Wanted& wanted, const config::Config& config,
-                                   const std::set<Address>& own, const Why& why, const Now& now, std::size_t lines) {
+                                   const std::set<Address>& own, const Why& why, const Now& now) {
     auto outcome = ended_.end_sessions(
         wanted, [&](const Session& session) { return !ways_of(session, own).empty(); },
         config.gate_mode == config::GateMode::table);
     const auto& ended = outcome.ended;
     for (const Session& session : ended)
         report_ended(session, own, why, now);
-    for (std::size_t i = 0; i < ended.size() && i < lines; ++i)
-        spdlog::info("ended {}: the session of {}", why.text, text_of(ended[i], own));
-    if (ended.size() > lines)
-        spdlog::info("ended {}: {} more sessions", why.text, ended.size() - lines);
     if (!outcome.all)
         return std::move(outcome.all)
             .error()
@@ -198,7 +194,7 @@ Result<std::size_t> Lifetimes::end_banned(const config::Config& config, const au
                                           const std::set<Address>& own, BootTime first, const Now& now) {
     const auto is_banned = [&](const Address& address) { return bans.is_banned(address, first); };
     return end([&](const Session& s) { return is_banned(s.there.source) || is_banned(s.back.source); }, config, own,
-               {"by a ban", EndCause::banned, {}}, now, kLines);
+               {"by a ban", EndCause::banned, {}}, now);
 }
 
 // Only sessions whose grant is over end. A session from before the ruleset never had a grant and lives on.
@@ -215,7 +211,7 @@ Result<std::size_t> Lifetimes::end_cut(const config::Config& config, const Ended
             const auto ways = ways_of(session, own);
             return std::ranges::any_of(ways, is_over) && std::ranges::none_of(ways, has_grant);
         },
-        config, own, {"with its grant", EndCause::expired, cut}, now, kLines);
+        config, own, {"with its grant", EndCause::expired, cut}, now);
 }
 
 Result<void> Lifetimes::prune_owners(const std::set<Address>& own, const Now& now) {
@@ -308,7 +304,7 @@ Result<void> Lifetimes::end_disowned(const config::Config& config, const std::se
     };
     if (!found.over.empty())
         if (auto done =
-                end(is_disowned, config, own, {"with the right to it", EndCause::configuration, {}}, now, kLines);
+                end(is_disowned, config, own, {"with the right to it", EndCause::configuration, {}}, now);
             !done)
             return done.error();
     for (const auto& [pinhole, gone] : found.gone)
@@ -325,7 +321,7 @@ Result<std::size_t> Lifetimes::end_all(const config::Config& config, const std::
                 return !is_spared(config, way.pinhole.address);
             });
         },
-        config, own, {"by the panic", EndCause::panic, {}}, now, SIZE_MAX);
+        config, own, {"by the panic", EndCause::panic, {}}, now);
 }
 
 Result<std::size_t> Lifetimes::end_of(const Prefix& prefix, const config::Config& config, const std::set<Address>& own,
@@ -336,7 +332,7 @@ Result<std::size_t> Lifetimes::end_of(const Prefix& prefix, const config::Config
                 return prefix.contains(way.pinhole.address) && !is_spared(config, way.pinhole.address);
             });
         },
-        config, own, {"by the operator", EndCause::by_operator, {}}, now, SIZE_MAX);
+        config, own, {"by the operator", EndCause::by_operator, {}}, now);
 }
 
 Result<Lifetimes::OfUsers> Lifetimes::end_of(const std::set<wire::CredentialId>& users, const config::Config& config,
@@ -359,7 +355,7 @@ Result<Lifetimes::OfUsers> Lifetimes::end_of(const std::set<wire::CredentialId>&
                 return theirs.contains(way.pinhole) && !is_spared(config, way.pinhole.address);
             });
         },
-        config, own, {"by the operator", EndCause::by_operator, {}}, now, SIZE_MAX);
+        config, own, {"by the operator", EndCause::by_operator, {}}, now);
     if (!ended)
         return ended.error();
     result.ended = *ended;

@@ -81,7 +81,7 @@ class Lifetimes : public PinholeListener {
         EndedGrants grants;
     };
     Result<std::size_t> end(const EndedSessions::Wanted& wanted, const config::Config& config,
-                            const std::set<Address>& own, const Why& why, const Now& now, std::size_t lines);
+                            const std::set<Address>& own, const Why& why, const Now& now);
     void report_ended(const nft::Session& session, const std::set<Address>& own, const Why& why, const Now& now) const;
     Result<std::size_t> end_banned(const config::Config& config, const authz::BanList& bans,
                                    const std::set<Address>& own, BootTime first, const Now& now);

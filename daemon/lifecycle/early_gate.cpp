@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/early_gate.h"
 
+#include "daemon/events/log_sink.h"
 #include "daemon/lifecycle/last_good.h"
 #include "daemon/lifecycle/notify.h"
 #include "daemon/lifecycle/panic.h"
@@ -76,7 +77,8 @@ Result<void> EarlyGate::check_trial(const config::Config& config) const {
         return nft.error();
     if (auto done = take_gate_away(config, *nft); !done)
         return done;
-    return forget_trial(config, trial);
+    events::LogSink log; // the other sinks are not there yet
+    return forget_trial(config, trial, log, Now::read());
 }
 
 Error EarlyGate::refuse(Error why) const {

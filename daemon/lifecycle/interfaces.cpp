@@ -185,6 +185,7 @@ void Interfaces::go_back(LinksPort& links, const Interfaces& before) {
 
 bool Interfaces::look_after(LinksPort& links, const config::Config& config, const Now& now) {
     bool changed = false;
+    healed_.clear();
     for (Interface& one : interfaces_)
         if (!one.has_filter() || !links.is_attached(one.attachment))
             changed |= try_again(links, config, one, now);
@@ -201,9 +202,8 @@ bool Interfaces::try_again(LinksPort& links, const config::Config& config, Inter
         one.try_gap = 0s;
     if (had || came_or_went || (is_there && now.boot >= one.try_at)) {
         if (!attach(links, config, one, interfaces_, now)) {
-            spdlog::warn("{}: {} ({})", one.attachment.interface,
-                         had ? "the filter was not attached any more and is again" : "is there, and has the filter",
-                         one.state());
+            if (had)
+                healed_.insert(one.attachment.interface);
             warn_of_generic(one.attachment);
             return true;
         }

@@ -67,6 +67,9 @@ class Interfaces {
     // True when something changed.
     bool look_after(LinksPort& links, const config::Config& config, const Now& now);
 
+    // Those of the last look whose filter had been taken off, and which have it again.
+    const std::set<std::string>& healed() const { return healed_; }
+
     const std::vector<Interface>& all() const { return interfaces_; }
     std::string text() const;                  // "eth0 (native), vpn0 (missing)"
     std::vector<std::string> warnings() const; // a line for each that has no filter
@@ -82,6 +85,7 @@ class Interfaces {
     void remember();
 
     std::vector<Interface> interfaces_;
+    std::set<std::string> healed_;
     bool allow_generic_ = false;       // of the configuration that they are of
     std::string file_;                 // empty: nothing is remembered
     std::set<std::string> had_filter_; // at some time

@@ -39,19 +39,34 @@ bool InterfacesControl::look_after(const config::Config& config, const Now& now)
     const Interfaces before = interfaces_;
     const bool changed = interfaces_.look_after(links_.counting, config, now);
     if (changed)
-        tell(before, now);
+        tell(before, now, interfaces_.healed());
     return changed;
 }
 
-void InterfacesControl::tell(const Interfaces& before, const Now& now) {
+// Of one that the configuration does not name any more there is no reason.
+authz::Event InterfacesControl::detached(const std::string& name, const Now& now) const {
+    authz::Event event = event_of(authz::EventKind::detached, now, name);
+    for (const Interfaces::Interface& one : interfaces_.all())
+        if (one.attachment.interface == name)
+            event.more = one.reason;
+    return event;
+}
+
+void InterfacesControl::tell(const Interfaces& before, const Now& now, const std::set<std::string>& healed) {
     const auto had = with_filter(before), has = with_filter(interfaces_);
     for (const auto& [name, one] : had)
         if (!has.contains(name))
-            events_.on_event(event_of(authz::EventKind::detached, now, name));
-    for (const auto& [name, one] : has)
-        if (const auto found = had.find(name);
-            found == had.end() || found->second->attachment.ifindex != one->attachment.ifindex)
-            events_.on_event(event_of(authz::EventKind::attached, now, name + " (" + std::string(one->state()) + ")"));
+            events_.on_event(detached(name, now));
+    for (const auto& [name, one] : has) {
+        const auto found = had.find(name);
+        const bool is_healed = healed.contains(name);
+        if (!is_healed && found != had.end() && found->second->attachment.ifindex == one->attachment.ifindex)
+            continue;
+        authz::Event event = event_of(authz::EventKind::attached, now, name);
+        event.more = one->state();
+        event.again = is_healed;
+        events_.on_event(event);
+    }
 }
 
 } // namespace xk

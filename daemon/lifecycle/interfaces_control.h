@@ -29,7 +29,9 @@ class InterfacesControl : public InterfacesPort {
     const Interfaces& all() const { return interfaces_; }
 
   private:
-    void tell(const Interfaces& before, const Now& now);
+    authz::Event detached(const std::string& name, const Now& now) const;
+    // `healed`: had the filter taken off, and have it again.
+    void tell(const Interfaces& before, const Now& now, const std::set<std::string>& healed = {});
 
     Interfaces interfaces_, before_; // before the last attach()
     Links links_;

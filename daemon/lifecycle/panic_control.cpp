@@ -13,24 +13,20 @@ Result<PanicReport> PanicControl::begin(const std::optional<TcpSession>& caller,
         return Error{"a dry run has nothing to close", {}};
     PanicReport report;
     report.grants = world_.closing.count_grants();
-    spdlog::warn("panic: the operator closes everything");
-    if (caller)
-        spdlog::warn("spared is the session of {} port {}, from which it was called", caller->remote.text(),
-                     caller->remote_port);
     if (auto written = panic_.begin(caller, now.wall); !written) {
         log::error(std::move(written).error().within("this panic ends when xknockd does"));
         report.outlives_us = false;
     }
     on_change_(); // on trial too: a panic outlasts it
-    world_.events.on_event(event_of(EventKind::panic_begun, now, {}, report.grants));
+    const std::string spared =
+        caller ? caller->remote.text() + " port " + std::to_string(caller->remote_port) : std::string();
+    world_.events.on_event(event_of(EventKind::panic_begun, now, spared, report.grants));
     if (auto told = world_.worker.set_panic(true); !told)
         return told.error();
     const auto ended = carry_out(now);
     if (!ended)
         return ended.error();
     report.sessions = *ended;
-    spdlog::warn("{} grants closed, {} sessions ended; nobody is let in until \"knockctl panic --over\"", report.grants,
-                 report.sessions);
     return report;
 }
 
@@ -78,7 +74,6 @@ Result<bool> PanicControl::end(const Now& now) {
         return false;
     if (auto done = panic_.end(); !done)
         return done.error();
-    spdlog::warn("the operator says that the panic is over: knocks are let in again");
     on_change_();
     world_.events.on_event(event_of(EventKind::panic_over, now));
     if (auto told = world_.worker.set_panic(false); !told)

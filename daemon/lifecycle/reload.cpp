@@ -32,7 +32,10 @@ Result<void> Reload::bring(config::Config read, const Now& now) {
             behind_.push_back(&follower);
         }
     world_.guard.on(*next);
-    world_.events.on_event(event_of(authz::EventKind::reloaded, now, text_of_changes(*old, *next)));
+    authz::Event event =
+        event_of(authz::EventKind::reloaded, now, text_of_changes(*old, *next), next->policy.credentials.size());
+    event.more = next->file;
+    world_.events.on_event(event);
     return {};
 }
 

@@ -6,6 +6,11 @@
 #include "daemon/nft/pinhole_sets.h"
 
 namespace xk {
+namespace {
+
+std::string culprit_of(const nft::Change& change) { return change.by.empty() ? "somebody" : change.by; }
+
+} // namespace
 
 Result<void> Repair::on_notice(const Now& now) {
     const auto change = read_();
@@ -51,21 +56,20 @@ void Repair::repair(const nft::Change& change, const Now& now) {
         tell_failure(std::move(done).error(), change);
 }
 
+std::string Repair::table() const { return is_external() ? config_->external.table : std::string(nft::kTable); }
+
 std::string Repair::text_of(const nft::Change& change) const {
-    return "table inet " + (is_external() ? config_->external.table : std::string(nft::kTable)) + " was changed by " +
-           (change.by.empty() ? "somebody" : change.by);
+    return "table inet " + table() + " was changed by " + culprit_of(change);
 }
 
 void Repair::tell_success(const nft::Change& change, const Now& now) {
     if (!std::exchange(unrepaired_, false) && change.lost)
         return; // what was lost may have been our own
-    if (is_external())
-        spdlog::info("{}; the {} grants are in its sets", text_of(change), contents_.count_grants());
-    else
-        spdlog::warn("{}; it is as it was again, with {} grants and {} bans", text_of(change), contents_.count_grants(),
-                     contents_.count_bans());
-    events_.on_event(event_of(authz::EventKind::repaired, now, change.by.empty() ? "somebody" : change.by,
-                              contents_.count_grants()));
+    authz::Event event = event_of(authz::EventKind::repaired, now, culprit_of(change), contents_.count_grants());
+    event.more = table();
+    if (!is_external())
+        event.bans = contents_.count_bans();
+    events_.on_event(event);
 }
 
 void Repair::tell_failure(Error error, const nft::Change& change) {

@@ -45,6 +45,7 @@ class Repair {
 
   private:
     void repair(const nft::Change& change, const Now& now);
+    std::string table() const; // its name
     std::string text_of(const nft::Change& change) const;
     void tell_success(const nft::Change& change, const Now& now);
     void tell_failure(Error error, const nft::Change& change);

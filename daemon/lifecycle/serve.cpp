@@ -5,10 +5,10 @@
 #include "daemon/lifecycle/credential_status.h"
 #include "daemon/lifecycle/disabled.h"
 #include "daemon/lifecycle/notify.h"
+#include "daemon/lifecycle/own_event.h"
 #include "daemon/lifecycle/removal.h"
 #include "daemon/lifecycle/ssh_session.h"
 #include "daemon/log.h"
-#include "protocol/base/duration.h"
 
 namespace xk {
 namespace {
@@ -39,7 +39,6 @@ Result<void> Daemon::reload() {
     log_disabled(config());
     keep_last_good();
     notify_status();
-    spdlog::info("reloaded {}: {} credentials", config().file, config().policy.credentials.size());
     log_statuses(config().policy, records_, state(), Now::read());
     return {};
 }
@@ -64,9 +63,13 @@ void Daemon::announce_ready() {
     log_statuses(config().policy, records_, state(), Now::read());
     if (!parts_.dry_run && !ruleset_was_there_)
         log_sessions(config(), own_addresses());
-    if (parts_.trial.is_on())
-        spdlog::warn("on trial: everything is taken away in {} unless \"knockctl confirm\" comes before",
-                     duration_text(parts_.trial.left(BootClock::now())));
+    if (parts_.trial.is_on()) {
+        const Now now = Now::read();
+        authz::Event event = event_of(authz::EventKind::trial_begun, now);
+        event.lifetime = parts_.trial.left(now.boot);
+        event.again = true;
+        events_.on_event(event);
+    }
     if (parts_.dry_run)
         spdlog::warn("a dry run: knocks are judged and logged, and nothing is shut or opened");
     keep_last_good();

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/trial_control.h"
 
-#include "daemon/lifecycle/own_event.h"
 #include "daemon/lifecycle/last_good.h"
+#include "daemon/lifecycle/own_event.h"
 #include "daemon/log.h"
-#include "protocol/base/duration.h"
 
 namespace xk {
 
@@ -22,8 +21,6 @@ Result<void> TrialControl::begin(std::chrono::seconds time, const Now& now) {
         world_.keep_last_good();
         return done;
     }
-    spdlog::warn("on trial by the operator: everything is taken away in {} unless \"knockctl confirm\" comes before",
-                 duration_text(time));
     authz::Event event = event_of(EventKind::trial_begun, now);
     event.lifetime = time;
     world_.events.on_event(event);
@@ -36,7 +33,6 @@ Result<void> TrialControl::confirm(const Now& now) {
     if (auto done = trial_.forget(); !done)
         return done;
     world_.keep_last_good();
-    spdlog::info("the trial was confirmed by the operator: the gate stays");
     world_.events.on_event(event_of(EventKind::trial_confirmed, now));
     return {};
 }
@@ -44,21 +40,19 @@ Result<void> TrialControl::confirm(const Now& now) {
 Result<void> TrialControl::finish(const Now& now) {
     if (!trial_.is_on() || panic_.is_on())
         return {};
-    if (trial_.is_over(now.boot)) {
-        world_.events.on_event(event_of(EventKind::trial_over, now));
-        return forget_trial(*world_.config, trial_);
-    }
+    if (trial_.is_over(now.boot))
+        return forget_trial(*world_.config, trial_, world_.events, now);
     spdlog::warn("stopped while on trial: ruleset and filter are gone, the ports are open; a start goes on with it");
     return {};
 }
 
-Error forget_trial(const config::Config& config, Trial& trial) {
+Error forget_trial(const config::Config& config, Trial& trial, authz::EventSink& events, const Now& now) {
     // A file that stays ends the next start, which is better than a gate that nobody confirmed.
     if (auto done = trial.forget(); !done)
         log::error(done.error());
     const bool external = config.gate_mode == config::GateMode::external;
-    spdlog::critical("the trial is over and nobody confirmed it: ruleset, filter and grants were taken away, {}",
-                     external ? "your own rules stay as they are" : "the ports are open");
+    events.on_event(
+        event_of(EventKind::trial_over, now, external ? "your own rules stay as they are" : "the ports are open"));
     return Error{"a trial that was not confirmed is over",
                  "\"systemctl start xknockd\" starts as ever; \"knockctl try 5m\" on trial", Exit::trial_over};
 }

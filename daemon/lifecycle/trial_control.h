@@ -44,6 +44,6 @@ class TrialControl {
 };
 
 // The end of a trial that nobody confirmed, when the gate is gone: an error that says so, with the code for it.
-Error forget_trial(const config::Config& config, Trial& trial);
+Error forget_trial(const config::Config& config, Trial& trial, authz::EventSink& events, const Now& now);
 
 } // namespace xk

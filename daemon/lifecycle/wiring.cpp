@@ -26,7 +26,7 @@ Daemon::Daemon(Parts parts)
       lifetimes_({std::move(parts_.sessions), std::move(parts_.sockets), parts_.nft}, grants_, owners_, events_),
       tags_(filter_slot_.counting()), worker_grants_(grants_, bans_, parts_.panic, [this] { return own_addresses(); }),
       monitor_(std::move(parts_.worker), {.tags = tags_, .grants = worker_grants_, .owner = *this, .events = events_},
-               {.dry_run = parts_.dry_run}),
+               {}),
       grant_events_(grants_, events_), worker_link_(monitor_),
       interfaces_(Interfaces(parts_.dry_run ? "" : config().state_directory, config().account.uid),
                   {.latest = filter_slot_.latest_links(), .counting = filter_slot_.counting_links()}, events_),
@@ -96,7 +96,7 @@ Daemon::Daemon(Parts parts)
     filter_slot_.set_writers({.bans = [this](xdp::Filter& filter) { bans_.bind_filter(xdp::ban_filter_of(filter)); },
                               .others = [this](xdp::Filter& filter) { bind_filter(filter); }});
     log_sink_.set_dry_run(parts_.dry_run);
-    events_.add("log", log_sink_);
+    events_.add("log", log_sink_, events::Events::Time::unlimited);
     events_.add("counters", event_counters_);
     events_.add("recent", recent_events_);
     events_.add("hooks", hook_calls_);

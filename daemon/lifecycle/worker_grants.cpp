@@ -7,6 +7,11 @@
 #include <utility>
 
 namespace xk {
+namespace {
+
+GrantReply reply_of(const Grants::Done& done) { return {.answer = done.answer, .error = done.error}; }
+
+} // namespace
 
 WorkerGrants::WorkerGrants(Grants& grants, const Bans& bans, const Panic& panic,
                            std::function<std::set<Address>()> own_addresses)
@@ -32,18 +37,6 @@ void WorkerGrants::on_timer() {
 void WorkerGrants::settle(const Now& now) {
     if (grants_.any_waiting() && now.boot >= grants_.due())
         grants_.settle(now);
-}
-
-GrantReply WorkerGrants::reply_of(const Grants::Done& done) const {
-    GrantReply reply;
-    reply.answer = done.answer;
-    reply.service = done.service;
-    for (const authz::Pinhole& pinhole : done.pinholes)
-        reply.pinholes += (reply.pinholes.empty() ? "" : ", ") + grants_.text_of(pinhole);
-    reply.count = done.pinholes.size();
-    reply.lifetime = done.lifetime;
-    reply.error = done.error;
-    return reply;
 }
 
 GrantReply WorkerGrants::open(const authz::GrantRequest& request, Ticket ticket, const Now& now) {

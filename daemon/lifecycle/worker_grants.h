@@ -33,8 +33,6 @@ class WorkerGrants : public GrantPort {
     void settle(const Now& now) override;
 
   private:
-    GrantReply reply_of(const Grants::Done& done) const;
-
     Grants& grants_;
     const Bans& bans_;
     const Panic& panic_;

@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The worker's requests for grants: passes them on, replies to them, and logs them.
+// The worker's requests for grants: passes them on and replies to them.
 #include "daemon/log.h"
 #include "daemon/monitor/monitor.h"
-#include "protocol/base/duration.h"
 
 namespace xk {
 
 using namespace privsep;
 using authz::Answer;
-
-namespace {
-
-constexpr unsigned kReloaded = 100; // a kind of line in refusal_log_; the other kinds are values of Answer
-
-std::string until_text(const Now& now, std::chrono::seconds lifetime) {
-    return duration_text(lifetime) + ", until " + log::utc(now.wall + lifetime);
-}
-
-} // namespace
 
 Result<void> Monitor::handle_request(Received& received) {
     const auto message = *as<RequestGrant>(received);
@@ -48,8 +37,7 @@ Result<void> Monitor::handle_request(Received& received) {
         waiting_.emplace(ticket, message.sequence);
     auto sent = tell(to_worker);
     world_.owner.on_request_answered(now);
-    const std::string who = index ? config_->policy.credentials[*index].label() : "an unknown credential";
-    log_reply(message, *asked, reply, who, now);
+    note_refusal(message, *asked, reply, now);
     return sent;
 }
 
@@ -63,34 +51,24 @@ void Monitor::on_committed(GrantPort::Ticket ticket, bool done) {
     (void)tell(message); // the loop notices a worker that has ended
 }
 
-void Monitor::log_reply(const RequestGrant& message, const Asked& asked, const GrantReply& reply,
-                        const std::string& who, const Now& now) {
+void Monitor::note_refusal(const RequestGrant& message, const Asked& asked, const GrantReply& reply, const Now& now) {
+    outdated_.reset();
+    if (reply.answer != Answer::refused && reply.answer != Answer::failed)
+        return;
     const Address& address = asked.request.address;
-    const std::string where = address.text();
-    if (reply.answer == Answer::done || reply.answer == Answer::waiting) {
-        if (!grant_log_.allow(0, address, now.boot))
-            return;
-        const bool dry = settings_.dry_run;
-        if (asked.verb == GrantVerb::open)
-            spdlog::info("{} {} {} from {} ({}) for {}", dry ? "would grant" : "granted", who, reply.service, where,
-                         reply.pinholes, until_text(now, reply.lifetime));
-        else if (asked.verb == GrantVerb::close)
-            spdlog::info("{} {} {} from {} by {}", dry ? "would close" : "closed", reply.service, reply.pinholes, where,
-                         who);
-        else
-            spdlog::info("{} all grants of {}: {}", dry ? "would close" : "closed", who, reply.count);
-    } else if (reply.answer == Answer::refused && message.generation != generation_ && !publication_.follows()) {
-        if (refusal_log_.allow(kReloaded, address, now.boot))
-            spdlog::warn("refused {} from {}: the configuration that was loaded meanwhile does not allow it", who,
-                         where);
-    } else if (reply.answer == Answer::refused || reply.answer == Answer::failed) {
-        // An honest judge would have refused it, so somebody else controls this worker.
-        if (refusal_log_.allow(static_cast<unsigned>(reply.answer), address, now.boot))
-            spdlog::error("{}: {} from {}{}",
-                          reply.answer == Answer::failed ? "a grant could not be opened or closed"
-                                                         : "the worker asked for a grant that is not allowed",
-                          who, where, reply.error ? ": " + reply.error->message : "");
+    if (reply.answer == Answer::refused && message.generation != generation_ && !publication_.follows()) {
+        outdated_.emplace(message.credential, address);
+        return;
     }
+    // The judge should have refused it: this is a worker that is not ours any more.
+    if (!refusal_log_.allow(static_cast<unsigned>(reply.answer), address, now.boot))
+        return;
+    const auto index = config_->policy.find_credential(message.credential);
+    spdlog::error("{}: {} from {}{}",
+                  reply.answer == Answer::failed ? "a grant could not be opened or closed"
+                                                 : "the worker asked for a grant that is not allowed",
+                  index ? config_->policy.credentials[*index].label() : "an unknown credential", address.text(),
+                  reply.error ? ": " + reply.error->message : "");
 }
 
 } // namespace xk

@@ -98,8 +98,6 @@ void Monitor::end(Error error) {
 }
 
 bool Monitor::tick() {
-    if (const auto suppressed = grant_log_.take_suppressed(BootClock::now()); suppressed > 0)
-        spdlog::warn("{} more grants were opened or closed than logged", suppressed);
     // Counts ticks, not time, because time also passes while the machine sleeps.
     const std::uint32_t unanswered = ping_ - pong_;
     if (unanswered > settings_.most_unanswered) {
@@ -190,17 +188,13 @@ Result<void> Monitor::handle_notice(Received& received) {
     switch (*kind) {
     case NoticeKind::clock_wrong:
         clock_is_wrong_ = true;
-        spdlog::error("the wall clock is wrong: it is behind knocks that were accepted, or behind this release; no "
-                      "knock is let in until it is right, or until \"knockctl clock accept\"");
         break;
     case NoticeKind::clock_right:
         clock_is_wrong_ = false;
-        spdlog::info("the wall clock is right again");
         break;
     case NoticeKind::locked_for_good:
         if (whom == nullptr)
             return {};
-        spdlog::error("{} had too many wrong codes and is locked until \"knockctl unlock\"", whom->label());
         break;
     }
     world_.events.on_event(events::event_of(*kind, whom, Now::read()));
@@ -208,7 +202,13 @@ Result<void> Monitor::handle_notice(Received& received) {
 }
 
 Result<void> Monitor::handle_outcome(Received& received) {
-    return emit(events::events_of(*as<Outcome>(received), config_->policy, Now::read()));
+    const auto message = *as<Outcome>(received);
+    auto events = events::events_of(message, config_->policy, Now::read());
+    const auto outdated = std::exchange(outdated_, std::nullopt);
+    if (events && outdated == std::pair(message.credential, Address{message.address}) &&
+        events->front().reject == authz::Reject::refused)
+        events->front().detail = "the configuration that was loaded meanwhile does not allow it";
+    return emit(events);
 }
 
 Result<void> Monitor::handle_suppressed(Received& received) {

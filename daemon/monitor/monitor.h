@@ -34,7 +34,6 @@ class Monitor {
         authz::EventSink& events;
     };
     struct Settings {
-        bool dry_run = false;                                   // the log says "would grant"
         std::chrono::milliseconds patience{10'000};             // for an answer of the worker
         std::uint32_t most_unanswered = 10;                     // pings
         std::chrono::nanoseconds settled_after = kSettledAfter; // of files with secrets (secret_stamp.h)
@@ -115,8 +114,8 @@ class Monitor {
     Result<void> handle_suppressed(privsep::Received& received);
     static const privsep::Handler<Monitor> kHandlers[8];
 
-    void log_reply(const privsep::RequestGrant& message, const privsep::Asked& asked, const GrantReply& reply,
-                   const std::string& who, const Now& now);
+    void note_refusal(const privsep::RequestGrant& message, const privsep::Asked& asked, const GrantReply& reply,
+                      const Now& now);
     Result<void> emit(const std::optional<std::vector<authz::Event>>& events);
 
     privsep::Child worker_;
@@ -135,8 +134,10 @@ class Monitor {
     std::uint32_t ping_ = 0, pong_ = 0; // the last numbers
     bool clock_is_wrong_ = false;
     bool has_ended_ = false;
-    authz::LogBudget grant_log_{600, std::chrono::seconds(0)};
     authz::LogBudget refusal_log_;
+    // The last request, where it was refused because the worker judged by the configuration before: its outcome
+    // follows.
+    std::optional<std::pair<wire::CredentialId, Address>> outdated_;
 };
 
 } // namespace xk

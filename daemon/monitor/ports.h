@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <optional>
 #include <set>
-#include <string>
 #include <vector>
 
 namespace xk {
@@ -34,11 +33,7 @@ class TagPort {
 // The result of a request.
 struct GrantReply {
     authz::Answer answer = authz::Answer::failed;
-    std::string service;  // names, separated by commas. This and the rest are for the log
-    std::string pinholes; // "tcp/22, udp/51820"
-    std::size_t count = 0;
-    std::chrono::seconds lifetime{0}; // the longest one
-    std::optional<Error> error;       // why the answer is `failed`
+    std::optional<Error> error{}; // why the answer is `failed`
 };
 
 // Grants. The implementation checks rights, bans and own addresses again. The credential in a request is its index in

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/verbs/bans.h"
 
-#include "daemon/log.h"
 #include "daemon/verbs/fields.h"
-#include "daemon/verbs/operator_text.h"
 #include "daemon/verbs/reply.h"
-#include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 
 #include <algorithm>
@@ -54,10 +51,6 @@ struct Prefixes {
     bool are_many = false;
     std::vector<Prefix> good;
     json refused = json::array(); // those of a list that are no prefixes, with the reason
-
-    std::string text() const {
-        return are_many ? std::to_string(good.size()) + " addresses and networks" : good.front().text();
-    }
 };
 
 Result<Prefixes> parse_prefixes(const json& fields) {
@@ -86,19 +79,9 @@ std::string subject_of(const json& fields) {
     return text_field(fields, "prefix");
 }
 
-// The reason stands behind the operator in the log line, because anybody may have chosen the text: it is a jail's name,
-// or a script took it from a log.
-std::string reason_text(const std::string& owner) { return owner.empty() ? "" : ": " + owner; }
-
 std::string text_of(const Prefixes& asked, const Banner::Banned& banned) {
     return asked.are_many ? std::to_string(banned.prefixes.size()) + " addresses and networks"
                           : banned.prefixes.front().text();
-}
-
-void log_ban(const Banner& banner, const std::string& whom, const Banner::Order& order, const Request& request) {
-    spdlog::info("{} {} {} {}{}", banner.is_dry_run() ? "would ban" : "banned", whom,
-                 order.time ? "for " + duration_text(*order.time) : "for ever", by_operator(request.by),
-                 reason_text(banner.owner_of(order.reason)));
 }
 
 // The ban counts, and the reply must not hide that: an operator who believes that nothing is banned may leave it so.
@@ -123,13 +106,15 @@ Result<control::Answer> run_ban(BanSource& bans, Banner& banner, const Request& 
         return done->refused.front().error;
     for (const Banner::Refusal& one : done->refused)
         asked->refused.push_back({{"prefix", one.prefix.text()}, {"error", one.error.message}});
-    const std::string whom = text_of(*asked, *done);
-    log_ban(banner, whom, order, request);
+    request.action.count = done->prefixes.size();
+    request.action.lifetime = order.time.value_or(std::chrono::seconds(0));
+    request.action.more = banner.owner_of(order.reason);
     if (done->unfinished)
-        return unfinished_ban(*done->unfinished, whom, asked->refused);
+        return unfinished_ban(*done->unfinished, text_of(*asked, *done), asked->refused);
     if (asked->are_many)
         return answer_json({{"banned", done->prefixes.size()}, {"refused", asked->refused}});
     const Prefix& banned = done->prefixes.front();
+    request.action.prefix = banned;
     const authz::Ban longest = authz::longest_of(bans.ban_book().claims_of(banned)).value_or(authz::Ban{});
     return answer_json({{"banned", banned.text()}, {"expires_in_s", time_left(longest.until, request.now.boot)}});
 }
@@ -154,9 +139,9 @@ Result<control::Answer> run_unban_all(Banner& banner, const Owner& owner, const 
     const auto ended = banner.unban_all(*family, owner, request.now);
     if (!ended)
         return ended.error();
-    if (*ended != 0)
-        spdlog::info("took away {} bans{} {}{}", *ended, owner ? " of one owner" : "", by_operator(request.by),
-                     owner ? reason_text(*owner) : "");
+    request.action.all = true;
+    request.action.count = *ended;
+    request.action.more = owner.value_or("");
     return answer_json({{"unbanned", *ended}});
 }
 
@@ -173,9 +158,11 @@ Result<control::Answer> run_unban_prefixes(BanSource& bans, Banner& banner, cons
     if (!asked->are_many)
         for (const Prefix& prefix : bans.ban_book().around(asked->good.front()))
             still.push_back(ban_json(bans.ban_book(), prefix, request.now));
-    if (*ended != 0)
-        spdlog::info("{} {} {}{}", still.empty() ? "unbanned" : "took away a ban of", asked->text(),
-                     by_operator(request.by), owner ? reason_text(*owner) : "");
+    request.action.count = *ended;
+    request.action.more = owner.value_or("");
+    request.action.others_remain = !still.empty();
+    if (!asked->are_many)
+        request.action.prefix = asked->good.front();
     if (asked->are_many)
         return answer_json({{"unbanned", *ended}, {"refused", asked->refused}});
     return answer_json({{"unbanned", *ended}, {"still_banned", still}});

@@ -2,7 +2,6 @@
 #include "daemon/verbs/clock.h"
 
 #include "daemon/log.h"
-#include "daemon/verbs/operator_text.h"
 #include "daemon/verbs/reply.h"
 
 namespace xk::verbs {
@@ -13,7 +12,6 @@ using nlohmann::json;
 Result<control::Answer> run_clock_accept(HorizonControl& horizon, const Request& request) {
     if (auto done = horizon.accept_clock(); !done)
         return done.error();
-    spdlog::warn("the wall clock was accepted {}", by_operator(request.by));
     return answer_json({{"accepted", log::utc(request.now.wall)}});
 }
 
@@ -22,7 +20,7 @@ Result<control::Answer> run_takeover(HorizonControl& horizon, const ConfigSource
         return done.error();
     const auto skew = source.config()->policy.settings.skew;
     const std::string until = log::utc(request.clock().wall + skew); // the worker's answer took time
-    spdlog::warn("taken over {}: knocks made before {} are refused", by_operator(request.by), until);
+    request.action.more = until;
     return answer_json({{"refused_until", until}, {"refused_for_s", skew.count()}});
 }
 

@@ -3,7 +3,6 @@
 
 #include "daemon/log.h"
 #include "daemon/verbs/fields.h"
-#include "daemon/verbs/operator_text.h"
 #include "daemon/verbs/reply.h"
 #include "protocol/base/quote.h"
 
@@ -34,13 +33,14 @@ Result<control::Answer> run_close(GrantCloser& closer, const ConfigSource& sourc
     const auto closed = prefix ? closer.close_grants(*prefix, request.now) : closer.close_grants(users, request.now);
     if (!closed)
         return closed.error();
-    spdlog::info("closed the grants of {} {}: {}", printable(what), by_operator(request.by), *closed);
+    request.action.count = *closed;
     if (!truth_field(request.fields, "cut") || closer.is_dry_run())
         return answer_json({{"closed", *closed}});
     const auto spared = session_field(request.fields, "caller");
     const auto sessions = prefix ? closer.end_sessions(*prefix, spared) : closer.end_sessions(users, spared);
     if (!sessions)
         return unfinished_close(sessions.error(), *closed, what);
+    request.action.sessions = sessions->ended;
     if (sessions->shared > 0)
         spdlog::warn("sessions at {} grants may be those of {}, or of others who had a grant there: they live on",
                      sessions->shared, printable(what));

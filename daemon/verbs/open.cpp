@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/verbs/open.h"
 
-#include "daemon/log.h"
 #include "daemon/verbs/fields.h"
-#include "daemon/verbs/operator_text.h"
 #include "daemon/verbs/reply.h"
-#include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
 
 namespace xk::verbs {
@@ -62,10 +59,11 @@ Result<control::Answer> run_open(GrantOpener& opener, const ConfigSource& source
     const auto opened = opener.open_for_operator(*grant, request.now);
     if (opened.answer != Answer::done && opened.answer != Answer::waiting)
         return refusal_of(opened, *grant, text_field(request.fields, "service"), source.config()->file);
-    const std::string address = grant->address.text();
-    spdlog::info("{} {} for {} {}, for {}", opener.is_dry_run() ? "would grant" : "granted", opened.service, address,
-                 by_operator(request.by), duration_text(opened.lifetime));
-    return answer_json({{"address", address}, {"service", opened.service}, {"expires_in_s", opened.lifetime.count()}});
+    request.action.service = opened.service;
+    request.action.address = grant->address;
+    request.action.lifetime = opened.lifetime;
+    return answer_json(
+        {{"address", grant->address.text()}, {"service", opened.service}, {"expires_in_s", opened.lifetime.count()}});
 }
 
 } // namespace

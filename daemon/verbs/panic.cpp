@@ -2,7 +2,6 @@
 #include "daemon/verbs/panic.h"
 
 #include "daemon/verbs/fields.h"
-#include "daemon/verbs/operator_text.h"
 #include "daemon/verbs/reply.h"
 
 namespace xk::verbs {
@@ -10,7 +9,6 @@ namespace {
 
 Result<control::Answer> run_panic(PanicControl& panic, const Request& request) {
     const bool over = truth_field(request.fields, "over");
-    log_request(request.by, over ? "panic --over" : "panic");
     if (over) {
         const auto done = panic.end_panic();
         if (!done)
@@ -20,6 +18,8 @@ Result<control::Answer> run_panic(PanicControl& panic, const Request& request) {
     const auto closed = panic.begin_panic(session_field(request.fields, "caller"));
     if (!closed)
         return closed.error();
+    request.action.count = closed->grants;
+    request.action.sessions = closed->sessions;
     return answer_json(
         {{"closed", closed->grants}, {"ended", closed->sessions}, {"outlives_restart", closed->outlives_restart}});
 }
@@ -31,7 +31,7 @@ Table panic_verbs(PanicControl& panic) {
              control::Role::admin,
              {{"over", FieldKind::truth}, {"caller", FieldKind::session}},
              [&](const Request& request) { return run_panic(panic, request); },
-             [](const nlohmann::json& fields) { return std::string(truth_field(fields, "over") ? "over" : ""); }}};
+             [](const nlohmann::json& fields) { return std::string(truth_field(fields, "over") ? "--over" : ""); }}};
 }
 
 } // namespace xk::verbs

@@ -2,7 +2,6 @@
 #include "daemon/verbs/reload.h"
 
 #include "daemon/log.h"
-#include "daemon/verbs/operator_text.h"
 #include "daemon/verbs/reply.h"
 
 #include <algorithm>
@@ -11,8 +10,7 @@
 namespace xk::verbs {
 namespace {
 
-Result<control::Answer> run_reload(Reloader& reloader, const ConfigSource& source, const Request& request) {
-    log_request(request.by, "reload");
+Result<control::Answer> run_reload(Reloader& reloader, const ConfigSource& source) {
     if (auto done = reloader.reload_config(); !done) {
         log::error(done.error());
         return done.error();
@@ -29,7 +27,7 @@ Table reload_verbs(Reloader& reloader, const ConfigSource& config) {
     return {{"reload",
              control::Role::admin,
              {},
-             [&](const Request& request) { return run_reload(reloader, config, request); },
+             [&](const Request&) { return run_reload(reloader, config); },
              [](const nlohmann::json&) { return std::string(); }}};
 }
 

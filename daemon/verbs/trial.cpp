@@ -3,7 +3,6 @@
 
 #include "daemon/lifecycle/trial.h"
 #include "daemon/verbs/fields.h"
-#include "daemon/verbs/operator_text.h"
 #include "daemon/verbs/reply.h"
 #include "protocol/base/duration.h"
 
@@ -21,14 +20,12 @@ Result<control::Answer> run_try(TrialControl& trial, const Request& request) {
     const auto time = seconds_field(request.fields, "seconds");
     if (!time || *time > Trial::kLongest)
         return Error{"a trial lasts from 1s to " + duration_text(Trial::kLongest), {}, Exit::usage};
-    log_request(request.by, "try " + time_text(request.fields));
     if (auto done = trial.begin_trial(*time); !done)
         return done.error();
     return answer_json({{"trial_ends_in_s", time->count()}});
 }
 
-Result<control::Answer> run_confirm(TrialControl& trial, const Request& request) {
-    log_request(request.by, "confirm");
+Result<control::Answer> run_confirm(TrialControl& trial) {
     if (auto done = trial.confirm_trial(); !done)
         return done.error();
     return answer_json({{"confirmed", true}});
@@ -45,7 +42,7 @@ Table trial_verbs(TrialControl& trial) {
             {"confirm",
              control::Role::admin,
              {},
-             [&](const Request& request) { return run_confirm(trial, request); },
+             [&](const Request&) { return run_confirm(trial); },
              [](const json&) { return std::string(); }}};
 }
 

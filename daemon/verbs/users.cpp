@@ -3,9 +3,7 @@
 
 #include "daemon/authz/lockout.h"
 #include "daemon/lifecycle/credential_status.h"
-#include "daemon/log.h"
 #include "daemon/verbs/fields.h"
-#include "daemon/verbs/operator_text.h"
 #include "daemon/verbs/reply.h"
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
@@ -68,7 +66,13 @@ Result<control::Answer> run_unlock(const ConfigSource& source, Unlocker& unlocke
     for (const std::size_t credential : found)
         if (auto done = unlocker.unlock_credential(credential); !done)
             return done.error();
-    spdlog::info("unlocked {} {}", printable(who), by_operator(request.by));
+    authz::Event event;
+    event.kind = authz::EventKind::unlocked;
+    event.at = request.now;
+    event.by = request.by;
+    event.detail = printable(who);
+    event.count = found.size();
+    request.events.on_event(event);
     return answer_json({{"unlocked", found.size()}});
 }
 

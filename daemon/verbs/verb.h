@@ -41,6 +41,9 @@ struct Request {
     authz::Operator by;
     Now now;
     const Clock& clock;
+    // The operator_action of a verb that changes something, with subject and operator: the verb adds what it did.
+    authz::Event& action;
+    authz::EventSink& events; // for what else came of it
 };
 
 struct Verb {

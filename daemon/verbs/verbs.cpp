@@ -63,16 +63,30 @@ control::Answer Verbs::answer(const control::Peer& peer, const std::string& text
         return answer_error({"there is no verb " + in_quotes(name), {}, Exit::usage});
     if (verb->role == Role::admin && peer.role != Role::admin)
         return answer_error({"you may look, but not " + name, "be root, or a member of control.admin_group"});
-    const Request request{*parsed, {peer.uid, peer.pid, peer.login_uid}, clock_(), clock_};
+    authz::Event action;
+    const Request request{.fields = *parsed,
+                          .by = {peer.uid, peer.pid, peer.login_uid},
+                          .now = clock_(),
+                          .clock = clock_,
+                          .action = action,
+                          .events = events_};
     auto done = run(*verb, request);
     if (verb->subject)
-        emit_action(*verb, request, done);
+        emit_action(request, done);
     return done ? *std::move(done) : answer_error(done.error());
 }
 
 Result<control::Answer> Verbs::run(const Verb& verb, const Request& request) const {
     if (auto good = check_fields(request.fields, verb.fields); !good)
         return good.error();
+    if (verb.subject) {
+        authz::Event& action = request.action;
+        action.kind = authz::EventKind::operator_action;
+        action.at = request.now;
+        action.verb = verb.name;
+        action.detail = printable(verb.subject(request.fields));
+        action.by = request.by;
+    }
     try {
         return verb.run(request);
     } catch (const json::exception&) { // check_fields() should leave none; a mistake there must not end the daemon
@@ -81,17 +95,11 @@ Result<control::Answer> Verbs::run(const Verb& verb, const Request& request) con
 }
 
 // A malformed request is no action. A request that failed may have done a part of its work, so it is one.
-void Verbs::emit_action(const Verb& verb, const Request& request, const Result<control::Answer>& done) const {
+void Verbs::emit_action(const Request& request, const Result<control::Answer>& done) const {
     if (!done && done.error().exit == Exit::usage)
         return;
-    authz::Event event;
-    event.kind = authz::EventKind::operator_action;
-    event.at = request.now;
-    event.verb = verb.name;
-    event.detail = printable(verb.subject(request.fields));
-    event.failure = done ? "" : done.error().message;
-    event.by = request.by;
-    events_.on_event(event);
+    request.action.failure = done ? "" : done.error().message;
+    events_.on_event(request.action);
 }
 
 } // namespace xk::verbs

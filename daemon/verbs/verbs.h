@@ -20,7 +20,7 @@ class Verbs {
 
   private:
     Result<control::Answer> run(const Verb& verb, const Request& request) const;
-    void emit_action(const Verb& verb, const Request& request, const Result<control::Answer>& done) const;
+    void emit_action(const Request& request, const Result<control::Answer>& done) const;
 
     Table table_;
     authz::EventSink& events_;

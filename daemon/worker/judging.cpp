@@ -74,7 +74,6 @@ void Worker::end_overdue() {
 }
 
 void Worker::conclude(const authz::Outcome& outcome, const GrantRequests& pinholes, const Now& now) {
-    log_outcome(outcome, now);
     const auto& credentials = judge_->policy().credentials;
     reports_.report(outcome, outcome.credential ? &credentials[*outcome.credential] : nullptr, now.boot);
     if (const authz::Accepted* accepted = outcome.accepted(); accepted != nullptr && accepted->waiting)

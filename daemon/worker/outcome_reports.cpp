@@ -58,8 +58,9 @@ void OutcomeReports::report(const authz::Outcome& outcome, const authz::Credenti
     if (outcome.accepted() == nullptr && outcome.refused() == nullptr)
         return; // it is not decided yet
     Budgets& budgets = outcome.accepted() != nullptr ? accepted_ : refused_;
-    const bool allowed = locks(outcome) ? locks_.take(now) : budgets.take(outcome.source, now);
-    if (!allowed || unread_ >= kUnread) {
+    const bool is_lock = locks(outcome);
+    const bool allowed = is_lock ? locks_.take(now) : budgets.take(outcome.source, now);
+    if (!allowed || unread_ >= (is_lock ? kUnread + kMoreForLocks : kUnread)) {
         ++budgets.suppressed;
         return;
     }

@@ -5,7 +5,8 @@
 //   - each source has a few at once and one in a second after that, and all together some more, refused and accepted
 //     apart, so that nobody's refusals hide the others' knocks, and locks apart from both;
 //   - a message is never waited for: where the socket has no room, it is left out;
-//   - no more than kUnread are on their way until xknockd shows that it reads, so that they never take the room that a
+//   - no more than kUnread (and a few locks) are on their way until xknockd shows that it reads, so that they never
+//   take the room that a
 //     request for a grant would have to wait for. (The kernel calls a socket writable while no more than a quarter of
 //     its buffer is unread; each of these messages takes about 1 KiB of that, of 208 KiB.)
 // What is left out is counted, and the numbers are sent at most every ten seconds.
@@ -25,8 +26,9 @@ namespace xk::worker {
 inline constexpr std::uint32_t kReportsAtOnce = 64, kReportsPerSecond = 16;
 // Of one source: one address of IPv4, one network of 64 bits of IPv6.
 inline constexpr std::uint32_t kReportsOfSourceAtOnce = 4, kReportsOfSourcePerSecond = 1;
-inline constexpr std::size_t kMostSources = 256; // that are told apart; further ones share one budget
-inline constexpr std::uint32_t kUnread = 24;     // messages on their way
+inline constexpr std::size_t kMostSources = 256;   // that are told apart; further ones share one budget
+inline constexpr std::uint32_t kUnread = 24;       // messages on their way,
+inline constexpr std::uint32_t kMoreForLocks = 12; // and beside them locks: each has its line in the log
 inline constexpr std::chrono::seconds kSuppressedGap{10};
 
 class OutcomeReports {

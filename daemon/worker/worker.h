@@ -7,7 +7,6 @@
 
 #include "daemon/authz/bans.h"
 #include "daemon/authz/judge.h"
-#include "daemon/authz/log_budget.h"
 #include "daemon/authz/state.h"
 #include "daemon/authz/tags.h"
 #include "daemon/privsep/channel.h"
@@ -92,7 +91,6 @@ class Worker {
     void repeat_requests();
     // Refuses knocks whose admission has not answered in time.
     void end_overdue();
-    void log_outcome(const authz::Outcome& outcome, const Now& now);
 
     // Sends tags for the filter: all, those of slots that begin soon, or those of the places in `changed`.
     Result<void> publish_tags(const Now& now, privsep::TagScope scope, std::span<const std::uint32_t> changed = {});
@@ -101,7 +99,7 @@ class Worker {
     // A jump forward raises the horizon. Call it before anything is judged by this clock.
     void check_for_clock_jump(const Now& now);
     std::chrono::seconds skew() const { return judge_ ? judge_->policy().settings.skew : first_skew_; }
-    // Logs the number of lines that the budget suppressed, and records that the ring refused.
+    // Logs records that the ring refused.
     void tell_the_rest();
 
     privsep::Channel channel_;
@@ -119,7 +117,6 @@ class Worker {
     bool clock_reported_wrong_ = false;
     WallTime earliest_{};
     std::chrono::seconds first_skew_ = wire::kDefaultSkew; // while no configuration counts
-    authz::LogBudget log_budget_;
     OutcomeReports reports_{[this](ByteView message) {
         const auto sent = channel_.try_send(message);
         return sent && *sent;

@@ -59,8 +59,10 @@ TEST_CASE("bans end in the order of their times, each with one event") {
         f.bans.expire(f.now);
         f.check_same();
         std::vector<Prefix> all;
-        for (const authz::Event& event : f.events.take(EventKind::unbanned))
+        for (const authz::Event& event : f.events.take(EventKind::unbanned)) {
+            CHECK(event.cause == authz::EndCause::expired);
             all.push_back(event.prefix.value());
+        }
         return all;
     };
     CHECK(over().empty());
@@ -159,4 +161,5 @@ TEST_CASE("the event of a ban has its owner and its time, and a change that does
     const auto unbanned = f.events.take(EventKind::unbanned);
     REQUIRE(unbanned.size() == 1);
     CHECK(unbanned[0].detail == "sshd");
+    CHECK(unbanned[0].cause == authz::EndCause::by_operator);
 }

@@ -60,9 +60,11 @@ TEST_CASE("a reload lifts the bans of networks that it allows, and keeps those o
     std::weak_ptr<const config::Config> first = f.config;
     f.config = next;
     REQUIRE(f.grants.reconfigure(next, f.now));
-    const CapturedLog log;
     f.bans.reconfigure(next, f.now);
-    CHECK(log.text() == "info unbanned 2001:db8:2::/64: gate.allow or gate.never_ban contains it now\n");
+    const auto lifted = f.events.take(authz::EventKind::unbanned);
+    REQUIRE(lifted.size() == 1);
+    CHECK(lifted[0].prefix == prefix("2001:db8:2::/64"));
+    CHECK(lifted[0].cause == authz::EndCause::configuration);
     CHECK(first.expired()); // nobody holds on to the one that was replaced
     CHECK(f.bans.list().all().size() == 2);
     CHECK(f.bans.list().all().contains(prefix("2001:db8:2::6")));

@@ -122,6 +122,26 @@ TEST_CASE("a slow sink gets a quarter of the time, and holds up nobody for longe
     CHECK(f.first.got.size() - before <= 6);
 }
 
+TEST_CASE("the log loses nothing, however slow it is") {
+    BootTime now{1000s};
+    struct Slow : EventSink {
+        BootTime& now;
+        std::size_t got = 0;
+        explicit Slow(BootTime& n) : now(n) {}
+        void on_event(const Event&) override {
+            now += 500ms;
+            ++got;
+        }
+    } log(now), other(now);
+    events::Events events([&] { return now; });
+    events.add("log", log, events::Events::Time::unlimited);
+    events.add("other", other);
+    for (int i = 0; i < 1000; ++i)
+        events.on_event(event_of(EventKind::knock_refused));
+    CHECK(log.got == 1000);
+    CHECK(other.got < 1000);
+}
+
 TEST_CASE("texts are bounded and printable, whoever made them") {
     Fixture f;
     Event event = event_of(EventKind::repaired);

@@ -34,6 +34,7 @@ TEST_CASE("a grant of a service begins once and ends once, however many pinholes
     CHECK(f.events.all[0].cause == EndCause::by_user);
     CHECK(f.events.all[0].user == "anna");
     CHECK(f.events.all[0].service == "web");
+    CHECK(f.events.all[0].pinholes == "tcp/80, tcp/443"); // also those that ended before the last one
     f.report();
     CHECK(f.events.all.size() == 1);
 }
@@ -52,6 +53,24 @@ TEST_CASE("a second knock prolongs the grant, and one for less time emits no eve
     CHECK(f.events.all[0].kind == EventKind::grant_prolonged);
     CHECK(f.events.all[0].lifetime == 90s);
     CHECK(f.events.all[0].service == "web");
+}
+
+TEST_CASE("a grant that its sessions alone prolong says so") {
+    GrantFixture f;
+    REQUIRE(f.open(kAnna, "203.0.113.5", "ssh", 45) == Answer::done);
+    f.report();
+    f.events.all.clear();
+    REQUIRE(f.grants.prolong({{kSsh, 60s}}, f.now));
+    f.report();
+    REQUIRE(f.events.all.size() == 1);
+    CHECK(f.events.all[0].kind == EventKind::grant_prolonged);
+    CHECK(f.events.all[0].detail == "by its sessions");
+    REQUIRE(f.open(kAnna, "203.0.113.5", "ssh", 90) == Answer::done);
+    REQUIRE(f.grants.prolong({{kSsh, 120s}}, f.now));
+    f.report();
+    REQUIRE(f.events.all.size() == 2);
+    CHECK(f.events.all[1].detail.empty());
+    CHECK(f.events.all[1].lifetime == 120s);
 }
 
 TEST_CASE("a grant that ended and began again between two reports is two grants") {

@@ -94,6 +94,7 @@ TEST_CASE("a session of after: cut ends with its grant, for good, and with its g
     const auto ended = f.events.take(EventKind::session_ended);
     REQUIRE(ended.size() == 1);
     CHECK(ended[0].cause == EndCause::by_user);
+    CHECK(ended[0].more == "with its grant");
     CHECK(ended[0].service == "vpn");
     CHECK(ended[0].address == kClient);
     // Nothing revives it: both directions are remembered, until a grant opens for it.

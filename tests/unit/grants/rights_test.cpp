@@ -39,6 +39,7 @@ TEST_CASE("at a reload the grants of a user who was deleted are closed, and thos
     for (const authz::Event& event : ended) {
         CHECK(event.user == "bob");
         CHECK(event.cause == EndCause::configuration);
+        CHECK(event.reject == authz::Reject::disabled);
     }
 }
 
@@ -131,8 +132,10 @@ TEST_CASE("a grant ends with its user's dates and hours, also without a reload")
     f.report();
     const auto ended = f.events.take(EventKind::grant_ended);
     REQUIRE(ended.size() == 2);
-    for (const authz::Event& event : ended)
+    for (const authz::Event& event : ended) {
         CHECK(event.cause == EndCause::rights);
+        CHECK(event.reject == (event.user == "bob" ? authz::Reject::hours : authz::Reject::expired));
+    }
 }
 
 TEST_CASE("a grant is prolonged for those who may hold it, and never shortened") {

@@ -64,6 +64,14 @@ struct Attached {
         return config;
     }
     Result<void> attach(std::vector<std::string> names) { return control.attach(of(std::move(names)), kNow); }
+    // The last one: "eth0 (native)", and whether its filter had been taken off.
+    std::string attached() const {
+        std::string text;
+        for (const authz::Event& event : events.all)
+            if (event.kind == EventKind::attached)
+                text = event.detail + " (" + event.more + ")" + (event.again ? " again" : "");
+        return text;
+    }
     std::string file() const {
         FileRules rules;
         rules.owner = ::geteuid();
@@ -79,10 +87,10 @@ TEST_CASE("interfaces get the filter, others lose it, and both are events") {
     Attached a;
     REQUIRE(a.attach({"eth0"}).has_value());
     CHECK(a.host.filter == Attached::Filters{{"eth0", "old"}});
-    CHECK(a.events.texts(EventKind::attached) == std::vector<std::string>{"eth0 (native)"});
+    CHECK(a.attached() == "eth0 (native)");
     REQUIRE(a.attach({"eth1"}).has_value());
     CHECK(a.host.filter == Attached::Filters{{"eth1", "old"}});
-    CHECK(a.events.texts(EventKind::attached).back() == "eth1 (native)");
+    CHECK(a.attached() == "eth1 (native)");
     CHECK(a.events.texts(EventKind::detached) == std::vector<std::string>{"eth0"});
 }
 
@@ -112,7 +120,7 @@ TEST_CASE("a reload that fails later gives the interfaces back, and what a start
     CHECK(a.host.filter == Attached::Filters{{"eth0", "old"}}); // in the mode of before
     CHECK(a.control.all().text() == "eth0 (generic)");
     CHECK(a.file() == "xknock-interfaces 1\neth0\n");
-    CHECK(a.events.texts(EventKind::attached).back() == "eth0 (generic)");
+    CHECK(a.attached() == "eth0 (generic)");
     CHECK(a.events.texts(EventKind::detached).back() == "eth1");
 }
 
@@ -148,16 +156,18 @@ TEST_CASE("an interface that comes gets the filter, and one that loses it gets i
     a.host.there["vpn0"] = kIndex + 7;
     CHECK(a.control.look_after(config, kNow));
     CHECK(a.host.filter.contains("vpn0"));
-    CHECK(a.events.texts(EventKind::attached).back() == "vpn0 (native)");
+    CHECK(a.attached() == "vpn0 (native)");
     a.host.filter.erase("eth0"); // somebody took it away
     CHECK(a.control.look_after(config, kNow));
     CHECK(a.host.filter.contains("eth0"));
+    CHECK(a.attached() == "eth0 (native) again");
     a.host.filter.erase("vpn0");
     a.host.there.erase("vpn0");
     CHECK(a.control.look_after(config, kNow));
     CHECK(a.events.texts(EventKind::detached) == std::vector<std::string>{"vpn0"});
+    CHECK(a.events.all.back().more.find("there is no interface") != std::string::npos);
     // By the same name another one comes.
     a.host.there["vpn0"] = kIndex + 8;
     CHECK(a.control.look_after(config, kNow));
-    CHECK(a.events.texts(EventKind::attached).back() == "vpn0 (native)");
+    CHECK(a.attached() == "vpn0 (native)");
 }

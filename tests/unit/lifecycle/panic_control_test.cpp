@@ -47,7 +47,9 @@ TEST_CASE("a panic closes everything, spares its caller and is on the disk befor
     CHECK(p.world.panic);
     CHECK(p.on_disk().is_finished());
     CHECK(p.changes == 1);
-    CHECK(p.events.has(EventKind::panic_begun));
+    REQUIRE(p.events.has(EventKind::panic_begun));
+    CHECK(p.events.all.front().detail == kCaller.remote.text() + " port " + std::to_string(kCaller.remote_port));
+    CHECK(p.events.all.front().count == 3);
 }
 
 TEST_CASE("a panic that is killed at any step goes on with the next daemon") {

@@ -74,7 +74,9 @@ TEST_CASE("a reload that succeeds keeps the ports shut at every step") {
     CHECK(r.world.steps == std::vector<std::string>{"hand over", "load", "attach", "guard off", "ruleset", "commit",
                                                     "activate", "commit filter", "grants", "maps", "guard on"});
     CHECK(r.followed == std::vector<std::string>{"grants of new", "maps of new"});
-    CHECK(r.events.has(EventKind::reloaded));
+    REQUIRE(r.events.has(EventKind::reloaded));
+    CHECK(r.events.all.back().more == "new");
+    CHECK(r.events.all.back().count == r.current->policy.credentials.size());
 }
 
 TEST_CASE("whoever shares the old configuration keeps it over a reload") {

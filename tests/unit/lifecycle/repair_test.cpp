@@ -70,6 +70,10 @@ TEST_CASE("a table that somebody changed is made anew at once, and the event nam
     r.notice({true, true, false, ""});
     CHECK(r.table.steps == kWhole); // sets that are gone closed no grant
     CHECK(r.repaired().back() == "somebody");
+    const authz::Event& event = r.events.all.back();
+    CHECK(event.more == "xknock");
+    CHECK(event.count == r.table.count_grants());
+    CHECK(event.bans == r.table.count_bans());
 }
 
 TEST_CASE("elements that somebody took away are grants that they closed") {

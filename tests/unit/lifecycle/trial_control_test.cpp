@@ -60,7 +60,7 @@ TEST_CASE("a trial is over at its end while the daemon runs, and says so once") 
     const auto word = t.control.finish(after(60s));
     REQUIRE_FALSE(word.has_value());
     CHECK(word.error().exit == Exit::trial_over);
-    CHECK(t.events.has(EventKind::trial_over));
+    CHECK(t.events.texts(EventKind::trial_over) == std::vector<std::string>{"the ports are open"});
     CHECK_FALSE(t.on_disk().is_on());
 }
 

@@ -384,6 +384,27 @@ TEST_CASE("an outcome becomes an event with the names of the configuration that 
     CHECK(events[3].count == 3);
 }
 
+TEST_CASE("a refusal by a configuration that was loaded meanwhile says so in the event of its outcome, once") {
+    Judging j;
+    j.peer.grants.answers = {authz::Answer::refused};
+    RequestGrant request = request_for(0, 1);
+    request.generation = 0; // the worker has not read the new one yet
+    j.peer.say(request);
+    privsep::Outcome outcome = refusal_of(0, Address::v4(192, 0, 2, 9));
+    outcome.was_read = 1;
+    outcome.action = static_cast<std::uint8_t>(Action::open);
+    outcome.address = Address::v4(192, 0, 2, 9).bytes;
+    outcome.reject = static_cast<std::uint32_t>(authz::Reject::refused);
+    j.peer.say(outcome);
+    j.peer.say(outcome); // of another knock
+    CHECK(j.peer.goes_on());
+    const auto& events = j.peer.events.all;
+    REQUIRE(events.size() == 2);
+    CHECK(events[0].reject == authz::Reject::refused);
+    CHECK(events[0].detail == "the configuration that was loaded meanwhile does not allow it");
+    CHECK(events[1].detail.empty());
+}
+
 TEST_CASE("notices become events, and the clock is known") {
     Judging j;
     j.peer.say(notice_of(NoticeKind::clock_wrong));

@@ -23,6 +23,7 @@ class CapturedLog {
     CapturedLog(const CapturedLog&) = delete;
     CapturedLog& operator=(const CapturedLog&) = delete;
 
+    std::ostream& stream() { return out_; }
     std::string text() const { return out_.str(); }
     std::size_t lines() const {
         const std::string all = text();

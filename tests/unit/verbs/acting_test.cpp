@@ -36,7 +36,7 @@ TEST_CASE("open: a service, a port, a port of a host behind, for a time and for 
     CHECK(last_call(f) == "open 192.0.2.9 " + std::to_string(service_id("all")) + " none/0 :: 4294967295");
     f.daemon.opened.answer = authz::Answer::waiting; // it will be done in a moment
     CHECK(f.ask(open_request()).at("service") == "ssh");
-    f.daemon.dry_run = true;
+    f.sink.lines.set_dry_run(true);
     f.ask(open_request());
     CHECK(f.log().ends_with("info would grant ssh for 192.0.2.9 by the operator (uid 1000), for 10m\n"));
 }
@@ -94,8 +94,9 @@ TEST_CASE("close with cut: sessions end too, but not the caller's") {
     CHECK(f.ask({{"verb", "close"}, {"what", "bob"}, {"cut", true}}) ==
           json{{"closed", 1}, {"ended", 1}, {"shared", 3}});
     CHECK(last_call(f) == "end 2.1");
-    CHECK(f.log().ends_with("warning sessions at 3 grants may be those of bob, or of others who had a grant there: "
-                            "they live on\n"));
+    CHECK(f.log().ends_with(
+        "warning sessions at 3 grants may be those of bob, or of others who had a grant there: "
+        "they live on\ninfo closed the grants of bob and its sessions by the operator (uid 1000): 1\n"));
     // The grants are closed, and the reply says so where the sessions cannot be ended.
     f.daemon.failing = "end";
     CHECK(f.ask_wrong({{"verb", "close"}, {"what", "bob"}, {"cut", true}}) ==
@@ -105,7 +106,7 @@ TEST_CASE("close with cut: sessions end too, but not the caller's") {
         f.ask_wrong({{"verb", "close"}, {"what", "192.0.2.0/24"}, {"cut", true}}) ==
         "the grants of \"192.0.2.0/24\" are closed (4), but end failed|try again: it ends the sessions that live on|1");
     f.daemon.failing.clear();
-    f.daemon.dry_run = true; // there are no sessions to end
+    f.daemon.dry_run = true; // there are none to end
     CHECK(f.ask({{"verb", "close"}, {"what", "bob"}, {"cut", true}}) == json{{"closed", 1}});
     CHECK(last_call(f) == "close 2.1");
 }
@@ -116,7 +117,9 @@ TEST_CASE("panic: closes grants, spares the caller, says whether it is on the di
     CHECK(f.ask({{"verb", "panic"}, {"caller", kSession}}) ==
           json{{"closed", 7}, {"ended", 12}, {"outlives_restart", true}});
     CHECK(last_call(f) == "panic but 192.0.2.9:40000 to 192.0.2.1:22");
-    CHECK(f.log() == "info the operator (uid 1000) says \"panic\"\n");
+    CHECK(f.log() ==
+          "info the operator (uid 1000) says \"panic\"\nwarning 7 grants closed, 12 sessions ended; nobody "
+          "is let in until \"knockctl panic --over\"\n");
     f.daemon.panic.outlives_restart = false;
     CHECK(f.ask({{"verb", "panic"}, {"over", false}}).at("outlives_restart") == false);
     CHECK(last_call(f) == "panic");
@@ -156,7 +159,8 @@ TEST_CASE("reload: the reply shows the configuration that counts afterwards") {
     CHECK(f.log() == "info the operator (uid 1000) says \"reload\"\n");
     f.daemon.failing = "reload";
     CHECK(f.ask_wrong({{"verb", "reload"}}) == "reload failed|look at reload|1");
-    CHECK(f.log().ends_with("error reload failed\nerror hint: look at reload\n"));
+    CHECK(f.log().ends_with("error reload failed\nerror hint: look at reload\n"
+                               "info the operator (uid 1000) says \"reload\": not done\n"));
 }
 
 TEST_CASE("try and confirm: times up to the longest, and the daemon's own errors") {

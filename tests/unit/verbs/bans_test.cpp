@@ -71,7 +71,7 @@ TEST_CASE("ban: for a time, for ever, prolonged and never shortened") {
     CHECK(f.ask(ban_request({{"prefix", "198.51.100.64/26"}})).at("banned") == "198.51.100.64/26");
     CHECK(f.ask(ban_request({{"prefix", "2001:db8:7::1"}, {"ipv6_prefix", 64}})).at("banned") == "2001:db8:7::/64");
     CHECK(last_call(f) == "ban 2001:db8:7::1 /64");
-    f.daemon.dry_run = true;
+    f.sink.lines.set_dry_run(true);
     f.ask(ban_request({{"prefix", "203.0.113.9"}}));
     CHECK(f.log().ends_with("info would ban 203.0.113.9 for ever by the operator (uid 1000)\n"));
 }

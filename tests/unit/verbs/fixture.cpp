@@ -5,6 +5,12 @@
 
 namespace xk::verbs::test {
 
+Recorder::Recorder(std::ostream& log)
+    : lines([&log](events::LogSink::Level level, const std::string& line) {
+          constexpr const char* kLevels[] = {"debug", "info", "warning", "error", "critical"};
+          log << kLevels[static_cast<int>(level)] << ' ' << line << '\n';
+      }) {}
+
 std::string VerbFixture::ask_text(const std::string& request) {
     control::Answer answer = verbs.answer(peer, request);
     while (answer.rest && answer.rest(answer.json)) {

@@ -4,6 +4,7 @@
 // clock.
 #pragma once
 
+#include "daemon/events/log_sink.h"
 #include "daemon/verbs/verbs.h"
 #include "fake_daemon.h"
 #include "tests/unit/recording/log.h"
@@ -14,16 +15,24 @@ namespace xk::verbs::test {
 
 using nlohmann::json;
 
+// Keeps the events, and has their lines.
 struct Recorder final : authz::EventSink {
-    void on_event(const authz::Event& event) override { events.push_back(event); }
+    explicit Recorder(std::ostream& log);
+    void on_event(const authz::Event& event) override {
+        events.push_back(event);
+        lines.on_event(event);
+    }
     std::vector<authz::Event> events;
+    events::LogSink lines;
 };
 
 class VerbFixture {
+    xk::test::CapturedLog log_; // before the sink, which writes to it too
+
   public:
     control::Peer peer{control::Role::admin, 1000, 4711, std::nullopt};
     FakeDaemon daemon;
-    Recorder sink;
+    Recorder sink{log_.stream()};
     Now now{WallTime(std::chrono::seconds(1'763'725'807)), BootTime(std::chrono::seconds(5'000))};
     Verbs verbs{all_verbs(daemon), sink, [this] { return now; }};
 
@@ -36,9 +45,6 @@ class VerbFixture {
     control::Answer begin(const json& request) { return verbs.answer(peer, request.dump()); }
     std::string log() const { return log_.text(); }
     BootTime in(std::int64_t seconds) const { return now.boot + std::chrono::seconds(seconds); }
-
-  private:
-    xk::test::CapturedLog log_;
 };
 
 Address address_of(const char* text);
