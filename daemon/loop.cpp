@@ -41,8 +41,8 @@ Result<void> Loop::run() {
         for (int i = 0; i < n && !stopped_; ++i) {
             const auto found = callbacks_.find(events[i].data.fd);
             if (found == callbacks_.end())
-                continue;                            // forgotten by a callback before this one
-            const Callback callback = found->second; // it may forget itself
+                continue;                            // a callback of this round has removed it
+            const Callback callback = found->second; // a copy, because it may remove itself
             callback(events[i].events);
         }
     }

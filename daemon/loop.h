@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Loop: epoll, one callback for each descriptor. Single-threaded; a callback may add and remove others.
+// Loop: epoll with one callback for each descriptor, in one thread. A callback may add and remove descriptors, also its
+// own.
 #pragma once
 
 #include "protocol/base/fd.h"
@@ -21,10 +22,10 @@ class Loop {
 
     Result<void> watch(int fd, Callback callback, std::uint32_t events = EPOLLIN);
     void change(int fd, std::uint32_t events);
-    // Before the descriptor is closed, or after.
+    // May be called before the descriptor is closed, or afterwards.
     void forget(int fd);
 
-    // Until stop() is called.
+    // Returns when stop() was called, also before run().
     Result<void> run();
     void stop() { stopped_ = true; }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The text of a reload: the operator reads in it whether the change was the one that they meant.
+// The text of a reload's event. The operator reads in it whether the reload changed what they meant to change.
 #include "daemon/lifecycle/reload.h"
 
 #include <algorithm>
@@ -34,6 +34,20 @@ bool same(const authz::Service& a, const authz::Service& b) {
     return std::ranges::equal(a.all_ports(), b.all_ports()) && a.target4 == b.target4 && a.target6 == b.target6 &&
            a.published == b.published && a.lifetime == b.lifetime && a.max_lifetime == b.max_lifetime &&
            a.after == b.after && a.idle == b.idle && a.max_connections == b.max_connections && a.single == b.single;
+}
+
+// By the name of the service, because its index may have shifted.
+auto hooks_by_service(const config::Config& config) {
+    std::map<std::string_view, std::pair<std::vector<std::string>, std::vector<std::string>>> found;
+    for (std::size_t i = 0; i < config.hooks.services.size() && i < config.policy.services.size(); ++i)
+        if (const config::ServiceHooks& hooks = config.hooks.services[i];
+            !hooks.on_open.empty() || !hooks.on_close.empty())
+            found.emplace(config.policy.services[i].name.view(), std::pair(hooks.on_open, hooks.on_close));
+    return found;
+}
+
+bool same_hooks(const config::Config& a, const config::Config& b) {
+    return a.hooks.time_limit == b.hooks.time_limit && hooks_by_service(a) == hooks_by_service(b);
 }
 
 std::vector<std::string> names_of_services(const authz::Policy& policy, const authz::Credential& credential) {
@@ -110,6 +124,7 @@ std::string text_of_changes(const config::Config& before, const config::Config& 
         {before.never_ban != after.never_ban, "never_ban"},
         {before.shut_on_failure != after.shut_on_failure, "gate.on_failure"},
         {before.max_grants != after.max_grants, "gate.max_grants"},
+        {!same_hooks(before, after), "hooks"},
         {before.admin_group != after.admin_group || before.read_group != after.read_group, "control"},
         {before.policy.settings.skew != after.policy.settings.skew, "skew"},
         {before.disabled.size() != after.disabled.size(), "files with faults"}};

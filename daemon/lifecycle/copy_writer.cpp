@@ -33,6 +33,7 @@ void CopyWriter::write() {
 }
 
 void CopyWriter::work() {
+    bool failing = false;
     std::unique_lock lock(mutex_);
     for (;;) {
         wanted_or_over_.wait(lock, [this] { return wanted_ || over_; });
@@ -40,8 +41,14 @@ void CopyWriter::work() {
             return;
         wanted_ = false;
         lock.unlock();
-        if (auto saved = files_.save(Now::read(), false); !saved)
-            spdlog::error("{}", saved.error().message);
+        auto saved = files_.save(Now::read(), false);
+        if (!saved && !failing)
+            log::error(std::move(saved).error().within("after a power cut used codes may count as new"));
+        if (saved && failing)
+            spdlog::info("the copy of judgement's memory is written again");
+        failing = !saved;
+        if (failing)
+            failed_ = true;
         lock.lock();
     }
 }

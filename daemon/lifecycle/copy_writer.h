@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Writes the copy of judgement's memory in a thread of its own: a disk that takes seconds for an fsync must not hold up
-// who opens pinholes. The only thread beside the loop; it touches nothing but the state files and the log.
+// CopyWriter: writes the copy of judgement's memory in a thread of its own, because grants must not wait for a disk
+// that takes seconds for an fsync. It is the only thread beside the loop, and uses only the state files and the log.
 #pragma once
 
 #include "daemon/lifecycle/state_files.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -14,15 +15,16 @@ namespace xk {
 
 class CopyWriter {
   public:
-    // `files` is not saved by anybody else while this lives. All signals are blocked in the thread: they are the
-    // loop's.
+    // Nobody else may save `files` while this lives. The thread blocks all signals, because the loop reads them.
     explicit CopyWriter(StateFiles& files);
-    // Waits for the write that is under way, and for one that was asked for.
+    // Waits for the current write and for a requested one.
     ~CopyWriter();
 
-    // Returns at once. The memory is read after this call; what is asked for while a write is under way is one more
-    // write after it. What fails is logged.
+    // Requests a write and returns at once. The memory is read after this call: a request during a write causes one
+    // more write. The first failure in a row is logged.
     void write();
+    // Whether a write has failed since the last call.
+    bool take_failure() { return failed_.exchange(false); }
 
   private:
     void work();
@@ -31,6 +33,7 @@ class CopyWriter {
     std::mutex mutex_;
     std::condition_variable wanted_or_over_;
     bool wanted_ = false, over_ = false;
+    std::atomic<bool> failed_ = false;
     std::thread thread_;
 };
 

@@ -11,7 +11,7 @@
 namespace xk {
 namespace {
 
-constexpr std::size_t kNames = 8; // in one line
+constexpr std::size_t kNames = 8; // in one line of the log
 constexpr std::chrono::days kSoon{7};
 
 std::string joined(const std::vector<std::string>& names) {
@@ -25,8 +25,8 @@ std::string joined(const std::vector<std::string>& names) {
 
 } // namespace
 
-std::string_view name_of(CredentialStatus standing) {
-    switch (standing) {
+std::string_view name_of(CredentialStatus status) {
+    switch (status) {
     case CredentialStatus::ok:
         return "ok";
     case CredentialStatus::disabled:
@@ -86,15 +86,15 @@ void log_statuses(const authz::Policy& policy, Records& records, const authz::St
     std::vector<std::string> soon;
     for (std::size_t i = 0; i < policy.credentials.size(); ++i) {
         const authz::Credential& c = policy.credentials[i];
-        const CredentialStatus standing = status_of(c, records.of(policy, i, state), now);
-        if (standing != CredentialStatus::ok)
-            kinds[standing].push_back(c.label());
-        if (standing != CredentialStatus::disabled && standing != CredentialStatus::expired &&
+        const CredentialStatus status = status_of(c, records.of(policy, i, state), now);
+        if (status != CredentialStatus::ok)
+            kinds[status].push_back(c.label());
+        if (status != CredentialStatus::disabled && status != CredentialStatus::expired &&
             c.valid_until - now.wall < kSoon)
             soon.push_back(c.label() + " (" + log::utc(c.valid_until) + ")");
     }
-    for (const auto& [standing, names] : kinds)
-        spdlog::info("may not knock, {}: {}", name_of(standing), joined(names));
+    for (const auto& [status, names] : kinds)
+        spdlog::info("may not knock, {}: {}", name_of(status), joined(names));
     if (!soon.empty())
         spdlog::warn("valid for less than {} days more: {}", kSoon.count(), joined(soon));
 }

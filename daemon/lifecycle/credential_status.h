@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether a device may knock, whatever it asks for: for "knockctl users", and for the log at start and on reload, where
-// it is said of those who may not, or soon may not.
+// CredentialStatus: whether a device may knock, whatever it requests. "knockctl users" shows it. At start and after a
+// reload the log names the devices that may not knock, or soon may not.
 #pragma once
 
 #include "daemon/authz/policy.h"
@@ -14,18 +14,18 @@
 namespace xk {
 
 enum class CredentialStatus { ok, disabled, not_yet_valid, expired, locked_for_a_while, locked };
-std::string_view name_of(CredentialStatus standing);
+std::string_view name_of(CredentialStatus status);
 
 CredentialStatus status_of(const authz::Credential& credential, const authz::CredentialState& state, const Now& now);
 
-// Where the records of a policy's credentials are in the worker's memory. Places are remembered, because to look for
-// each would take the square of their number; what is found at one is checked each time.
+// Records: finds the records of a policy's credentials in the worker's memory. It remembers their places, because a
+// search for each would take the square of their number, and checks at each use that the record is still there.
 class Records {
   public:
-    // To be called before a round of of(): looks at all records once, where some are not at their places any more (a
-    // reload, or a worker that has only now made them).
+    // Called before a round of of(). It searches all records once if one is not at its place any more: after a reload,
+    // or when the worker has made new ones.
     void find(const authz::Policy& policy, const authz::StateImage& state);
-    // Of the credential with this index; one that is all zero where it has none.
+    // The record of the credential with this index, or an empty one where the worker has none.
     authz::CredentialState of(const authz::Policy& policy, std::size_t credential,
                               const authz::StateImage& state) const;
 
@@ -34,7 +34,7 @@ class Records {
     std::vector<std::uint32_t> places_; // by index of the credential
 };
 
-// A line for each kind, with a few names.
+// Logs one line for each status, with the first names.
 void log_statuses(const authz::Policy& policy, Records& records, const authz::StateImage& state, const Now& now);
 
 } // namespace xk

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The loop: what it waits for, and what is called then.
+// The loop: the descriptors that it watches, and the reactions to them.
 #include "daemon/lifecycle/daemon.h"
 
 #include "daemon/lifecycle/notify.h"
@@ -40,7 +40,7 @@ Result<void> Daemon::open_timers() {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
         ::sigaddset(&handled, signal);
     ::sigprocmask(SIG_BLOCK, &handled, nullptr);
-    copies_.emplace(parts_.state_files); // its thread has them blocked too
+    copies_.emplace(parts_.state_files); // its thread inherits the blocked signals
     signals_.reset(::signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK));
     ticks_.reset(::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
     const timespec second{kTick.count(), 0};
@@ -79,7 +79,7 @@ Result<void> Daemon::watch_everything() {
     if (hook_calls_.fd() >= 0)
         if (auto done = loop_->watch(hook_calls_.fd(), [this](std::uint32_t) { on_hooks(); }); !done)
             return done;
-    (void)sleep_watch_.has_slept(time_asleep()); // from here on
+    (void)sleep_watch_.has_slept(time_asleep()); // the value for the first comparison
     return {};
 }
 
@@ -134,7 +134,7 @@ void Daemon::watch_client(int fd) {
             loop_->forget(fd);
             return control_->admit([this](int next) { watch_client(next); });
         }
-        // One or the other: input that nobody reads would wake us for ever.
+        // Never both: while we write nobody reads the input, and it would wake us for ever.
         loop_->change(fd, control_->wants_write(fd) ? EPOLLOUT : EPOLLIN);
     });
 }
@@ -145,7 +145,7 @@ void Daemon::on_tick() {
     if (!run_tick(*this, Now::read()))
         return loop_->stop();
     log_sink_.on_tick(BootClock::now());
-    // systemd's watchdog is fed only while the worker answers.
+    // systemd's watchdog gets its message only while the worker answers.
     if (monitor_.tick())
         notify("WATCHDOG=1");
 }

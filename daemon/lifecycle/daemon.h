@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// The privileged process while it serves: it does for the worker what the worker may not do, tells the operator, keeps
-// what must outlive it in the kernel, and gives up when the worker does (systemd starts both again; there is
-// one way to recover, and it is used every time).
+// Daemon: the privileged process while it serves. It acts for the worker, which has no privileges, and informs the
+// operator. Everything that must outlive it is in the kernel or in a file. It ends when the worker ends, and systemd
+// starts both again: a crash takes the same way as every start.
 //
-// This is wiring: wiring.cpp joins the parts, and the loop calls them. Nothing takes a Daemon; each part sees the
-// others through the small interfaces that it needs.
+// This is wiring: wiring.cpp joins the parts, and the loop calls them. No part takes a Daemon; each one sees the others
+// through the small interfaces that it needs.
 #pragma once
 
 #include "daemon/bans/bans.h"
@@ -59,9 +59,9 @@
 
 namespace xk {
 
-// What start-up made, in the order of its life.
+// The parts that start-up has made.
 struct Parts {
-    std::shared_ptr<config::Config> config; // until it counts
+    std::shared_ptr<config::Config> config; // null from begin() on
     StateFiles state_files;
     privsep::Child worker;
     std::optional<privsep::Child> hooks; // where some service has a hook
@@ -73,8 +73,8 @@ struct Parts {
     xdp::Forwarding forwarding;
     std::unique_ptr<xdp::Filter> filter;
     bool owned = false;            // the table belongs to our netlink socket
-    std::string gate_begin;        // how judgement's memory began, for the log and for status
-    bool links_were_there = false; // the filter of a daemon before us is attached
+    std::string gate_begin;        // where judgement's memory comes from, for the log and for status
+    bool links_were_there = false; // the filter of an earlier daemon is attached
     Trial trial;
     Panic panic;
     bool dry_run = false;          // nothing changes on the network
@@ -86,23 +86,33 @@ namespace verbs {
 class Verbs;
 }
 
-class Daemon : private MonitorOwner, private Upkeep, private TeardownPort {
+class Daemon : private MonitorOwner, private Upkeep, private RestorePort, private TeardownPort {
   public:
     explicit Daemon(Parts parts);
     ~Daemon() override;
 
-    // Start-up's last steps: hand the worker its configuration, take over grants and bans, put up the ruleset, publish
-    // tags, attach. What was new in the kernel is taken away again where a step fails.
+    // The last steps of start-up, in the order of start.cpp. An error leaves nothing of this start in the kernel.
     Result<void> begin();
 
-    // Until SIGTERM or SIGINT, or an error.
+    // Returns after SIGTERM or SIGINT, at a trial's end, and with the error that ended the loop.
     Result<void> run();
 
     const config::Config& config() const { return *current_; }
 
   private:
-    // wiring.cpp
+    // wiring.cpp: what each part sees of the others
+    FilterSlot::Host filter_host();
+    Bans::Parts ban_parts();
+    Monitor::World monitor_world();
+    InterfacesControl::Links links();
+    Tables tables();
+    PanicControl::World panic_world();
+    TrialControl::World trial_world();
+    Reload::World reload_world();
+    std::unique_ptr<VerbPorts> make_verb_ports();
     std::vector<Reload::Follower> followers();
+    Result<void> prepare_requests();
+    Result<void> drop_capabilities();
     Result<void> check_hooks(const config::Config& next) const;
     Result<void> end_disowned(const config::Config& config, const Now& now);
     void bind_filter(xdp::Filter& filter);
@@ -130,7 +140,7 @@ class Daemon : private MonitorOwner, private Upkeep, private TeardownPort {
     void fail(Error error);
     void on_worker_end(Error error) override;
     void on_request_answered(const Now& now) override;
-    // To be called after whatever may have opened or closed pinholes.
+    // Reports the grants that began or ended. Every caller that may have changed grants calls it afterwards.
     void after_changes(const Now& now);
     void on_worker();
     void on_hooks();
@@ -145,6 +155,8 @@ class Daemon : private MonitorOwner, private Upkeep, private TeardownPort {
     void on_ruleset();
     void on_links();
     void on_sleep(const Now& now);
+    Result<void> restore_grants(const Now& now) override;
+    Result<void> restore_bans(const Now& now) override;
     bool is_over(const Now& now) override;
     void notice_sleep(const Now& now) override;
     void notice_generation(const Now& now) override;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Files of users and credentials with a fault: whom they describe is left out, and everybody else is judged.
+// Disabled files: a file of a user or credential with a fault disables only those whom it describes.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -8,10 +8,11 @@
 
 namespace xk {
 
-// The faults of files that are not out by one already: a reload with a typing error throws out nobody who is judged
-// now, and a fault that the start found does not keep the other files from being read again.
+// Refuses `next` for faults in files that `now` has enabled: a typing error must not lock out users who get in now. A
+// file that is disabled already does not count, so that its fault does not block the reload of other files.
 Result<void> check_disabled(const config::Config& next, const config::Config& now);
 
+// Logs each fault, and the files that are disabled by them.
 void log_disabled(const config::Config& config);
 
 } // namespace xk

@@ -55,11 +55,11 @@ Result<bool> EarlyGate::install_last_good() {
     if (*there)
         return false;
     (*spec)->owned = (*spec)->owned && nft::can_own(*nft);
-    for (nft::ProtectedPort& guard : (*spec)->guards)
-        guard.cut = guard.cut || in_panic;
+    for (nft::ProtectedPort& port : (*spec)->guards)
+        port.cut = port.cut || in_panic;
     if (auto done = nft::install_ruleset(*nft, **spec); !done)
         return done.error();
-    if ((*spec)->owned) // also from now until systemd starts the next one
+    if ((*spec)->owned) // so that the table keeps its owner if this start fails
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", nft->fd());
     kept_ = Fd(::fcntl(nft->fd(), F_DUPFD_CLOEXEC, 0));
     spdlog::info("the last good ruleset is up, {} ports or ranges; nobody is judged yet", (*spec)->guards.size());
@@ -69,7 +69,7 @@ Result<bool> EarlyGate::install_last_good() {
 Result<void> EarlyGate::check_trial(const config::Config& config) const {
     Trial trial = Trial::read(config.state_directory, config.account.uid);
     if (options_.dry_run || options_.trial || !trial.is_over(BootClock::now()) ||
-        Panic::read(config.state_directory, config.account.uid).is_on() || // which the ports outlast shut
+        Panic::read(config.state_directory, config.account.uid).is_on() || // the ports stay shut in a panic
         StateFiles::is_held(config.run_directory))
         return {};
     auto nft = open_nft();
@@ -82,10 +82,11 @@ Result<void> EarlyGate::check_trial(const config::Config& config) const {
 }
 
 Error EarlyGate::refuse(Error why) const {
-    if (last_good_stands_)
-        if (auto nft = nft::Socket::adopt(duplicate(kept_)))
-            if (auto done = nft::remove_ruleset(*nft); !done)
-                log::error(done.error());
+    if (!last_good_stands_)
+        return why;
+    auto nft = open_nft();
+    if (auto done = nft ? nft::remove_ruleset(*nft) : Result<void>(nft.error()); !done)
+        log::error(std::move(done).error().within("the last good ruleset stands, and shuts the ports"));
     return why;
 }
 
@@ -101,7 +102,7 @@ void EarlyGate::abandon_trial() const {
 }
 
 void say_shut(const Options& options, const Error& why) {
-    if (options.dry_run || why.exit == Exit::busy) // which judges
+    if (options.dry_run || why.exit == Exit::busy) // another daemon runs, and judges
         return;
     auto nft = nft::Socket::open();
     const auto there = nft ? nft::ruleset_exists(*nft) : Result<bool>(nft.error());

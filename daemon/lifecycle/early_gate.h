@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// EarlyGate: the ruleset from the first instruction of a start until its own stands, or until the start has failed.
+// EarlyGate: the ruleset of a start before the configuration is read. It shuts the ports from the first moment, until
+// the start's own ruleset stands or the start has failed.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -13,23 +14,24 @@ namespace xk {
 
 class EarlyGate {
   public:
-    // `kept`: the socket that owned the table before us, if the service manager kept it.
+    // `kept`: the socket of the earlier daemon that owns the table, if the service manager kept it.
     EarlyGate(const Options& options, Fd kept) : options_(options), kept_(std::move(kept)) {}
 
-    // Puts up the last good ruleset where nothing of ours stands yet: from now on the ports are shut, whatever comes of
-    // this start. Not where a start changes nothing or is for a trial, which a panic outlasts.
+    // Puts up the last good ruleset where no ruleset of ours stands: from now on the ports are shut, even if the start
+    // fails. A dry run does nothing, and neither does a start on trial, unless there is a panic.
     void put_up_last_good();
     // The last good ruleset is what stands.
     bool last_good_stands() const { return last_good_stands_; }
 
-    // A trial whose time ended while no daemon lived: the gate goes and does not come, and this is the error.
+    // Where the time of a trial ended while no daemon ran, it takes the gate away and returns an error.
     Result<void> check_trial(const config::Config& config) const;
-    // A start that is refused for somebody's ssh session has changed nothing for them.
+    // Takes the last good ruleset away again: a start that is refused to protect an ssh session must not shut it out.
     Error refuse(Error why) const;
-    // A start on trial that fails for its configuration is not tried again: nobody may be there to take the gate away.
+    // A start on trial has failed: takes the gate away. The service manager does not try again, so no daemon would come
+    // to do it at the trial's end.
     void abandon_trial() const;
 
-    // The socket that owned the table before us, or a new one.
+    // The socket that owns the table, or a new one.
     Result<nft::Socket> open_nft() const;
 
   private:
@@ -40,7 +42,7 @@ class EarlyGate {
     bool last_good_stands_ = false;
 };
 
-// After a start that failed: where a table of ours stands, the log and the service manager say that the ports are shut,
+// After a failed start: where a table of ours stands, tells the log and the service manager that the ports are shut,
 // that nobody is judged, and the way out.
 void say_shut(const Options& options, const Error& why);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// FilterSlot: the filter at the network card that counts, and on a reload the next one beside it. Both use the same
+// FilterSlot: the filter at the network card that counts, and during a reload also the next one. Both use the same
 // pinned maps.
 #pragma once
 
@@ -14,13 +14,13 @@
 
 namespace xk {
 
-// The filter as a configuration wants it; nothing is attached.
+// Loads the filter that a configuration asks for, and attaches nothing.
 Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run);
 
 // The filter's links as Interfaces sees them.
 class FilterLinks : public LinksPort {
   public:
-    using Which = std::function<xdp::Filter&()>; // another one after a reload
+    using Which = std::function<xdp::Filter&()>; // a reload exchanges it
     explicit FilterLinks(Which which) : which_(std::move(which)) {}
 
     Result<xdp::Attachment> attach(const std::string& interface, bool allow_generic) override;
@@ -34,18 +34,20 @@ class FilterLinks : public LinksPort {
 
 class FilterSlot : public FilterPort {
   public:
-    // Who writes into a filter, and has to know which one.
+    // Parts that write into a filter's maps. They are bound to another filter when it is loaded, or when it counts.
     struct Writers {
         std::function<void(xdp::Filter&)> bans;   // of the filter that was loaded last
         std::function<void(xdp::Filter&)> others; // of the one that counts
     };
-    // What is in the maps: of this host, kept current by the loop, and of the credentials that count.
+    // The values for the maps: those of this host, which the loop keeps current, and the credentials that count.
     struct Host {
         const xdp::OwnAddresses& addresses;
         const xdp::Forwarding& forwarding;
         std::function<std::vector<bool>()> disabled_places; // by place in the filter's maps
     };
     FilterSlot(std::unique_ptr<xdp::Filter> filter, Host host, std::string pins, bool dry_run);
+    FilterSlot(const FilterSlot&) = delete; // its links point to it
+    FilterSlot& operator=(const FilterSlot&) = delete;
     void set_writers(Writers writers) { writers_ = std::move(writers); }
 
     Result<void> load(const config::Config& next) override;

@@ -14,13 +14,9 @@
 namespace xk {
 namespace {
 
-// Documentation/ABI/testing/sysfs-firmware-acpi: interrupts of the firmware, all together.
-constexpr const char* kInterrupts = "/sys/firmware/acpi/interrupts/sci";
-constexpr const char* kDevices = "/sys/bus/acpi/devices";
-
-bool has_generation_id() {
+bool has_generation_id(const std::string& devices) {
     std::error_code code;
-    for (const auto& device : std::filesystem::directory_iterator(kDevices, code)) {
+    for (const auto& device : std::filesystem::directory_iterator(devices, code)) {
         std::ifstream in(device.path() / "modalias");
         std::string names;
         if (std::getline(in, names) && ::strcasestr(names.c_str(), ":VM_Gen_Counter:") != nullptr)
@@ -31,10 +27,10 @@ bool has_generation_id() {
 
 } // namespace
 
-Generation Generation::watch() {
+Generation Generation::watch(const Files& files) {
     Generation generation;
-    if (has_generation_id())
-        generation.interrupts_.reset(::open(kInterrupts, O_RDONLY | O_CLOEXEC));
+    if (has_generation_id(files.devices))
+        generation.interrupts_.reset(::open(files.interrupts.c_str(), O_RDONLY | O_CLOEXEC));
     generation.last_ = generation.count();
     return generation;
 }
@@ -49,7 +45,7 @@ std::optional<std::uint64_t> Generation::count() const {
     const ssize_t n = interrupts_ ? ::pread(interrupts_.get(), text, sizeof text, 0) : -1;
     const char* begin = text;
     const char* const end = text + (n > 0 ? n : 0);
-    while (begin != end && *begin == ' ') // the number is in a column
+    while (begin != end && *begin == ' ') // sysfs right-aligns the number
         ++begin;
     std::uint64_t count = 0;
     return std::from_chars(begin, end, count).ec == std::errc{} ? std::optional(count) : std::nullopt;

@@ -1,25 +1,33 @@
 // SPDX-License-Identifier: MIT
 //
-// Whether this machine may be another one than a moment ago: a virtual one that goes on from a snapshot, or a clone of
-// one. Its firmware has a generation id then, which changes, and says so by an ACPI interrupt (Virtual Machine
-// Generation ID, Microsoft; ACPI 6, "VM_Gen_Counter"). The kernel keeps the id for its own random numbers (Linux 5.18,
-// vmgenid) and tells no program of it: an event to user space was in Linux 6.8 only. So the interrupts are counted.
-// Other firmware events (a device is plugged in) look the same.
+// Generation: notices that a virtual machine may go on from a snapshot, or be a clone of another one. The hypervisor
+// then changes a generation id in the firmware and sends an ACPI interrupt (Virtual Machine Generation ID, Microsoft;
+// ACPI 6, "VM_Gen_Counter"). The kernel uses the id for its random numbers (Linux 5.18, vmgenid) and shows it to no
+// program; only Linux 6.8 sent an event. So we count the interrupts. Other events of the firmware (a device is plugged
+// in) look the same.
 #pragma once
 
 #include "protocol/base/fd.h"
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace xk {
 
 class Generation {
   public:
-    // On a machine without a generation id, or whose kernel does not count, nothing ever changes.
-    static Generation watch();
+    // The firmware's files in sysfs.
+    struct Files {
+        std::string devices = "/sys/bus/acpi/devices";
+        // Documentation/ABI/testing/sysfs-firmware-acpi: interrupts of the firmware, all together.
+        std::string interrupts = "/sys/firmware/acpi/interrupts/sci";
+    };
+    // On a machine without a generation id, or whose kernel does not count interrupts, nothing ever changes.
+    static Generation watch(const Files& files);
+    static Generation watch() { return watch(Files{}); }
 
-    // Since the last call, or since watch().
+    // Whether the firmware sent interrupts since the last call, or since watch().
     bool may_have_changed();
 
   private:

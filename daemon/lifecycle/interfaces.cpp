@@ -17,13 +17,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What stays wrong is said again after so long, then after twice as long, and in the end once an hour.
+// A fault that stays is logged again after this time, then after twice that time, and in the end once an hour.
 constexpr std::chrono::seconds kSayGap = 5min, kLongestSayGap = 1h;
-// Some drivers begin anew when a program is tried on them, so one that refuses it is left alone for a while.
+// Some drivers reset their card when a program is tried, so an interface that refused is left alone for a while.
 constexpr std::chrono::seconds kTryGap = 1s, kLongestTryGap = 1min;
 
-// The first line, with the number of the format. The release before wrote none, and takes it for an interface's name,
-// which no interface has.
+// The first line, with the number of the format. The release before wrote no such line, and reads it as the name of an
+// interface that does not exist.
 constexpr std::string_view kName = "xknock-interfaces ", kHead = "xknock-interfaces 1\n";
 
 std::string line_of(const Interfaces::Interface& one) {
@@ -63,7 +63,7 @@ Interfaces::Interfaces(const std::string& directory, uid_t owner) : file_(direct
     rules.owner = owner;
     const auto content = read_checked(file_, rules);
     if (!content)
-        log::error(content.error()); // as if none had been there: a start waits for nobody then
+        log::error(content.error()); // a start waits for no interface then
     std::istringstream lines(content ? *content : "");
     for (std::string line; std::getline(lines, line);) {
         if (line.starts_with(kName) && line + "\n" != kHead) {
@@ -100,8 +100,8 @@ std::optional<Error> Interfaces::attach(LinksPort& links, const config::Config& 
                                         const std::vector<Interface>& others, const Now& now) const {
     const std::string name = one.attachment.interface;
     const int ifindex = links.index_of(name);
-    // An alternative name, say. A name that no interface has any more has no such claim: its filter goes to the new
-    // name.
+    // Two names may be of one interface (an alternative name). If it was renamed and the old name is gone, the filter
+    // goes to the new name.
     const auto same = std::ranges::find_if(others, [&](const Interface& other) {
         return &other != &one && other.has_filter() && other.attachment.ifindex == ifindex &&
                links.index_of(other.attachment.interface) == ifindex;
@@ -138,7 +138,7 @@ Result<void> Interfaces::use(LinksPort& links, const config::Config& config, con
         one.attachment.interface = name;
         auto error = attach(links, config, one, next, now);
         if (error && !one.missing) {
-            // What is on a bridge that is not named any more keeps its ports from having the filter.
+            // A filter on a bridge that is not named any more keeps it from the bridge's ports.
             links.detach_others(config.interfaces);
             error = attach(links, config, one, next, now);
         }
@@ -236,7 +236,7 @@ std::vector<std::string> Interfaces::warnings() const {
     return lines;
 }
 
-// The file has the interfaces of this configuration only, so that it does not grow.
+// The file names only interfaces of this configuration, so that it does not grow.
 void Interfaces::remember() {
     std::set<std::string> had;
     for (const Interface& one : interfaces_)

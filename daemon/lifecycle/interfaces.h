@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// The interfaces of the configuration: which have the filter, and which have none, since when and why. An interface may
-// come late (a VPN, a USB card, a name that udev gives), go and come back: it gets the filter whenever it is there.
+// Interfaces: the interfaces of the configuration, and for each one without filter the time and the reason. An
+// interface may come late (a VPN, a USB card, a name that udev gives), go and come back: it gets the filter when it
+// appears.
 //
-// The name in the configuration is what counts. A filter on an interface that was renamed stays where it is until an
-// interface of the configured name appears.
+// The name in the configuration counts. A renamed interface keeps its filter until another one has the configured name.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -20,7 +20,7 @@
 
 namespace xk {
 
-// What Interfaces does to the network. A failure leaves the interface as it was.
+// The network as Interfaces changes it. A failed call leaves the interface as it was.
 class LinksPort {
   public:
     virtual ~LinksPort() = default;
@@ -33,11 +33,11 @@ class LinksPort {
 class Interfaces {
   public:
     struct Interface {
-        // Under the configured name. Mode::none: it has no filter, and
-        xdp::Attachment attachment{{}, 0, xdp::Mode::none};
-        std::string reason, hint; // why not;
-        bool missing = false;     // there is no such interface;
-        WallTime since;           // when that began
+        xdp::Attachment attachment{{}, 0, xdp::Mode::none}; // under the configured name
+        // Where it has no filter (Mode::none):
+        std::string reason, hint;
+        bool missing = false; // there is no such interface
+        WallTime since;       // the filter is missing since then
         // When the reason is logged again, and when an interface that refused the filter is tried again.
         BootTime say_at, try_at;
         std::chrono::seconds say_gap{}, try_gap{};
@@ -47,24 +47,24 @@ class Interfaces {
         std::string device() const;     // the name that the interface has now; empty without filter
     };
 
-    // `directory` is the state directory: a file there names the interfaces that have had the filter, so that a start
-    // waits for them. Empty in a dry run, which remembers nothing.
+    // `directory` is the state directory. A file in it names the interfaces that have had the filter, so that a start
+    // waits for them. A dry run gives no directory and remembers nothing.
     Interfaces(const std::string& directory, uid_t owner);
     static std::string file_in(const std::string& directory) { return directory + "/interfaces"; }
 
-    // Whether a start makes sense: one of them is there, or had the filter once and is waited for.
+    // Refuses a start where none of them exists, and none has had the filter and is awaited.
     Result<void> check(const std::vector<std::string>& names) const;
 
-    // Attaches the filter to those of the configuration that are there, and takes it from all others. An error where no
-    // interface has it then and none is waited for; on a reload also where one has it now and none would then, and
-    // where one refuses it that did not refuse it before. After an error go_back() is for the interfaces of before.
+    // Attaches the filter to the interfaces of the configuration, and takes it from all others. It is an error where no
+    // interface has it afterwards and none is awaited. On a reload it is also an error where one has the filter now and
+    // none would then, and where an interface refuses it newly. After an error go_back() restores the interfaces.
     Result<void> use(LinksPort& links, const config::Config& config, const Now& now);
-    // Attaches the filter of `links` to those that had it before, and takes it from all others. Where there were none
-    // (a start) nothing is taken away: those of a daemon before us go on guarding.
+    // Attaches the filter of `links` to those that had it before, and takes it from all others. At a start there were
+    // none, and it takes nothing away: the filter of an earlier daemon keeps its interfaces.
     void go_back(LinksPort& links, const Interfaces& before);
 
-    // After a change of the host's interfaces, and now and then, because nobody tells of a filter that was detached.
-    // True when something changed.
+    // Called after a change of the host's interfaces, and on every tick, because the kernel does not report a detached
+    // filter. True when something changed.
     bool look_after(LinksPort& links, const config::Config& config, const Now& now);
 
     // Those of the last look whose filter had been taken off, and which have it again.

@@ -8,7 +8,7 @@
 namespace xk {
 namespace {
 
-// Those with the filter, and their index, which another interface of the same name does not have.
+// The interfaces with the filter, by name.
 std::map<std::string, const Interfaces::Interface*> with_filter(const Interfaces& interfaces) {
     std::map<std::string, const Interfaces::Interface*> found;
     for (const Interfaces::Interface& one : interfaces.all())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// InterfacesControl: keeps the filter on the interfaces of the configuration that counts, and brings those of another
-// one wholly or not at all. Whatever gets or loses the filter is an event.
+// InterfacesControl: keeps the filter on the interfaces of the configuration that counts, and exchanges them wholly or
+// not at all. It sends an event for each interface that gets or loses the filter.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -12,7 +12,7 @@ namespace xk {
 
 class InterfacesControl : public InterfacesPort {
   public:
-    // `latest`: the filter that was loaded last; `counting`: the one that counts. They are the same but for a reload.
+    // `latest`: the filter that was loaded last; `counting`: the one that counts. They differ only during a reload.
     struct Links {
         LinksPort& latest;
         LinksPort& counting;
@@ -23,7 +23,7 @@ class InterfacesControl : public InterfacesPort {
     Result<void> attach(const config::Config& next, const Now& now) override;
     void go_back() override;
 
-    // After a change of the host's interfaces, and on every tick. True when something changed.
+    // Called after a change of the host's interfaces, and on every tick. True when something changed.
     bool look_after(const config::Config& config, const Now& now);
 
     const Interfaces& all() const { return interfaces_; }

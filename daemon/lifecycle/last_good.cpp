@@ -17,8 +17,8 @@ namespace {
 
 constexpr const char* kHead = "xknock-ruleset 1";
 constexpr std::size_t kMaxLine = 256;
-constexpr std::size_t kMaxSize =
-    2 * 1024 * 1024; // 256 services with 16 ports and an published, and 256 networks, a line each
+// Room for a line for each of 256 networks, and for each port of 256 services with 16 ports and a published one.
+constexpr std::size_t kMaxSize = 2 * 1024 * 1024;
 
 std::optional<std::uint32_t> number(std::string_view text) {
     std::uint32_t value = 0;
@@ -28,7 +28,7 @@ std::optional<std::uint32_t> number(std::string_view text) {
                : std::nullopt;
 }
 
-bool take_address(std::string_view text, Address& four, Address& six) {
+bool parse_address(std::string_view text, Address& four, Address& six) {
     const auto address = Address::parse(text);
     if (!address || !address->is_grantable())
         return false;
@@ -39,33 +39,33 @@ bool take_address(std::string_view text, Address& four, Address& six) {
     return true;
 }
 
-bool parse_guard(std::istringstream& words, nft::ProtectedPort& guard) {
+bool parse_protected_port(std::istringstream& words, nft::ProtectedPort& port) {
     std::string word;
     if (!(words >> word))
         return false;
     const auto ports = PortRange::parse(word);
     if (!ports)
         return false;
-    guard.ports = *ports;
+    port.ports = *ports;
     while (words >> word) {
         const auto equals = word.find('=');
         const std::string_view value = equals == word.npos ? "" : std::string_view(word).substr(equals + 1);
         const std::string_view key = std::string_view(word).substr(0, equals);
         const auto n = number(value);
-        if (word == "cut" && !guard.cut)
-            guard.cut = true;
-        else if (key == "at"   ? !take_address(value, guard.target4, guard.target6)
-                 : key == "to" ? !take_address(value, guard.to4, guard.to6)
+        if (word == "cut" && !port.cut)
+            port.cut = true;
+        else if (key == "at"   ? !parse_address(value, port.target4, port.target6)
+                 : key == "to" ? !parse_address(value, port.to4, port.to6)
                                : !n || (key != "port" && key != "max"))
             return false;
         else if (key == "port")
-            guard.to_port = static_cast<std::uint16_t>(*n);
+            port.to_port = static_cast<std::uint16_t>(*n);
         else if (key == "max")
-            guard.max_connections = *n;
+            port.max_connections = *n;
     }
-    const bool leads_on = guard.to4 != Address{} || guard.to6 != Address{};
-    return leads_on == (guard.to_port != 0) && (guard.is_local() || !leads_on) &&
-           (guard.ports.is_single() || (guard.is_local() && !leads_on && guard.max_connections == 0));
+    const bool leads_on = port.to4 != Address{} || port.to6 != Address{};
+    return leads_on == (port.to_port != 0) && (port.is_local() || !leads_on) &&
+           (port.ports.is_single() || (port.is_local() && !leads_on && port.max_connections == 0));
 }
 
 bool parse_line(const std::string& line, nft::RulesetSpec& spec) {
@@ -73,7 +73,7 @@ bool parse_line(const std::string& line, nft::RulesetSpec& spec) {
     std::string what, value, more;
     words >> what;
     if (what == "guard")
-        return parse_guard(words, spec.guards.emplace_back());
+        return parse_protected_port(words, spec.guards.emplace_back());
     words >> value;
     if (words >> more)
         return false;
@@ -104,19 +104,19 @@ std::string last_good_text(const nft::RulesetSpec& spec) {
         out << "silent " << Endpoint{IpProtocol::udp, *spec.silent_port}.text() << '\n';
     for (const Prefix& network : spec.allow)
         out << "allow " << network.text() << '\n';
-    for (const nft::ProtectedPort& guard : spec.guards) {
-        out << "guard " << guard.ports.text();
-        for (const Address& target : {guard.target4, guard.target6})
+    for (const nft::ProtectedPort& port : spec.guards) {
+        out << "guard " << port.ports.text();
+        for (const Address& target : {port.target4, port.target6})
             if (target != Address{})
                 out << " at=" << target.text();
-        for (const Address& to : {guard.to4, guard.to6})
+        for (const Address& to : {port.to4, port.to6})
             if (to != Address{})
                 out << " to=" << to.text();
-        if (guard.to_port != 0)
-            out << " port=" << guard.to_port;
-        if (guard.max_connections != 0)
-            out << " max=" << guard.max_connections;
-        out << (guard.cut ? " cut\n" : "\n");
+        if (port.to_port != 0)
+            out << " port=" << port.to_port;
+        if (port.max_connections != 0)
+            out << " max=" << port.max_connections;
+        out << (port.cut ? " cut\n" : "\n");
     }
     out << "end\n";
     return out.str();
@@ -143,7 +143,7 @@ Result<std::optional<nft::RulesetSpec>> read_last_good(const std::string& direct
     if (::lstat(file.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR))
         return std::optional<nft::RulesetSpec>();
     FileRules rules;
-    // Who has the directory could put any file there; who else has not the right to.
+    // The owner of the directory could put any file there. Nobody else may write this one.
     if (::lstat(directory.c_str(), &info) == 0)
         rules.owner = info.st_uid;
     rules.secret = true;

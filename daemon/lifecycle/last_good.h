@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// The ruleset of the configuration that counted last, in the state directory. A start puts it up before it looks at
-// anything else: a configuration with a fault, or a host that is not ready, then leaves the ports shut and not open,
-// also after a boot. It has no grants, and its owner may be gone: nobody is judged by it.
+// The last good ruleset: that of the configuration that counted last, as a file in the state directory. A start puts it
+// up before anything else, so that the ports stay shut where the configuration has a fault or the host is not ready,
+// also after a boot. It has no grants.
 //
-// The file is lines of words, the last one "end":
+// Each line of the file is a list of words, and the last line is "end":
 //   xknock-ruleset 1
 //   owned | closed | silent udp/62201 | allow 192.0.2.0/24
 //   guard tcp/22 [at=ADDRESS]... [to=ADDRESS]... [port=NUMBER] [cut] [max=NUMBER]
-// There is none on trial (an unconfirmed gate must not come back with a boot), in mode "external", with
+// There is no file on trial (a boot must not bring back a gate that nobody confirmed), in mode "external", with
 // "gate.on_failure: open", and after "xknockd --remove".
 #pragma once
 
@@ -23,15 +23,15 @@ namespace xk {
 
 inline std::string last_good_file(const std::string& directory) { return directory + "/last_good"; }
 
-// Nothing: there is none. It must belong to root or to whom the directory belongs to.
+// Empty where there is no file. The file must belong to root or to the owner of the directory.
 Result<std::optional<nft::RulesetSpec>> read_last_good(const std::string& directory);
 
-// Written only where it says something else; on the disk then.
+// Writes the file where its content differs, and waits until it is on the disk.
 Result<void> write_last_good(const std::string& directory, const nft::RulesetSpec& spec);
-// On the disk too: a power cut must not bring it back.
+// Removes the file, and waits for the disk, because a power cut must not bring it back.
 Result<void> forget_last_good(const std::string& directory);
 
-// What of a spec outlives a boot, as text: everything but `resets`.
+// The text of everything in a spec but `resets`, which depends on the kernel.
 std::string last_good_text(const nft::RulesetSpec& spec);
 Result<nft::RulesetSpec> parse_last_good(std::string_view text);
 

@@ -12,10 +12,14 @@ void LastGoodKeeper::keep(const config::Config& config, bool stays) {
     auto done = stays && table && config.shut_on_failure ? write_last_good(config.state_directory, ruleset_of(config))
                                                          : forget_last_good(config.state_directory);
     if (!done)
-        log::error(std::move(done).error().within("what a start that fails puts up after a boot is not this ruleset"));
-    if (!table && std::exchange(stands_, false)) // the mode is another one by now
-        if (auto gone = ruleset_.remove(); !gone)
-            log::error(gone.error());
+        log::error(
+            std::move(done).error().within("after a boot a start that fails puts up another ruleset than this one"));
+    if (table || !stands_) // a table that stands in mode "table" is replaced by the configuration's own
+        return;
+    if (auto gone = ruleset_.remove(); !gone)
+        log::error(std::move(gone).error().within("the last good ruleset still shuts ports"));
+    else
+        stands_ = false;
 }
 
 } // namespace xk

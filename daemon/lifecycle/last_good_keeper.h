@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// LastGoodKeeper: the file with the last good ruleset (last_good.h) says what a start that fails puts up after a boot.
-// It is kept where the gate stays, and forgotten on trial, in mode "external" and with gate.on_failure "open".
+// LastGoodKeeper: keeps the file with the last good ruleset (last_good.h), which a failed start puts up after a boot.
+// The file exists where the gate stays. There is none on trial, in mode "external" and with gate.on_failure "open".
 #pragma once
 
 #include "daemon/lifecycle/ports.h"
@@ -10,10 +10,11 @@ namespace xk {
 
 class LastGoodKeeper {
   public:
-    // `stands`: this start has put up the last good ruleset.
+    // `stands`: this start has put up the last good ruleset, perhaps of another mode than the configuration's.
     LastGoodKeeper(RulesetPort& ruleset, bool stands) : ruleset_(ruleset), stands_(stands) {}
 
-    // After whatever may have changed it. `stays`: the gate is to outlive its daemon. Errors are logged.
+    // Called after every change of the ruleset. `stays`: the gate is to outlive its daemon. Errors are logged, and the
+    // next call tries again.
     void keep(const config::Config& config, bool stays);
 
   private:

@@ -19,8 +19,8 @@ Result<void> NftRuleset::install_with(const config::Config& config,
     if (!resets_)
         resets_ = nft::can_reset(socket_);
     nft::RulesetSpec spec = ruleset_of(config);
-    for (nft::ProtectedPort& guard : spec.guards)
-        guard.cut = guard.cut || panic_.is_on();
+    for (nft::ProtectedPort& port : spec.guards)
+        port.cut = port.cut || panic_.is_on();
     spec.owned = options_.owned;
     spec.resets = *resets_;
     return nft::install_ruleset(socket_, spec, more);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// NftRuleset: the ruleset of a configuration in the kernel: in our own table, or in mode "external" only the elements
-// in the administrator's sets.
+// NftRuleset: puts the ruleset of a configuration into the kernel. It has its own table, or in mode "external" only the
+// elements in the administrator's sets.
 #pragma once
 
 #include "daemon/lifecycle/panic.h"
@@ -17,14 +17,14 @@ class NftRuleset : public RulesetPort {
   public:
     struct Options {
         bool owned = false;   // the table belongs to our netlink socket
-        bool dry_run = false; // nothing is installed
+        bool dry_run = false; // installs nothing
     };
     // In a panic every session ends with its grant.
     NftRuleset(nft::Socket& socket, const Panic& panic, Options options)
         : socket_(socket), panic_(panic), options_(options) {}
 
     Result<void> install(const config::Config& config) override;
-    // With elements that are to stand from the first packet on.
+    // The same transaction adds elements, so that they stand from the first packet on.
     Result<void> install_with(const config::Config& config, const std::function<void(nft::Transaction&)>& more);
     Result<bool> exists() override { return nft::ruleset_exists(socket_); }
     Result<void> remove() override { return nft::remove_ruleset(socket_); }
@@ -35,7 +35,7 @@ class NftRuleset : public RulesetPort {
     nft::Socket& socket_;
     const Panic& panic_;
     Options options_;
-    std::optional<bool> resets_; // see nft::can_reset(); asked once
+    std::optional<bool> resets_; // nft::can_reset(), once it is known
 };
 
 } // namespace xk

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The service manager's notification protocol (sd_notify(3), "Notes": it is stable and made to be implemented
-// without libsystemd). Written here, because that library would bring compression libraries and their history into
-// the privileged process for one datagram; OpenSSH does the same since 9.8.
+// The service manager's notification protocol. sd_notify(3), "Notes", says that it is stable and may be implemented
+// without libsystemd. That library would bring compression libraries into the privileged process for one datagram, so
+// we do not link it (OpenSSH since 9.8 does not either).
 #pragma once
 
 #include "protocol/base/fd.h"
@@ -11,12 +11,12 @@
 
 namespace xk {
 
-// Sends "READY=1" and the like to $NOTIFY_SOCKET; does nothing without one. A descriptor goes with it for the file
-// descriptor store (FDSTORE=1), where it outlives us.
+// Sends a state such as "READY=1" to $NOTIFY_SOCKET, if there is one. With FDSTORE=1 the service manager keeps `fd`
+// beyond our end.
 void notify(const std::string& state, int fd = -1);
 
-// The descriptor that the service manager kept for us under this name (sd_listen_fds_with_names(3)), if there is one.
-// It is ours from then on; to be asked once.
+// Takes the descriptor that the service manager kept under this name (sd_listen_fds_with_names(3)), and closes those of
+// other names. Empty where there is none, and at a second call.
 Fd kept_descriptor(const std::string& name);
 
 } // namespace xk

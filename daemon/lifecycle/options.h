@@ -13,9 +13,9 @@ struct Options {
     std::string config_file;
     std::string worker_executable;
     std::string hooks_executable;
-    std::optional<std::chrono::seconds> trial; // --try
+    std::optional<std::chrono::seconds> trial{}; // --try
     bool dry_run = false;
-    bool force = false; // although whoever starts us locks themselves out
+    bool force = false; // start even if that locks out the person who starts it
 };
 
 } // namespace xk

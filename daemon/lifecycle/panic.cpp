@@ -14,10 +14,10 @@ namespace {
 
 constexpr const char* kBegun = "begun";
 constexpr const char* kFinished = "finished";
-// The last line, with the number of the format. The release before wrote none, and reads past it.
+// The last line, with the number of the format. The release before wrote no such line, and ignores it.
 constexpr std::string_view kVersion = "xknock-panic 1\n";
 
-// Cuts the last line off; false where it is of another format than ours.
+// Removes the last line. False where it names another format than ours.
 bool cut_version(std::string& content) {
     const auto at = content.find("xknock-panic ");
     if (at == content.npos)
@@ -40,14 +40,14 @@ Panic Panic::read(const std::string& directory, uid_t owner) {
     rules.max_size = 512;
     const auto content = read_checked(panic.file_, rules);
     if (!content || !panic.parse(*content)) {
-        panic.finished_ = false; // what was done is not known, so it is done again
+        panic.finished_ = false; // nobody knows how far it came, so every step is done again
         panic.since_.reset();
         panic.spared_.reset();
     }
     return panic;
 }
 
-// "finished SECONDS" in the first line, and the session of whoever called it: "192.0.2.2 40000 192.0.2.1 22".
+// The first line is "finished SECONDS" or "begun SECONDS", and the spared session: "192.0.2.2 40000 192.0.2.1 22".
 bool Panic::parse(std::string content) {
     if (!cut_version(content))
         return false;
@@ -99,7 +99,7 @@ Result<void> Panic::finish() {
 }
 
 Result<void> Panic::end() {
-    // A power cut must not bring it back: nobody would be let in.
+    // The removal is on the disk: if a power cut brought the file back, nobody would get in.
     if (auto done = remove_file(file_, true); !done)
         return done;
     on_ = finished_ = false;

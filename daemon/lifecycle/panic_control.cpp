@@ -17,20 +17,21 @@ Result<PanicReport> PanicControl::begin(const std::optional<TcpSession>& caller,
         log::error(std::move(written).error().within("this panic ends when xknockd does"));
         report.outlives_us = false;
     }
-    on_change_(); // on trial too: a panic outlasts it
+    world_.on_change(); // on trial too: a panic outlasts it
     const std::string spared =
         caller ? caller->remote.text() + " port " + std::to_string(caller->remote_port) : std::string();
     world_.events.on_event(event_of(EventKind::panic_begun, now, spared, report.grants));
-    if (auto told = world_.worker.set_panic(true); !told)
-        return told.error();
+    const auto told = world_.worker.set_panic(true); // a worker that hangs does not keep the grants open
     const auto ended = carry_out(now);
+    if (!told)
+        return told.error();
     if (!ended)
         return ended.error();
     report.sessions = *ended;
     return report;
 }
 
-// All of it, whatever fails. The first error counts.
+// Does every step, whatever fails, and returns the first error.
 Result<std::size_t> PanicControl::carry_out(const Now& now) {
     const auto closed = world_.closing.close_grants(now);
     const auto installed = world_.ruleset.install(*world_.config);
@@ -51,7 +52,7 @@ Result<void> PanicControl::go_on(const Now& now) {
         return {};
     spdlog::warn("in panic{}: nobody is let in until \"knockctl panic --over\"",
                  panic_.since() ? " since " + log::utc(*panic_.since()) : "");
-    if (panic_.is_finished()) // what the operator opened since then stands
+    if (panic_.is_finished()) // grants that the operator opened since then stay
         return world_.closing.close_users(now);
     const auto ended = carry_out(now);
     if (!ended)
@@ -74,13 +75,15 @@ Result<bool> PanicControl::end(const Now& now) {
         return false;
     if (auto done = panic_.end(); !done)
         return done.error();
-    on_change_();
+    world_.on_change();
     world_.events.on_event(event_of(EventKind::panic_over, now));
-    if (auto told = world_.worker.set_panic(false); !told)
+    const auto told = world_.worker.set_panic(false);
+    auto done = world_.ruleset.install(*world_.config);
+    if (!done)
+        world_.want_repair();
+    if (!told)
         return told.error();
-    if (auto done = world_.ruleset.install(*world_.config); !done)
-        return done.error();
-    return true;
+    return done ? Result<bool>(true) : Result<bool>(std::move(done).error());
 }
 
 } // namespace xk

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// PanicControl: "knockctl panic". Everything closes and every session ends, and nobody is let in until "knockctl panic
-// --over". What fails is tried again on every tick, and by the next daemon.
+// PanicControl: "knockctl panic". It closes every grant and ends every session, and nobody gets in until "knockctl
+// panic
+// --over". Steps that fail are tried again on every tick, and by the next daemon.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -14,7 +15,7 @@ namespace xk {
 
 struct PanicReport {
     std::size_t grants = 0, sessions = 0; // closed, and ended
-    bool outlives_us = true;              // it is on the disk
+    bool outlives_us = true;              // it is on the disk, so the next daemon is in panic too
 };
 
 class PanicControl {
@@ -25,19 +26,20 @@ class PanicControl {
         ClosingPort& closing;
         CurrentConfig& config;
         authz::EventSink& events;
-        bool dry_run = false; // nothing is closed
+        std::function<void()> on_change;   // it has begun or is over: last good ruleset and status line depend on it
+        std::function<void()> want_repair; // the rules without a panic do not stand yet: they are tried again
+        bool dry_run = false;              // nothing is closed
     };
-    // `on_change` is called when it has begun or is over: the last good ruleset and the status line depend on it.
-    PanicControl(Panic& panic, World world, std::function<void()> on_change)
-        : panic_(panic), world_(world), on_change_(std::move(on_change)) {}
+    PanicControl(Panic& panic, World world) : panic_(panic), world_(std::move(world)) {}
 
-    // By the operator. The session that they call from is spared, and so are those of gate.allow.
+    // The operator's order. Their own session is spared, and so are those of gate.allow. Everything that can be closed
+    // is closed before an error is returned.
     Result<PanicReport> begin(const std::optional<TcpSession>& caller, const Now& now);
-    // At the start, before anybody is judged: one of a daemon before us.
+    // At the start, before anybody is judged: goes on with the panic of an earlier daemon.
     Result<void> go_on(const Now& now);
-    // Carries out what failed.
+    // Tries again the steps that failed.
     void tick(const Now& now);
-    // False: there was none. It goes on where its file cannot be removed.
+    // False where there was none. The panic goes on where its file cannot be removed.
     Result<bool> end(const Now& now);
 
   private:
@@ -45,7 +47,6 @@ class PanicControl {
 
     Panic& panic_;
     World world_;
-    std::function<void()> on_change_;
 };
 
 } // namespace xk

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Ports: the world as start, reload, panic and repair see it. Each port is one thing that they can do to it, and each
-// can refuse. The wiring implements them with the worker, the filter, nftables and the tables of grants and bans; the
-// unit tests implement them with a record that fails where it is told to.
+// Ports: the interfaces through which start, reload, panic and repair act. The wiring implements them with the worker,
+// the filter, nftables and the tables of grants and bans. The unit tests implement them with a recorder that fails at a
+// chosen step.
 //
-// "Counts" means: this configuration decides now. Nothing here keeps a reference into a configuration after the call.
+// A configuration "counts" when it is the one that decides. No port keeps a reference into a configuration after a
+// call.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -19,7 +20,7 @@ namespace xk {
 
 using SharedConfig = std::shared_ptr<const config::Config>;
 
-// The configuration that counts. Whoever reads it over time asks here each time, or shares it.
+// The configuration that counts. A reload exchanges it, so callers read it here each time, or share it.
 class CurrentConfig {
   public:
     explicit CurrentConfig(SharedConfig config) : config_(std::move(config)) {}
@@ -33,34 +34,34 @@ class CurrentConfig {
     SharedConfig config_;
 };
 
-// The process that judges. An error means that it is gone or does not answer.
+// The process that judges. An error means that it has ended or does not answer, and the daemon ends with it.
 class WorkerPort {
   public:
     virtual ~WorkerPort() = default;
-    // It reads the keys of `next` and goes on to judge by what counts. Credentials whose secrets cannot be used are
-    // disabled in `next`; where `counts` is given and they are good there, that is an error instead.
+    // The worker reads the keys of `next`, and still judges by the configuration that counts. Credentials whose secrets
+    // cannot be used become disabled in `next`. It is an error instead where `counts` is given and has them enabled.
     virtual Result<void> hand_over(config::Config& next, const config::Config* counts) = 0;
-    // The configuration that was handed over last counts here: the worker's requests and tags are of it.
+    // From now on requests and tags of the worker belong to the configuration that was handed over last.
     virtual void commit(const SharedConfig& handed_over) = 0;
-    // The worker judges by it.
+    // From now on the worker judges by it.
     virtual Result<void> activate() = 0;
-    // Waits until the tags of what counts are in the filter.
+    // Waits until the tags of the configuration that counts are in the filter.
     virtual Result<void> wait_for_tags() = 0;
     virtual Result<void> set_panic(bool on) = 0;
-    // Knocks made up to now are refused; it counts when this returns.
+    // When it returns, knocks that were made up to now are refused.
     virtual Result<void> raise_horizon() = 0;
 };
 
-// The program at the network card. One counts, and another one may be loaded beside it over the same pinned maps.
+// The program at the network card. A reload loads another one beside it, over the same pinned maps.
 class FilterPort {
   public:
     virtual ~FilterPort() = default;
-    virtual Result<void> load(const config::Config& next) = 0; // nothing is attached
+    virtual Result<void> load(const config::Config& next) = 0; // attaches nothing
     virtual void discard_loaded() = 0;
-    virtual void commit_loaded() = 0; // it counts from now on
-    // Writes what the maps hold of a configuration: disabled credentials, this host's addresses, forwarding.
+    virtual void commit_loaded() = 0; // the loaded one counts from now on
+    // Writes the maps that depend on a configuration: disabled credentials, this host's addresses, forwarding.
     virtual Result<void> write(const config::Config& config) = 0;
-    // Every pin, and the filter with it.
+    // Removes every pin, and the filter with it.
     virtual Result<void> take_away() = 0;
 };
 
@@ -70,47 +71,48 @@ class InterfacesPort {
     virtual ~InterfacesPort() = default;
     // Attaches the filter that was loaded last. After an error the interfaces are as they were before.
     virtual Result<void> attach(const config::Config& next, const Now& now) = 0;
-    // The filter that counts, on the interfaces of before the last attach().
+    // Undoes the last attach(): the filter that counts is on the interfaces of before.
     virtual void go_back() = 0;
 };
 
-// The guard that drops SYNs without a grant. It may be laxer than the ruleset at any time and never stricter.
+// The part of the filter that drops SYNs without a grant (SynGuard). It may be laxer than the ruleset, and never
+// stricter.
 class GuardPort {
   public:
     virtual ~GuardPort() = default;
-    virtual Result<void> begin(const Now& now) = 0; // at the start: off, with the sources that are known
-    virtual void off() = 0;                         // before the ruleset changes
+    virtual Result<void> begin(const Now& now) = 0; // at the start: takes over the known sources, and is off
+    virtual void off() = 0;                         // called before the ruleset changes
     virtual void on(const config::Config& config) = 0;
 };
 
-// The rules that keep the ports shut; one transaction each.
+// The rules that keep the ports shut. Each call is one transaction.
 class RulesetPort {
   public:
     virtual ~RulesetPort() = default;
     virtual Result<void> install(const config::Config& config) = 0;
     virtual Result<bool> exists() = 0;
-    virtual Result<void> remove() = 0; // the ports are open then
+    virtual Result<void> remove() = 0; // opens the ports
 };
 
-// What a start takes over from a daemon before it.
+// The state that a start takes over from an earlier daemon.
 class AdoptionPort {
   public:
     virtual ~AdoptionPort() = default;
-    virtual Result<void> revoke_copy(const Now& now) = 0; // the copy of the state no longer says that it is clean
+    virtual Result<void> revoke_copy(const Now& now) = 0; // makes the copy of the state no longer say that it is clean
     virtual Result<void> adopt_tables(const Now& now) = 0;
-    // When the ruleset stands. `ruleset_was_there`: it stood before the start too, so that every session had a grant.
+    // Called when the ruleset stands. `ruleset_was_there`: it stood before the start too, so every session had a grant.
     virtual Result<void> adopt_sessions(bool ruleset_was_there) = 0;
-    virtual Result<void> install_bans(const Now& now) = 0; // in the filter, in nftables and with the worker
+    virtual Result<void> install_bans(const Now& now) = 0; // in the filter, in nftables and in the worker
 };
 
-// How a panic closes everything.
+// The ways in which a panic closes grants and sessions.
 class ClosingPort {
   public:
     virtual ~ClosingPort() = default;
     virtual std::size_t count_grants() const = 0;
     virtual Result<void> close_grants(const Now& now) = 0;
-    virtual Result<void> close_users(const Now& now) = 0; // those of everybody but the operator
-    // How many ended.
+    virtual Result<void> close_users(const Now& now) = 0; // all grants but the operator's
+    // Returns how many ended.
     virtual Result<std::size_t> end_sessions(const std::optional<TcpSession>& spared, const Now& now) = 0;
 };
 

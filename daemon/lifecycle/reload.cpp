@@ -7,13 +7,14 @@
 #include "daemon/log.h"
 
 namespace xk {
+
 Result<void> Reload::run(const Now& now) {
     auto read = config::load_config(world_.config->file, config::Identity::required, config::UserFaults::disable);
     return read ? bring(*std::move(read), now) : Result<void>(read.error());
 }
 
 Result<void> Reload::bring(config::Config read, const Now& now) {
-    const SharedConfig old = world_.config.share(); // until everybody follows the new one
+    const SharedConfig old = world_.config.share(); // for the text of the changes
     auto next = std::make_shared<config::Config>(std::move(read));
     if (auto done = check_disabled(*next, *old); !done)
         return done;
@@ -40,13 +41,14 @@ Result<void> Reload::bring(config::Config read, const Now& now) {
 }
 
 // The guard goes off before the ruleset changes, because it may never be stricter than the rules. The worker comes
-// last: once it judges by the new configuration there is no way back.
+// last, because there is no way back once it judges by the new configuration. If activate() fails, the worker has
+// ended, and the daemon ends too.
 Result<void> Reload::prepare(const std::shared_ptr<config::Config>& shared, const Now& now) {
     config::Config& next = *shared;
     World& w = world_;
     const SharedConfig old = w.config.share();
     const Step steps[] = {
-        {[&] { return w.worker.hand_over(next, old.get()); }, {}}, // given up by the next one
+        {[&] { return w.worker.hand_over(next, old.get()); }, {}}, // the next one replaces it
         {[&] { return w.filter.load(next); }, [&] { w.filter.discard_loaded(); }},
         {[&] { return w.interfaces.attach(next, now); }, [&] { w.interfaces.go_back(); }},
         {[&] { return w.guard.off(), Result<void>(); }, [&] { w.guard.on(*old); }},

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// Reload: another configuration comes to count, in two phases. First everything is done that can fail: the worker reads
-// the keys, the filter is loaded and attached, the ruleset is replaced, and the worker judges anew. Where one of these
-// fails, those before it are undone, and everything is as before. Then the configuration counts, and its followers are
-// told one after the other.
+// Reload: another configuration comes to count, in two phases. The first phase has the steps that can fail: the worker
+// reads the keys, the filter is loaded and attached, the ruleset is replaced, and the worker judges anew. Where one of
+// them fails, those before it are undone, and everything is as before. In the second phase the configuration counts,
+// and its followers take it over one after the other.
 //
-// A follower that fails does not bring the old configuration back, because by then the new one is what the ports are
-// shut by. It is tried again on every tick until it is done.
+// A follower that fails does not bring the old configuration back, because by then the ports are shut by the new one.
+// It tries again on every tick until it succeeds.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -28,26 +28,26 @@ class Reload {
         RulesetPort& ruleset;
         CurrentConfig& config;
         authz::EventSink& events;
-        std::function<void()> want_repair; // the ruleset of before does not come back at once: it is tried again
+        std::function<void()> want_repair; // called where the old ruleset could not be restored
     };
-    // Takes over the configuration that has come to count: grants that it no longer allows are closed, and so on.
+    // A part that takes over the configuration that counts. The grants, for example, close those that it forbids.
     struct Follower {
-        std::string what; // for the log: "the grants"
+        std::string what; // in the log: "the grants"
         std::function<Result<void>(const SharedConfig&)> follow;
     };
-    // A reason of somebody else's why a reload cannot bring this configuration.
+    // Refuses a configuration for a reason that this class does not know.
     using Check = std::function<Result<void>(const config::Config& next)>;
 
-    // Followers are told in this order.
+    // Followers act in this order.
     Reload(World world, Check check, std::vector<Follower> followers)
         : world_(world), check_(std::move(check)), followers_(std::move(followers)) {}
 
-    // Reads the file of the configuration that counts once more.
+    // Reads the file of the configuration that counts once more, and brings what it says now.
     Result<void> run(const Now& now);
-    // The same with a configuration that was read.
+    // Makes a configuration that was read count.
     Result<void> bring(config::Config read, const Now& now);
 
-    // Tells followers that failed again.
+    // Lets the followers that failed try again.
     void tick();
 
   private:
@@ -59,7 +59,7 @@ class Reload {
     std::vector<const Follower*> behind_; // those that failed
 };
 
-// What differs, for the operator: "2 credentials added, 1 changed; services; gate.allow". "nothing" where nothing does.
+// The differences for the operator: "2 credentials added, 1 changed; gate.allow", or "nothing".
 std::string text_of_changes(const config::Config& before, const config::Config& after);
 
 } // namespace xk

@@ -39,7 +39,7 @@ Result<void> take_gate_away(const config::Config& config, nft::Socket& nft) {
             if (auto closed = pinholes.close_prefix(Prefix::parse(v4 ? "0.0.0.0/0" : "::/0").value(), now); !closed)
                 done = closed.error();
     }
-    // Also where the mode is another one by now; but never a table that is the administrator's own.
+    // The mode may have changed since the table was made. A table that the administrator named is theirs.
     if (!external || config.external.table != nft::kTable)
         if (auto removed = nft::remove_ruleset(nft); !removed)
             done = removed;
@@ -47,20 +47,19 @@ Result<void> take_gate_away(const config::Config& config, nft::Socket& nft) {
         done = removed;
     if (auto removed = forget_last_good(config.state_directory); !removed)
         done = removed;
-    (void)remove_file(config.run_directory + "/" + BanFile::kName,
-                      false); // bans go with the gate, and so do their owners
+    (void)remove_file(config.run_directory + "/" + BanFile::kName, false); // the owners of bans, which are gone too
     return done;
 }
 
 Result<void> remove_traces(const std::string& config_file) {
-    // This is what opens the ports when nothing else does, so it needs no good configuration.
+    // This is the last way to open the ports, so it must not need a valid configuration.
     Error fault;
     const config::Config c = load_or_guess(config_file, &fault);
     if (!fault.message.empty()) {
         log::error(fault);
         spdlog::warn("cleared are {}, {} and {}", c.run_directory, c.state_directory, c.pin_directory);
     }
-    // It would put everything back.
+    // A daemon that runs would put everything back.
     if (StateFiles::is_held(c.run_directory))
         return Error{"xknockd runs", "systemctl stop xknockd", Exit::busy};
     auto nft = nft::Socket::open();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How the gate goes: everything that shuts the ports is taken away, also without a good configuration.
+// Removal: takes away everything that shuts the ports. It needs no valid configuration.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -11,14 +11,14 @@
 
 namespace xk {
 
-// Takes away the ruleset, what would put it up again (last_good.h), and the pins; of the administrator's own sets (mode
-// "external") the elements that are ours.
+// Takes away the ruleset, the last good ruleset (last_good.h) and the pins. In mode "external" it removes our elements
+// from the administrator's sets. Does every step, whatever fails, and returns the last error.
 Result<void> take_gate_away(const config::Config& config, nft::Socket& nft);
 
 // xknockd --remove: takes away the ruleset, the pins and the files in /run.
 Result<void> remove_traces(const std::string& config_file);
 
-// The configuration in `file`, or as much of it as taking everything away needs; `fault` says why, if it is given.
+// Loads the configuration, or guesses as much of it as a removal needs. `fault` then gets the reason.
 config::Config load_or_guess(const std::string& file, Error* fault = nullptr);
 
 } // namespace xk

@@ -21,7 +21,7 @@ Result<void> Repair::on_notice(const Now& now) {
     if ((*change)->objects || (*change)->elements)
         repair(**change, now);
     else
-        unknown_ = true; // on the next tick: our own large transactions can be what did not fit
+        unknown_ = true; // on the next tick, because a large transaction of our own may have caused the loss
     return {};
 }
 
@@ -29,25 +29,25 @@ void Repair::tick(const Now& now) {
     if (!std::exchange(unknown_, false))
         return;
     repair({.objects = false, .elements = false, .lost = true, .by = {}}, now);
-    // What did not fit this time was our own; what somebody else did meanwhile is seen to.
+    // The repair itself makes many notifications. A loss among them says nothing, but a change by somebody else counts.
     const auto more = read_();
     if (more && *more && ((*more)->objects || (*more)->elements))
         repair(**more, now);
 }
 
 void Repair::repair(const nft::Change& change, const Now& now) {
-    // Single elements that somebody took away are grants that they closed; sets that are gone are not.
+    // Somebody who removes an element closes that grant. Somebody who removes a whole set does not.
     if (change.elements && !change.objects && !change.lost) {
         if (auto gone = contents_.forget_missing(); !gone)
             return tell_failure(std::move(gone).error(), change);
         if (is_external())
             return;
     }
-    // The ruleset has to stand, whatever connection tracking says.
+    // An error of connection tracking must not keep the ruleset from standing.
     if (auto used = contents_.forget_used(); !used)
         log::error(used.error());
     auto done = contents_.install_whole(*config_, now);
-    // Afterwards: to list the sets takes longer than to make them, and until then everything may be open.
+    // The sets are listed afterwards: that takes longer than making them, and until then everything may be open.
     if (done)
         done = contents_.expel_strangers();
     if (done)
@@ -64,7 +64,7 @@ std::string Repair::text_of(const nft::Change& change) const {
 
 void Repair::tell_success(const nft::Change& change, const Now& now) {
     if (!std::exchange(unrepaired_, false) && change.lost)
-        return; // what was lost may have been our own
+        return; // the lost notification may have been of our own transaction
     authz::Event event = event_of(authz::EventKind::repaired, now, culprit_of(change), contents_.count_grants());
     event.more = table();
     if (!is_external())
@@ -73,7 +73,7 @@ void Repair::tell_success(const nft::Change& change, const Now& now) {
 }
 
 void Repair::tell_failure(Error error, const nft::Change& change) {
-    unknown_ = true; // again on the next tick, until it is done
+    unknown_ = true; // so that every tick tries again
     if (!std::exchange(unrepaired_, true))
         log::error(std::move(error).within(text_of(change) + " and cannot be repaired"));
 }

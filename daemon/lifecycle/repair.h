@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Repair: somebody else changed the table that we fill. Our own is made anew, with all that belongs into it. Of the
-// administrator's (mode "external") only the sets are ours to fill, and their change of single elements is their will.
+// Repair: mends our table after somebody else has changed it. Our own table is made anew, with all of its elements. Of
+// the administrator's table (mode "external") only the sets are ours. A single element that they remove there stays
+// removed.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -12,17 +13,17 @@
 
 namespace xk {
 
-// What belongs into the table.
+// The contents of the table.
 class ContentsPort {
   public:
     virtual ~ContentsPort() = default;
-    // Grants whose elements somebody took away: they closed them.
+    // Ends grants whose elements somebody removed: that closed them.
     virtual Result<void> forget_missing() = 0;
-    // Single-use grants that the kernel has let a connection in by.
+    // Ends single-use grants by which the kernel has let a connection in.
     virtual Result<void> forget_used() = 0;
-    // The ruleset and all of its elements, in one transaction.
+    // Writes the ruleset and all of its elements in one transaction.
     virtual Result<void> install_whole(const config::Config& config, const Now& now) = 0;
-    // Elements that are in nobody's book.
+    // Removes elements that belong to no grant of ours.
     virtual Result<void> expel_strangers() = 0;
     virtual std::size_t count_grants() const = 0;
     virtual std::size_t count_bans() const = 0;
@@ -30,17 +31,17 @@ class ContentsPort {
 
 class Repair {
   public:
-    // Reads what came since the last time; nothing where it does not concern the table.
+    // Reads the notifications since the last call. Empty where none concerns the table.
     using Read = std::function<Result<std::optional<nft::Change>>()>;
 
     Repair(ContentsPort& contents, CurrentConfig& config, authz::EventSink& events, Read read)
         : contents_(contents), config_(config), events_(events), read_(std::move(read)) {}
 
-    // There is something to read. An error: nobody tells of changes any more.
+    // There are notifications to read. After an error no more of them come.
     Result<void> on_notice(const Now& now);
-    // What failed, and what there was too much of to be told.
+    // Repairs after lost notifications, and tries again where a repair failed.
     void tick(const Now& now);
-    // On the next tick the table is made anew.
+    // The next tick makes the table anew.
     void want() { unknown_ = true; }
 
   private:

@@ -4,25 +4,25 @@
 namespace xk {
 namespace {
 
-void add_guards(nft::RulesetSpec& spec, const authz::Service& service) {
-    nft::ProtectedPort guard;
-    guard.cut = service.after == authz::After::cut;
-    guard.max_connections = service.max_connections;
+void add_ports(nft::RulesetSpec& spec, const authz::Service& service) {
+    nft::ProtectedPort port;
+    port.cut = service.after == authz::After::cut;
+    port.max_connections = service.max_connections;
     for (const PortRange& ports : service.all_ports()) {
-        guard.ports = ports;
-        guard.target4 = service.target4;
-        guard.target6 = service.target6;
-        spec.guards.push_back(guard);
+        port.ports = ports;
+        port.target4 = service.target4;
+        port.target6 = service.target6;
+        spec.guards.push_back(port);
     }
     if (service.published.port == 0)
         return;
-    // Whoever comes by the published port has their grant there, and is translated behind the ruleset.
-    guard.ports = PortRange::of(service.published);
-    guard.target4 = guard.target6 = {};
-    guard.to4 = service.target4;
-    guard.to6 = service.target6;
-    guard.to_port = service.ports[0].first;
-    spec.guards.push_back(guard);
+    // The grant is for the published port. The address is translated behind our ruleset.
+    port.ports = PortRange::of(service.published);
+    port.target4 = port.target6 = {};
+    port.to4 = service.target4;
+    port.to6 = service.target6;
+    port.to_port = service.ports[0].first;
+    spec.guards.push_back(port);
 }
 
 } // namespace
@@ -30,7 +30,7 @@ void add_guards(nft::RulesetSpec& spec, const authz::Service& service) {
 nft::RulesetSpec ruleset_of(const config::Config& config) {
     nft::RulesetSpec spec;
     for (const authz::Service& service : config.policy.services)
-        add_guards(spec, service);
+        add_ports(spec, service);
     spec.allow = config.allow;
     spec.closed = config.gate_closed;
     if (!config.answer_as_closed)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The ruleset that a configuration asks for. What this kernel can do, and a panic, are added where it is installed.
+// The ruleset that a configuration asks for. NftRuleset adds the abilities of this kernel, and a panic.
 #pragma once
 
 #include "daemon/config/config.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The first and the last words of the daemon, and a reload between them.
+// The daemon's messages to log and service manager at its start and end, a reload, and the steps of its end.
 #include "daemon/lifecycle/daemon.h"
 
 #include "daemon/lifecycle/credential_status.h"
@@ -13,10 +13,10 @@
 namespace xk {
 namespace {
 
-// The watchdog is not fed during a reload: a slow disk with many devices takes longer than systemd would wait else.
+// The watchdog gets no message during a reload, and many devices on a slow disk take longer than systemd usually waits.
 constexpr std::chrono::minutes kReloadTime{2};
 
-// While it lives the service manager knows that a reload is under way.
+// Tells the service manager that a reload is under way, and at its own end that it is over.
 class ReloadNotice {
   public:
     ReloadNotice() {
@@ -43,7 +43,7 @@ Result<void> Daemon::reload() {
     return {};
 }
 
-// After whatever may have changed the ruleset that a start which fails should put up.
+// Called after every change of the ruleset that a failed start should put up.
 void Daemon::keep_last_good() {
     if (!parts_.dry_run)
         last_good_.keep(config(), trial_control_.gate_stays());
@@ -57,7 +57,7 @@ void Daemon::notify_status() const {
 }
 
 void Daemon::announce_ready() {
-    // Kept by systemd, so that the table has its owner also while nobody of us lives.
+    // systemd keeps the socket, so that the table has its owner also while no daemon runs.
     if (parts_.owned)
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", parts_.nft.fd());
     log_statuses(config().policy, records_, state(), Now::read());
@@ -86,7 +86,7 @@ void Daemon::settle_grants() { grants_.settle(Now::read()); }
 void Daemon::guard_off() { guard_.off(); }
 bool Daemon::gate_stays() const { return trial_control_.gate_stays(); }
 
-// A dry run leaves nothing; on trial everything goes with the daemon.
+// A dry run leaves nothing behind, and on trial everything goes with the daemon.
 Result<void> Daemon::take_away() {
     if (!parts_.dry_run)
         return take_gate_away(config(), parts_.nft);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/sleep_watch.h"
 
-#include "protocol/base/clock.h"
+#include "daemon/log.h"
 
 #include <ctime>
 #include <utility>
@@ -9,7 +9,7 @@
 namespace xk {
 namespace {
 
-constexpr std::chrono::seconds kShortestSleep{1};
+constexpr std::chrono::seconds kShortestSleep{1}; // reading two clocks takes time
 
 } // namespace
 
@@ -23,6 +23,16 @@ std::chrono::nanoseconds time_asleep() {
     ::clock_gettime(CLOCK_MONOTONIC, &awake);
     return BootClock::now().time_since_epoch() - std::chrono::seconds(awake.tv_sec) -
            std::chrono::nanoseconds(awake.tv_nsec);
+}
+
+bool restore_after_sleep(RestorePort& port, const Now& now) {
+    bool whole = true;
+    for (const auto restore : {&RestorePort::restore_grants, &RestorePort::restore_bans})
+        if (auto done = (port.*restore)(now); !done) {
+            log::error(std::move(done).error().within("after the sleep"));
+            whole = false;
+        }
+    return whole;
 }
 
 } // namespace xk

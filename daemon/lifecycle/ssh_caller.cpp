@@ -18,7 +18,7 @@ constexpr int kEstablished = 1;               // TCP_ESTABLISHED
 
 std::string proc(pid_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
 
-// 0: we may not know.
+// 0 where we may not read it.
 ino_t network_of(pid_t pid) {
     struct stat st {};
     return ::stat(proc(pid, "ns/net").c_str(), &st) == 0 ? st.st_ino : 0;
@@ -32,7 +32,7 @@ pid_t parent_of(pid_t pid) {
     return 0;
 }
 
-// "192.0.2.2 40000 192.0.2.1 22" of SSH_CONNECTION, or of SSH_CLIENT; empty where a process has neither.
+// The value of SSH_CONNECTION ("192.0.2.2 40000 192.0.2.1 22") or SSH_CLIENT. Empty where a process has neither.
 std::string connection_of(pid_t pid) {
     std::ifstream file(proc(pid, "environ"), std::ios::binary);
     std::string environment(kEnvironment, '\0');
@@ -49,7 +49,7 @@ std::string connection_of(pid_t pid) {
     return client;
 }
 
-// As the kernel prints it: words of the address as numbers of this host, and the port.
+// Parses the kernel's text: the address in 32-bit words of this host's byte order, and the port.
 std::optional<std::pair<Address, std::uint16_t>> parse_end(const std::string& text) {
     const auto colon = text.find(':');
     if (colon != 8 && colon != 32)
@@ -63,8 +63,8 @@ std::optional<std::pair<Address, std::uint16_t>> parse_end(const std::string& te
     return std::pair(colon == 32 ? Address{bytes} : Address::v4(bytes[0], bytes[1], bytes[2], bytes[3]), port);
 }
 
-// "client port server port"; of SSH_CLIENT the last one is the server's port, and there is no address. An address of a
-// link has its interface behind it.
+// Parses "client port server port". SSH_CLIENT lacks the server's address, so it does not fit. A link-local address has
+// its interface behind it.
 std::optional<TcpSession> parse_connection(const std::string& text) {
     std::istringstream words(text);
     std::string client, server;
@@ -102,19 +102,19 @@ SshCaller ssh_caller() {
     pid_t pid = ::getpid();
     for (int i = 0; i < kGenerations && pid > 0; ++i, pid = parent_of(pid)) {
         const ino_t network = network_of(pid);
-        if (network == 0) // the first process of a container, say
+        if (network == 0) // the first process of a container, for example
             break;
         if (network != ours)
-            return {}; // and what was found came from there
+            return {}; // the environment that was found comes from that namespace
         const std::string connection = connection_of(pid);
         if (!found.empty() && connection != found)
-            break; // sshd(8), say, of whom the session is
+            break; // sshd(8) itself, for example
         found = connection;
     }
     SshCaller caller;
     if (const auto client = Address::parse(found.substr(0, found.find_first_of(" %"))))
         caller.client = *client;
-    // Whoever works in a terminal multiplexer has the environment of a session that may be long over.
+    // In a terminal multiplexer the environment may be that of a session that ended long ago.
     const auto session = parse_connection(found);
     if (session && std::ranges::count(tcp_sessions(), *session) > 0)
         caller.session = session;

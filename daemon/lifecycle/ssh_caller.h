@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The ssh session in which somebody types a command of ours.
+// SshCaller: the ssh session in which somebody types a command of ours.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -11,16 +11,16 @@
 
 namespace xk {
 
-// Those of this network namespace that stand, by /proc/net.
+// The established sessions of this network namespace, from /proc/net.
 std::vector<TcpSession> tcp_sessions();
 
 struct SshCaller {
-    std::optional<Address> client;     // whoever started us came by ssh from there
-    std::optional<TcpSession> session; // by this one, which stands
+    std::optional<Address> client;     // the peer of the ssh session that started us
+    std::optional<TcpSession> session; // that session, if it is still established
 };
 
-// By the environment, or where sudo(8) took that away by our parents' (which takes root). Nobody where the session
-// began in another network namespace: this gate does not shut that one.
+// Reads the environment, and where sudo(8) has cleared it the environment of our parents, which only root may read.
+// Empty where the session began in another network namespace, because this gate does not shut that one.
 SshCaller ssh_caller();
 
 } // namespace xk

@@ -16,7 +16,7 @@
 namespace xk {
 namespace {
 
-constexpr std::size_t kLines = 16; // of sessions in the log
+constexpr std::size_t kLines = 16; // in the log, at most
 
 bool is_allowed(const config::Config& config, const std::set<Address>& own, const Address& address) {
     return address.is_loopback() || own.count(address) > 0 ||
@@ -30,10 +30,10 @@ bool is_protected(const config::Config& config, const Endpoint& endpoint) {
     });
 }
 
-// The interface with the address that this host uses towards that one; empty where that is not known.
+// The interface by which this host reaches the peer, or empty.
 std::string interface_towards(const Address& peer) {
     sockaddr_storage address{};
-    socklen_t size = peer.to_sockaddr(address, 9); // of UDP, and nothing is sent: any port will do
+    socklen_t size = peer.to_sockaddr(address, 9); // connect(2) of UDP sends nothing, so any port will do
     const Fd fd(::socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!fd || ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
         ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &(size = sizeof address)) != 0)
@@ -51,7 +51,7 @@ std::string interface_towards(const Address& peer) {
     return found;
 }
 
-// Whether a knock by this interface is heard: it is named, or one below it is (bridge, bond, VLAN).
+// Whether the filter hears a knock by this interface: the configuration names it, or one below it (bridge, bond, VLAN).
 bool is_heard(const config::Config& config, const std::string& interface, int depth = 4) {
     const int ifindex = xdp::index_of_interface(interface);
     if (std::ranges::any_of(config.interfaces,

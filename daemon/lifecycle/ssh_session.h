@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Whom a gate that goes up shuts out: the ssh session in which somebody types "xknockd", and sessions that stand at a
-// protected port. They live on, but the next one from there needs a knock.
+// SSH sessions that a new gate affects: the one in which somebody types "xknockd", and others at a protected port. They
+// live on, but the next session from the same address needs a knock.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -12,16 +12,15 @@
 
 namespace xk {
 
-// Refuses, or with `only_warn` says so, where the client of the ssh session that started us is in no network of
-// gate.allow. The rules decide in mode "external".
+// Refuses, or with `only_warn` logs a warning, where gate.allow does not hold the client of the ssh session that
+// started us. In mode "external" the administrator's rules decide.
 Result<void> check_session(const config::Config& config, bool only_warn);
 
-// Refuses, or with `only_warn` says so, where an interface is missing and the ssh session that started us comes in by
-// one that the configuration does not name: a mistyped name, say. Its client, if no network of gate.allow, would knock
-// in vain.
+// Refuses, or with `only_warn` logs a warning, where an interface is missing and our ssh session comes in by one that
+// the configuration does not name. The name may be mistyped, and a client outside of gate.allow would knock in vain.
 Result<void> check_way_in(const config::Config& config, bool only_warn);
 
-// One line for each peer of a session at a protected port that no rule allows; after a few, their number.
+// Logs a line for each peer of a session at a protected port that needs a knock next time, and the number of the rest.
 void log_sessions(const config::Config& config, const std::set<Address>& own_addresses);
 
 } // namespace xk

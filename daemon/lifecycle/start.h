@@ -2,7 +2,7 @@
 //
 // Start: a configuration comes to count where none did. Its steps keep the ports shut at every moment: the tables of
 // grants and bans are known before the ruleset stands, and nobody is judged before all of it stands. Where a step
-// fails, what this start brought is taken away again. What a daemon before it left goes on guarding.
+// fails, the steps before it are undone. The ruleset and the filter of an earlier daemon stay and keep the ports shut.
 #pragma once
 
 #include "daemon/lifecycle/ports.h"
@@ -21,34 +21,42 @@ class Start {
         RulesetPort& ruleset;
         AdoptionPort& adoption;
     };
-    struct Hooks {
-        std::function<Result<void>()> go_on_in_panic; // of a daemon before us, before anybody is judged
+    // Steps of the wiring, which no port has.
+    struct Actions {
+        std::function<Result<void>()> prepare_requests; // before the worker can send one
+        std::function<Result<void>()> continue_panic;   // of an earlier daemon, before anybody is judged
         std::function<bool()> is_in_panic;
-        std::function<Result<void>()> look_for_copies; // of this machine, before the first knock is judged
-        std::function<Result<void>()> serve;           // the last step: the loop can run
-        std::function<Result<void>()> take_away;       // where the gate does not outlive its daemon; else empty
+        std::function<Result<void>()> look_for_copies;   // of this machine, before the first knock is judged
+        std::function<Result<void>()> drop_capabilities; // that only attaching needs, before a thread begins
+        std::function<Result<void>()> open_loop;         // the last step
+        std::function<Result<void>()> take_gate_away;    // empty where the gate outlives its daemon
     };
     struct Before {
-        bool filter = false;     // the filter of a daemon before us was attached
+        bool filter = false;     // the filter of an earlier daemon was attached
         bool last_good = false;  // the table that stands is the last good ruleset, which this start put up
-        bool changes_net = true; // not a dry run
+        bool changes_net = true; // false in a dry run
     };
 
-    Start(World world, Hooks hooks, Before before) : world_(world), hooks_(std::move(hooks)), before_(before) {}
+    Start(World world, Actions actions, Before before) : world_(world), actions_(std::move(actions)), before_(before) {}
 
-    // Credentials whose secrets cannot be used are disabled in `config`, which counts from then on.
+    // Disables in `config` the credentials whose secrets cannot be used. Afterwards `config` counts.
     Result<void> run(const std::shared_ptr<config::Config>& config, const Now& now);
 
-    // After run(): a ruleset stood that some configuration had come to count by. Sessions of before have had grants.
+    // After run(): a ruleset of some configuration that counted stood already, so sessions of before have had grants.
     bool ruleset_was_there() const { return ruleset_was_there_; }
 
   private:
-    Result<void> put_up(const std::shared_ptr<config::Config>& config, const Now& now, bool table_was_there);
+    Result<void> look_for_ruleset();
+    Result<void> hand_over(const std::shared_ptr<config::Config>& config, const Now& now);
+    Result<void> put_up(const std::shared_ptr<config::Config>& config, const Now& now);
     void take_filter_down();
+    void remove_ruleset(const config::Config& config);
+    void take_gate_away();
 
     World world_;
-    Hooks hooks_;
+    Actions actions_;
     Before before_;
+    bool table_was_there_ = false;
     bool ruleset_was_there_ = false;
 };
 

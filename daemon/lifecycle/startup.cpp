@@ -20,10 +20,10 @@ namespace {
 // Compiled in: a clock below it is known to be wrong.
 constexpr std::int64_t kReleaseTime = XK_RELEASE_TIME;
 
-// The directories that we write to; made by systemd and tmpfiles.d when they start us as our user.
+// Makes the directories that we write to. Where systemd starts us as our own user, it and tmpfiles.d have made them.
 Result<void> prepare_directories(const config::Config& config) {
     const std::pair<const std::string&, mode_t> directories[] = {
-        {config.run_directory, 0755}, // everybody may reach the control socket, and is asked there who he is
+        {config.run_directory, 0755}, // everybody may reach the control socket, which checks the peer's user
         {config.state_directory, 0700},
         {config.pin_directory, 0700}};
     for (const auto& [path, mode] : directories)
@@ -37,7 +37,7 @@ Result<void> prepare_directories(const config::Config& config) {
     return {};
 }
 
-// How the memory of judgement begins, for the log and for status.
+// Sets the worker up. Returns where its memory comes from, as text for the log and for status.
 Result<std::string> begin_worker(const privsep::Child& worker, const config::Config& config, int ring,
                                  StateFiles& files, const Bytes<16>& boot_id) {
     privsep::Setup setup;
@@ -77,7 +77,7 @@ Result<std::string> begin_worker(const privsep::Child& worker, const config::Con
     return worker_error("said something that makes no sense");
 }
 
-// Null: the kernel cannot list them.
+// Null where the kernel cannot list them.
 std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
     if (dry_run)
         return {};
@@ -92,7 +92,7 @@ std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
     return *std::move(sockets);
 }
 
-// The steps of a start until a Daemon can begin, and what each of them made.
+// The steps of a start until a Daemon can begin, and the parts that they have made so far.
 class Startup {
   public:
     Startup(const Options& options, EarlyGate& early) : options_(options), early_(early) {}
@@ -115,7 +115,7 @@ class Startup {
 
     const Options& options_;
     EarlyGate& early_;
-    std::optional<config::Config> first_; // as whoever started us read it
+    std::optional<config::Config> first_; // as it was read before privileges were dropped
     std::optional<config::Config> config_;
     Bytes<16> boot_id_{};
     std::optional<StateFiles> files_;
@@ -133,7 +133,7 @@ class Startup {
     std::string gate_begin_;
 };
 
-// Puts what was opened into its place; its error otherwise.
+// Moves an opened part into its place, or returns its error.
 template <typename T>
 Result<void> keep(std::optional<T>& place, Result<T> opened) {
     if (!opened)
@@ -142,8 +142,8 @@ Result<void> keep(std::optional<T>& place, Result<T> opened) {
     return {};
 }
 
-// Root, or our own user with the capabilities of the unit. Nothing of the host is changed here, but that a trial which
-// is over takes its gate away.
+// We are root, or our own user with the capabilities of the unit. The only change to the host is that a trial which is
+// over takes its gate away.
 Result<void> Startup::check_host() {
     if (auto done = keep(
             first_, config::load_config(options_.config_file, config::Identity::required, config::UserFaults::disable));
@@ -159,7 +159,7 @@ Result<void> Startup::check_host() {
     return Interfaces(first_->state_directory, first_->account.uid).check(first_->interfaces);
 }
 
-// Nobody shuts themselves out by this start.
+// Refuses a start that would lock out the person who starts it.
 Result<void> Startup::check_lockout() const {
     if (options_.dry_run)
         return {};
@@ -193,14 +193,14 @@ Result<void> Startup::open_state() {
     if (options_.dry_run && links_were_there_)
         return Error{"the filter of an xknockd that was stopped is attached",
                      "\"xknockd --remove\" takes it away, and opens the ports"};
-    xdp::Filter::remove_dry_run(first_->pin_directory); // of one that was killed
+    xdp::Filter::remove_dry_run(first_->pin_directory); // a dry run that was killed leaves pins
     trial_ = Trial::read(first_->state_directory, first_->account.uid);
     panic_ = options_.dry_run ? Panic::none(first_->state_directory)
                               : Panic::read(first_->state_directory, first_->account.uid);
     return {};
 }
 
-// The worker needs CAP_SETUID for its own user, and so do the hooks; nobody needs it after this.
+// Worker and hooks need CAP_SETUID to become their own users. No later step needs it, so it is dropped here.
 Result<void> Startup::spawn_children() {
     if (auto done = keep(worker_, privsep::spawn_child(options_.worker_executable)); !done)
         return done;
@@ -211,7 +211,7 @@ Result<void> Startup::spawn_children() {
                                       first_->coexist || xdp::Filter::has_shares(first_->pin_directory));
 }
 
-// With the rights that a reload will have.
+// Reads it with the rights that a reload will have: a file that only root can read has to fail now, not then.
 Result<void> Startup::read_again() {
     const std::string who = "user " + first_->account.name + " must be able to read the configuration (group " +
                             std::to_string(first_->account.gid) + ")";
@@ -243,7 +243,7 @@ Result<void> Startup::open_nftables() {
     if (auto done = keep(nft_, options_.dry_run ? nft::Socket::dry() : early_.open_nft()); !done)
         return done;
     owned_ = !options_.dry_run && table && config_->gate_owned && nft::can_own(*nft_);
-    // A dry run has no table, and no name that one could have.
+    // A dry run has no table, and a table has no empty name.
     const std::string name = options_.dry_run ? "" : table ? nft::kTable : config_->external.table;
     if (auto done = keep(ruleset_, nft::Watch::open(name, nft_->port())); !done)
         return done;
@@ -264,10 +264,12 @@ Result<void> Startup::load() {
     return {};
 }
 
-// The pins are of this start; in a dry run all of them are.
+// Where no filter was attached before, all pins are of this start.
 void Startup::unload() const {
-    if (!links_were_there_)
-        (void)xdp::Filter::remove_pins(config_->pin_directory);
+    if (links_were_there_)
+        return;
+    if (auto done = xdp::Filter::remove_pins(config_->pin_directory); !done)
+        log::error(done.error());
 }
 
 Result<void> Startup::set_up_children() {

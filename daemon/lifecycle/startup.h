@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// From nothing to a Daemon that can begin: configuration, directories, the worker in its sandbox, and the privileges
-// that are kept.
+// Start-up: makes the parts of a Daemon. It reads the configuration, prepares directories and state, starts the worker
+// in its sandbox, and drops the privileges that no later step needs.
 #pragma once
 
 #include "daemon/lifecycle/daemon.h"
@@ -11,7 +11,7 @@
 
 namespace xk {
 
-// What this start pinned is gone where it fails; a last good ruleset that it put up stays, and shuts the ports.
+// After an error the pins of this start are gone. A last good ruleset that it put up stays, and shuts the ports.
 Result<std::unique_ptr<Daemon>> start_up(const Options& options);
 
 } // namespace xk

@@ -1,29 +1,33 @@
 // SPDX-License-Identifier: MIT
 //
-// StateCopy: when the copy of judgement's memory is written. A slot in which the first knock was accepted goes to the
-// disk at once: after a power cut the horizon stands at its end, however far behind the wall clock comes back. All else
-// goes there every ten seconds, where anything was judged since.
+// StateCopy: decides when the copy of judgement's memory is written. The first accepted knock of a slot is written at
+// once: after a power cut the horizon stands at the end of that slot, even if the wall clock comes back far behind.
+// Other changes are written every ten seconds.
 #pragma once
 
 #include "daemon/authz/state.h"
 #include "protocol/base/clock.h"
 
 #include <functional>
+#include <optional>
 
 namespace xk {
 
 class StateCopy {
   public:
-    // Writes it to the disk, and must not wait for that.
+    // Begins to write the copy, and must not wait for the disk.
     using Write = std::function<void()>;
     explicit StateCopy(Write write) : write_(std::move(write)) {}
 
-    // After judgement may have changed its memory, and on every tick.
+    // Called after every judgement and on every tick.
     void look(const authz::StateHeader& header, BootTime now);
+    // The last write failed: it is tried again after ten seconds, even if nothing is judged meanwhile.
+    void on_write_failed() { digest_.reset(); }
 
   private:
     Write write_;
-    std::uint64_t slot_ = 0, digest_ = 0; // as they were written
+    std::uint64_t slot_ = 0; // the highest one that was written
+    std::optional<std::uint64_t> digest_ = 0;
     BootTime last_{};
 };
 

@@ -29,8 +29,8 @@ namespace {
 constexpr const char* kWorkerName = "xknock-worker"; // as the kernel has it: at most 15 characters
 constexpr const char* kBootIdFile = "/proc/sys/kernel/random/boot_id";
 
-// Opens or makes a file of the user's, also while we are root still. The directory is the user's, so a name there may
-// be a link, or a second name of somebody else's file: nothing is given away but what we made, or what is empty.
+// Opens or makes a file of the user. We may still be root here, and the directory belongs to the user: a name in it may
+// be a link, or a second name of another user's file. So the user gets only files that we made, or that are empty.
 Result<Fd> open_own(const std::string& path, uid_t uid, gid_t gid) {
     auto entry = open_entry(path);
     if (!entry)
@@ -50,7 +50,7 @@ Result<Fd> open_own(const std::string& path, uid_t uid, gid_t gid) {
     return fd;
 }
 
-// For reading, or -1 and errno; what is no regular file (a pipe, say, would make us wait) is refused.
+// Opens a file for reading, or returns -1 and sets errno. It refuses other kinds of files; a pipe would make us wait.
 Fd open_regular(const std::string& path) {
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
     struct stat st {};
@@ -70,8 +70,8 @@ Result<void> take_lock(const Fd& fd, const std::string& path) {
     return {};
 }
 
-// Who has the lock that a worker takes: a pid; -1 for a lock of an open file description, which has no pid, and 0 for
-// one of another PID namespace (fcntl(2)).
+// The pid of the process that has the worker's lock. fcntl(2) gives -1 for a lock of an open file description, and 0
+// for a process of another PID namespace.
 std::optional<pid_t> holder_of(const Fd& state) {
     struct flock whole {};
     whole.l_type = F_WRLCK;
@@ -81,7 +81,7 @@ std::optional<pid_t> holder_of(const Fd& state) {
     return whole.l_pid;
 }
 
-// By its name and all of its user ids. Its executable would say more, and only who may trace it can read that.
+// By its name and all of its user ids. Its executable would be a better proof, but takes the right to trace it.
 bool is_worker(pid_t pid, uid_t uid) {
     std::ifstream status("/proc/" + std::to_string(pid) + "/status");
     bool named = false, of_user = false;
@@ -96,8 +96,8 @@ bool is_worker(pid_t pid, uid_t uid) {
     return named && of_user;
 }
 
-// The descriptor is of one process for ever, where the number may be another's soon: whoever still has the lock after
-// the descriptor was opened is who it is of.
+// A pid may belong to another process soon, and a pidfd never does. If the pid has the lock after the pidfd was opened,
+// both name the same process.
 void end_if_worker(const Fd& state, pid_t pid, uid_t uid) {
     const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (process && holder_of(state) == pid && is_worker(pid, uid))
@@ -107,7 +107,7 @@ void end_if_worker(const Fd& state, pid_t pid, uid_t uid) {
 Error still_locked(const std::string& path, pid_t pid, uid_t uid) {
     const std::string who = "process " + std::to_string(pid);
     if (pid <= 0)
-        return Error{"somebody who cannot be told holds a lock on " + in_quotes(path),
+        return Error{"a process that cannot be identified holds a lock on " + in_quotes(path),
                      "lslocks and fuser show who has opened it, also in containers; end that", Exit::busy};
     if (!is_worker(pid, uid))
         return Error{who + " holds a lock on " + in_quotes(path) + " and is no worker of xknockd",
@@ -116,8 +116,8 @@ Error still_locked(const std::string& path, pid_t pid, uid_t uid) {
                  Exit::busy};
 }
 
-// A worker ends when its xknockd does, unless it was stopped (SIGSTOP) or hangs; two must never read one ring. Nobody
-// else is ended, whatever he locked.
+// A worker ends when its xknockd does, unless it was stopped (SIGSTOP) or hangs. Two workers must never read one ring.
+// No other process is killed, even if it has the lock.
 Result<void> end_leftover_worker(const Fd& state, const std::string& path, uid_t uid) {
     const auto deadline = BootClock::now() + std::chrono::seconds(3);
     while (const auto pid = holder_of(state)) {
@@ -130,7 +130,7 @@ Result<void> end_leftover_worker(const Fd& state, const std::string& path, uid_t
     return {};
 }
 
-// All of its room at once: a page that the file system has none for later would end whoever touches it (SIGBUS).
+// Allocates the whole file: where the file system has no room for a page later, a process that touches it gets SIGBUS.
 Result<void> make_room(const Fd& state, const std::string& path, std::size_t size) {
     int failure = ::ftruncate(state.get(), static_cast<off_t>(size)) == 0 ? 0 : errno;
     if (failure == 0)
@@ -141,7 +141,7 @@ Result<void> make_room(const Fd& state, const std::string& path, std::size_t siz
                        std::to_string((size + 1023) / 1024) + " KiB are wanted there");
 }
 
-// What the file is, by its directory; its sections are for the worker to read.
+// Classifies the file by its directory. Only the worker reads its sections.
 authz::MemoryFit look_at(const Fd& state, const Bytes<16>& boot_id) {
     Bytes<sizeof(authz::StateDirectory)> first{};
     struct stat st {};
@@ -167,7 +167,7 @@ constexpr const char* kLostCopy =
 // The new file beside a file of another layout.
 std::string next_to(const std::string& path) { return path + ".next"; }
 
-// One that is there is of a start that did not come to its end; so may be a worker that has it.
+// An interrupted start has left it, and perhaps a worker that has it open.
 Result<void> remove_next(const std::string& path, uid_t uid, gid_t gid, uid_t worker) {
     if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
         return {};
@@ -217,8 +217,7 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     files.state_ = *std::move(opened);
     if (auto done = end_leftover_worker(files.state_, path, worker); !done)
         return done.error();
-    // Nothing of this boot is forgotten: entries are added to those that are there, and none is taken away. Of another
-    // boot, or new: the worker begins in memory that is all zero.
+    // A file of this boot keeps its entries. For another boot, or without a file, the worker begins with zeros.
     const authz::MemoryFit found = look_at(files.state_, boot_id);
     if (!authz::complaint_of(found.fit).empty())
         return cannot_read(path, found.fit, kLostMemory);

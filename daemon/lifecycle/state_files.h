@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The files that the privileged process keeps for judgement: the lock of the one daemon, the state in /run (which the
-// worker maps and writes, we only read), and its copy in /var/lib, which outlives a reboot.
+// StateFiles: the files that the privileged process keeps for judgement: the lock of the one daemon, the state in /run,
+// and its copy in /var/lib, which outlives a reboot. The worker maps and writes the state; we only read it.
 #pragma once
 
 #include "daemon/authz/state.h"
@@ -21,14 +21,14 @@ Result<Bytes<16>> read_boot_id();
 
 class StateFiles {
   public:
-    // `run` and `state` are directories of the user. Fails with Exit::busy while another daemon has the lock. A worker
-    // (of user `worker`) that was left over by a daemon that died is ended first, which takes root (or nobody: systemd
-    // does it); somebody else who locked the state is named and left alone. `replay_entries` are room for so many
-    // knocks; a file of this boot that has more of them keeps them.
+    // `run` and `state` are directories of the user. It fails with Exit::busy while another daemon has the lock. A
+    // daemon that died may have left a worker (of user `worker`). It is killed first, which takes root; under systemd
+    // it is gone already. Any other process that has locked the state is named and left alone. The file has room for at
+    // least `replay_entries` knocks; a larger one of this boot stays as large.
     //
     // A file of this boot that another release wrote, or that has room for fewer knocks, stays as it is until the
-    // worker has taken over what it holds (previous_fd(), settle()). One that no release up to ours could have written,
-    // or a newer one wrote, is an error: to begin with nothing would forget used codes and lock-outs.
+    // worker has taken over its contents (previous_fd(), settle()). A damaged file, and one of a newer release, is an
+    // error: a beginning with nothing would forget used codes and lock-outs.
     static Result<StateFiles> open(const std::string& run, const std::string& state, uid_t uid, gid_t gid, uid_t worker,
                                    const Bytes<16>& boot_id, std::size_t replay_entries);
 
@@ -36,24 +36,23 @@ class StateFiles {
     static bool is_held(const std::string& run);
 
     int state_fd() const { return state_.get(); }
-    // The copy of an earlier boot; -1 when there is none.
+    // The copy of an earlier boot, or -1.
     int copy_fd() const { return copy_.get(); }
-    // The state file of this boot in another layout; -1 when there is none.
+    // The state file of this boot in another layout, or -1.
     int previous_fd() const { return previous_.get(); }
-    // The worker has taken over what previous_fd() held: the new file takes its name.
+    // The worker has taken over the contents of previous_fd(): the new file takes its name.
     Result<void> settle();
-    // What the worker could not read; of `fit`, not StateFit::whole.
+    // The error for the file that the worker could not read. `fit` is its reason, and not StateFit::whole.
     Error unreadable(authz::StateFit fit) const;
 
     const authz::StateImage& image() const { return *image_; }
     std::size_t replay_entries() const { return image_.get_deleter().replay_entries; }
 
-    // Writes the copy and waits until it is on the disk: half of one would keep the next start from beginning. Only a
-    // copy of a clean stop is marked clean.
+    // Writes the copy and waits until it is on the disk, because the next start refuses half of a copy. Only the copy
+    // of a clean stop is marked clean.
     Result<void> save(const Now& now, bool clean);
-    // Makes the copy stop to say that it is clean, before anything is accepted. A disk that is full or read-only does
-    // not keep a restart from letting people in: it fails only if a clean copy can be neither replaced nor removed.
-    // What went wrong otherwise is told by `note`.
+    // Takes the mark "clean" from the copy, before any knock is accepted. A full or read-only disk must not lock users
+    // out: it fails only if a clean copy can be neither replaced nor removed, and gives other faults to `note`.
     Result<void> revoke(const Now& now, const std::function<void(const std::string&)>& note);
 
   private:

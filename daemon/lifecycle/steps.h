@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Steps that are done in order, and undone in reverse where one of them fails. Start and reload are made of them.
+// Steps that are carried out in order. Where one of them fails, those before it are undone in reverse order. Start and
+// reload are made of them.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -15,7 +16,7 @@ struct Step {
     std::function<void()> undo;              // empty: there is nothing to undo
 };
 
-// The error of the step that failed; those before it are undone then, the last one first.
+// Returns the error of the step that failed.
 Result<void> carry_out(std::span<const Step> steps);
 
 } // namespace xk

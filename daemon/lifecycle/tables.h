@@ -30,7 +30,7 @@ struct Tables {
     const std::set<Address>& addresses() const { return addresses_of(*config, own_addresses); }
 };
 
-// The guard of SYNs as start and reload see it. A dry run drops nothing.
+// SynGuard as start and reload see it. A dry run drops nothing.
 class SynGuardPort : public GuardPort {
   public:
     SynGuardPort(xdp::SynGuard& guard, SynDrop& drop, const xdp::OwnAddresses& own, bool dry_run)

@@ -29,7 +29,7 @@ Result<void> TakeOver::look_for_copies(const Now& now) {
     return raise("the identity was made for another machine", now);
 }
 
-// The clock may be right already, or be set by so little at a time that it does not say so (State::follow_wall_clock).
+// State::follow_wall_clock() does not notice every snapshot: the clock may be right already, or be set in small steps.
 Result<void> TakeOver::on_generation(const Now& now) {
     spdlog::warn(
         "this virtual machine may go on from a snapshot, or be a copy (its firmware reports an event, and it has a "

@@ -7,15 +7,18 @@ namespace xk {
 
 Result<void> tear_down(TeardownPort& port, Result<void> ended) {
     port.settle_grants();
-    port.guard_off(); // nobody tells the filter any more which addresses are this host's
-    // Before all that takes time: whoever is locked out waits for it.
+    port.guard_off(); // from now on nobody keeps the filter's list of this host's addresses current
+    // This comes before all that takes time: on trial somebody who is locked out waits for it.
     if (!port.gate_stays())
-        if (auto gone = port.take_away(); !gone)
+        if (auto gone = port.take_away(); !gone) {
+            if (!ended) // the caller logs one error only
+                log::error(ended.error());
             return gone;
-    if (!ended) // a copy of a daemon that failed is not clean
+        }
+    if (!ended) // the copy of a daemon that failed must not say that it is clean
         return ended;
     port.stop_hooks();
-    port.end_worker(); // so that nothing is accepted after the copy was written
+    port.end_worker(); // so that no knock is accepted after the copy was written
     if (auto saved = port.save_copy(); !saved)
         log::error(saved.error());
     if (auto saved = port.save_owners(); !saved)

@@ -6,13 +6,13 @@ namespace xk {
 bool run_tick(Upkeep& upkeep, const Now& now) {
     if (upkeep.is_over(now))
         return false;
-    upkeep.notice_sleep(now); // first: grants and bans get the time that is left of them
+    upkeep.notice_sleep(now); // first, because grants and bans get the time that is left of them
     upkeep.notice_generation(now);
     upkeep.retry_reload();
     upkeep.end_grants(now);
     upkeep.tell_changes(now);
-    upkeep.limit_guard(now);         // it was told who has no grant any more
-    upkeep.look_after_sessions(now); // before bans are over: a short one ends sessions too
+    upkeep.limit_guard(now);         // it knows now which sources have no grant any more
+    upkeep.look_after_sessions(now); // before bans end, because a short ban ends sessions too
     upkeep.carry_out_panic(now);
     upkeep.end_bans(now);
     upkeep.look_after_hooks(now);
@@ -20,7 +20,7 @@ bool run_tick(Upkeep& upkeep, const Now& now) {
     upkeep.repair_ruleset(now); // with the grants and bans that are left
     upkeep.look_after_interfaces(now);
     upkeep.look_after_clients(now);
-    upkeep.save_state(now); // last: the copy has what this tick did
+    upkeep.save_state(now); // last, so that the copy holds the changes of this tick
     return true;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The order of what is done once a second. Each comes before what depends on it; tick.cpp says why.
+// Upkeep: the steps of a tick, once a second. Each comes before the steps that depend on it; tick.cpp gives the
+// reasons.
 #pragma once
 
 #include "protocol/base/clock.h"
@@ -10,12 +11,12 @@ namespace xk {
 class Upkeep {
   public:
     virtual ~Upkeep() = default;
-    virtual bool is_over(const Now& now) = 0; // the trial; nothing else is done then
+    virtual bool is_over(const Now& now) = 0; // the trial is over, and the daemon has to stop
     virtual void notice_sleep(const Now& now) = 0;
     virtual void notice_generation(const Now& now) = 0;
     virtual void retry_reload() = 0;
-    virtual void end_grants(const Now& now) = 0;   // those that are over, or whose holder may not hold them now
-    virtual void tell_changes(const Now& now) = 0; // whoever wants to know of grants
+    virtual void end_grants(const Now& now) = 0;   // those that are over, or that their holder may not hold any more
+    virtual void tell_changes(const Now& now) = 0; // to the listeners of grants
     virtual void limit_guard(const Now& now) = 0;
     virtual void look_after_sessions(const Now& now) = 0;
     virtual void carry_out_panic(const Now& now) = 0;
@@ -28,7 +29,7 @@ class Upkeep {
     virtual void save_state(const Now& now) = 0;
 };
 
-// False: the daemon is to stop.
+// False: the daemon has to stop.
 bool run_tick(Upkeep& upkeep, const Now& now);
 
 } // namespace xk

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// A trial: the gate stands until a moment of this boot, unless somebody says before then that he still gets in. The
-// file is beside the copy of judgement's memory, where it outlives daemon, restart and reboot: a trial that nobody
-// confirmed before a reboot is over, and so is one whose file cannot be read. Who is root writes it before the first
-// start; afterwards the daemon does.
+// Trial: the gate stands until a moment of this boot, unless somebody confirms before then that they still get in. The
+// file is in the state directory, where it outlives daemon, restart and reboot. A trial that nobody confirmed before a
+// reboot is over, and so is one whose file cannot be read. root writes the file before the first start, and the daemon
+// later.
 #pragma once
 
 #include "protocol/base/clock.h"
@@ -21,17 +21,17 @@ class Trial {
   public:
     static constexpr std::chrono::seconds kLongest{std::chrono::days(7)};
 
-    // What the file in the state directory says; `owner` may have written it, besides root.
+    // Reads the file in the state directory, which must belong to root or `owner`.
     static Trial read(const std::string& directory, uid_t owner);
     static std::string file_in(const std::string& directory) { return directory + "/trial"; }
 
-    // Begins one, or gives it another end. The file is on the disk then. For a daemon that is to start it says nothing
-    // of the boot: in a container knockctl may see another boot's id than a unit with a /proc of its own does.
+    // Begins a trial, or moves its end. The file is on the disk afterwards. For a daemon that is about to start, the
+    // file names no boot: in a container knockctl may see another boot id than a unit that has its own /proc.
     Result<void> begin(std::chrono::seconds time, BootTime now);
     Result<void> begin_for_daemon(std::chrono::seconds time, BootTime now);
-    // By the daemon that found itself on it: it is of this boot.
+    // Writes this boot into the file. The daemon calls it when it finds a trial at its start.
     Result<void> keep();
-    // Confirmed, or over and everything taken away: after a reboot too.
+    // Ends the trial for good, also after a reboot.
     Result<void> forget();
 
     bool is_on() const { return end_.has_value(); }

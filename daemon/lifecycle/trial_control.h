@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// TrialControl: "knockctl try" and "confirm". On trial the gate goes with its daemon and at the trial's end; a panic
-// outlasts it, because the ports must not open while one lasts.
+// TrialControl: "knockctl try" and "confirm". On trial the gate goes when its daemon ends, and at the trial's end. In a
+// panic it stays, because the ports must not open then.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -19,21 +19,21 @@ class TrialControl {
     struct World {
         CurrentConfig& config;
         authz::EventSink& events;
-        std::function<void()> keep_last_good; // the gate has come to stay, or not to
+        std::function<void()> keep_last_good; // called when gate_stays() may have changed
     };
     TrialControl(Trial& trial, const Panic& panic, bool dry_run, World world)
         : trial_(trial), panic_(panic), dry_run_(dry_run), world_(std::move(world)) {}
 
-    // By the operator.
+    // The operator's orders.
     Result<void> begin(std::chrono::seconds time, const Now& now);
     Result<void> confirm(const Now& now);
 
-    // Its time has come, and no panic lasts: the daemon stops and takes everything away.
+    // The time is over and there is no panic: the daemon has to stop and take everything away.
     bool is_due(BootTime now) const { return trial_.is_over(now) && !panic_.is_on(); }
-    // Whether ruleset, filter and grants are to outlive the daemon.
+    // Whether ruleset, filter and grants outlive the daemon.
     bool gate_stays() const { return !dry_run_ && (!trial_.is_on() || panic_.is_on()); }
-    // The last word of a daemon that has taken everything away. An error where the trial is over: its exit code keeps
-    // the service manager from starting again.
+    // Called at the end of a daemon that has taken everything away. Where the trial is over it returns an error whose
+    // exit code keeps the service manager from another start.
     Result<void> finish(const Now& now);
 
   private:
@@ -43,7 +43,7 @@ class TrialControl {
     World world_;
 };
 
-// The end of a trial that nobody confirmed, when the gate is gone: an error that says so, with the code for it.
+// Ends a trial that nobody confirmed, when the gate is gone. The error says so; its exit code is Exit::trial_over.
 Error forget_trial(const config::Config& config, Trial& trial, authz::EventSink& events, const Now& now);
 
 } // namespace xk

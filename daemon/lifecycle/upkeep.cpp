@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What is looked after while nobody knocks: what the kernel tells of, and once a second all else (tick.h).
+// Reactions to the kernel's notifications, and the steps of the tick once a second (tick.h).
 #include "daemon/lifecycle/daemon.h"
 
 #include "daemon/log.h"
@@ -89,17 +89,24 @@ void Daemon::look_after_clients(const Now& now) {
 }
 
 void Daemon::save_state(const Now& now) {
-    if (copies_) // not before the loop can run
-        state_copy_.look(state().header, now.boot);
+    if (!copies_) // the loop does not run yet
+        return;
+    if (copies_->take_failure())
+        state_copy_.on_write_failed();
+    state_copy_.look(state().header, now.boot);
 }
 
 void Daemon::on_sleep(const Now& now) {
     spdlog::info("the machine slept; grants and bans get the time that is left of them");
-    if (auto done = grants_.restore(now); !done)
-        log::error(done.error());
+    if (!restore_after_sleep(*this, now))
+        repair_.want();
+}
+
+Result<void> Daemon::restore_grants(const Now& now) { return grants_.restore(now); }
+
+Result<void> Daemon::restore_bans(const Now& now) {
     bans_.expire(now);
-    if (auto done = bans_.install(now); !done)
-        log::error(done.error());
+    return bans_.install(now);
 }
 
 } // namespace xk

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// VerbPorts: what the verbs of the control socket read and do, by the parts of the daemon. Nothing is decided here.
-// Each group of verbs sees the parts that it needs.
+// VerbPorts: connects the verbs of the control socket with the parts of the daemon, and decides nothing. Each group of
+// verbs sees only the parts that it needs.
 #pragma once
 
 #include "daemon/events/hook_calls.h"
@@ -19,7 +19,7 @@
 
 namespace xk {
 
-// "status", "stats", "users", "unlock", and what all verbs read.
+// For "status", "stats", "users" and "unlock", and the configuration for all verbs.
 class StatusPorts : public verbs::ConfigSource,
                     public verbs::CredentialStates,
                     public verbs::StatusSource,
@@ -27,9 +27,9 @@ class StatusPorts : public verbs::ConfigSource,
                     public verbs::EventSource,
                     public verbs::Unlocker {
   public:
-    struct Facts { // that stay what they are
+    struct Facts { // they never change
         BootTime started{};
-        std::string memory; // how judgement's began
+        std::string memory; // where judgement's memory came from
         bool owned = false; // the table belongs to our netlink socket
         bool dry_run = false;
     };
@@ -65,7 +65,7 @@ class StatusPorts : public verbs::ConfigSource,
     World w_;
 };
 
-// "grants", "open" and "close".
+// For "grants", "open" and "close".
 class GrantPorts : public verbs::GrantSource, public verbs::GrantOpener, public verbs::GrantCloser {
   public:
     explicit GrantPorts(Tables tables) : t_(tables) {}
@@ -82,7 +82,7 @@ class GrantPorts : public verbs::GrantSource, public verbs::GrantOpener, public 
     Tables t_;
 };
 
-// "bans", "ban" and "unban".
+// For "bans", "ban" and "unban".
 class BanPorts : public verbs::BanSource, public verbs::Banner {
   public:
     explicit BanPorts(Tables tables) : t_(tables) {}
@@ -101,7 +101,7 @@ class BanPorts : public verbs::BanSource, public verbs::Banner {
     Tables t_;
 };
 
-// "reload", "panic", "try", "confirm", "clock-accept" and "takeover".
+// For "reload", "panic", "try", "confirm", "clock-accept" and "takeover".
 class ControlPorts : public verbs::Reloader,
                      public verbs::PanicControl,
                      public verbs::TrialControl,

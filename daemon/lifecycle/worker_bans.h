@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// WorkerBans: tells the worker at once who is banned, by messages.
+// WorkerBans: sends each ban to the worker at once.
 #pragma once
 
 #include "daemon/bans/ban_listener.h"
@@ -10,7 +10,7 @@ namespace xk {
 
 class WorkerBans final : public BanListener {
   public:
-    // The monitor must be there before anybody is banned, and as long.
+    // The monitor may be constructed later, but before the first ban, and must live as long.
     explicit WorkerBans(const Monitor& monitor) : monitor_(monitor) {}
 
     Result<void> on_banned(const Prefix& prefix, const std::optional<BootTime>& until) override;

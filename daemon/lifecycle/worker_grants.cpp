@@ -40,7 +40,7 @@ void WorkerGrants::settle(const Now& now) {
 }
 
 GrantReply WorkerGrants::open(const authz::GrantRequest& request, Ticket ticket, const Now& now) {
-    if (panic_.is_on()) { // judged before the worker heard of it
+    if (panic_.is_on()) { // the worker accepted the knock before it heard of the panic
         GrantReply reply;
         reply.answer = authz::Answer::panic;
         return reply;
@@ -50,8 +50,8 @@ GrantReply WorkerGrants::open(const authz::GrantRequest& request, Ticket ticket,
         waiting_.push_back(ticket);
         const auto due = grants_.due().time_since_epoch();
         const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(due);
-        const itimerspec once{{}, {seconds.count(), (due - seconds).count()}};
-        ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &once, nullptr);
+        const itimerspec at{{}, {seconds.count(), (due - seconds).count()}};
+        ::timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME, &at, nullptr);
     }
     return reply_of(done);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // WorkerGrants: GrantPort over the tables of grants and bans. It keeps the tickets of requests that wait for a common
-// transaction, and the timer that rings when that is due.
+// transaction, and the timer for that transaction.
 #pragma once
 
 #include "daemon/bans/bans.h"
@@ -20,8 +20,10 @@ class WorkerGrants : public GrantPort {
   public:
     WorkerGrants(Grants& grants, const Bans& bans, const Panic& panic,
                  std::function<std::set<Address>()> own_addresses);
+    WorkerGrants(const WorkerGrants&) = delete; // `grants` points to it after begin()
+    WorkerGrants& operator=(const WorkerGrants&) = delete;
 
-    // Makes the timer. `on_committed` is told of each ticket that waited.
+    // Makes the timer. `on_committed` gets each ticket that waited, and whether its transaction succeeded.
     Result<void> begin(std::function<void(Ticket, bool)> on_committed);
     int timer_fd() const { return timer_.get(); }
     void on_timer();

@@ -71,11 +71,11 @@ int SynGuard::known_fd() const { return filter_->map_fd(Map::known_sources); }
 
 Result<void> SynGuard::use(Filter& filter) {
     store_switch(false);
+    filter_ = &filter; // also where the rest fails, because the filter before it is about to go
     const int fd = filter.map_fd(Map::syn_guard);
     void* const memory = ::mmap(nullptr, sizeof(xk_syn_guard), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
         return os_error("mapping the filter's guard of SYNs");
-    filter_ = &filter;
     memory_.reset(static_cast<xk_syn_guard*>(memory));
     bpf_map_info info{};
     __u32 size = sizeof info;

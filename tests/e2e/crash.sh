@@ -187,7 +187,7 @@ S
 export D SRV XKNOCKD WORKER HOOKS
 among() { unshare --pid --fork --kill-child --mount bash "$D/namespace.sh" "$@"; }
 equal "an open file description's lock" "$(among 37)" "code 75, bystander lives, holder lives"
-contains "it is said that nobody can be named" "$(cat "$D/out")" "somebody who cannot be told holds a lock on \"$D/run/state\""
+contains "the process cannot be named, and the error says so" "$(cat "$D/out")" "a process that cannot be identified holds a lock on \"$D/run/state\""
 equal "a process that is no worker" "$(among 6)" "code 75, bystander lives, holder lives"
 contains "it is named" "$(cat "$D/out")" "holds a lock on \"$D/run/state\" and is no worker of xknockd"
 equal "one of another user, by a worker's name" "$(among 6 xknock-worker 65534)" "code 75, bystander lives, holder lives"

@@ -19,7 +19,7 @@ struct Panicking {
     Events events;
     CurrentConfig current{std::make_shared<config::Config>(named("now"))};
     Panic panic = Panic::read(directory.path, ::geteuid());
-    std::size_t changes = 0;
+    std::size_t changes = 0, repairs = 0;
 
     PanicControl control(bool dry_run = false) {
         return {panic,
@@ -28,8 +28,9 @@ struct Panicking {
                  .closing = world,
                  .config = current,
                  .events = events,
-                 .dry_run = dry_run},
-                [this] { ++changes; }};
+                 .on_change = [this] { ++changes; },
+                 .want_repair = [this] { ++repairs; },
+                 .dry_run = dry_run}};
     }
     Panic on_disk() const { return Panic::read(directory.path, ::geteuid()); }
 };
@@ -53,7 +54,7 @@ TEST_CASE("a panic closes everything, spares its caller and is on the disk befor
 }
 
 TEST_CASE("a panic that is killed at any step goes on with the next daemon") {
-    for (std::size_t step = 1; step <= 4; ++step) {
+    for (std::size_t step = 2; step <= 4; ++step) {
         CAPTURE(step);
         Panicking p;
         p.world.fails = {step};
@@ -84,6 +85,30 @@ TEST_CASE("a panic does all that it can, whatever fails, and the rest on a tick"
     const std::size_t steps = p.world.steps.size();
     control.tick(kNow);
     CHECK(p.world.steps.size() == steps); // that was all
+}
+
+TEST_CASE("a worker that does not answer keeps nothing open in a panic") {
+    Panicking p;
+    p.world.fails = {1};
+    REQUIRE_FALSE(p.control().begin({}, kNow).has_value());
+    CHECK(p.world.grants == 0);
+    CHECK(p.world.sessions == 0);
+    CHECK(p.world.state.ruleset == "now");
+}
+
+TEST_CASE("rules of a panic that stay after its end are repaired on a tick") {
+    for (std::size_t failing = 1; failing <= 2; ++failing) { // the worker, and the ruleset
+        CAPTURE(failing);
+        Panicking p;
+        auto control = p.control();
+        REQUIRE(control.begin({}, kNow).has_value());
+        p.world.fails = {p.world.tried + failing};
+        p.world.steps.clear();
+        REQUIRE_FALSE(control.end(kNow).has_value());
+        CHECK(p.world.did("ruleset"));
+        CHECK(p.repairs == failing - 1);
+        CHECK_FALSE(p.on_disk().is_on());
+    }
 }
 
 TEST_CASE("a panic that was carried out leaves what the operator opened since then") {

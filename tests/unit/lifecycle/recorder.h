@@ -50,6 +50,7 @@ struct Recorder : WorkerPort, FilterPort, InterfacesPort, GuardPort, RulesetPort
     std::vector<std::string> steps;
     std::set<std::size_t> fails; // numbers of steps that can fail
     std::size_t tried = 0;
+    bool removal_fails = false;
     bool panic_told = false, panic = false;
     bool bans_stand = false, tables_known = false;
     std::size_t grants = 3, sessions = 2, horizons = 0;
@@ -155,9 +156,14 @@ struct Recorder : WorkerPort, FilterPort, InterfacesPort, GuardPort, RulesetPort
             state.ruleset = config.file;
         return done;
     }
-    Result<bool> exists() override { return !state.ruleset.empty(); }
+    Result<bool> exists() override {
+        auto done = step("look for ruleset");
+        return done ? Result<bool>(!state.ruleset.empty()) : Result<bool>(done.error());
+    }
     Result<void> remove() override {
         steps.push_back("remove ruleset");
+        if (removal_fails)
+            return Error{"the kernel is busy", {}};
         state.ruleset.clear();
         return {};
     }

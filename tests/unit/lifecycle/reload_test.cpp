@@ -196,3 +196,93 @@ TEST_CASE("a reload says what has changed") {
     b.interfaces = {"eth1"};
     CHECK(text_of_changes(a, b) == "1 services changed; interfaces; gate.allow");
 }
+
+TEST_CASE("a reload names each setting that has changed, and no other") {
+    const auto text = [](const std::function<void(config::Config&)>& change) {
+        config::Config before = named("f"), after = named("f");
+        before.policy.services.emplace_back();
+        before.policy.services[0].name = authz::Name("ssh");
+        before.hooks.services.emplace_back();
+        after.policy = before.policy;
+        after.hooks = before.hooks;
+        change(after);
+        return text_of_changes(before, after);
+    };
+    CHECK(text([](config::Config& c) { c.port = 1; }) == "port");
+    CHECK(text([](config::Config& c) { c.answer_as_closed = true; }) == "stealth");
+    CHECK(text([](config::Config& c) { c.allow_generic = true; }) == "xdp");
+    CHECK(text([](config::Config& c) { c.run_priority = 9; }) == "xdp");
+    CHECK(text([](config::Config& c) { c.drop_syn = false; }) == "xdp");
+    CHECK(text([](config::Config& c) { c.local_addresses.emplace(); }) == "local_addresses");
+    CHECK(text([](config::Config& c) { c.gate_closed = true; }) == "gate.stealth");
+    CHECK(text([](config::Config& c) { c.never_ban.emplace_back(); }) == "never_ban");
+    CHECK(text([](config::Config& c) { c.shut_on_failure = false; }) == "gate.on_failure");
+    CHECK(text([](config::Config& c) { c.max_grants = 1; }) == "gate.max_grants");
+    CHECK(text([](config::Config& c) { c.hooks.time_limit = 1s; }) == "hooks");
+    CHECK(text([](config::Config& c) { c.hooks.services[0].on_open = {"/bin/true"}; }) == "hooks");
+    CHECK(text([](config::Config& c) { c.hooks.services[0].on_close = {"/bin/true"}; }) == "hooks");
+    CHECK(text([](config::Config& c) { c.admin_group = 1; }) == "control");
+    CHECK(text([](config::Config& c) { c.read_group = 1; }) == "control");
+    CHECK(text([](config::Config& c) { c.policy.settings.skew += 1s; }) == "skew");
+    CHECK(text([](config::Config& c) { c.disabled.emplace_back(); }) == "files with faults");
+}
+
+TEST_CASE("a reload counts a credential or a service as changed for each of its properties") {
+    const auto credential = [](const std::function<void(authz::Credential&)>& change) {
+        config::Config before = named("f"), after = named("f");
+        before.policy.credentials.emplace_back();
+        before.policy.credentials[0].id = {1};
+        after.policy = before.policy;
+        change(after.policy.credentials[0]);
+        return text_of_changes(before, after) == "1 credentials changed";
+    };
+    using authz::Credential;
+    CHECK_FALSE(credential([](Credential&) {}));
+    CHECK(credential([](Credential& c) { c.user = authz::Name("anna"); }));
+    CHECK(credential([](Credential& c) { c.device = authz::Name("phone"); }));
+    CHECK(credential([](Credential& c) { c.enabled = !c.enabled; }));
+    CHECK(credential([](Credential& c) { c.totp_digits += 1; }));
+    CHECK(credential([](Credential& c) { c.lifetime += 1s; }));
+    CHECK(credential([](Credential& c) { c.max_lifetime += 1s; }));
+    CHECK(credential([](Credential& c) { c.valid_from += 1s; }));
+    CHECK(credential([](Credential& c) { c.valid_until -= 1s; }));
+    CHECK(credential([](Credential& c) { c.networks.count = 1; }));
+    CHECK(credential([](Credential& c) { c.explicit_networks.count = 1; }));
+    CHECK(credential([](Credential& c) { c.hours.count = 1; }));
+    CHECK(credential([](Credential& c) { c.lockout.free += 1; }));
+    CHECK(credential([](Credential& c) { c.lockout.first += 1s; }));
+    CHECK(credential([](Credential& c) { c.lockout.longest += 1s; }));
+    CHECK(credential([](Credential& c) { c.lockout.most += 1; }));
+    const auto service = [](const std::function<void(authz::Service&)>& change) {
+        config::Config before = named("f"), after = named("f");
+        before.policy.services.emplace_back();
+        before.policy.services[0].name = authz::Name("ssh");
+        after.policy = before.policy;
+        change(after.policy.services[0]);
+        return text_of_changes(before, after) == "1 services changed";
+    };
+    using authz::Service;
+    CHECK_FALSE(service([](Service&) {}));
+    CHECK(service([](Service& s) { s.port_count = 1; }));
+    CHECK(service([](Service& s) { s.target4 = Address::v4(192, 0, 2, 1); }));
+    CHECK(service([](Service& s) { s.target6 = Address::v4(192, 0, 2, 1); }));
+    CHECK(service([](Service& s) { s.published.port = 1; }));
+    CHECK(service([](Service& s) { s.lifetime += 1s; }));
+    CHECK(service([](Service& s) { s.max_lifetime += 1s; }));
+    CHECK(service([](Service& s) { s.after = authz::After::cut; }));
+    CHECK(service([](Service& s) { s.idle += 1s; }));
+    CHECK(service([](Service& s) { s.max_connections += 1; }));
+    CHECK(service([](Service& s) { s.single = true; }));
+}
+
+TEST_CASE("hooks that move with their service are no change") {
+    config::Config before = named("f"), after = named("f");
+    const auto add = [](config::Config& config, const char* name, std::vector<std::string> hook) {
+        config.policy.services.emplace_back().name = authz::Name(name);
+        config.hooks.services.push_back({.on_open = std::move(hook), .on_close = {}});
+    };
+    add(before, "ssh", {"/bin/true"});
+    add(after, "dns", {});
+    add(after, "ssh", {"/bin/true"});
+    CHECK(text_of_changes(before, after) == "1 services added");
+}

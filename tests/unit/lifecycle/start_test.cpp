@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/start.h"
 
 #include "tests/unit/lifecycle/recorder.h"
+#include "tests/unit/recording/log.h"
 
 using namespace xk;
 using namespace xk::test;
@@ -11,6 +12,7 @@ namespace {
 struct Started {
     Recorder world;
     bool in_panic = false, taken_away = false;
+    Result<void> gone;
     std::shared_ptr<config::Config> config = std::make_shared<config::Config>(named("new"));
     bool ruleset_was_there = false;
 
@@ -21,13 +23,15 @@ struct Started {
                      .guard = world,
                      .ruleset = world,
                      .adoption = world},
-                    {.go_on_in_panic = [this] { return world.step("go on in panic"); },
+                    {.prepare_requests = [this] { return world.step("prepare requests"); },
+                     .continue_panic = [this] { return world.step("continue panic"); },
                      .is_in_panic = [this] { return in_panic; },
                      .look_for_copies = [this] { return world.step("look for copies"); },
-                     .serve = [this] { return world.step("serve"); },
-                     .take_away = stays ? std::function<Result<void>()>() : [this] {
+                     .drop_capabilities = [this] { return world.step("drop capabilities"); },
+                     .open_loop = [this] { return world.step("open loop"); },
+                     .take_gate_away = stays ? std::function<Result<void>()>() : [this] {
                          taken_away = true;
-                         return Result<void>();
+                         return gone;
                      }},
                     before);
         auto done = start.run(config, kNow);
@@ -36,7 +40,7 @@ struct Started {
     }
 };
 
-constexpr std::size_t kSteps = 15; // that can fail
+constexpr std::size_t kSteps = 18; // that can fail
 
 } // namespace
 
@@ -65,7 +69,7 @@ TEST_CASE("a start that fails leaves the ports shut where they were") {
             const bool done = s.run({.filter = true, .last_good = last_good}).has_value();
             CHECK_FALSE(s.world.state.ruleset.empty());
             CHECK(s.world.state.pins);
-            CHECK(s.ruleset_was_there == !last_good);
+            CHECK(s.ruleset_was_there == (!last_good && step > 1)); // the first step looks for it
             if (done)
                 break;
             CHECK(s.world.state.guard.empty());
@@ -105,19 +109,22 @@ TEST_CASE("nobody is judged before everything stands that shuts the ports") {
     s.in_panic = true;
     REQUIRE(s.run({}).has_value());
     Recorder& w = s.world;
-    CHECK(w.at("revoke copy") == 0); // a crash from here on leaves no copy that says it is clean
+    CHECK(w.at("prepare requests") < w.at("hand over"));
+    CHECK(w.at("revoke copy") < w.at("hand over")); // a crash from here on leaves no copy that says it is clean
     CHECK(w.at("hand over") < w.at("adopt tables"));
     CHECK(w.at("adopt tables") < w.at("ruleset")); // which keeps the elements of those that are known
     CHECK(w.at("begin guard") < w.at("ruleset"));
     CHECK(w.at("commit") < w.at("write maps")); // the places of disabled credentials are of what counts
     CHECK(w.at("write maps") < w.at("attach"));
     CHECK(w.at("ruleset") < w.at("adopt sessions"));
-    CHECK(w.at("adopt sessions") < w.at("go on in panic"));
-    for (const char* before : {"go on in panic", "bans", "set panic", "look for copies", "ruleset"})
+    CHECK(w.at("adopt sessions") < w.at("continue panic"));
+    for (const char* before : {"continue panic", "bans", "set panic", "look for copies", "ruleset"})
         CHECK_MESSAGE(w.at(before) < w.at("activate"), before);
     CHECK(w.at("tags") < w.at("attach")); // the first packet finds them
     CHECK(w.at("attach") < w.at("guard on"));
-    CHECK(w.at("guard on") < w.at("serve"));
+    CHECK(w.at("attach") < w.at("drop capabilities"));
+    CHECK(w.at("drop capabilities") < w.at("open loop")); // which begins a thread, and a thread keeps what there is
+    CHECK(w.at("guard on") < w.at("open loop"));
     CHECK(w.panic);
 }
 
@@ -130,4 +137,18 @@ TEST_CASE("sessions of before have had grants where a ruleset stood that had com
     after_boot.world.state.ruleset = "last good";
     REQUIRE(after_boot.run({.last_good = true}).has_value());
     CHECK(after_boot.world.did("adopt sessions"));
+}
+
+TEST_CASE("a failed start says in the log what of it stands") {
+    for (const bool on_trial : {false, true}) {
+        CAPTURE(on_trial);
+        const CapturedLog log;
+        Started s;
+        s.world.fails = {kSteps};
+        s.world.removal_fails = true;
+        s.gone = Error{"netlink does not answer", {}};
+        REQUIRE_FALSE(s.run({}, !on_trial).has_value());
+        CHECK(log.has("error the ruleset of the failed start stands: the kernel is busy"));
+        CHECK(log.has("error the gate of the failed start stands: netlink does not answer") == on_trial);
+    }
 }

@@ -110,6 +110,18 @@ TEST_CASE("a trial whose file cannot be written does not begin, and the gate sta
     CHECK(t.is_kept());
 }
 
+TEST_CASE("a trial does not begin where the last good ruleset cannot be forgotten") {
+    Tried t;
+    std::filesystem::create_directories(last_good_file(t.directory.path) + "/no file");
+    std::size_t kept = 0;
+    TrialControl control(t.trial, t.panic, false,
+                         {.config = t.current, .events = t.events, .keep_last_good = [&] { ++kept; }});
+    CHECK_FALSE(control.begin(60s, kNow).has_value());
+    CHECK(control.gate_stays());
+    CHECK(kept == 1); // half of it may be forgotten
+    CHECK_FALSE(t.on_disk().is_on());
+}
+
 TEST_CASE("a dry run has nothing that could be on trial, and leaves nothing") {
     Tried t;
     const TrialControl dry = t.make(true);
@@ -143,4 +155,20 @@ TEST_CASE("the last good ruleset is kept where the gate stays, and forgotten els
     stands.keep(config, true);
     stands.keep(config, true);
     CHECK(std::ranges::count(t.world.steps, "remove ruleset") == 1);
+}
+
+TEST_CASE(
+    "a last good ruleset that cannot be removed is tried again, and one that counts is left to its configuration") {
+    Tried t;
+    config::Config config = in(t.directory.path);
+    LastGoodKeeper keeper(t.world, true);
+    keeper.keep(config, true);
+    CHECK_FALSE(t.world.did("remove ruleset"));
+    config.gate_mode = config::GateMode::external;
+    t.world.removal_fails = true;
+    keeper.keep(config, true);
+    t.world.removal_fails = false;
+    keeper.keep(config, true);
+    keeper.keep(config, true);
+    CHECK(std::ranges::count(t.world.steps, "remove ruleset") == 2);
 }

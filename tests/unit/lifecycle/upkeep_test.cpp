@@ -5,6 +5,7 @@
 #include "daemon/lifecycle/teardown.h"
 #include "daemon/lifecycle/tick.h"
 #include "tests/unit/lifecycle/recorder.h"
+#include "tests/unit/recording/log.h"
 
 using namespace xk;
 using namespace xk::test;
@@ -54,6 +55,13 @@ struct Ended : TeardownPort {
     Result<void> finish_trial() override { return steps.push_back("trial"), last_word; }
 };
 
+struct Slept : RestorePort {
+    Result<void> grants, bans;
+    std::vector<std::string> steps;
+    Result<void> restore_grants(const Now&) override { return steps.push_back("grants"), grants; }
+    Result<void> restore_bans(const Now&) override { return steps.push_back("bans"), bans; }
+};
+
 using Steps = std::vector<std::string>;
 
 } // namespace
@@ -100,6 +108,18 @@ TEST_CASE("a daemon whose gate goes takes it away before all that takes time") {
     CHECK(tear_down(fails, {}).error().message == "the gate stands");
 }
 
+TEST_CASE("a gate that cannot be taken away hides no other error") {
+    for (const bool failed : {false, true}) {
+        Ended e;
+        e.stays = false;
+        e.gone = Error{"the gate stands", {}};
+        const CapturedLog log;
+        CHECK(tear_down(e, failed ? Result<void>(Error{"the worker ended", {}}) : Result<void>()).error().message ==
+              "the gate stands");
+        CHECK(log.text() == (failed ? "error the worker ended\n" : ""));
+    }
+}
+
 TEST_CASE("a daemon that failed leaves no copy that says it is clean") {
     Ended e;
     CHECK(tear_down(e, Error{"the worker ended", {}}).error().message == "the worker ended");
@@ -114,8 +134,10 @@ TEST_CASE("what cannot be written at the end keeps nothing else from being writt
     Ended e;
     e.copy = Error{"the disk is full", {}};
     e.owners = Error{"the disk is full", {}};
+    const CapturedLog log;
     CHECK(tear_down(e, {}).has_value());
     CHECK(e.steps.back() == "trial");
+    CHECK(log.lines() == 2);
 }
 
 TEST_CASE("a machine slept when its clocks say so, and not before there is anything to compare with") {
@@ -126,6 +148,40 @@ TEST_CASE("a machine slept when its clocks say so, and not before there is anyth
     CHECK(watch.has_slept(3603s));
     CHECK_FALSE(watch.has_slept(3603s)); // once
     CHECK(time_asleep() >= -1s);
+}
+
+TEST_CASE("after a sleep grants and bans get their time again, whatever fails, and a fault asks for a repair") {
+    for (const bool grants : {true, false})
+        for (const bool bans : {true, false}) {
+            CAPTURE(grants);
+            CAPTURE(bans);
+            Slept port;
+            if (!grants)
+                port.grants = Error{"the sets are busy", {}};
+            if (!bans)
+                port.bans = Error{"the maps are full", {}};
+            const CapturedLog log;
+            CHECK(restore_after_sleep(port, kNow) == (grants && bans));
+            CHECK(port.steps == Steps{"grants", "bans"});
+            CHECK(log.has("error after the sleep: the sets are busy\n") == !grants);
+            CHECK(log.has("error after the sleep: the maps are full\n") == !bans);
+        }
+}
+
+TEST_CASE("a copy that could not be written is tried again after ten seconds, without another judgement") {
+    int written = 0;
+    StateCopy copy([&] { ++written; });
+    auto header = std::make_unique<authz::StateHeader>();
+    const auto look = [&](std::chrono::seconds at) { copy.look(*header, kNow.boot + at); };
+    header->high_slot = 5;
+    look(0s);
+    copy.on_write_failed();
+    look(9s);
+    CHECK(written == 1);
+    look(10s);
+    CHECK(written == 2);
+    look(20s); // that one succeeded
+    CHECK(written == 2);
 }
 
 TEST_CASE("the copy of the state is written at once for a new slot, and else every ten seconds where it changed") {

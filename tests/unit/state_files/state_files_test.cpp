@@ -3,7 +3,9 @@
 
 #include "daemon/authz/state_before.h"
 #include "daemon/authz/state_read.h"
+#include "daemon/lifecycle/copy_writer.h"
 #include "protocol/base/secure_file.h"
+#include "tests/unit/recording/log.h"
 
 #include <doctest/doctest.h>
 
@@ -230,4 +232,55 @@ TEST_CASE("the copy holds what the memory held, and says of which file it is tha
     const Error error = files->unreadable(StateFit::newer);
     CHECK(error.message == "\"" + directory.path + "/lib/state\" was written by a newer release");
     CHECK(error.exit == Exit::configuration);
+}
+
+TEST_CASE("a copy that is asked for is on the disk when its writer ends, and does not say that it is clean") {
+    const Directory directory;
+    const std::string copy = directory.path + "/lib/state";
+    std::filesystem::create_directory(directory.path + "/lib");
+    begin(directory);
+    auto files = directory.open();
+    REQUIRE(files);
+    { CopyWriter idle(*files); }
+    CHECK_FALSE(std::filesystem::exists(copy));
+    {
+        CopyWriter writer(*files);
+        writer.write();
+    }
+    std::ifstream in(copy, std::ios::binary);
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    StateContents contents;
+    REQUIRE(read_copy({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, contents) == StateFit::whole);
+    CHECK(contents.header.clean == 0);
+}
+
+TEST_CASE("the first copy in a row that cannot be written is logged, each is reported, and so is the recovery") {
+    const Directory directory;
+    begin(directory);
+    auto files = directory.open();
+    REQUIRE(files);
+    const test::CapturedLog log;
+    {
+        CopyWriter writer(*files);
+        const auto write = [&](bool fails) {
+            writer.write();
+            bool failed = false;
+            for (int i = 0; i < 10'000 && !failed; ++i) {
+                failed = writer.take_failure();
+                if (!fails && std::filesystem::exists(directory.path + "/lib/state"))
+                    break;
+                std::this_thread::sleep_for(1ms);
+            }
+            return failed == fails;
+        };
+        CHECK_FALSE(writer.take_failure());
+        CHECK(write(true)); // there is no directory
+        CHECK_FALSE(writer.take_failure());
+        CHECK(write(true));
+        std::filesystem::create_directory(directory.path + "/lib");
+        CHECK(write(false));
+    }
+    CHECK(log.lines() == 2);
+    CHECK(log.has("error after a power cut used codes may count as new: "));
+    CHECK(log.has("info the copy of judgement's memory is written again\n"));
 }

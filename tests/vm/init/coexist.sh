@@ -258,6 +258,8 @@ start
 equal "back to links of our own" "$(order host0)$(pins)" "link-host0 link-host1 maps2"
 refuse "which nobody takes away" ip link set host0 xdp off
 equal "and without the capabilities of the other mode" "$(status_of "$DAEMON" CapPrm)" 000000c000001000
+equal "in each of its two threads" "$(sed -n 's/^CapPrm:[[:space:]]*//p' "/proc/$DAEMON"/task/*/status)" "000000c000001000
+000000c000001000"
 knock_opens "a knock opens"
 stop
 
