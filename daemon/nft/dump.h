@@ -7,6 +7,9 @@
 // The kernel marks most such lists with NLM_F_DUMP_INTR, but never those of set elements (Linux 6.18). Every message
 // carries the generation of the ruleset, which each transaction changes (nfgenmsg.res_id), so that is compared too. The
 // last message of a list of elements is empty and comes after all elements were read.
+//
+// A limit of the kernel stays: what it does without a transaction (it frees deleted and expired elements later, and
+// resizes the hash table) is not marked, and can leave elements out of a list of several datagrams (32 KiB each).
 #pragma once
 
 #include "protocol/base/result.h"

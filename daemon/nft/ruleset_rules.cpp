@@ -104,8 +104,7 @@ void add_rules(Transaction& transaction, const RulesetSpec& spec) {
     add_ended_rules(transaction, spec.resets);
     if (spec.has_targets())
         add_sent_on(transaction, spec);
-    if (spec.has_published_ports())
-        add_published_ports(transaction, spec);
+    add_published_ports(transaction, spec);
 }
 
 } // namespace xk::nft

@@ -82,20 +82,24 @@ TEST_CASE("a list that is interrupted by a change of the set says so, and one th
     }
 }
 
-TEST_CASE("a set that changes while it is listed is listed as it is at one moment") {
+TEST_CASE("a list of a set that changes meanwhile never mixes two states") {
     Socket socket = socket_in_new_namespace();
     install(socket, plain_spec());
     put_generation(socket, 1);
     std::atomic<bool> over = false;
-    std::atomic<int> generations = 0;
-    std::thread other([&] { // in the same namespace
+    std::atomic<int> generations = 0, lists = 0;
+    // In the same namespace. It changes the set at any moment of the next list, and then leaves time for a whole one,
+    // however long that takes.
+    std::thread other([&] {
         Socket own = Socket::open().value();
         while (!over) {
+            const int before = lists;
             put_generation(own, static_cast<std::uint8_t>(1 + ++generations % 2));
-            std::this_thread::sleep_for(15ms); // a list takes a few milliseconds
+            while (!over && lists == before)
+                std::this_thread::sleep_for(100us);
+            std::this_thread::sleep_for(std::chrono::microseconds(500 * (generations % 16)));
         }
     });
-    int lists = 0;
     while (lists < 100 || generations < 10) {
         const auto elements = list_elements(socket, plain_set(true, false).name);
         CHECK_MESSAGE(elements.has_value(), elements.error().message);
@@ -105,7 +109,8 @@ TEST_CASE("a set that changes while it is listed is listed as it is at one momen
         std::set<std::uint8_t> seen;
         for (const Element& element : *elements)
             seen.insert(element.key[0]);
-        CHECK(elements->size() == kCrowd);
+        // Not how many there are: the kernel frees the elements of the last generation after the transaction, and its
+        // walk over a hash table that shrinks meanwhile leaves some out or meets them twice.
         CHECK(seen.size() == 1);
     }
     over = true;

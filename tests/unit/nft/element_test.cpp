@@ -158,6 +158,33 @@ TEST_CASE("banned networks are intervals: inner ones are left out, and the last 
     CHECK(emptied == std::vector<std::string>{"banned4", "banned6", "banned_networks4", "banned_networks6"});
 }
 
+TEST_CASE("bans, ended sessions and flows are known whole or not at all: one set that cannot be listed is an error") {
+    // Lists nothing in the sets, but for one that it cannot list.
+    struct FailingSets final : Sets {
+        std::string failing;
+        Result<void> commit(Transaction&&) override { return {}; }
+        Result<std::vector<Element>> list(const SetName& set) override {
+            if (set.set == failing)
+                return Error{"made to fail", {}};
+            return std::vector<Element>();
+        }
+    } sets;
+    CHECK(read_bans(sets, BootTime()));
+    CHECK(list_ended(sets));
+    CHECK(list_flows(sets));
+    for (const bool v4 : {true, false}) {
+        for (const SetName& set : {banned_set(v4), banned_networks_set(v4)}) {
+            sets.failing = set.set;
+            REQUIRE_FALSE(read_bans(sets, BootTime()));
+            CHECK(read_bans(sets, BootTime()).error().message == "listing set " + set.set + ": made to fail");
+        }
+        sets.failing = ended_set(v4).set;
+        CHECK_FALSE(list_ended(sets));
+        sets.failing = flows_set(v4).set;
+        CHECK_FALSE(list_flows(sets));
+    }
+}
+
 TEST_CASE("both directions of an ended session are elements, and each knows the other") {
     const EndedSession session{{IpProtocol::tcp, address("192.0.2.7"), address("192.0.2.1"), 40000, 22},
                                {IpProtocol::tcp, address("198.51.100.7"), address("192.0.2.7"), 2222, 40000}};
