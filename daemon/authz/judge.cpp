@@ -38,22 +38,22 @@ Outcome Judge::judge(const Record& record, const Now& now, Firewall& firewall) {
             entry->progress = c.progress;
     count(outcome.result);
     outcome.credential = c.index;
-    if (c.claim)
+    if (c.is_proved)
         outcome.facts = facts_of(c);
     state_.end_attempt();
     return outcome;
 }
 
 Facts Judge::facts_of(const Context& c) {
-    const Wanted& wanted = c.claim->wanted;
+    const Wanted& wanted = c.claim.wanted;
     Facts facts{.action = wanted.action,
                 .address = c.address,
                 .service = wanted.service,
                 .endpoint = wanted.endpoint,
                 .clock_ahead = {},
                 .totp_step = c.step};
-    if (c.claim->freshness.made)
-        facts.clock_ahead = seconds_ahead(*c.claim->freshness.made, c.arrived);
+    if (c.claim.freshness.made)
+        facts.clock_ahead = seconds_ahead(*c.claim.freshness.made, c.arrived);
     return facts;
 }
 
@@ -92,6 +92,7 @@ std::optional<Refused> Judge::prove(Context& c) const {
     const Wanted& wanted = c.claim.wanted;
     c.index = c.claim.credential;
     c.address = wanted.address_mode == AddressMode::source ? c.record.source : wanted.address;
+    c.is_proved = true;
     return std::nullopt;
 }
 

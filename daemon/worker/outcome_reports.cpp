@@ -59,7 +59,7 @@ void OutcomeReports::report(const authz::Outcome& outcome, const authz::Credenti
         return; // it is not decided yet
     Budgets& budgets = outcome.accepted() != nullptr ? accepted_ : refused_;
     const bool is_lock = locks(outcome);
-    const bool allowed = is_lock ? locks_.take(now) : budgets.take(outcome.source, now);
+    const bool allowed = is_lock ? locks_.try_spend(now) : budgets.try_spend(outcome.source, now);
     if (!allowed || unread_ >= (is_lock ? kUnread + kMoreForLocks : kUnread)) {
         ++budgets.suppressed;
         return;
@@ -89,8 +89,8 @@ void OutcomeReports::report_suppressed(BootTime now) {
 }
 
 // The source's budget first: one that floods must not use up what is the others'.
-bool OutcomeReports::Budgets::take(const Address& source, BootTime now) {
-    return of_source(source, now).take(now) && all.take(now);
+bool OutcomeReports::Budgets::try_spend(const Address& source, BootTime now) {
+    return of_source(source, now).try_spend(now) && all.try_spend(now);
 }
 
 privsep::Budget& OutcomeReports::Budgets::of_source(const Address& source, BootTime now) {

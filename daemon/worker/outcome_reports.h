@@ -53,7 +53,7 @@ class OutcomeReports {
         BootTime cleared{};
         std::uint64_t suppressed = 0;
 
-        bool take(const Address& source, BootTime now);
+        bool try_spend(const Address& source, BootTime now);
         privsep::Budget& of_source(const Address& source, BootTime now);
     };
 

@@ -8,10 +8,10 @@ using namespace xk::test;
 using namespace std::chrono_literals;
 
 TEST_CASE("a knock that could be read says what it asked for, and how far its clock is off") {
-    Court court;
-    Request r = court.request(kPlain);
+    Setup setup;
+    Request r = setup.request(kPlain);
     r.clock -= 12s;
-    const Outcome outcome = court.knock(kPlain, r);
+    const Outcome outcome = setup.knock(kPlain, r);
     CHECK(is_accepted(outcome));
     REQUIRE(outcome.facts);
     CHECK(outcome.facts->action == Action::open);
@@ -23,25 +23,25 @@ TEST_CASE("a knock that could be read says what it asked for, and how far its cl
 }
 
 TEST_CASE("a refused one likewise, however far its clock is off") {
-    Court court;
-    Request r = court.request(kPlain);
+    Setup setup;
+    Request r = setup.request(kPlain);
     r.service = service_id("no such service");
     r.endpoint = {};
-    Outcome outcome = court.knock(kPlain, r);
+    Outcome outcome = setup.knock(kPlain, r);
     CHECK(is_refused(outcome, Reject::service));
     CHECK(outcome.facts.value().service == r.service);
-    Record c = court.sealed(kPlain, court.request(kPlain));
-    c.bytes[0] ^= 1;
-    CHECK_FALSE(court.judged(c).facts); // it was nobody's, and nothing of it was read
+    Record c = setup.sealed(kPlain, setup.request(kPlain));
+    c.bytes.assign(with_changed_bit(packet_of(c), 0));
+    CHECK_FALSE(setup.judged(c).facts); // it was nobody's, and nothing of it was read
 }
 
 TEST_CASE("a code that was used before says of which step it is") {
-    Court court;
-    CHECK(court.knock(kTotp).facts.value().totp_step == totp_step(court.now.wall));
-    const Outcome again = court.knock(kTotp);
+    Setup setup;
+    CHECK(setup.knock(kTotp).facts.value().totp_step == totp_step(setup.now.wall));
+    const Outcome again = setup.knock(kTotp);
     CHECK(is_refused(again, Reject::code_used));
-    CHECK(again.facts.value().totp_step == totp_step(court.now.wall));
-    Request wrong = court.request(kTotp);
-    Court::set_code(wrong, "000000");
-    CHECK_FALSE(court.knock(kTotp, wrong).facts.value().totp_step);
+    CHECK(again.facts.value().totp_step == totp_step(setup.now.wall));
+    Request wrong = setup.request(kTotp);
+    Setup::set_code(wrong, "000000");
+    CHECK_FALSE(setup.knock(kTotp, wrong).facts.value().totp_step);
 }
