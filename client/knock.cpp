@@ -57,7 +57,7 @@ Result<void> Knock::send(const std::string& code) {
             return Error{"a code has " + std::to_string(profile_->digits) + " digits", {}};
         request_.proof = *proof;
     }
-    RequestBytes bytes = encode(request_);
+    RequestBytes bytes = encode_request(request_);
     const Wiped wiped(bytes);
     const Slot slot = slot_of(now.wall);
     const wire::Nonce nonce = hedged_nonce(profile_->keys->nonce, now.wall, bytes);
@@ -69,7 +69,7 @@ Result<void> Knock::send(const std::string& code) {
         const Proof proof = hmac_proof(key, profile_->server_id, tag, nonce, bytes);
         std::copy(proof.begin(), proof.end(), bytes.begin() + wire::kSignedSize);
     }
-    packet_ = seal(*profile_->keys, slot, nonce, bytes);
+    packet_ = seal_packet(*profile_->keys, slot, nonce, bytes);
     return send_copy();
 }
 

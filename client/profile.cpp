@@ -54,7 +54,7 @@ Profile profile_of(ProfileFile& file, const std::string& path) {
     profile.port = file.knock_port;
     profile.server_id = file.server_id;
     profile.credential = file.credential;
-    derive(*profile.keys, *file.key, file.server_id, file.credential);
+    derive_keys(*profile.keys, *file.key, file.server_id, file.credential);
     profile.factor = file.factor;
     profile.digits = file.digits.value_or(6);
     for (auto* key : {&file.hmac_key, &file.otp_secret}) // one of them, by the factor

@@ -76,7 +76,7 @@ Result<std::vector<Endpoint>> choose_service(const Arguments& a, const Profile& 
     const std::string name = a.service.empty() ? profile.service : a.service;
     if (name.empty())
         return Error{"which service?", "name one, or set \"service\" in " + profile.file, Exit::usage};
-    const auto said = parse_service_wish(name);
+    const auto said = parse_service_spec(name);
     if (!said)
         return usage(said.error());
     spec.service = said->service;

@@ -90,7 +90,7 @@ Result<void> check_config(const std::string& file) {
 int serve(const Options& options) {
     const auto fail = [&](const Error& error) {
         const int code = finish(error);
-        say_shut(options, error);
+        report_shut(options, error);
         return code;
     };
     auto daemon = start_up(options);

@@ -27,7 +27,8 @@ Key subkey(const Key& from, std::uint64_t number, const char* context) {
 
 } // namespace
 
-void derive(CredentialKeys& out, const Key& credential, const wire::ServerId& server, const wire::CredentialId& id) {
+void derive_keys(CredentialKeys& out, const Key& credential, const wire::ServerId& server,
+                 const wire::CredentialId& id) {
     Key master;
     Wiped wiped(master);
     crypto_generichash_state state;

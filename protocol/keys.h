@@ -21,7 +21,8 @@ struct CredentialKeys {
 
 // M = BLAKE2b-32(key = C, "xknock/1" | S | credential id); subkeys by crypto_kdf from M, "xk1_root".
 // `out` must be inside a Secret.
-void derive(CredentialKeys& out, const Key& credential, const wire::ServerId& server, const wire::CredentialId& id);
+void derive_keys(CredentialKeys& out, const Key& credential, const wire::ServerId& server,
+                 const wire::CredentialId& id);
 
 // The keys of one slot that the filter gets: G[0..8) and G[8..24). Nobody but the kernel may know them.
 struct GateKeys {

@@ -108,7 +108,7 @@ Result<FactorKind> parse_factor_kind(std::string_view text) {
     return Error{in_quotes(text) + " is not a second factor", "write totp, hmac or none"};
 }
 
-RequestBytes encode(const Request& r) {
+RequestBytes encode_request(const Request& r) {
     RequestBytes bytes{};
     const std::span<std::uint8_t, wire::kRequestSize> to(bytes);
     bytes[kVersionAt] = kVersion;
@@ -128,7 +128,7 @@ RequestBytes encode(const Request& r) {
     return bytes;
 }
 
-std::variant<Request, RequestFault> decode(const RequestBytes& bytes) {
+std::variant<Request, RequestFault> decode_request(const RequestBytes& bytes) {
     const std::span<const std::uint8_t, wire::kRequestSize> from(bytes);
     if (bytes[kVersionAt] != kVersion)
         return RequestFault::version;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Request: the fields of a knock. Only encode() and decode() know its 136 bytes (docs/protocol.md, "The request").
-// decode() is strict: it refuses everything that encode() cannot have written, with one reason for each kind of fault.
-// So no two byte strings mean the same.
+// Request: the fields of a knock. Only encode_request() and decode_request() know its 136 bytes (docs/protocol.md, "The
+// request"). decode_request() is strict: it refuses everything that encode_request() cannot have written, with one
+// reason for each kind of fault. So no two byte strings mean the same.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -66,9 +66,9 @@ std::string_view name_of(FactorKind factor);
 // Accepts "totp", "hmac" and "none", which are those that files may name.
 Result<FactorKind> parse_factor_kind(std::string_view text);
 
-// encode() checks nothing: the caller must have filled the request by the rules of decode().
-RequestBytes encode(const Request& request);
+// encode_request() checks nothing: the caller must have filled the request by the rules of decode_request().
+RequestBytes encode_request(const Request& request);
 
-std::variant<Request, RequestFault> decode(const RequestBytes& bytes);
+std::variant<Request, RequestFault> decode_request(const RequestBytes& bytes);
 
 } // namespace xk

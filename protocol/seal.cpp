@@ -37,7 +37,7 @@ wire::Nonce hedged_nonce(const Key& nonce_key, WallTime now, const RequestBytes&
     return nonce;
 }
 
-wire::Packet seal(const CredentialKeys& keys, Slot slot, const wire::Nonce& nonce, const RequestBytes& request) {
+wire::Packet seal_packet(const CredentialKeys& keys, Slot slot, const wire::Nonce& nonce, const RequestBytes& request) {
     wire::Packet packet;
     GateKeys gate = gate_keys(keys.gate, slot);
     Wiped wiped_gate(gate);
@@ -71,7 +71,7 @@ bool mac_matches(const Bytes<wire::kMacKeySize>& mac_key, const wire::Packet& pa
     return sodium_memcmp(expected.data(), packet.data() + wire::kMacOffset, expected.size()) == 0;
 }
 
-std::optional<RequestBytes> open(const Key& seal, Slot slot, const wire::Packet& packet) {
+std::optional<RequestBytes> open_box(const Key& seal, Slot slot, const wire::Packet& packet) {
     Key box_key = seal_key(seal, slot);
     Wiped wiped(box_key);
     RequestBytes request;

@@ -19,7 +19,7 @@ wire::Nonce hedged_nonce(const Key& nonce_key, WallTime now, const RequestBytes&
 
 // Builds the packet for `slot`. The nonce must be hedged_nonce()'s; it is an argument because a
 // factor's proof covers it and because vectors need fixed ones.
-wire::Packet seal(const CredentialKeys& keys, Slot slot, const wire::Nonce& nonce, const RequestBytes& request);
+wire::Packet seal_packet(const CredentialKeys& keys, Slot slot, const wire::Nonce& nonce, const RequestBytes& request);
 
 wire::Tag packet_tag(const wire::Packet& packet);
 wire::Mac packet_mac(const wire::Packet& packet);
@@ -32,6 +32,6 @@ wire::Mac compute_mac(const Bytes<wire::kMacKeySize>& mac_key, const wire::Packe
 bool mac_matches(const Bytes<wire::kMacKeySize>& mac_key, const wire::Packet& packet);
 
 // Opens the box with the key of `slot`. Nothing when Poly1305 refuses. Does not check tag and MAC.
-std::optional<RequestBytes> open(const Key& seal, Slot slot, const wire::Packet& packet);
+std::optional<RequestBytes> open_box(const Key& seal, Slot slot, const wire::Packet& packet);
 
 } // namespace xk

@@ -67,8 +67,8 @@ ServiceId service_id(std::string_view name) {
     return id == 0 ? 1 : id;
 }
 
-Result<ServiceWish> parse_service_wish(std::string_view text) {
-    ServiceWish wish;
+Result<ServiceSpec> parse_service_spec(std::string_view text) {
+    ServiceSpec wish;
     if (text.find('/') == text.npos) {
         wish.service = service_id(text);
         return wish;

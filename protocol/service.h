@@ -59,11 +59,11 @@ using ServiceId = std::uint32_t;
 ServiceId service_id(std::string_view name);
 
 // A service as people write it: its name, "tcp/22", or "tcp/22@198.51.100.7" for a host behind the server.
-struct ServiceWish {
+struct ServiceSpec {
     ServiceId service = 0; // 0: by endpoint and target
     Endpoint endpoint;
     Address target; // unspecified: the server itself
 };
-Result<ServiceWish> parse_service_wish(std::string_view text);
+Result<ServiceSpec> parse_service_spec(std::string_view text);
 
 } // namespace xk

@@ -19,7 +19,7 @@ struct GrantRequest {
     ServiceId service = 0;        // a service, or 0 and ...
     Address target;               // ... one endpoint of this host (unspecified) or of a host behind it
     Endpoint endpoint;
-    bool single = false;        // the grant is to end with its first connection
+    bool single_use = false;    // the grant is to end with its first connection
     std::uint32_t lifetime = 0; // seconds asked for; 0: the default
 };
 

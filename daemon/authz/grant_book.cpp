@@ -39,7 +39,7 @@ PinholeChange GrantBook::plan_open(const Pinhole& pinhole, const Holder& holder)
         change.holders.push_back(holder);
     } else {
         mine->until = std::max(mine->until, holder.until);
-        mine->single = mine->single && holder.single;
+        mine->single_use = mine->single_use && holder.single_use;
     }
     put_longest_first(change.holders);
     return change;
@@ -113,7 +113,7 @@ void GrantBook::record_change(const PinholeChange& change, const std::vector<Hol
     }
 }
 
-void GrantBook::enter(const std::vector<PinholeChange>& changes) {
+void GrantBook::enter_changes(const std::vector<PinholeChange>& changes) {
     for (const PinholeChange& change : changes) {
         const auto known = grants_.find(change.pinhole);
         record_change(change, known != grants_.end() ? known->second : std::vector<Holder>());
@@ -158,7 +158,7 @@ GrantContext context_of(const GrantRequest& request, const Policy& policy, const
             .credential = credential,
             .address = request.address,
             .selector = Selector{request.service, {request.address, request.target, request.endpoint}},
-            .single_use = request.single};
+            .single_use = request.single_use};
 }
 
 Answer answer_of(const GrantRequest& request, Reject reason) {
@@ -179,7 +179,7 @@ Permit permit_of(const GrantRequest& request, const GrantContext& context, const
         for (const Pinhole& pinhole : target.pinholes)
             permit.pinholes.push_back({pinhole, target.service,
                                        grant_lifetime(context.credential, service, request.lifetime),
-                                       service.single || request.single});
+                                       service.single_use || request.single_use});
     }
     permit.answer = Answer::done;
     return permit;

@@ -25,7 +25,7 @@ namespace xk::authz {
 struct Holder {
     wire::CredentialId credential{};
     BootTime until{};
-    bool single = false; // until the first connection, if that is earlier
+    bool single_use = false; // until the first connection, if that is earlier
     bool operator==(const Holder&) const = default;
 };
 
@@ -34,8 +34,8 @@ struct Holder {
 inline constexpr std::size_t kMaxHolders = 8;
 
 // The pinhole ends with its first connection only where all holders want that.
-inline bool is_for_one(const std::vector<Holder>& holders) {
-    return std::all_of(holders.begin(), holders.end(), [](const Holder& h) { return h.single; });
+inline bool is_single_use(const std::vector<Holder>& holders) {
+    return std::all_of(holders.begin(), holders.end(), [](const Holder& h) { return h.single_use; });
 }
 
 void put_longest_first(std::vector<Holder>& holders);
@@ -50,7 +50,7 @@ struct PinholeChange {
 
     EndCause cause_for(const wire::CredentialId& credential) const;
     BootTime until() const { return holders.front().until; }
-    bool single() const { return is_for_one(holders); }
+    bool single_use() const { return is_single_use(holders); }
 };
 
 // No credential holds more pinholes than this, whatever the configuration says.
@@ -70,7 +70,7 @@ class GrantBook {
     using Bars = std::function<EndCause(const Pinhole&, const Holder&)>;
     std::vector<PinholeChange> plan_keep(const Bars& bars) const;
 
-    void enter(const std::vector<PinholeChange>& changes);
+    void enter_changes(const std::vector<PinholeChange>& changes);
 
     // Forgets holders and pinholes whose time is over. The kernel has closed these pinholes by itself.
     void expire(BootTime now);
@@ -130,7 +130,7 @@ struct Permit {
         Pinhole pinhole;
         std::size_t service; // index into Policy::services
         std::chrono::seconds lifetime;
-        bool single;
+        bool single_use;
     };
     Answer answer = Answer::refused;
     std::vector<One> pinholes; // on Answer::done: to open or to close

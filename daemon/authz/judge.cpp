@@ -19,7 +19,7 @@ bool needs_service(Action action) { return action == Action::open || action == A
 
 } // namespace
 
-Outcome Judge::judge(const Record& record, const Now& now, Firewall& firewall) {
+Outcome Judge::judge_record(const Record& record, const Now& now, Firewall& firewall) {
     Context c{record, now, now.wall_at(record.arrived)};
     Outcome outcome;
     outcome.source = record.source;

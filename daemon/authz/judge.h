@@ -44,13 +44,13 @@ class Judge {
 
     // Changes the configuration to judge by (judge_change.cpp). `keys` and `factors` are by index of change.changed and
     // are copied to their places. The work is that of the changed credentials; all others keep their records and tags.
-    void change(PolicyChange change, std::span<const CredentialKeys> keys, std::span<const FactorSecret> factors,
-                const Now& now);
+    void change_policy(PolicyChange change, std::span<const CredentialKeys> keys, std::span<const FactorSecret> factors,
+                       const Now& now);
 
     // To be called when a slot begins and when the clock was set. Derives the tags of the slots that count now.
     void follow_clock(const Now& now);
 
-    Outcome judge(const Record& record, const Now& now, Firewall& firewall);
+    Outcome judge_record(const Record& record, const Now& now, Firewall& firewall);
 
     // For the answer of an Admission that answered `later` before. Nothing where the use does not wait any more: a
     // second or late answer changes nothing. `later` is no answer.
@@ -61,15 +61,15 @@ class Judge {
     void end_overdue(const Now& now, Firewall& firewall, const Each& each);
     // Asks the Admission again about the uses that an earlier process left waiting. To be called at the start, after
     // follow_clock().
-    void resume(const Now& now, Firewall& firewall, const Each& each);
+    void resume_pending(const Now& now, Firewall& firewall, const Each& each);
     std::size_t pending() const { return pending_.size(); }
 
     // Requests a pinhole of State::asked() again, which an earlier process did not see open. Where it neither opens nor
     // waits again, it is forgotten, and its request may come again.
-    Answer ask_again(std::uint32_t asked, const Now& now, Firewall& firewall);
+    Answer request_again(std::uint32_t asked, const Now& now, Firewall& firewall);
 
     // The operator lifts a credential's lock and forgets its wrong codes.
-    void unlock(std::uint32_t credential);
+    void unlock_credential(std::uint32_t credential);
 
     // During a panic of the operator nobody is let in.
     void set_panic(bool on) { in_panic_ = on; }

@@ -34,8 +34,8 @@ void Judge::empty(std::uint32_t place) {
     records_[place] = nullptr;
 }
 
-void Judge::change(PolicyChange change, std::span<const CredentialKeys> keys, std::span<const FactorSecret> factors,
-                   const Now& now) {
+void Judge::change_policy(PolicyChange change, std::span<const CredentialKeys> keys,
+                          std::span<const FactorSecret> factors, const Now& now) {
     std::vector<std::uint32_t> changed;
     for (const PlacedCredential& placed : change.changed)
         changed.push_back(placed.place);

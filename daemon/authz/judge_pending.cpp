@@ -24,7 +24,7 @@ void Judge::follow_clock(const Now& now) {
         method->follow_clock(now);
 }
 
-void Judge::unlock(std::uint32_t credential) {
+void Judge::unlock_credential(std::uint32_t credential) {
     if (CredentialState* record = records_[credential])
         forget_failures(*record);
 }
@@ -135,7 +135,7 @@ void Judge::end_overdue(const Now& now, Firewall& firewall, const Each& each) {
         each(conclude(PendingUse(*pending_.find_use(token)), std::nullopt, now, firewall));
 }
 
-void Judge::resume(const Now& now, Firewall& firewall, const Each& each) {
+void Judge::resume_pending(const Now& now, Firewall& firewall, const Each& each) {
     end_overdue(now, firewall, each);
     for (const UseToken& token : pending_.waiting()) {
         const PendingUse use = *pending_.find_use(token);
@@ -155,7 +155,7 @@ void Judge::resume(const Now& now, Firewall& firewall, const Each& each) {
     }
 }
 
-Answer Judge::ask_again(std::uint32_t asked, const Now& now, Firewall& firewall) {
+Answer Judge::request_again(std::uint32_t asked, const Now& now, Firewall& firewall) {
     const Asked& a = state_.asked(asked);
     const auto index = policy_.find_credential(a.credential);
     const BootTime arrived(std::chrono::nanoseconds(a.arrived));

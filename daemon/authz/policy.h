@@ -63,7 +63,7 @@ struct Service {
     After after = After::keep;
     std::chrono::seconds idle{0};      // After::idle: from the end of the last session to the end of the grant
     std::uint32_t max_connections = 0; // from one address at a time; 0: any number
-    bool single = false;               // a grant ends with the first connection that it lets in
+    bool single_use = false;           // a grant ends with the first connection that it lets in
 
     bool is_behind() const { return target4 != Address{} || target6 != Address{}; }
     const Address& target_for(const Address& source) const { return source.is_v4() ? target4 : target6; }
@@ -72,7 +72,7 @@ struct Service {
     }
     // nftables cannot end the grant of a range with a connection. Where sessions end with their grant (after: cut), the
     // first connection would end the grant and so itself.
-    bool can_be_single() const { return !has_ranges() && after != After::cut; }
+    bool can_be_single_use() const { return !has_ranges() && after != After::cut; }
     std::span<const PortRange> all_ports() const { return {ports, port_count}; }
     // The pinholes of the whole service for this source. None where the service has no target of the source's family.
     std::vector<Pinhole> pinholes(const Address& source) const;

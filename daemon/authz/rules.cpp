@@ -79,10 +79,11 @@ Refusal no_such_service(const GrantContext& c, Verdict& verdict) {
 }
 
 Refusal cannot_be_single_use(const GrantContext& c, Verdict& verdict) {
-    return refuse_if(c.single_use && std::ranges::any_of(verdict.targets,
-                                                         [&](const Target& target) {
-                                                             return !c.policy.services[target.service].can_be_single();
-                                                         }),
+    return refuse_if(c.single_use &&
+                         std::ranges::any_of(verdict.targets,
+                                             [&](const Target& target) {
+                                                 return !c.policy.services[target.service].can_be_single_use();
+                                             }),
                      Reject::unsupported);
 }
 

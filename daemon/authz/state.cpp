@@ -157,8 +157,8 @@ bool State::is_of(const Bytes<16>& boot_id) const {
     return std::memcmp(&ours, &image_->directory, sizeof ours) == 0;
 }
 
-State::Begin State::begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew,
-                          const StateContents* copy) {
+State::Begin State::begin_boot(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew,
+                               const StateContents* copy) {
     StateHeader& h = header();
     // Knocks that do not fit into this memory would count a second time.
     const bool clean = copy != nullptr && copy->header.clean == 1 && copy->replay.size() <= replay_.entries().size();

@@ -133,7 +133,7 @@ class State {
     // may have been rolled back or cloned. Without the copy of a clean stop, client clocks up to this moment + skew are
     // refused, whatever the wall clock is set to, and those up to the end of the highest slot in the copy. Locks and
     // used codes of the copy hold in any case.
-    Begin begin(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew, const StateContents* copy);
+    Begin begin_boot(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew, const StateContents* copy);
 
     // Continues, in memory that is all zero, with the state of this boot that another release wrote, or this one in a
     // file of another size. False where there is too little room; then nothing was written.

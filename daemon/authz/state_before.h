@@ -54,7 +54,7 @@ struct Asked {
     std::uint8_t protocol;
     std::uint8_t pad1;
     std::uint16_t port;
-    std::uint8_t single;
+    std::uint8_t single_use;
     std::uint8_t pad2[3];
     std::uint32_t lifetime;
     Bytes<8> credential;

@@ -78,7 +78,7 @@ Asked asked_of(const before::Asked& from) {
     a.request.service = from.service;
     a.request.target = {from.target};
     a.request.endpoint = {static_cast<IpProtocol>(from.protocol), from.port};
-    a.request.single = from.single != 0;
+    a.request.single_use = from.single_use != 0;
     a.request.lifetime = from.lifetime;
     a.credential = from.credential;
     a.id = from.id;

@@ -197,8 +197,8 @@ void Services::read_rules(Service& service, Section& rules) {
                     "sessions are looked for once a second: \"idle\" is at least " + duration_text(kShortestIdle));
     if (const auto number = rules.number("max_connections", 1, 65535))
         service.max_connections = static_cast<std::uint32_t>(*number);
-    service.single = rules.boolean("single").value_or(false);
-    if (service.single && service.after != authz::After::keep)
+    service.single_use = rules.boolean("single").value_or(false);
+    if (service.single_use && service.after != authz::After::keep)
         faults_.add(rules.place(), "\"single\" ends a grant with its first connection: \"after\" can only be keep");
 }
 
@@ -206,7 +206,7 @@ void Services::check(const Service& service, const Place& place) {
     const std::string name = "service " + in_quotes(service.name.view());
     if (service.port_count == 0)
         faults_.add(place, name + " has no port");
-    if (service.has_ranges() && (service.is_behind() || service.max_connections != 0 || service.single))
+    if (service.has_ranges() && (service.is_behind() || service.max_connections != 0 || service.single_use))
         faults_.add(place, name + " has a range of ports, which goes with neither target, max_connections nor single");
     if (service.published.port == 0)
         return;
@@ -231,7 +231,7 @@ ServiceTable read_services(Section& main, std::uint16_t knock_port) {
 }
 
 bool needs_own_table(const Service& service) {
-    return service.is_behind() || service.has_ranges() || service.max_connections != 0 || service.single ||
+    return service.is_behind() || service.has_ranges() || service.max_connections != 0 || service.single_use ||
            service.after == authz::After::cut;
 }
 

@@ -106,7 +106,7 @@ Result<std::optional<std::string>> take_frame(std::string& buffer, std::size_t l
     return std::optional(std::move(json));
 }
 
-Result<std::string> ask(const std::string& socket_path, std::string_view json) {
+Result<std::string> send_request(const std::string& socket_path, std::string_view json) {
     if (json.size() > kMaxRequest)
         return Error{"the request is longer than " + std::to_string(kMaxRequest) + " bytes", {}};
     const auto deadline = BootClock::now() + std::chrono::seconds(kPatience.tv_sec);

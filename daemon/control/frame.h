@@ -31,6 +31,6 @@ Result<std::optional<std::string>> take_frame(std::string& buffer, std::size_t l
 
 // For knockctl: connects, sends the request and waits for the reply, at most a minute. While the daemon has too many
 // clients it tries again, for at most ten seconds.
-Result<std::string> ask(const std::string& socket_path, std::string_view json);
+Result<std::string> send_request(const std::string& socket_path, std::string_view json);
 
 } // namespace xk::control

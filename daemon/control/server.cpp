@@ -65,7 +65,7 @@ Result<void> Server::set_groups(Groups groups) {
     return grant_access(path_, groups);
 }
 
-Result<Server> Server::open(const std::string& path, Groups groups, Handler handler) {
+Result<Server> Server::listen_at(const std::string& path, Groups groups, Handler handler) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path)
@@ -89,7 +89,7 @@ std::size_t Server::count_readers(const std::list<Client>& clients) {
         std::count_if(clients.begin(), clients.end(), [](const Client& c) { return c.peer.role == Role::reader; }));
 }
 
-void Server::accept(const std::function<void(int)>& watch) {
+void Server::accept_clients(const std::function<void(int)>& watch) {
     // A program that connects in a loop must not keep the daemon here.
     for (std::size_t i = 0; i < kMaxWaiting; ++i) {
         Fd fd(::accept4(listen_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -106,11 +106,11 @@ void Server::accept(const std::function<void(int)>& watch) {
             continue;
         }
         waiting_.push_back({std::move(fd), peer, {}, {}, {}, {}});
-        admit(watch);
+        admit_waiting(watch);
     }
 }
 
-void Server::admit(const std::function<void(int)>& watch) {
+void Server::admit_waiting(const std::function<void(int)>& watch) {
     std::size_t reading = count_readers(clients_);
     for (auto next = waiting_.begin(); next != waiting_.end() && clients_.size() < kMaxClients;) {
         const auto client = next++;
@@ -132,7 +132,7 @@ bool Server::wants_write(int fd) const {
                        [&](const Client& c) { return c.fd.get() == fd && c.is_answered(); });
 }
 
-bool Server::serve(int fd) {
+bool Server::serve_client(int fd) {
     const auto client = find_client(fd);
     if (client == clients_.end())
         return false;
@@ -157,7 +157,7 @@ bool Server::read_request(Client& client) {
             return false;
         }
         if (*request) {
-            Answer answer = handler_(client.peer, **request);
+            Reply answer = handler_(client.peer, **request);
             client.out = frame(answer.json);
             client.rest = std::move(answer.rest);
             client.last = BootClock::now();

@@ -20,10 +20,10 @@ namespace xk::control {
 
 // The reply to a request: the JSON that is ready, and a function that appends the rest piece by piece. The function
 // returns false when the reply is whole.
-struct Answer {
+struct Reply {
     using Rest = std::function<bool(std::string& json)>;
 
-    Answer(std::string begin, Rest more = {}) : json(std::move(begin)), rest(std::move(more)) {}
+    Reply(std::string begin, Rest more = {}) : json(std::move(begin)), rest(std::move(more)) {}
     std::string json;
     Rest rest;
 };
@@ -41,28 +41,28 @@ class Server {
     static constexpr std::chrono::microseconds kPiece{250};
 
     // Returns the reply to a request. A connection carries one request.
-    using Handler = std::function<Answer(const Peer&, const std::string& request)>;
+    using Handler = std::function<Reply(const Peer&, const std::string& request)>;
 
     // Binds `path` and replaces what is there. Where the file system has no access control lists everybody can connect,
     // and a client without a role gets an error and is closed.
-    static Result<Server> open(const std::string& path, Groups groups, Handler handler);
+    static Result<Server> listen_at(const std::string& path, Groups groups, Handler handler);
 
     int listen_fd() const { return listen_.get(); }
     Result<void> set_groups(Groups groups);
 
     // Accepts new clients and gives them places. The caller's loop has to watch each descriptor for which `watch` is
     // called.
-    void accept(const std::function<void(int fd)>& watch);
+    void accept_clients(const std::function<void(int fd)>& watch);
     // To be called when a client is gone: gives its place to one that waits.
-    void admit(const std::function<void(int fd)>& watch);
+    void admit_waiting(const std::function<void(int fd)>& watch);
 
     // To be called when `fd` is ready. False: the client is gone and its descriptor is closed. While a reply is not
     // written wholly, wants_write() is true.
-    bool serve(int fd);
+    bool serve_client(int fd);
     bool wants_write(int fd) const;
 
     // Closes clients that took longer than kIdle to send their request or to read the reply. Their descriptors are
-    // closed then, and admit() must be called.
+    // closed then, and admit_waiting() must be called.
     void drop_idle(BootTime now);
 
   private:
@@ -71,7 +71,7 @@ class Server {
         Peer peer;
         BootTime last;
         std::string in, out;
-        Answer::Rest rest;    // makes the rest of `out`; none when `out` is whole
+        Reply::Rest rest;     // makes the rest of `out`; none when `out` is whole
         std::size_t sent = 0; // bytes of `out`
 
         bool is_answered() const { return rest || !out.empty(); }

@@ -21,7 +21,7 @@ bool has_connection(const EndedSession& session) { return session.there.protocol
 Result<std::vector<nft::Sockets::Socket>> EndedSessions::list_sockets() {
     if (!sockets_)
         return std::vector<nft::Sockets::Socket>();
-    auto list = sockets_->list();
+    auto list = sockets_->list_sockets();
     if (!list)
         return list.error();
     listening_ = std::move(list->listening);
@@ -37,7 +37,7 @@ Result<std::vector<Session>> EndedSessions::find_sessions(const Wanted& wanted) 
     for (const nft::Sockets::Socket& socket : *sockets)
         if (wanted(socket.session))
             found.push_back(socket.session);
-    auto tracked = sessions_->find(wanted);
+    auto tracked = sessions_->find_sessions(wanted);
     if (!tracked)
         return tracked.error();
     found.insert(found.end(), std::make_move_iterator(tracked->begin()), std::make_move_iterator(tracked->end()));
@@ -66,7 +66,7 @@ void EndedSessions::end_sockets(const Wanted& wanted, Ending& ending) {
     for (const nft::Sockets::Socket& socket : *sockets) {
         if (!wanted(socket.session))
             continue;
-        const Result<bool> done = ends_sockets() ? sockets_->end(socket) : Result<bool>(false);
+        const Result<bool> done = ends_sockets() ? sockets_->end_socket(socket) : Result<bool>(false);
         if (!done)
             log::error(done.error()); // the sets drop its packets
         if (done && *done)
@@ -111,7 +111,7 @@ void EndedSessions::end_flows(const Wanted& wanted, Ending& ending) {
 EndedSessions::Outcome EndedSessions::end_sessions(const Wanted& wanted, const Wanted& stays_shut, bool has_table) {
     Ending ending;
     end_sockets(wanted, ending);
-    auto tracked = sessions_->find(wanted);
+    auto tracked = sessions_->find_sessions(wanted);
     if (tracked)
         end_tracked(*tracked, stays_shut, ending);
     else
@@ -123,7 +123,7 @@ EndedSessions::Outcome EndedSessions::end_sessions(const Wanted& wanted, const W
         if (auto done = remember(std::move(ending.remaining), ending.flows); !done)
             ending.fail(std::move(done).error(), "sessions that ended may be taken up again");
     if (tracked)
-        if (auto done = sessions_->forget(*tracked); !done)
+        if (auto done = sessions_->forget_sessions(*tracked); !done)
             ending.fail(std::move(done).error(), "connection tracking still knows sessions that ended");
     return std::move(ending.outcome);
 }

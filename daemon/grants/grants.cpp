@@ -25,8 +25,8 @@ void Grants::on_open(Opening opening, std::function<void(const authz::Pinhole&)>
     opened_ = std::move(opened);
 }
 
-Grants::Done Grants::open(const authz::GrantRequest& request, const authz::BanList& bans,
-                          const std::set<Address>& own_addresses, const Now& now) {
+Grants::Done Grants::open_grant(const authz::GrantRequest& request, const authz::BanList& bans,
+                                const std::set<Address>& own_addresses, const Now& now) {
     expire(now.boot);
     const authz::Permit permit =
         authz::permit_open(request, {config_->policy, book_, bans, own_addresses, config_->max_grants}, now);
@@ -64,7 +64,8 @@ std::string Grants::names_of(const authz::Permit& permit) const {
 
 Grants::Done Grants::carry_out(const authz::Permit& permit, const wire::CredentialId& credential, const Now& now) {
     Done done{permit.answer, names_of(permit), permit.plain(), {}, {}};
-    const bool single = std::ranges::any_of(permit.pinholes, [](const authz::Permit::One& one) { return one.single; });
+    const bool single =
+        std::ranges::any_of(permit.pinholes, [](const authz::Permit::One& one) { return one.single_use; });
     if (is_external() && single && done.answer == Answer::done) {
         done.answer = Answer::refused;
         done.error = Error{"gate mode \"external\" has no grants for one connection", {}};
@@ -74,7 +75,7 @@ Grants::Done Grants::carry_out(const authz::Permit& permit, const wire::Credenti
     std::vector<PinholeChange> changes;
     for (const authz::Permit::One& one : permit.pinholes) {
         to_open_.insert(one.pinhole);
-        changes.push_back(book_.plan_open(one.pinhole, {credential, now.boot + one.lifetime, one.single}));
+        changes.push_back(book_.plan_open(one.pinhole, {credential, now.boot + one.lifetime, one.single_use}));
         done.lifetime = std::max(done.lifetime, one.lifetime);
     }
     if (has_to_wait(now.boot)) {
@@ -107,7 +108,7 @@ Grants::Done Grants::apply_closing(const std::vector<PinholeChange>& changes, co
     return done;
 }
 
-Grants::Done Grants::close(const authz::GrantRequest& request, const Now& now) {
+Grants::Done Grants::close_grant(const authz::GrantRequest& request, const Now& now) {
     expire(now.boot);
     const authz::Permit permit = authz::permit_close(request, config_->policy);
     if (permit.answer != Answer::done)

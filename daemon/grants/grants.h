@@ -66,9 +66,9 @@ class Grants {
         std::chrono::seconds lifetime{0}; // the longest of the pinholes
         std::optional<Error> error;       // why the answer is `failed`
     };
-    Done open(const authz::GrantRequest& request, const authz::BanList& bans, const std::set<Address>& own_addresses,
-              const Now& now);
-    Done close(const authz::GrantRequest& request, const Now& now);
+    Done open_grant(const authz::GrantRequest& request, const authz::BanList& bans,
+                    const std::set<Address>& own_addresses, const Now& now);
+    Done close_grant(const authz::GrantRequest& request, const Now& now);
     Done close_all(std::uint32_t credential, const Now& now);
 
     // For the operator: the same checks without those of a user's rights.

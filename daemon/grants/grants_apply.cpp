@@ -48,7 +48,7 @@ void Grants::let_wait(const std::vector<PinholeChange>& changes) {
         const auto* const known = in_kernel(change.pinhole);
         waiting_.try_emplace(change.pinhole, known != nullptr ? *known : std::vector<Holder>());
     }
-    book_.enter(changes);
+    book_.enter_changes(changes);
 }
 
 void Grants::end_waiting(bool done) {
@@ -90,7 +90,7 @@ Result<void> Grants::apply(const std::vector<PinholeChange>& changes, const Now&
     pace_.on_transaction(now.boot, book_.pinholes());
     auto done = sets_.commit(std::move(transaction));
     remember_lag(now.boot);
-    book_.enter(done ? changes : back);
+    book_.enter_changes(done ? changes : back);
     if (done)
         std::ranges::for_each(to_open, opened_);
     end_waiting(done.has_value());
@@ -110,8 +110,8 @@ void Grants::write_changes(nft::Transaction& transaction, const std::vector<Pinh
 
 void Grants::write_change(nft::Transaction& transaction, const PinholeChange& change, const Now& now) const {
     const std::vector<Holder>* const known = in_kernel(change.pinhole);
-    const bool was_single = known != nullptr && authz::is_for_one(*known);
-    const bool single = change.holders.empty() ? was_single : change.single();
+    const bool was_single = known != nullptr && authz::is_single_use(*known);
+    const bool single = change.holders.empty() ? was_single : change.single_use();
     const nft::PinholeSet set = set_of(change.pinhole, single);
     nft::Element element;
     element.key = nft::key_of(set, change.pinhole);

@@ -62,9 +62,9 @@ Result<void> Grants::adopt(const Now& now) {
             const BootTime end = now.boot + element.expires;
             for (Holder& holder : holders) {
                 holder.until = std::min(holder.until, end);
-                holder.single = set.once;
+                holder.single_use = set.single_use;
             }
-            book_.enter({{*pinhole, holders}});
+            book_.enter_changes({{*pinhole, holders}});
         }
     }
     return restore(now);
@@ -146,7 +146,7 @@ Result<void> Grants::restore(const Now& now) {
 Result<std::set<authz::Pinhole>> Grants::list_pinholes(bool single_use_only) const {
     std::set<authz::Pinhole> there;
     for (const nft::PinholeSet& set : all_sets()) {
-        if (single_use_only && !set.once)
+        if (single_use_only && !set.single_use)
             continue;
         auto elements = nft::list_elements(sets_, set.name);
         if (!elements)
@@ -173,7 +173,7 @@ Result<std::size_t> Grants::forget_missing() {
 Result<void> Grants::forget_used() {
     std::set<authz::Pinhole> single;
     for (const auto& [pinhole, holders] : book_.all())
-        if (authz::is_for_one(holders))
+        if (authz::is_single_use(holders))
             single.insert(pinhole);
     if (single.empty())
         return {};
@@ -190,7 +190,7 @@ void Grants::forget(const std::set<authz::Pinhole>& pinholes, authz::EndCause ca
     std::vector<PinholeChange> gone;
     for (const authz::Pinhole& pinhole : pinholes)
         gone.push_back({pinhole, {}, cause});
-    book_.enter(gone);
+    book_.enter_changes(gone);
 }
 
 } // namespace xk

@@ -18,8 +18,8 @@ using std::chrono::seconds;
 
 // Sessions are looked for so many times within the time that a grant outlives its last session.
 constexpr int kLooks = 4;
-constexpr seconds kRarest{30};     // the longest time between two looks
-constexpr seconds kSoon{2};        // a grant that ends so soon may end before the next tick
+constexpr seconds kRarest{30}; // the longest time between two looks
+constexpr seconds kSoon{2};    // a grant that ends so soon may end before the next tick
 
 bool is_spared(const config::Config& config, const Address& source) {
     return source.is_loopback() ||
@@ -128,14 +128,14 @@ Result<void> Lifetimes::adopt(bool has_table, bool ruleset_was_there) {
     return has_table ? ended_.adopt() : Result<void>();
 }
 
-void Lifetimes::opening(nft::Transaction& transaction, const Pinhole& pinhole, const std::set<Address>& own) const {
+void Lifetimes::on_opening(nft::Transaction& transaction, const Pinhole& pinhole, const std::set<Address>& own) const {
     ended_.lift_sessions(transaction, [&](const nft::EndedSession& ended) {
         return std::ranges::any_of(ways_of({ended.there, ended.back, false, false, {}}, own),
                                    [&](const Way& way) { return way.pinhole == pinhole; });
     });
 }
 
-void Lifetimes::opened(const Pinhole& pinhole, const std::set<Address>& own) {
+void Lifetimes::on_opened(const Pinhole& pinhole, const std::set<Address>& own) {
     ended_.forget_lifted([&](const nft::EndedSession& ended) {
         return std::ranges::any_of(ways_of({ended.there, ended.back, false, false, {}}, own),
                                    [&](const Way& way) { return way.pinhole == pinhole; });
@@ -149,8 +149,8 @@ void Lifetimes::on_pinhole_ended(const authz::GrantBook::Ended& ended) {
         cut_[ended.pinhole] = ended.cause;
 }
 
-Result<void> Lifetimes::tick(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
-                             const Now& now) {
+Result<void> Lifetimes::on_tick(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
+                                const Now& now) {
     if (!cut_.empty() || cut_unknown_ || banned_)
         if (auto done = end_due(config, bans, own, now); !done)
             return done;
@@ -303,8 +303,7 @@ Result<void> Lifetimes::end_disowned(const config::Config& config, const std::se
                is_over(there.target, there.source, {there.protocol, there.source_port});
     };
     if (!found.over.empty())
-        if (auto done =
-                end(is_disowned, config, own, {"with the right to it", EndCause::configuration, {}}, now);
+        if (auto done = end(is_disowned, config, own, {"with the right to it", EndCause::configuration, {}}, now);
             !done)
             return done.error();
     for (const auto& [pinhole, gone] : found.gone)
@@ -313,8 +312,8 @@ Result<void> Lifetimes::end_disowned(const config::Config& config, const std::se
     return {};
 }
 
-Result<std::size_t> Lifetimes::end_all(const config::Config& config, const std::set<Address>& own,
-                                       const std::optional<TcpSession>& spared, const Now& now) {
+Result<std::size_t> Lifetimes::end_all_sessions(const config::Config& config, const std::set<Address>& own,
+                                                const std::optional<TcpSession>& spared, const Now& now) {
     return end(
         [&](const Session& session) {
             return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
@@ -324,8 +323,9 @@ Result<std::size_t> Lifetimes::end_all(const config::Config& config, const std::
         config, own, {"by the panic", EndCause::panic, {}}, now);
 }
 
-Result<std::size_t> Lifetimes::end_of(const Prefix& prefix, const config::Config& config, const std::set<Address>& own,
-                                      const std::optional<TcpSession>& spared, const Now& now) {
+Result<std::size_t> Lifetimes::end_sessions_of(const Prefix& prefix, const config::Config& config,
+                                               const std::set<Address>& own, const std::optional<TcpSession>& spared,
+                                               const Now& now) {
     return end(
         [&](const Session& session) {
             return !is_same(session, spared) && std::ranges::any_of(ways_of(session, own), [&](const Way& way) {
@@ -335,9 +335,9 @@ Result<std::size_t> Lifetimes::end_of(const Prefix& prefix, const config::Config
         config, own, {"by the operator", EndCause::by_operator, {}}, now);
 }
 
-Result<Lifetimes::OfUsers> Lifetimes::end_of(const std::set<wire::CredentialId>& users, const config::Config& config,
-                                             const std::set<Address>& own, const std::optional<TcpSession>& spared,
-                                             const Now& now) {
+Result<Lifetimes::OfUsers> Lifetimes::end_sessions_of(const std::set<wire::CredentialId>& users,
+                                                      const config::Config& config, const std::set<Address>& own,
+                                                      const std::optional<TcpSession>& spared, const Now& now) {
     OfUsers result;
     std::set<Pinhole> theirs;
     for (const auto& [pinhole, record] : owners_.all()) {
@@ -365,7 +365,7 @@ Result<Lifetimes::OfUsers> Lifetimes::end_of(const std::set<wire::CredentialId>&
 Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
     std::set<Pinhole> single, used;
     for (const auto& [pinhole, holders] : grants_.book().all())
-        if (authz::is_for_one(holders))
+        if (authz::is_single_use(holders))
             single.insert(pinhole);
     if (single.empty())
         return {};

@@ -37,29 +37,31 @@ class Lifetimes : public PinholeListener {
     // Whether sessions of a banned address still have to end.
     bool any_banned() const { return banned_.has_value(); }
     // A pinhole opens. UDP has no connections, so its ended sessions cannot be told from new ones and may begin again.
-    void opening(nft::Transaction& transaction, const authz::Pinhole& pinhole, const std::set<Address>& own) const;
-    void opened(const authz::Pinhole& pinhole, const std::set<Address>& own);
+    void on_opening(nft::Transaction& transaction, const authz::Pinhole& pinhole, const std::set<Address>& own) const;
+    void on_opened(const authz::Pinhole& pinhole, const std::set<Address>& own);
 
     // Ends and prolongs what is due. To be called once a second, and right after the start, because grants may have
     // ended while no daemon ran. `bans` must still hold the bans that ended since the last tick.
-    Result<void> tick(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
-                      const Now& now);
+    Result<void> on_tick(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
+                         const Now& now);
     // Ends the sessions of grants that this configuration does not allow any more: the user, the device, the service
     // or the right to it is gone. To be called at the start and on a reload.
     Result<void> end_disowned(const config::Config& config, const std::set<Address>& own, const Now& now);
 
     // For the operator. These return how many sessions ended, and log each of them. An error says how many ended and
     // which sessions may live on; another call ends those. `spared` is the operator's own session.
-    Result<std::size_t> end_all(const config::Config& config, const std::set<Address>& own,
-                                const std::optional<TcpSession>& spared, const Now& now);
-    Result<std::size_t> end_of(const Prefix& prefix, const config::Config& config, const std::set<Address>& own,
-                               const std::optional<TcpSession>& spared, const Now& now);
+    Result<std::size_t> end_all_sessions(const config::Config& config, const std::set<Address>& own,
+                                         const std::optional<TcpSession>& spared, const Now& now);
+    Result<std::size_t> end_sessions_of(const Prefix& prefix, const config::Config& config,
+                                        const std::set<Address>& own, const std::optional<TcpSession>& spared,
+                                        const Now& now);
     struct OfUsers {
         std::size_t ended = 0;
         std::size_t shared = 0; // pinholes that other users held too: their sessions live on
     };
-    Result<OfUsers> end_of(const std::set<wire::CredentialId>& users, const config::Config& config,
-                           const std::set<Address>& own, const std::optional<TcpSession>& spared, const Now& now);
+    Result<OfUsers> end_sessions_of(const std::set<wire::CredentialId>& users, const config::Config& config,
+                                    const std::set<Address>& own, const std::optional<TcpSession>& spared,
+                                    const Now& now);
 
     // Forgets the grants of single use that have had their connection. To be called before all grants are written anew,
     // which would open them again.

@@ -33,7 +33,8 @@ bool same(const authz::Credential& a, const authz::Credential& b) {
 bool same(const authz::Service& a, const authz::Service& b) {
     return std::ranges::equal(a.all_ports(), b.all_ports()) && a.target4 == b.target4 && a.target6 == b.target6 &&
            a.published == b.published && a.lifetime == b.lifetime && a.max_lifetime == b.max_lifetime &&
-           a.after == b.after && a.idle == b.idle && a.max_connections == b.max_connections && a.single == b.single;
+           a.after == b.after && a.idle == b.idle && a.max_connections == b.max_connections &&
+           a.single_use == b.single_use;
 }
 
 // By the name of the service, because its index may have shifted.

@@ -21,13 +21,13 @@ constexpr std::chrono::seconds kTick{1};
 } // namespace
 
 Result<void> Daemon::open_control() {
-    auto control =
-        control::Server::open(config().run_directory + "/control.sock", {config().admin_group, config().read_group},
-                              [this](const control::Peer& peer, const std::string& request) {
-                                  control::Answer reply = verbs_->answer(peer, request);
-                                  after_changes(Now::read());
-                                  return reply;
-                              });
+    auto control = control::Server::listen_at(config().run_directory + "/control.sock",
+                                              {config().admin_group, config().read_group},
+                                              [this](const control::Peer& peer, const std::string& request) {
+                                                  control::Reply reply = verbs_->reply_to(peer, request);
+                                                  after_changes(Now::read());
+                                                  return reply;
+                                              });
     if (!control)
         return control.error();
     control_.emplace(*std::move(control));
@@ -125,14 +125,14 @@ void Daemon::on_signal() {
 }
 
 void Daemon::on_control() {
-    control_->accept([this](int fd) { watch_client(fd); });
+    control_->accept_clients([this](int fd) { watch_client(fd); });
 }
 
 void Daemon::watch_client(int fd) {
     (void)loop_->watch(fd, [this, fd](std::uint32_t) {
-        if (!control_->serve(fd)) {
+        if (!control_->serve_client(fd)) {
             loop_->forget(fd);
-            return control_->admit([this](int next) { watch_client(next); });
+            return control_->admit_waiting([this](int next) { watch_client(next); });
         }
         // Never both: while we write nobody reads the input, and it would wake us for ever.
         loop_->change(fd, control_->wants_write(fd) ? EPOLLOUT : EPOLLIN);

@@ -123,7 +123,7 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     void notify_status() const;
     void announce_ready();
     void settle_grants() override;
-    void guard_off() override;
+    void switch_syn_guard_off() override;
     bool gate_stays() const override;
     Result<void> take_away() override;
     void stop_hooks() override;
@@ -162,16 +162,16 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     void notice_generation(const Now& now) override;
     void retry_reload() override;
     void end_grants(const Now& now) override;
-    void tell_changes(const Now& now) override;
-    void limit_guard(const Now& now) override;
-    void look_after_sessions(const Now& now) override;
+    void report_changes(const Now& now) override;
+    void limit_syn_guard(const Now& now) override;
+    void check_sessions(const Now& now) override;
     void carry_out_panic(const Now& now) override;
     void end_bans(const Now& now) override;
-    void look_after_hooks(const Now& now) override;
+    void supervise_hooks(const Now& now) override;
     void expire_tags(const Now& now) override;
     void repair_ruleset(const Now& now) override;
-    void look_after_interfaces(const Now& now) override;
-    void look_after_clients(const Now& now) override;
+    void keep_interfaces_attached(const Now& now) override;
+    void admit_clients(const Now& now) override;
     void save_state(const Now& now) override;
 
     const authz::StateImage& state() const { return parts_.state_files.image(); }
@@ -199,7 +199,7 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     GrantEvents grant_events_;
     WorkerLink worker_link_;
     InterfacesControl interfaces_;
-    SynGuardPort guard_;
+    SynGuardSwitch guard_;
     Tables tables_;
     Adoption adoption_;
     Closing closing_;

@@ -26,7 +26,7 @@ bool is_there(const std::string& file) { return ::access(file.c_str(), F_OK) == 
 Result<nft::Socket> EarlyGate::open_nft() const {
     if (auto socket = nft::Socket::adopt(duplicate(kept_)))
         return *std::move(socket);
-    return nft::Socket::open();
+    return nft::Socket::open_nf_tables();
 }
 
 void EarlyGate::put_up_last_good() {
@@ -55,14 +55,15 @@ Result<bool> EarlyGate::install_last_good() {
     if (*there)
         return false;
     (*spec)->owned = (*spec)->owned && nft::can_own(*nft);
-    for (nft::ProtectedPort& port : (*spec)->guards)
+    for (nft::ProtectedPort& port : (*spec)->protected_ports)
         port.cut = port.cut || in_panic;
     if (auto done = nft::install_ruleset(*nft, **spec); !done)
         return done.error();
     if ((*spec)->owned) // so that the table keeps its owner if this start fails
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", nft->fd());
     kept_ = Fd(::fcntl(nft->fd(), F_DUPFD_CLOEXEC, 0));
-    spdlog::info("the last good ruleset is up, {} ports or ranges; nobody is judged yet", (*spec)->guards.size());
+    spdlog::info("the last good ruleset is up, {} ports or ranges; nobody is judged yet",
+                 (*spec)->protected_ports.size());
     return true;
 }
 
@@ -101,10 +102,10 @@ void EarlyGate::abandon_trial() const {
     spdlog::warn("on trial, and it does not start: ruleset and filter are gone, the ports are open");
 }
 
-void say_shut(const Options& options, const Error& why) {
+void report_shut(const Options& options, const Error& why) {
     if (options.dry_run || why.exit == Exit::busy) // another daemon runs, and judges
         return;
-    auto nft = nft::Socket::open();
+    auto nft = nft::Socket::open_nf_tables();
     const auto there = nft ? nft::ruleset_exists(*nft) : Result<bool>(nft.error());
     if (!there || !*there)
         return;

@@ -44,6 +44,6 @@ class EarlyGate {
 
 // After a failed start: where a table of ours stands, tells the log and the service manager that the ports are shut,
 // that nobody is judged, and the way out.
-void say_shut(const Options& options, const Error& why);
+void report_shut(const Options& options, const Error& why);
 
 } // namespace xk

@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // A fault that stays is logged again after this time, then after twice that time, and in the end once an hour.
-constexpr std::chrono::seconds kSayGap = 5min, kLongestSayGap = 1h;
+constexpr std::chrono::seconds kLogGap = 5min, kLongestLogGap = 1h;
 // Some drivers reset their card when a program is tried, so an interface that refused is left alone for a while.
 constexpr std::chrono::seconds kTryGap = 1s, kLongestTryGap = 1min;
 
@@ -31,8 +31,8 @@ std::string line_of(const Interfaces::Interface& one) {
 }
 
 void say(Interfaces::Interface& one, BootTime now) {
-    one.say_gap = one.say_gap == 0s ? kSayGap : std::min(2 * one.say_gap, kLongestSayGap);
-    one.say_at = now + one.say_gap;
+    one.log_gap = one.log_gap == 0s ? kLogGap : std::min(2 * one.log_gap, kLongestLogGap);
+    one.log_at = now + one.log_gap;
     if (one.missing)
         spdlog::warn("{} ({}); it gets the filter when it comes", line_of(one), one.hint);
     else
@@ -183,7 +183,7 @@ void Interfaces::go_back(LinksPort& links, const Interfaces& before) {
     remember();
 }
 
-bool Interfaces::look_after(LinksPort& links, const config::Config& config, const Now& now) {
+bool Interfaces::keep_attached(LinksPort& links, const config::Config& config, const Now& now) {
     bool changed = false;
     healed_.clear();
     for (Interface& one : interfaces_)
@@ -212,7 +212,7 @@ bool Interfaces::try_again(LinksPort& links, const config::Config& config, Inter
             return true;
         }
     }
-    if (now.boot >= one.say_at)
+    if (now.boot >= one.log_at)
         say(one, now.boot);
     return false;
 }

@@ -39,8 +39,8 @@ class Interfaces {
         bool missing = false; // there is no such interface
         WallTime since;       // the filter is missing since then
         // When the reason is logged again, and when an interface that refused the filter is tried again.
-        BootTime say_at, try_at;
-        std::chrono::seconds say_gap{}, try_gap{};
+        BootTime log_at, try_at;
+        std::chrono::seconds log_gap{}, try_gap{};
 
         bool has_filter() const { return attachment.mode != xdp::Mode::none; }
         std::string_view state() const; // "native", "generic", "missing", "not attached"
@@ -65,7 +65,7 @@ class Interfaces {
 
     // Called after a change of the host's interfaces, and on every tick, because the kernel does not report a detached
     // filter. True when something changed.
-    bool look_after(LinksPort& links, const config::Config& config, const Now& now);
+    bool keep_attached(LinksPort& links, const config::Config& config, const Now& now);
 
     // Those of the last look whose filter had been taken off, and which have it again.
     const std::set<std::string>& healed() const { return healed_; }

@@ -35,9 +35,9 @@ void InterfacesControl::go_back() {
     tell(given_up, Now::read());
 }
 
-bool InterfacesControl::look_after(const config::Config& config, const Now& now) {
+bool InterfacesControl::keep_attached(const config::Config& config, const Now& now) {
     const Interfaces before = interfaces_;
-    const bool changed = interfaces_.look_after(links_.counting, config, now);
+    const bool changed = interfaces_.keep_attached(links_.counting, config, now);
     if (changed)
         tell(before, now, interfaces_.healed());
     return changed;

@@ -24,7 +24,7 @@ class InterfacesControl : public InterfacesPort {
     void go_back() override;
 
     // Called after a change of the host's interfaces, and on every tick. True when something changed.
-    bool look_after(const config::Config& config, const Now& now);
+    bool keep_attached(const config::Config& config, const Now& now);
 
     const Interfaces& all() const { return interfaces_; }
 

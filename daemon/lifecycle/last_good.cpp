@@ -73,7 +73,7 @@ bool parse_line(const std::string& line, nft::RulesetSpec& spec) {
     std::string what, value, more;
     words >> what;
     if (what == "guard")
-        return parse_protected_port(words, spec.guards.emplace_back());
+        return parse_protected_port(words, spec.protected_ports.emplace_back());
     words >> value;
     if (words >> more)
         return false;
@@ -104,7 +104,7 @@ std::string last_good_text(const nft::RulesetSpec& spec) {
         out << "silent " << Endpoint{IpProtocol::udp, *spec.silent_port}.text() << '\n';
     for (const Prefix& network : spec.allow)
         out << "allow " << network.text() << '\n';
-    for (const nft::ProtectedPort& port : spec.guards) {
+    for (const nft::ProtectedPort& port : spec.protected_ports) {
         out << "guard " << port.ports.text();
         for (const Address& target : {port.target4, port.target6})
             if (target != Address{})
@@ -132,7 +132,7 @@ Result<nft::RulesetSpec> parse_last_good(std::string_view text) {
     while (std::getline(lines, line) && line != "end")
         if (line.size() > kMaxLine || !parse_line(line, spec))
             return senseless;
-    if (line != "end" || std::getline(lines, line) || text.back() != '\n' || spec.guards.empty())
+    if (line != "end" || std::getline(lines, line) || text.back() != '\n' || spec.protected_ports.empty())
         return senseless;
     return spec;
 }

@@ -19,7 +19,7 @@ Result<void> NftRuleset::install_with(const config::Config& config,
     if (!resets_)
         resets_ = nft::can_reset(socket_);
     nft::RulesetSpec spec = ruleset_of(config);
-    for (nft::ProtectedPort& port : spec.guards)
+    for (nft::ProtectedPort& port : spec.protected_ports)
         port.cut = port.cut || panic_.is_on();
     spec.owned = options_.owned;
     spec.resets = *resets_;

@@ -77,9 +77,9 @@ class InterfacesPort {
 
 // The part of the filter that drops SYNs without a grant (SynGuard). It may be laxer than the ruleset, and never
 // stricter.
-class GuardPort {
+class SynGuardPort {
   public:
-    virtual ~GuardPort() = default;
+    virtual ~SynGuardPort() = default;
     virtual Result<void> begin(const Now& now) = 0; // at the start: takes over the known sources, and is off
     virtual void off() = 0;                         // called before the ruleset changes
     virtual void on(const config::Config& config) = 0;

@@ -24,7 +24,7 @@ class Reload {
         WorkerPort& worker;
         FilterPort& filter;
         InterfacesPort& interfaces;
-        GuardPort& guard;
+        SynGuardPort& guard;
         RulesetPort& ruleset;
         CurrentConfig& config;
         authz::EventSink& events;

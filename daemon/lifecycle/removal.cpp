@@ -62,7 +62,7 @@ Result<void> remove_traces(const std::string& config_file) {
     // A daemon that runs would put everything back.
     if (StateFiles::is_held(c.run_directory))
         return Error{"xknockd runs", "systemctl stop xknockd", Exit::busy};
-    auto nft = nft::Socket::open();
+    auto nft = nft::Socket::open_nf_tables();
     if (!nft)
         return nft.error();
     if (auto done = take_gate_away(c, *nft); !done)

@@ -39,7 +39,7 @@ void Repair::repair(const nft::Change& change, const Now& now) {
     // Somebody who removes an element closes that grant. Somebody who removes a whole set does not.
     if (change.elements && !change.objects && !change.lost) {
         if (auto gone = contents_.forget_missing(); !gone)
-            return tell_failure(std::move(gone).error(), change);
+            return report_failure(std::move(gone).error(), change);
         if (is_external())
             return;
     }
@@ -51,9 +51,9 @@ void Repair::repair(const nft::Change& change, const Now& now) {
     if (done)
         done = contents_.expel_strangers();
     if (done)
-        tell_success(change, now);
+        report_success(change, now);
     else
-        tell_failure(std::move(done).error(), change);
+        report_failure(std::move(done).error(), change);
 }
 
 std::string Repair::table() const { return is_external() ? config_->external.table : std::string(nft::kTable); }
@@ -62,7 +62,7 @@ std::string Repair::text_of(const nft::Change& change) const {
     return "table inet " + table() + " was changed by " + culprit_of(change);
 }
 
-void Repair::tell_success(const nft::Change& change, const Now& now) {
+void Repair::report_success(const nft::Change& change, const Now& now) {
     if (!std::exchange(unrepaired_, false) && change.lost)
         return; // the lost notification may have been of our own transaction
     authz::Event event = event_of(authz::EventKind::repaired, now, culprit_of(change), contents_.count_grants());
@@ -72,7 +72,7 @@ void Repair::tell_success(const nft::Change& change, const Now& now) {
     events_.on_event(event);
 }
 
-void Repair::tell_failure(Error error, const nft::Change& change) {
+void Repair::report_failure(Error error, const nft::Change& change) {
     unknown_ = true; // so that every tick tries again
     if (!std::exchange(unrepaired_, true))
         log::error(std::move(error).within(text_of(change) + " and cannot be repaired"));

@@ -48,8 +48,8 @@ class Repair {
     void repair(const nft::Change& change, const Now& now);
     std::string table() const; // its name
     std::string text_of(const nft::Change& change) const;
-    void tell_success(const nft::Change& change, const Now& now);
-    void tell_failure(Error error, const nft::Change& change);
+    void report_success(const nft::Change& change, const Now& now);
+    void report_failure(Error error, const nft::Change& change);
     bool is_external() const { return config_->gate_mode == config::GateMode::external; }
 
     ContentsPort& contents_;

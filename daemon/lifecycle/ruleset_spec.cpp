@@ -12,7 +12,7 @@ void add_ports(nft::RulesetSpec& spec, const authz::Service& service) {
         port.ports = ports;
         port.target4 = service.target4;
         port.target6 = service.target6;
-        spec.guards.push_back(port);
+        spec.protected_ports.push_back(port);
     }
     if (service.published.port == 0)
         return;
@@ -22,7 +22,7 @@ void add_ports(nft::RulesetSpec& spec, const authz::Service& service) {
     port.to4 = service.target4;
     port.to6 = service.target6;
     port.to_port = service.ports[0].first;
-    spec.guards.push_back(port);
+    spec.protected_ports.push_back(port);
 }
 
 } // namespace

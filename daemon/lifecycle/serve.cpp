@@ -83,7 +83,7 @@ void Daemon::announce_ready() {
 }
 
 void Daemon::settle_grants() { grants_.settle(Now::read()); }
-void Daemon::guard_off() { guard_.off(); }
+void Daemon::switch_syn_guard_off() { guard_.off(); }
 bool Daemon::gate_stays() const { return trial_control_.gate_stays(); }
 
 // A dry run leaves nothing behind, and on trial everything goes with the daemon.

@@ -17,7 +17,7 @@ class Start {
         WorkerPort& worker;
         FilterPort& filter;
         InterfacesPort& interfaces;
-        GuardPort& guard;
+        SynGuardPort& guard;
         RulesetPort& ruleset;
         AdoptionPort& adoption;
     };

@@ -81,7 +81,7 @@ Result<std::string> begin_worker(const privsep::Child& worker, const config::Con
 std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
     if (dry_run)
         return {};
-    auto sockets = nft::Sockets::open();
+    auto sockets = nft::Sockets::open_sock_diag();
     if (!sockets) {
         log::error(std::move(sockets).error().within("sessions of this host end by its rules alone"));
         return {};
@@ -245,9 +245,9 @@ Result<void> Startup::open_nftables() {
     owned_ = !options_.dry_run && table && config_->gate_owned && nft::can_own(*nft_);
     // A dry run has no table, and a table has no empty name.
     const std::string name = options_.dry_run ? "" : table ? nft::kTable : config_->external.table;
-    if (auto done = keep(ruleset_, nft::Watch::open(name, nft_->port())); !done)
+    if (auto done = keep(ruleset_, nft::Watch::open_watch(name, nft_->port())); !done)
         return done;
-    return keep(sessions_, nft::Sessions::open());
+    return keep(sessions_, nft::Sessions::open_conntrack());
 }
 
 Result<void> Startup::open_host() {

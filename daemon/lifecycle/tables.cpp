@@ -23,9 +23,9 @@ Result<void> Adoption::adopt_tables(const Now& now) {
         return done;
     t_.grants.on_open(
         [t = t_](nft::Transaction& transaction, const authz::Pinhole& pinhole) {
-            t.lifetimes.opening(transaction, pinhole, t.addresses());
+            t.lifetimes.on_opening(transaction, pinhole, t.addresses());
         },
-        [t = t_](const authz::Pinhole& pinhole) { t.lifetimes.opened(pinhole, t.addresses()); });
+        [t = t_](const authz::Pinhole& pinhole) { t.lifetimes.on_opened(pinhole, t.addresses()); });
     return {};
 }
 
@@ -70,7 +70,7 @@ Result<void> Closing::close_users(const Now& now) {
 }
 
 Result<std::size_t> Closing::end_sessions(const std::optional<TcpSession>& spared, const Now& now) {
-    return t_.lifetimes.end_all(*t_.config, t_.addresses(), spared, now);
+    return t_.lifetimes.end_all_sessions(*t_.config, t_.addresses(), spared, now);
 }
 
 Result<void> Contents::forget_missing() {

@@ -31,11 +31,11 @@ struct Tables {
 };
 
 // SynGuard as start and reload see it. A dry run drops nothing.
-class SynGuardPort : public GuardPort {
+class SynGuardSwitch : public SynGuardPort {
   public:
-    SynGuardPort(xdp::SynGuard& guard, SynDrop& drop, const xdp::OwnAddresses& own, bool dry_run)
+    SynGuardSwitch(xdp::SynGuard& guard, SynDrop& drop, const xdp::OwnAddresses& own, bool dry_run)
         : guard_(guard), drop_(drop), own_(own), dry_run_(dry_run) {}
-    Result<void> begin(const Now& now) override { return guard_.begin(now.boot); }
+    Result<void> begin(const Now& now) override { return guard_.take_over(now.boot); }
     void off() override { drop_.switch_off(); }
     void on(const config::Config& config) override {
         if (!dry_run_)

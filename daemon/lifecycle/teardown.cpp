@@ -7,7 +7,7 @@ namespace xk {
 
 Result<void> tear_down(TeardownPort& port, Result<void> ended) {
     port.settle_grants();
-    port.guard_off(); // from now on nobody keeps the filter's list of this host's addresses current
+    port.switch_syn_guard_off(); // from now on nobody keeps the filter's list of this host's addresses current
     // This comes before all that takes time: on trial somebody who is locked out waits for it.
     if (!port.gate_stays())
         if (auto gone = port.take_away(); !gone) {

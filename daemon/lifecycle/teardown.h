@@ -12,7 +12,7 @@ class TeardownPort {
   public:
     virtual ~TeardownPort() = default;
     virtual void settle_grants() = 0; // commits those that wait for a common transaction
-    virtual void guard_off() = 0;
+    virtual void switch_syn_guard_off() = 0;
     virtual bool gate_stays() const = 0;
     virtual Result<void> take_away() = 0; // ruleset, filter and grants
     virtual void stop_hooks() = 0;

@@ -15,17 +15,17 @@ class Upkeep {
     virtual void notice_sleep(const Now& now) = 0;
     virtual void notice_generation(const Now& now) = 0;
     virtual void retry_reload() = 0;
-    virtual void end_grants(const Now& now) = 0;   // those that are over, or that their holder may not hold any more
-    virtual void tell_changes(const Now& now) = 0; // to the listeners of grants
-    virtual void limit_guard(const Now& now) = 0;
-    virtual void look_after_sessions(const Now& now) = 0;
+    virtual void end_grants(const Now& now) = 0;     // those that are over, or that their holder may not hold any more
+    virtual void report_changes(const Now& now) = 0; // to the listeners of grants
+    virtual void limit_syn_guard(const Now& now) = 0;
+    virtual void check_sessions(const Now& now) = 0;
     virtual void carry_out_panic(const Now& now) = 0;
     virtual void end_bans(const Now& now) = 0;
-    virtual void look_after_hooks(const Now& now) = 0;
+    virtual void supervise_hooks(const Now& now) = 0;
     virtual void expire_tags(const Now& now) = 0;
     virtual void repair_ruleset(const Now& now) = 0;
-    virtual void look_after_interfaces(const Now& now) = 0;
-    virtual void look_after_clients(const Now& now) = 0; // of the control socket
+    virtual void keep_interfaces_attached(const Now& now) = 0;
+    virtual void admit_clients(const Now& now) = 0; // of the control socket
     virtual void save_state(const Now& now) = 0;
 };
 

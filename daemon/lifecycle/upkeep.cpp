@@ -37,7 +37,7 @@ void Daemon::on_links() {
     if (!changed)
         return fail(changed.error());
     if (*changed)
-        look_after_interfaces(Now::read());
+        keep_interfaces_attached(Now::read());
 }
 
 bool Daemon::is_over(const Now& now) { return trial_control_.is_due(now.boot); }
@@ -62,30 +62,30 @@ void Daemon::end_grants(const Now& now) {
         log::error(done.error());
 }
 
-void Daemon::tell_changes(const Now& now) { after_changes(now); }
-void Daemon::limit_guard(const Now& now) { syn_drop_.on_tick(now.boot); }
+void Daemon::report_changes(const Now& now) { after_changes(now); }
+void Daemon::limit_syn_guard(const Now& now) { syn_drop_.on_tick(now.boot); }
 
-void Daemon::look_after_sessions(const Now& now) {
+void Daemon::check_sessions(const Now& now) {
     if (parts_.dry_run)
         return;
-    if (auto done = lifetimes_.tick(config(), bans_.list(), own_addresses(), now); !done)
+    if (auto done = lifetimes_.on_tick(config(), bans_.list(), own_addresses(), now); !done)
         log::error(done.error());
 }
 
 void Daemon::carry_out_panic(const Now& now) { panic_control_.tick(now); }
 void Daemon::end_bans(const Now& now) { bans_.expire(now); }
-void Daemon::look_after_hooks(const Now& now) { hook_calls_.on_tick(now.boot); }
+void Daemon::supervise_hooks(const Now& now) { hook_calls_.on_tick(now.boot); }
 void Daemon::expire_tags(const Now& now) { tags_.expire(now.boot); }
 void Daemon::repair_ruleset(const Now& now) { repair_.tick(now); }
 
-void Daemon::look_after_interfaces(const Now& now) {
-    if (interfaces_.look_after(config(), now))
+void Daemon::keep_interfaces_attached(const Now& now) {
+    if (interfaces_.keep_attached(config(), now))
         notify_status();
 }
 
-void Daemon::look_after_clients(const Now& now) {
+void Daemon::admit_clients(const Now& now) {
     control_->drop_idle(now.boot);
-    control_->admit([this](int fd) { watch_client(fd); });
+    control_->admit_waiting([this](int fd) { watch_client(fd); });
 }
 
 void Daemon::save_state(const Now& now) {

@@ -107,14 +107,14 @@ Result<std::size_t> GrantPorts::close_grants(const Credentials& credentials, con
 }
 
 Result<GrantPorts::Sessions> GrantPorts::end_sessions(const Prefix& prefix, const std::optional<TcpSession>& spared) {
-    const auto ended = t_.lifetimes.end_of(prefix, *t_.config, t_.addresses(), spared, Now::read());
+    const auto ended = t_.lifetimes.end_sessions_of(prefix, *t_.config, t_.addresses(), spared, Now::read());
     return ended ? Result<Sessions>(Sessions{*ended, 0}) : Result<Sessions>(ended.error());
 }
 
 Result<GrantPorts::Sessions> GrantPorts::end_sessions(const Credentials& credentials,
                                                       const std::optional<TcpSession>& spared) {
-    const auto ended = t_.lifetimes.end_of(std::set(credentials.begin(), credentials.end()), *t_.config, t_.addresses(),
-                                           spared, Now::read());
+    const auto ended = t_.lifetimes.end_sessions_of(std::set(credentials.begin(), credentials.end()), *t_.config,
+                                                    t_.addresses(), spared, Now::read());
     return ended ? Result<Sessions>(Sessions{ended->ended, ended->shared}) : Result<Sessions>(ended.error());
 }
 
@@ -146,7 +146,7 @@ Result<std::size_t> BanPorts::unban_all(Family family, const std::optional<std::
 Result<void> BanPorts::end_banned_sessions(const Now& now) {
     if (!t_.lifetimes.any_banned())
         return {};
-    return t_.lifetimes.tick(*t_.config, t_.bans.list(), t_.addresses(), now);
+    return t_.lifetimes.on_tick(*t_.config, t_.bans.list(), t_.addresses(), now);
 }
 
 Result<ControlPorts::Closed> ControlPorts::begin_panic(const std::optional<TcpSession>& spared) {

@@ -25,8 +25,7 @@ Daemon::Daemon(Parts parts)
       lifetimes_({std::move(parts_.sessions), std::move(parts_.sockets), parts_.nft}, grants_, owners_, events_),
       // The worker.
       tags_(filter_slot_.counting()), worker_grants_(grants_, bans_, parts_.panic, [this] { return own_addresses(); }),
-      monitor_(std::move(parts_.worker), monitor_world(), {}), grant_events_(grants_, events_),
-      worker_link_(monitor_),
+      monitor_(std::move(parts_.worker), monitor_world(), {}), grant_events_(grants_, events_), worker_link_(monitor_),
       // The ports of start, reload, panic and repair.
       interfaces_(Interfaces(parts_.dry_run ? "" : config().state_directory, config().account.uid), links(), events_),
       guard_(syn_guard_, syn_drop_, parts_.own_addresses, parts_.dry_run), tables_(tables()),
@@ -36,7 +35,7 @@ Daemon::Daemon(Parts parts)
       trial_control_(parts_.trial, parts_.panic, parts_.dry_run, trial_world()),
       take_over_(
           worker_link_, [this] { return carrier_of(config()); }, events_),
-      repair_(contents_, current_, events_, [this] { return parts_.ruleset.update(); }),
+      repair_(contents_, current_, events_, [this] { return parts_.ruleset.read_changes(); }),
       reload_(
           reload_world(), [this](const config::Config& next) { return check_hooks(next); }, followers()),
       state_copy_([this] { copies_->write(); }), started_(BootClock::now()),
@@ -141,8 +140,8 @@ std::unique_ptr<VerbPorts> Daemon::make_verb_ports() {
 }
 
 void Daemon::bind_filter(xdp::Filter& filter) {
-    tags_.use(filter);
-    if (auto done = syn_guard_.use(filter); !done)
+    tags_.bind_filter(filter);
+    if (auto done = syn_guard_.bind_filter(filter); !done)
         log::error(std::move(done).error().within("SYNs without a grant are left to nftables"));
 }
 

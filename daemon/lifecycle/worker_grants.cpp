@@ -45,7 +45,7 @@ GrantReply WorkerGrants::open(const authz::GrantRequest& request, Ticket ticket,
         reply.answer = authz::Answer::panic;
         return reply;
     }
-    const auto done = grants_.open(request, bans_.list(), own_addresses_(), now);
+    const auto done = grants_.open_grant(request, bans_.list(), own_addresses_(), now);
     if (done.answer == authz::Answer::waiting) {
         waiting_.push_back(ticket);
         const auto due = grants_.due().time_since_epoch();
@@ -57,7 +57,7 @@ GrantReply WorkerGrants::open(const authz::GrantRequest& request, Ticket ticket,
 }
 
 GrantReply WorkerGrants::close(const authz::GrantRequest& request, const Now& now) {
-    return reply_of(grants_.close(request, now));
+    return reply_of(grants_.close_grant(request, now));
 }
 
 GrantReply WorkerGrants::close_all(std::uint32_t credential, const Now& now) {

@@ -11,7 +11,7 @@ class FilterTags : public TagPort {
   public:
     explicit FilterTags(xdp::Filter& filter) : tags_(filter) {}
     // Goes on with the same pinned map through another filter.
-    void use(xdp::Filter& filter) { tags_.use(filter); }
+    void bind_filter(xdp::Filter& filter) { tags_.bind_filter(filter); }
     void expire(BootTime now) { tags_.expire(now); }
     std::size_t count() const { return tags_.count(); }
 

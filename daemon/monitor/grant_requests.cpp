@@ -35,7 +35,7 @@ Result<void> Monitor::handle_request(Received& received) {
     to_worker.answer = reply.answer;
     if (reply.answer == Answer::waiting)
         waiting_.emplace(ticket, message.sequence);
-    auto sent = tell(to_worker);
+    auto sent = send_message(to_worker);
     world_.owner.on_request_answered(now);
     note_refusal(message, *asked, reply, now);
     return sent;
@@ -48,10 +48,11 @@ void Monitor::on_committed(GrantPort::Ticket ticket, bool done) {
     GrantCommitted message;
     message.sequence = waiting.mapped();
     message.failed = done ? 0 : 1;
-    (void)tell(message); // the loop notices a worker that has ended
+    (void)send_message(message); // the loop notices a worker that has ended
 }
 
-void Monitor::note_refusal(const RequestGrant& message, const Asked& asked, const GrantReply& reply, const Now& now) {
+void Monitor::note_refusal(const RequestGrant& message, const CheckedRequest& asked, const GrantReply& reply,
+                           const Now& now) {
     outdated_.reset();
     if (reply.answer != Answer::refused && reply.answer != Answer::failed)
         return;

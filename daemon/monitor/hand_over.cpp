@@ -58,7 +58,7 @@ Result<std::vector<Monitor::BadSecrets>> Monitor::hand_over_once(const config::C
     file->message.generation = ++last_generation_;
     file->message.base = generation_;
     const int fd = file->file.get();
-    if (auto sent = tell(file->message, {&fd, 1}); !sent)
+    if (auto sent = send_message(file->message, {&fd, 1}); !sent)
         return sent.error();
     std::vector<BadSecrets> bad;
     auto read = wait_for_secrets_read(0);
@@ -94,7 +94,7 @@ Result<SecretsRead> Monitor::hand_over_secrets(const config::Config& next, std::
             files.push_back(std::move(fd));
         }
     }
-    if (auto sent = tell(message, fds); !sent)
+    if (auto sent = send_message(message, fds); !sent)
         return sent.error();
     auto read = wait_for_secrets_read(first + message.count);
     if (!read)
@@ -135,9 +135,9 @@ void Monitor::commit(std::shared_ptr<const config::Config> handed_over) {
 }
 
 Result<void> Monitor::activate() {
-    auto sent = tell(Activate{});
+    auto sent = send_message(Activate{});
     if (sent)
-        conversation_.enter(Phase::judging);
+        conversation_.enter_phase(Phase::judging);
     return sent;
 }
 

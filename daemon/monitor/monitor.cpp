@@ -106,7 +106,7 @@ bool Monitor::tick() {
     }
     Ping ping;
     ping.number = ++ping_;
-    if (auto sent = tell(ping); !sent) {
+    if (auto sent = send_message(ping); !sent) {
         end(sent.error());
         return false;
     }
@@ -128,7 +128,7 @@ Result<void> Monitor::wait_for_tags() {
 }
 
 Result<void> Monitor::raise_horizon() {
-    if (auto sent = tell(RaiseHorizon{}); !sent)
+    if (auto sent = send_message(RaiseHorizon{}); !sent)
         return sent;
     if (auto raised = wait_for(Type::horizon_raised); !raised)
         return raised.error();
@@ -138,16 +138,16 @@ Result<void> Monitor::raise_horizon() {
 Result<void> Monitor::set_panic(bool on) {
     privsep::Panic message;
     message.on = on ? 1 : 0;
-    return tell(message);
+    return send_message(message);
 }
 
 Result<void> Monitor::unlock(const wire::CredentialId& credential) {
     Unlock message;
     message.credential = credential;
-    return tell(message);
+    return send_message(message);
 }
 
-Result<void> Monitor::accept_clock() { return tell(AcceptClock{}); }
+Result<void> Monitor::accept_clock() { return send_message(AcceptClock{}); }
 
 // wait_for() returns these two to its caller. Without a caller they belong to a hand-over that was given up.
 Result<void> Monitor::handle_secrets_read(Received&) { return {}; }

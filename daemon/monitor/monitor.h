@@ -92,10 +92,10 @@ class Monitor {
     Result<privsep::SecretsRead> wait_for_secrets_read(std::uint32_t next);
 
     template <typename M>
-    Result<void> tell(const M& message, std::span<const int> fds = {}) {
+    Result<void> send_message(const M& message, std::span<const int> fds = {}) {
         auto sent = privsep::send(worker_.channel, message, fds);
         if (sent)
-            conversation_.was_sent(M::kType);
+            conversation_.on_sent(M::kType);
         return sent;
     }
     // Handles the worker's messages up to the first one of this type, and returns that one.
@@ -114,8 +114,8 @@ class Monitor {
     Result<void> handle_suppressed(privsep::Received& received);
     static const privsep::Handler<Monitor> kHandlers[8];
 
-    void note_refusal(const privsep::RequestGrant& message, const privsep::Asked& asked, const GrantReply& reply,
-                      const Now& now);
+    void note_refusal(const privsep::RequestGrant& message, const privsep::CheckedRequest& asked,
+                      const GrantReply& reply, const Now& now);
     Result<void> emit(const std::optional<std::vector<authz::Event>>& events);
 
     privsep::Child worker_;

@@ -19,7 +19,7 @@ Result<Ready> set_up_worker(const Child& worker, const Setup& setup, std::span<c
     Conversation conversation(Side::xknockd);
     if (!send(worker.channel, setup, fds)) // it ended at once
         return silent;
-    conversation.was_sent(Type::setup);
+    conversation.on_sent(Type::setup);
     pollfd ready{worker.channel.fd(), POLLIN, 0};
     ::poll(&ready, 1, static_cast<int>(patience.count()));
     auto received = worker.channel.receive(false);

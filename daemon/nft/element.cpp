@@ -194,7 +194,7 @@ std::optional<ElementList> parse_elements(const nlmsghdr* message) {
     return list;
 }
 
-Result<std::vector<Element>> Socket::list(const SetName& name) {
+Result<std::vector<Element>> Socket::list_set(const SetName& name) {
     std::vector<Element> elements;
     const Set request = set_of(name);
     auto done = dump(
@@ -209,7 +209,7 @@ Result<std::vector<Element>> Socket::list(const SetName& name) {
 }
 
 Result<std::vector<Element>> list_elements(Sets& sets, const SetName& name) {
-    auto elements = sets.list(name);
+    auto elements = sets.list_set(name);
     if (!elements)
         return std::move(elements).error().within("listing set " + name.set);
     return elements;

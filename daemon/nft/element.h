@@ -57,7 +57,7 @@ void remove_element(Transaction& transaction, const SetName& set, std::vector<st
 // Deletes all elements.
 void flush_set(Transaction& transaction, const SetName& set);
 
-// Sets::list(); the error names the set.
+// Sets::list_set(); the error names the set.
 Result<std::vector<Element>> list_elements(Sets& sets, const SetName& set);
 
 // What a message of nf_tables says of a set's elements; nothing where it cannot be parsed.

@@ -14,7 +14,7 @@ PinholeSet make_set(bool v4, bool forward, bool single_use, const std::optional<
         std::ranges::replace_if(
             name, [](char c) { return c == '/' || c == '-'; }, '_');
     }
-    return {.name = {kTable, name}, .v4 = v4, .forward = forward, .once = single_use, .range = range};
+    return {.name = {kTable, name}, .v4 = v4, .forward = forward, .single_use = single_use, .range = range};
 }
 
 } // namespace

@@ -28,7 +28,7 @@ struct PinholeSet {
     SetName name{};
     bool v4 = true;
     bool forward = false;
-    bool once = false;
+    bool single_use = false;
     std::optional<PortRange> range{}; // of this host only
 };
 

@@ -29,7 +29,7 @@ void for_each_target(const ProtectedPort& port, Do act) {
 // A rule for each port whose sessions end with their grant; of one protocol, or of both.
 template <typename Do>
 void for_each_cut(const RulesetSpec& spec, const char* chain, std::optional<IpProtocol> protocol, Do finish) {
-    for (const ProtectedPort& port : spec.guards)
+    for (const ProtectedPort& port : spec.protected_ports)
         if (port.cut && port.ports.protocol == protocol.value_or(port.ports.protocol))
             for_each_target(port, [&](const std::optional<Address>& target) {
                 Rule rule = rule_in(chain);
@@ -50,7 +50,7 @@ void for_each_protected(const RulesetSpec& spec, const char* chain, Do finish) {
 template <typename Do>
 void for_each_pinhole_set(const RulesetSpec& spec, bool forward, bool single_use, Do act) {
     for (const PinholeSet& set : pinhole_sets(spec.ranges(), spec.has_targets()))
-        if (set.forward == forward && set.once == single_use)
+        if (set.forward == forward && set.single_use == single_use)
             act(set, set.v4 ? Family::v4 : Family::v6,
                 set.range ? Key::source
                 : forward ? Key::source_target_port

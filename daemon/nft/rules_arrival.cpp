@@ -40,7 +40,7 @@ void add_local_limit(Transaction& transaction, const ProtectedPort& port, Family
 }
 
 void add_limits(Transaction& transaction, const RulesetSpec& spec) {
-    for (const ProtectedPort& port : spec.guards) {
+    for (const ProtectedPort& port : spec.protected_ports) {
         if (port.max_connections == 0)
             continue;
         for (const Family family : kFamilies)
@@ -147,7 +147,7 @@ void add_shut(Transaction& transaction, const RulesetSpec& spec) {
 }
 
 void add_published_ports(Transaction& transaction, const RulesetSpec& spec) {
-    for (const ProtectedPort& port : spec.guards)
+    for (const ProtectedPort& port : spec.protected_ports)
         for (const Address& to : {port.to4, port.to6})
             if (to != Address{})
                 rule_in("published_ports")

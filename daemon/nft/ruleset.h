@@ -42,7 +42,7 @@ struct ProtectedPort {
 };
 
 struct RulesetSpec {
-    std::vector<ProtectedPort> guards;
+    std::vector<ProtectedPort> protected_ports;
     std::vector<Prefix> allow;
     std::optional<std::uint16_t> silent_port; // UDP
     bool closed = false; // protected ports of this host answer as closed ports do, instead of keeping silent

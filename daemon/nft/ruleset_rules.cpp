@@ -57,22 +57,22 @@ void add_hooked_chains(std::vector<ChainSpec>& chains, const RulesetSpec& spec) 
 
 std::vector<PortRange> RulesetSpec::ranges() const {
     std::vector<PortRange> found;
-    for (const ProtectedPort& port : guards)
+    for (const ProtectedPort& port : protected_ports)
         if (!port.ports.is_single())
             found.push_back(port.ports);
     return found;
 }
 
 bool RulesetSpec::has_targets() const {
-    return std::ranges::any_of(guards, [](const ProtectedPort& p) { return !p.is_local(); });
+    return std::ranges::any_of(protected_ports, [](const ProtectedPort& p) { return !p.is_local(); });
 }
 
 bool RulesetSpec::has_limits() const {
-    return std::ranges::any_of(guards, [](const ProtectedPort& p) { return p.max_connections != 0; });
+    return std::ranges::any_of(protected_ports, [](const ProtectedPort& p) { return p.max_connections != 0; });
 }
 
 bool RulesetSpec::has_published_ports() const {
-    return std::ranges::any_of(guards, [](const ProtectedPort& p) { return p.to_port != 0; });
+    return std::ranges::any_of(protected_ports, [](const ProtectedPort& p) { return p.to_port != 0; });
 }
 
 std::vector<ChainSpec> chains_of(const RulesetSpec& spec) {

@@ -85,7 +85,7 @@ SetSpec pinhole_set_spec(const PinholeSet& set) {
     spec.type = set.forward ? concat(ip, ip, kInetProto, kInetService) : concat(ip, kInetProto, kInetService);
     spec.key_size = (set.forward ? 2 * size : size) + 2 * kField;
     // The first connection takes the element out, so the packet path changes the set.
-    if (set.once) {
+    if (set.single_use) {
         spec.flags |= static_cast<std::uint32_t>(NFT_SET_EVAL);
         spec.size = kMostElements;
     }
@@ -114,7 +114,7 @@ void write_protected_ports(Transaction& transaction, const RulesetSpec& spec) {
         element.key = std::move(key);
         add_element(transaction, set, element);
     };
-    for (const ProtectedPort& port : spec.guards) {
+    for (const ProtectedPort& port : spec.protected_ports) {
         // A port of a host behind this one is not protected here too. Ranges have rules instead of elements.
         if (port.is_local() && port.ports.is_single())
             add(protected_set(), endpoint_key(port.ports.begin()));

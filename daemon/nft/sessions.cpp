@@ -68,14 +68,14 @@ int on_entry(nf_conntrack_msg_type, nf_conntrack* entry, void* to) {
 class Conntrack final : public Sessions {
   public:
     explicit Conntrack(nfct_handle* handle) : handle_(handle) {}
-    Result<std::vector<Session>> find(const std::function<bool(const Session&)>& wanted) override;
-    Result<void> forget(const std::vector<Session>& sessions) override;
+    Result<std::vector<Session>> find_sessions(const std::function<bool(const Session&)>& wanted) override;
+    Result<void> forget_sessions(const std::vector<Session>& sessions) override;
 
   private:
     Handle<nfct_handle, nfct_close> handle_;
 };
 
-Result<std::vector<Session>> Conntrack::find(const std::function<bool(const Session&)>& wanted) {
+Result<std::vector<Session>> Conntrack::find_sessions(const std::function<bool(const Session&)>& wanted) {
     const std::uint32_t both = AF_UNSPEC;
     int done = -1;
     Search search{&wanted, {}};
@@ -96,7 +96,7 @@ Result<std::vector<Session>> Conntrack::find(const std::function<bool(const Sess
     return std::move(search.found);
 }
 
-Result<void> Conntrack::forget(const std::vector<Session>& sessions) {
+Result<void> Conntrack::forget_sessions(const std::vector<Session>& sessions) {
     std::size_t kept = 0;
     int failure = 0;
     for (const Session& session : sessions) {
@@ -115,7 +115,7 @@ Result<void> Conntrack::forget(const std::vector<Session>& sessions) {
 
 } // namespace
 
-Result<std::unique_ptr<Sessions>> Sessions::open() {
+Result<std::unique_ptr<Sessions>> Sessions::open_conntrack() {
     nfct_handle* const handle = nfct_open(CONNTRACK, 0);
     if (handle == nullptr)
         return os_error("opening connection tracking", "the kernel needs nf_conntrack_netlink");

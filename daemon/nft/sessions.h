@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Sessions that the kernel's connection tracking knows (ctnetlink, through libnetfilter_conntrack), and how it forgets
-// them: the next packet of a forgotten session has to pass the ruleset again. One call of find() reads the
+// them: the next packet of a forgotten session has to pass the ruleset again. One call of find_sessions() reads the
 // whole table, a few milliseconds for ten thousand entries, so a caller gathers its questions first.
 #pragma once
 
@@ -30,14 +30,14 @@ struct Session {
 class Sessions {
   public:
     // The kernel's. The calls below need CAP_NET_ADMIN over the network namespace.
-    static Result<std::unique_ptr<Sessions>> open();
+    static Result<std::unique_ptr<Sessions>> open_conntrack();
     virtual ~Sessions() = default;
 
     // The sessions that are wanted. An Error means that nothing is known: any session may live.
-    virtual Result<std::vector<Session>> find(const std::function<bool(const Session&)>& wanted) = 0;
+    virtual Result<std::vector<Session>> find_sessions(const std::function<bool(const Session&)>& wanted) = 0;
     // Makes connection tracking forget them. A session that ended by itself meanwhile is no error. An Error says how
     // many are still known; all others are forgotten.
-    virtual Result<void> forget(const std::vector<Session>& sessions) = 0;
+    virtual Result<void> forget_sessions(const std::vector<Session>& sessions) = 0;
 };
 
 } // namespace xk::nft

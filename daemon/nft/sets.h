@@ -38,7 +38,7 @@ class Sets {
     // Does all of the transaction or nothing of it. It is consumed; an empty one is done at once.
     virtual Result<void> commit(Transaction&& transaction) = 0;
     // The elements of one set, all of one moment; none where there is no such set or table.
-    virtual Result<std::vector<Element>> list(const SetName& set) = 0;
+    virtual Result<std::vector<Element>> list_set(const SetName& set) = 0;
 };
 
 } // namespace xk::nft

@@ -43,8 +43,8 @@ class SockDiag final : public Sockets {
     explicit SockDiag(mnl_socket* socket) : socket_(socket) {}
     Result<void> bind_socket();
     bool can_end() const override { return can_end_; }
-    Result<List> list() override;
-    Result<bool> end(const Socket& socket) override;
+    Result<List> list_sockets() override;
+    Result<bool> end_socket(const Socket& socket) override;
 
   private:
     Result<void> list_family(std::uint8_t family, List& to);
@@ -63,7 +63,7 @@ Result<void> SockDiag::bind_socket() {
         ::setsockopt(mnl_socket_get_fd(raw), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) != 0)
         return os_error("binding a sock_diag netlink socket");
     // A kernel without tcp_diag answers the request below by ENOENT too, so it first has to list.
-    if (auto listed = list(); !listed)
+    if (auto listed = list_sockets(); !listed)
         return listed.error();
     // To end the socket of port 0, which no socket has, is ENOENT where the kernel can end sockets.
     const inet_diag_req_v2 nobody = request_of(AF_INET);
@@ -125,7 +125,7 @@ Result<void> SockDiag::list_family(std::uint8_t family, List& to) {
     return {};
 }
 
-Result<Sockets::List> SockDiag::list() {
+Result<Sockets::List> SockDiag::list_sockets() {
     List all;
     for (const std::uint8_t family : {std::uint8_t{AF_INET}, std::uint8_t{AF_INET6}})
         if (auto done = list_family(family, all); !done)
@@ -136,7 +136,7 @@ Result<Sockets::List> SockDiag::list() {
     return all;
 }
 
-Result<bool> SockDiag::end(const Socket& socket) {
+Result<bool> SockDiag::end_socket(const Socket& socket) {
     inet_diag_req_v2 request = request_of(socket.family);
     request.id = socket.id;
     const auto code = query(SOCK_DESTROY, NLM_F_ACK, request, {});
@@ -149,7 +149,7 @@ Result<bool> SockDiag::end(const Socket& socket) {
 
 } // namespace
 
-Result<std::unique_ptr<Sockets>> Sockets::open() {
+Result<std::unique_ptr<Sockets>> Sockets::open_sock_diag() {
     mnl_socket* const raw = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
     if (raw == nullptr)
         return os_error("opening a sock_diag netlink socket", "the kernel needs inet_diag and tcp_diag");

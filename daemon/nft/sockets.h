@@ -18,8 +18,8 @@ namespace xk::nft {
 
 class Sockets {
   public:
-    // The kernel's. end() needs CAP_NET_ADMIN over the network namespace.
-    static Result<std::unique_ptr<Sockets>> open();
+    // The kernel's. end_socket() needs CAP_NET_ADMIN over the network namespace.
+    static Result<std::unique_ptr<Sockets>> open_sock_diag();
     virtual ~Sockets() = default;
 
     // Whether this kernel ends sockets.
@@ -38,9 +38,9 @@ class Sockets {
         std::pair<unsigned, unsigned> ephemeral{32768, 60999};
     };
     // Both families. An Error means that nothing is known: sockets of either family may be there.
-    virtual Result<List> list() = 0;
+    virtual Result<List> list_sockets() = 0;
     // False: it ended by itself meanwhile. An Error means that it lives.
-    virtual Result<bool> end(const Socket& socket) = 0;
+    virtual Result<bool> end_socket(const Socket& socket) = 0;
 };
 
 } // namespace xk::nft

@@ -70,7 +70,7 @@ void Transaction::finish() {
     next(NFNL_MSG_BATCH_END, AF_UNSPEC, 0);
 }
 
-Result<Socket> Socket::open() {
+Result<Socket> Socket::open_nf_tables() {
     mnl_socket* const raw = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
     if (raw == nullptr)
         return os_error("opening a netfilter netlink socket", kRights);

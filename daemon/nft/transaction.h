@@ -53,7 +53,7 @@ class Transaction {
 class Socket final : public Sets {
   public:
     // CAP_NET_ADMIN over the network namespace is needed for commit(), and for dump() of nf_tables.
-    static Result<Socket> open();
+    static Result<Socket> open_nf_tables();
     // Takes over the socket of an earlier process of ours; nothing where it is no netfilter netlink socket.
     static std::optional<Socket> adopt(Fd fd);
     // For a dry run: every commit succeeds and changes nothing, and every dump is empty. The kernel is not asked.
@@ -66,7 +66,7 @@ class Socket final : public Sets {
 
     // "nf_tables refused a transaction": nothing of it stands. "nf_tables did not answer": it may stand or not.
     Result<void> commit(Transaction&& transaction) override;
-    Result<std::vector<Element>> list(const SetName& set) override;
+    Result<std::vector<Element>> list_set(const SetName& set) override;
 
     // Requests a dump of inet objects and hands each message to `visit`, all of one moment (dump.h). `fill` as above;
     // may be empty. A table or set that does not exist gives an empty dump.

@@ -49,7 +49,7 @@ std::string_view text(const nlattr* attribute) {
 
 } // namespace
 
-Result<Watch> Watch::open(const std::string& table, std::uint32_t own) {
+Result<Watch> Watch::open_watch(const std::string& table, std::uint32_t own) {
     mnl_socket* const raw = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (raw == nullptr)
         return os_error("opening a netfilter netlink socket");
@@ -87,7 +87,7 @@ void Watch::on_message(const nlmsghdr* message) {
     in_transaction_ = true;
 }
 
-Result<std::optional<Change>> Watch::update() {
+Result<std::optional<Change>> Watch::read_changes() {
     alignas(nlmsghdr) char buffer[kBuffer];
     for (;;) {
         const ssize_t n = ::recv(poll_fd(), buffer, sizeof buffer, 0);

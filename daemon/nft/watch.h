@@ -26,12 +26,12 @@ struct Change {
 class Watch {
   public:
     // For table `table` of family inet. Changes from the netlink port `own` are not reported.
-    static Result<Watch> open(const std::string& table, std::uint32_t own);
+    static Result<Watch> open_watch(const std::string& table, std::uint32_t own);
 
     int poll_fd() const { return mnl_socket_get_fd(socket_.get()); }
 
     // Reads the reports that are there; nothing where none is of the table. Waits up to 10 ms for who made a change.
-    Result<std::optional<Change>> update();
+    Result<std::optional<Change>> read_changes();
 
   private:
     Watch(mnl_socket* socket, std::string table, std::uint32_t own)

@@ -45,7 +45,7 @@ RequestGrant request_grant(GrantVerb verb, const wire::CredentialId& credential,
     message.lifetime = request.lifetime;
     message.port = request.endpoint.port;
     message.protocol = static_cast<std::uint8_t>(request.endpoint.protocol);
-    message.single_use = request.single ? 1 : 0;
+    message.single_use = request.single_use ? 1 : 0;
     return message;
 }
 
@@ -59,7 +59,7 @@ std::optional<CheckedRequest> checked(const RequestGrant& message) {
     request.service = message.service;
     request.target.bytes = message.target;
     request.endpoint = {protocol, message.port};
-    request.single = message.single_use == 1;
+    request.single_use = message.single_use == 1;
     request.lifetime = message.lifetime;
     return CheckedRequest{verb, request};
 }

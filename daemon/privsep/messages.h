@@ -292,7 +292,6 @@ struct CheckedRequest {
     GrantVerb verb;
     authz::GrantRequest request; // without the credential
 };
-using Asked = CheckedRequest;
 std::optional<CheckedRequest> checked(const RequestGrant& message);
 std::optional<NoticeKind> checked(const Notice& message);
 std::optional<TagScope> checked(const Tags& message);

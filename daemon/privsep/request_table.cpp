@@ -41,7 +41,7 @@ std::string text_of(Fault fault, Type type) {
     return std::string(rule != nullptr ? rule->name : "a message") + " " + std::string(name_of(fault));
 }
 
-void Conversation::was_sent(Type type) {
+void Conversation::on_sent(Type type) {
     if (const Type answer = answer_to(type); answer != Type{})
         ++owed_[answer];
 }

@@ -119,10 +119,10 @@ class Conversation {
     explicit Conversation(Side us, Phase phase = Phase::set_up) : us_(us), phase_(phase) {}
 
     Phase phase() const { return phase_; }
-    void enter(Phase phase) { phase_ = phase; }
+    void enter_phase(Phase phase) { phase_ = phase; }
 
     // Call it for each message that we send. If the message wants an answer, the other side owes one from then on.
-    void was_sent(Type type);
+    void on_sent(Type type);
     // Nothing: the handler may run. An answer that was owed is settled by this.
     std::optional<Fault> admit(const Received& received, BootTime now);
 

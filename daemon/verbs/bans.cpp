@@ -33,7 +33,7 @@ json ban_json(const authz::BanBook& book, const Prefix& prefix, const Now& now) 
 }
 
 // A ban that begins while the list is made is in it if it comes behind the last prefix that was shown.
-Result<control::Answer> run_bans(BanSource& bans, const Request& request) {
+Result<control::Reply> run_bans(BanSource& bans, const Request& request) {
     bans.expire_bans(request.now);
     const auto next = [&bans, last = std::optional<Prefix>()](const Now& now) mutable -> std::optional<json> {
         const auto& all = bans.ban_book().all();
@@ -43,7 +43,7 @@ Result<control::Answer> run_bans(BanSource& bans, const Request& request) {
         last = found->first;
         return ban_json(bans.ban_book(), *last, now);
     };
-    return answer_rows({"bans", next}, request.clock);
+    return rows_reply({"bans", next}, request.clock);
 }
 
 // The request's "prefix", or its list "prefixes".
@@ -91,7 +91,7 @@ Error unfinished_ban(const Error& error, const std::string& whom, const json& re
             "try again: it takes the missing steps, and the ban stays as it is", error.exit};
 }
 
-Result<control::Answer> run_ban(BanSource& bans, Banner& banner, const Request& request) {
+Result<control::Reply> run_ban(BanSource& bans, Banner& banner, const Request& request) {
     auto asked = parse_prefixes(request.fields);
     if (!asked)
         return asked.error();
@@ -112,11 +112,11 @@ Result<control::Answer> run_ban(BanSource& bans, Banner& banner, const Request& 
     if (done->unfinished)
         return unfinished_ban(*done->unfinished, text_of(*asked, *done), asked->refused);
     if (asked->are_many)
-        return answer_json({{"banned", done->prefixes.size()}, {"refused", asked->refused}});
+        return json_reply({{"banned", done->prefixes.size()}, {"refused", asked->refused}});
     const Prefix& banned = done->prefixes.front();
     request.action.prefix = banned;
     const authz::Ban longest = authz::longest_of(bans.ban_book().claims_of(banned)).value_or(authz::Ban{});
-    return answer_json({{"banned", banned.text()}, {"expires_in_s", time_left(longest.until, request.now.boot)}});
+    return json_reply({{"banned", banned.text()}, {"expires_in_s", time_left(longest.until, request.now.boot)}});
 }
 
 Result<Banner::Family> parse_family(const json& fields) {
@@ -132,7 +132,7 @@ Result<Banner::Family> parse_family(const json& fields) {
 
 using Owner = std::optional<std::string>; // none: all owners
 
-Result<control::Answer> run_unban_all(Banner& banner, const Owner& owner, const Request& request) {
+Result<control::Reply> run_unban_all(Banner& banner, const Owner& owner, const Request& request) {
     const auto family = parse_family(request.fields);
     if (!family)
         return family.error();
@@ -142,11 +142,10 @@ Result<control::Answer> run_unban_all(Banner& banner, const Owner& owner, const 
     request.action.all = true;
     request.action.count = *ended;
     request.action.more = owner.value_or("");
-    return answer_json({{"unbanned", *ended}});
+    return json_reply({{"unbanned", *ended}});
 }
 
-Result<control::Answer> run_unban_prefixes(BanSource& bans, Banner& banner, const Owner& owner,
-                                           const Request& request) {
+Result<control::Reply> run_unban_prefixes(BanSource& bans, Banner& banner, const Owner& owner, const Request& request) {
     const auto asked = parse_prefixes(request.fields);
     if (!asked)
         return asked.error();
@@ -164,8 +163,8 @@ Result<control::Answer> run_unban_prefixes(BanSource& bans, Banner& banner, cons
     if (!asked->are_many)
         request.action.prefix = asked->good.front();
     if (asked->are_many)
-        return answer_json({{"unbanned", *ended}, {"refused", asked->refused}});
-    return answer_json({{"unbanned", *ended}, {"still_banned", still}});
+        return json_reply({{"unbanned", *ended}, {"refused", asked->refused}});
+    return json_reply({{"unbanned", *ended}, {"still_banned", still}});
 }
 
 // A session that cannot be ended does not keep the ban: an operator who banned themselves must get in again.
@@ -176,7 +175,7 @@ Error unfinished_unban(const Error& error) {
 }
 
 // Lifts the bans of one owner where the request has a reason, else those of all owners.
-Result<control::Answer> run_unban(BanSource& bans, Banner& banner, const Request& request) {
+Result<control::Reply> run_unban(BanSource& bans, Banner& banner, const Request& request) {
     Owner owner;
     if (has_field(request.fields, "reason"))
         owner = banner.owner_of(text_field(request.fields, "reason"));

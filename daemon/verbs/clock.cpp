@@ -9,19 +9,19 @@ namespace {
 
 using nlohmann::json;
 
-Result<control::Answer> run_clock_accept(HorizonControl& horizon, const Request& request) {
+Result<control::Reply> run_clock_accept(HorizonControl& horizon, const Request& request) {
     if (auto done = horizon.accept_clock(); !done)
         return done.error();
-    return answer_json({{"accepted", log::utc(request.now.wall)}});
+    return json_reply({{"accepted", log::utc(request.now.wall)}});
 }
 
-Result<control::Answer> run_takeover(HorizonControl& horizon, const ConfigSource& source, const Request& request) {
+Result<control::Reply> run_takeover(HorizonControl& horizon, const ConfigSource& source, const Request& request) {
     if (auto done = horizon.raise_horizon(); !done)
         return done.error();
     const auto skew = source.config()->policy.settings.skew;
     const std::string until = log::utc(request.clock().wall + skew); // the worker's answer took time
     request.action.more = until;
-    return answer_json({{"refused_until", until}, {"refused_for_s", skew.count()}});
+    return json_reply({{"refused_until", until}, {"refused_for_s", skew.count()}});
 }
 
 std::string no_subject(const json&) { return {}; }

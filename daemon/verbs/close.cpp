@@ -24,7 +24,7 @@ Error unfinished_close(const Error& error, std::size_t closed, const std::string
             error.hint.empty() ? "try again: it ends the sessions that live on" : error.hint, error.exit};
 }
 
-Result<control::Answer> run_close(GrantCloser& closer, const ConfigSource& source, const Request& request) {
+Result<control::Reply> run_close(GrantCloser& closer, const ConfigSource& source, const Request& request) {
     const std::string what = text_field(request.fields, "what");
     const auto prefix = Prefix::parse_logged(what);
     const auto users = ids_of(source.config()->policy, what);
@@ -35,7 +35,7 @@ Result<control::Answer> run_close(GrantCloser& closer, const ConfigSource& sourc
         return closed.error();
     request.action.count = *closed;
     if (!truth_field(request.fields, "cut") || closer.is_dry_run())
-        return answer_json({{"closed", *closed}});
+        return json_reply({{"closed", *closed}});
     const auto spared = session_field(request.fields, "caller");
     const auto sessions = prefix ? closer.end_sessions(*prefix, spared) : closer.end_sessions(users, spared);
     if (!sessions)
@@ -44,7 +44,7 @@ Result<control::Answer> run_close(GrantCloser& closer, const ConfigSource& sourc
     if (sessions->shared > 0)
         spdlog::warn("sessions at {} grants may be those of {}, or of others who had a grant there: they live on",
                      sessions->shared, printable(what));
-    return answer_json({{"closed", *closed}, {"ended", sessions->ended}, {"shared", sessions->shared}});
+    return json_reply({{"closed", *closed}, {"ended", sessions->ended}, {"shared", sessions->shared}});
 }
 
 std::string subject_of(const json& fields) {

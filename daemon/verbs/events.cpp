@@ -7,9 +7,9 @@
 namespace xk::verbs {
 
 Table event_verbs(const EventSource& source) {
-    return {{"events", control::Role::reader, {}, [&](const Request& request) -> Result<control::Answer> {
+    return {{"events", control::Role::reader, {}, [&](const Request& request) -> Result<control::Reply> {
                  const auto next = events::rows_of_recent(source.recent_events(), events::RecentEvents::kMostEvents);
-                 return answer_rows({"events", [next](const Now&) { return next(); }}, request.clock);
+                 return rows_reply({"events", [next](const Now&) { return next(); }}, request.clock);
              }}};
 }
 

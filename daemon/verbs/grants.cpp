@@ -32,7 +32,7 @@ json grant_json(const authz::Policy& policy, const GrantRow& grant, const Now& n
 
 // Each row shows the configuration that counts when the row is made: a reload in between may close and rename grants.
 Table grant_verbs(GrantSource& grants, const ConfigSource& config) {
-    const auto run = [&](const Request& request) -> Result<control::Answer> {
+    const auto run = [&](const Request& request) -> Result<control::Reply> {
         const auto next = [&, last = std::optional<authz::Pinhole>()](const Now& now) mutable -> std::optional<json> {
             const auto row = grants.find_next_grant(last, now);
             if (!row)
@@ -40,7 +40,7 @@ Table grant_verbs(GrantSource& grants, const ConfigSource& config) {
             last = row->pinhole;
             return grant_json(config.config()->policy, *row, now);
         };
-        return answer_rows({"grants", next}, request.clock);
+        return rows_reply({"grants", next}, request.clock);
     };
     return {{"grants", control::Role::reader, {}, run}};
 }

@@ -15,7 +15,7 @@ Result<authz::GrantRequest> parse_grant(const json& fields) {
     const auto address = Address::parse_logged(text_field(fields, "address"));
     if (!address)
         return Error{address.error().message, address.error().hint, Exit::usage};
-    const auto what = parse_service_wish(text_field(fields, "service"));
+    const auto what = parse_service_spec(text_field(fields, "service"));
     if (!what)
         return Error{what.error().message, what.error().hint, Exit::usage};
     authz::GrantRequest grant;
@@ -23,7 +23,7 @@ Result<authz::GrantRequest> parse_grant(const json& fields) {
     grant.service = what->service;
     grant.endpoint = what->endpoint;
     grant.target = what->target;
-    grant.single = truth_field(fields, "single");
+    grant.single_use = truth_field(fields, "single");
     const auto time = seconds_field(fields, "seconds").value_or(std::chrono::seconds(0)); // 0: the default
     grant.lifetime = static_cast<std::uint32_t>(time.count());
     return grant;
@@ -48,11 +48,11 @@ Error refusal_of(const GrantOpener::Opened& opened, const authz::GrantRequest& g
         break;
     }
     return {"there is no service " + in_quotes(service) + ", or no grant is opened for " + address +
-                (grant.single ? ", or it is not for one connection (a range, or after: cut)" : ""),
+                (grant.single_use ? ", or it is not for one connection (a range, or after: cut)" : ""),
             "services are named in " + config_file};
 }
 
-Result<control::Answer> run_open(GrantOpener& opener, const ConfigSource& source, const Request& request) {
+Result<control::Reply> run_open(GrantOpener& opener, const ConfigSource& source, const Request& request) {
     const auto grant = parse_grant(request.fields);
     if (!grant)
         return grant.error();
@@ -62,7 +62,7 @@ Result<control::Answer> run_open(GrantOpener& opener, const ConfigSource& source
     request.action.service = opened.service;
     request.action.address = grant->address;
     request.action.lifetime = opened.lifetime;
-    return answer_json(
+    return json_reply(
         {{"address", grant->address.text()}, {"service", opened.service}, {"expires_in_s", opened.lifetime.count()}});
 }
 

@@ -7,20 +7,20 @@
 namespace xk::verbs {
 namespace {
 
-Result<control::Answer> run_panic(PanicControl& panic, const Request& request) {
+Result<control::Reply> run_panic(PanicControl& panic, const Request& request) {
     const bool over = truth_field(request.fields, "over");
     if (over) {
         const auto done = panic.end_panic();
         if (!done)
             return done.error();
-        return answer_json({{"over", *done}});
+        return json_reply({{"over", *done}});
     }
     const auto closed = panic.begin_panic(session_field(request.fields, "caller"));
     if (!closed)
         return closed.error();
     request.action.count = closed->grants;
     request.action.sessions = closed->sessions;
-    return answer_json(
+    return json_reply(
         {{"closed", closed->grants}, {"ended", closed->sessions}, {"outlives_restart", closed->outlives_restart}});
 }
 

@@ -10,7 +10,7 @@
 namespace xk::verbs {
 namespace {
 
-Result<control::Answer> run_reload(Reloader& reloader, const ConfigSource& source) {
+Result<control::Reply> run_reload(Reloader& reloader, const ConfigSource& source) {
     if (auto done = reloader.reload_config(); !done) {
         log::error(done.error());
         return done.error();
@@ -18,7 +18,7 @@ Result<control::Answer> run_reload(Reloader& reloader, const ConfigSource& sourc
     const auto config = source.config();
     std::vector<std::string> warnings = config->warnings;
     std::ranges::copy(reloader.interface_warnings(), std::back_inserter(warnings));
-    return answer_json({{"reloaded", config->file}, {"warnings", warnings}, {"disabled", disabled_json(*config)}});
+    return json_reply({{"reloaded", config->file}, {"warnings", warnings}, {"disabled", disabled_json(*config)}});
 }
 
 } // namespace

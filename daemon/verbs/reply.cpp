@@ -15,9 +15,9 @@ std::string text_of(const json& value) { return value.dump(-1, ' ', false, json:
 
 } // namespace
 
-control::Answer answer_json(const json& reply) { return text_of(reply); }
+control::Reply json_reply(const json& reply) { return text_of(reply); }
 
-control::Answer answer_rows(Rows rows, Clock clock) {
+control::Reply rows_reply(Rows rows, Clock clock) {
     std::string head = "{";
     for (const auto& [name, value] : rows.more.items())
         head += text_of(name) + ":" + text_of(value) + ",";
@@ -33,8 +33,8 @@ control::Answer answer_rows(Rows rows, Clock clock) {
             }};
 }
 
-control::Answer answer_error(const Error& error) {
-    return answer_json({{"error", error.message}, {"hint", error.hint}, {"exit", static_cast<int>(error.exit)}});
+control::Reply error_reply(const Error& error) {
+    return json_reply({{"error", error.message}, {"hint", error.hint}, {"exit", static_cast<int>(error.exit)}});
 }
 
 std::int64_t seconds_left(BootTime until, BootTime now) {

@@ -24,9 +24,9 @@ struct Rows {
 };
 
 // Bytes that are no UTF-8 are replaced, because the JSON library throws at them, and that would end the daemon.
-control::Answer answer_json(const nlohmann::json& reply);
-control::Answer answer_rows(Rows rows, Clock clock);
-control::Answer answer_error(const Error& error); // {"error": ..., "hint": ..., "exit": code}
+control::Reply json_reply(const nlohmann::json& reply);
+control::Reply rows_reply(Rows rows, Clock clock);
+control::Reply error_reply(const Error& error); // {"error": ..., "hint": ..., "exit": code}
 
 // Rounded up; 0 where `until` is past.
 std::int64_t seconds_left(BootTime until, BootTime now);

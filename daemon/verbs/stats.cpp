@@ -12,7 +12,7 @@ using nlohmann::json;
 
 constexpr int kActions = 4; // values of Action, from 1 on
 
-Result<control::Answer> run_stats(CounterSource& counters) {
+Result<control::Reply> run_stats(CounterSource& counters) {
     const auto counted = counters.read_filter_counters();
     if (!counted)
         return counted.error();
@@ -24,11 +24,11 @@ Result<control::Answer> run_stats(CounterSource& counters) {
         refused[std::string(name_of(static_cast<authz::Reject>(i)))] = header.rejects[i];
     for (int i = 1; i <= kActions; ++i)
         accepted[std::string(name_of(static_cast<Action>(i)))] = header.accepted[static_cast<std::size_t>(i)];
-    return answer_json({{"filter", filter},
-                        {"refused", refused},
-                        {"accepted", accepted},
-                        {"retries", header.retries},
-                        {"events", counters.event_counters().json()}});
+    return json_reply({{"filter", filter},
+                       {"refused", refused},
+                       {"accepted", accepted},
+                       {"retries", header.retries},
+                       {"events", counters.event_counters().json()}});
 }
 
 } // namespace

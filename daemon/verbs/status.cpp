@@ -74,7 +74,7 @@ json config_json(const config::Config& config) {
 } // namespace
 
 Table status_verbs(StatusSource& daemon, const ConfigSource& source, CredentialStates& states) {
-    const auto run = [&](const Request& request) -> Result<control::Answer> {
+    const auto run = [&](const Request& request) -> Result<control::Reply> {
         const auto config = source.config();
         const auto state_of = states.find_states(config);
         std::size_t locked = 0;
@@ -83,7 +83,7 @@ Table status_verbs(StatusSource& daemon, const ConfigSource& source, CredentialS
         json reply = daemon_json(daemon.read_status(request.now), request.now);
         reply.update(config_json(*config));
         reply["locked"] = locked;
-        return answer_json(reply);
+        return json_reply(reply);
     };
     return {{"status", control::Role::reader, {}, run}};
 }

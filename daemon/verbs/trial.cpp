@@ -16,19 +16,19 @@ std::string time_text(const json& fields) {
     return time ? duration_text(*time) : "";
 }
 
-Result<control::Answer> run_try(TrialControl& trial, const Request& request) {
+Result<control::Reply> run_try(TrialControl& trial, const Request& request) {
     const auto time = seconds_field(request.fields, "seconds");
     if (!time || *time > Trial::kLongest)
         return Error{"a trial lasts from 1s to " + duration_text(Trial::kLongest), {}, Exit::usage};
     if (auto done = trial.begin_trial(*time); !done)
         return done.error();
-    return answer_json({{"trial_ends_in_s", time->count()}});
+    return json_reply({{"trial_ends_in_s", time->count()}});
 }
 
-Result<control::Answer> run_confirm(TrialControl& trial) {
+Result<control::Reply> run_confirm(TrialControl& trial) {
     if (auto done = trial.confirm_trial(); !done)
         return done.error();
-    return answer_json({{"confirmed", true}});
+    return json_reply({{"confirmed", true}});
 }
 
 } // namespace

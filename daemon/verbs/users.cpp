@@ -46,7 +46,7 @@ json user_json(const authz::Policy& policy, std::size_t index, const authz::Cred
 }
 
 // The whole list shows one configuration, even where a reload comes while it is made.
-Result<control::Answer> run_users(const ConfigSource& source, CredentialStates& states, const Request& request) {
+Result<control::Reply> run_users(const ConfigSource& source, CredentialStates& states, const Request& request) {
     const auto config = source.config();
     const auto next = [config, state_of = states.find_states(config),
                        i = std::size_t{0}](const Now& now) mutable -> std::optional<json> {
@@ -55,10 +55,10 @@ Result<control::Answer> run_users(const ConfigSource& source, CredentialStates& 
         const authz::CredentialState state = state_of(i);
         return user_json(config->policy, i++, state, now);
     };
-    return answer_rows({"users", next, {{"disabled", disabled_json(*config)}}}, request.clock);
+    return rows_reply({"users", next, {{"disabled", disabled_json(*config)}}}, request.clock);
 }
 
-Result<control::Answer> run_unlock(const ConfigSource& source, Unlocker& unlocker, const Request& request) {
+Result<control::Reply> run_unlock(const ConfigSource& source, Unlocker& unlocker, const Request& request) {
     const std::string who = text_field(request.fields, "what");
     const auto found = find_credentials(source.config()->policy, who);
     if (found.empty())
@@ -73,7 +73,7 @@ Result<control::Answer> run_unlock(const ConfigSource& source, Unlocker& unlocke
     event.detail = printable(who);
     event.count = found.size();
     request.events.on_event(event);
-    return answer_json({{"unlocked", found.size()}});
+    return json_reply({{"unlocked", found.size()}});
 }
 
 } // namespace

@@ -50,7 +50,7 @@ struct Verb {
     std::string_view name;
     control::Role role; // the lowest role that may use it
     std::vector<Field> fields;
-    std::function<Result<control::Answer>(const Request&)> run;
+    std::function<Result<control::Reply>(const Request&)> run;
     // Only verbs that change something have it: the event's text about what they change ("ssh for 192.0.2.9").
     std::function<std::string(const nlohmann::json& fields)> subject = {};
 };

@@ -53,16 +53,16 @@ Result<json> parse_request(const std::string& text) {
 Verbs::Verbs(Table table, authz::EventSink& events, Clock clock)
     : table_(std::move(table)), events_(events), clock_(std::move(clock)) {}
 
-control::Answer Verbs::answer(const control::Peer& peer, const std::string& text) const {
+control::Reply Verbs::reply_to(const control::Peer& peer, const std::string& text) const {
     const auto parsed = parse_request(text);
     if (!parsed)
-        return answer_error(parsed.error());
+        return error_reply(parsed.error());
     const std::string name = (*parsed)["verb"];
     const auto verb = std::ranges::find(table_, name, &Verb::name);
     if (verb == table_.end())
-        return answer_error({"there is no verb " + in_quotes(name), {}, Exit::usage});
+        return error_reply({"there is no verb " + in_quotes(name), {}, Exit::usage});
     if (verb->role == Role::admin && peer.role != Role::admin)
-        return answer_error({"you may look, but not " + name, "be root, or a member of control.admin_group"});
+        return error_reply({"you may look, but not " + name, "be root, or a member of control.admin_group"});
     authz::Event action;
     const Request request{.fields = *parsed,
                           .by = {peer.uid, peer.pid, peer.login_uid},
@@ -73,10 +73,10 @@ control::Answer Verbs::answer(const control::Peer& peer, const std::string& text
     auto done = run(*verb, request);
     if (verb->subject)
         emit_action(request, done);
-    return done ? *std::move(done) : answer_error(done.error());
+    return done ? *std::move(done) : error_reply(done.error());
 }
 
-Result<control::Answer> Verbs::run(const Verb& verb, const Request& request) const {
+Result<control::Reply> Verbs::run(const Verb& verb, const Request& request) const {
     if (auto good = check_fields(request.fields, verb.fields); !good)
         return good.error();
     if (verb.subject) {
@@ -95,7 +95,7 @@ Result<control::Answer> Verbs::run(const Verb& verb, const Request& request) con
 }
 
 // A malformed request is no action. A request that failed may have done a part of its work, so it is one.
-void Verbs::emit_action(const Request& request, const Result<control::Answer>& done) const {
+void Verbs::emit_action(const Request& request, const Result<control::Reply>& done) const {
     if (!done && done.error().exit == Exit::usage)
         return;
     request.action.failure = done ? "" : done.error().message;

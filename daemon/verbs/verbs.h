@@ -14,13 +14,13 @@ class Verbs {
     // `events` receives what an operator does, and what they tried without success. It must outlive this object.
     Verbs(Table table, authz::EventSink& events, Clock clock = Now::read);
 
-    control::Answer answer(const control::Peer& peer, const std::string& request) const;
+    control::Reply reply_to(const control::Peer& peer, const std::string& request) const;
 
     const Table& table() const { return table_; }
 
   private:
-    Result<control::Answer> run(const Verb& verb, const Request& request) const;
-    void emit_action(const Request& request, const Result<control::Answer>& done) const;
+    Result<control::Reply> run(const Verb& verb, const Request& request) const;
+    void emit_action(const Request& request, const Result<control::Reply>& done) const;
 
     Table table_;
     authz::EventSink& events_;

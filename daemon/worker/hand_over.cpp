@@ -32,7 +32,7 @@ Result<void> Worker::handle_new_policy(Received& received) {
         pending.report.unlocked_memory = 1;
     pending.report.generation = message.generation;
     pending_ = std::move(pending);
-    return say(pending_->report);
+    return send_message(pending_->report);
 }
 
 Result<void> Worker::handle_secrets(Received& received) {
@@ -56,7 +56,7 @@ Result<void> Worker::handle_secrets(Received& received) {
     if (!files.empty())
         return Error{"secrets from xknockd with files of nobody", {}, Exit::bug};
     report.next += message.count;
-    return say(report);
+    return send_message(report);
 }
 
 // Reads one credential's files into the pending configuration. False: a file is bad, and its `bit` in the report is
@@ -69,7 +69,7 @@ bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::u
         pending_->report.bad_keys |= bit;
         randombytes_buf(key->data(), key->size()); // nobody has this key; everybody has one of zeros
     }
-    derive(pending_->keys[index], *key, pending_->change.settings.server, credential.id);
+    derive_keys(pending_->keys[index], *key, pending_->change.settings.server, credential.id);
     if (!has_key || files.size() < 2)
         return has_key;
     const bool has_factor = config::read_factor_file(files[1], credential.factor, pending_->factors[index]);
@@ -90,11 +90,11 @@ Result<void> Worker::handle_activate(Received&) {
         judge_ = std::make_unique<authz::Judge>(authz::Policy{}, Secret<CredentialKeys>(0),
                                                 Secret<authz::FactorSecret>(0), state_, bans_, now);
     const bool all = next.base == 0 || next.change.settings != judge_->policy().settings;
-    judge_->change(std::move(next.change), {next.keys.data(), next.keys.size()},
-                   {next.factors.data(), next.factors.size()}, now);
+    judge_->change_policy(std::move(next.change), {next.keys.data(), next.keys.size()},
+                          {next.factors.data(), next.factors.size()}, now);
     judge_->set_panic(in_panic_);
     generation_ = next.generation;
-    conversation_.enter(Phase::judging);
+    conversation_.enter_phase(Phase::judging);
     auto done = follow_clock(all);
     if (done && !all)
         done = publish_tags(Now::read(), TagScope::changed, changed);

@@ -31,7 +31,7 @@ class Worker::GrantRequests : public authz::Firewall {
         ask.sequence = own_sequence_ = ++worker_.sequence_;
         ask.generation = worker_.generation_;
         // Where the request or its reply fails, the worker ends. The record is still in the ring for the next one.
-        if (auto sent = worker_.say(ask); !sent)
+        if (auto sent = worker_.send_message(ask); !sent)
             give_up(sent.error());
         for (;;) {
             auto received = worker_.channel_.receive(true);
@@ -64,7 +64,7 @@ void Worker::judge(const authz::Record& record) {
     const Now now = Now::read();
     check_for_clock_jump(now);
     GrantRequests pinholes(*this);
-    conclude(judge_->judge(record, now, pinholes), pinholes, now);
+    conclude(judge_->judge_record(record, now, pinholes), pinholes, now);
 }
 
 void Worker::end_overdue() {
@@ -83,7 +83,7 @@ void Worker::conclude(const authz::Outcome& outcome, const GrantRequests& pinhol
         Notice notice;
         notice.kind = static_cast<std::uint32_t>(NoticeKind::locked_for_good);
         notice.credential = judge_->policy().credentials[*outcome.credential].id;
-        (void)say(notice);
+        (void)send_message(notice);
     }
 }
 
@@ -94,11 +94,11 @@ void Worker::repeat_requests() {
     for (std::uint32_t i = 0; i < authz::kMostAsked; ++i) {
         if (state_.asked(i).live == 0)
             continue;
-        if (judge_->ask_again(i, Now::read(), pinholes) == Answer::waiting)
+        if (judge_->request_again(i, Now::read(), pinholes) == Answer::waiting)
             undone_[pinholes.sequence()] = i;
     }
     const Now now = Now::read();
-    judge_->resume(now, pinholes, [&](const authz::Outcome& outcome) { conclude(outcome, pinholes, now); });
+    judge_->resume_pending(now, pinholes, [&](const authz::Outcome& outcome) { conclude(outcome, pinholes, now); });
 }
 
 } // namespace xk::worker

@@ -46,7 +46,7 @@ Result<void> Worker::follow_clock(bool was_set) {
         clock_reported_wrong_ = !credible;
         Notice notice;
         notice.kind = static_cast<std::uint32_t>(credible ? NoticeKind::clock_right : NoticeKind::clock_wrong);
-        if (auto sent = say(notice); !sent)
+        if (auto sent = send_message(notice); !sent)
             return sent;
         was_set = true;
     }
@@ -63,7 +63,7 @@ Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<cons
     message->first = 1;
     const auto flush = [&](bool last) -> Result<void> {
         message->last = last ? 1 : 0;
-        auto sent = say(*message);
+        auto sent = send_message(*message);
         message->first = 0;
         message->count = 0;
         return sent;

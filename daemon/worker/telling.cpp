@@ -4,7 +4,7 @@
 #include "daemon/worker/worker.h"
 
 namespace xk::worker {
-void Worker::tell_the_rest() {
+void Worker::log_suppressed() {
     if (const auto malformed = ring_.malformed(); malformed > malformed_told_) {
         spdlog::error("{} records of the ring have a wrong size: is the filter of another release?",
                       malformed - malformed_told_);

@@ -70,8 +70,8 @@ Ready begin_state(authz::State& state, const Setup& setup, ByteView copy, ByteVi
     if (setup.has_previous != 0)
         ready.begin = whole && state.take_over(contents) ? kTakenOver : kUnreadable;
     else if (whole || fit == authz::StateFit::empty)
-        ready.begin = static_cast<std::uint32_t>(
-            state.begin(setup.boot_id, Now::read(), std::chrono::seconds(setup.skew), whole ? &contents : nullptr));
+        ready.begin = static_cast<std::uint32_t>(state.begin_boot(
+            setup.boot_id, Now::read(), std::chrono::seconds(setup.skew), whole ? &contents : nullptr));
     else
         ready.begin = kUnreadable;
     return ready;
@@ -283,7 +283,7 @@ Result<void> Worker::handle_committed(Received& received) {
 // A reload may have removed the credential meanwhile.
 Result<void> Worker::handle_unlock(Received& received) {
     if (const auto place = judge_->policy().find_credential(as<Unlock>(received)->credential))
-        judge_->unlock(static_cast<std::uint32_t>(*place));
+        judge_->unlock_credential(static_cast<std::uint32_t>(*place));
     return {};
 }
 
@@ -295,7 +295,7 @@ Result<void> Worker::handle_accept_clock(Received&) {
 
 Result<void> Worker::handle_raise_horizon(Received&) {
     state_.raise_horizon(Now::read(), skew());
-    return say(HorizonRaised{});
+    return send_message(HorizonRaised{});
 }
 
 Result<void> Worker::handle_ping(Received& received) {
@@ -303,10 +303,10 @@ Result<void> Worker::handle_ping(Received& received) {
     pong.number = as<Ping>(received)->number;
     if (judge_)
         end_overdue();
-    tell_the_rest();
+    log_suppressed();
     reports_.on_sign_of_reading();
     reports_.report_suppressed(BootClock::now());
-    return say(pong);
+    return send_message(pong);
 }
 
 // GrantRequests waits for every reply, so none arrives here.

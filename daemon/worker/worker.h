@@ -75,12 +75,12 @@ class Worker {
 
     // While there is no room the worker reads, because xknockd may be waiting for that.
     template <typename M>
-    Result<void> say(const M& message) {
+    Result<void> send_message(const M& message) {
         if (auto room = wait_for_room(); !room)
             return room;
         auto sent = privsep::send(channel_, message);
         if (sent)
-            conversation_.was_sent(M::kType);
+            conversation_.on_sent(M::kType);
         return sent;
     }
     Result<void> wait_for_room();
@@ -100,7 +100,7 @@ class Worker {
     void check_for_clock_jump(const Now& now);
     std::chrono::seconds skew() const { return judge_ ? judge_->policy().settings.skew : first_skew_; }
     // Logs records that the ring refused.
-    void tell_the_rest();
+    void log_suppressed();
 
     privsep::Channel channel_;
     privsep::Conversation conversation_{privsep::Side::worker, privsep::Phase::hand_over};

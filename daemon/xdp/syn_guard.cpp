@@ -69,7 +69,7 @@ SynGuard::SynGuard(Filter& filter, std::function<void(const std::string&)> note)
 
 int SynGuard::known_fd() const { return filter_->map_fd(Map::known_sources); }
 
-Result<void> SynGuard::use(Filter& filter) {
+Result<void> SynGuard::bind_filter(Filter& filter) {
     store_switch(false);
     filter_ = &filter; // also where the rest fails, because the filter before it is about to go
     const int fd = filter.map_fd(Map::syn_guard);
@@ -89,8 +89,8 @@ Result<void> SynGuard::use(Filter& filter) {
     return {};
 }
 
-Result<void> SynGuard::begin(BootTime now) {
-    if (auto done = use(*filter_); !done)
+Result<void> SynGuard::take_over(BootTime now) {
+    if (auto done = bind_filter(*filter_); !done)
         return done;
     switch_off();
     clear(memory_->known);

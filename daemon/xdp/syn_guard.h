@@ -35,9 +35,9 @@ class SynGuard final : public SourceGuard {
     SynGuard(Filter& filter, std::function<void(const std::string&)> note);
 
     // The filter was loaded anew. Its maps are the same, or new ones where somebody removed the pins; those are filled.
-    Result<void> use(Filter& filter);
+    Result<void> bind_filter(Filter& filter);
     // Maps the memory, switches the guard off, and reads the sources that a daemon before us wrote.
-    Result<void> begin(BootTime now);
+    Result<void> take_over(BootTime now);
 
     void switch_off() override;
     void switch_on(BootTime now) override;

@@ -33,7 +33,7 @@ class Tags {
   public:
     explicit Tags(Filter& filter) : filter_(&filter) {}
     // The same pinned map through another filter.
-    void use(Filter& filter) { filter_ = &filter; }
+    void bind_filter(Filter& filter) { filter_ = &filter; }
 
     Result<void> add(const std::vector<PublishedTag>& tags);
     // end_replacement() removes every tag that was not add()ed since begin_replacement().

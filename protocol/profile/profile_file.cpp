@@ -140,7 +140,7 @@ Result<std::string> profile_file_text(const ProfileFile& profile, std::string_vi
 
 Result<std::optional<Endpoint>> parse_service_port(std::string_view text) {
     if (text.find('@') != text.npos) {
-        auto wish = parse_service_wish(text);
+        auto wish = parse_service_spec(text);
         return wish ? Result<std::optional<Endpoint>>(std::nullopt) : wish.error();
     }
     auto ports = PortRange::parse(text);

@@ -61,7 +61,7 @@ Result<void> put(bpf_map* map, const K& key, const V& value) {
 
 CredentialKeys test_keys() {
     CredentialKeys keys;
-    derive(keys, Key{1}, wire::ServerId{2}, wire::CredentialId{3});
+    derive_keys(keys, Key{1}, wire::ServerId{2}, wire::CredentialId{3});
     return keys;
 }
 
@@ -197,7 +197,7 @@ Frame knock_frame(const std::function<void(FrameSpec&)>& change = {}) {
     FrameSpec spec;
     const RequestBytes request{};
     const CredentialKeys keys = test_keys();
-    const wire::Packet packet = seal(keys, kSlot, hedged_nonce(keys.nonce, WallTime{}, request), request);
+    const wire::Packet packet = seal_packet(keys, kSlot, hedged_nonce(keys.nonce, WallTime{}, request), request);
     spec.payload.assign(packet.begin(), packet.end());
     if (change)
         change(spec);

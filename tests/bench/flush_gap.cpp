@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
     using namespace xk;
     using Clock = std::chrono::steady_clock;
     const int count = argc > 1 ? std::atoi(argv[1]) : 100;
-    auto socket = nft::Socket::open();
+    auto socket = nft::Socket::open_nf_tables();
     if (!socket)
         return 1;
     for (int i = 0; i < count; ++i) {

@@ -128,14 +128,14 @@ int fail(const std::string& what) {
 int main() {
     if (::unshare(CLONE_NEWNET) != 0)
         return fail("a network namespace of its own needs root");
-    auto ours = nft::Socket::open();
+    auto ours = nft::Socket::open_nf_tables();
     const Handle<mnl_socket, mnl_socket_close> own(mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC));
     if (!ours || !own || mnl_socket_bind(own.get(), 0, MNL_SOCKET_AUTOPID) < 0)
         return fail("no netlink socket");
     const int size = 4 * 1024 * 1024;
     (void)::setsockopt(mnl_socket_get_fd(own.get()), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size);
     nft::RulesetSpec ruleset;
-    ruleset.guards.emplace_back().ports = PortRange::of({IpProtocol::tcp, 22});
+    ruleset.protected_ports.emplace_back().ports = PortRange::of({IpProtocol::tcp, 22});
     if (auto done = nft::install_ruleset(*ours, ruleset); !done)
         return fail(done.error().message);
     Raw raw(own.get());

@@ -54,7 +54,7 @@ Policy make_policy() {
 
 std::vector<Record> make_records(const Now& now) {
     CredentialKeys keys;
-    derive(keys, Key{1}, kServer, {1});
+    derive_keys(keys, Key{1}, kServer, {1});
     const Slot slot = slot_of(now.wall);
     std::vector<Record> records(kKnocks);
     for (std::size_t i = 0; i < kKnocks; ++i) {
@@ -63,11 +63,11 @@ std::vector<Record> make_records(const Now& now) {
         request.service = service_id("ssh");
         request.clock = now.wall;
         request.id = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8), 1};
-        RequestBytes bytes = encode(request);
+        RequestBytes bytes = encode_request(request);
         const wire::Nonce nonce = hedged_nonce(keys.nonce, now.wall, bytes);
         const Proof proof = hmac_proof(kHmacKey, kServer, gate_keys(keys.gate, slot).tag, nonce, bytes);
         std::copy(proof.begin(), proof.end(), bytes.begin() + wire::kSignedSize);
-        const wire::Packet packet = seal(keys, slot, nonce, bytes);
+        const wire::Packet packet = seal_packet(keys, slot, nonce, bytes);
         records[i].source = Address::v4(192, 0, 2, 7);
         records[i].destination = Address::v4(192, 0, 2, 1);
         records[i].arrived = now.boot;
@@ -79,11 +79,11 @@ std::vector<Record> make_records(const Now& now) {
 double round(const std::vector<Record>& records, const Now& now) {
     std::vector<std::uint64_t> memory(state_size(kReplayEntries) / 8);
     State state({reinterpret_cast<std::uint8_t*>(memory.data()), memory.size() * 8});
-    state.begin({1}, now, std::chrono::seconds(30), {});
+    state.begin_boot({1}, now, std::chrono::seconds(30), {});
     state.header().horizon = state.header().horizon_boot = state.header().refused_until = 0;
     Secret<CredentialKeys> keys(1);
     Secret<FactorSecret> factors(1);
-    derive(keys[0], Key{1}, kServer, {1});
+    derive_keys(keys[0], Key{1}, kServer, {1});
     factors[0].size = kHmacKey.size();
     std::copy(kHmacKey.begin(), kHmacKey.end(), factors[0].bytes);
     BanList bans;
@@ -92,7 +92,7 @@ double round(const std::vector<Record>& records, const Now& now) {
     judge.follow_clock(now);
     const auto begin = std::chrono::steady_clock::now();
     for (const Record& record : records)
-        judge.judge(record, now, firewall);
+        judge.judge_record(record, now, firewall);
     const std::chrono::duration<double, std::micro> time = std::chrono::steady_clock::now() - begin;
     if (firewall.granted != records.size()) {
         std::fprintf(stderr, "only %zu of %zu knocks were granted\n", firewall.granted, records.size());

@@ -56,7 +56,7 @@ Filter::~Filter() {
 const CredentialKeys& Filter::keys() {
     static const CredentialKeys k = [] {
         CredentialKeys made;
-        derive(made, Key{1}, wire::ServerId{2}, wire::CredentialId{3});
+        derive_keys(made, Key{1}, wire::ServerId{2}, wire::CredentialId{3});
         return made;
     }();
     return k;
@@ -64,7 +64,7 @@ const CredentialKeys& Filter::keys() {
 
 std::vector<std::uint8_t> Filter::sealed(std::uint8_t seed, Slot slot) {
     const RequestBytes request{seed};
-    const auto packet = seal(keys(), slot, hedged_nonce(keys().nonce, WallTime{}, request), request);
+    const auto packet = seal_packet(keys(), slot, hedged_nonce(keys().nonce, WallTime{}, request), request);
     return {packet.begin(), packet.end()};
 }
 

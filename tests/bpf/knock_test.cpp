@@ -487,10 +487,10 @@ TEST_CASE("a credential's bucket gives its burst, and no other credential pays f
         expect_dropped(filter, knock(i), XK_CANDIDATE);
     expect_dropped(filter, knock(4), XK_RATE);
     CredentialKeys other;
-    derive(other, Key{9}, wire::ServerId{2}, wire::CredentialId{4});
+    derive_keys(other, Key{9}, wire::ServerId{2}, wire::CredentialId{4});
     filter.publish(other, Filter::kSlot, 0, ~0ull, Filter::kCredential + 1);
     FrameSpec spec = knock();
-    const auto packet = seal(other, Filter::kSlot, wire::Nonce{1}, RequestBytes{});
+    const auto packet = seal_packet(other, Filter::kSlot, wire::Nonce{1}, RequestBytes{});
     spec.payload.assign(packet.begin(), packet.end());
     expect_dropped(filter, spec, XK_CANDIDATE);
 }

@@ -55,7 +55,7 @@ void fill(xdp::Filter& filter) {
     const std::uint32_t counter = XK_BANNED;
     REQUIRE(bpf_map_update_elem(filter.map_fd(Map::counters), &counter, each.data(), BPF_ANY) == 0);
     xdp::SynGuard guard(filter, [](const std::string& note) { FAIL(note); });
-    REQUIRE(guard.begin(BootClock::now()));
+    REQUIRE(guard.take_over(BootClock::now()));
     guard.admit(kAddress.address, BootClock::now() + 1h);
 }
 
@@ -74,7 +74,7 @@ void check_found(xdp::Filter& filter) {
     CHECK(slot == 5);
     CHECK(xdp::read_counters(filter).value()[XK_BANNED] == 3u * static_cast<unsigned>(libbpf_num_possible_cpus()));
     xdp::SynGuard guard(filter, [](const std::string& note) { FAIL(note); });
-    REQUIRE(guard.begin(BootClock::now()));
+    REQUIRE(guard.take_over(BootClock::now()));
     CHECK(guard.known() == 1);
 }
 

@@ -31,7 +31,7 @@ class Guarded {
   public:
     explicit Guarded(const std::string& pins, bool dry_run = false)
         : filter_(load(pins, dry_run)), guard(filter_, [this](const std::string& note) { notes.push_back(note); }) {
-        REQUIRE(guard.begin(BootClock::now()));
+        REQUIRE(guard.take_over(BootClock::now()));
     }
     void set_up() {
         const PortRange ports[] = {PortRange::parse("tcp/22").value(), PortRange::parse("tcp/27015-27030").value(),
@@ -376,7 +376,7 @@ TEST_CASE("maps that are made anew are filled with what is known") {
     settings.knock_port = 62201;
     auto anew = xdp::Filter::load(settings, directory.pins(), [](const std::string& note) { FAIL(note); });
     REQUIRE(anew);
-    REQUIRE(filter.guard.use(*anew));
+    REQUIRE(filter.guard.bind_filter(*anew));
     CHECK_FALSE(filter.guard.is_on());
     next.set_up();
     CHECK_FALSE(next.drops_from("192.0.2.7"));

@@ -54,7 +54,7 @@ Policy make_policy() {
     p.services[4].target4 = Address::v4(198, 51, 100, 9);
     p.services[4].target6 = Address::parse("2001:db8:9::9").value();
     p.services[4].published = {IpProtocol::tcp, 8080};
-    p.services[4].single = true;
+    p.services[4].single_use = true;
     p.services[5].ports[0].last = 6100;
     const auto add = [&](const char* user, const char* device, FactorKind factor) -> Credential& {
         Credential c;
@@ -89,7 +89,7 @@ Policy make_policy() {
 CredentialKeys keys_of(std::uint32_t who) {
     static const Policy policy = make_policy();
     CredentialKeys keys;
-    derive(keys, Key{static_cast<std::uint8_t>(who + 1)}, kServer, policy.credentials[who].id);
+    derive_keys(keys, Key{static_cast<std::uint8_t>(who + 1)}, kServer, policy.credentials[who].id);
     return keys;
 }
 
@@ -121,7 +121,8 @@ void GrantTable::check_pinholes(const GrantRequest& request, const Permit& permi
                    (given.is_behind() && given.published.port == 0 ? given.target_for(request.address) : Address{}));
         FUZZ_CHECK(request.service != 0 ||
                    given.pinhole({request.address, request.target, request.endpoint}) == one.pinhole);
-        FUZZ_CHECK(one.single == (given.single || request.single) && (!one.single || given.can_be_single()));
+        FUZZ_CHECK(one.single_use == (given.single_use || request.single_use) &&
+                   (!one.single_use || given.can_be_single_use()));
         ++pinholes[one.service];
     }
     FUZZ_CHECK(request.service != 0 || permit.pinholes.size() == 1);
@@ -172,10 +173,10 @@ Answer GrantTable::open(const GrantRequest& request, const Now& now) {
         FUZZ_CHECK(credential.max_lifetime == 0s || one.lifetime <= credential.max_lifetime);
         FUZZ_CHECK(service.max_lifetime == 0s || one.lifetime <= service.max_lifetime);
         FUZZ_CHECK(request.lifetime == 0 || one.lifetime <= std::chrono::seconds(request.lifetime));
-        changes.push_back(book_.plan_open(one.pinhole, {credential.id, now.boot + one.lifetime, one.single}));
+        changes.push_back(book_.plan_open(one.pinhole, {credential.id, now.boot + one.lifetime, one.single_use}));
         FUZZ_CHECK(changes.back().until() >= now.boot + one.lifetime);
     }
-    book_.enter(changes);
+    book_.enter_changes(changes);
     check_book();
     return Answer::done;
 }
@@ -189,7 +190,7 @@ Answer GrantTable::close(const GrantRequest& request, const Now& now) {
     const wire::CredentialId& id = policy_.credentials[request.credential].id;
     const std::size_t before = book_.pinholes_of(id);
     for (const Pinhole& pinhole : permit.plain())
-        book_.enter(book_.plan_close(pinhole, id));
+        book_.enter_changes(book_.plan_close(pinhole, id));
     FUZZ_CHECK(book_.pinholes_of(id) <= before);
     check_book();
     return Answer::done;
@@ -203,7 +204,7 @@ Answer GrantTable::close_all(std::uint32_t credential, const Now& now) {
     std::size_t others = 0;
     for (const Credential& c : policy_.credentials)
         others += c.id == id ? 0 : book_.pinholes_of(c.id);
-    book_.enter(book_.plan_close_all(id));
+    book_.enter_changes(book_.plan_close_all(id));
     FUZZ_CHECK(book_.pinholes_of(id) == 0);
     for (const Credential& c : policy_.credentials)
         others -= book_.pinholes_of(c.id);
@@ -235,7 +236,7 @@ Fixtures::Fixtures(StateMemory& memory)
     Now boot = kStart;
     boot.wall -= 1h;
     boot.boot -= 1h;
-    state.begin(kBoot, boot, policy.settings.skew, {});
+    state.begin_boot(kBoot, boot, policy.settings.skew, {});
     restart();
 }
 
@@ -275,7 +276,7 @@ void Fixtures::set_wall(WallTime wall) {
 
 Outcome Fixtures::judge(const Record& record) {
     const StateHeader before = state.header();
-    const Outcome outcome = judge_->judge(record, now, firewall);
+    const Outcome outcome = judge_->judge_record(record, now, firewall);
     const StateHeader& after = state.header();
     FUZZ_CHECK(counted(after) == counted(before) + 1);
     if (const Refused* refused = outcome.refused()) {

@@ -135,7 +135,7 @@ Knock knock_from(Input& in, const Fixtures& house) {
                      : slot_of(arrived) + slot_choice % 7u - 3;
     if (knock.right & kProof)
         std::ranges::copy(right_proof(knock, credential, keys, nonce, arrived), knock.plain.begin() + kProofAt);
-    knock.packet = seal(keys, knock.slot, nonce, knock.plain);
+    knock.packet = seal_packet(keys, knock.slot, nonce, knock.plain);
     knock.record.bytes.assign(knock.packet);
     return knock;
 }
@@ -222,7 +222,7 @@ void check_asked(const Knock& knock, const Request& request, const Fixtures& hou
     FUZZ_CHECK(pinhole.address ==
                (request.address_mode == AddressMode::source ? knock.record.source : request.address));
     FUZZ_CHECK(pinhole.service == request.service && pinhole.endpoint == request.endpoint);
-    FUZZ_CHECK(pinhole.target == request.target && pinhole.single == request.single_use);
+    FUZZ_CHECK(pinhole.target == request.target && pinhole.single_use == request.single_use);
     FUZZ_CHECK(pinhole.lifetime == request.lifetime);
     FUZZ_CHECK(permit_close(pinhole, house.policy).answer == Answer::done);
     // The judge knows the policy: xknockd refuses what it asks only when dates have run out since the arrival.
@@ -310,7 +310,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Input in(data, size);
     for (std::size_t count = 0; !in.empty() && count < kMaxKnocks; ++count) {
         const Knock knock = knock_from(in, house);
-        const auto decoded = decode(knock.plain);
+        const auto decoded = decode_request(knock.plain);
         const Request* request = std::get_if<Request>(&decoded);
         const Address address =
             request == nullptr || request->address_mode == AddressMode::source ? knock.record.source : request->address;

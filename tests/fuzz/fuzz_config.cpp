@@ -71,7 +71,8 @@ void check_services(const config::Config& config) {
             for (const Address& target : {service.target4, service.target6})
                 if (target != Address{})
                     take(target, ports);
-            FUZZ_CHECK(ports.is_single() || (!service.is_behind() && !service.single && service.max_connections == 0));
+            FUZZ_CHECK(ports.is_single() ||
+                       (!service.is_behind() && !service.single_use && service.max_connections == 0));
         }
         if (service.published.port != 0) {
             take({}, PortRange::of(service.published));

@@ -82,7 +82,7 @@ void check_request(const std::string& text, control::Role role, std::size_t fail
     const auto book = daemon.book.all();
     Recorder recorder;
     const verbs::Verbs all(verbs::all_verbs(daemon), recorder, [] { return kNow; });
-    control::Answer answer = all.answer({role, 1000, 1, std::nullopt}, text);
+    control::Reply answer = all.reply_to({role, 1000, 1, std::nullopt}, text);
     while (answer.rest && answer.rest(answer.json)) {
     }
     FUZZ_CHECK(!json::parse(answer.json, nullptr, false).is_discarded()); // knockctl can read it

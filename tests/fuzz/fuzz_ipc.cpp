@@ -62,7 +62,7 @@ void check_admission(ByteView bytes) {
     for (const bool asked : {false, true}) {
         if (asked)
             for (const Type type : {Type::setup, Type::new_policy, Type::ping, Type::raise_horizon})
-                conversation.was_sent(type);
+                conversation.on_sent(type);
         if (conversation.admit(received, kStart.boot))
             continue;
         const privsep::Rule* const rule = rule_of(type_of(received));

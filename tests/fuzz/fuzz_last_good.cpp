@@ -31,8 +31,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         FUZZ_CHECK(!spec.error().message.empty() && is_printable(spec.error().message));
         return 0;
     }
-    FUZZ_CHECK(!spec->guards.empty());
-    for (const nft::ProtectedPort& guard : spec->guards)
+    FUZZ_CHECK(!spec->protected_ports.empty());
+    for (const nft::ProtectedPort& guard : spec->protected_ports)
         check_guard(guard);
     for (const Prefix& prefix : spec->allow)
         FUZZ_CHECK(prefix.length > (prefix.is_v4() ? 96 : 0)); // nobody allows everybody
@@ -40,6 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string text = last_good_text(*spec);
     const auto again = parse_last_good(text);
     FUZZ_CHECK(again && last_good_text(*again) == text);
-    FUZZ_CHECK(again->guards.size() == spec->guards.size() && again->allow.size() == spec->allow.size());
+    FUZZ_CHECK(again->protected_ports.size() == spec->protected_ports.size() &&
+               again->allow.size() == spec->allow.size());
     return 0;
 }

@@ -22,12 +22,12 @@ wire::Packet genuine_packet(std::uint32_t who, const Now& now) {
     request.clock = now.wall;
     request.id = {++requests};
     request.factor = who == kHmac ? FactorKind::hmac : FactorKind::none;
-    RequestBytes bytes = encode(request);
+    RequestBytes bytes = encode_request(request);
     const wire::Nonce nonce = hedged_nonce(keys.nonce, now.wall, bytes);
     if (who == kHmac)
         std::ranges::copy(hmac_proof(kHmacKey, kServer, gate_keys(keys.gate, slot).tag, nonce, bytes),
                           bytes.begin() + wire::kSignedSize);
-    return seal(keys, slot, nonce, bytes);
+    return seal_packet(keys, slot, nonce, bytes);
 }
 
 // The input's 192 bytes, as near to a genuine packet as its first byte says.

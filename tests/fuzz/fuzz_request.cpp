@@ -52,7 +52,7 @@ void check_way_back(Input in) {
         r.target.bytes = in.bytes<16>();
     r.id = in.bytes<wire::kRequestIdSize>();
     r.proof = in.bytes<wire::kProofSize>();
-    const auto back = decode(encode(r));
+    const auto back = decode_request(encode_request(r));
     if (r.address_mode != AddressMode::source && !r.address.is_grantable())
         FUZZ_CHECK(std::get<RequestFault>(back) == RequestFault::address);
     else if (r.target != Address{} && (r.service != 0 || !r.target.is_grantable()))
@@ -65,13 +65,13 @@ void check_way_back(Input in) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const RequestBytes bytes = Input(data, size).bytes<wire::kRequestSize>();
-    const auto decoded = decode(bytes);
+    const auto decoded = decode_request(bytes);
     if (const auto* fault = std::get_if<RequestFault>(&decoded)) {
         FUZZ_CHECK(name_of(*fault) != "?");
     } else {
         const Request& request = std::get<Request>(decoded);
         check_rules(request, bytes);
-        FUZZ_CHECK(encode(request) == bytes);
+        FUZZ_CHECK(encode_request(request) == bytes);
     }
     check_way_back(Input(data, size));
     return 0;

@@ -111,7 +111,7 @@ ByteView view_of(const std::string& copy) { return {reinterpret_cast<const std::
 State::Begin begin_with(State& state, const Bytes<16>& boot, const Now& now, const std::string& copy) {
     StateContents contents;
     const bool whole = read_copy(view_of(copy), contents) == StateFit::whole;
-    return state.begin(boot, now, kSkew, whole ? &contents : nullptr);
+    return state.begin_boot(boot, now, kSkew, whole ? &contents : nullptr);
 }
 
 // A file of another size goes on with all that was there.

@@ -91,7 +91,7 @@ TEST_CASE("a list of a set that changes meanwhile never mixes two states") {
     // In the same namespace. It changes the set at any moment of the next list, and then leaves time for a whole one,
     // however long that takes.
     std::thread other([&] {
-        Socket own = Socket::open().value();
+        Socket own = Socket::open_nf_tables().value();
         while (!over) {
             const int before = lists;
             put_generation(own, static_cast<std::uint8_t>(1 + ++generations % 2));
@@ -146,5 +146,6 @@ TEST_CASE("without the right to it a list is refused, and the hint names the rig
           }) ==
           "nf_tables refused a transaction: Operation not permitted (xknockd needs CAP_NET_ADMIN and a kernel with "
           "nf_tables)");
-    CHECK(run_without_rights([&] { return text_of(Socket::open()); }).find("CAP_NET_ADMIN") != std::string::npos);
+    CHECK(run_without_rights([&] { return text_of(Socket::open_nf_tables()); }).find("CAP_NET_ADMIN") !=
+          std::string::npos);
 }

@@ -32,14 +32,14 @@ int run(const std::string& command) { return std::system(command.c_str()); }
 Socket open_in_new_namespace() {
     REQUIRE_MESSAGE(::unshare(CLONE_NEWNET) == 0, "needs root");
     REQUIRE(run("ip link set lo up") == 0); // a reset for a socket of ours comes that way
-    return Socket::open().value();
+    return Socket::open_nf_tables().value();
 }
 
 RulesetSpec spec(bool resets) {
     RulesetSpec s;
     ProtectedPort guard;
     guard.ports = PortRange::parse("tcp/22").value();
-    s.guards = {guard};
+    s.protected_ports = {guard};
     s.resets = resets;
     return s;
 }
@@ -169,25 +169,25 @@ TEST_CASE("where the kernel cannot end a socket, the next packet of either end e
     const OtherHost other;
     // Conntrack is there from the first packet on; the port is open, as it is to whoever has a grant.
     RulesetSpec open = spec(true);
-    open.guards.clear();
+    open.protected_ports.clear();
     REQUIRE(install_ruleset(socket, open));
     const int fd = accept_from(other);
     REQUIRE(answers(fd));
-    const auto sessions = Sessions::open().value();
-    const auto found = sessions->find([](const Session& s) { return s.there == kSession.there; }).value();
+    const auto sessions = Sessions::open_conntrack().value();
+    const auto found = sessions->find_sessions([](const Session& s) { return s.there == kSession.there; }).value();
     REQUIRE(found.size() == 1);
     CHECK(found[0].back == kSession.back);
     REQUIRE(install_ruleset(socket, spec(true)));
     // To forget it is not enough: our next word revives it.
-    REQUIRE(sessions->forget(found));
+    REQUIRE(sessions->forget_sessions(found));
     CHECK(answers(fd));
-    const auto again = sessions->find([](const Session& s) { return s.there == kSession.back; }).value();
+    const auto again = sessions->find_sessions([](const Session& s) { return s.there == kSession.back; }).value();
     REQUIRE(again.size() == 1);
     Transaction t;
     put_ended(t, kSession);
     REQUIRE(socket.commit(std::move(t)));
     CHECK(answers(fd)); // it costs an established session nothing
-    REQUIRE(sessions->forget(again));
+    REQUIRE(sessions->forget_sessions(again));
     CHECK_FALSE(answers(fd));
     // Not only silent: it was reset.
     char byte = 0;
@@ -200,21 +200,21 @@ TEST_CASE("a socket that the kernel ends is over for both ends at once") {
     Socket socket = open_in_new_namespace();
     const OtherHost other;
     RulesetSpec open = spec(true);
-    open.guards.clear();
+    open.protected_ports.clear();
     REQUIRE(install_ruleset(socket, open));
     const int fd = accept_from(other);
     REQUIRE(answers(fd));
-    const auto sockets = Sockets::open().value();
+    const auto sockets = Sockets::open_sock_diag().value();
     REQUIRE(sockets->can_end());
-    const auto list = sockets->list().value();
+    const auto list = sockets->list_sockets().value();
     REQUIRE(list.sockets.size() == 1);
     CHECK(list.sockets[0].session.there == kSession.there);
     CHECK(list.sockets[0].session.alive);
-    CHECK(sockets->end(list.sockets[0]).value());
+    CHECK(sockets->end_socket(list.sockets[0]).value());
     CHECK(other.has_ended());
     char byte = 0;
     CHECK(::recv(fd, &byte, 1, 0) == -1);
     CHECK(errno == ECONNABORTED);
-    CHECK_FALSE(sockets->end(list.sockets[0]).value()); // it is gone, and that is no error
+    CHECK_FALSE(sockets->end_socket(list.sockets[0]).value()); // it is gone, and that is no error
     ::close(fd);
 }

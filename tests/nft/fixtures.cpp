@@ -35,7 +35,7 @@ void enter_new_namespace() { REQUIRE_MESSAGE(::unshare(CLONE_NEWNET) == 0, "need
 
 nft::Socket socket_in_new_namespace() {
     enter_new_namespace();
-    auto socket = nft::Socket::open();
+    auto socket = nft::Socket::open_nf_tables();
     REQUIRE_MESSAGE(socket.has_value(), socket.error().message);
     return *std::move(socket);
 }
@@ -77,7 +77,7 @@ nft::ProtectedPort behind_port(const char* ports, const char* target4, const cha
 
 nft::RulesetSpec plain_spec() {
     nft::RulesetSpec spec;
-    spec.guards = {protected_port("tcp/22"), protected_port("udp/51820")};
+    spec.protected_ports = {protected_port("tcp/22"), protected_port("udp/51820")};
     spec.allow = {Prefix::parse("198.51.100.0/25").value(), Prefix::parse("2001:db8:a::/47").value()};
     spec.silent_port = 62201;
     spec.resets = true;
@@ -86,21 +86,21 @@ nft::RulesetSpec plain_spec() {
 
 nft::RulesetSpec full_spec() {
     nft::RulesetSpec spec = plain_spec();
-    spec.guards[0].cut = spec.guards[1].cut = true; // a rule in prerouting for UDP only
-    spec.guards[0].max_connections = 3;
-    spec.guards.push_back(protected_port("tcp/6000-6100"));
-    spec.guards.push_back(protected_port("udp/7000-7001"));
+    spec.protected_ports[0].cut = spec.protected_ports[1].cut = true; // a rule in prerouting for UDP only
+    spec.protected_ports[0].max_connections = 3;
+    spec.protected_ports.push_back(protected_port("tcp/6000-6100"));
+    spec.protected_ports.push_back(protected_port("udp/7000-7001"));
     nft::ProtectedPort behind = behind_port("tcp/22", "198.51.100.7", "2001:db8:7::7");
     behind.max_connections = 2;
-    spec.guards.push_back(behind);
+    spec.protected_ports.push_back(behind);
     nft::ProtectedPort cut = behind_port("udp/22", "198.51.100.7", "2001:db8:7::7");
     cut.cut = true;
-    spec.guards.push_back(cut);
+    spec.protected_ports.push_back(cut);
     nft::ProtectedPort published = protected_port("tcp/2222");
     published.to4 = behind.target4;
     published.to6 = behind.target6;
     published.to_port = 22;
-    spec.guards.push_back(published);
+    spec.protected_ports.push_back(published);
     return spec;
 }
 

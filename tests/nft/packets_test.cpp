@@ -56,14 +56,14 @@ bool opens_in_time(const Network& network, const char* source, const char* targe
 
 TEST_CASE("a service of a host behind this one does not shut the same port of this host, nor the other way round") {
     const Network network;
-    Socket socket = Socket::open().value();
+    Socket socket = Socket::open_nf_tables().value();
     const Fd services[] = {network.listen_tcp(Network::here, 22), network.listen_tcp(Network::here, 80),
                            network.listen_tcp(Network::behind, 22), network.listen_tcp(Network::behind, 80)};
     for (const bool closed : {false, true}) {
         CAPTURE(closed);
         RulesetSpec spec;
         spec.closed = closed;
-        spec.guards = {behind("tcp/22")};
+        spec.protected_ports = {behind("tcp/22")};
         install(socket, spec);
         CHECK(network.is_open(kClient, kHere, 22));
         CHECK(network.is_open(kClient6, kHere6, 22));
@@ -71,7 +71,7 @@ TEST_CASE("a service of a host behind this one does not shut the same port of th
         CHECK(network.is_shut(kClient6, kBehind6, 22));
         CHECK(network.is_open(kClient, kBehind, 80));
         CHECK(network.is_open(kClient6, kBehind6, 80));
-        spec.guards = {protected_port("tcp/22"), behind("tcp/80")};
+        spec.protected_ports = {protected_port("tcp/22"), behind("tcp/80")};
         install(socket, spec);
         CHECK(network.is_shut(kClient, kHere, 22));
         CHECK(network.is_shut(kClient6, kHere6, 22));
@@ -85,10 +85,10 @@ TEST_CASE("a service of a host behind this one does not shut the same port of th
 
 TEST_CASE("a grant for a port of this host opens no host behind, nor the other way round") {
     const Network network;
-    Socket socket = Socket::open().value();
+    Socket socket = Socket::open_nf_tables().value();
     const Fd services[] = {network.listen_tcp(Network::here, 22), network.listen_tcp(Network::behind, 22)};
     RulesetSpec spec;
-    spec.guards = {protected_port("tcp/22"), behind("tcp/22")};
+    spec.protected_ports = {protected_port("tcp/22"), behind("tcp/22")};
     install(socket, spec);
     open_pinhole(socket, {kClient, nullptr, "tcp/22"});
     open_pinhole(socket, {kClient6, kBehind6, "tcp/22"});
@@ -101,10 +101,10 @@ TEST_CASE("a grant for a port of this host opens no host behind, nor the other w
 
 TEST_CASE("a single-use grant lets in one connection, to this host and to one behind it") {
     const Network network;
-    Socket socket = Socket::open().value();
+    Socket socket = Socket::open_nf_tables().value();
     const Fd services[] = {network.listen_tcp(Network::here, 22), network.listen_tcp(Network::behind, 22)};
     RulesetSpec spec;
-    spec.guards = {protected_port("tcp/22"), behind("tcp/22")};
+    spec.protected_ports = {protected_port("tcp/22"), behind("tcp/22")};
     install(socket, spec);
     open_pinhole(socket, {kClient, nullptr, "tcp/22", true});
     open_pinhole(socket, {kClient6, kBehind6, "tcp/22", true});
@@ -119,11 +119,11 @@ TEST_CASE("a single-use grant lets in one connection, to this host and to one be
 
 TEST_CASE("max_connections counts each source's connections to one host behind, and to no other host or port") {
     const Network network;
-    Socket socket = Socket::open().value();
+    Socket socket = Socket::open_nf_tables().value();
     const Fd services[] = {network.listen_tcp(Network::here, 22), network.listen_tcp(Network::behind, 22)};
     RulesetSpec spec;
-    spec.guards = {protected_port("tcp/22"), behind("tcp/22")};
-    spec.guards[1].max_connections = 2;
+    spec.protected_ports = {protected_port("tcp/22"), behind("tcp/22")};
+    spec.protected_ports[1].max_connections = 2;
     install(socket, spec);
     for (const char* source : {kClient, kOther}) {
         open_pinhole(socket, {source, nullptr, "tcp/22"});
@@ -156,11 +156,11 @@ TEST_CASE("max_connections counts each source's connections to one host behind, 
 
 TEST_CASE("max_connections of this host does not limit a host behind") {
     const Network network;
-    Socket socket = Socket::open().value();
+    Socket socket = Socket::open_nf_tables().value();
     const Fd services[] = {network.listen_tcp(Network::here, 22), network.listen_tcp(Network::behind, 22)};
     RulesetSpec spec;
-    spec.guards = {protected_port("tcp/22"), behind("tcp/22")};
-    spec.guards[0].max_connections = 1;
+    spec.protected_ports = {protected_port("tcp/22"), behind("tcp/22")};
+    spec.protected_ports[0].max_connections = 1;
     install(socket, spec);
     for (const char* target : {static_cast<const char*>(nullptr), kBehind})
         open_pinhole(socket, {kClient, target, "tcp/22"});
@@ -173,14 +173,14 @@ TEST_CASE("max_connections of this host does not limit a host behind") {
 
 TEST_CASE("a published port needs a grant, and leads to the host behind, whose own port stays shut") {
     const Network network;
-    Socket socket = Socket::open().value();
+    Socket socket = Socket::open_nf_tables().value();
     const Fd service = network.listen_tcp(Network::behind, 22);
     RulesetSpec spec;
     ProtectedPort published = protected_port("tcp/2222");
     published.to4 = address(kBehind);
     published.to6 = address(kBehind6);
     published.to_port = 22;
-    spec.guards = {published, behind("tcp/22")};
+    spec.protected_ports = {published, behind("tcp/22")};
     install(socket, spec);
     CHECK(network.is_shut(kClient, kHere, 2222));
     CHECK(network.is_shut(kClient6, kHere6, 2222));
@@ -194,10 +194,10 @@ TEST_CASE("a published port needs a grant, and leads to the host behind, whose o
 
 TEST_CASE("a banned source reaches nothing, and an allowed network everything but no ban's end") {
     const Network network;
-    Socket socket = Socket::open().value();
+    Socket socket = Socket::open_nf_tables().value();
     const Fd services[] = {network.listen_tcp(Network::here, 22), network.listen_tcp(Network::here, 80)};
     RulesetSpec spec;
-    spec.guards = {protected_port("tcp/22")};
+    spec.protected_ports = {protected_port("tcp/22")};
     spec.allow = {Prefix::parse("192.0.2.2/31").value(), Prefix::parse("2001:db8:2::/64").value()};
     install(socket, spec);
     CHECK(network.is_open(kClient, kHere, 22));

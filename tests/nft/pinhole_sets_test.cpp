@@ -43,7 +43,7 @@ TEST_CASE("there is a set for each shape and family, and those of ranges and hos
     for (const PinholeSet& set : pinhole_sets(kRanges, true)) {
         CHECK(set.v4 == (set.name.set.find('4') != std::string::npos));
         CHECK(set.forward == set.name.set.starts_with("forward"));
-        CHECK(set.once == (set.name.set.find("once") != std::string::npos));
+        CHECK(set.single_use == (set.name.set.find("once") != std::string::npos));
         CHECK(set.range.has_value() ==
               (set.name.set.find("_tcp_") != std::string::npos || set.name.set.find("_udp_") != std::string::npos));
     }
@@ -60,7 +60,7 @@ TEST_CASE("every grant has its set among them, and comes back from its key") {
                     const Pinhole pinhole{address(source), target, endpoint(port)};
                     const PinholeSet set = set_of(pinhole, {}, single_use);
                     CHECK(set.v4 == v4);
-                    CHECK(set.once == single_use);
+                    CHECK(set.single_use == single_use);
                     CHECK(set.forward == !pinhole.is_local());
                     CHECK(std::ranges::find(sets, set.name.set) != sets.end());
                     const Key key = key_of(set, pinhole);
@@ -72,7 +72,7 @@ TEST_CASE("every grant has its set among them, and comes back from its key") {
             // Never single use: the element names no port.
             for (const bool single_use : {false, true}) {
                 const PinholeSet set = set_of(pinhole, range, single_use);
-                CHECK_FALSE(set.once);
+                CHECK_FALSE(set.single_use);
                 CHECK(set.range == range);
                 CHECK(std::ranges::find(sets, set.name.set) != sets.end());
                 CHECK(pinhole_of(set, key_of(set, pinhole)) == pinhole);

@@ -39,7 +39,7 @@ TEST_CASE("the probes leave our own table alone, whoever owns it, and leave noth
         const std::string before = run_nft("list ruleset");
         REQUIRE(before.find("anna/laptop") != std::string::npos);
         REQUIRE(before.find("198.51.100.0/24") != std::string::npos);
-        Socket other = Socket::open().value();
+        Socket other = Socket::open_nf_tables().value();
         for (Socket* one : {&socket, &other}) {
             CHECK(can_own(*one));
             CHECK(can_reset(*one));
@@ -72,7 +72,7 @@ TEST_CASE("an owned table is its owner's alone, outlives them, and the next owne
     CHECK(run_nft("flush set inet xknock grants4", &code).find("Operation not permitted") != std::string::npos);
     CHECK(code != 0);
     run_nft("flush ruleset"); // leaves out what others own
-    Socket second = Socket::open().value();
+    Socket second = Socket::open_nf_tables().value();
     CHECK_FALSE(install_ruleset(second, spec));
     { const Socket gone = std::move(first); }
     CHECK(ruleset_exists(second).value());

@@ -352,7 +352,7 @@ TEST_CASE("what is to stand with the rules stands with them, also where another 
         CHECK(grants(socket).size() == 1);
         // What cannot be added keeps the rules from changing too.
         RulesetSpec changed = plain_spec();
-        changed.guards = {protected_port("tcp/80")};
+        changed.protected_ports = {protected_port("tcp/80")};
         const auto refused = install_ruleset(socket, changed, [](Transaction& t) {
             add_element(t, {kTable, "no_such_set"}, grant("192.0.2.8", "tcp/22", 60s));
         });
@@ -412,7 +412,7 @@ TEST_CASE("installing again keeps grants and bans and takes over the new rules")
     const std::string before = run_nft("list ruleset");
     put(socket, grant("192.0.2.7", "tcp/22", 60s));
     RulesetSpec changed = plain_spec();
-    changed.guards = {protected_port("tcp/2222")};
+    changed.protected_ports = {protected_port("tcp/2222")};
     changed.allow.clear();
     changed.silent_port.reset();
     REQUIRE(install_ruleset(socket, changed));

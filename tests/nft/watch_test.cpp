@@ -13,7 +13,7 @@ using namespace xk::test;
 namespace {
 
 std::optional<Change> read_changes(Watch& watch) {
-    auto change = watch.update();
+    auto change = watch.read_changes();
     REQUIRE_MESSAGE(change.has_value(), change.error().message);
     return *std::move(change);
 }
@@ -22,7 +22,7 @@ std::optional<Change> read_changes(Watch& watch) {
 
 TEST_CASE("changes of others are reported by kind and with who made them; our own and those of other tables are not") {
     Socket socket = socket_in_new_namespace();
-    Watch watch = Watch::open(kTable, socket.port()).value();
+    Watch watch = Watch::open_watch(kTable, socket.port()).value();
     CHECK(watch.poll_fd() >= 0);
     CHECK_FALSE(read_changes(watch));
     install(socket, plain_spec());
@@ -72,11 +72,11 @@ TEST_CASE("changes of others are reported by kind and with who made them; our ow
 
 TEST_CASE("who made a change of another table is not named for ours") {
     Socket socket = socket_in_new_namespace();
-    Watch watch = Watch::open(kTable, socket.port()).value();
+    Watch watch = Watch::open_watch(kTable, socket.port()).value();
     install(socket, plain_spec());
     run_nft("add table inet other");
     // Ours by another program of this process, whose name is not nft's.
-    Socket other = Socket::open().value();
+    Socket other = Socket::open_nf_tables().value();
     Transaction t;
     flush_set(t, {kTable, "banned4"});
     Element ban;
@@ -92,7 +92,7 @@ TEST_CASE("who made a change of another table is not named for ours") {
 TEST_CASE("reports that the socket cannot hold are told as lost") {
     Socket socket = socket_in_new_namespace();
     install(socket, plain_spec());
-    Watch watch = Watch::open(kTable, 0).value();
+    Watch watch = Watch::open_watch(kTable, 0).value();
     for (int round = 0; round < 2; ++round) {
         Transaction t;
         for (int i = 0; i < 60'000; ++i) {

@@ -62,7 +62,7 @@ int make(const Make& o) {
             return fail(code.error());
         r.proof = *totp_proof(*code, profile->digits);
     }
-    RequestBytes bytes = encode(r);
+    RequestBytes bytes = encode_request(r);
     for (const std::string& change : o.set) {
         const auto equals = change.find('=');
         bytes.at(std::stoul(change.substr(0, equals))) =
@@ -76,7 +76,7 @@ int make(const Make& o) {
         const Proof proof = hmac_proof(key, profile->server_id, gate_keys(profile->keys->gate, slot).tag, nonce, bytes);
         std::copy(proof.begin(), proof.end(), bytes.begin() + wire::kSignedSize);
     }
-    const wire::Packet packet = seal(*profile->keys, slot, nonce, bytes);
+    const wire::Packet packet = seal_packet(*profile->keys, slot, nonce, bytes);
     std::cout.write(reinterpret_cast<const char*>(packet.data()), packet.size());
     return 0;
 }

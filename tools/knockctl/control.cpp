@@ -25,10 +25,12 @@ std::string text_of(const json& value, int indent) {
     return value.dump(indent, ' ', true, json::error_handler_t::replace);
 }
 
-bool Control::somebody_answers() const { return control::ask(socket, text_of({{"verb", "status"}})).has_value(); }
+bool Control::somebody_answers() const {
+    return control::send_request(socket, text_of({{"verb", "status"}})).has_value();
+}
 
 Result<json> Control::ask(const json& request) const {
-    auto reply = control::ask(socket, text_of(request));
+    auto reply = control::send_request(socket, text_of(request));
     if (!reply)
         return reply.error();
     json parsed = json::parse(*reply, nullptr, false);
@@ -43,7 +45,7 @@ Result<json> Control::ask(const json& request) const {
 }
 
 std::string Control::hint_of_releases() const {
-    const auto reply = control::ask(socket, text_of({{"verb", "status"}}));
+    const auto reply = control::send_request(socket, text_of({{"verb", "status"}}));
     const json status = reply ? json::parse(*reply, nullptr, false) : json();
     const std::string version = status.is_object() ? status.value("version", XK_VERSION) : XK_VERSION;
     if (version == XK_VERSION)

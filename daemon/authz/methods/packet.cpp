@@ -50,13 +50,13 @@ std::optional<Unproved> PacketMethod::prove_record(const Record& record, const N
         return Unproved{Reject::mac, std::nullopt};
 
     // 2. The box.
-    auto opened = open(keys_[match->credential].seal, match->slot, packet);
+    auto opened = open_box(keys_[match->credential].seal, match->slot, packet);
     if (!opened)
         return Unproved{Reject::box, match->credential};
     const Wiped wiped_bytes(*opened);
 
     // 3. The strict decoder.
-    auto decoded = decode(*opened);
+    auto decoded = decode_request(*opened);
     if (const auto* fault = std::get_if<RequestFault>(&decoded))
         return Unproved{reject_of(*fault), match->credential};
     Request& request = std::get<Request>(decoded);

@@ -49,7 +49,7 @@ struct RemoteSetup : Setup {
     }
     std::vector<Outcome> resumed() {
         std::vector<Outcome> all;
-        judge->resume(now, firewall, [&](const Outcome& o) { all.push_back(o); });
+        judge->resume_pending(now, firewall, [&](const Outcome& o) { all.push_back(o); });
         return all;
     }
 
@@ -309,7 +309,7 @@ TEST_CASE("kill -9 after a grant was put off and before the end of the judgement
     entry_of(setup, kHmac, r, record).progress = Progress::asking;
     setup.restart();
     setup.firewall.answer = Answer::done;
-    CHECK(setup.judge->ask_again(*outcome.accepted()->waiting, setup.now, setup.firewall) == Answer::done);
+    CHECK(setup.judge->request_again(*outcome.accepted()->waiting, setup.now, setup.firewall) == Answer::done);
     CHECK(is_refused(setup.judged(record), Reject::replay));
     CHECK(setup.firewall.opened.size() == 2); // the next worker asked once more, and that was all
 }

@@ -31,7 +31,9 @@ TEST_CASE("a refused one likewise, however far its clock is off") {
     CHECK(is_refused(outcome, Reject::service));
     CHECK(outcome.facts.value().service == r.service);
     Record c = setup.sealed(kPlain, setup.request(kPlain));
-    c.bytes.assign(with_changed_bit(packet_of(c), 0));
+    wire::Packet changed = packet_of(c);
+    changed[0] ^= 1;
+    c.bytes.assign(changed);
     CHECK_FALSE(setup.judged(c).facts); // it was nobody's, and nothing of it was read
 }
 

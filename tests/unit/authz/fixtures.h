@@ -72,7 +72,7 @@ class Setup {
         now.wall = WallTime(1'700'000'005s);
         now.boot = BootTime(1'000'000s);
         if (!state.is_of(kBoot)) {
-            state.begin(kBoot, now, 30s, {});
+            state.begin_boot(kBoot, now, 30s, {});
             state.header().horizon = state.header().horizon_boot = state.header().refused_until =
                 0; // tests of the horizon set it themselves
         }
@@ -133,7 +133,7 @@ class Setup {
 
     CredentialKeys keys_of(std::uint32_t who) const {
         CredentialKeys k;
-        derive(k, Key{static_cast<std::uint8_t>(who + 1)}, kServer, policy.credentials[who].id);
+        derive_keys(k, Key{static_cast<std::uint8_t>(who + 1)}, kServer, policy.credentials[who].id);
         return k;
     }
 
@@ -153,7 +153,7 @@ class Setup {
     }
 
     Record sealed(std::uint32_t who, Request r, const char* source = "192.0.2.7") {
-        return sealed_bytes(who, r, encode(r), source);
+        return sealed_bytes(who, r, encode_request(r), source);
     }
     Record sealed_bytes(std::uint32_t who, const Request& r, RequestBytes bytes, const char* source = "192.0.2.7") {
         const CredentialKeys k = keys_of(who);
@@ -168,12 +168,12 @@ class Setup {
         c.destination = address("192.0.2.1");
         c.source_port = 40000;
         c.arrived = now.boot;
-        const wire::Packet packet = seal(k, slot, nonce, bytes);
+        const wire::Packet packet = seal_packet(k, slot, nonce, bytes);
         c.bytes.assign(packet);
         return c;
     }
 
-    Outcome judged(const Record& c) { return judge->judge(c, now, firewall); }
+    Outcome judged(const Record& c) { return judge->judge_record(c, now, firewall); }
     Outcome knock(std::uint32_t who, const char* source = "192.0.2.7") {
         return judged(sealed(who, request(who), source));
     }

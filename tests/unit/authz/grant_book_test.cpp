@@ -16,7 +16,7 @@ const wire::CredentialId kAnna{1}, kBob{2};
 struct Book : GrantBook {
     PinholeChange open(const Pinhole& pinhole, const wire::CredentialId& who, BootTime until) {
         const PinholeChange change = plan_open(pinhole, {who, until});
-        enter({change});
+        enter_changes({change});
         return change;
     }
 };
@@ -45,7 +45,7 @@ TEST_CASE("the book tells who has come to hold a grant, and who has ceased to, e
     CHECK(book.take_began().empty());
     CHECK(book.take_ended().empty());
     book.expire(kNow + 45s);
-    book.enter(book.plan_close(kSsh, kAnna));
+    book.enter_changes(book.plan_close(kSsh, kAnna));
     const auto ended = book.take_ended();
     REQUIRE(ended.size() == 2);
     CHECK(ended[0].credential == kBob);
@@ -67,11 +67,11 @@ TEST_CASE("the book tells why each holder ends, and who holds a grant for longer
     REQUIRE(prolonged.size() == 1);
     CHECK(prolonged[0].credential == kAnna);
     CHECK(book.take_prolonged().empty());
-    book.enter(book.plan_close(kSsh, kAnna));
+    book.enter_changes(book.plan_close(kSsh, kAnna));
     CHECK(book.take_ended().at(0).cause == EndCause::by_user);
     book.open(kSsh, kAnna, kNow + 30s);
     // Two who end at once, each for a reason of their own.
-    book.enter(book.plan_keep([](const Pinhole&, const Holder& holder) {
+    book.enter_changes(book.plan_keep([](const Pinhole&, const Holder& holder) {
         return holder.credential == kAnna ? EndCause::rights : EndCause::configuration;
     }));
     for (const auto& ended : book.take_ended())
@@ -80,7 +80,7 @@ TEST_CASE("the book tells why each holder ends, and who holds a grant for longer
     book.expire(kNow + 31s);
     CHECK(book.take_ended().at(0).cause == EndCause::expired);
     book.open(kSsh, kAnna, kNow + 30s);
-    book.enter(book.plan_close(Prefix::of(kSsh.address)));
+    book.enter_changes(book.plan_close(Prefix::of(kSsh.address)));
     CHECK(book.take_ended().at(0).cause == EndCause::by_operator);
 }
 
@@ -99,12 +99,12 @@ TEST_CASE("two users behind one address share a grant, and one closing leaves th
     const auto closed = book.plan_close(kSsh, kAnna);
     REQUIRE(closed.size() == 1);
     CHECK(closed[0].holders == std::vector<Holder>{{kBob, kNow + 30s}});
-    book.enter(closed);
+    book.enter_changes(closed);
     CHECK(book.plan_close(kSsh, kAnna).empty());
     const auto last = book.plan_close(kSsh, kBob);
     REQUIRE(last.size() == 1);
     CHECK(last[0].holders.empty());
-    book.enter(last);
+    book.enter_changes(last);
     CHECK(book.pinholes() == 0);
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("close-all closes what is one's own, everywhere") {
     CHECK(book.pinholes_of(kAnna) == 2);
     const auto changes = book.plan_close_all(kAnna);
     CHECK(changes.size() == 2);
-    book.enter(changes);
+    book.enter_changes(changes);
     CHECK(book.pinholes() == 1);
     CHECK(book.pinholes_of(kBob) == 1);
     CHECK(book.pinholes_of(kAnna) == 0);
@@ -166,7 +166,7 @@ TEST_CASE("grants of a credential are counted, however they end") {
     book.expire(kNow + 10s);
     CHECK(book.pinholes_of(kBob) == 0);
     CHECK(book.pinholes_of(kAnna) == 2);
-    book.enter(book.plan_close(web, kAnna));
+    book.enter_changes(book.plan_close(web, kAnna));
     CHECK(book.pinholes_of(kAnna) == 1);
     book.expire(kNow + 20s);
     CHECK(book.pinholes() == 1);
@@ -186,8 +186,8 @@ TEST_CASE("whoever ceases to hold a grant is told of once, in whatever way it ca
     CHECK(ended[0].credential == kBob);
     CHECK_FALSE(ended[0].last);
     book.open(kSsh, kBob, kNow + 60s);
-    book.enter(book.plan_close(kSsh, kBob));
-    book.enter(book.plan_close(Prefix::of(kSsh.address)));
+    book.enter_changes(book.plan_close(kSsh, kBob));
+    book.enter_changes(book.plan_close(Prefix::of(kSsh.address)));
     ended = book.take_ended();
     REQUIRE(ended.size() == 2);
     CHECK(ended[1].credential == kAnna);
@@ -197,13 +197,13 @@ TEST_CASE("whoever ceases to hold a grant is told of once, in whatever way it ca
 
 TEST_CASE("a grant for one connection is that only while all who hold it want it so") {
     Book book;
-    book.enter({book.plan_open(kSsh, {kAnna, kNow + 60s, true})});
-    CHECK(book.plan_open(kSsh, {kAnna, kNow + 90s, true}).single());
-    CHECK_FALSE(book.plan_open(kSsh, {kAnna, kNow + 90s, false}).single());
+    book.enter_changes({book.plan_open(kSsh, {kAnna, kNow + 60s, true})});
+    CHECK(book.plan_open(kSsh, {kAnna, kNow + 90s, true}).single_use());
+    CHECK_FALSE(book.plan_open(kSsh, {kAnna, kNow + 90s, false}).single_use());
     const PinholeChange both = book.plan_open(kSsh, {kBob, kNow + 60s, false});
-    CHECK_FALSE(both.single());
-    book.enter({both});
-    CHECK(book.plan_close(kSsh, kBob).at(0).single());
+    CHECK_FALSE(both.single_use());
+    book.enter_changes({both});
+    CHECK(book.plan_close(kSsh, kBob).at(0).single_use());
 }
 
 namespace {
@@ -265,7 +265,7 @@ TEST_CASE("a deleted user's grants end with the reload, and others' in the same 
     CHECK_FALSE(is_entitled(policy, plain, kSsh));
     const auto changes = kept(book, policy);
     REQUIRE(changes.size() == 2);
-    book.enter(changes);
+    book.enter_changes(changes);
     REQUIRE(book.all().size() == 1);
     CHECK(book.all().begin()->first == kSsh);
     CHECK(book.all().at(kSsh) == std::vector<Holder>{{hmac, kNow + 60s}});

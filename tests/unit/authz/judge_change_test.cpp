@@ -22,12 +22,12 @@ struct Reload {
     void give(std::uint32_t place, const Credential& credential, const Key& key) {
         change.changed.push_back({place, credential});
         CredentialKeys& k = keys_.emplace_back();
-        derive(k, key, kServer, credential.id);
+        derive_keys(k, key, kServer, credential.id);
         factors_.emplace_back();
     }
     void run() {
         REQUIRE(is_sound(change));
-        setup_.judge->change(change, keys_, factors_, setup_.now);
+        setup_.judge->change_policy(change, keys_, factors_, setup_.now);
         setup_.judge->follow_clock(setup_.now);
     }
     PolicyChange change;

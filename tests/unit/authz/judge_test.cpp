@@ -116,7 +116,7 @@ TEST_CASE("each fault that the decoder finds has its own reason") {
                            Row{6, 1, Reject::port}, Row{16, 0xff, Reject::clock}, Row{24, 1, Reject::address},
                            Row{56, 0xff, Reject::target}, Row{71, 1, Reject::target}}) {
         const Request r = setup.request(kPlain);
-        RequestBytes bytes = encode(r);
+        RequestBytes bytes = encode_request(r);
         bytes[row.offset] = row.value;
         CHECK(is_refused(setup.judged(setup.sealed_bytes(kPlain, r, bytes)), row.reason));
         CHECK(setup.count(row.reason) >= 1);
@@ -239,7 +239,7 @@ TEST_CASE("kill -9 at every point of a judgement opens exactly once after the re
         const Record c = setup.sealed(kTotp, setup.request(kTotp));
         DyingFirewall dying;
         dying.before = before;
-        CHECK_THROWS_AS(setup.judge->judge(c, setup.now, dying), Killed);
+        CHECK_THROWS_AS(setup.judge->judge_record(c, setup.now, dying), Killed);
         setup.restart();
         CHECK(is_accepted(setup.judged(c))); // opening twice is opening once: the grant is the same
         CHECK(is_refused(setup.judged(c), Reject::replay));
@@ -251,7 +251,7 @@ TEST_CASE("a record that ends the worker again and again is thrown away") {
     const Record c = setup.sealed(kPlain, setup.request(kPlain));
     for (std::uint32_t i = 0; i < kMaxAttempts; ++i) {
         DyingFirewall dying;
-        CHECK_THROWS_AS(setup.judge->judge(c, setup.now, dying), Killed);
+        CHECK_THROWS_AS(setup.judge->judge_record(c, setup.now, dying), Killed);
         setup.restart();
     }
     CHECK(is_refused(setup.judged(c), Reject::crashed));
@@ -648,12 +648,12 @@ TEST_CASE("single use goes on to the firewall, and is refused for a range of por
     Request r = setup.request(kPlain);
     r.single_use = true;
     CHECK(is_accepted(setup.knock(kPlain, r)));
-    CHECK(setup.firewall.opened.at(0).single);
+    CHECK(setup.firewall.opened.at(0).single_use);
     setup.policy.services[0].ports[0].last = 25;
     setup.restart();
     r = setup.request(kPlain);
     CHECK(is_accepted(setup.knock(kPlain, r)));
-    CHECK_FALSE(setup.firewall.opened.at(1).single);
+    CHECK_FALSE(setup.firewall.opened.at(1).single_use);
     r = setup.request(kPlain);
     r.single_use = true;
     CHECK(is_refused(setup.knock(kPlain, r), Reject::unsupported));
@@ -779,10 +779,10 @@ TEST_CASE("what waits is accepted and not done: it is remembered, may come again
 
     // A process that ends here leaves it to the next one.
     setup.restart();
-    CHECK(setup.judge->ask_again(*outcome.accepted()->waiting, setup.now, setup.firewall) == Answer::waiting);
+    CHECK(setup.judge->request_again(*outcome.accepted()->waiting, setup.now, setup.firewall) == Answer::waiting);
     CHECK(setup.firewall.opened.size() == 3);
     setup.firewall.answer = Answer::done;
-    CHECK(setup.judge->ask_again(*outcome.accepted()->waiting, setup.now, setup.firewall) == Answer::done);
+    CHECK(setup.judge->request_again(*outcome.accepted()->waiting, setup.now, setup.firewall) == Answer::done);
     CHECK(setup.state.asked(*outcome.accepted()->waiting).live == 0);
     CHECK(setup.knock(kTotp, r).accepted()->retry);
     CHECK(setup.firewall.opened.size() == 4);

@@ -97,7 +97,7 @@ TEST_CASE("a worker that ended while it judged one goes on with it, and opens on
     } dying;
     Setup setup;
     const Record r = sequence(setup, kTotp);
-    CHECK_THROWS_AS(setup.judge->judge(r, setup.now, dying), Killed);
+    CHECK_THROWS_AS(setup.judge->judge_record(r, setup.now, dying), Killed);
     setup.restart();
     CHECK(is_accepted(setup.judged(r)));
     CHECK(is_refused(setup.judged(r), Reject::replay));

@@ -126,7 +126,7 @@ TEST_CASE("a memory that is made larger keeps what it has") {
     StateMemory memory(kFewestReplayEntries), larger(2 * kFewestReplayEntries);
     {
         State state(memory.bytes());
-        state.begin(kBoot, {WallTime(1'700'000'000s), BootTime(5'000s)}, 30s, nullptr);
+        state.begin_boot(kBoot, {WallTime(1'700'000'000s), BootTime(5'000s)}, 30s, nullptr);
         REQUIRE(state.replay().remember(Knocks::id(0, 1), kFirst, {}, kFirst) != nullptr);
     }
     StateContents before;

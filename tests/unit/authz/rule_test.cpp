@@ -53,14 +53,14 @@ TEST_CASE("without the new rule bob is let in, permitted and kept") {
     Callers callers;
     CHECK(is_accepted(callers.setup.knock(kPlain)));
     CHECK(callers.permit() == Answer::done);
-    callers.book.enter({callers.book.plan_open(callers.ssh, {callers.bob(), callers.setup.now.boot + 60s})});
+    callers.book.enter_changes({callers.book.plan_open(callers.ssh, {callers.bob(), callers.setup.now.boot + 60s})});
     CHECK(callers.ended_at_reload() == 0);
     CHECK(callers.ended_by_time() == 0);
 }
 
 TEST_CASE("by the new rule the judge, the privileged process and the re-check refuse bob, and nobody else") {
     Callers callers;
-    callers.book.enter({callers.book.plan_open(callers.ssh, {callers.bob(), callers.setup.now.boot + 60s})});
+    callers.book.enter_changes({callers.book.plan_open(callers.ssh, {callers.bob(), callers.setup.now.boot + 60s})});
     const BobBarred barred;
     CHECK(is_refused(callers.setup.knock(kPlain), Reject::expired));
     CHECK(callers.permit() == Answer::refused);

@@ -40,7 +40,7 @@ struct Remembering {
     State state{memory.bytes()};
 
     Remembering() {
-        state.begin(kBoot, kNow, 30s, nullptr);
+        state.begin_boot(kBoot, kNow, 30s, nullptr);
         state.credential({1})->locked_until = kLockedForGood;
         state.credential({2})->totp_step = 55;
         state.credential({2})->failures = 3;
@@ -85,7 +85,7 @@ void check_remembered(const State& state) {
     CHECK(asked.request.address == address("192.0.2.7"));
     CHECK(asked.request.service == 5);
     CHECK(asked.request.endpoint == Endpoint{IpProtocol::tcp, 22});
-    CHECK(asked.request.single);
+    CHECK(asked.request.single_use);
     CHECK(asked.request.lifetime == 60);
     CHECK(state.asked(1).live == 0);
 }
@@ -194,7 +194,7 @@ std::string file_before(const Bytes<16>& boot, std::size_t entries) {
     asked.service = 5;
     asked.protocol = static_cast<std::uint8_t>(IpProtocol::tcp);
     asked.port = 22;
-    asked.single = 1;
+    asked.single_use = 1;
     asked.lifetime = 60;
     asked.credential = {2};
     asked.id = {4};
@@ -382,7 +382,8 @@ TEST_CASE("the copy of the release before: locked devices, used codes, counters 
     REQUIRE(read_copy(view(copy_before()), contents) == StateFit::whole);
     StateMemory memory(kEntries);
     State state(memory.bytes());
-    CHECK(state.begin(kNextBoot, {kNow.wall + 60s, BootTime(10s)}, 30s, &contents) == State::Begin::from_clean_copy);
+    CHECK(state.begin_boot(kNextBoot, {kNow.wall + 60s, BootTime(10s)}, 30s, &contents) ==
+          State::Begin::from_clean_copy);
     CHECK(state.header().high_slot == 100);
     CHECK(state.header().horizon == 7);
     CHECK(state.header().rejects[3] == 12);

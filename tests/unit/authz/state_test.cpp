@@ -42,7 +42,7 @@ ByteView view(const std::string& s) { return {reinterpret_cast<const std::uint8_
 State::Begin begin_with(State& state, const Bytes<16>& boot, const Now& now, const std::string& copy) {
     StateContents contents;
     REQUIRE(read_copy(view(copy), contents) == StateFit::whole);
-    return state.begin(boot, now, 30s, &contents);
+    return state.begin_boot(boot, now, 30s, &contents);
 }
 
 } // namespace
@@ -50,7 +50,7 @@ State::Begin begin_with(State& state, const Bytes<16>& boot, const Now& now, con
 TEST_CASE("memory is of the boot and the layout that wrote it") {
     Memory m;
     CHECK_FALSE(m.state.is_of(kBoot));
-    CHECK(m.state.begin(kBoot, kNow, 30s, nullptr) == State::Begin::from_nothing);
+    CHECK(m.state.begin_boot(kBoot, kNow, 30s, nullptr) == State::Begin::from_nothing);
     CHECK(m.state.is_of(kBoot));
     CHECK_FALSE(m.state.is_of(kNextBoot));
     m.memory.image().directory.magic ^= 1;
@@ -59,13 +59,13 @@ TEST_CASE("memory is of the boot and the layout that wrote it") {
 
 TEST_CASE("without proof the horizon is at this moment and the skew, in boot time") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     CHECK(m.state.header().horizon_boot == (kNow.boot + 30s).time_since_epoch().count());
 }
 
 TEST_CASE("the begin of a boot refuses what was made before it, whatever the copy says of itself") {
     Memory before;
-    before.state.begin(kBoot, kNow, 30s, nullptr);
+    before.state.begin_boot(kBoot, kNow, 30s, nullptr);
     const std::string copy = before.copy({kNow.wall + 30s, kNow.boot + 30s}, true);
     // The same disk twice: what was accepted from the first copy of it is not in the second.
     for (const Now now : {Now{kNow.wall + 60s, BootTime(10s)}, Now{kNow.wall + 600s, BootTime(12s)}}) {
@@ -89,7 +89,7 @@ TEST_CASE("the begin of a boot refuses what was made before it, whatever the cop
 
 TEST_CASE("a wall clock that was set forward refuses what was made before, and nothing that is made after") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     const Now fallen{kNow.wall + 31s, kNow.boot + 31s}; // the horizon
     CHECK(m.state.follow_wall_clock(fallen) == 0s);
     CHECK_FALSE(m.state.refuses(fallen.wall - 500ms, fallen));
@@ -113,7 +113,7 @@ TEST_CASE("a wall clock that was set forward refuses what was made before, and n
 
 TEST_CASE("a horizon that is raised refuses what may have been accepted elsewhere, for the skew") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     const Now later{kNow.wall + 600s, kNow.boot + 600s};
     CHECK_FALSE(m.state.refuses(later.wall - 30s, later));
     m.state.raise_horizon(later, 30s);
@@ -127,14 +127,14 @@ TEST_CASE("the copy that is made with the identity is told from one of a daemon"
     const auto image = std::make_unique<StateImage>();
     CHECK(is_first_copy(view(save_state(*image, {}, kNow, true))));
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     CHECK_FALSE(is_first_copy(view(m.copy(kNow, false))));
     CHECK_FALSE(is_first_copy({}));
 }
 
 TEST_CASE("after a clean stop a reboot has no horizon and no replay") {
     Memory before;
-    before.state.begin(kBoot, kNow, 30s, nullptr);
+    before.state.begin_boot(kBoot, kNow, 30s, nullptr);
     before.state.header().horizon = 7;
     before.state.header().horizon_boot = 0;
     before.state.raise_high_slot(100);
@@ -159,7 +159,7 @@ TEST_CASE("after a clean stop a reboot has no horizon and no replay") {
 
 TEST_CASE("a stop within the horizon proves nothing: the next boot has a horizon again") {
     Memory before;
-    before.state.begin(kBoot, kNow, 30s, nullptr);
+    before.state.begin_boot(kBoot, kNow, 30s, nullptr);
     const auto begins = [&](BootTime stopped) {
         Memory after;
         return begin_with(after.state, kNextBoot, kNow, before.copy({kNow.wall, stopped}, true));
@@ -170,7 +170,7 @@ TEST_CASE("a stop within the horizon proves nothing: the next boot has a horizon
 
 TEST_CASE("the clock that the operator accepts takes codes of the time that never was out of the way") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     const std::uint64_t now = totp_step(kNow.wall);
     m.state.raise_high_slot(slot_of(kNow.wall) + 1000);
     m.state.credential({3})->totp_step = now + 1000;
@@ -189,7 +189,7 @@ TEST_CASE("the clock that the operator accepts takes codes of the time that neve
 
 TEST_CASE("after anything else a reboot has a horizon, and used codes and lock-outs hold") {
     Memory before;
-    before.state.begin(kBoot, kNow, 30s, nullptr);
+    before.state.begin_boot(kBoot, kNow, 30s, nullptr);
     before.remember(Memory::knock(1));
     CredentialState* c = before.state.credential({3});
     c->totp_step = 55;
@@ -213,7 +213,7 @@ TEST_CASE("after anything else a reboot has a horizon, and used codes and lock-o
 
 TEST_CASE("after a power cut no slot that was used counts, however slow the clock comes back") {
     Memory before;
-    before.state.begin(kBoot, kNow, 30s, nullptr);
+    before.state.begin_boot(kBoot, kNow, 30s, nullptr);
     const Slot used = slot_of(kNow.wall) + 1;
     before.state.raise_high_slot(used);
     const std::string copy = before.copy(kNow, false);
@@ -226,7 +226,7 @@ TEST_CASE("after a power cut no slot that was used counts, however slow the cloc
 
 TEST_CASE("after a power cut a clock that was ahead, and is set right, keeps nobody out") {
     Memory before;
-    before.state.begin(kBoot, kNow, 30s, nullptr);
+    before.state.begin_boot(kBoot, kNow, 30s, nullptr);
     before.state.raise_high_slot(slot_of(kNow.wall));
     Memory after;
     const Now ahead{kNow.wall + 7200s, BootTime(10s)};
@@ -242,7 +242,7 @@ TEST_CASE("after a power cut a clock that was ahead, and is set right, keeps nob
 
 TEST_CASE("a clock behind what was accepted, or far behind the horizon, is not believed") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     m.state.header().horizon = 0;
     CHECK(m.state.believes(kNow, 30s));
     m.state.raise_high_slot(slot_of(kNow.wall) + 3);
@@ -257,7 +257,7 @@ TEST_CASE("a clock behind what was accepted, or far behind the horizon, is not b
 
 TEST_CASE("a credential's record is made once and found again") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     CredentialState* a = m.state.credential({1});
     REQUIRE(a != nullptr);
     CHECK(m.state.credential({2}) != a);
@@ -267,7 +267,7 @@ TEST_CASE("a credential's record is made once and found again") {
 
 TEST_CASE("records of removed devices are given to others, but not while they protect") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     const auto id_of = [](std::uint64_t number) {
         wire::CredentialId id;
         store_be<std::uint64_t>(id, number);
@@ -322,7 +322,7 @@ TEST_CASE("records of removed devices are given to others, but not while they pr
 
 TEST_CASE("what is asked for and waits outlives the process, and is finished or forgotten") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     m.remember(Memory::knock(1))->progress = Progress::waiting;
     const auto place = m.state.keep({{}, {3}, Memory::knock(1).request, 5, 0});
     REQUIRE(place);
@@ -342,7 +342,7 @@ TEST_CASE("what is asked for and waits outlives the process, and is finished or 
 
 TEST_CASE("a copy with more knocks than there is room for proves nothing: the horizon stands in for them") {
     Memory before;
-    before.state.begin(kBoot, kNow, 30s, nullptr);
+    before.state.begin_boot(kBoot, kNow, 30s, nullptr);
     for (std::uint64_t i = 0; i < 200; ++i)
         REQUIRE(before.remember(Memory::knock(i), slot_of(kNow.wall)) != nullptr);
     before.state.raise_high_slot(slot_of(kNow.wall));
@@ -357,7 +357,7 @@ TEST_CASE("a copy with more knocks than there is room for proves nothing: the ho
 
 TEST_CASE("the copy of a clean stop has the knocks that are remembered, and no others") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     REQUIRE(m.remember(Memory::knock(1), 100) != nullptr);
     REQUIRE(m.remember(Memory::knock(2), 101) != nullptr);
     m.state.raise_high_slot(101 + kSlotsKept);
@@ -372,7 +372,7 @@ TEST_CASE("the copy of a clean stop has the knocks that are remembered, and no o
 
 TEST_CASE("attempts at one record are counted across restarts") {
     Memory m;
-    m.state.begin(kBoot, kNow, 30s, nullptr);
+    m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     CHECK(m.state.begin_attempt({1}, {1}) == 1);
     CHECK(m.state.begin_attempt({1}, {1}) == 2);
     CHECK(m.state.begin_attempt({1}, {2}) == 1);

@@ -38,7 +38,7 @@ TEST_CASE("the slot that comes next is published before it begins to be good") {
 TEST_CASE("a table finds every credential in every slot of its range and none outside") {
     std::vector<CredentialKeys> keys(3);
     for (std::size_t i = 0; i < keys.size(); ++i)
-        derive(keys[i], Key{static_cast<std::uint8_t>(i)}, {}, {});
+        derive_keys(keys[i], Key{static_cast<std::uint8_t>(i)}, {}, {});
     TagTable table;
     table.cover({10, 12}, keys);
     for (std::uint32_t i = 0; i < keys.size(); ++i)

@@ -99,7 +99,7 @@ TEST_CASE("a ban counts though its grants cannot be closed; the result names the
         authz::GrantRequest request;
         request.address = address(from);
         request.service = service_id("ssh");
-        return f.grants.open(request, f.bans.list(), f.own, f.now).answer;
+        return f.grants.open_grant(request, f.bans.list(), f.own, f.now).answer;
     };
     REQUIRE(open("203.0.113.5") == authz::Answer::done);
     REQUIRE(open("203.0.113.200") == authz::Answer::done);
@@ -127,7 +127,7 @@ TEST_CASE("a ban counts in all other places where the listener is gone, and the 
     authz::GrantRequest request;
     request.address = address("203.0.113.5");
     request.service = service_id("ssh");
-    REQUIRE(f.grants.open(request, f.bans.list(), f.own, f.now).answer == authz::Answer::done);
+    REQUIRE(f.grants.open_grant(request, f.bans.list(), f.own, f.now).answer == authz::Answer::done);
     f.listener.gone = true;
     const auto done = f.ban("203.0.113.5");
     REQUIRE(done);

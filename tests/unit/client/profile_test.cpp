@@ -53,7 +53,7 @@ TEST_CASE("a profile is what its file says, and its defaults") {
     Key key;
     for (std::size_t i = 0; i < key.size(); ++i)
         key[i] = static_cast<std::uint8_t>(i);
-    derive(keys, key, profile->server_id, profile->credential);
+    derive_keys(keys, key, profile->server_id, profile->credential);
     CHECK(profile->keys->seal == keys.seal);
     CHECK(profile->keys->gate == keys.gate);
 }

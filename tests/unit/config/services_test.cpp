@@ -67,7 +67,7 @@ TEST_CASE("a service in short: a port, or a list of ports and ranges") {
     CHECK(ssh.max_lifetime == 0s);
     CHECK(ssh.after == After::keep);
     CHECK(ssh.max_connections == 0);
-    CHECK_FALSE(ssh.single);
+    CHECK_FALSE(ssh.single_use);
     CHECK(ports_of(one("[tcp/80, udp/27015-27030, sctp/5000]")) ==
           std::vector<std::string>{"tcp/80", "udp/27015-27030", "sctp/5000"});
     CHECK_FALSE(needs_own_table(ssh));
@@ -81,7 +81,7 @@ TEST_CASE("a service as a mapping says the same, and more") {
     CHECK(full.lifetime == 10s);
     CHECK(full.max_lifetime == 2h);
     CHECK(full.max_connections == 3);
-    CHECK(full.single);
+    CHECK(full.single_use);
     const Service idle = one("{ports: tcp/22, after: idle, idle: 4s}");
     CHECK(idle.after == After::idle);
     CHECK(idle.idle == 4s);

@@ -42,7 +42,7 @@ class Running {
         std::string name = "/tmp/xk-control.XXXXXX";
         directory_ = ::mkdtemp(name.data());
         ::chmod(directory_.c_str(), 0755);
-        auto server = Server::open(path(), {kAdmins, kReaders}, std::move(handler));
+        auto server = Server::listen_at(path(), {kAdmins, kReaders}, std::move(handler));
         REQUIRE_MESSAGE(server.has_value(), (server ? "" : server.error().message));
         server_.emplace(*std::move(server));
         thread_ = std::thread([this] { loop(); });
@@ -69,12 +69,12 @@ class Running {
             const std::lock_guard turn(turn_);
             const auto watch = [&](int fd) { watched.insert(fd); };
             for (std::size_t i = 1; i < fds.size(); ++i)
-                if (fds[i].revents != 0 && !server_->serve(fds[i].fd)) {
+                if (fds[i].revents != 0 && !server_->serve_client(fds[i].fd)) {
                     watched.erase(fds[i].fd);
-                    server_->admit(watch);
+                    server_->admit_waiting(watch);
                 }
             if (fds[0].revents != 0)
-                server_->accept(watch);
+                server_->accept_clients(watch);
         }
     }
 
@@ -138,7 +138,7 @@ std::string answer_as(const std::string& path, uid_t uid, gid_t gid, const std::
         log_in_as(kLogin);
         if (::setgroups(groups.size(), groups.data()) != 0 || ::setgid(gid) != 0 || ::setuid(uid) != 0)
             ::_exit(1);
-        const auto answer = ask(path, "x");
+        const auto answer = send_request(path, "x");
         const std::string text = answer ? *answer : "error: " + answer.error().message;
         (void)!::write(out[1], text.data(), text.size());
         ::_exit(0);
@@ -228,7 +228,7 @@ TEST_CASE("a long reply is made in pieces, and others are served in between") {
     // The first client's never ends before the second one is served.
     std::atomic<bool> served = false;
     std::atomic<int> pieces = 0;
-    const Running server([&](const Peer&, const std::string& request) -> Answer {
+    const Running server([&](const Peer&, const std::string& request) -> Reply {
         if (request == "short") {
             served = true;
             return std::string("s");
@@ -243,7 +243,7 @@ TEST_CASE("a long reply is made in pieces, and others are served in between") {
     send_to(slow, frame("long"));
     while (pieces == 0)
         std::this_thread::yield();
-    CHECK(ask(server.path(), "short").value() == "s");
+    CHECK(send_request(server.path(), "short").value() == "s");
     const std::string all = all_from(slow);
     CHECK(all.size() == static_cast<std::size_t>(pieces) + 5);
     CHECK(all == frame("<" + std::string(static_cast<std::size_t>(pieces) - 1, '.') + ">"));
@@ -260,7 +260,7 @@ TEST_CASE("a request that comes byte by byte is answered, one that is cut is not
     }
     ::shutdown(slow.get(), SHUT_WR);
     CHECK(all_from(slow) == frame("admin:slow"));
-    CHECK(ask(server.path(), "x").value() == "admin:x");
+    CHECK(send_request(server.path(), "x").value() == "admin:x");
 }
 
 TEST_CASE("a request that is too long is refused and the connection closed") {
@@ -270,8 +270,8 @@ TEST_CASE("a request that is too long is refused and the connection closed") {
         REQUIRE(::send(fd.get(), length, 4, 0) == 4);
         CHECK(all_from(fd).find("the request is too long") != std::string::npos);
     }
-    CHECK(ask(server.path(), std::string(kMaxRequest, 'x')).value().size() == kMaxRequest + 6);
-    CHECK_FALSE(ask(server.path(), std::string(kMaxRequest + 1, 'x')).has_value());
+    CHECK(send_request(server.path(), std::string(kMaxRequest, 'x')).value().size() == kMaxRequest + 6);
+    CHECK_FALSE(send_request(server.path(), std::string(kMaxRequest + 1, 'x')).has_value());
 }
 
 TEST_CASE("a connection carries one request, and ends with its answer") {
@@ -287,7 +287,7 @@ TEST_CASE("a client that does not read its large reply does not hold up another"
     const Fd lazy = connected(server.path());
     const std::string request = frame("x");
     REQUIRE(::send(lazy.get(), request.data(), request.size(), 0) > 0);
-    CHECK(ask(server.path(), "x").value().size() == 8 * 1024 * 1024);
+    CHECK(send_request(server.path(), "x").value().size() == 8 * 1024 * 1024);
 }
 
 TEST_CASE("a client without a place waits for one") {
@@ -312,7 +312,7 @@ TEST_CASE("readers cannot take all places: an admin gets one") {
         readers.push_back(connected_as_reader(server.path()));
     const Fd one_more = connected_as_reader(server.path());
     send_to(one_more, frame("x"));
-    CHECK(ask(server.path(), "x").value() == "admin:x");
+    CHECK(send_request(server.path(), "x").value() == "admin:x");
     char byte = 0;
     CHECK(::recv(one_more.get(), &byte, 1, MSG_DONTWAIT) < 0); // it came before, and waits
     readers.pop_back();
@@ -320,7 +320,7 @@ TEST_CASE("readers cannot take all places: an admin gets one") {
     for (std::size_t i = 0; i <= Server::kMaxWaitingReaders; ++i)
         readers.push_back(connected_as_reader(server.path()));
     CHECK(all_from(connected_as_reader(server.path())) == frame(std::string(kTooMany)));
-    CHECK(ask(server.path(), "x").value() == "admin:x");
+    CHECK(send_request(server.path(), "x").value() == "admin:x");
 }
 
 TEST_CASE("clients beyond those who may wait are refused, and try again") {
@@ -329,14 +329,14 @@ TEST_CASE("clients beyond those who may wait are refused, and try again") {
     for (std::size_t i = 0; i < Server::kMaxClients + Server::kMaxWaiting; ++i)
         clients.push_back(connected(server.path()));
     CHECK(all_from(connected(server.path())) == frame(std::string(kTooMany)));
-    std::thread patient([&] { CHECK(ask(server.path(), "x").value() == "admin:x"); });
+    std::thread patient([&] { CHECK(send_request(server.path(), "x").value() == "admin:x"); });
     CHECK(all_from(connected(server.path())) == frame(std::string(kTooMany)));
     clients.clear();
     patient.join();
 }
 
 TEST_CASE("where no daemon listens the error has a hint") {
-    const auto answer = ask("/tmp/xk-no-such-socket", "x");
+    const auto answer = send_request("/tmp/xk-no-such-socket", "x");
     REQUIRE_FALSE(answer);
     CHECK(answer.error().hint.find("is xknockd running?") != std::string::npos);
 }

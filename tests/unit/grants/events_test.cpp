@@ -27,7 +27,7 @@ TEST_CASE("a grant of a service begins once and ends once, however many pinholes
     CHECK(begun.lifetime == 45s);
     CHECK(begun.at.boot == f.now.boot);
     f.events.all.clear();
-    REQUIRE(f.grants.close(f.request(kAnna, kSsh.address, "web"), f.now).answer == Answer::done);
+    REQUIRE(f.grants.close_grant(f.request(kAnna, kSsh.address, "web"), f.now).answer == Answer::done);
     f.report();
     REQUIRE(f.events.all.size() == 1);
     CHECK(f.events.all[0].kind == EventKind::grant_ended);
@@ -78,7 +78,7 @@ TEST_CASE("a grant that ended and began again between two reports is two grants"
     REQUIRE(f.open(kAnna, "203.0.113.5") == Answer::done);
     f.report();
     f.events.all.clear();
-    REQUIRE(f.grants.close(f.request(kAnna, kSsh.address), f.now).answer == Answer::done);
+    REQUIRE(f.grants.close_grant(f.request(kAnna, kSsh.address), f.now).answer == Answer::done);
     REQUIRE(f.open(kAnna, "203.0.113.5") == Answer::done);
     f.report();
     REQUIRE(f.events.all.size() == 2);
@@ -87,7 +87,7 @@ TEST_CASE("a grant that ended and began again between two reports is two grants"
     // And one that nobody heard of at all is none.
     f.events.all.clear();
     REQUIRE(f.open(kBob, "203.0.113.5") == Answer::done);
-    REQUIRE(f.grants.close(f.request(kBob, kSsh.address), f.now).answer == Answer::done);
+    REQUIRE(f.grants.close_grant(f.request(kBob, kSsh.address), f.now).answer == Answer::done);
     f.report();
     CHECK(f.events.all.empty());
 }
@@ -201,7 +201,7 @@ TEST_CASE("the filter forgets a source whose grant ended early when its last gra
     REQUIRE(f.open(kAnna, "203.0.113.5", "ssh", 300) == Answer::done);
     REQUIRE(f.open(kAnna, "203.0.113.5", "web", 100) == Answer::done);
     CHECK(f.guard.sources.at(kSsh.address) == f.now.boot + 300s);
-    REQUIRE(f.grants.close(f.request(kAnna, kSsh.address), f.now).answer == Answer::done);
+    REQUIRE(f.grants.close_grant(f.request(kAnna, kSsh.address), f.now).answer == Answer::done);
     f.report();
     drop.on_tick(f.now.boot);
     CHECK(f.guard.sources.at(kSsh.address) == f.now.boot + 100s);

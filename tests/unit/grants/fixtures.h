@@ -111,9 +111,9 @@ struct GrantFixture {
     Answer open(std::uint32_t who, const Address& from, const char* service = "ssh", std::uint32_t lifetime = 30,
                 bool single = false) {
         authz::GrantRequest r = request(who, from, service, lifetime);
-        r.single = single;
+        r.single_use = single;
         const Now then = now; // the transaction moves the clock
-        return grants.open(r, bans, own, then).answer;
+        return grants.open_grant(r, bans, own, then).answer;
     }
     Answer open(std::uint32_t who, const char* from, const char* service = "ssh", std::uint32_t lifetime = 30,
                 bool single = false) {
@@ -134,7 +134,7 @@ struct GrantFixture {
                 REQUIRE_MESSAGE(grants.book().all().contains(*at), set.name.set);
                 const auto& holders = grants.book().all().at(*at);
                 CHECK(element.data == encode_holders(holders));
-                CHECK(set.once == (authz::is_for_one(holders) && !set.range));
+                CHECK(set.single_use == (authz::is_single_use(holders) && !set.range));
                 ++elements;
             }
         CHECK(elements == grants.book().pinholes());

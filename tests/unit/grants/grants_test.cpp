@@ -81,7 +81,8 @@ TEST_CASE("a grant that the kernel does not close stands, and closes the next ti
     REQUIRE(f.open(kAnna, "203.0.113.5") == Answer::done);
     REQUIRE(f.open(kBob, "203.0.113.5") == Answer::done);
     REQUIRE(f.open(kBob, "203.0.113.6") == Answer::done);
-    fail_at_each_step(f, [&] { return f.grants.close(f.request(kAnna, kSsh.address), f.now).answer == Answer::done; });
+    fail_at_each_step(
+        f, [&] { return f.grants.close_grant(f.request(kAnna, kSsh.address), f.now).answer == Answer::done; });
     REQUIRE(f.is_open(kSsh)); // for bob
     fail_at_each_step(f, [&] { return f.grants.close_all(kBob, f.now).answer == Answer::done; });
     CHECK(f.grants.book().pinholes() == 0);
@@ -122,7 +123,7 @@ TEST_CASE("a grant of single use becomes a plain one in the other set, or stays 
     CHECK(f.sets.elements("once4").empty());
     CHECK(f.sets.elements("grants4").size() == 1);
     // Without bob it is of single use again.
-    REQUIRE(f.grants.close(f.request(kBob, kSsh.address), f.now).answer == Answer::done);
+    REQUIRE(f.grants.close_grant(f.request(kBob, kSsh.address), f.now).answer == Answer::done);
     CHECK(f.sets.elements("once4").size() == 1);
     CHECK(f.sets.elements("grants4").empty());
 }
@@ -217,7 +218,7 @@ TEST_CASE("every transaction carries the waiting pinholes, even one that closes 
     REQUIRE(f.open(kBob, source(20001)) == Answer::waiting);
     const std::size_t commits = f.sets.commits();
     // Closing does not wait.
-    CHECK(f.grants.close(f.request(kBob, source(20000)), f.now).answer == Answer::done);
+    CHECK(f.grants.close_grant(f.request(kBob, source(20000)), f.now).answer == Answer::done);
     CHECK(f.sets.commits() == commits + 1);
     CHECK(f.settled == std::vector{true});
     CHECK_FALSE(f.is_open(pinhole(source(20000).text(), "tcp/22")));
@@ -319,12 +320,12 @@ TEST_CASE("what the operator closes has the cause that is given, and one service
     CHECK(f.grants.close_prefix(prefix("203.0.113.5/32"), f.now, EndCause::panic).value() == 2);
     f.report();
     CHECK(f.events.take(EventKind::grant_ended).at(0).cause == EndCause::panic);
-    const auto opened = f.grants.open(f.request(kAnna, kSsh.address, "all"), f.bans, f.own, f.now);
+    const auto opened = f.grants.open_grant(f.request(kAnna, kSsh.address, "all"), f.bans, f.own, f.now);
     CHECK(opened.answer == Answer::done);
     CHECK(opened.service == "ssh, web, vpn, db, media");
     CHECK(opened.pinholes.size() == 6);
     CHECK(opened.lifetime == 30s);
-    const auto closed = f.grants.close(f.request(kAnna, kSsh.address, "web"), f.now);
+    const auto closed = f.grants.close_grant(f.request(kAnna, kSsh.address, "web"), f.now);
     CHECK(closed.service == "web");
     CHECK(closed.pinholes.size() == 2);
 }

@@ -86,7 +86,7 @@ TEST_CASE("a session of after: cut ends with its grant, for good, and with its g
     f.begin(session(kClient, "tcp/22", 40009)); // after: keep
     REQUIRE(f.tick());
     CHECK(f.tracked.size() == 3);
-    REQUIRE(f.grants.close(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
+    REQUIRE(f.grants.close_grant(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
     REQUIRE(f.tick());
     CHECK_FALSE(f.lives(s));
     CHECK(f.lives(other));
@@ -125,7 +125,7 @@ TEST_CASE("a session of after: cut lives on where its grant was closed and opene
     const auto s = session(kClient, "udp/51820");
     f.begin(s);
     REQUIRE(f.tick());
-    REQUIRE(f.grants.close(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
+    REQUIRE(f.grants.close_grant(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
     REQUIRE(f.open(kBob, kClient, "vpn", 30) == Answer::done);
     REQUIRE(f.tick());
     CHECK(f.lives(s));
@@ -138,10 +138,10 @@ TEST_CASE("a later tick ends the sessions that a failed one did not end, whichev
         const auto s = session(kClient, "udp/51820");
         f.begin(s);
         REQUIRE(f.tick());
-        REQUIRE(f.grants.close(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
+        REQUIRE(f.grants.close_grant(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
         f.report();
         f.faults.fail_at(step);
-        const bool done = f.lifetimes.tick(*f.config, f.bans, f.own, f.now).has_value();
+        const bool done = f.lifetimes.on_tick(*f.config, f.bans, f.own, f.now).has_value();
         const bool struck = f.faults.struck();
         f.faults.none();
         if (!struck) {
@@ -149,7 +149,7 @@ TEST_CASE("a later tick ends the sessions that a failed one did not end, whichev
             CHECK(step > 4);
             break;
         }
-        REQUIRE(f.lifetimes.tick(*f.config, f.bans, f.own, f.now));
+        REQUIRE(f.lifetimes.on_tick(*f.config, f.bans, f.own, f.now));
         CHECK_FALSE(f.lives(s));
         CHECK(f.sets.elements("ended4").size() == 2);
     }
@@ -228,7 +228,7 @@ TEST_CASE("a range of ports ends no session that this host began from one of the
     nft::Session in = session(kClient, "tcp/40001", 443);
     f.begin(out);
     f.begin(in);
-    CHECK(f.lifetimes.end_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now).value() == 1);
+    CHECK(f.lifetimes.end_sessions_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now).value() == 1);
     CHECK(f.lives(out));
     CHECK_FALSE(f.lives(in));
 }
@@ -238,7 +238,7 @@ TEST_CASE("sessions that an earlier daemon ended stay ended") {
     REQUIRE(f.open(kAnna, kClient, "vpn", 30) == Answer::done);
     f.begin(session(kClient, "udp/51820"));
     REQUIRE(f.tick());
-    REQUIRE(f.grants.close(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
+    REQUIRE(f.grants.close_grant(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
     REQUIRE(f.tick());
     const auto before = f.sets.dump();
     REQUIRE(before.size() == 2);
@@ -269,7 +269,7 @@ struct NextDaemon {
     // Whether the session lives on after the first tick.
     bool keeps(const nft::Session& s, bool has_table, bool ruleset_was_there) {
         REQUIRE(lifetimes.adopt(has_table, ruleset_was_there));
-        REQUIRE(lifetimes.tick(*f.config, f.bans, f.own, f.now));
+        REQUIRE(lifetimes.on_tick(*f.config, f.bans, f.own, f.now));
         return f.lives(s);
     }
     SessionFixture& f;

@@ -11,7 +11,7 @@ TEST_CASE("sessions that ended before a step failed are reported, and the error 
     const auto here = session(kClient, "tcp/22"), udp = session(kClient, "udp/51820");
     f.begin(here);
     f.begin(udp);
-    const auto end = [&] { return f.lifetimes.end_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now); };
+    const auto end = [&] { return f.lifetimes.end_sessions_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now); };
     f.faults.fail_at(3); // list sockets, end a socket, and then connection tracking
     const auto half = end();
     f.faults.none();
@@ -37,7 +37,7 @@ TEST_CASE("each step that fails has its consequence in the error, and does not k
         f.begin(session(kClient, "tcp/22"));
         f.begin(session(kClient, "udp/51820"));
         f.faults.fail_at(step, all);
-        const auto done = f.lifetimes.end_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now);
+        const auto done = f.lifetimes.end_sessions_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now);
         f.faults.none();
         return (done ? "all" : done.error().message) + "|" + std::to_string(f.sockets.sockets.size()) + "|" +
                std::to_string(f.tracked.size()) + "|" + std::to_string(f.sets.elements("ended4").size());
@@ -74,7 +74,7 @@ TEST_CASE("a panic ends every session of a service but the caller's and those of
     for (const auto& s : {caller, other, allowed, nobodys})
         f.begin(s);
     const TcpSession spared{kClient, 40000, kHost, 22};
-    CHECK(f.lifetimes.end_all(*f.config, f.own, spared, f.now).value() == 1);
+    CHECK(f.lifetimes.end_all_sessions(*f.config, f.own, spared, f.now).value() == 1);
     CHECK(f.lives(caller));
     CHECK_FALSE(f.lives(other));
     CHECK(f.lives(allowed));
@@ -90,11 +90,11 @@ TEST_CASE("the operator ends the sessions of an address, or those that only some
     f.begin(session(kClient, "tcp/22"));
     f.begin(session(address("203.0.113.6"), "tcp/22"));
     REQUIRE(f.tick());
-    const auto done = f.lifetimes.end_of({f.id(kAnna)}, *f.config, f.own, {}, f.now).value();
+    const auto done = f.lifetimes.end_sessions_of({f.id(kAnna)}, *f.config, f.own, {}, f.now).value();
     CHECK(done.ended == 1);
     CHECK(done.shared == 1);
     CHECK(f.tracked.size() == 1);
-    CHECK(f.lifetimes.end_of(prefix("203.0.113.6/32"), *f.config, f.own, {}, f.now).value() == 1);
+    CHECK(f.lifetimes.end_sessions_of(prefix("203.0.113.6/32"), *f.config, f.own, {}, f.now).value() == 1);
     CHECK(f.tracked.empty());
 }
 
@@ -107,10 +107,10 @@ TEST_CASE("sessions of allowed networks and of this host live on, whoever ends s
     f.begin(own);
     REQUIRE(f.open(kAnna, kClient, "vpn", 30) == Answer::done);
     REQUIRE(f.tick());
-    REQUIRE(f.grants.close(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
+    REQUIRE(f.grants.close_grant(f.request(kAnna, kClient, "vpn"), f.now).answer == Answer::done);
     REQUIRE(f.tick());
-    CHECK(f.lifetimes.end_of(prefix("0.0.0.0/0"), *f.config, f.own, {}, f.now).value() == 0);
-    CHECK(f.lifetimes.end_of({f.id(kAnna)}, *f.config, f.own, {}, f.now).value().ended == 0);
+    CHECK(f.lifetimes.end_sessions_of(prefix("0.0.0.0/0"), *f.config, f.own, {}, f.now).value() == 0);
+    CHECK(f.lifetimes.end_sessions_of({f.id(kAnna)}, *f.config, f.own, {}, f.now).value().ended == 0);
     f.reconfigure([](config::Config& c) {
         std::erase_if(c.policy.credentials, [](const authz::Credential& one) { return one.user.view() == "anna"; });
     });
@@ -126,16 +126,16 @@ TEST_CASE("the operator's own session is spared from either side, behind a redir
     std::swap(reversed.there, reversed.back);
     for (const nft::Session& s : {session(kClient, "tcp/22"), reversed}) {
         f.tracked = {s, others};
-        CHECK(f.lifetimes.end_all(*f.config, f.own, mine, f.now).value() == 1);
+        CHECK(f.lifetimes.end_all_sessions(*f.config, f.own, mine, f.now).value() == 1);
         CHECK(f.lives(s));
     }
     nft::Session redirected = session(kClient, "tcp/22"); // sshd listens at 2222
     redirected.back.source_port = 2222;
     f.tracked = {redirected};
-    CHECK(f.lifetimes.end_all(*f.config, f.own, TcpSession{kClient, 40000, kHost, 2222}, f.now).value() == 0);
-    CHECK(f.lifetimes.end_all(*f.config, f.own, TcpSession{kClient, 40000, kHost, 2223}, f.now).value() == 1);
+    CHECK(f.lifetimes.end_all_sessions(*f.config, f.own, TcpSession{kClient, 40000, kHost, 2222}, f.now).value() == 0);
+    CHECK(f.lifetimes.end_all_sessions(*f.config, f.own, TcpSession{kClient, 40000, kHost, 2223}, f.now).value() == 1);
     f.tracked = {session(kClient, "udp/51820")}; // of the same ports, but UDP
-    CHECK(f.lifetimes.end_all(*f.config, f.own, TcpSession{kClient, 40000, kHost, 51820}, f.now).value() == 1);
+    CHECK(f.lifetimes.end_all_sessions(*f.config, f.own, TcpSession{kClient, 40000, kHost, 51820}, f.now).value() == 1);
 }
 
 TEST_CASE("the log names each session that ends, and of many that end together the first 16") {
@@ -152,7 +152,7 @@ TEST_CASE("the log names each session that ends, and of many that end together t
     CapturedLog more;
     for (std::uint16_t i = 0; i < 20; ++i)
         f.begin(session(kClient, "tcp/22", static_cast<std::uint16_t>(40000 + i)));
-    CHECK(f.lifetimes.end_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now).value() == 20);
+    CHECK(f.lifetimes.end_sessions_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now).value() == 20);
     CHECK(more.lines() == 20);
     CHECK(more.has("ended by the operator: the session of 203.0.113.5 port 40019 at tcp/22 (ssh)\n"));
 }

@@ -32,8 +32,8 @@ struct SessionFixture : GrantFixture {
                                                 grants, owners, events) {
         reporter.add_listener(owners);
         reporter.add_listener(lifetimes);
-        grants.on_open([this](nft::Transaction& t, const Pinhole& at) { lifetimes.opening(t, at, own); },
-                       [this](const Pinhole& at) { lifetimes.opened(at, own); });
+        grants.on_open([this](nft::Transaction& t, const Pinhole& at) { lifetimes.on_opening(t, at, own); },
+                       [this](const Pinhole& at) { lifetimes.on_opened(at, own); });
         REQUIRE(lifetimes.adopt(true, false)); // nothing ended while nobody was there
     }
 
@@ -41,7 +41,7 @@ struct SessionFixture : GrantFixture {
     Result<void> tick() {
         grants.expire(now.boot);
         report();
-        auto done = lifetimes.tick(*config, bans, own, now);
+        auto done = lifetimes.on_tick(*config, bans, own, now);
         report();
         return done;
     }

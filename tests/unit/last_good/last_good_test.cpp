@@ -50,12 +50,12 @@ TEST_CASE("a ruleset is read as it was written") {
     CHECK(spec->closed);
     CHECK(spec->silent_port == 62201);
     CHECK(spec->allow.size() == 2);
-    REQUIRE(spec->guards.size() == 5);
-    CHECK(spec->guards[0].max_connections == 3);
-    CHECK(spec->guards[2].cut);
-    CHECK(spec->guards[3].target6.text() == "2001:db8::7");
-    CHECK(spec->guards[4].to4.text() == "198.51.100.7");
-    CHECK(spec->guards[4].to_port == 22);
+    REQUIRE(spec->protected_ports.size() == 5);
+    CHECK(spec->protected_ports[0].max_connections == 3);
+    CHECK(spec->protected_ports[2].cut);
+    CHECK(spec->protected_ports[3].target6.text() == "2001:db8::7");
+    CHECK(spec->protected_ports[4].to4.text() == "198.51.100.7");
+    CHECK(spec->protected_ports[4].to_port == 22);
 }
 
 TEST_CASE("what makes no sense is nothing, and never less than the whole") {
@@ -99,7 +99,7 @@ TEST_CASE("the largest configuration that there may be is read back") {
         guard.target6 = Address::parse("2001:db8:1111:2222:3333:4444:5555:6666").value();
         guard.max_connections = 65535;
         guard.cut = true;
-        spec.guards.push_back(guard);
+        spec.protected_ports.push_back(guard);
     }
     for (int i = 0; i < 256; ++i)
         spec.allow.push_back(

@@ -152,22 +152,22 @@ TEST_CASE("an interface that comes gets the filter, and one that loses it gets i
     Attached a;
     REQUIRE(a.attach({"eth0", "vpn0"}).has_value());
     const config::Config config = Attached::of({"eth0", "vpn0"});
-    CHECK_FALSE(a.control.look_after(config, kNow));
+    CHECK_FALSE(a.control.keep_attached(config, kNow));
     a.host.there["vpn0"] = kIndex + 7;
-    CHECK(a.control.look_after(config, kNow));
+    CHECK(a.control.keep_attached(config, kNow));
     CHECK(a.host.filter.contains("vpn0"));
     CHECK(a.attached() == "vpn0 (native)");
     a.host.filter.erase("eth0"); // somebody took it away
-    CHECK(a.control.look_after(config, kNow));
+    CHECK(a.control.keep_attached(config, kNow));
     CHECK(a.host.filter.contains("eth0"));
     CHECK(a.attached() == "eth0 (native) again");
     a.host.filter.erase("vpn0");
     a.host.there.erase("vpn0");
-    CHECK(a.control.look_after(config, kNow));
+    CHECK(a.control.keep_attached(config, kNow));
     CHECK(a.events.texts(EventKind::detached) == std::vector<std::string>{"vpn0"});
     CHECK(a.events.all.back().more.find("there is no interface") != std::string::npos);
     // By the same name another one comes.
     a.host.there["vpn0"] = kIndex + 8;
-    CHECK(a.control.look_after(config, kNow));
+    CHECK(a.control.keep_attached(config, kNow));
     CHECK(a.attached() == "vpn0 (native)");
 }

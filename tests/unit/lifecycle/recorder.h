@@ -44,7 +44,7 @@ struct State {
     bool operator==(const State&) const = default;
 };
 
-struct Recorder : WorkerPort, FilterPort, InterfacesPort, GuardPort, RulesetPort, AdoptionPort, ClosingPort {
+struct Recorder : WorkerPort, FilterPort, InterfacesPort, SynGuardPort, RulesetPort, AdoptionPort, ClosingPort {
     State state;
     std::string handed_over, committed, attached_before;
     std::vector<std::string> steps;
@@ -130,7 +130,7 @@ struct Recorder : WorkerPort, FilterPort, InterfacesPort, GuardPort, RulesetPort
     }
     void go_back() override { state.attached = attached_before; }
 
-    // GuardPort: it may be laxer than the ruleset and never stricter.
+    // SynGuardPort: it may be laxer than the ruleset and never stricter.
     Result<void> begin(const Now&) override {
         auto done = step("begin guard");
         if (done)

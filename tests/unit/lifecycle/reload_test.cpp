@@ -272,7 +272,7 @@ TEST_CASE("a reload counts a credential or a service as changed for each of its 
     CHECK(service([](Service& s) { s.after = authz::After::cut; }));
     CHECK(service([](Service& s) { s.idle += 1s; }));
     CHECK(service([](Service& s) { s.max_connections += 1; }));
-    CHECK(service([](Service& s) { s.single = true; }));
+    CHECK(service([](Service& s) { s.single_use = true; }));
 }
 
 TEST_CASE("hooks that move with their service are no change") {

@@ -137,7 +137,7 @@ TEST_CASE("the last good ruleset is kept where the gate stays, and forgotten els
     const auto kept = read_last_good(t.directory.path);
     REQUIRE(kept.has_value());
     REQUIRE(kept->has_value());
-    CHECK((*kept)->guards.size() == 1);
+    CHECK((*kept)->protected_ports.size() == 1);
     t.last_good.keep(config, false);
     CHECK_FALSE(t.is_kept());
     t.last_good.keep(config, true);

@@ -27,16 +27,16 @@ struct Ticked : Upkeep {
     void notice_generation(const Now&) override { add("generation"); }
     void retry_reload() override { add("reload"); }
     void end_grants(const Now&) override { add("grants"); }
-    void tell_changes(const Now&) override { add("tell"); }
-    void limit_guard(const Now&) override { add("guard"); }
-    void look_after_sessions(const Now&) override { add("sessions"); }
+    void report_changes(const Now&) override { add("tell"); }
+    void limit_syn_guard(const Now&) override { add("guard"); }
+    void check_sessions(const Now&) override { add("sessions"); }
     void carry_out_panic(const Now&) override { add("panic"); }
     void end_bans(const Now&) override { add("bans"); }
-    void look_after_hooks(const Now&) override { add("hooks"); }
+    void supervise_hooks(const Now&) override { add("hooks"); }
     void expire_tags(const Now&) override { add("tags"); }
     void repair_ruleset(const Now&) override { add("repair"); }
-    void look_after_interfaces(const Now&) override { add("interfaces"); }
-    void look_after_clients(const Now&) override { add("clients"); }
+    void keep_interfaces_attached(const Now&) override { add("interfaces"); }
+    void admit_clients(const Now&) override { add("clients"); }
     void save_state(const Now&) override { add("save"); }
 };
 
@@ -45,7 +45,7 @@ struct Ended : TeardownPort {
     Result<void> gone, copy, owners, last_word;
     std::vector<std::string> steps;
     void settle_grants() override { steps.push_back("settle"); }
-    void guard_off() override { steps.push_back("guard off"); }
+    void switch_syn_guard_off() override { steps.push_back("guard off"); }
     bool gate_stays() const override { return stays; }
     Result<void> take_away() override { return steps.push_back("take away"), gone; }
     void stop_hooks() override { steps.push_back("hooks"); }

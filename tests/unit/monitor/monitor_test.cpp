@@ -64,14 +64,14 @@ struct Judging {
 TEST_CASE("before a configuration counts the worker may send answers only") {
     const std::pair<const char*, std::function<void(Peer&)>> attempts[] = {
         {"tags in the wrong phase", [](Peer& p) { p.publish(TagScope::all, {}, 1, 0); }},
-        {"request in the wrong phase", [](Peer& p) { p.say(request_for(0, 1)); }},
-        {"notice in the wrong phase", [](Peer& p) { p.say(notice_of(NoticeKind::clock_wrong)); }},
-        {"outcome in the wrong phase", [](Peer& p) { p.say(refusal_of(0, Address::v4(192, 0, 2, 9))); }},
-        {"readiness in the wrong phase", [](Peer& p) { p.say(Ready{}); }},
-        {"report that nobody asked for", [](Peer& p) { p.say(SecretsRead{}); }},
-        {"horizon that nobody asked for", [](Peer& p) { p.say(HorizonRaised{}); }},
-        {"pong that nobody asked for", [](Peer& p) { p.say(Pong{}); }},
-        {"ping in the wrong direction", [](Peer& p) { p.say(Ping{}); }},
+        {"request in the wrong phase", [](Peer& p) { p.send_message(request_for(0, 1)); }},
+        {"notice in the wrong phase", [](Peer& p) { p.send_message(notice_of(NoticeKind::clock_wrong)); }},
+        {"outcome in the wrong phase", [](Peer& p) { p.send_message(refusal_of(0, Address::v4(192, 0, 2, 9))); }},
+        {"readiness in the wrong phase", [](Peer& p) { p.send_message(Ready{}); }},
+        {"report that nobody asked for", [](Peer& p) { p.send_message(SecretsRead{}); }},
+        {"horizon that nobody asked for", [](Peer& p) { p.send_message(HorizonRaised{}); }},
+        {"pong that nobody asked for", [](Peer& p) { p.send_message(Pong{}); }},
+        {"ping in the wrong direction", [](Peer& p) { p.send_message(Ping{}); }},
         {"a message of no known type", [](Peer& p) { REQUIRE(p.worker->send(Bytes<64>{77})); }},
         {"a message of no known type", [](Peer& p) { REQUIRE(p.worker->send(Bytes<3>{})); }},
     };
@@ -90,14 +90,14 @@ TEST_CASE(
     "while a configuration counts the worker may publish, request and report, and answers only what it is asked") {
     const std::pair<const char*, std::function<void(Peer&)>> allowed[] = {
         {"tags", [](Peer& p) { p.publish(TagScope::all, {0}, 1, 1); }},
-        {"a request", [](Peer& p) { p.say(request_for(0, 1)); }},
-        {"a notice", [](Peer& p) { p.say(notice_of(NoticeKind::clock_wrong)); }},
+        {"a request", [](Peer& p) { p.send_message(request_for(0, 1)); }},
+        {"a notice", [](Peer& p) { p.send_message(notice_of(NoticeKind::clock_wrong)); }},
         {"a pong",
          [](Peer& p) {
              CHECK(p.monitor->tick());
              Pong pong;
              pong.number = p.hear<Ping>().number;
-             p.say(pong);
+             p.send_message(pong);
          }},
     };
     for (const auto& [what, attempt] : allowed) {
@@ -107,26 +107,26 @@ TEST_CASE(
         CHECK(j.peer.goes_on());
     }
     const std::pair<const char*, std::function<void(Peer&)>> refused[] = {
-        {"readiness in the wrong phase", [](Peer& p) { p.say(Ready{}); }},
-        {"report that nobody asked for", [](Peer& p) { p.say(SecretsRead{}); }},
-        {"horizon that nobody asked for", [](Peer& p) { p.say(HorizonRaised{}); }},
-        {"pong that nobody asked for", [](Peer& p) { p.say(Pong{}); }},
-        {"policy in the wrong direction", [](Peer& p) { p.say(NewPolicy{}); }},
-        {"a notice of no kind", [](Peer& p) { p.say(Notice{}); }},
-        {"an outcome of no knock", [](Peer& p) { p.say(privsep::Outcome{}); }},
-        {"an outcome of no knock", [](Peer& p) { p.say(Suppressed{}); }},
+        {"readiness in the wrong phase", [](Peer& p) { p.send_message(Ready{}); }},
+        {"report that nobody asked for", [](Peer& p) { p.send_message(SecretsRead{}); }},
+        {"horizon that nobody asked for", [](Peer& p) { p.send_message(HorizonRaised{}); }},
+        {"pong that nobody asked for", [](Peer& p) { p.send_message(Pong{}); }},
+        {"policy in the wrong direction", [](Peer& p) { p.send_message(NewPolicy{}); }},
+        {"a notice of no kind", [](Peer& p) { p.send_message(Notice{}); }},
+        {"an outcome of no knock", [](Peer& p) { p.send_message(privsep::Outcome{}); }},
+        {"an outcome of no knock", [](Peer& p) { p.send_message(Suppressed{}); }},
         {"a pong of another ping",
          [](Peer& p) {
              p.monitor->tick();
              Pong pong;
              pong.number = 2;
-             p.say(pong);
+             p.send_message(pong);
          }},
         {"pong with the wrong number of descriptors",
          [](Peer& p) {
              p.monitor->tick();
              const int fd = STDERR_FILENO;
-             p.say(Pong{}, {&fd, 1});
+             p.send_message(Pong{}, {&fd, 1});
          }},
         {"tags of the wrong size",
          [](Peer& p) {
@@ -145,8 +145,9 @@ TEST_CASE(
 
 TEST_CASE("a worker that sends too many messages is given up") {
     const std::pair<const char*, std::function<void(Peer&)>> floods[] = {
-        {"notice too often", [](Peer& p) { p.say(notice_of(NoticeKind::locked_for_good, 77)); }}, // of nobody: no line
-        {"outcome too often", [](Peer& p) { p.say(refusal_of(0, Address::v4(192, 0, 2, 9))); }},
+        {"notice too often",
+         [](Peer& p) { p.send_message(notice_of(NoticeKind::locked_for_good, 77)); }}, // of nobody: no line
+        {"outcome too often", [](Peer& p) { p.send_message(refusal_of(0, Address::v4(192, 0, 2, 9))); }},
         {"tags too often", [](Peer& p) { p.publish(TagScope::more, {}, 1, 1); }},
     };
     for (const auto& [why, message] : floods) {
@@ -168,8 +169,8 @@ TEST_CASE("a request is passed on with the index that its credential has, and an
     j.devices.remove(0); // device 2 has another index now, and the same place
     j.peer.load(j.devices.config, 0);
     j.peer.grants.answers = {authz::Answer::limit, authz::Answer::refused};
-    j.peer.say(request_for(2, 41));
-    j.peer.say(request_for(0, 42)); // who is gone
+    j.peer.send_message(request_for(2, 41));
+    j.peer.send_message(request_for(0, 42)); // who is gone
     CHECK(j.peer.goes_on());
     REQUIRE(j.peer.grants.requests.size() == 2);
     CHECK(j.peer.grants.requests[0].credential == 1);
@@ -191,7 +192,7 @@ TEST_CASE("a refusal is put down to a reload only while the worker may not know 
         message.address[15] = static_cast<std::uint8_t>(sequence); // the log has a budget for each
         message.generation = generation;
         return log_of([&] {
-            j.peer.say(message);
+            j.peer.send_message(message);
             CHECK(j.peer.goes_on());
         });
     };
@@ -211,7 +212,7 @@ TEST_CASE("the log says what was granted and closed, for whom and for how long")
         RequestGrant message = request_for(0, 1);
         message.verb = static_cast<std::uint32_t>(verb);
         return log_of([&] {
-            j.peer.say(message);
+            j.peer.send_message(message);
             CHECK(j.peer.goes_on());
         });
     };
@@ -233,7 +234,7 @@ TEST_CASE("numbers of a request that mean nothing end the worker") {
         Judging j;
         RequestGrant request = request_for(0, 1);
         spoil(request);
-        j.peer.say(request);
+        j.peer.send_message(request);
         CHECK_FALSE(j.peer.goes_on());
         CHECK(j.peer.grants.requests.empty());
     }
@@ -243,7 +244,7 @@ TEST_CASE("a later commitment belongs to its own request, in any order and once"
     Judging j;
     j.peer.grants.answers = {authz::Answer::waiting, authz::Answer::done, authz::Answer::waiting};
     for (const std::uint32_t sequence : {7u, 8u, 9u})
-        j.peer.say(request_for(0, sequence));
+        j.peer.send_message(request_for(0, sequence));
     CHECK(j.peer.goes_on());
     for (const std::uint32_t sequence : {7u, 8u, 9u})
         CHECK(j.peer.hear<ReplyGrant>().sequence == sequence);
@@ -264,8 +265,8 @@ TEST_CASE("a later commitment belongs to its own request, in any order and once"
 TEST_CASE("two requests with one number, which only an evil worker sends, are two") {
     Judging j;
     j.peer.grants.answers = {authz::Answer::waiting, authz::Answer::waiting};
-    j.peer.say(request_for(0, 7));
-    j.peer.say(request_for(1, 7));
+    j.peer.send_message(request_for(0, 7));
+    j.peer.send_message(request_for(1, 7));
     CHECK(j.peer.goes_on());
     REQUIRE(j.peer.grants.tickets.size() == 2);
     CHECK(j.peer.grants.tickets[0] != j.peer.grants.tickets[1]);
@@ -342,7 +343,7 @@ TEST_CASE("tags that no honest worker publishes end the worker") {
              auto tags = std::make_unique<Tags>();
              tags->generation = 1;
              tags->count = kTagsInMessage + 1;
-             p.say(*tags);
+             p.send_message(*tags);
          }},
     };
     for (const auto& [what, attempt] : attempts) {
@@ -364,12 +365,12 @@ TEST_CASE("a filter that takes no tags is an error, and no publication") {
 
 TEST_CASE("an outcome becomes an event with the names of the configuration that counts") {
     Judging j;
-    j.peer.say(refusal_of(2, Address::v4(192, 0, 2, 9)));
-    j.peer.say(refusal_of(77, Address::v4(192, 0, 2, 9))); // who is gone
+    j.peer.send_message(refusal_of(2, Address::v4(192, 0, 2, 9)));
+    j.peer.send_message(refusal_of(77, Address::v4(192, 0, 2, 9))); // who is gone
     Suppressed suppressed;
     suppressed.refused = 5;
     suppressed.accepted = 3;
-    j.peer.say(suppressed);
+    j.peer.send_message(suppressed);
     CHECK(j.peer.goes_on());
     const auto& events = j.peer.events.all;
     REQUIRE(events.size() == 4);
@@ -389,14 +390,14 @@ TEST_CASE("a refusal by a configuration that was loaded meanwhile says so in the
     j.peer.grants.answers = {authz::Answer::refused};
     RequestGrant request = request_for(0, 1);
     request.generation = 0; // the worker has not read the new one yet
-    j.peer.say(request);
+    j.peer.send_message(request);
     privsep::Outcome outcome = refusal_of(0, Address::v4(192, 0, 2, 9));
     outcome.was_read = 1;
     outcome.action = static_cast<std::uint8_t>(Action::open);
     outcome.address = Address::v4(192, 0, 2, 9).bytes;
     outcome.reject = static_cast<std::uint32_t>(authz::Reject::refused);
-    j.peer.say(outcome);
-    j.peer.say(outcome); // of another knock
+    j.peer.send_message(outcome);
+    j.peer.send_message(outcome); // of another knock
     CHECK(j.peer.goes_on());
     const auto& events = j.peer.events.all;
     REQUIRE(events.size() == 2);
@@ -407,12 +408,12 @@ TEST_CASE("a refusal by a configuration that was loaded meanwhile says so in the
 
 TEST_CASE("notices become events, and the clock is known") {
     Judging j;
-    j.peer.say(notice_of(NoticeKind::clock_wrong));
+    j.peer.send_message(notice_of(NoticeKind::clock_wrong));
     CHECK(j.peer.goes_on());
     CHECK(j.peer.monitor->clock_is_wrong());
-    j.peer.say(notice_of(NoticeKind::clock_right));
-    j.peer.say(notice_of(NoticeKind::locked_for_good, 2));
-    j.peer.say(notice_of(NoticeKind::locked_for_good, 77)); // who is gone
+    j.peer.send_message(notice_of(NoticeKind::clock_right));
+    j.peer.send_message(notice_of(NoticeKind::locked_for_good, 2));
+    j.peer.send_message(notice_of(NoticeKind::locked_for_good, 77)); // who is gone
     CHECK(j.peer.goes_on());
     CHECK_FALSE(j.peer.monitor->clock_is_wrong());
     const auto& events = j.peer.events.all;
@@ -441,7 +442,7 @@ TEST_CASE("a worker that answers late is well again") {
         j.peer.monitor->tick();
     Pong pong;
     for (pong.number = 1; pong.number <= 6; ++pong.number)
-        j.peer.say(pong);
+        j.peer.send_message(pong);
     CHECK(j.peer.goes_on());
     CHECK(j.peer.monitor->tick());
 }
@@ -459,9 +460,9 @@ TEST_CASE("the horizon is raised when the worker says so, and not before") {
     peer.load(devices.config, 1);
     CHECK_FALSE(peer.monitor->raise_horizon());
     peer.hear<RaiseHorizon>();
-    peer.say(HorizonRaised{}); // late: of the first, which was given up
+    peer.send_message(HorizonRaised{}); // late: of the first, which was given up
     CHECK(peer.goes_on());
-    peer.say(HorizonRaised{});
+    peer.send_message(HorizonRaised{});
     REQUIRE(peer.monitor->raise_horizon());
 }
 

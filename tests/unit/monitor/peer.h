@@ -185,7 +185,7 @@ struct Peer {
     }
 
     template <typename M>
-    void say(const M& message, std::span<const int> fds = {}) {
+    void send_message(const M& message, std::span<const int> fds = {}) {
         REQUIRE(privsep::send(*worker, message, fds));
     }
     // The next message to the worker, which is of this type.
@@ -216,7 +216,7 @@ struct Peer {
         read.next = next;
         read.bad_keys = bad_keys;
         read.bad_factors = bad_factors;
-        say(read);
+        send_message(read);
     }
     // Reports of a worker that finds nothing wrong with so many changed credentials.
     void report_all(std::uint32_t of_generation, std::uint32_t changed) {
@@ -257,7 +257,7 @@ struct Peer {
             record.tag[0] = first++;
             record.place = place;
         }
-        say(*message);
+        send_message(*message);
     }
     // What the worker said is read. Whether it goes on.
     bool goes_on() {

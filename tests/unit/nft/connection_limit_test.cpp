@@ -19,7 +19,7 @@ namespace {
 // All rules of this spec that count connections, as text of libnftnl.
 std::vector<std::string> limits_of(const nft::ProtectedPort& port) {
     nft::RulesetSpec spec;
-    spec.guards.push_back(port);
+    spec.protected_ports.push_back(port);
     nft::Transaction transaction;
     nft::add_rules(transaction, spec);
     std::vector<std::string> rules;

@@ -163,7 +163,7 @@ TEST_CASE("bans, ended sessions and flows are known whole or not at all: one set
     struct FailingSets final : Sets {
         std::string failing;
         Result<void> commit(Transaction&&) override { return {}; }
-        Result<std::vector<Element>> list(const SetName& set) override {
+        Result<std::vector<Element>> list_set(const SetName& set) override {
             if (set.set == failing)
                 return Error{"made to fail", {}};
             return std::vector<Element>();

@@ -140,7 +140,7 @@ TEST_CASE("the worker's numbers are read as what they mean, and others are refus
     request.target = Address::v4(192, 0, 2, 8);
     request.endpoint = {IpProtocol::sctp, 5000};
     request.service = 9;
-    request.single = true;
+    request.single_use = true;
     request.lifetime = 60;
     const RequestGrant ask = request_grant(GrantVerb::close, {1, 2}, request);
     CHECK(ask.credential == wire::CredentialId{1, 2});
@@ -151,7 +151,7 @@ TEST_CASE("the worker's numbers are read as what they mean, and others are refus
     CHECK(asked->request.target == request.target);
     CHECK(asked->request.endpoint == request.endpoint);
     CHECK(asked->request.service == 9);
-    CHECK(asked->request.single);
+    CHECK(asked->request.single_use);
     CHECK(asked->request.lifetime == 60);
     const auto means = [&](auto RequestGrant::*field, unsigned value) {
         RequestGrant other = ask;

@@ -62,7 +62,7 @@ Received received_of(Type type, std::size_t size, std::size_t fds) {
 std::optional<Fault> admit(const Message& m, Side side, Phase phase, std::size_t size, std::size_t fds) {
     Conversation conversation(side, phase);
     if (m.answers)
-        conversation.was_sent(*m.answers);
+        conversation.on_sent(*m.answers);
     return conversation.admit(received_of(m.type, size, fds), BootTime{});
 }
 
@@ -105,15 +105,15 @@ TEST_CASE("an answer is admitted once for each request, and never else") {
         Conversation conversation(m.to, m.type == Type::ready ? Phase::set_up : Phase::judging);
         const auto next = [&] { return conversation.admit(received_of(m.type, m.size, 0), BootTime{}); };
         CHECK(next() == Fault::unasked);
-        conversation.was_sent(*m.answers);
-        conversation.was_sent(*m.answers);
+        conversation.on_sent(*m.answers);
+        conversation.on_sent(*m.answers);
         CHECK(next() == std::nullopt);
         CHECK(next() == std::nullopt);
         CHECK(next() == Fault::unasked);
         CHECK(next() == Fault::unasked);
     }
     Conversation conversation(Side::xknockd, Phase::hand_over);
-    conversation.was_sent(Type::secrets);
+    conversation.on_sent(Type::secrets);
     CHECK(conversation.admit(received_of(Type::secrets_read, sizeof(SecretsRead), 0), BootTime{}) == std::nullopt);
 }
 

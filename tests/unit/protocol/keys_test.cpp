@@ -8,7 +8,7 @@ using namespace xk;
 namespace {
 CredentialKeys derived(std::uint8_t credential, std::uint8_t server, std::uint8_t id) {
     CredentialKeys keys;
-    derive(keys, Key{credential}, wire::ServerId{server}, wire::CredentialId{id});
+    derive_keys(keys, Key{credential}, wire::ServerId{server}, wire::CredentialId{id});
     return keys;
 }
 } // namespace

@@ -16,9 +16,9 @@ Request plain() {
 }
 
 std::optional<RequestFault> fault_with(std::size_t offset, std::uint8_t value, const Request& r = plain()) {
-    RequestBytes bytes = encode(r);
+    RequestBytes bytes = encode_request(r);
     bytes[offset] = value;
-    const auto decoded = decode(bytes);
+    const auto decoded = decode_request(bytes);
     if (const auto* fault = std::get_if<RequestFault>(&decoded))
         return *fault;
     return std::nullopt;
@@ -30,7 +30,7 @@ Address address(const char* text) { return Address::parse(text).value(); }
 
 TEST_CASE("what was encoded is decoded") {
     Request r = plain();
-    CHECK(std::get<Request>(decode(encode(r))) == r);
+    CHECK(std::get<Request>(decode_request(encode_request(r))) == r);
     r.action = Action::close_all;
     r.factor = FactorKind::sk_ed25519;
     r.address_mode = AddressMode::delegated;
@@ -40,7 +40,7 @@ TEST_CASE("what was encoded is decoded") {
     r.single_use = true;
     r.lifetime = 0xffffffff;
     r.proof.fill(0xaa);
-    CHECK(std::get<Request>(decode(encode(r))) == r);
+    CHECK(std::get<Request>(decode_request(encode_request(r))) == r);
 }
 
 TEST_CASE("every value of the enumerated bytes that is not defined is refused") {
@@ -65,53 +65,53 @@ TEST_CASE("a target is the unicast address of a host behind the server, and neve
     Request r = plain();
     for (const char* good : {"198.51.100.7", "2001:db8::7", "10.0.0.1", "fd00::1"}) {
         r.target = Address::parse(good).value();
-        CHECK(std::get<Request>(decode(encode(r))) == r);
+        CHECK(std::get<Request>(decode_request(encode_request(r))) == r);
     }
     for (const char* bad : {"127.0.0.1", "::1", "224.0.0.1", "ff02::1", "fe80::1", "169.254.0.1", "255.255.255.255"}) {
         r.target = Address::parse(bad).value();
-        CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::target);
+        CHECK(std::get<RequestFault>(decode_request(encode_request(r))) == RequestFault::target);
     }
     r.target = Address::parse("198.51.100.7").value();
     r.endpoint = {};
     r.service = 7;
-    CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::target);
+    CHECK(std::get<RequestFault>(decode_request(encode_request(r))) == RequestFault::target);
     r.target = {};
-    CHECK(std::get<Request>(decode(encode(r))) == r);
+    CHECK(std::get<Request>(decode_request(encode_request(r))) == r);
     CHECK(fault_with(71, 1) == RequestFault::target); // ::1
 }
 
 TEST_CASE("a port without a service, or a service without a port, and never both") {
     Request r = plain();
     r.endpoint.port = 0;
-    CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::port);
+    CHECK(std::get<RequestFault>(decode_request(encode_request(r))) == RequestFault::port);
     r.service = 7;
-    CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::protocol);
+    CHECK(std::get<RequestFault>(decode_request(encode_request(r))) == RequestFault::protocol);
     r.endpoint.protocol = IpProtocol::none;
-    CHECK(std::holds_alternative<Request>(decode(encode(r))));
+    CHECK(std::holds_alternative<Request>(decode_request(encode_request(r))));
     r.endpoint.port = 22;
-    CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::port);
+    CHECK(std::get<RequestFault>(decode_request(encode_request(r))) == RequestFault::port);
     r.endpoint.port = 0;
     r.service = 0;
-    CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::protocol);
+    CHECK(std::get<RequestFault>(decode_request(encode_request(r))) == RequestFault::protocol);
 }
 
 TEST_CASE("an address is given exactly where the mode says so, and is one to open for") {
     Request r = plain();
     r.address = address("192.0.2.1");
-    CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::address);
+    CHECK(std::get<RequestFault>(decode_request(encode_request(r))) == RequestFault::address);
     for (const auto mode : {AddressMode::bound, AddressMode::delegated}) {
         r.address_mode = mode;
         for (const char* good : {"192.0.2.1", "10.0.0.1", "2001:db8::1"}) {
             r.address = address(good);
-            CHECK_MESSAGE(std::holds_alternative<Request>(decode(encode(r))), good);
+            CHECK_MESSAGE(std::holds_alternative<Request>(decode_request(encode_request(r))), good);
         }
         for (const char* bad : {"::", "::1", "0.0.0.0", "127.0.0.1", "169.254.0.1", "224.0.0.1", "255.255.255.255",
                                 "fe80::1", "ff02::1", "::192.0.2.1"}) {
             r.address = address(bad);
-            CHECK_MESSAGE(std::get<RequestFault>(decode(encode(r))) == RequestFault::address, bad);
+            CHECK_MESSAGE(std::get<RequestFault>(decode_request(encode_request(r))) == RequestFault::address, bad);
         }
         r.address = Address{};
-        CHECK(std::get<RequestFault>(decode(encode(r))) == RequestFault::address);
+        CHECK(std::get<RequestFault>(decode_request(encode_request(r))) == RequestFault::address);
     }
 }
 
@@ -122,14 +122,14 @@ TEST_CASE("a clock beyond the range of time is refused") {
 }
 
 TEST_CASE("no two byte strings mean the same request") {
-    const RequestBytes bytes = encode(plain());
+    const RequestBytes bytes = encode_request(plain());
     for (std::size_t bit = 0; bit < 8 * bytes.size(); ++bit) {
         RequestBytes changed = bytes;
         changed[bit / 8] ^= static_cast<std::uint8_t>(1u << (bit % 8));
-        const auto decoded = decode(changed);
+        const auto decoded = decode_request(changed);
         if (const auto* request = std::get_if<Request>(&decoded)) {
             CHECK(*request != plain());
-            CHECK(encode(*request) == changed);
+            CHECK(encode_request(*request) == changed);
         }
     }
 }

@@ -11,12 +11,12 @@ namespace {
 
 CredentialKeys keys() {
     CredentialKeys k;
-    derive(k, Key{7}, wire::ServerId{8}, wire::CredentialId{9});
+    derive_keys(k, Key{7}, wire::ServerId{8}, wire::CredentialId{9});
     return k;
 }
 
 wire::Packet sealed(const CredentialKeys& k, Slot slot, const RequestBytes& request) {
-    return seal(k, slot, hedged_nonce(k.nonce, WallTime{}, request), request);
+    return seal_packet(k, slot, hedged_nonce(k.nonce, WallTime{}, request), request);
 }
 
 } // namespace
@@ -27,9 +27,9 @@ TEST_CASE("a sealed request is opened with the keys of its slot only") {
     const auto packet = sealed(k, 100, request);
     CHECK(packet_tag(packet) == gate_keys(k.gate, 100).tag);
     CHECK(mac_matches(gate_keys(k.gate, 100).mac_key, packet));
-    CHECK(open(k.seal, 100, packet) == request);
+    CHECK(open_box(k.seal, 100, packet) == request);
     CHECK_FALSE(mac_matches(gate_keys(k.gate, 101).mac_key, packet));
-    CHECK_FALSE(open(k.seal, 101, packet).has_value());
+    CHECK_FALSE(open_box(k.seal, 101, packet).has_value());
 }
 
 TEST_CASE("no single changed bit passes the MAC, and none behind it passes the box") {
@@ -42,7 +42,7 @@ TEST_CASE("no single changed bit passes the MAC, and none behind it passes the b
         if (bit / 8 >= wire::kTagSize) // the tag chooses the key, the MAC does not cover it
             CHECK_FALSE(mac_matches(mac_key, changed));
         if (bit / 8 >= wire::kNonceOffset)
-            CHECK_FALSE(open(k.seal, 100, changed).has_value());
+            CHECK_FALSE(open_box(k.seal, 100, changed).has_value());
     }
 }
 

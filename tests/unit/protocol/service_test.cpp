@@ -69,26 +69,26 @@ TEST_CASE("two ranges meet where they have a port in common, whichever is asked"
 }
 
 TEST_CASE("a wish is a service's name, a port, or a port of a host behind the server") {
-    const ServiceWish name = parse_service_wish("ssh").value();
+    const ServiceSpec name = parse_service_spec("ssh").value();
     CHECK(name.service == service_id("ssh"));
     CHECK(name.endpoint == Endpoint{});
     CHECK(name.target == Address{});
-    CHECK(parse_service_wish("all").value().service == service_id(kAllServices));
-    const ServiceWish port = parse_service_wish("udp/51820").value();
+    CHECK(parse_service_spec("all").value().service == service_id(kAllServices));
+    const ServiceSpec port = parse_service_spec("udp/51820").value();
     CHECK(port.service == 0);
     CHECK(port.endpoint == Endpoint{IpProtocol::udp, 51820});
     CHECK(port.target == Address{});
     for (const char* target : {"198.51.100.7", "2001:db8:7::7", "10.0.0.1"}) {
-        const ServiceWish behind = parse_service_wish("tcp/22@" + std::string(target)).value();
+        const ServiceSpec behind = parse_service_spec("tcp/22@" + std::string(target)).value();
         CHECK(behind.service == 0);
         CHECK(behind.endpoint == Endpoint{IpProtocol::tcp, 22});
         CHECK(behind.target == Address::parse(target).value());
     }
     for (const char* text : {"tcp/", "tcp/20-25", "tcp/22@", "tcp/22@host", "tcp/@198.51.100.7", "tcp/22@198.51.100.7@",
                              "tcp/22@198.51.100.0/24", "/22", "/"})
-        CHECK_MESSAGE(!parse_service_wish(text).has_value(), text);
+        CHECK_MESSAGE(!parse_service_spec(text).has_value(), text);
     // No knock can say these, and "::" would mean the server itself.
     for (const char* text : {"::", "0.0.0.0", "127.0.0.1", "fe80::1", "224.0.0.1"})
-        CHECK(parse_service_wish("tcp/22@" + std::string(text)).error().message ==
+        CHECK(parse_service_spec("tcp/22@" + std::string(text)).error().message ==
               std::string(text) + " is not the address of a host behind the server");
 }

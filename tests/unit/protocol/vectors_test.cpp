@@ -93,7 +93,7 @@ TEST_CASE("keys.txt: credential keys, slot keys and service ids") {
     unsigned slots = 0, services = 0;
     for (const auto& block : test::read_vectors("keys.txt")) {
         if (block.count("credential")) {
-            derive(*keys, bytes<32>(block, "credential"), bytes<16>(block, "server"), bytes<8>(block, "id"));
+            derive_keys(*keys, bytes<32>(block, "credential"), bytes<16>(block, "server"), bytes<8>(block, "id"));
             CHECK(keys->gate == bytes<32>(block, "gate"));
             CHECK(keys->seal == bytes<32>(block, "seal"));
             CHECK(keys->nonce == bytes<32>(block, "nonce"));
@@ -128,20 +128,20 @@ TEST_CASE("packets.txt: whole packets, both ways") {
         ++packets;
         Secret<CredentialKeys> keys;
         const auto server = bytes<16>(block, "server");
-        derive(*keys, bytes<32>(block, "credential"), server, bytes<8>(block, "credential_id"));
+        derive_keys(*keys, bytes<32>(block, "credential"), server, bytes<8>(block, "credential_id"));
         const Request request = request_of(block);
         const Slot slot = number(block, "slot");
         const auto nonce = bytes<24>(block, "nonce");
         const auto expected = bytes<192>(block, "packet");
         CHECK(slot == slot_of(request.clock));
-        const RequestBytes encoded = encode(request);
+        const RequestBytes encoded = encode_request(request);
         CHECK(encoded == bytes<136>(block, "request"));
-        CHECK(seal(*keys, slot, nonce, encoded) == expected);
+        CHECK(seal_packet(*keys, slot, nonce, encoded) == expected);
 
         CHECK(mac_matches(gate_keys(keys->gate, slot).mac_key, expected));
-        const auto opened = open(keys->seal, slot, expected);
+        const auto opened = open_box(keys->seal, slot, expected);
         REQUIRE(opened.has_value());
-        const auto decoded = decode(*opened);
+        const auto decoded = decode_request(*opened);
         REQUIRE(std::holds_alternative<Request>(decoded));
         CHECK(std::get<Request>(decoded) == request);
         if (request.factor == FactorKind::hmac)

@@ -18,14 +18,14 @@ class RecordingSessions final : public nft::Sessions {
   public:
     RecordingSessions(Faults& faults, std::vector<nft::Session>& all) : faults_(faults), all_(all) {}
 
-    Result<std::vector<nft::Session>> find(const std::function<bool(const nft::Session&)>& wanted) override {
+    Result<std::vector<nft::Session>> find_sessions(const std::function<bool(const nft::Session&)>& wanted) override {
         if (auto fine = faults_.step("find sessions"); !fine)
             return fine.error();
         std::vector<nft::Session> found;
         std::copy_if(all_.begin(), all_.end(), std::back_inserter(found), wanted);
         return found;
     }
-    Result<void> forget(const std::vector<nft::Session>& sessions) override {
+    Result<void> forget_sessions(const std::vector<nft::Session>& sessions) override {
         if (auto fine = faults_.step("forget sessions"); !fine)
             return fine;
         std::set<nft::Tuple> gone;
@@ -45,12 +45,12 @@ class RecordingSockets final : public nft::Sockets {
     RecordingSockets(Faults& faults, List& all) : faults_(faults), all_(all) {}
 
     bool can_end() const override { return true; }
-    Result<List> list() override {
+    Result<List> list_sockets() override {
         if (auto fine = faults_.step("list sockets"); !fine)
             return fine.error();
         return all_;
     }
-    Result<bool> end(const Socket& socket) override {
+    Result<bool> end_socket(const Socket& socket) override {
         if (auto fine = faults_.step("end a socket"); !fine)
             return fine.error();
         return std::erase_if(all_.sockets, [&](const Socket& s) { return s.session.there == socket.session.there; }) !=

@@ -66,7 +66,7 @@ Result<void> RecordingSets::commit(nft::Transaction&& transaction) {
     return {};
 }
 
-Result<std::vector<nft::Element>> RecordingSets::list(const nft::SetName& set) {
+Result<std::vector<nft::Element>> RecordingSets::list_set(const nft::SetName& set) {
     if (auto fine = faults_.step("list"); !fine)
         return fine.error();
     end_by_time();
@@ -84,7 +84,7 @@ std::vector<nft::Element> RecordingSets::elements(const std::string& set) const 
     Faults none;
     RecordingSets copy(none, now_);
     copy.tables_ = tables_;
-    return copy.list({nft::kTable, set}).value();
+    return copy.list_set({nft::kTable, set}).value();
 }
 
 std::size_t RecordingSets::size() const { return dump().size(); }

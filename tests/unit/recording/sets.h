@@ -21,7 +21,7 @@ class RecordingSets final : public nft::Sets {
     RecordingSets(Faults& faults, BootTime& now) : faults_(faults), now_(now) {}
 
     Result<void> commit(nft::Transaction&& transaction) override;
-    Result<std::vector<nft::Element>> list(const nft::SetName& set) override;
+    Result<std::vector<nft::Element>> list_set(const nft::SetName& set) override;
 
     std::size_t commits() const { return commits_; } // those that were done
     // Of our own table's set of this name; with what is left of the time-out in `expires`.

@@ -78,7 +78,7 @@ void begin(const Directory& directory) {
     const auto files = directory.open();
     REQUIRE(files);
     Mapped mapped(*files);
-    mapped.state.begin(kBoot, kNow, 30s, nullptr);
+    mapped.state.begin_boot(kBoot, kNow, 30s, nullptr);
     mapped.state.credential({7})->locked_until = kLockedForGood;
 }
 

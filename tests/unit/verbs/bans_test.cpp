@@ -43,7 +43,7 @@ TEST_CASE("bans: a list in whose middle bans come, go and change") {
     VerbFixture f;
     for (const char* text : {"203.0.113.2", "203.0.113.4", "203.0.113.6"})
         f.daemon.book.set(prefix_of(text), {{"", prefix_of(text), f.in(60)}});
-    control::Answer answer = f.begin({{"verb", "bans"}});
+    control::Reply answer = f.begin({{"verb", "bans"}});
     REQUIRE(answer.rest(answer.json));
     f.daemon.book.set(prefix_of("203.0.113.4"), {});
     f.daemon.book.set(prefix_of("203.0.113.1"), {{"", prefix_of("203.0.113.1"), std::nullopt}});

@@ -95,9 +95,9 @@ std::optional<GrantRow> FakeDaemon::find_next_grant(const std::optional<authz::P
 }
 
 FakeDaemon::Opened FakeDaemon::open_for_operator(const authz::GrantRequest& request, const Now&) {
-    const auto done =
-        act("open " + request.address.text() + " " + std::to_string(request.service) + " " + request.endpoint.text() +
-            " " + request.target.text() + " " + std::to_string(request.lifetime) + (request.single ? " single" : ""));
+    const auto done = act("open " + request.address.text() + " " + std::to_string(request.service) + " " +
+                          request.endpoint.text() + " " + request.target.text() + " " +
+                          std::to_string(request.lifetime) + (request.single_use ? " single" : ""));
     return done ? opened
                 : Opened{.answer = authz::Answer::failed, .service = {}, .lifetime = {}, .error = done.error()};
 }

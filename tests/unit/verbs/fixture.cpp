@@ -12,7 +12,7 @@ Recorder::Recorder(std::ostream& log)
       }) {}
 
 std::string VerbFixture::ask_text(const std::string& request) {
-    control::Answer answer = verbs.answer(peer, request);
+    control::Reply answer = verbs.reply_to(peer, request);
     while (answer.rest && answer.rest(answer.json)) {
     }
     return answer.json;

@@ -42,7 +42,7 @@ class VerbFixture {
     // Of an error: "message|hint|exit", and nothing else is in it.
     std::string ask_wrong(const json& request);
     // A reply that is begun, and gone on with by the test.
-    control::Answer begin(const json& request) { return verbs.answer(peer, request.dump()); }
+    control::Reply begin(const json& request) { return verbs.reply_to(peer, request.dump()); }
     std::string log() const { return log_.text(); }
     BootTime in(std::int64_t seconds) const { return now.boot + std::chrono::seconds(seconds); }
 };

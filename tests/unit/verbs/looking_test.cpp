@@ -14,7 +14,7 @@ std::int64_t ns(BootTime t) { return t.time_since_epoch().count(); }
 
 // `rows` of the list, and what `meanwhile` does behind the first one of them.
 json ask_with_pause(VerbFixture& f, const char* verb, const std::function<void()>& meanwhile) {
-    control::Answer answer = f.begin({{"verb", verb}});
+    control::Reply answer = f.begin({{"verb", verb}});
     REQUIRE(answer.rest);
     REQUIRE(answer.rest(answer.json));
     meanwhile();

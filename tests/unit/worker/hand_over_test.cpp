@@ -66,7 +66,7 @@ struct TestWorker {
         state_memory = {static_cast<std::uint8_t*>(memory), size};
         if (prepare) {
             authz::State begun(state_memory);
-            (void)begun.begin({1}, Now::read(), std::chrono::seconds(60), {});
+            (void)begun.begin_boot({1}, Now::read(), std::chrono::seconds(60), {});
             prepare(begun);
         }
         Setup setup;

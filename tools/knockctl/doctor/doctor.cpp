@@ -61,7 +61,7 @@ Silence silence_of(const Result<config::Config>& config, const Result<json>& sta
         return Silence::none;
     if (config && config->gate_mode != config::GateMode::table)
         return Silence::open;
-    auto socket = nft::Socket::open();
+    auto socket = nft::Socket::open_nf_tables();
     const auto stands = socket ? nft::ruleset_exists(*socket) : Result<bool>(socket.error());
     if (stands && *stands)
         return config ? Silence::shut : Silence::judges_nothing;

@@ -71,7 +71,7 @@ Packet packet_of(const Firewall& f, const Endpoint& endpoint, bool v4, const std
             packet.known_sets[set_key(nft::kTable, set)] = false;
     for (const nft::PinholeSet& set : nft::pinhole_sets(f.config.ranges(), f.config.has_targets()))
         packet.known_sets[set_key(nft::kTable, set.name.set)] =
-            granted && set.v4 == v4 && !set.forward && !set.once && (!set.range || set.range->has(endpoint));
+            granted && set.v4 == v4 && !set.forward && !set.single_use && (!set.range || set.range->has(endpoint));
     for (const bool set_v4 : {true, false}) {
         packet.known_sets[set_key(nft::kTable, nft::protected_targets_set(set_v4).set)] =
             false; // hosts behind this one

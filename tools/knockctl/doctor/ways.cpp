@@ -257,7 +257,7 @@ std::string reason_to_track(const authz::Service& service) {
         add("after: idle");
     if (service.max_connections != 0)
         add("max_connections");
-    if (service.single)
+    if (service.single_use)
         add("single use");
     return reasons;
 }
