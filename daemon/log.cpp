@@ -5,6 +5,7 @@
 
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
 
 #include <cstdlib>
 #include <ctime>
@@ -37,7 +38,29 @@ class Text : public spdlog::custom_flag_formatter {
     std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Text>(); }
 };
 
+spdlog::level::level_enum level_of(Level level) {
+    switch (level) {
+    case Level::debug:
+        return spdlog::level::debug;
+    case Level::info:
+        return spdlog::level::info;
+    case Level::warn:
+        return spdlog::level::warn;
+    case Level::error:
+        return spdlog::level::err;
+    case Level::critical:
+        break;
+    }
+    return spdlog::level::critical;
+}
+
 } // namespace
+
+void write(Level level, fmt::string_view format, fmt::format_args values) {
+    const auto own = level_of(level);
+    if (spdlog::default_logger_raw()->should_log(own))
+        spdlog::default_logger_raw()->log(own, fmt::vformat(format, values));
+}
 
 void begin(const char* program, bool verbose) {
     ::tzset();
@@ -56,9 +79,9 @@ void begin(const char* program, bool verbose) {
 void error(const Error& error) {
     std::istringstream lines(error.message);
     for (std::string line; std::getline(lines, line);)
-        spdlog::error("{}", line);
+        log::error("{}", line);
     if (!error.hint.empty())
-        spdlog::error("hint: {}", error.hint);
+        log::error("hint: {}", error.hint);
 }
 
 std::string utc(WallTime t) {

@@ -8,7 +8,6 @@
 #include "protocol/base/output.h"
 
 #include <CLI/CLI.hpp>
-#include <spdlog/spdlog.h>
 
 #include <csignal>
 #include <cstdlib>
@@ -78,12 +77,12 @@ Result<void> check_config(const std::string& file) {
     if (!config)
         return config.error();
     for (const std::string& warning : config->warnings)
-        spdlog::warn("{}", warning);
+        log::warn("{}", warning);
     const auto missing = xdp::missing_interfaces(config->interfaces);
     if (!missing)
         return missing.error();
     for (const std::string& line : *missing)
-        spdlog::warn("{}", line);
+        log::warn("{}", line);
     return {};
 }
 

@@ -16,7 +16,7 @@ struct Judge::Context {
     WallTime arrived; // wall time of the record's arrival: that it waited does not make a knock stale
     std::optional<std::uint32_t> index{}; // of the credential, once its key is proved
     Claim claim{};
-    bool is_proved = false; // the claim is whole: the request could be read
+    bool is_proved = false;                                // the claim is whole: the request could be read
     Address address{};                                     // whom the request is for
     std::optional<TotpStep> step{};                        // of the code, which is right
     std::array<ReplayEntry*, ReplayKeys::kMost> entries{}; // of its replay keys, once they are remembered

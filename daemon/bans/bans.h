@@ -113,11 +113,12 @@ class Bans {
     bool in_nftables() const { return config_->gate_mode == config::GateMode::table; }
     void write_networks(nft::Transaction& transaction) const;
 
-    // Makes the changes everywhere, or nowhere and returns an error. Then the listener must hear of them. `cause` is why
-    // the bans end that the changes take away.
+    // Makes the changes everywhere, or nowhere and returns an error. Then the listener must hear of them. `cause` is
+    // why the bans end that the changes take away.
     Result<Changes> apply(Changes changes, const Now& now, authz::EndCause cause); // the claims from before
     Result<void> report_changes(const Changes& before) const;
-    Result<void> apply_and_report(Changes changes, const Now& now, authz::EndCause cause = authz::EndCause::by_operator);
+    Result<void> apply_and_report(Changes changes, const Now& now,
+                                  authz::EndCause cause = authz::EndCause::by_operator);
     void write_changes(nft::Transaction& transaction, const Changes& before, const Now& now) const;
     Result<void> put_into_filter(const Changes& before);
     void take_from_filter(const Changes& before);

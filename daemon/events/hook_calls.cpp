@@ -104,9 +104,9 @@ void HookCalls::complain(const Subject& subject, Event event, const std::string&
     if (!log_.allow(static_cast<unsigned>(event), subject.source, BootClock::now()))
         return;
     const std::string device = shown(subject.device);
-    spdlog::warn("the hook {} of {} for {}{} from {} {}", event == Event::open ? "on_open" : "on_close",
-                 shown(subject.service), shown(subject.user), device.empty() ? "" : "/" + device, subject.source.text(),
-                 what);
+    log::warn("the hook {} of {} for {}{} from {} {}", event == Event::open ? "on_open" : "on_close",
+              shown(subject.service), shown(subject.user), device.empty() ? "" : "/" + device, subject.source.text(),
+              what);
 }
 
 bool HookCalls::receive() {
@@ -117,7 +117,7 @@ bool HookCalls::receive() {
         const auto report = received && *received ? privsep::as<Report>(**received) : std::nullopt;
         if (!report || !is_sensible(*report)) {
             process_.reset();
-            spdlog::error("xknock-hooks is gone; no hook runs until xknockd is restarted");
+            log::error("xknock-hooks is gone; no hook runs until xknockd is restarted");
             return false;
         }
         take(*report);
@@ -145,8 +145,8 @@ void HookCalls::take(const Report& report) {
         return complain(report.subject, report.event, "was dropped: too many wait");
     case Outcome::restarted:
         if (log_.allow(0, {}, BootClock::now()))
-            spdlog::error("the runner of xknock-hooks ended{}; the hooks that it ran are lost, and it is started again",
-                          report.code != 0 ? " by signal " + code : "");
+            log::error("the runner of xknock-hooks ended{}; the hooks that it ran are lost, and it is started again",
+                       report.code != 0 ? " by signal " + code : "");
         return;
     }
 }
@@ -158,7 +158,7 @@ void HookCalls::on_child() {
 
 void HookCalls::on_tick(BootTime now) {
     if (const auto suppressed = log_.take_suppressed(now); suppressed > 0)
-        spdlog::warn("{} more hooks failed or were dropped than logged", suppressed);
+        log::warn("{} more hooks failed or were dropped than logged", suppressed);
 }
 
 void HookCalls::stop() { process_.reset(); }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/events/log_sink.h"
 
-#include "daemon/log.h"
 #include "protocol/base/duration.h"
 
 #include <fmt/format.h>
@@ -80,7 +79,7 @@ constexpr LogSink::Row LogSink::kRows[] = {
     {EventKind::session_ended, "service address grants cause detail more", "ended MORE: the session of DETAIL",
      &LogSink::log_session_ended},
     {EventKind::banned, "address prefix seconds detail", "", &LogSink::log_nothing},
-    {EventKind::unbanned, "address prefix cause detail", "unbanned PREFIX: gate.allow or gate.never_ban holds it now",
+    {EventKind::unbanned, "address prefix cause detail", "unbanned PREFIX: gate.allow or gate.never_ban contains it now",
      &LogSink::log_unbanned},
     {EventKind::reloaded, "detail more count", "reloaded MORE: COUNT credentials; DETAIL", &LogSink::log_reloaded},
     {EventKind::repaired, "detail more count bans",
@@ -125,12 +124,7 @@ std::span<const LogSink::Row> LogSink::rows() {
 }
 
 LogSink::LogSink()
-    : LogSink([](Level level, const std::string& line) {
-          constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
-                                                           spdlog::level::warn, spdlog::level::err,
-                                                           spdlog::level::critical};
-          spdlog::log(kLevels[static_cast<int>(level)], "{}", line);
-      }) {}
+    : LogSink([](Level level, const std::string& line) { log::write(level, "{}", fmt::make_format_args(line)); }) {}
 
 std::string LogSink::would(const char* done, const char* verb) const {
     return dry_run_ ? std::string("would ") + verb : done;
@@ -164,8 +158,8 @@ void LogSink::log_refused(const Event& event) {
         more = ", locked until \"knockctl unlock\"";
     else if (is_locked)
         more = fmt::format(", locked for {} s", event.lifetime.count());
-    write_(Level::warning, fmt::format("refused {} from {}: {}{}", who_of(event), where_of(where),
-                                       event.detail.empty() ? std::string(name_of(reason)) : event.detail, more));
+    write_(Level::warn, fmt::format("refused {} from {}: {}{}", who_of(event), where_of(where),
+                                    event.detail.empty() ? std::string(name_of(reason)) : event.detail, more));
 }
 
 // on_tick() prints it, together with the refusals for which this sink had no budget.
@@ -218,7 +212,7 @@ void LogSink::log_session_ended(const Event& event) {
 // What the operator banned and unbanned is logged as their action.
 void LogSink::log_unbanned(const Event& event) {
     if (event.cause == EndCause::configuration)
-        write_(Level::info, fmt::format("unbanned {}: gate.allow or gate.never_ban holds it now", banned_what(event)));
+        write_(Level::info, fmt::format("unbanned {}: gate.allow or gate.never_ban contains it now", banned_what(event)));
 }
 
 void LogSink::log_reloaded(const Event& event) {
@@ -229,7 +223,7 @@ void LogSink::log_reloaded(const Event& event) {
 void LogSink::log_repaired(const Event& event) {
     const std::string what = fmt::format("table inet {} was changed by {}", event.more, event.detail);
     if (event.bans)
-        write_(Level::warning,
+        write_(Level::warn,
                fmt::format("{}; it is as it was again, with {} grants and {} bans", what, event.count, *event.bans));
     else
         write_(Level::info, fmt::format("{}; the {} grants are in its sets", what, event.count));
@@ -237,7 +231,7 @@ void LogSink::log_repaired(const Event& event) {
 
 void LogSink::log_attached(const Event& event) {
     if (event.again)
-        write_(Level::warning,
+        write_(Level::warn,
                fmt::format("{}: the filter was not attached any more and is again ({})", event.detail, event.more));
     else
         write_(Level::info, fmt::format("{}: is there, and has the filter ({})", event.detail, event.more));
@@ -251,7 +245,7 @@ void LogSink::log_clock_wrong(const Event&) {
 void LogSink::log_clock_right(const Event&) { write_(Level::info, "the wall clock is right again"); }
 
 void LogSink::log_trial_begun(const Event& event) {
-    write_(Level::warning,
+    write_(Level::warn,
            fmt::format("on trial{}: everything is taken away in {} unless \"knockctl confirm\" comes before",
                        event.again ? "" : " by the operator", duration_text(event.lifetime)));
 }
@@ -268,21 +262,24 @@ void LogSink::log_trial_over(const Event& event) {
 
 // How it went is logged with the action.
 void LogSink::log_panic_begun(const Event& event) {
-    write_(Level::warning, "panic: the operator closes everything");
+    write_(Level::warn, "panic: the operator closes everything");
     if (!event.detail.empty())
-        write_(Level::warning, fmt::format("spared is the session of {}, from which it was called", event.detail));
+        write_(Level::warn, fmt::format("spared is the session of {}, from which it was called", event.detail));
 }
 
 void LogSink::log_panic_over(const Event&) {
-    write_(Level::warning, "the operator says that the panic is over: knocks are let in again");
+    write_(Level::warn, "the operator says that the panic is over: knocks are let in again");
 }
 
-// An action that was refused changed nothing; whoever typed it has the reason. Those that are logged by their own
-// events, or that change much, are quoted, also where they failed.
+// An action that was refused changed nothing; whoever typed it has the reason. A ban or a close can count in part: then
+// a second line says what is missing. Actions that are logged by their own events, or that change much, are quoted,
+// also where they failed.
 void LogSink::log_action(const Event& event) {
+    const bool is_unfinished =
+        !event.failure.empty() && event.count > 0 && (event.verb == "ban" || event.verb == "close");
     if (event.verb == "try" || event.verb == "confirm" || event.verb == "panic" || event.verb == "reload")
         log_quoted(event);
-    if (!event.failure.empty())
+    if (!event.failure.empty() && !is_unfinished)
         return;
     if (event.verb == "open")
         write_(Level::info, fmt::format("{} {} for {} {}, for {}", would("granted", "grant"), event.service,
@@ -295,14 +292,16 @@ void LogSink::log_action(const Event& event) {
     else if (event.verb == "unban")
         log_unban_action(event);
     else if (event.verb == "panic" && event.detail.empty())
-        write_(Level::warning,
+        write_(Level::warn,
                fmt::format("{} grants closed, {} sessions ended; nobody is let in until \"knockctl panic --over\"",
                            event.count, event.sessions));
     else if (event.verb == "clock-accept")
-        write_(Level::warning, "the wall clock was accepted " + by_operator(event));
+        write_(Level::warn, "the wall clock was accepted " + by_operator(event));
     else if (event.verb == "takeover")
-        write_(Level::warning,
+        write_(Level::warn,
                fmt::format("taken over {}: knocks made before {} are refused", by_operator(event), event.more));
+    if (is_unfinished)
+        write_(Level::warn, event.failure);
 }
 
 void LogSink::log_quoted(const Event& event) {
@@ -331,14 +330,14 @@ void LogSink::log_unban_action(const Event& event) {
 
 void LogSink::on_tick(BootTime now) {
     if (const auto left_out = grants_.take_suppressed(now); left_out > 0)
-        write_(Level::warning, fmt::format("{} more grants were opened or closed than logged", left_out));
+        write_(Level::warn, fmt::format("{} more grants were opened or closed than logged", left_out));
     if (const auto left_out = sessions_.take_suppressed(now); left_out > 0)
-        write_(Level::warning, fmt::format("{} more sessions were ended than logged", left_out));
+        write_(Level::warn, fmt::format("{} more sessions were ended than logged", left_out));
     refusals_left_out_ += refusals_.take_suppressed(now);
     if (refusals_left_out_ == 0 || now < quiet_until_)
         return;
     quiet_until_ = now + authz::LogBudget::kPeriod;
-    write_(Level::warning,
+    write_(Level::warn,
            fmt::format("{} more refusals and probes were not logged", std::exchange(refusals_left_out_, 0)));
 }
 

@@ -6,6 +6,7 @@
 
 #include "daemon/authz/event.h"
 #include "daemon/authz/log_budget.h"
+#include "daemon/log.h"
 
 #include <functional>
 #include <span>
@@ -16,7 +17,7 @@ namespace xk::events {
 
 class LogSink : public authz::EventSink {
   public:
-    enum class Level { debug, info, warning, error, critical };
+    using Level = log::Level;
     // Writes one line. The default is the log (daemon/log.h).
     using Write = std::function<void(Level, const std::string&)>;
 

@@ -167,8 +167,8 @@ Result<void> EndedSessions::write_ended(std::span<const EndedSession> sessions, 
         if (auto done = read_back(); !done)
             return done;
     if (sessions.size() > nft::kMostEnded) {
-        spdlog::warn("the sets of ended sessions are full: {} sessions that end now may be taken up again",
-                     sessions.size() - nft::kMostEnded);
+        log::warn("the sets of ended sessions are full: {} sessions that end now may be taken up again",
+                  sessions.size() - nft::kMostEnded);
         sessions = sessions.first(nft::kMostEnded);
     }
     const auto older = oldest_beyond(nft::kMostEnded - sessions.size());

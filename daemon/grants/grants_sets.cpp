@@ -118,7 +118,7 @@ Result<std::vector<Grants::Stranger>> Grants::list_strangers() const {
 void Grants::expel(nft::Transaction& transaction, const std::vector<Stranger>& strangers) {
     for (const Stranger& stranger : strangers) {
         nft::remove_element(transaction, stranger.set, stranger.key);
-        spdlog::warn("{}: it belongs to no grant and is removed", stranger.text);
+        log::warn("{}: it belongs to no grant and is removed", stranger.text);
     }
 }
 

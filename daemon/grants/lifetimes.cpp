@@ -271,8 +271,8 @@ Lifetimes::Disowned Lifetimes::find_disowned(const config::Config& config) const
         if (gone.size() == record.holders.size() && gone.size() < Owners::kMostHolders)
             found.over[pinhole] = record;
         else
-            spdlog::warn("sessions from {} to {} may be those of {}, or of others who had a grant there: they live on",
-                         pinhole.address.text(), grants_.text_of(pinhole), joined(names));
+            log::warn("sessions from {} to {} may be those of {}, or of others who had a grant there: they live on",
+                      pinhole.address.text(), grants_.text_of(pinhole), joined(names));
         found.gone[pinhole] = std::move(gone);
     }
     return found;

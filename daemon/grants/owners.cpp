@@ -102,7 +102,7 @@ void Owners::on_pinhole_began(const authz::GrantBook::Began& began) {
     const auto known = records_.find(began.pinhole);
     if (known == records_.end() && records_.size() >= kMost) {
         if (!std::exchange(full_, true))
-            spdlog::warn("sessions of more than {} grants: those of further ones do not end with their user", kMost);
+            log::warn("sessions of more than {} grants: those of further ones do not end with their user", kMost);
         return;
     }
     Record& record = records_[began.pinhole];

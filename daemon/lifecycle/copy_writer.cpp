@@ -45,7 +45,7 @@ void CopyWriter::work() {
         if (!saved && !failing)
             log::error(std::move(saved).error().within("after a power cut used codes may count as new"));
         if (saved && failing)
-            spdlog::info("the copy of judgement's memory is written again");
+            log::info("the copy of judgement's memory is written again");
         failing = !saved;
         if (failing)
             failed_ = true;

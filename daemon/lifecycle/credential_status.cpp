@@ -94,9 +94,9 @@ void log_statuses(const authz::Policy& policy, Records& records, const authz::St
             soon.push_back(c.label() + " (" + log::utc(c.valid_until) + ")");
     }
     for (const auto& [status, names] : kinds)
-        spdlog::info("may not knock, {}: {}", name_of(status), joined(names));
+        log::info("may not knock, {}: {}", name_of(status), joined(names));
     if (!soon.empty())
-        spdlog::warn("valid for less than {} days more: {}", kSoon.count(), joined(soon));
+        log::warn("valid for less than {} days more: {}", kSoon.count(), joined(soon));
 }
 
 } // namespace xk

@@ -17,11 +17,10 @@ Result<void> check_disabled(const config::Config& next, const config::Config& no
 void log_disabled(const config::Config& config) {
     for (const config::Disabled& disabled : config.disabled) {
         for (const std::string& fault : disabled.faults)
-            spdlog::error("{}", fault);
-        spdlog::error(
-            "{}: whom it describes is disabled until it is mended and \"knockctl reload\" reads it; the others "
-            "are judged",
-            disabled.file);
+            log::error("{}", fault);
+        log::error("{}: whom it describes is disabled until it is mended and \"knockctl reload\" reads it; the others "
+                   "are judged",
+                   disabled.file);
     }
 }
 

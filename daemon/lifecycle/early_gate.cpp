@@ -62,8 +62,7 @@ Result<bool> EarlyGate::install_last_good() {
     if ((*spec)->owned) // so that the table keeps its owner if this start fails
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", nft->fd());
     kept_ = Fd(::fcntl(nft->fd(), F_DUPFD_CLOEXEC, 0));
-    spdlog::info("the last good ruleset is up, {} ports or ranges; nobody is judged yet",
-                 (*spec)->protected_ports.size());
+    log::info("the last good ruleset is up, {} ports or ranges; nobody is judged yet", (*spec)->protected_ports.size());
     return true;
 }
 
@@ -99,7 +98,7 @@ void EarlyGate::abandon_trial() const {
     auto nft = open_nft();
     if (auto done = nft ? take_gate_away(c, *nft) : nft.error(); !done)
         return log::error(done.error());
-    spdlog::warn("on trial, and it does not start: ruleset and filter are gone, the ports are open");
+    log::warn("on trial, and it does not start: ruleset and filter are gone, the ports are open");
 }
 
 void report_shut(const Options& options, const Error& why) {
@@ -113,7 +112,7 @@ void report_shut(const Options& options, const Error& why) {
         "shut, judging nothing: " + why.message.substr(0, why.message.find('\n')) +
         "; the way out: mend it and \"systemctl start xknockd\", or \"xknockd --remove\", which opens "
         "the ports";
-    spdlog::critical("{}", text);
+    log::critical("{}", text);
     notify("STATUS=" + text);
 }
 

@@ -15,7 +15,7 @@ Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, b
     settings.share = config.coexist;
     settings.run_priority = config.run_priority;
     const std::string pins = dry_run ? xdp::Filter::pins_of_dry_run(config.pin_directory) : config.pin_directory;
-    auto filter = xdp::Filter::load(settings, pins, [](const std::string& note) { spdlog::warn("{}", note); });
+    auto filter = xdp::Filter::load(settings, pins, [](const std::string& note) { log::warn("{}", note); });
     if (!filter)
         return filter.error();
     return std::make_unique<xdp::Filter>(*std::move(filter));

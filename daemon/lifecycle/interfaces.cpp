@@ -34,16 +34,16 @@ void say(Interfaces::Interface& one, BootTime now) {
     one.log_gap = one.log_gap == 0s ? kLogGap : std::min(2 * one.log_gap, kLongestLogGap);
     one.log_at = now + one.log_gap;
     if (one.missing)
-        spdlog::warn("{} ({}); it gets the filter when it comes", line_of(one), one.hint);
+        log::warn("{} ({}); it gets the filter when it comes", line_of(one), one.hint);
     else
         log::error({line_of(one), one.hint});
 }
 
 void warn_of_generic(const xdp::Attachment& attachment) {
     if (attachment.mode == xdp::Mode::generic)
-        spdlog::warn("{}: its driver has no native XDP; in generic mode every packet is copied into one piece "
-                     "first, which slows down all large traffic of this interface",
-                     attachment.interface);
+        log::warn("{}: its driver has no native XDP; in generic mode every packet is copied into one piece "
+                  "first, which slows down all large traffic of this interface",
+                  attachment.interface);
 }
 
 } // namespace

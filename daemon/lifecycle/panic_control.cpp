@@ -50,14 +50,14 @@ Result<std::size_t> PanicControl::carry_out(const Now& now) {
 Result<void> PanicControl::go_on(const Now& now) {
     if (!panic_.is_on())
         return {};
-    spdlog::warn("in panic{}: nobody is let in until \"knockctl panic --over\"",
-                 panic_.since() ? " since " + log::utc(*panic_.since()) : "");
+    log::warn("in panic{}: nobody is let in until \"knockctl panic --over\"",
+              panic_.since() ? " since " + log::utc(*panic_.since()) : "");
     if (panic_.is_finished()) // grants that the operator opened since then stay
         return world_.closing.close_users(now);
     const auto ended = carry_out(now);
     if (!ended)
         return ended.error();
-    spdlog::warn("{} sessions ended", *ended);
+    log::warn("{} sessions ended", *ended);
     return {};
 }
 
@@ -67,7 +67,7 @@ void PanicControl::tick(const Now& now) {
     if (auto ended = carry_out(now); !ended)
         log::error(std::move(ended).error().within("the panic is not carried out yet"));
     else
-        spdlog::warn("the panic is carried out, {} sessions ended", *ended);
+        log::warn("the panic is carried out, {} sessions ended", *ended);
 }
 
 Result<bool> PanicControl::end(const Now& now) {

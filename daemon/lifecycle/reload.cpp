@@ -68,7 +68,7 @@ void Reload::tick() {
     std::erase_if(behind_, [&](const Follower* follower) {
         const bool done = follower->follow(world_.config.share()).has_value();
         if (done)
-            spdlog::info("{} follow the configuration now", follower->what);
+            log::info("{} follow the configuration now", follower->what);
         return done;
     });
 }

@@ -57,7 +57,7 @@ Result<void> remove_traces(const std::string& config_file) {
     const config::Config c = load_or_guess(config_file, &fault);
     if (!fault.message.empty()) {
         log::error(fault);
-        spdlog::warn("cleared are {}, {} and {}", c.run_directory, c.state_directory, c.pin_directory);
+        log::warn("cleared are {}, {} and {}", c.run_directory, c.state_directory, c.pin_directory);
     }
     // A daemon that runs would put everything back.
     if (StateFiles::is_held(c.run_directory))

@@ -35,7 +35,7 @@ Result<void> Daemon::reload() {
     if (auto done = reload_.run(Now::read()); !done)
         return done;
     for (const std::string& warning : config().warnings)
-        spdlog::warn("{}", warning);
+        log::warn("{}", warning);
     log_disabled(config());
     keep_last_good();
     notify_status();
@@ -71,13 +71,12 @@ void Daemon::announce_ready() {
         events_.on_event(event);
     }
     if (parts_.dry_run)
-        spdlog::warn("a dry run: knocks are judged and logged, and nothing is shut or opened");
+        log::warn("a dry run: knocks are judged and logged, and nothing is shut or opened");
     keep_last_good();
     const std::size_t out = config().disabled.size();
-    spdlog::info("ready: {} credentials{}, knock port {}, interfaces {}, {} grants, {} bans",
-                 config().policy.credentials.size(),
-                 out == 0 ? "" : " (disabled by faults: " + std::to_string(out) + ")", config().port,
-                 interfaces_.all().text(), grants_.book().pinholes(), bans_.list().all().size());
+    log::info("ready: {} credentials{}, knock port {}, interfaces {}, {} grants, {} bans",
+              config().policy.credentials.size(), out == 0 ? "" : " (disabled by faults: " + std::to_string(out) + ")",
+              config().port, interfaces_.all().text(), grants_.book().pinholes(), bans_.list().all().size());
     notify("READY=1");
     notify_status();
 }
@@ -91,7 +90,7 @@ Result<void> Daemon::take_away() {
     if (!parts_.dry_run)
         return take_gate_away(config(), parts_.nft);
     xdp::Filter::remove_dry_run(config().pin_directory);
-    spdlog::info("the dry run ends; nothing is left of it");
+    log::info("the dry run ends; nothing is left of it");
     return {};
 }
 
@@ -107,7 +106,7 @@ Result<void> Daemon::save_owners() { return owners_.save(); }
 
 Result<void> Daemon::finish_trial() {
     if (gate_stays())
-        spdlog::info("stopped; the ruleset, the filter and {} grants stay", grants_.book().pinholes());
+        log::info("stopped; the ruleset, the filter and {} grants stay", grants_.book().pinholes());
     return trial_control_.finish(Now::read());
 }
 

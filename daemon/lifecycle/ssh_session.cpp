@@ -75,7 +75,7 @@ Result<void> check_session(const config::Config& config, bool only_warn) {
     const std::string who = "your ssh session comes from " + client->text() + ", which has to knock next time";
     if (!only_warn)
         return Error{who, "allow it in gate.allow, or start on trial with \"knockctl try 5m\", or be sure: --force"};
-    spdlog::warn("{}", who);
+    log::warn("{}", who);
     return {};
 }
 
@@ -96,7 +96,7 @@ Result<void> check_way_in(const config::Config& config, bool only_warn) {
                              in_quotes(*missing) + ", which it names, is not there";
     if (!only_warn)
         return Error{what, "name " + interface + " there, or allow your network in gate.allow"};
-    spdlog::warn("{}", what);
+    log::warn("{}", what);
     return {};
 }
 
@@ -109,11 +109,11 @@ void log_sessions(const config::Config& config, const std::set<Address>& own_add
         if (!is_protected(config, endpoint) || is_allowed(config, own_addresses, session.remote) ||
             !said.insert(session.remote).second || said.size() > kLines)
             continue;
-        spdlog::warn("session from {} to {} lives on, but {} has to knock next time", session.remote.text(),
-                     endpoint.text(), session.remote.text());
+        log::warn("session from {} to {} lives on, but {} has to knock next time", session.remote.text(),
+                  endpoint.text(), session.remote.text());
     }
     if (said.size() > kLines)
-        spdlog::warn("and sessions from {} more addresses", said.size() - kLines);
+        log::warn("and sessions from {} more addresses", said.size() - kLines);
 }
 
 } // namespace xk

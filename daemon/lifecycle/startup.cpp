@@ -87,8 +87,8 @@ std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
         return {};
     }
     if (!(*sockets)->can_end())
-        spdlog::warn("this kernel cannot end sockets (CONFIG_INET_DIAG_DESTROY): sessions end by the rules alone, and "
-                     "programs hear of it with their next packet");
+        log::warn("this kernel cannot end sockets (CONFIG_INET_DIAG_DESTROY): sessions end by the rules alone, and "
+                  "programs hear of it with their next packet");
     return *std::move(sockets);
 }
 
@@ -223,9 +223,9 @@ Result<void> Startup::read_again() {
         return error;
     }
     if (config_->disabled.size() > first_->disabled.size())
-        spdlog::error("{}", who);
+        log::error("{}", who);
     for (const std::string& warning : config_->warnings)
-        spdlog::warn("{}", warning);
+        log::warn("{}", warning);
     return {};
 }
 
@@ -280,7 +280,7 @@ Result<void> Startup::set_up_children() {
     if (hooks_)
         if (auto done = HookCalls::set_up(*hooks_, first_->hooks.account); !done)
             return done;
-    spdlog::info("judgement begins with {}", gate_begin_);
+    log::info("judgement begins with {}", gate_begin_);
     return {};
 }
 

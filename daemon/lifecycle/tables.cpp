@@ -7,7 +7,7 @@
 namespace xk {
 
 Result<void> Adoption::revoke_copy(const Now& now) {
-    return files_.revoke(now, [](const std::string& note) { spdlog::error("{}", note); });
+    return files_.revoke(now, [](const std::string& note) { log::error("{}", note); });
 }
 
 Result<void> Adoption::adopt_tables(const Now& now) {

@@ -21,7 +21,7 @@ Result<void> TakeOver::raise(const std::string& why, const Now& now) {
 Result<void> TakeOver::look_for_copies(const Now& now) {
     if (carrier_() != config::Carrier::another)
         return {};
-    spdlog::error(
+    log::error(
         "this server's identity was made for another machine: this one is a copy, or has a copy of its "
         "configuration. Knocks that the other one accepted are not known here, and those made up to now are "
         "refused. \"knockctl identity new\" gives this machine its own identity, \"knockctl identity keep\" says "
@@ -31,7 +31,7 @@ Result<void> TakeOver::look_for_copies(const Now& now) {
 
 // State::follow_wall_clock() does not notice every snapshot: the clock may be right already, or be set in small steps.
 Result<void> TakeOver::on_generation(const Now& now) {
-    spdlog::warn(
+    log::warn(
         "this virtual machine may go on from a snapshot, or be a copy (its firmware reports an event, and it has a "
         "generation id); knocks made up to now are refused");
     return raise("this virtual machine may go on from a snapshot", now);

@@ -43,7 +43,7 @@ Result<void> TrialControl::finish(const Now& now) {
         return {};
     if (trial_.is_over(now.boot))
         return forget_trial(*world_.config, trial_, world_.events, now);
-    spdlog::warn("stopped while on trial: ruleset and filter are gone, the ports are open; a start goes on with it");
+    log::warn("stopped while on trial: ruleset and filter are gone, the ports are open; a start goes on with it");
     return {};
 }
 

@@ -97,7 +97,7 @@ void Daemon::save_state(const Now& now) {
 }
 
 void Daemon::on_sleep(const Now& now) {
-    spdlog::info("the machine slept; grants and bans get the time that is left of them");
+    log::info("the machine slept; grants and bans get the time that is left of them");
     if (!restore_after_sleep(*this, now))
         repair_.want();
 }

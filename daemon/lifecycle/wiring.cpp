@@ -20,7 +20,7 @@ Daemon::Daemon(Parts parts)
       // The tables of grants, bans and sessions.
       grants_(parts_.nft, current_.share()), worker_bans_(monitor_),
       bans_(ban_parts(), xdp::ban_filter_of(filter_slot_.counting()), current_.share()),
-      syn_guard_(filter_slot_.counting(), [](const std::string& note) { spdlog::warn("{}", note); }),
+      syn_guard_(filter_slot_.counting(), [](const std::string& note) { log::warn("{}", note); }),
       syn_drop_(syn_guard_, grants_), owners_(grants_),
       lifetimes_({std::move(parts_.sessions), std::move(parts_.sockets), parts_.nft}, grants_, owners_, events_),
       // The worker.

@@ -65,11 +65,11 @@ void Monitor::note_refusal(const RequestGrant& message, const CheckedRequest& as
     if (!refusal_log_.allow(static_cast<unsigned>(reply.answer), address, now.boot))
         return;
     const auto index = config_->policy.find_credential(message.credential);
-    spdlog::error("{}: {} from {}{}",
-                  reply.answer == Answer::failed ? "a grant could not be opened or closed"
-                                                 : "the worker asked for a grant that is not allowed",
-                  index ? config_->policy.credentials[*index].label() : "an unknown credential", address.text(),
-                  reply.error ? ": " + reply.error->message : "");
+    log::error("{}: {} from {}{}",
+               reply.answer == Answer::failed ? "a grant could not be opened or closed"
+                                              : "the worker asked for a grant that is not allowed",
+               index ? config_->policy.credentials[*index].label() : "an unknown credential", address.text(),
+               reply.error ? ": " + reply.error->message : "");
 }
 
 } // namespace xk

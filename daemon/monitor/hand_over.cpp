@@ -67,7 +67,7 @@ Result<std::vector<Monitor::BadSecrets>> Monitor::hand_over_once(const config::C
     if (!read)
         return read.error();
     if (read->unlocked_memory)
-        spdlog::warn("the worker's keys could not be locked in memory: raise LimitMEMLOCK");
+        log::warn("the worker's keys could not be locked in memory: raise LimitMEMLOCK");
     handed_over_count_ = plan_->indices.size();
     return bad;
 }

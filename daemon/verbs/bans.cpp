@@ -109,12 +109,13 @@ Result<control::Reply> run_ban(BanSource& bans, Banner& banner, const Request& r
     request.action.count = done->prefixes.size();
     request.action.lifetime = order.time.value_or(std::chrono::seconds(0));
     request.action.more = banner.owner_of(order.reason);
+    if (!asked->are_many)
+        request.action.prefix = done->prefixes.front();
     if (done->unfinished)
         return unfinished_ban(*done->unfinished, text_of(*asked, *done), asked->refused);
     if (asked->are_many)
         return json_reply({{"banned", done->prefixes.size()}, {"refused", asked->refused}});
     const Prefix& banned = done->prefixes.front();
-    request.action.prefix = banned;
     const authz::Ban longest = authz::longest_of(bans.ban_book().claims_of(banned)).value_or(authz::Ban{});
     return json_reply({{"banned", banned.text()}, {"expires_in_s", time_left(longest.until, request.now.boot)}});
 }

@@ -42,8 +42,8 @@ Result<control::Reply> run_close(GrantCloser& closer, const ConfigSource& source
         return unfinished_close(sessions.error(), *closed, what);
     request.action.sessions = sessions->ended;
     if (sessions->shared > 0)
-        spdlog::warn("sessions at {} grants may be those of {}, or of others who had a grant there: they live on",
-                     sessions->shared, printable(what));
+        log::warn("sessions at {} grants may be those of {}, or of others who had a grant there: they live on",
+                  sessions->shared, printable(what));
     return json_reply({{"closed", *closed}, {"ended", sessions->ended}, {"shared", sessions->shared}});
 }
 

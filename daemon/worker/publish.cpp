@@ -18,7 +18,7 @@ bool Worker::clock_is_credible(const Now& now) const {
 void Worker::check_for_clock_jump(const Now& now) {
     const auto forward = state_.follow_wall_clock(now);
     if (forward.count() > 0)
-        spdlog::warn(
+        log::warn(
             "the wall clock was set forward by {} while the machine was awake; earlier knocks are refused, because "
             "it may run from a snapshot",
             duration_text(std::chrono::ceil<std::chrono::seconds>(forward)));

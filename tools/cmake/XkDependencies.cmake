@@ -6,6 +6,7 @@ foreach(module libbpf libxdp libsodium libnftnl libmnl libnetfilter_conntrack li
   pkg_check_modules(${id} REQUIRED IMPORTED_TARGET ${module})
 endforeach()
 find_package(yaml-cpp REQUIRED)
+find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)

@@ -184,6 +184,13 @@ TEST_CASE("bans and their ends") {
     e.prefix.reset();
     e.count = 1000;
     CHECK(log.of(e) == "info: banned 1000 addresses and networks for ever by the operator (uid 0)");
+    e.failure = "the ban of 1000 addresses and networks counts, but it is not finished";
+    log.lines.clear();
+    log.sink.on_event(e);
+    REQUIRE(log.lines.size() == 2);
+    CHECK(log.lines[0] == "info: banned 1000 addresses and networks for ever by the operator (uid 0)");
+    CHECK(log.lines[1] == "warning: " + e.failure);
+    e.count = 0;
     e.failure = "no room";
     CHECK(log.of(e) == "");
 
@@ -205,7 +212,7 @@ TEST_CASE("bans and their ends") {
     e = event_of(EventKind::unbanned);
     e.prefix = Prefix::parse("203.0.113.7").value();
     e.cause = EndCause::configuration;
-    CHECK(log.of(e) == "info: unbanned 203.0.113.7: gate.allow or gate.never_ban holds it now");
+    CHECK(log.of(e) == "info: unbanned 203.0.113.7: gate.allow or gate.never_ban contains it now");
     for (const EndCause cause : {EndCause::expired, EndCause::by_operator}) {
         e.cause = cause;
         CHECK(log.of(e) == "");
@@ -234,7 +241,7 @@ TEST_CASE("what the operator does") {
     CHECK(log.of(e) == "warning: taken over by the operator (uid 0): knocks made before T are refused");
     for (const char* verb : {"open", "close", "ban", "unban", "clock-accept", "unlock", "takeover"}) {
         e = of_action(verb, "anna");
-        e.count = 1;
+        e.count = 0;
         e.failure = "there is no such user";
         CHECK(log.of(e) == "");
     }

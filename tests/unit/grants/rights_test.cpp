@@ -180,44 +180,29 @@ TEST_CASE("in a panic everybody's grants close but the operator's") {
     CHECK(ended[0].cause == EndCause::panic);
 }
 
-TEST_CASE("the log names each grant that loses its right with the reason, and of many the first 16") {
-    GrantFixture f;
-    for (unsigned i = 0; i < 20; ++i)
-        REQUIRE(f.open(kBob, source(i)) == Answer::done);
-    REQUIRE(f.open(kAnna, "203.0.113.5") == Answer::done);
-    CapturedLog log;
-    f.reconfigure([](config::Config& c) {
-        remove(c, "bob");
-        c.policy.credentials[kAnna].services.reset(0);
-    });
-    CHECK(log.lines() == 17);
-    CHECK(log.has("info the grant of tcp/22 for unknown from 198.18.0.0 ends: disabled or removed\n"));
-    CHECK(log.has("info and 5 more grants end because their holders have no right to them any more\n"));
-}
-
-TEST_CASE("the log says which right a grant lost") {
-    const auto reason = [](const std::function<void(config::Config&, const Now&)>& change) {
+TEST_CASE("the event of a grant that lost its right says which right") {
+    using authz::Reject;
+    const auto ended_by = [](const std::function<void(config::Config&, const Now&)>& change) {
         GrantFixture f;
         REQUIRE(f.open(kAnna, "203.0.113.5", "ssh", 3000) == Answer::done);
         f.report();
-        CapturedLog log;
         f.reconfigure([&](config::Config& c) { change(c, f.now); });
         CHECK(f.grants.book().pinholes() == 0);
-        const std::string text = log.text();
-        const std::string begin = "info the grant of tcp/22 for anna/laptop from 203.0.113.5 ends: ";
-        REQUIRE(text.starts_with(begin));
         f.report();
-        const bool rights = f.events.take(EventKind::grant_ended).at(0).cause == EndCause::rights;
-        return text.substr(begin.size(), text.size() - begin.size() - 1) + (rights ? "" : "|configuration");
+        const auto ended = f.events.take(EventKind::grant_ended);
+        REQUIRE(ended.size() == 1);
+        CHECK(ended[0].user == "anna");
+        return std::pair(ended[0].cause, ended[0].reject);
     };
-    CHECK(reason([](config::Config& c, const Now& now) { c.policy.credentials[kAnna].valid_from = now.wall + 1h; }) ==
-          "not valid yet");
-    CHECK(reason([](config::Config& c, const Now& now) { c.policy.credentials[kAnna].valid_until = now.wall; }) ==
-          "not valid any more");
-    CHECK(reason([](config::Config& c, const Now&) { c.policy.credentials[kAnna].services.reset(0); }) ==
-          "not one of their services any more|configuration");
-    CHECK(reason([](config::Config& c, const Now&) { c.policy.credentials[kAnna].enabled = false; }) ==
-          "disabled or removed|configuration");
+    using Why = std::pair<EndCause, std::optional<Reject>>;
+    CHECK(ended_by([](config::Config& c, const Now& now) { c.policy.credentials[kAnna].valid_from = now.wall + 1h; }) ==
+          Why{EndCause::rights, Reject::not_yet_valid});
+    CHECK(ended_by([](config::Config& c, const Now& now) { c.policy.credentials[kAnna].valid_until = now.wall; }) ==
+          Why{EndCause::rights, Reject::expired});
+    CHECK(ended_by([](config::Config& c, const Now&) { c.policy.credentials[kAnna].services.reset(0); }) ==
+          Why{EndCause::configuration, Reject::service});
+    CHECK(ended_by([](config::Config& c, const Now&) { c.policy.credentials[kAnna].enabled = false; }) ==
+          Why{EndCause::configuration, Reject::disabled});
 }
 
 TEST_CASE("a grant that already lasts as long is not written again") {

@@ -138,21 +138,24 @@ TEST_CASE("the operator's own session is spared from either side, behind a redir
     CHECK(f.lifetimes.end_all_sessions(*f.config, f.own, TcpSession{kClient, 40000, kHost, 51820}, f.now).value() == 1);
 }
 
-TEST_CASE("the log names each session that ends, and of many that end together the first 16") {
+TEST_CASE("each session that ends has an event of its own, with the cause in words") {
     SessionFixture f;
-    CapturedLog log;
-    for (std::uint16_t i = 0; i < 20; ++i)
-        f.begin(session(kClient, "tcp/22", static_cast<std::uint16_t>(40000 + i)));
+    const auto begin = [&] {
+        for (std::uint16_t i = 0; i < 20; ++i)
+            f.begin(session(kClient, "tcp/22", static_cast<std::uint16_t>(40000 + i)));
+    };
+    begin();
     f.bans.add(prefix("203.0.113.5/32"), {});
     f.lifetimes.on_ban(f.now.boot);
     REQUIRE(f.tick());
-    CHECK(log.lines() == 17);
-    CHECK(log.text().starts_with("info ended by a ban: the session of 203.0.113.5 port 40000 at tcp/22 (ssh)\n"));
-    CHECK(log.text().ends_with("info ended by a ban: 4 more sessions\n"));
-    CapturedLog more;
-    for (std::uint16_t i = 0; i < 20; ++i)
-        f.begin(session(kClient, "tcp/22", static_cast<std::uint16_t>(40000 + i)));
+    const auto banned = f.events.take(EventKind::session_ended);
+    REQUIRE(banned.size() == 20);
+    CHECK(banned[0].detail == "203.0.113.5 port 40000 at tcp/22 (ssh)");
+    CHECK(banned[0].more == "by a ban");
+    begin();
     CHECK(f.lifetimes.end_sessions_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now).value() == 20);
-    CHECK(more.lines() == 20);
-    CHECK(more.has("ended by the operator: the session of 203.0.113.5 port 40019 at tcp/22 (ssh)\n"));
+    const auto closed = f.events.take(EventKind::session_ended);
+    REQUIRE(closed.size() == 20);
+    CHECK(closed[19].detail == "203.0.113.5 port 40019 at tcp/22 (ssh)");
+    CHECK(closed[19].more == "by the operator");
 }

@@ -68,11 +68,11 @@ TEST_CASE("connections to a host behind this one are counted for each family, of
     CHECK(limits_of(port).size() == 1);
 }
 
-TEST_CASE("connections to a port of this host are counted for each family") {
+TEST_CASE("connections to a port of this host are counted for each family, and in a VRF by its own routes") {
     nft::ProtectedPort port = ssh();
     port.max_connections = 3;
     const auto rules = limits_of(port);
-    CHECK(rules.size() == 2);
-    CHECK(count_with(rules, {"set grants4 ", "set connections4 ", "connlimit count 3 flags 1", "reg 0 drop"}) == 1);
-    CHECK(count_with(rules, {"set grants6 ", "set connections6 ", "connlimit count 3 flags 1", "reg 0 drop"}) == 1);
+    CHECK(rules.size() == 4);
+    CHECK(count_with(rules, {"set grants4 ", "set connections4 ", "connlimit count 3 flags 1", "reg 0 drop"}) == 2);
+    CHECK(count_with(rules, {"set grants6 ", "set connections6 ", "connlimit count 3 flags 1", "reg 0 drop"}) == 2);
 }

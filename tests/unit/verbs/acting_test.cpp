@@ -117,9 +117,8 @@ TEST_CASE("panic: closes grants, spares the caller, says whether it is on the di
     CHECK(f.ask({{"verb", "panic"}, {"caller", kSession}}) ==
           json{{"closed", 7}, {"ended", 12}, {"outlives_restart", true}});
     CHECK(last_call(f) == "panic but 192.0.2.9:40000 to 192.0.2.1:22");
-    CHECK(f.log() ==
-          "info the operator (uid 1000) says \"panic\"\nwarning 7 grants closed, 12 sessions ended; nobody "
-          "is let in until \"knockctl panic --over\"\n");
+    CHECK(f.log() == "info the operator (uid 1000) says \"panic\"\nwarning 7 grants closed, 12 sessions ended; nobody "
+                     "is let in until \"knockctl panic --over\"\n");
     f.daemon.panic.outlives_restart = false;
     CHECK(f.ask({{"verb", "panic"}, {"over", false}}).at("outlives_restart") == false);
     CHECK(last_call(f) == "panic");
@@ -160,7 +159,7 @@ TEST_CASE("reload: the reply shows the configuration that counts afterwards") {
     f.daemon.failing = "reload";
     CHECK(f.ask_wrong({{"verb", "reload"}}) == "reload failed|look at reload|1");
     CHECK(f.log().ends_with("error reload failed\nerror hint: look at reload\n"
-                               "info the operator (uid 1000) says \"reload\": not done\n"));
+                            "info the operator (uid 1000) says \"reload\": not done\n"));
 }
 
 TEST_CASE("try and confirm: times up to the longest, and the daemon's own errors") {

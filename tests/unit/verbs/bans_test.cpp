@@ -158,7 +158,9 @@ TEST_CASE("ban: the reply says that the ban counts where a step behind it failed
         ", but it is not finished: closing tcp/22 for 203.0.113.7: nf_tables refused|try again: it "
         "takes the missing steps, and the ban stays as it is|1";
     CHECK(f.ask_wrong(ban_request({{"prefix", "203.0.113.7"}})) == "the ban of 203.0.113.7 counts" + rest);
-    CHECK(f.log() == "info banned 203.0.113.7 for ever by the operator (uid 1000)\n");
+    CHECK(f.log() ==
+          "info banned 203.0.113.7 for ever by the operator (uid 1000)\nwarning the ban of 203.0.113.7 counts, "
+          "but it is not finished: closing tcp/22 for 203.0.113.7: nf_tables refused\n");
     CHECK(f.sink.events.at(0).failure.starts_with("the ban of 203.0.113.7 counts, but"));
     CHECK(f.ask_wrong(ban_request({{"prefixes", {"203.0.113.7", "203.0.113.8", "192.0.2.1", "x"}}})) ==
           "the ban of 2 addresses and networks counts, 2 were refused" + rest);
