@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/grants/grants.h"
 
+#include "daemon/grants/grant_element.h"
+#include "daemon/nft/element.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -8,10 +11,12 @@ namespace xk {
 namespace {
 
 using authz::Answer;
-using authz::EndCause;
+using authz::Holder;
 using authz::PinholeChange;
+using std::chrono::milliseconds;
 
-constexpr std::size_t kMostNamed = 4; // pinholes in an error
+// The kernel counts time-outs in jiffies, of 10 ms at most, and rounds up.
+constexpr milliseconds kTimeoutGrain{20};
 
 } // namespace
 
@@ -90,83 +95,54 @@ Grants::Done Grants::carry_out(const authz::Permit& permit, const wire::Credenti
     return done;
 }
 
-std::string Grants::text_of_some(const std::vector<PinholeChange>& changes) const {
-    std::string text;
-    for (std::size_t i = 0; i < changes.size() && i < kMostNamed; ++i)
-        text += (i == 0 ? "" : ", ") + text_of(changes[i].pinhole) + " for " + changes[i].pinhole.address.text();
-    return text + (changes.size() > kMostNamed ? " and " + std::to_string(changes.size() - kMostNamed) + " more" : "");
+Result<void> Grants::apply(const std::vector<PinholeChange>& changes, const Now& now) {
+    const std::vector<PinholeChange> all = with_waiting(changes), back = as_in_kernel();
+    const auto to_open = std::exchange(to_open_, {});
+    if (all.empty())
+        return {};
+    nft::Transaction transaction;
+    write_changes(transaction, all, now);
+    for (const authz::Pinhole& pinhole : to_open)
+        opening_(transaction, pinhole);
+    pace_.on_transaction(now.boot, book_.pinholes());
+    auto done = sets_.commit(std::move(transaction));
+    remember_lag(now.boot);
+    book_.enter_changes(done ? changes : back);
+    if (done)
+        std::ranges::for_each(to_open, opened_);
+    end_waiting(done.has_value());
+    return done;
 }
 
-Grants::Done Grants::apply_closing(const std::vector<PinholeChange>& changes, const Now& now) {
-    Done done{Answer::done, {}, {}, {}, {}};
+void Grants::write_changes(nft::Transaction& transaction, const std::vector<PinholeChange>& changes,
+                           const Now& now) const {
     for (const PinholeChange& change : changes)
-        done.pinholes.push_back(change.pinhole);
-    if (auto applied = apply(changes, now); !applied) {
-        done.answer = Answer::failed;
-        done.error = applied.error();
+        write_change(transaction, change, now);
+}
+
+void Grants::write_change(nft::Transaction& transaction, const PinholeChange& change, const Now& now) const {
+    const std::vector<Holder>* const known = in_kernel(change.pinhole);
+    const bool was_single = known != nullptr && authz::is_single_use(*known);
+    const bool single = change.holders.empty() ? was_single : change.single_use();
+    const nft::PinholeSet set = set_of(change.pinhole, single);
+    nft::Element element;
+    element.key = nft::key_of(set, change.pinhole);
+    if (was_single != single && known != nullptr)
+        nft::remove_element(transaction, set_of(change.pinhole, was_single).name, element.key);
+    if (change.holders.empty()) {
+        nft::remove_element(transaction, set.name, element.key);
+        return;
     }
-    return done;
+    if (guard_ != nullptr)
+        guard_->admit(change.pinhole.address, change.until());
+    element.timeout = std::max(std::chrono::ceil<milliseconds>(change.until() - now.boot), milliseconds(1));
+    element.comment = comment_of(change.holders);
+    element.data = encode_holders(change.holders);
+    nft::put_element(transaction, set.name, element);
 }
 
-Grants::Done Grants::close_grant(const authz::GrantRequest& request, const Now& now) {
-    expire(now.boot);
-    const authz::Permit permit = authz::permit_close(request, config_->policy);
-    if (permit.answer != Answer::done)
-        return {permit.answer, {}, {}, {}, {}};
-    const wire::CredentialId& credential = config_->policy.credentials[request.credential].id;
-    std::vector<PinholeChange> changes;
-    for (const authz::Pinhole& pinhole : permit.plain())
-        for (PinholeChange& change : book_.plan_close(pinhole, credential))
-            changes.push_back(std::move(change));
-    Done done = apply_closing(changes, now);
-    done.service = names_of(permit);
-    return done;
-}
-
-Grants::Done Grants::close_all(std::uint32_t credential, const Now& now) {
-    expire(now.boot);
-    if (credential >= config_->policy.credentials.size())
-        return {Answer::refused, {}, {}, {}, {}};
-    return apply_closing(book_.plan_close_all(config_->policy.credentials[credential].id), now);
-}
-
-Result<std::size_t> Grants::close_prefix(const Prefix& prefix, const Now& now, EndCause cause) {
-    expire(now.boot);
-    auto changes = book_.plan_close(prefix);
-    for (PinholeChange& change : changes)
-        change.cause = cause;
-    if (auto applied = apply(changes, now); !applied)
-        return applied.error();
-    if (auto done = expel_strangers(); !done)
-        return done.error();
-    return changes.size();
-}
-
-Result<std::size_t> Grants::close_banned(const authz::BanList& bans, const Now& now) {
-    expire(now.boot);
-    std::vector<PinholeChange> changes;
-    for (const auto& [pinhole, holders] : book_.all())
-        if (bans.is_banned(pinhole.address, now.boot))
-            changes.push_back({pinhole, {}, EndCause::banned});
-    if (auto applied = apply(changes, now); !applied)
-        return std::move(applied).error().within("closing " + text_of_some(changes));
-    return changes.size();
-}
-
-Result<std::size_t> Grants::close_credentials(const std::vector<wire::CredentialId>& credentials, const Now& now) {
-    expire(now.boot);
-    std::size_t closed = 0;
-    for (const wire::CredentialId& credential : credentials) {
-        auto changes = book_.plan_close_all(credential);
-        for (PinholeChange& change : changes)
-            change.cause = EndCause::by_operator;
-        if (auto applied = apply(changes, now); !applied)
-            return applied.error();
-        closed += changes.size();
-    }
-    if (auto done = expel_strangers(); !done)
-        return done.error();
-    return closed;
-}
+// A time-out begins when the kernel takes the element. So it ends later than the grant by the time that the transaction
+// took. The book keeps a grant for as long, because an empty list of grants must mean that nobody gets in.
+void Grants::remember_lag(BootTime since) { behind_ = std::max(behind_, clock_() - since + kTimeoutGrain); }
 
 } // namespace xk

@@ -5,7 +5,8 @@
 // elements, which carry their holders.
 //
 //   grants.cpp         opens and closes pinholes by request
-//   grants_apply.cpp   makes changes one transaction, and lets some of them wait for it
+//   grants_close.cpp   closes for a user, the operator or a ban
+//   grants_waiting.cpp lets changes wait for the next transaction
 //   grants_sets.cpp    takes the sets over, writes them anew, and removes foreign elements
 //   grants_rights.cpp  ends or shortens grants whose holders lost the right to them, and prolongs the others
 //   grants_names.cpp   names services, ports and pinholes by the present configuration
