@@ -14,7 +14,7 @@
 namespace xk::log {
 namespace {
 
-// "%*" in the pattern: syslog's number for the level, as sd-daemon(3) wants it.
+// "%*" in the pattern: the syslog priority of the level, as sd-daemon(3) requires.
 class Priority : public spdlog::custom_flag_formatter {
   public:
     void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& to) override {
@@ -28,7 +28,7 @@ class Priority : public spdlog::custom_flag_formatter {
     std::unique_ptr<custom_flag_formatter> clone() const override { return std::make_unique<Priority>(); }
 };
 
-// "%~": the message itself, with nothing in it that could move a terminal's cursor or begin another line.
+// "%~" in the pattern: the message. Bytes that could move a terminal's cursor or begin another line are escaped.
 class Text : public spdlog::custom_flag_formatter {
   public:
     void format(const spdlog::details::log_msg& message, const std::tm&, spdlog::memory_buf_t& to) override {

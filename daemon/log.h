@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// The log: lines on standard error, by spdlog. Under systemd each begins with its priority (sd-daemon(3)),
-// so that journald files it; otherwise with the time in UTC and the level. Only wiring code logs; errors of the
-// floors below travel up as values and are logged once.
+// The log: lines on standard error, by spdlog. Under systemd each line begins with its priority for journald
+// (sd-daemon(3)), otherwise with the time in UTC and the level. Errors of the lower floors are returned as values and
+// logged once by their caller.
 #pragma once
 
 #include "protocol/base/clock.h"
@@ -16,11 +16,11 @@ namespace xk::log {
 
 enum class Level { debug, info, warn, error, critical };
 
-// One line. What could move a terminal's cursor or begin another line is taken out of it.
+// Writes one line. Bytes that could move a terminal's cursor or begin another line are escaped.
 void write(Level level, fmt::string_view format, fmt::format_args values);
 
-// The same, with the format checked by the compiler (fmt's syntax). Here and not in spdlog's header, which takes every
-// source that logs a second to compile.
+// The same, with the format checked by the compiler (fmt's syntax). These templates do not include spdlog's header,
+// because it adds a second to the compilation of each source that logs.
 template <typename... Values>
 void debug(fmt::format_string<Values...> format, Values&&... values) {
     write(Level::debug, format, fmt::make_format_args(values...));
@@ -45,7 +45,7 @@ void critical(fmt::format_string<Values...> format, Values&&... values) {
 // To be called first in main(), and before any sandbox: the time zone is read here.
 void begin(const char* program, bool verbose);
 
-// One line for the message (or for each of its lines) and one for the hint.
+// Writes one line for each line of the message, and one for the hint.
 void error(const Error& error);
 
 // "2026-11-21T10:20:30Z"

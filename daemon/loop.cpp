@@ -41,7 +41,7 @@ Result<void> Loop::run() {
         for (int i = 0; i < n && !stopped_; ++i) {
             const auto found = callbacks_.find(events[i].data.fd);
             if (found == callbacks_.end())
-                continue;                            // a callback of this round has removed it
+                continue;                            // an earlier callback of this round has removed it
             const Callback callback = found->second; // a copy, because it may remove itself
             callback(events[i].events);
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Loop: epoll with one callback for each descriptor, in one thread. A callback may add and remove descriptors, also its
-// own.
+// Loop is epoll(7) with one callback for each descriptor, in one thread. A callback may add and remove descriptors,
+// also its own.
 #pragma once
 
 #include "protocol/base/fd.h"
@@ -22,10 +22,10 @@ class Loop {
 
     Result<void> watch(int fd, Callback callback, std::uint32_t events = EPOLLIN);
     void change(int fd, std::uint32_t events);
-    // May be called before the descriptor is closed, or afterwards.
+    // May be called before or after the descriptor is closed.
     void forget(int fd);
 
-    // Returns when stop() was called, also before run().
+    // Returns after stop(), also if stop() was called before run().
     Result<void> run();
     void stop() { stopped_ = true; }
 

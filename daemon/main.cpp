@@ -107,8 +107,8 @@ int main(int argc, char** argv) {
     CommandLine line;
     if (const auto code = parse(argc, argv, line))
         return *code;
-    ::tzset();                     // hours of users are local time
-    std::signal(SIGPIPE, SIG_IGN); // the reader of the log may have gone
+    ::tzset();                     // the hours of users are in local time
+    std::signal(SIGPIPE, SIG_IGN); // the reader of the log may have ended
     log::begin("xknockd", line.verbose);
     if (line.verbose)
         ::setenv("XKNOCK_VERBOSE", "1", 1); // the worker and xknock-hooks read it

@@ -14,7 +14,7 @@
 namespace xk {
 namespace {
 
-// The file is written anew when more than half of it, and so many lines, are history.
+// The file is written anew when it has more lines than twice the number of claims plus this number.
 constexpr std::size_t kSpareLines = 4096;
 // Room for twice as many claims as there may be, each with the longest owner.
 constexpr std::size_t kMaxSize = std::size_t{512} << 20;

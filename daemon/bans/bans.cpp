@@ -27,8 +27,8 @@ Result<void> Bans::adopt(BanFile file, const Now& now) {
     else if (has_file)
         book_ = **std::move(kept);
     book_.expire(now.boot);
-    // A full disk may have kept bans out of the file. Without a file the earlier release may have had none, and its
-    // maps may have a layout that cannot be read.
+    // A full disk may have kept bans out of the file. Where there is no file, an earlier release may have written none,
+    // and its maps may have a layout that cannot be read.
     authz::BanList left = filter_->read_bans();
     left.expire(now.boot);
     std::map<Prefix, authz::Ban> unknown;
@@ -103,8 +103,8 @@ Result<void> Bans::take_room(Room& room, const Prefix& prefix, const Changes& ch
     return {};
 }
 
-// The prefix to ban: the network around an address of IPv6 where the request wants that and it may be banned, else the
-// prefix itself.
+// Returns the prefix to ban. For an address of IPv6 it is the network around it, if the request wants that and the
+// network may be banned; else it is the prefix itself.
 Result<Prefix> Bans::target_of(const Prefix& asked, const Request& request, const std::set<Address>& own_addresses,
                                Room& room, const Changes& changes) const {
     if (!asked.is_v4() && asked.length > request.ipv6_prefix) {

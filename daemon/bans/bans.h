@@ -41,9 +41,10 @@ class Bans {
     Bans(Parts parts, std::unique_ptr<xdp::BanFilter> filter, std::shared_ptr<const config::Config> config)
         : parts_(parts), filter_(std::move(filter)), config_(std::move(config)) {}
 
-    // Another configuration counts from now on. Bans of networks that it allows or never bans are lifted.
+    // From now on `config` counts. Bans of networks that it allows or never bans are lifted.
     void reconfigure(std::shared_ptr<const config::Config> config, const Now& now);
-    // Another BPF program filters from now on. It learns how many bans there are, because it looks none up else.
+    // From now on another BPF program filters. It gets the number of bans, because without it the program does not look
+    // up any ban.
     void bind_filter(std::unique_ptr<xdp::BanFilter> filter);
 
     // Reads back the bans of an earlier daemon from its file. Bans that the file lacks come from the filter's pinned
@@ -73,8 +74,8 @@ class Bans {
     struct Banned {
         std::vector<Prefix> prefixes; // the prefixes or their networks, which are banned now
         std::vector<Refusal> refused;
-        // The bans count, but a step behind them failed: the listener does not know them, or grants stay open. It says
-        // which. The same request again takes these steps again.
+        // The bans count, but a later step failed: the listener does not know them, or grants stay open. The error says
+        // which. The same request again repeats these steps.
         std::optional<Error> unfinished;
     };
     // Bans in one transaction all prefixes that may be banned, and returns the others with a reason each. gate.allow,
@@ -94,14 +95,14 @@ class Bans {
     const authz::BanBook& book() const { return book_; }
     const authz::BanList& list() const { return book_.list(); }
 
-    // The name of an owner, as it is kept.
+    // Returns the name of an owner as it is kept: printable and cut to nft::kMaxComment bytes.
     static std::string owner_of(const std::string& reason);
 
   private:
-    // Some prefixes with the claims that they get, or had.
+    // Prefixes with their new claims, or with their earlier ones.
     using Changes = std::map<Prefix, authz::BanClaims>;
 
-    struct Room { // how many more there may be
+    struct Room { // how many more of each there may be
         std::size_t addresses, networks, claims;
     };
 
@@ -113,8 +114,8 @@ class Bans {
     bool in_nftables() const { return config_->gate_mode == config::GateMode::table; }
     void write_networks(nft::Transaction& transaction) const;
 
-    // Makes the changes everywhere, or nowhere and returns an error. Then the listener must hear of them. `cause` is
-    // why the bans end that the changes take away.
+    // Makes the changes everywhere, or returns an error and makes none. Afterwards the caller notifies the listener
+    // with report_changes(). `cause` is the reason of the bans that end.
     Result<Changes> apply(Changes changes, const Now& now, authz::EndCause cause); // the claims from before
     Result<void> report_changes(const Changes& before) const;
     Result<void> apply_and_report(Changes changes, const Now& now,

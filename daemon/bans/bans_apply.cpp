@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kShortest{1}; // 0 would mean a ban for ever
+constexpr std::chrono::seconds kShortest{1}; // an event with 0 means a ban for ever
 
 std::optional<milliseconds> time_left(const authz::Ban& ban, BootTime now) {
     if (!ban.until)
@@ -59,8 +59,8 @@ void Bans::write_networks(nft::Transaction& transaction) const {
     nft::write_banned_networks(transaction, networks);
 }
 
-// The book comes first, then the file: from there on the next daemon makes the changes if this one ends. A ban comes
-// into the filter before nftables and leaves it afterwards, so that the filter is never laxer.
+// The book is changed first, then the file: after that the next daemon makes the changes if this one ends. A ban is put
+// into the filter before nftables and taken out of it afterwards, so that the filter is never laxer.
 Result<Bans::Changes> Bans::apply(Changes changes, const Now& now, authz::EndCause cause) {
     Changes before;
     std::string lines;
@@ -112,7 +112,7 @@ void Bans::write_changes(nft::Transaction& transaction, const Changes& before, c
         networks |= !prefix.is_single();
         gone += prefix.is_single() && book_.claims_of(prefix).empty();
     }
-    if (gone > list().addresses()) // to write the rest anew takes fewer messages
+    if (gone > list().addresses()) // writing the rest anew takes fewer messages
         return write(transaction, now);
     for (const auto& [prefix, was] : before) {
         const auto old = authz::longest_of(was), is = authz::longest_of(book_.claims_of(prefix));
@@ -163,7 +163,7 @@ Result<void> Bans::report(const Prefix& prefix) const {
                                      : parts_.listener.on_banned(prefix, ban->second.until);
 }
 
-// A claim that changes neither the time nor the owner that counts is no event.
+// A claim that changes neither the end of the ban nor the owner that is shown causes no event.
 void Bans::report_event(const Prefix& prefix, const authz::BanClaims& before, authz::EndCause cause,
                         const Now& now) const {
     const auto was = authz::longest_of(before), is = authz::longest_of(book_.claims_of(prefix));

@@ -18,18 +18,18 @@ namespace xk::control {
 inline constexpr std::size_t kMaxRequest = 64 * 1024;      // bytes of JSON
 inline constexpr std::size_t kMaxReply = 64 * 1024 * 1024; // bytes of JSON
 
-// The reply to a client for whom there is no place, not even to wait.
+// The reply to a client for which there is no place, and no place to wait.
 inline constexpr std::string_view kTooMany = R"({"error":"too many clients at once","hint":"try again","exit":75})";
 
 std::string frame(std::string_view json);
-// Corrects the length of a frame to which more was appended.
+// Corrects the length of a frame after more bytes were appended.
 void set_frame_length(std::string& frame);
 
-// Cuts the first frame off `buffer` and returns its JSON; nothing while the frame is not whole. An error where its
-// length is above `limit` bytes.
+// Cuts the first frame off `buffer` and returns its JSON. Returns nothing while the frame is incomplete. It is an error
+// where its length is above `limit` bytes.
 Result<std::optional<std::string>> take_frame(std::string& buffer, std::size_t limit);
 
-// For knockctl: connects, sends the request and waits for the reply, at most a minute. While the daemon has too many
+// For knockctl: connects, sends the request and waits for the reply for at most a minute. While the daemon has too many
 // clients it tries again, for at most ten seconds.
 Result<std::string> send_request(const std::string& socket_path, std::string_view json);
 

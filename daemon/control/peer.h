@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Finds out who is at the other end of the control socket. Only the kernel is trusted for it (unix(7): SO_PEERCRED,
+// Finds the user at the other end of the control socket. Only the kernel is trusted for this (unix(7): SO_PEERCRED,
 // SO_PEERGROUPS).
 #pragma once
 
@@ -18,20 +18,21 @@ struct Groups {
     std::optional<gid_t> reader;
 };
 
-// The process at the moment when it connected. If it passes its socket on, it is responsible for the other process.
+// The process at the time of its connect(2). If it passes its socket on, it is responsible for the other process.
 struct Peer {
     Role role = Role::none;
     uid_t uid = static_cast<uid_t>(-1);
-    pid_t pid = 0; // 0: its process namespace is hidden from this process
-    // The user who logged in, whomever sudo(8) or su(1) made of them since. It is for the log and never for a decision:
-    // the kernel may not keep it, /proc may hide it, and another process may have got the pid meanwhile.
+    pid_t pid = 0; // 0: its PID namespace is hidden from this process
+    // The user who logged in, even if sudo(8) or su(1) changed the user since. It is for the log and never for a
+    // decision: the kernel may not keep it, /proc may hide it, and another process may have got the pid meanwhile.
     std::optional<uid_t> login_uid;
 };
 
-// root and the daemon's own user are admins. Where the kernel says nothing the role is none.
+// root and the daemon's own user are admins. Where the kernel gives no answer the role is none.
 Peer find_peer(int fd, const Groups& groups);
 
-// Parses /proc/PID/loginuid (Linux 2.6.11). Nothing where it is no uid, or 4294967295: nobody logged in.
+// Parses /proc/PID/loginuid (Linux 2.6.11). Returns nothing where the text is no uid, or is 4294967295, which means
+// that no user logged in.
 std::optional<uid_t> parse_login_uid(const std::string& text);
 
 } // namespace xk::control

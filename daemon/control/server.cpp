@@ -34,8 +34,8 @@ posix_acl_xattr_entry entry(unsigned tag, unsigned rights, std::uint32_t id = st
     return {htole16(static_cast<std::uint16_t>(tag)), htole16(static_cast<std::uint16_t>(rights)), htole32(id)};
 }
 
-// Only users to whom find_peer() gives a role can connect; acl(5), linux/posix_acl_xattr.h. root is named because it
-// may lack CAP_DAC_OVERRIDE, as in a hardened fail2ban.
+// Lets only those users connect to whom find_peer() gives a role; acl(5), linux/posix_acl_xattr.h. root is named
+// because it may lack CAP_DAC_OVERRIDE, as in a hardened fail2ban.
 Result<void> grant_access(const std::string& path, const Groups& groups) {
     constexpr unsigned kConnect = ACL_READ | ACL_WRITE;
     std::vector<posix_acl_xattr_entry> entries = {entry(ACL_USER_OBJ, kConnect), entry(ACL_USER, kConnect, 0),
@@ -74,7 +74,7 @@ Result<Server> Server::listen_at(const std::string& path, Groups groups, Handler
     Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!fd)
         return os_error("making the control socket");
-    ::unlink(path.c_str()); // an earlier daemon left it; the daemon's lock proves that it is gone
+    ::unlink(path.c_str()); // an earlier daemon left it; our lock proves that no other daemon runs
     if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         return os_error("binding the control socket " + in_quotes(path));
     if (auto done = grant_access(path, groups); !done)
@@ -184,7 +184,7 @@ void Server::make_piece(Client& client) {
     set_frame_length(client.out);
 }
 
-// One send() and no loop: a client that reads as fast as the daemon writes must not keep it here.
+// Calls send() only once: a client that reads as fast as the daemon writes must not keep the daemon here.
 bool Server::write_reply(Client& client) {
     const ssize_t n =
         ::send(client.fd.get(), client.out.data() + client.sent, client.out.size() - client.sent, MSG_NOSIGNAL);

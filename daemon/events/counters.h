@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// EventCounters: how often each kind of event came, with what reason and cause, since the daemon began.
+// EventCounters counts the events since the daemon started: by kind, by reason and by cause.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -18,7 +18,7 @@ class EventCounters : public authz::EventSink {
 
     std::uint64_t of(authz::EventKind kind) const { return kinds_[static_cast<std::size_t>(kind)]; }
     std::uint64_t of(authz::Reject reject) const { return rejects_[static_cast<std::size_t>(reject)]; }
-    // Of grant_ended alone.
+    // Only grant_ended events are counted by their cause.
     std::uint64_t of(authz::EndCause cause) const { return causes_[static_cast<std::size_t>(cause)]; }
 
     // {"kinds": {...}, "reasons": {...}, "causes": {...}} with all names, also those that are 0. refusals_suppressed

@@ -49,7 +49,7 @@ void get(const json& from, const char* name, T& value) {
         value = field->get<T>();
 }
 
-// A number that fits into so many bits; nlohmann converts larger ones without a word.
+// Returns a number that fits into T. nlohmann truncates a larger one without an error.
 template <typename T>
 T number_of(const json& field) {
     if constexpr (std::is_unsigned_v<T>) {
@@ -78,7 +78,7 @@ void get_number(const json& from, const char* name, std::optional<T>& value) {
         value = number_of<T>(*field);
 }
 
-// Seconds that can be turned into any other unit of time.
+// Returns seconds that can be converted into any smaller unit of time without an overflow.
 std::chrono::seconds seconds_of(const json& field) {
     const auto count = number_of<std::int64_t>(field);
     constexpr std::int64_t kMost = std::int64_t{1} << 33; // 272 years

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// An event as JSON and back. The names of the fields are those of docs/control.md, "events", and stay; a field that has
-// nothing to say is left out.
+// An event as JSON and back. The names of the fields are those of docs/control.md, "events". They never change. An
+// empty field is left out.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -13,8 +13,8 @@ namespace xk::events {
 
 nlohmann::json json_of(const authz::Event& event);
 
-// Errors: not an object, a field of another type, a name or address that is none. Fields that it does not know are
-// passed over, so that an older program reads a newer one's events. Texts are bounded.
+// It is an error where `json` is no object, a field has the wrong type, a name is unknown or an address is malformed.
+// Unknown fields are ignored, so that an older program can read the events of a newer one. Texts are bounded.
 Result<authz::Event> event_of(const nlohmann::json& json);
 
 } // namespace xk::events

@@ -23,7 +23,7 @@ void Events::on_event(const authz::Event& event) {
     authz::bound(waiting_.back());
     if (std::exchange(handing_out_, true))
         return;
-    // Sinks that answer each event with another one would never let this end.
+    // Without the bound, a sink that causes another event for each event would keep this loop running for ever.
     for (std::size_t handed = 0; !waiting_.empty() && handed <= kMostWaiting; ++handed) {
         const authz::Event next = std::move(waiting_.front());
         waiting_.pop_front();
@@ -49,7 +49,7 @@ void Events::hand_to(Sink& sink, const authz::Event& event) {
     }
     try {
         sink.sink->on_event(event);
-    } catch (...) { // whatever it is: the sink's own loss
+    } catch (...) { // any exception: only this sink loses the event
         ++sink.lost.thrown;
     }
     sink.counted = clock_();

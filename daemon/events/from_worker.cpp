@@ -29,7 +29,7 @@ bool has_good_flags(const privsep::Outcome& m) {
            (m.has_clock == 1 || m.clock_ahead == 0) && (m.known == 1 || m.credential == wire::CredentialId{});
 }
 
-// All of them, or none.
+// A request that was read has all of its facts. One that was not read has none.
 bool has_good_facts(const privsep::Outcome& m) {
     if (m.was_read == 0)
         return m.action == 0 && m.address == Bytes<16>{} && m.service == 0 && m.port == 0 && m.protocol == 0 &&
@@ -110,7 +110,7 @@ std::optional<std::vector<Event>> events_of(const privsep::Outcome& m, const aut
     event.for_good = m.locked_for == -1;
     event.lifetime = std::chrono::seconds(event.for_good ? 0 : m.locked_for);
     std::vector events{event};
-    // What locks for good comes as a Notice, which no budget holds back.
+    // A lock for good comes as a Notice, because no budget limits notices.
     if (event.reject == Reject::wrong_code && m.locked_for > 0)
         events.push_back(lock_of(event, event.lifetime));
     return events;

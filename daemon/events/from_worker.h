@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What the worker's messages mean as events. The worker is not trusted: whatever bytes its numbers are made of, they
-// become an event of known names and sane numbers, or nothing, and then the worker is ended. All names come from the
-// configuration that this process read itself. Pure.
+// Turns the worker's messages into events. The worker is not trusted: any bytes become either an event with known names
+// and numbers within bounds, or nothing. In the second case the caller ends the worker. All names come from the
+// configuration that this process read itself. The functions are pure.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -14,15 +14,17 @@
 
 namespace xk::events {
 
-// knock_accepted, or knock_refused and, where it locked the credential for a while, locked. Nothing: the message makes
-// no sense. A credential that a reload has taken away meanwhile is in the event without a name.
+// Returns knock_accepted, or knock_refused. If a refused knock locked the credential for a while, `locked` follows.
+// Returns nothing where the message makes no sense. If a reload has removed the credential meanwhile, the event has no
+// name for it.
 std::optional<std::vector<authz::Event>> events_of(const privsep::Outcome& message, const authz::Policy& policy,
                                                    const Now& now);
 
-// refusals_suppressed, knocks_suppressed, or both. Nothing: the message makes no sense.
+// Returns refusals_suppressed, knocks_suppressed, or both; nothing where the message makes no sense.
 std::optional<std::vector<authz::Event>> events_of(const privsep::Suppressed& message, const Now& now);
 
-// clock_wrong, clock_right, or locked (until somebody unlocks it). `credential`: null where nobody has its id any more.
+// Returns clock_wrong, clock_right, or locked (until the operator unlocks it). `credential` is null where the
+// configuration does not have its id any more.
 authz::Event event_of(privsep::NoticeKind kind, const authz::Credential* credential, const Now& now);
 
 } // namespace xk::events

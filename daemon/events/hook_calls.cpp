@@ -16,7 +16,7 @@ using namespace hooks;
 
 static_assert(kMaxArguments == config::kMaxHookArguments && kMaxBytes == config::kMaxHookBytes);
 
-constexpr int kReportsAtOnce = 64; // and then the others' turn
+constexpr int kReportsAtOnce = 64; // in one turn of the loop, so that the other descriptors get theirs
 
 bool is_sensible(const Report& report) {
     return report.outcome >= Outcome::done && report.outcome <= Outcome::restarted &&
@@ -41,8 +41,8 @@ Result<void> HookCalls::set_up(const privsep::Child& process, const config::Acco
     Setup setup;
     setup.uid = account.uid;
     setup.gid = account.gid;
-    const Error silent{"xknock-hooks does not come up", "its own last words are above this line"};
-    if (!privsep::send(process.channel, setup)) // it ended at once
+    const Error silent{"xknock-hooks does not come up", "see its own log lines above"};
+    if (!privsep::send(process.channel, setup)) // xknock-hooks ended at once
         return silent;
     pollfd ready{process.channel.fd(), POLLIN, 0};
     ::poll(&ready, 1, 10'000);
@@ -87,7 +87,8 @@ void HookCalls::call(const authz::Event& grant, Event event) {
                    grant.address.value_or(Address{})};
     run.arguments = static_cast<std::uint32_t>(arguments.size());
     char* at = run.text;
-    for (const std::string& argument : arguments) // they fit: the configuration's limits are the message's
+    // The arguments fit, because the limits of the configuration are those of the message.
+    for (const std::string& argument : arguments)
         at = std::copy_n(argument.c_str(), argument.size() + 1, at);
     const auto sent = process_ ? process_->channel.try_send({reinterpret_cast<const std::uint8_t*>(&run), sizeof run})
                                : Result<bool>(false);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// HookCalls: asks xknock-hooks to run what the configuration says of a grant that begins or ends, and tells the
-// operator how it went. An event is of one credential at one service from one address (GrantEvents). Nothing here
-// waits: what xknock-hooks does not take at once is dropped and counted, and when it is gone, so are the hooks, and the
-// daemon goes on.
+// HookCalls sends xknock-hooks a request for each configured hook of a grant that begins or ends, and logs the hooks
+// that fail. An event is for one credential at one service from one address (GrantEvents). Nothing here waits: a
+// request that xknock-hooks does not take at once is dropped and counted. If xknock-hooks ends, the daemon goes on
+// without hooks.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -24,28 +24,30 @@ class HookCalls : public authz::EventSink {
         std::uint64_t done = 0, failed = 0, dropped = 0;
     };
 
-    // No process: there was no hook in the configuration at start.
+    // `process` is none where the configuration had no hook at the start.
     HookCalls(std::optional<privsep::Child> process, const config::Config& config);
 
-    // Starts xknock-hooks, which becomes the hooks' user before it answers. Needs CAP_SETUID and CAP_SETGID.
+    // Starts xknock-hooks. It changes to the hooks' user before it replies to set_up(). Needs CAP_SETUID and
+    // CAP_SETGID.
     static Result<privsep::Child> start(const std::string& executable);
     static Result<void> set_up(const privsep::Child& process, const config::Account& account);
 
-    // Whether a reload may bring these: none, or those of the user that xknock-hooks was started for.
+    // Whether a reload may take these hooks over. It may if there are none, or if their user is the one for which
+    // xknock-hooks was started.
     bool can_run(const config::Hooks& hooks) const;
-    // Grants that end from now on have the hooks of this configuration, of which a copy is kept.
+    // From now on grants begin and end with the hooks of this configuration. A copy of them is kept.
     void reconfigure(const config::Config& config);
 
-    // Of grants that began or ended; other events have no hook.
+    // Runs the hooks of grants that began or ended. Other events have no hooks.
     void on_event(const authz::Event& event) override;
 
-    // Its descriptor; -1 without a process, or when it is gone.
+    // The descriptor of the channel; -1 without a process, or when it has ended.
     int fd() const { return process_ ? process_->channel.fd() : -1; }
-    // Reads its reports. When it is gone: false, and the descriptor is closed.
+    // Reads reports. Returns false when the process has ended or sent nonsense; the descriptor is closed then.
     bool receive();
     void on_child(); // SIGCHLD
     void on_tick(BootTime now);
-    void stop(); // ends what runs
+    void stop(); // closes the channel, so xknock-hooks kills the hooks that run and ends
 
     bool was_started() const { return was_started_; }
     const Counts& counts() const { return counts_; }
@@ -59,7 +61,7 @@ class HookCalls : public authz::EventSink {
     std::optional<privsep::Child> process_;
     pid_t pid_;
     bool was_started_;
-    config::Account account_;                                           // as it was started
+    config::Account account_;                                           // the user of the process
     std::map<std::string, config::ServiceHooks, std::less<>> services_; // by the service's name
     std::chrono::seconds time_limit_{0};
     Counts counts_;

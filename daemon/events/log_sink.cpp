@@ -15,10 +15,10 @@ using authz::EndCause, authz::Event, authz::EventKind;
 std::string who_of(const Event& event) { return event.user.empty() ? "unknown credential" : event.who(); }
 std::string where_of(const std::optional<Address>& address) { return address ? address->text() : "an unknown address"; }
 
-// What the operator opened is logged as their action.
+// A grant of the operator is logged as their action.
 bool is_operators(const Event& event) { return event.user == "operator" && event.device.empty(); }
 
-// Whoever typed it, by user id; the login id is of people who became somebody else, root mostly.
+// Names the operator by user id. The login uid is another one if they changed the user, for example with sudo(8).
 std::string operator_text(const Event& event) {
     if (!event.by)
         return "the operator";
@@ -28,7 +28,8 @@ std::string operator_text(const Event& event) {
 }
 std::string by_operator(const Event& event) { return "by " + operator_text(event); }
 
-// The owner of a ban comes last, because the text is anybody's: a jail's name, or what a script made of a log.
+// The owner of a ban comes last in the line, because the text is not ours: it is a jail's name, or a script took it
+// from a log that an attacker can write to.
 std::string owner_text(const Event& event) { return event.more.empty() ? "" : ": " + event.more; }
 
 std::string until(const Event& event) {
@@ -39,7 +40,7 @@ std::string banned_what(const Event& event) {
     return event.prefix ? event.prefix->text() : fmt::format("{} addresses and networks", event.count);
 }
 
-// Why a grant ends before its time, as it stands in "the grant of ... ends: WHY".
+// Returns why a grant ends before its time, for the line "the grant of ... ends: WHY".
 const char* why_barred(std::optional<authz::Reject> reason) {
     switch (reason.value_or(authz::Reject::disabled)) {
     case authz::Reject::not_yet_valid:
@@ -79,8 +80,8 @@ constexpr LogSink::Row LogSink::kRows[] = {
     {EventKind::session_ended, "service address grants cause detail more", "ended MORE: the session of DETAIL",
      &LogSink::log_session_ended},
     {EventKind::banned, "address prefix seconds detail", "", &LogSink::log_nothing},
-    {EventKind::unbanned, "address prefix cause detail", "unbanned PREFIX: gate.allow or gate.never_ban contains it now",
-     &LogSink::log_unbanned},
+    {EventKind::unbanned, "address prefix cause detail",
+     "unbanned PREFIX: gate.allow or gate.never_ban contains it now", &LogSink::log_unbanned},
     {EventKind::reloaded, "detail more count", "reloaded MORE: COUNT credentials; DETAIL", &LogSink::log_reloaded},
     {EventKind::repaired, "detail more count bans",
      "table inet MORE was changed by DETAIL; it is as it was again, with COUNT grants and BANS bans",
@@ -135,7 +136,7 @@ void LogSink::on_event(const Event& event) {
         (this->*kRows[kind].write)(event);
 }
 
-// What an accepted knock opened or closed has a line of its own.
+// The grants that an accepted knock opens or closes have lines of their own.
 void LogSink::log_accepted(const Event& event) {
     if (event.retry)
         write_(Level::debug, fmt::format("retry of {} {} from {}", who_of(event),
@@ -170,7 +171,7 @@ void LogSink::log_knocks_suppressed(const Event& event) {
            fmt::format("{} accepted knocks are in none of the recent events: more came than are kept", event.count));
 }
 
-// The line of the refusal says it where the lock is for a while.
+// A lock for a while is in the line of the refusal.
 void LogSink::log_locked(const Event& event) {
     if (event.lifetime.count() == 0)
         write_(Level::error,
@@ -182,7 +183,7 @@ void LogSink::log_unlocked(const Event& event) {
 }
 
 void LogSink::log_granted(const Event& event) {
-    // Its sessions prolong a grant again and again.
+    // Sessions prolong their grant again and again, which would fill the log.
     const bool by_sessions = event.kind == EventKind::grant_prolonged && !event.detail.empty();
     if (by_sessions || is_operators(event) || !grants_.allow(0, event.address.value_or(Address{}), event.at.boot))
         return;
@@ -190,7 +191,7 @@ void LogSink::log_granted(const Event& event) {
                                     event.service, where_of(event.address), event.pinholes, until(event)));
 }
 
-// A grant that ends by time or by its connection has no line, nor has one that ends by what is logged itself.
+// A grant that ends by time or by its connection has no line. Neither has one whose cause has a line itself.
 void LogSink::log_ended(const Event& event) {
     const bool is_barred = event.cause == EndCause::rights || event.cause == EndCause::configuration;
     if ((event.cause != EndCause::by_user && !is_barred) ||
@@ -202,17 +203,18 @@ void LogSink::log_ended(const Event& event) {
                                                 event.pinholes, where_of(event.address), who_of(event)));
 }
 
-// What the operator ends is theirs to see, all of it.
+// Sessions that the operator ends are always logged. The others have a budget.
 void LogSink::log_session_ended(const Event& event) {
     if (event.cause == EndCause::panic || event.cause == EndCause::by_operator ||
         sessions_.allow(0, event.address.value_or(Address{}), event.at.boot))
         write_(Level::info, fmt::format("ended {}: the session of {}", event.more, event.detail));
 }
 
-// What the operator banned and unbanned is logged as their action.
+// Bans and unbans by the operator are logged as their action.
 void LogSink::log_unbanned(const Event& event) {
     if (event.cause == EndCause::configuration)
-        write_(Level::info, fmt::format("unbanned {}: gate.allow or gate.never_ban contains it now", banned_what(event)));
+        write_(Level::info,
+               fmt::format("unbanned {}: gate.allow or gate.never_ban contains it now", banned_what(event)));
 }
 
 void LogSink::log_reloaded(const Event& event) {
@@ -260,7 +262,7 @@ void LogSink::log_trial_over(const Event& event) {
                        event.detail));
 }
 
-// How it went is logged with the action.
+// The result is logged with the action.
 void LogSink::log_panic_begun(const Event& event) {
     write_(Level::warn, "panic: the operator closes everything");
     if (!event.detail.empty())
@@ -271,9 +273,9 @@ void LogSink::log_panic_over(const Event&) {
     write_(Level::warn, "the operator says that the panic is over: knocks are let in again");
 }
 
-// An action that was refused changed nothing; whoever typed it has the reason. A ban or a close can count in part: then
-// a second line says what is missing. Actions that are logged by their own events, or that change much, are quoted,
-// also where they failed.
+// An action that was refused changed nothing, and the reply gives the operator the reason. A ban or a close can succeed
+// in part: then a second line says what is missing. "try", "confirm", "panic" and "reload" are quoted, also where they
+// failed, because they change much.
 void LogSink::log_action(const Event& event) {
     const bool is_unfinished =
         !event.failure.empty() && event.count > 0 && (event.verb == "ban" || event.verb == "close");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// LogSink: the log's line for each event, and the only place that prints one. Nobody who knocks can fill a disk: lines
+// LogSink writes the line of each event, and only it writes such lines. A sender of packets cannot fill the disk: lines
 // that a packet causes have budgets (authz::LogBudget), and one line says how many were left out.
 #pragma once
 
@@ -28,14 +28,15 @@ class LogSink : public authz::EventSink {
     void set_dry_run(bool on) { dry_run_ = on; }
 
     void on_event(const authz::Event& event) override;
-    // Once a second: how many lines were left out, where that is due.
+    // To be called once a second. Logs how many lines were left out, at most once in each period of the budget.
     void on_tick(BootTime now);
 
     // One row for each kind, in the order of the kinds. docs/control.md, "Events", has the same.
     struct Row {
         authz::EventKind kind;
-        std::string_view fields; // names in JSON of what an event of this kind may have beside kind, number and time
-        std::string_view line;   // variable parts in capitals; of several the first one; empty: it has none
+        std::string_view fields; // the JSON fields that an event of this kind may have beside kind, number and time
+        // Variable parts are in capitals. The first one of several lines; empty where the kind has no line.
+        std::string_view line;
         void (LogSink::*write)(const authz::Event&);
     };
     static std::span<const Row> rows();
@@ -75,7 +76,7 @@ class LogSink : public authz::EventSink {
     authz::LogBudget refusals_;
     authz::LogBudget grants_{600, std::chrono::seconds(0)};
     authz::LogBudget sessions_{600, std::chrono::seconds(0)};
-    std::uint64_t refusals_left_out_ = 0; // refusals and probes that did not even become events
+    std::uint64_t refusals_left_out_ = 0; // refusals and probes without a line or an event
     BootTime quiet_until_ = BootTime::min();
 };
 

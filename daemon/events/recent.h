@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// RecentEvents: the last events, in memory, for who asks over the control socket. Bounded in number and in bytes: the
-// oldest give way. Each has a number, which only grows, so that a list can be made row by row while events come.
+// RecentEvents keeps the last events in memory, for requests over the control socket. Their number and their bytes are
+// bounded: the oldest are dropped. Each event has a number, which only grows, so that a list can be made row by row
+// while events come.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -26,9 +27,9 @@ class RecentEvents : public authz::EventSink {
 
     void on_event(const authz::Event& event) override;
 
-    // The first one whose number is above; null where there is none.
+    // Returns the first event whose number is larger than `number`; null where there is none.
     const Numbered* after(std::uint64_t number) const;
-    // after() of this begins with the `last` newest ones, or with all.
+    // Returns the number before the newest `last` events: after() of it is the first of them.
     std::uint64_t before_last(std::size_t last) const;
 
     std::size_t size() const { return events_.size(); }
@@ -40,8 +41,9 @@ class RecentEvents : public authz::EventSink {
     std::uint64_t next_ = 1;
 };
 
-// The newest `last` events, oldest first, one with each call, as JSON with their "number"; nothing behind the last.
-// Events that come meanwhile are not in it. `recent` outlives it.
+// Returns a function that returns the newest `last` events, one with each call, oldest first: as JSON with their
+// "number", and nothing after the last one. Events that come meanwhile are left out. `recent` must outlive the
+// function.
 std::function<std::optional<nlohmann::json>()> rows_of_recent(const RecentEvents& recent, std::size_t last);
 
 } // namespace xk::events

@@ -57,8 +57,8 @@ void EndedSessions::Ending::fail(Error error, std::string_view consequence) {
     outcome.all = std::move(error);
 }
 
-// The kernel resets both ends of a socket that it ends. So sockets end before connection tracking forgets the session:
-// it lets the reset through.
+// The kernel resets both ends of a socket that it ends, and connection tracking lets this reset through only while it
+// knows the session. So the sockets end first.
 void EndedSessions::end_sockets(const Wanted& wanted, Ending& ending) {
     auto sockets = list_sockets();
     if (!sockets)
@@ -118,7 +118,8 @@ EndedSessions::Outcome EndedSessions::end_sessions(const Wanted& wanted, const W
         ending.fail(std::move(tracked).error(), "sessions of hosts behind this one and sessions of UDP may live on");
     if (has_table)
         end_flows(wanted, ending);
-    // The sets come first: a packet between the two steps would revive a session that is forgotten already.
+    // The sets are written first: a packet that came between the two steps would revive a session that connection
+    // tracking has forgotten.
     if (has_table)
         if (auto done = remember(std::move(ending.remaining), ending.flows); !done)
             ending.fail(std::move(done).error(), "sessions that ended may be taken up again");
@@ -152,8 +153,8 @@ Result<void> EndedSessions::read_back() {
     return {};
 }
 
-// Connection tracking forgets a session even where the sets did not take it, so no later look finds it again. It is
-// kept here and written with the next ones.
+// Connection tracking forgets a session even where the sets did not take it, so no later search finds it. It is kept in
+// unwritten_ and written with the next ones.
 Result<void> EndedSessions::remember(std::vector<EndedSession> sessions, const std::vector<Tuple>& flows) {
     std::ranges::move(std::exchange(unwritten_, {}), std::back_inserter(sessions));
     auto done = write_ended(sessions, flows);
@@ -189,7 +190,7 @@ Result<void> EndedSessions::write_ended(std::span<const EndedSession> sessions, 
     return {};
 }
 
-// The sessions that ended first, as many as have to go so that `room` are left.
+// Returns the sessions that ended first: as many as must leave the sets so that at most `room` remain.
 std::vector<EndedSession> EndedSessions::oldest_beyond(std::size_t room) const {
     std::vector<EndedSession> older;
     if (known_.size() <= room)

@@ -31,11 +31,11 @@ class EndedSessions {
     bool ends_sockets() const { return sockets_ && sockets_->can_end(); }
 
     using Wanted = std::function<bool(const nft::Session&)>;
-    // Sessions that connection tracking or the host's sockets know. A session that both know comes twice.
+    // Returns the sessions that connection tracking or the host's sockets know. A session that both know comes twice.
     Result<std::vector<nft::Session>> find_sessions(const Wanted& wanted);
 
     struct Outcome {
-        std::vector<nft::Session> ended; // each that was alive, once
+        std::vector<nft::Session> ended; // each session that was alive, once
         Result<void> all;                // an error names the sessions that may live on; another call ends them
     };
     // Ends the wanted sessions. A step that fails does not keep the other steps from ending what they can.
@@ -61,8 +61,8 @@ class EndedSessions {
     Result<std::vector<nft::Sockets::Socket>> list_sockets();
     struct Ending {
         Outcome outcome;
-        std::set<nft::Tuple> reported;            // the tuples back of sockets in outcome.ended
-        std::set<nft::Tuple> gone;                // the tuples back of sockets that nothing can revive
+        std::set<nft::Tuple> reported;            // Session::back of the sockets in outcome.ended
+        std::set<nft::Tuple> gone;                // Session::back of the sockets that nothing can revive
         std::vector<nft::EndedSession> remaining; // sessions for the sets
         std::vector<nft::Tuple> flows;            // flows that connection tracking does not follow
 
@@ -84,7 +84,7 @@ class EndedSessions {
     // From the last list of sockets: ports on which a program listens, and the ports that the kernel hands out.
     std::set<std::uint16_t> listening_;
     std::pair<unsigned, unsigned> ephemeral_ = nft::Sockets::List().ephemeral;
-    std::map<nft::EndedSession, BootTime> known_; // sessions in the sets, and when they came there
+    std::map<nft::EndedSession, BootTime> known_; // the sessions in the sets, with the time of their entry
     std::size_t without_connection_ = 0;          // UDP sessions in known_
     std::vector<nft::EndedSession> unwritten_;    // ended sessions that the sets did not take yet
 };

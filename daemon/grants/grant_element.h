@@ -12,7 +12,7 @@
 namespace xk {
 
 std::vector<std::uint8_t> encode_holders(const std::vector<authz::Holder>& holders);
-// Returns no holders where the bytes have another form: no daemon wrote the element then.
+// Returns no holders where the bytes have another form: then no daemon wrote the element.
 std::vector<authz::Holder> decode_holders(const std::vector<std::uint8_t>& data);
 
 } // namespace xk

@@ -90,7 +90,7 @@ void GrantEvents::report_began(const GrantBook::Began& began) {
 // A grant gets one event, however many of its pinholes are prolonged. A grant that began since the last report gets
 // none, because the event of its beginning already has the longer time.
 void GrantEvents::report_prolonged(const Now& now) {
-    std::map<Key, bool> prolonged; // by its sessions alone
+    std::map<Key, bool> prolonged; // the value: only its sessions prolonged the grant
     for (const Grants::Prolonged& longer : grants_.take_prolonged())
         if (const auto held = held_.find({longer.pinhole, longer.credential}); held != held_.end())
             prolonged.try_emplace(held->second, true).first->second &= longer.by_sessions;
@@ -110,7 +110,7 @@ void GrantEvents::adopt(const authz::Policy& policy) {
     }
 }
 
-// Ends come first: what ended and began again since the last report is two grants.
+// Ends are reported first: a grant that ended and began again since the last report is two grants.
 void GrantEvents::report(const authz::Policy& policy, const Now& now) {
     const Grants::Barred barred = grants_.take_barred();
     for (const GrantBook::Ended& ended : grants_.take_ended())

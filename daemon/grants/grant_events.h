@@ -40,22 +40,22 @@ class GrantEvents {
     void report(const authz::Policy& policy, const Now& now);
 
   private:
-    using Key = std::tuple<wire::CredentialId, Address, std::string>; // by the name of the service
+    using Key = std::tuple<wire::CredentialId, Address, std::string>; // the string is the name of the service
     struct Grant {
         std::string user;
         std::string device;                // empty: the operator
-        std::set<authz::Pinhole> pinholes; // that it has,
-        std::set<authz::Pinhole> all;      // and those that ended before it
+        std::set<authz::Pinhole> pinholes; // open now
+        std::set<authz::Pinhole> all;      // open now, or ended before the grant
     };
     using Held = std::pair<authz::Pinhole, wire::CredentialId>;
 
-    // The grant of this pinhole, if the pinhole is its first; else null.
+    // Returns the grant of this pinhole, if the pinhole is its first one; else null.
     const Key* enter(const authz::GrantBook::Began& began, const authz::Policy& policy);
     void report_ended(const authz::GrantBook::Ended& ended, const Grants::Barred& barred, const Now& now);
     void report_began(const authz::GrantBook::Began& began);
     void report_prolonged(const Now& now);
     authz::Event event_of(authz::EventKind kind, const Key& key, const Now& now) const;
-    // How long the credential still holds any of the grant's pinholes.
+    // Returns how long the credential still holds any of the grant's pinholes.
     std::chrono::seconds time_left(const Key& key, const Now& now) const;
 
     Grants& grants_;

@@ -141,8 +141,9 @@ void Grants::write_change(nft::Transaction& transaction, const PinholeChange& ch
     nft::put_element(transaction, set.name, element);
 }
 
-// A time-out begins when the kernel takes the element. So it ends later than the grant by the time that the transaction
-// took. The book keeps a grant for as long, because an empty list of grants must mean that nobody gets in.
+// A time-out begins when the kernel takes the element. So it ends later than the grant, by the time that the
+// transaction took. The book keeps each grant for this time too, because an empty list of grants must mean that no
+// pinhole is open.
 void Grants::remember_lag(BootTime since) { behind_ = std::max(behind_, clock_() - since + kTimeoutGrain); }
 
 } // namespace xk

@@ -40,8 +40,8 @@ class Grants {
     // The filter must know a source before the kernel opens a pinhole for it. `guard` must outlive this object.
     void set_guard(xdp::SourceGuard& guard) { guard_ = &guard; }
 
-    // Another configuration counts from now on. Grants that it does not allow are closed, and no grant ends later than
-    // its user's valid_until.
+    // From now on `config` counts. Grants that it does not allow are closed, and no grant ends later than its user's
+    // valid_until.
     Result<void> reconfigure(std::shared_ptr<const config::Config> config, const Now& now);
     // Closes grants whose holders are outside of their dates or hours. To be called once a second.
     Result<void> end_barred(const Now& now);
@@ -49,14 +49,16 @@ class Grants {
     // Reads back the grants of an earlier daemon.
     Result<void> adopt(const Now& now);
 
-    // A pinhole that is to open in a pause (pace.h) waits, and all of them open together when the pause ends. `told` is
-    // called after each transaction that had such pinholes, with its success. Where it failed these pinholes are shut.
+    // A pinhole that has to open in a pause (pace.h) waits, and all that wait open together when the pause ends. `told`
+    // is called after each transaction that had such pinholes, with its success. Where it failed these pinholes are
+    // shut.
     void on_done(std::function<void(bool)> told) { on_done_ = std::move(told); }
     // `opening` may add to the transaction that opens a pinhole; `opened` is called when that transaction is done.
     using Opening = std::function<void(nft::Transaction&, const authz::Pinhole&)>;
     void on_open(Opening opening, std::function<void(const authz::Pinhole&)> opened);
     bool any_waiting() const { return !waiting_.empty(); }
-    BootTime due() const { return pace_.due(book_.pinholes()); }
+    BootTime due() const { return pace_.due(book_.pinholes()); } // the end of the pause
+    // Opens the pinholes that wait. An error is logged.
     void settle(const Now& now);
 
     // For a request of the worker. Everything is checked again. All fields but `answer` are for the log.
@@ -85,7 +87,7 @@ class Grants {
     // For a panic: closes every grant but those of the operator.
     Result<std::size_t> close_users(const Now& now);
 
-    // Forgets grants that are over, as soon as the kernel is sure to have closed their pinholes.
+    // Forgets grants that are over, as soon as the kernel has certainly closed their pinholes.
     void expire(BootTime now);
     // Adds all grants to a transaction, with the time that is left by boot time. It is for sets that were lost, and for
     // a machine that slept: the kernel's time-outs stand still then, and boot time does not.
@@ -94,10 +96,11 @@ class Grants {
     // failed, the pinholes that waited go on waiting.
     void was_written(BootTime since, bool done);
     Result<void> restore(const Now& now); // write() in a transaction of its own, which also removes foreign elements
-    // Removes elements of our sets that are in no book, and logs them: a saved ruleset was loaded, say, or somebody put
-    // them in by hand. In mode "external" the sets belong to the administrator, and so do all other elements in them.
+    // Removes elements of our sets that belong to no grant, and logs them. They come, for example, from a saved ruleset
+    // or from a command of the administrator. In mode "external" the sets belong to the administrator, and so do all
+    // other elements in them.
     Result<void> expel_strangers();
-    // Forgets pinholes that the kernel does not have: somebody removed them by hand. Returns how many they were.
+    // Forgets pinholes that the kernel does not have, because somebody removed them by hand. Returns their number.
     Result<std::size_t> forget_missing();
     // Forgets pinholes of single use that have let a connection in.
     Result<void> forget_used();
@@ -110,10 +113,10 @@ class Grants {
     struct Prolonged {
         authz::Pinhole pinhole;
         wire::CredentialId credential;
-        bool by_sessions; // prolong(), and by no knock
+        bool by_sessions; // prolonged by prolong() and not by a knock
     };
     std::vector<Prolonged> take_prolonged();
-    // Why those ended whose cause is `rights` or `configuration`, likewise.
+    // The reasons of the holders whose grants ended since the last call with cause `rights` or `configuration`.
     using Barred = std::map<std::pair<authz::Pinhole, wire::CredentialId>, authz::Reject>;
     Barred take_barred() { return std::exchange(barred_, {}); }
 
@@ -130,7 +133,7 @@ class Grants {
     std::string text_of(const authz::Pinhole& pinhole) const;
 
   private:
-    struct Stranger { // an element of our sets that is in no book
+    struct Stranger { // an element of our sets that belongs to no grant
         nft::SetName set;
         std::vector<std::uint8_t> key;
         std::string text; // for the log
@@ -176,11 +179,11 @@ class Grants {
     xdp::SourceGuard* guard_ = nullptr;
     authz::GrantBook book_;
     std::vector<Prolonged> prolonged_; // not taken yet
-    Barred barred_;                    // likewise
+    Barred barred_;                    // not taken yet
     Pace pace_;
     // Pinholes that the book has and the kernel does not have yet, with the holders that the kernel has instead.
     std::map<authz::Pinhole, std::vector<authz::Holder>> waiting_;
-    std::chrono::nanoseconds behind_{0}; // a time-out of the kernel ends at most so much later than in the book
+    std::chrono::nanoseconds behind_{0}; // an element times out at most this much later than its grant in the book
     std::function<void(bool)> on_done_ = [](bool) {};
     Opening opening_ = [](nft::Transaction&, const authz::Pinhole&) {};
     std::function<void(const authz::Pinhole&)> opened_ = [](const authz::Pinhole&) {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Grants that somebody closes: their user, the operator, or a ban.
+// Closes grants on request of their user or of the operator, and by a ban.
 #include "daemon/grants/grants.h"
 
 #include <algorithm>

@@ -13,7 +13,7 @@ using authz::EndCause;
 using authz::Holder;
 using authz::PinholeChange;
 
-// `rights` where the user exists and is outside of their dates, hours or networks; else `configuration`.
+// Returns `rights` where the user exists and is outside of their dates, hours or networks; else `configuration`.
 EndCause cause_of(authz::Reject reason) {
     switch (reason) {
     case authz::Reject::not_yet_valid:
@@ -95,7 +95,8 @@ Result<void> Grants::close_barred(const Bar& bar, const Now& now) {
     return {};
 }
 
-// The end of a grant that wants to last until `wanted`: valid_until cuts it, by the wall clock as it is now.
+// Returns the end of a grant that should last until `wanted`. It is no later than valid_until, converted by the present
+// wall clock.
 BootTime Grants::end_of(const wire::CredentialId& credential, BootTime wanted, const Now& now) const {
     const auto bound = bound_.find(credential);
     if (bound == bound_.end() || wanted <= now.boot)

@@ -15,7 +15,8 @@ namespace {
 using authz::Holder;
 using authz::PinholeChange;
 
-// The kernel ends an element a little later than the book: with so little time left it belongs to a grant that is over.
+// The kernel ends an element a little later than the book. An element with less time left than this belongs to a grant
+// that is over.
 constexpr std::chrono::milliseconds kEnding{1000};
 
 } // namespace
@@ -57,8 +58,8 @@ Result<void> Grants::adopt(const Now& now) {
             std::vector<Holder> holders = decode_holders(element.data);
             if (!pinhole || holders.empty())
                 continue; // no daemon wrote it
-            // The earlier end counts. After a sleep that is the one in the element's data; and a restart must not give
-            // more time than the kernel would.
+            // The earlier end counts. After a sleep it is the one in the element's data. A restart must not give more
+            // time than the kernel would.
             const BootTime end = now.boot + element.expires;
             for (Holder& holder : holders) {
                 holder.until = std::min(holder.until, end);
@@ -102,7 +103,7 @@ Result<std::vector<Grants::Stranger>> Grants::list_strangers() const {
             return elements.error();
         for (nft::Element& element : *elements) {
             const auto pinhole = nft::pinhole_of(set, element.key);
-            // A grant that is over in the book but not yet in the kernel.
+            // This grant is over in the book and not yet in the kernel.
             const bool ending = !decode_holders(element.data).empty() && element.expires < kEnding;
             if (ending || (pinhole && in_kernel(*pinhole) != nullptr))
                 continue;

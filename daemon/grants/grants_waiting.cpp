@@ -27,8 +27,8 @@ const std::vector<Holder>* Grants::in_kernel(const authz::Pinhole& pinhole) cons
     return known == book_.all().end() ? nullptr : &known->second;
 }
 
-// Pinholes that wait count as pinholes, and the more there are, the longer a run may be. Without the second condition a
-// pause would end early because of those that wait for its end.
+// A run may be longer the more pinholes there are, and those that wait are counted too. Without the second condition
+// they would end the pause for which they wait.
 bool Grants::has_to_wait(BootTime now) const {
     return pace_.is_pause(now, book_.pinholes()) || (any_waiting() && now < due());
 }
@@ -60,7 +60,7 @@ std::vector<PinholeChange> Grants::with_waiting(const std::vector<PinholeChange>
     return all;
 }
 
-// The changes that take the book back to what the kernel has, for a transaction that failed.
+// Returns the changes that bring the book back to the state of the kernel after a failed transaction.
 std::vector<PinholeChange> Grants::as_in_kernel() const {
     std::vector<PinholeChange> back;
     for (const auto& [pinhole, holders] : waiting_)

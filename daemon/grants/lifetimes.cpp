@@ -16,10 +16,10 @@ using authz::Pinhole;
 using nft::Session;
 using std::chrono::seconds;
 
-// Sessions are looked for so many times within the time that a grant outlives its last session.
+// The number of searches for sessions within the time for which a grant outlives its last session.
 constexpr int kLooks = 4;
-constexpr seconds kRarest{30}; // the longest time between two looks
-constexpr seconds kSoon{2};    // a grant that ends so soon may end before the next tick
+constexpr seconds kRarest{30}; // the longest time between two searches
+constexpr seconds kSoon{2};    // a grant that ends within this time may end before the next tick
 
 bool is_spared(const config::Config& config, const Address& source) {
     return source.is_loopback() ||
@@ -50,9 +50,9 @@ std::string joined(std::span<const std::string> names) {
 
 } // namespace
 
-// Three pinholes fit a session: the address that the client used, the address behind a redirection by the
-// administrator, and, where connection tracking saw the service first, the service's own address. Forwarded traffic to
-// a host that we do not protect belongs to no grant.
+// Three pinholes can fit a session: that of the address that the client used, that of the address behind a redirection
+// by the administrator, and, where connection tracking saw a packet of the service first, that of the service's own
+// address. Forwarded traffic to a host that we do not protect belongs to no grant.
 std::vector<Lifetimes::Way> Lifetimes::ways_of(const Session& session, const std::set<Address>& own) const {
     std::vector<Way> ways;
     const auto add = [&](const Address& client, const Address& at, std::uint16_t port, bool reversed) {
@@ -144,7 +144,7 @@ void Lifetimes::on_opened(const Pinhole& pinhole, const std::set<Address>& own) 
 
 void Lifetimes::on_pinhole_ended(const authz::GrantBook::Ended& ended) {
     const authz::Service* const service = grants_.service_of(ended.pinhole);
-    // A service that is gone from the configuration does not say any more what becomes of its sessions.
+    // A service that is gone from the configuration has no "after" any more. end_disowned() ends its sessions.
     if (ended.last && service != nullptr && service->after == After::cut)
         cut_[ended.pinhole] = ended.cause;
 }
@@ -164,7 +164,7 @@ Result<void> Lifetimes::on_tick(const config::Config& config, const authz::BanLi
             return done;
     if (auto saved = owners_.save(); !saved)
         return saved;
-    // With many pinholes it takes long to find the service of each.
+    // The search for the service of each of many pinholes takes long.
     if (std::ranges::none_of(config.policy.services, [](const authz::Service& s) { return s.after == After::idle; }))
         return {};
     return prolong_idle(own, now);
@@ -189,7 +189,7 @@ Result<void> Lifetimes::end_due(const config::Config& config, const authz::BanLi
     return done.error();
 }
 
-// Every address counts that was banned at the time of the first ban: short bans may be over by now.
+// Includes every address that was banned at the time of the first ban, because short bans may be over by now.
 Result<std::size_t> Lifetimes::end_banned(const config::Config& config, const authz::BanList& bans,
                                           const std::set<Address>& own, BootTime first, const Now& now) {
     const auto is_banned = [&](const Address& address) { return bans.is_banned(address, first); };
@@ -231,7 +231,7 @@ Result<void> Lifetimes::prune_owners(const std::set<Address>& own, const Now& no
 Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& now) {
     std::map<Pinhole, seconds> idle; // open pinholes, and how long each outlives its last session
     seconds shortest = kRarest * kLooks;
-    // Whether one of them ends before the next look. Many grants are shorter than the time between two looks.
+    // Whether one of them may end before the next tick. Many grants are shorter than the time between two searches.
     bool ending = false;
     for (const auto& [pinhole, holders] : grants_.book().all())
         if (const authz::Service* const service = grants_.service_of(pinhole);
@@ -278,7 +278,7 @@ Lifetimes::Disowned Lifetimes::find_disowned(const config::Config& config) const
     return found;
 }
 
-// A port that nobody protects any more, and an address that is allowed now, have no session that must stay ended.
+// Ended sessions may begin again at a port that is no longer protected, and from an address that is allowed now.
 Result<void> Lifetimes::lift_unprotected(const config::Config& config, const std::set<Address>& own) {
     return ended_.lift_sessions([&](const nft::EndedSession& ended) {
         const auto ways = ways_of({ended.there, ended.back, false, false, {}}, own);
@@ -375,7 +375,7 @@ Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
                 used.insert(way.pinhole);
         return false;
     });
-    // Where the kernel cannot say it, all of them are forgotten: none may be used twice.
+    // If the search fails, all of them are forgotten, because none may be used twice.
     grants_.forget(looked ? used : single, authz::EndCause::used);
     return looked ? Result<void>() : Result<void>(looked.error());
 }

@@ -25,8 +25,8 @@ class Lifetimes : public PinholeListener {
     Lifetimes(EndedSessions ended, Grants& grants, Owners& owners, authz::EventSink& sink)
         : ended_(std::move(ended)), grants_(grants), owners_(owners), sink_(sink) {}
 
-    // To be called at the start, when the grants are known. Where there was no ruleset before, nobody needed a grant,
-    // so sessions without one live on.
+    // To be called at the start, when the grants are known. Where there was no ruleset before, no session needed a
+    // grant, so sessions without one live on.
     Result<void> adopt(bool has_table, bool ruleset_was_there);
     // Writes the sets of ended sessions, for a transaction that makes the table anew.
     void write(nft::Transaction& transaction) const { ended_.write_sets(transaction); }

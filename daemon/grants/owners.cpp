@@ -19,7 +19,8 @@ constexpr const char* kHead = "xknock-owners 1";
 constexpr std::chrono::seconds kSoon{10};
 constexpr std::chrono::minutes kNowAndThen{5};
 
-// "192.0.2.2 - tcp/22 22 09fb12032675128c,4f1284433a8c1eef"
+// Parses a line. It has the source, the target (or "-"), the first port, the last port and the holders, for example
+// "192.0.2.2 - tcp/22 22 09fb12032675128c,4f1284433a8c1eef".
 bool parse(const std::string& line, authz::Pinhole& pinhole, Owners::Record& record) {
     std::istringstream words(line);
     std::string address, target, endpoint, last, holders, more;

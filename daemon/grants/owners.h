@@ -42,8 +42,8 @@ class Owners : public PinholeListener {
     const std::map<authz::Pinhole, Record>& all() const { return records_; }
     bool knows(const authz::Pinhole& pinhole) const { return records_.contains(pinhole); }
 
-    // Whether it is time to find out which sessions live. That is more often where several users hold one pinhole,
-    // because none of their sessions ends with its user before the others are forgotten.
+    // Whether it is time to find out which sessions live. The interval is shorter where several users hold one pinhole:
+    // a session there cannot end with its user until the other users are forgotten.
     bool wants_look(BootTime now) const;
     // `alive` are the pinholes that have sessions. Holders of other pinholes are forgotten unless they have a grant.
     void prune(const std::set<authz::Pinhole>& alive, BootTime now);

@@ -23,7 +23,7 @@ class Pace {
     bool is_pause(BootTime now, std::size_t pinholes) const {
         return now < due(pinholes) && now >= run_began_ + kRun * pause(pinholes);
     }
-    // A transaction is made now.
+    // Call it when a transaction is made.
     void on_transaction(BootTime now, std::size_t pinholes) {
         if (now >= due(pinholes))
             run_began_ = now;
@@ -32,7 +32,7 @@ class Pace {
 
   private:
     // Twice the time that nft(8) takes to list a pinhole (10,000 in 0.1 s; tests/bench/listing): a listing that is
-    // under way when the pause begins fails, and the next one has to fit in.
+    // under way when the pause begins fails, and a second one has to fit into the pause.
     static constexpr std::chrono::microseconds kPauseForAPinhole{20};
     // A run is four pauses long, so one of five knocks waits, for half a pause on average.
     static constexpr int kRun = 4;
@@ -42,7 +42,7 @@ class Pace {
     }
 
     BootTime last_{};
-    BootTime run_began_{}; // a run is transactions without a pause between them
+    BootTime run_began_{}; // a run is a row of transactions without a pause between them
 };
 
 } // namespace xk

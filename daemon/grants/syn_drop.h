@@ -15,7 +15,8 @@
 
 namespace xk {
 
-// Whether SYNs without a grant may be dropped at all. They may not where the administrator's own rules decide.
+// Whether SYNs without a grant may be dropped at all. They may not be dropped where the administrator's own rules
+// decide.
 bool may_drop_syns(const config::Config& config);
 
 class SynDrop : public PinholeListener {

@@ -8,8 +8,8 @@
 
 int main() {
     using namespace xk;
-    // It ends when xknockd closes the channel, and not with a signal to the whole group. The runner resets signals for
-    // each hook.
+    // xknock-hooks ends when xknockd closes the channel, and not by a signal to the whole process group. SIGPIPE is
+    // ignored because the reader of stderr may be gone. The runner resets the signals for each hook.
     for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP})
         std::signal(signal, SIG_IGN);
     log::begin("xknock-hooks", std::getenv("XKNOCK_VERBOSE") != nullptr);

@@ -31,7 +31,7 @@ struct Setup {
 
 enum class Event : std::uint32_t { open = 1, close };
 
-// Whose grant it is, from where and for which service.
+// The grant: its user and device, its service and its source address.
 struct Subject {
     authz::Name user;
     authz::Name device; // empty: the operator
@@ -50,10 +50,10 @@ struct Run {
     std::uint32_t time_limit = 0; // seconds
     Subject subject;
     std::uint32_t arguments = 0;
-    char text[kMaxBytes] = {}; // the arguments, each with a zero behind it
+    char text[kMaxBytes] = {}; // the arguments, each followed by a zero byte
 };
 
-// User and limits are set, and hooks run from now on.
+// xknock-hooks has changed its user and set its limits. From now on it runs hooks.
 struct Ready {
     static constexpr Type kType = Type::ready;
     Type type = kType;
@@ -61,11 +61,11 @@ struct Ready {
 
 enum class Outcome : std::uint32_t {
     done = 1,
-    failed,    // `code` is what it ended with
+    failed,    // `code` is its exit code
     killed,    // `code` is the signal
     overdue,   // killed at its time limit
     dropped,   // too many wait, so it never ran
-    restarted, // the signal `code` ended the runner, with every hook that ran or waited
+    restarted, // the runner ended, by signal `code` unless that is 0; hooks that ran or waited are lost
 };
 
 inline constexpr std::size_t kMaxSays = 200;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Makes of a request what execve(2) needs: the configured arguments, and an environment that contains nothing else than
-// the variables here.
+// Makes the arguments and the environment for execve(2) from a request. The environment has only the variables that
+// request.cpp names.
 #pragma once
 
 #include "daemon/hooks/messages.h"
@@ -12,7 +12,7 @@
 
 namespace xk::hooks {
 
-// Nothing where the text has not so many arguments.
+// Returns nothing where the request names no argument, or more than its text has.
 std::optional<std::vector<std::string>> arguments_of(const Run& request);
 
 std::vector<std::string> environment_of(const Run& request);

@@ -28,10 +28,10 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
     return all;
 }
 
-// Runs in the child. `errors` becomes standard error, whose first line reaches the log.
+// Runs in the child. `errors` becomes standard error. Its first line is reported.
 [[noreturn]] void become_hook(char* const* arguments, char* const* environment, int errors, pid_t parent) {
     ::setsid();
-    // If the runner is killed, no process enforces the time limit any more.
+    // The hook must not outlive the runner, because no other process enforces the time limit.
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     if (::getppid() != parent)
         ::_exit(127);
@@ -84,7 +84,8 @@ Result<Runner::End> Runner::run() {
     }
 }
 
-// Waits until there is something to do. It reads the hooks' standard error, so that no hook blocks on a full pipe.
+// Waits for a request, a signal, a deadline or output of a hook. It reads the hooks' standard error, so that no hook
+// blocks on a full pipe.
 void Runner::wait_for_work() {
     std::vector<pollfd> fds = {{channel_->fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
     auto until = Clock::time_point::max();
@@ -127,7 +128,7 @@ bool Runner::reap(Hook& hook) {
     const auto pid = static_cast<id_t>(hook.pid);
     if (::waitid(P_PID, pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != hook.pid)
         return false;
-    hook.kill(); // before waitpid(2), as long as no other process can have its pid
+    hook.kill(); // before waitpid(2), because until then no other process can get this pid
     hook.read_errors();
     ::waitpid(hook.pid, nullptr, 0);
     if (hook.overdue)
@@ -139,7 +140,7 @@ bool Runner::reap(Hook& hook) {
     return true;
 }
 
-// False when the channel is closed.
+// Returns false when the channel is closed.
 Result<bool> Runner::receive_requests() {
     for (;;) {
         auto received = channel_->receive(false);
@@ -197,7 +198,7 @@ void Runner::start_hook(const Run& request) {
         {pid, request, Clock::now() + std::chrono::seconds(request.time_limit), false, std::move(errors), {}});
 }
 
-// It never waits: a report that xknockd does not read in time is lost.
+// This never waits: a report is lost if xknockd has not read the earlier ones.
 void Runner::report(const Run& request, Outcome outcome, int code, const std::string& says) {
     Report message;
     message.outcome = outcome;
@@ -210,7 +211,7 @@ void Runner::report(const Run& request, Outcome outcome, int code, const std::st
 
 void Runner::Hook::read_errors() {
     char text[4096];
-    // No more than a pipe contains (64 KiB): a hook that writes all the time must not stop the others.
+    // Reads at most the capacity of a pipe (64 KiB): a hook that writes without a pause must not stop the others.
     for (int i = 0; i < 16; ++i) {
         const ssize_t n = ::read(errors.get(), text, sizeof text);
         if (n == 0)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Runner runs a few hooks side by side, each at most for its time limit. A hook is a session and process group of its
-// own. The group is killed when its first process ends or the time is over; a process that leaves the group escapes
-// that. Hooks of one subject run one after the other, in the order of their events.
+// own. The group is killed when its first process ends or the time is over. A process that leaves the group is not
+// killed. Hooks of one subject run one after the other, in the order of their events.
 #pragma once
 
 #include "daemon/hooks/messages.h"
@@ -34,7 +34,7 @@ class Runner {
     Result<End> run();
 
   private:
-    using Clock = std::chrono::steady_clock; // stands still while the machine sleeps, as hooks do
+    using Clock = std::chrono::steady_clock; // it stops while the machine sleeps, because the hooks stop too
 
     struct Hook {
         pid_t pid;

@@ -17,7 +17,7 @@ namespace {
 
 constexpr unsigned kPause = 1; // seconds before another Runner starts
 
-// The unit protects xknockd from the OOM killer. Hooks must be killed before it.
+// The unit protects xknockd and its children from the OOM killer. The hooks must be killed before xknockd.
 void be_killed_first() {
     const Fd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
     (void)!::write(score.get(), "500", 3);
@@ -34,13 +34,13 @@ void be_killed_first() {
     ::_exit(over ? 0 : 1);
 }
 
-// Waits for the runner. Every other child was a hook of an earlier runner; its group is killed with it.
+// Waits for the runner. Every other child is a process that a hook left behind; its process group is killed with it.
 int status_of(pid_t runner) {
     for (;;) {
         siginfo_t info{};
         if (::waitid(P_ALL, 0, &info, WEXITED | WNOWAIT) != 0)
             continue;
-        ::kill(-info.si_pid, SIGKILL); // before waitpid(2), as long as no other process can have its pid
+        ::kill(-info.si_pid, SIGKILL); // before waitpid(2), because until then no other process can get this pid
         int status = 0;
         ::waitpid(info.si_pid, &status, 0);
         if (info.si_pid == runner)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The first process of xknock-hooks. It becomes the hooks' user for good and starts a Runner as its child, again each
-// time the Runner ends. It is needed because xknockd cannot start a process of another user any more. It reads nothing
-// but its set-up and runs nothing else, so that nothing a hook does ends it.
+// time the Runner ends. It is needed because xknockd cannot start a process of another user any more. It reads only its
+// set-up and does nothing else, so that no hook can end it.
 #pragma once
 
 #include "daemon/privsep/channel.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The text of a reload's event. The operator reads in it whether the reload changed what they meant to change.
+// Makes the text of a reload's event. It tells operators whether the reload changed what they meant to change.
 #include "daemon/lifecycle/reload.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ bool same(const authz::Lockout& a, const authz::Lockout& b) {
     return a.free == b.free && a.first == b.first && a.longest == b.longest && a.most == b.most;
 }
 
-// Without `services`, whose bits are indices that another service may have shifted.
+// Ignores `services`: its bits are indices, and another service may have shifted them.
 bool same(const authz::Credential& a, const authz::Credential& b) {
     return a.user.view() == b.user.view() && a.device.view() == b.device.view() && a.factor == b.factor &&
            a.totp_digits == b.totp_digits && a.enabled == b.enabled && a.binding == b.binding &&
@@ -37,7 +37,7 @@ bool same(const authz::Service& a, const authz::Service& b) {
            a.single_use == b.single_use;
 }
 
-// By the name of the service, because its index may have shifted.
+// Returns the hooks by the name of the service, because its index may have shifted.
 auto hooks_by_service(const config::Config& config) {
     std::map<std::string_view, std::pair<std::vector<std::string>, std::vector<std::string>>> found;
     for (std::size_t i = 0; i < config.hooks.services.size() && i < config.policy.services.size(); ++i)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CopyWriter: writes the copy of judgement's memory in a thread of its own, because grants must not wait for a disk
-// that takes seconds for an fsync. It is the only thread beside the loop, and uses only the state files and the log.
+// CopyWriter writes the copy of judgement's memory in a thread of its own, because grants must not wait for a disk that
+// takes seconds for an fsync. It is the only thread beside the loop, and uses only the state files and the log.
 #pragma once
 
 #include "daemon/lifecycle/state_files.h"
@@ -15,7 +15,8 @@ namespace xk {
 
 class CopyWriter {
   public:
-    // Nobody else may save `files` while this lives. The thread blocks all signals, because the loop reads them.
+    // While this object lives, only its thread may save `files`. The thread blocks all signals, because the loop reads
+    // them.
     explicit CopyWriter(StateFiles& files);
     // Waits for the current write and for a requested one.
     ~CopyWriter();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// CredentialStatus: whether a device may knock, whatever it requests. "knockctl users" shows it. At start and after a
-// reload the log names the devices that may not knock, or soon may not.
+// CredentialStatus says whether a device may knock at all. "knockctl users" shows it. At the start and after a reload
+// the log names the devices that may not knock, and those whose time ends soon.
 #pragma once
 
 #include "daemon/authz/policy.h"
@@ -18,12 +18,12 @@ std::string_view name_of(CredentialStatus status);
 
 CredentialStatus status_of(const authz::Credential& credential, const authz::CredentialState& state, const Now& now);
 
-// Records: finds the records of a policy's credentials in the worker's memory. It remembers their places, because a
-// search for each would take the square of their number, and checks at each use that the record is still there.
+// Records finds the records of a policy's credentials in the worker's memory. It remembers their places, because a
+// search for each of n credentials would take n * n steps. At each use it checks that the record is still at its place.
 class Records {
   public:
-    // Called before a round of of(). It searches all records once if one is not at its place any more: after a reload,
-    // or when the worker has made new ones.
+    // Called before a row of calls of of(). If a record is not at its place any more, it searches all records once.
+    // That is so after a reload, or when the worker has made new records.
     void find(const authz::Policy& policy, const authz::StateImage& state);
     // The record of the credential with this index, or an empty one where the worker has none.
     authz::CredentialState of(const authz::Policy& policy, std::size_t credential,

@@ -79,7 +79,7 @@ Result<void> Daemon::watch_everything() {
     if (hook_calls_.fd() >= 0)
         if (auto done = loop_->watch(hook_calls_.fd(), [this](std::uint32_t) { on_hooks(); }); !done)
             return done;
-    (void)sleep_watch_.has_slept(time_asleep()); // the value for the first comparison
+    (void)sleep_watch_.has_slept(time_asleep()); // the first value to compare with
     return {};
 }
 
@@ -134,7 +134,7 @@ void Daemon::watch_client(int fd) {
             loop_->forget(fd);
             return control_->admit_waiting([this](int next) { watch_client(next); });
         }
-        // Never both: while we write nobody reads the input, and it would wake us for ever.
+        // Never waits for both: during a reply the input is not read, so EPOLLIN would wake the loop again and again.
         loop_->change(fd, control_->wants_write(fd) ? EPOLLOUT : EPOLLIN);
     });
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // Daemon: the privileged process while it serves. It acts for the worker, which has no privileges, and informs the
-// operator. Everything that must outlive it is in the kernel or in a file. It ends when the worker ends, and systemd
-// starts both again: a crash takes the same way as every start.
+// operator. All state that must outlive it is in the kernel or in a file. It ends when the worker ends, and systemd
+// starts both again, so recovery after a crash is the same as every start.
 //
 // This is wiring: wiring.cpp joins the parts, and the loop calls them. No part takes a Daemon; each one sees the others
 // through the small interfaces that it needs.
@@ -64,7 +64,7 @@ struct Parts {
     std::shared_ptr<config::Config> config; // null from begin() on
     StateFiles state_files;
     privsep::Child worker;
-    std::optional<privsep::Child> hooks; // where some service has a hook
+    std::optional<privsep::Child> hooks; // none where no service has a hook
     nft::Socket nft;
     nft::Watch ruleset; // listens from before the ruleset stands
     std::unique_ptr<nft::Sessions> sessions;
@@ -100,7 +100,7 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     const config::Config& config() const { return *current_; }
 
   private:
-    // wiring.cpp: what each part sees of the others
+    // wiring.cpp: the parts, and the interfaces through which each one sees the others
     FilterSlot::Host filter_host();
     Bans::Parts ban_parts();
     Monitor::World monitor_world();
@@ -223,7 +223,7 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     Fd signals_;
     Fd ticks_;
     Generation generation_of_machine_ = Generation::watch();
-    bool ruleset_was_there_ = false; // and grants with it, or sessions that had one
+    bool ruleset_was_there_ = false; // a ruleset stood before this start, perhaps with grants and their sessions
     std::optional<Error> failure_;
 };
 

@@ -8,11 +8,12 @@
 
 namespace xk {
 
-// Refuses `next` for faults in files that `now` has enabled: a typing error must not lock out users who get in now. A
-// file that is disabled already does not count, so that its fault does not block the reload of other files.
+// Refuses `next` for faults in files that are not disabled in `now`: a typing error must not lock out users who can
+// knock now. A file that is disabled already does not count, so that its fault does not block the reload of other
+// files.
 Result<void> check_disabled(const config::Config& next, const config::Config& now);
 
-// Logs each fault, and the files that are disabled by them.
+// Logs each fault, and each file that is disabled by its faults.
 void log_disabled(const config::Config& config);
 
 } // namespace xk

@@ -59,7 +59,7 @@ Result<bool> EarlyGate::install_last_good() {
         port.cut = port.cut || in_panic;
     if (auto done = nft::install_ruleset(*nft, **spec); !done)
         return done.error();
-    if ((*spec)->owned) // so that the table keeps its owner if this start fails
+    if ((*spec)->owned) // systemd keeps the socket, so that the table keeps its owner if this start fails
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", nft->fd());
     kept_ = Fd(::fcntl(nft->fd(), F_DUPFD_CLOEXEC, 0));
     log::info("the last good ruleset is up, {} ports or ranges; nobody is judged yet", (*spec)->protected_ports.size());
@@ -77,7 +77,7 @@ Result<void> EarlyGate::check_trial(const config::Config& config) const {
         return nft.error();
     if (auto done = take_gate_away(config, *nft); !done)
         return done;
-    events::LogSink log; // the other sinks are not there yet
+    events::LogSink log; // the other sinks do not exist yet
     return forget_trial(config, trial, log, Now::read());
 }
 

@@ -14,21 +14,23 @@ namespace xk {
 
 class EarlyGate {
   public:
-    // `kept`: the socket of the earlier daemon that owns the table, if the service manager kept it.
+    // `kept` is the netlink socket of the earlier daemon, which owns the table. It is empty if the service manager did
+    // not keep it.
     EarlyGate(const Options& options, Fd kept) : options_(options), kept_(std::move(kept)) {}
 
     // Puts up the last good ruleset where no ruleset of ours stands: from now on the ports are shut, even if the start
     // fails. A dry run does nothing, and neither does a start on trial, unless there is a panic.
     void put_up_last_good();
-    // The last good ruleset is what stands.
+    // Whether the ruleset that stands is the last good one, put up by this start.
     bool last_good_stands() const { return last_good_stands_; }
 
-    // Where the time of a trial ended while no daemon ran, it takes the gate away and returns an error.
+    // If a trial ended while no daemon ran, takes the gate away and returns an error.
     Result<void> check_trial(const config::Config& config) const;
-    // Takes the last good ruleset away again: a start that is refused to protect an ssh session must not shut it out.
+    // Takes the last good ruleset away again and returns `why`: a start that is refused in order to protect an ssh
+    // session must not shut that session out.
     Error refuse(Error why) const;
-    // A start on trial has failed: takes the gate away. The service manager does not try again, so no daemon would come
-    // to do it at the trial's end.
+    // Call it when a start on trial has failed: takes the gate away. The service manager does not try again, so no
+    // daemon would do it at the trial's end.
     void abandon_trial() const;
 
     // The socket that owns the table, or a new one.
@@ -42,8 +44,8 @@ class EarlyGate {
     bool last_good_stands_ = false;
 };
 
-// After a failed start: where a table of ours stands, tells the log and the service manager that the ports are shut,
-// that nobody is judged, and the way out.
+// Call it after a failed start. If a table of ours stands, the log and the service manager get the message that the
+// ports are shut and no knock is judged, and how to end that.
 void report_shut(const Options& options, const Error& why);
 
 } // namespace xk

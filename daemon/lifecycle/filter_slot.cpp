@@ -45,7 +45,7 @@ Result<void> FilterSlot::load(const config::Config& next) {
     if (!filter)
         return filter.error();
     loaded_ = *std::move(filter);
-    writers_.bans(*loaded_); // so that it drops banned sources from its first packet on
+    writers_.bans(*loaded_); // so that the filter drops banned sources from its first packet on
     return {};
 }
 
@@ -60,7 +60,7 @@ void FilterSlot::commit_loaded() {
     loaded_.reset();
 }
 
-// Writes all three, whatever fails, and returns the first error.
+// Writes all three even if one fails, and returns the first error.
 Result<void> FilterSlot::write(const config::Config& config) {
     auto credentials = xdp::set_disabled(*counting_, host_.disabled_places());
     auto addresses = write_addresses(config);
@@ -72,8 +72,9 @@ Result<void> FilterSlot::write_addresses(const config::Config& config) {
     return xdp::set_local_addresses(*counting_, addresses_of(config, host_.addresses));
 }
 
-// A packet to the knock port that is no knock may answer a forwarded flow, so the filter lets it go on to nftables. It
-// does so only where a rule of ours drops the others: with the administrator's own rules the host's stack may answer.
+// A packet to the knock port that is no knock may be the answer to a forwarded flow, so the filter passes it to
+// nftables. It does so only where a rule of ours drops all other such packets. With the administrator's own rules the
+// host's stack might answer them.
 Result<void> FilterSlot::write_forwarding(const config::Config& config) {
     return xdp::set_forwarding(*counting_, config.gate_mode == config::GateMode::table && host_.forwarding.is_on());
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// FilterSlot: the filter at the network card that counts, and during a reload also the next one. Both use the same
-// pinned maps.
+// FilterSlot has the filter that counts, and during a reload also the next one. Both use the same pinned maps.
 #pragma once
 
 #include "daemon/lifecycle/interfaces.h"
@@ -14,13 +13,13 @@
 
 namespace xk {
 
-// Loads the filter that a configuration asks for, and attaches nothing.
+// Loads the filter for a configuration, and attaches nothing.
 Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run);
 
 // The filter's links as Interfaces sees them.
 class FilterLinks : public LinksPort {
   public:
-    using Which = std::function<xdp::Filter&()>; // a reload exchanges it
+    using Which = std::function<xdp::Filter&()>; // returns the filter to use; a reload exchanges it
     explicit FilterLinks(Which which) : which_(std::move(which)) {}
 
     Result<xdp::Attachment> attach(const std::string& interface, bool allow_generic) override;
@@ -34,12 +33,12 @@ class FilterLinks : public LinksPort {
 
 class FilterSlot : public FilterPort {
   public:
-    // Parts that write into a filter's maps. They are bound to another filter when it is loaded, or when it counts.
+    // Bind the parts that write into a filter's maps to another filter.
     struct Writers {
-        std::function<void(xdp::Filter&)> bans;   // of the filter that was loaded last
-        std::function<void(xdp::Filter&)> others; // of the one that counts
+        std::function<void(xdp::Filter&)> bans;   // called with the filter that was loaded last
+        std::function<void(xdp::Filter&)> others; // called with the filter that counts
     };
-    // The values for the maps: those of this host, which the loop keeps current, and the credentials that count.
+    // The values for the maps: those of this host, which the loop keeps current, and the disabled credentials.
     struct Host {
         const xdp::OwnAddresses& addresses;
         const xdp::Forwarding& forwarding;
@@ -71,7 +70,7 @@ class FilterSlot : public FilterPort {
     FilterLinks latest_links_, counting_links_;
 };
 
-// This host's addresses, or those that the configuration names in their place.
+// Returns this host's addresses, or those that the configuration names in their place.
 const std::set<Address>& addresses_of(const config::Config& config, const xdp::OwnAddresses& own);
 
 } // namespace xk

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Generation: notices that a virtual machine may go on from a snapshot, or be a clone of another one. The hypervisor
+// Generation notices that a virtual machine may continue from a snapshot, or be a clone of another one. The hypervisor
 // then changes a generation id in the firmware and sends an ACPI interrupt (Virtual Machine Generation ID, Microsoft;
 // ACPI 6, "VM_Gen_Counter"). The kernel uses the id for its random numbers (Linux 5.18, vmgenid) and shows it to no
-// program; only Linux 6.8 sent an event. So we count the interrupts. Other events of the firmware (a device is plugged
-// in) look the same.
+// program; only Linux 6.8 sent an event. So we count the interrupts. Other events of the firmware, such as a new
+// device, look the same.
 #pragma once
 
 #include "protocol/base/fd.h"
@@ -20,7 +20,7 @@ class Generation {
     // The firmware's files in sysfs.
     struct Files {
         std::string devices = "/sys/bus/acpi/devices";
-        // Documentation/ABI/testing/sysfs-firmware-acpi: interrupts of the firmware, all together.
+        // The number of all interrupts of the firmware (Documentation/ABI/testing/sysfs-firmware-acpi).
         std::string interrupts = "/sys/firmware/acpi/interrupts/sci";
     };
     // On a machine without a generation id, or whose kernel does not count interrupts, nothing ever changes.

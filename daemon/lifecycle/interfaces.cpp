@@ -17,13 +17,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// A fault that stays is logged again after this time, then after twice that time, and in the end once an hour.
+// A fault that lasts is logged again after this time, then each time after twice as long, up to once an hour.
 constexpr std::chrono::seconds kLogGap = 5min, kLongestLogGap = 1h;
-// Some drivers reset their card when a program is tried, so an interface that refused is left alone for a while.
+// Some drivers reset their card when a program is tried, so an interface that refused the filter is tried again only
+// after a while.
 constexpr std::chrono::seconds kTryGap = 1s, kLongestTryGap = 1min;
 
-// The first line, with the number of the format. The release before wrote no such line, and reads it as the name of an
-// interface that does not exist.
+// The first line, with the number of the format. The release before this one wrote no such line, and takes it for the
+// name of an interface that does not exist.
 constexpr std::string_view kName = "xknock-interfaces ", kHead = "xknock-interfaces 1\n";
 
 std::string line_of(const Interfaces::Interface& one) {
@@ -63,7 +64,7 @@ Interfaces::Interfaces(const std::string& directory, uid_t owner) : file_(direct
     rules.owner = owner;
     const auto content = read_checked(file_, rules);
     if (!content)
-        log::error(content.error()); // a start waits for no interface then
+        log::error(content.error()); // then a start waits for no interface
     std::istringstream lines(content ? *content : "");
     for (std::string line; std::getline(lines, line);) {
         if (line.starts_with(kName) && line + "\n" != kHead) {
@@ -100,8 +101,8 @@ std::optional<Error> Interfaces::attach(LinksPort& links, const config::Config& 
                                         const std::vector<Interface>& others, const Now& now) const {
     const std::string name = one.attachment.interface;
     const int ifindex = links.index_of(name);
-    // Two names may be of one interface (an alternative name). If it was renamed and the old name is gone, the filter
-    // goes to the new name.
+    // Two names may belong to one interface (an alternative name). If it was renamed and the old name is gone, the
+    // filter belongs to the new name.
     const auto same = std::ranges::find_if(others, [&](const Interface& other) {
         return &other != &one && other.has_filter() && other.attachment.ifindex == ifindex &&
                links.index_of(other.attachment.interface) == ifindex;
@@ -138,7 +139,8 @@ Result<void> Interfaces::use(LinksPort& links, const config::Config& config, con
         one.attachment.interface = name;
         auto error = attach(links, config, one, next, now);
         if (error && !one.missing) {
-            // A filter on a bridge that is not named any more keeps it from the bridge's ports.
+            // A filter on a bridge that is no longer in the configuration may be the reason: with it the ports of the
+            // bridge cannot get the filter.
             links.detach_others(config.interfaces);
             error = attach(links, config, one, next, now);
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Interfaces: the interfaces of the configuration, and for each one without filter the time and the reason. An
-// interface may come late (a VPN, a USB card, a name that udev gives), go and come back: it gets the filter when it
-// appears.
+// Interfaces has the interfaces of the configuration, and for each one without filter the time and the reason. An
+// interface may come late (a VPN, a USB card, a name that udev gives), disappear and come back. It gets the filter each
+// time it appears.
 //
 // The name in the configuration counts. A renamed interface keeps its filter until another one has the configured name.
 #pragma once
@@ -37,7 +37,7 @@ class Interfaces {
         // Where it has no filter (Mode::none):
         std::string reason, hint;
         bool missing = false; // there is no such interface
-        WallTime since;       // the filter is missing since then
+        WallTime since;       // when it lost the filter, or failed to get it
         // When the reason is logged again, and when an interface that refused the filter is tried again.
         BootTime log_at, try_at;
         std::chrono::seconds log_gap{}, try_gap{};
@@ -52,22 +52,24 @@ class Interfaces {
     Interfaces(const std::string& directory, uid_t owner);
     static std::string file_in(const std::string& directory) { return directory + "/interfaces"; }
 
-    // Refuses a start where none of them exists, and none has had the filter and is awaited.
+    // Refuses a start where none of these interfaces exists, unless one of them has had the filter: then the start
+    // waits for it.
     Result<void> check(const std::vector<std::string>& names) const;
 
     // Attaches the filter to the interfaces of the configuration, and takes it from all others. It is an error where no
-    // interface has it afterwards and none is awaited. On a reload it is also an error where one has the filter now and
-    // none would then, and where an interface refuses it newly. After an error go_back() restores the interfaces.
+    // interface has it afterwards, unless the start waits for one. On a reload it is also an error where no interface
+    // would keep the filter, and where an interface refuses it that did not refuse it before. After an error go_back()
+    // restores the interfaces.
     Result<void> use(LinksPort& links, const config::Config& config, const Now& now);
-    // Attaches the filter of `links` to those that had it before, and takes it from all others. At a start there were
-    // none, and it takes nothing away: the filter of an earlier daemon keeps its interfaces.
+    // Attaches the filter of `links` to the interfaces that had it in `before`, and takes it from all others. At a
+    // start `before` has none; then it takes nothing away, and the filter of an earlier daemon keeps its interfaces.
     void go_back(LinksPort& links, const Interfaces& before);
 
     // Called after a change of the host's interfaces, and on every tick, because the kernel does not report a detached
-    // filter. True when something changed.
+    // filter. Returns true when something changed.
     bool keep_attached(LinksPort& links, const config::Config& config, const Now& now);
 
-    // Those of the last look whose filter had been taken off, and which have it again.
+    // The interfaces to which the last keep_attached() gave back a filter that somebody had taken off.
     const std::set<std::string>& healed() const { return healed_; }
 
     const std::vector<Interface>& all() const { return interfaces_; }
@@ -79,17 +81,16 @@ class Interfaces {
     std::optional<Error> attach(LinksPort& links, const config::Config& config, Interface& one,
                                 const std::vector<Interface>& others, const Now& now) const;
     bool try_again(LinksPort& links, const config::Config& config, Interface& one, const Now& now);
-    bool waits(const std::vector<std::string>& names,
-               const std::function<int(const std::string&)>& index_of)
-        const; // for one that had the filter once, and is not there
+    // Whether a start waits for one of them: it has had the filter, and does not exist now.
+    bool waits(const std::vector<std::string>& names, const std::function<int(const std::string&)>& index_of) const;
     void remember();
 
     std::vector<Interface> interfaces_;
     std::set<std::string> healed_;
-    bool allow_generic_ = false;       // of the configuration that they are of
+    bool allow_generic_ = false;       // of the configuration to which interfaces_ belongs
     std::string file_;                 // empty: nothing is remembered
-    std::set<std::string> had_filter_; // at some time
-    std::set<std::string> written_;    // of them, in the file
+    std::set<std::string> had_filter_; // those that have had the filter at some time
+    std::set<std::string> written_;    // those that the file names
 };
 
 } // namespace xk

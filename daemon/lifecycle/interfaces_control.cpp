@@ -8,7 +8,7 @@
 namespace xk {
 namespace {
 
-// The interfaces with the filter, by name.
+// Returns the interfaces with the filter, by name.
 std::map<std::string, const Interfaces::Interface*> with_filter(const Interfaces& interfaces) {
     std::map<std::string, const Interfaces::Interface*> found;
     for (const Interfaces::Interface& one : interfaces.all())
@@ -43,7 +43,7 @@ bool InterfacesControl::keep_attached(const config::Config& config, const Now& n
     return changed;
 }
 
-// Of one that the configuration does not name any more there is no reason.
+// There is no reason where the configuration does not name the interface any more.
 authz::Event InterfacesControl::detached(const std::string& name, const Now& now) const {
     authz::Event event = event_of(authz::EventKind::detached, now, name);
     for (const Interfaces::Interface& one : interfaces_.all())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// InterfacesControl: keeps the filter on the interfaces of the configuration that counts, and exchanges them wholly or
-// not at all. It sends an event for each interface that gets or loses the filter.
+// InterfacesControl keeps the filter on the interfaces of the configuration that counts. It exchanges all of them or
+// none. It sends an event for each interface that gets or loses the filter.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -12,7 +12,8 @@ namespace xk {
 
 class InterfacesControl : public InterfacesPort {
   public:
-    // `latest`: the filter that was loaded last; `counting`: the one that counts. They differ only during a reload.
+    // `latest` is the filter that was loaded last, and `counting` the one that counts. They differ only during a
+    // reload.
     struct Links {
         LinksPort& latest;
         LinksPort& counting;
@@ -23,14 +24,14 @@ class InterfacesControl : public InterfacesPort {
     Result<void> attach(const config::Config& next, const Now& now) override;
     void go_back() override;
 
-    // Called after a change of the host's interfaces, and on every tick. True when something changed.
+    // Called after a change of the host's interfaces, and on every tick. Returns true when something changed.
     bool keep_attached(const config::Config& config, const Now& now);
 
     const Interfaces& all() const { return interfaces_; }
 
   private:
     authz::Event detached(const std::string& name, const Now& now) const;
-    // `healed`: had the filter taken off, and have it again.
+    // `healed` are interfaces that got a filter back which somebody had taken off.
     void tell(const Interfaces& before, const Now& now, const std::set<std::string>& healed = {});
 
     Interfaces interfaces_, before_; // before the last attach()

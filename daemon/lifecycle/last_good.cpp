@@ -143,7 +143,7 @@ Result<std::optional<nft::RulesetSpec>> read_last_good(const std::string& direct
     if (::lstat(file.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR))
         return std::optional<nft::RulesetSpec>();
     FileRules rules;
-    // The owner of the directory could put any file there. Nobody else may write this one.
+    // The owner of the directory can put any file there. No other user but root may write this one.
     if (::lstat(directory.c_str(), &info) == 0)
         rules.owner = info.st_uid;
     rules.secret = true;

@@ -14,7 +14,7 @@ void LastGoodKeeper::keep(const config::Config& config, bool stays) {
     if (!done)
         log::error(
             std::move(done).error().within("after a boot a start that fails puts up another ruleset than this one"));
-    if (table || !stands_) // a table that stands in mode "table" is replaced by the configuration's own
+    if (table || !stands_) // in mode "table" the configuration's own table has replaced it
         return;
     if (auto gone = ruleset_.remove(); !gone)
         log::error(std::move(gone).error().within("the last good ruleset still shuts ports"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// LastGoodKeeper: keeps the file with the last good ruleset (last_good.h), which a failed start puts up after a boot.
-// The file exists where the gate stays. There is none on trial, in mode "external" and with gate.on_failure "open".
+// LastGoodKeeper keeps the file with the last good ruleset (last_good.h) current. The file exists where the gate stays.
+// There is none on trial, in mode "external" and with gate.on_failure "open".
 #pragma once
 
 #include "daemon/lifecycle/ports.h"
@@ -10,11 +10,11 @@ namespace xk {
 
 class LastGoodKeeper {
   public:
-    // `stands`: this start has put up the last good ruleset, perhaps of another mode than the configuration's.
+    // `stands` says that this start has put up the last good ruleset. The configuration may have another mode.
     LastGoodKeeper(RulesetPort& ruleset, bool stands) : ruleset_(ruleset), stands_(stands) {}
 
-    // Called after every change of the ruleset. `stays`: the gate is to outlive its daemon. Errors are logged, and the
-    // next call tries again.
+    // Called after every change of the ruleset. `stays` says that the gate outlives its daemon. Errors are logged, and
+    // the next call tries again.
     void keep(const config::Config& config, bool stays);
 
   private:

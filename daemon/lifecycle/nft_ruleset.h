@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// NftRuleset: puts the ruleset of a configuration into the kernel. It has its own table, or in mode "external" only the
+// NftRuleset puts the ruleset of a configuration into the kernel: a table of our own, or in mode "external" only
 // elements in the administrator's sets.
 #pragma once
 
@@ -19,7 +19,7 @@ class NftRuleset : public RulesetPort {
         bool owned = false;   // the table belongs to our netlink socket
         bool dry_run = false; // installs nothing
     };
-    // In a panic every session ends with its grant.
+    // `panic` is needed because in a panic every session ends with its grant.
     NftRuleset(nft::Socket& socket, const Panic& panic, Options options)
         : socket_(socket), panic_(panic), options_(options) {}
 

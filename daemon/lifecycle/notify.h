@@ -12,7 +12,7 @@
 namespace xk {
 
 // Sends a state such as "READY=1" to $NOTIFY_SOCKET, if there is one. With FDSTORE=1 the service manager keeps `fd`
-// beyond our end.
+// after this process has ended.
 void notify(const std::string& state, int fd = -1);
 
 // Takes the descriptor that the service manager kept under this name (sd_listen_fds_with_names(3)), and closes those of

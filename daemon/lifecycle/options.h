@@ -15,7 +15,7 @@ struct Options {
     std::string hooks_executable;
     std::optional<std::chrono::seconds> trial{}; // --try
     bool dry_run = false;
-    bool force = false; // start even if that locks out the person who starts it
+    bool force = false; // start even if that locks out the operator who starts it
 };
 
 } // namespace xk

@@ -14,10 +14,10 @@ namespace {
 
 constexpr const char* kBegun = "begun";
 constexpr const char* kFinished = "finished";
-// The last line, with the number of the format. The release before wrote no such line, and ignores it.
+// The last line, with the number of the format. The release before this one wrote no such line, and ignores it.
 constexpr std::string_view kVersion = "xknock-panic 1\n";
 
-// Removes the last line. False where it names another format than ours.
+// Removes the last line. Returns false where it names another format than ours.
 bool cut_version(std::string& content) {
     const auto at = content.find("xknock-panic ");
     if (at == content.npos)
@@ -40,14 +40,15 @@ Panic Panic::read(const std::string& directory, uid_t owner) {
     rules.max_size = 512;
     const auto content = read_checked(panic.file_, rules);
     if (!content || !panic.parse(*content)) {
-        panic.finished_ = false; // nobody knows how far it came, so every step is done again
+        panic.finished_ = false; // it is not known which steps were done, so every step is done again
         panic.since_.reset();
         panic.spared_.reset();
     }
     return panic;
 }
 
-// The first line is "finished SECONDS" or "begun SECONDS", and the spared session: "192.0.2.2 40000 192.0.2.1 22".
+// The first line is "finished SECONDS" or "begun SECONDS" (since 1970). The spared session may follow in the same line:
+// "192.0.2.2 40000 192.0.2.1 22".
 bool Panic::parse(std::string content) {
     if (!cut_version(content))
         return false;
@@ -99,7 +100,7 @@ Result<void> Panic::finish() {
 }
 
 Result<void> Panic::end() {
-    // The removal is on the disk: if a power cut brought the file back, nobody would get in.
+    // remove_file() waits for the disk: if a power cut brought the file back, all knocks would be refused.
     if (auto done = remove_file(file_, true); !done)
         return done;
     on_ = finished_ = false;

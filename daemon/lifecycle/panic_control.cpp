@@ -17,11 +17,12 @@ Result<PanicReport> PanicControl::begin(const std::optional<TcpSession>& caller,
         log::error(std::move(written).error().within("this panic ends when xknockd does"));
         report.outlives_us = false;
     }
-    world_.on_change(); // on trial too: a panic outlasts it
+    world_.on_change(); // also on trial, because in a panic the gate stays
     const std::string spared =
         caller ? caller->remote.text() + " port " + std::to_string(caller->remote_port) : std::string();
     world_.events.on_event(event_of(EventKind::panic_begun, now, spared, report.grants));
-    const auto told = world_.worker.set_panic(true); // a worker that hangs does not keep the grants open
+    // The error of the worker is returned only below: a worker that hangs must not keep the grants open.
+    const auto told = world_.worker.set_panic(true);
     const auto ended = carry_out(now);
     if (!told)
         return told.error();
@@ -31,7 +32,7 @@ Result<PanicReport> PanicControl::begin(const std::optional<TcpSession>& caller,
     return report;
 }
 
-// Does every step, whatever fails, and returns the first error.
+// Does every step even if one fails, and returns the first error.
 Result<std::size_t> PanicControl::carry_out(const Now& now) {
     const auto closed = world_.closing.close_grants(now);
     const auto installed = world_.ruleset.install(*world_.config);

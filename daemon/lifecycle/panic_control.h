@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// PanicControl: "knockctl panic". It closes every grant and ends every session, and nobody gets in until "knockctl
-// panic
-// --over". Steps that fail are tried again on every tick, and by the next daemon.
+// PanicControl carries out "knockctl panic". It closes every grant and ends every session, and all knocks are refused
+// until "knockctl panic --over". Steps that fail are tried again on every tick, and by the next daemon.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -14,7 +13,7 @@
 namespace xk {
 
 struct PanicReport {
-    std::size_t grants = 0, sessions = 0; // closed, and ended
+    std::size_t grants = 0, sessions = 0; // grants that were closed, sessions that have ended
     bool outlives_us = true;              // it is on the disk, so the next daemon is in panic too
 };
 
@@ -26,20 +25,22 @@ class PanicControl {
         ClosingPort& closing;
         CurrentConfig& config;
         authz::EventSink& events;
-        std::function<void()> on_change;   // it has begun or is over: last good ruleset and status line depend on it
-        std::function<void()> want_repair; // the rules without a panic do not stand yet: they are tried again
-        bool dry_run = false;              // nothing is closed
+        // Called when the panic began or is over: the last good ruleset and the status line depend on it.
+        std::function<void()> on_change;
+        // Called when the rules without a panic could not be installed: the next tick tries again.
+        std::function<void()> want_repair;
+        bool dry_run = false; // nothing is closed
     };
     PanicControl(Panic& panic, World world) : panic_(panic), world_(std::move(world)) {}
 
     // The operator's order. Their own session is spared, and so are those of gate.allow. Everything that can be closed
     // is closed before an error is returned.
     Result<PanicReport> begin(const std::optional<TcpSession>& caller, const Now& now);
-    // At the start, before anybody is judged: goes on with the panic of an earlier daemon.
+    // Called at the start, before the first knock is judged: continues the panic of an earlier daemon.
     Result<void> go_on(const Now& now);
     // Tries again the steps that failed.
     void tick(const Now& now);
-    // False where there was none. The panic goes on where its file cannot be removed.
+    // Returns false where there was no panic. The panic goes on if its file cannot be removed.
     Result<bool> end(const Now& now);
 
   private:

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 //
-// Ports: the interfaces through which start, reload, panic and repair act. The wiring implements them with the worker,
+// The interfaces (ports) through which start, reload, panic and repair act. The wiring implements them with the worker,
 // the filter, nftables and the tables of grants and bans. The unit tests implement them with a recorder that fails at a
 // chosen step.
 //
-// A configuration "counts" when it is the one that decides. No port keeps a reference into a configuration after a
-// call.
+// A configuration "counts" while knocks and grants are judged by it. No port keeps a reference into a configuration
+// after a call.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -39,16 +39,16 @@ class WorkerPort {
   public:
     virtual ~WorkerPort() = default;
     // The worker reads the keys of `next`, and still judges by the configuration that counts. Credentials whose secrets
-    // cannot be used become disabled in `next`. It is an error instead where `counts` is given and has them enabled.
+    // cannot be used are disabled in `next`. But it is an error if `counts` is given and has such a credential enabled.
     virtual Result<void> hand_over(config::Config& next, const config::Config* counts) = 0;
     // From now on requests and tags of the worker belong to the configuration that was handed over last.
     virtual void commit(const SharedConfig& handed_over) = 0;
-    // From now on the worker judges by it.
+    // From now on the worker judges by that configuration.
     virtual Result<void> activate() = 0;
     // Waits until the tags of the configuration that counts are in the filter.
     virtual Result<void> wait_for_tags() = 0;
     virtual Result<void> set_panic(bool on) = 0;
-    // When it returns, knocks that were made up to now are refused.
+    // When this returns, knocks that were made before now + skew are refused.
     virtual Result<void> raise_horizon() = 0;
 };
 
@@ -58,7 +58,7 @@ class FilterPort {
     virtual ~FilterPort() = default;
     virtual Result<void> load(const config::Config& next) = 0; // attaches nothing
     virtual void discard_loaded() = 0;
-    virtual void commit_loaded() = 0; // the loaded one counts from now on
+    virtual void commit_loaded() = 0; // the loaded filter counts from now on
     // Writes the maps that depend on a configuration: disabled credentials, this host's addresses, forwarding.
     virtual Result<void> write(const config::Config& config) = 0;
     // Removes every pin, and the filter with it.
@@ -71,7 +71,7 @@ class InterfacesPort {
     virtual ~InterfacesPort() = default;
     // Attaches the filter that was loaded last. After an error the interfaces are as they were before.
     virtual Result<void> attach(const config::Config& next, const Now& now) = 0;
-    // Undoes the last attach(): the filter that counts is on the interfaces of before.
+    // Undoes the last attach(): the filter that counts is on the earlier interfaces again.
     virtual void go_back() = 0;
 };
 
@@ -80,7 +80,7 @@ class InterfacesPort {
 class SynGuardPort {
   public:
     virtual ~SynGuardPort() = default;
-    virtual Result<void> begin(const Now& now) = 0; // at the start: takes over the known sources, and is off
+    virtual Result<void> begin(const Now& now) = 0; // at the start: takes over the known sources; the guard is off
     virtual void off() = 0;                         // called before the ruleset changes
     virtual void on(const config::Config& config) = 0;
 };
@@ -98,9 +98,10 @@ class RulesetPort {
 class AdoptionPort {
   public:
     virtual ~AdoptionPort() = default;
-    virtual Result<void> revoke_copy(const Now& now) = 0; // makes the copy of the state no longer say that it is clean
+    virtual Result<void> revoke_copy(const Now& now) = 0; // takes the mark "clean" from the copy of the state
     virtual Result<void> adopt_tables(const Now& now) = 0;
-    // Called when the ruleset stands. `ruleset_was_there`: it stood before the start too, so every session had a grant.
+    // Called when the ruleset stands. `ruleset_was_there` says that it stood before the start too, so every session had
+    // a grant.
     virtual Result<void> adopt_sessions(bool ruleset_was_there) = 0;
     virtual Result<void> install_bans(const Now& now) = 0; // in the filter, in nftables and in the worker
 };

@@ -40,15 +40,15 @@ Result<void> Reload::bring(config::Config read, const Now& now) {
     return {};
 }
 
-// The guard goes off before the ruleset changes, because it may never be stricter than the rules. The worker comes
-// last, because there is no way back once it judges by the new configuration. If activate() fails, the worker has
-// ended, and the daemon ends too.
+// The guard is switched off before the ruleset changes, because it must never be stricter than the rules. The worker is
+// the last step, because this step cannot be undone. If activate() fails, the worker has ended, and the daemon ends
+// too.
 Result<void> Reload::prepare(const std::shared_ptr<config::Config>& shared, const Now& now) {
     config::Config& next = *shared;
     World& w = world_;
     const SharedConfig old = w.config.share();
     const Step steps[] = {
-        {[&] { return w.worker.hand_over(next, old.get()); }, {}}, // the next one replaces it
+        {[&] { return w.worker.hand_over(next, old.get()); }, {}}, // the next hand-over replaces it
         {[&] { return w.filter.load(next); }, [&] { w.filter.discard_loaded(); }},
         {[&] { return w.interfaces.attach(next, now); }, [&] { w.interfaces.go_back(); }},
         {[&] { return w.guard.off(), Result<void>(); }, [&] { w.guard.on(*old); }},

@@ -47,7 +47,8 @@ Result<void> take_gate_away(const config::Config& config, nft::Socket& nft) {
         done = removed;
     if (auto removed = forget_last_good(config.state_directory); !removed)
         done = removed;
-    (void)remove_file(config.run_directory + "/" + BanFile::kName, false); // the owners of bans, which are gone too
+    // The file of the owners of bans: the bans were removed with the table.
+    (void)remove_file(config.run_directory + "/" + BanFile::kName, false);
     return done;
 }
 

@@ -21,7 +21,7 @@ Result<void> Repair::on_notice(const Now& now) {
     if ((*change)->objects || (*change)->elements)
         repair(**change, now);
     else
-        unknown_ = true; // on the next tick, because a large transaction of our own may have caused the loss
+        unknown_ = true; // repaired on the next tick, because a large transaction of our own may have caused the loss
     return {};
 }
 
@@ -29,7 +29,8 @@ void Repair::tick(const Now& now) {
     if (!std::exchange(unknown_, false))
         return;
     repair({.objects = false, .elements = false, .lost = true, .by = {}}, now);
-    // The repair itself makes many notifications. A loss among them says nothing, but a change by somebody else counts.
+    // The repair itself makes many notifications. If some of them are lost, that is no reason for another repair. A
+    // change by somebody else is one.
     const auto more = read_();
     if (more && *more && ((*more)->objects || (*more)->elements))
         repair(**more, now);
@@ -43,11 +44,12 @@ void Repair::repair(const nft::Change& change, const Now& now) {
         if (is_external())
             return;
     }
-    // An error of connection tracking must not keep the ruleset from standing.
+    // An error of connection tracking must not prevent the repair of the ruleset.
     if (auto used = contents_.forget_used(); !used)
         log::error(used.error());
     auto done = contents_.install_whole(*config_, now);
-    // The sets are listed afterwards: that takes longer than making them, and until then everything may be open.
+    // The sets are listed only afterwards: listing takes longer than making them, and before the repair all ports may
+    // be open.
     if (done)
         done = contents_.expel_strangers();
     if (done)

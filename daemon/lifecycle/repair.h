@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Repair: mends our table after somebody else has changed it. Our own table is made anew, with all of its elements. Of
-// the administrator's table (mode "external") only the sets are ours. A single element that they remove there stays
-// removed.
+// Repair restores our table after somebody else has changed it. It makes our own table anew, with all of its elements.
+// Of the administrator's table (mode "external") it restores only the elements in the sets. An element that the
+// administrator removed there stays removed.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -17,7 +17,7 @@ namespace xk {
 class ContentsPort {
   public:
     virtual ~ContentsPort() = default;
-    // Ends grants whose elements somebody removed: that closed them.
+    // Ends the grants whose elements somebody removed, because their pinholes are closed.
     virtual Result<void> forget_missing() = 0;
     // Ends single-use grants by which the kernel has let a connection in.
     virtual Result<void> forget_used() = 0;
@@ -31,13 +31,13 @@ class ContentsPort {
 
 class Repair {
   public:
-    // Reads the notifications since the last call. Empty where none concerns the table.
+    // Returns the change by the notifications since the last call. Empty where none concerns the table.
     using Read = std::function<Result<std::optional<nft::Change>>()>;
 
     Repair(ContentsPort& contents, CurrentConfig& config, authz::EventSink& events, Read read)
         : contents_(contents), config_(config), events_(events), read_(std::move(read)) {}
 
-    // There are notifications to read. After an error no more of them come.
+    // Call it when there are notifications to read. After an error no more of them come.
     Result<void> on_notice(const Now& now);
     // Repairs after lost notifications, and tries again where a repair failed.
     void tick(const Now& now);
@@ -56,7 +56,7 @@ class Repair {
     CurrentConfig& config_;
     authz::EventSink& events_;
     Read read_;
-    bool unknown_ = false;    // changes were lost, or a repair failed
+    bool unknown_ = false;    // notifications were lost, a repair failed, or want() was called
     bool unrepaired_ = false; // a repair failed, and the log says so
 };
 

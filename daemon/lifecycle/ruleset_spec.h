@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The ruleset that a configuration asks for. NftRuleset adds the abilities of this kernel, and a panic.
+// Makes the ruleset of a configuration. NftRuleset adds what depends on this kernel and on a panic.
 #pragma once
 
 #include "daemon/config/config.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The daemon's messages to log and service manager at its start and end, a reload, and the steps of its end.
+// The daemon's messages to the log and to the service manager, the reload, and the steps of its end.
 #include "daemon/lifecycle/daemon.h"
 
 #include "daemon/lifecycle/credential_status.h"
@@ -16,7 +16,7 @@ namespace {
 // The watchdog gets no message during a reload, and many devices on a slow disk take longer than systemd usually waits.
 constexpr std::chrono::minutes kReloadTime{2};
 
-// Tells the service manager that a reload is under way, and at its own end that it is over.
+// Notifies the service manager that a reload is under way, and in the destructor that it is over.
 class ReloadNotice {
   public:
     ReloadNotice() {
@@ -57,7 +57,7 @@ void Daemon::notify_status() const {
 }
 
 void Daemon::announce_ready() {
-    // systemd keeps the socket, so that the table has its owner also while no daemon runs.
+    // systemd keeps the socket, so that the table has its owner while no daemon runs too.
     if (parts_.owned)
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", parts_.nft.fd());
     log_statuses(config().policy, records_, state(), Now::read());
@@ -85,7 +85,7 @@ void Daemon::settle_grants() { grants_.settle(Now::read()); }
 void Daemon::switch_syn_guard_off() { guard_.off(); }
 bool Daemon::gate_stays() const { return trial_control_.gate_stays(); }
 
-// A dry run leaves nothing behind, and on trial everything goes with the daemon.
+// Called where the gate does not stay: in a dry run, and on trial.
 Result<void> Daemon::take_away() {
     if (!parts_.dry_run)
         return take_gate_away(config(), parts_.nft);

@@ -9,7 +9,7 @@
 namespace xk {
 namespace {
 
-constexpr std::chrono::seconds kShortestSleep{1}; // reading two clocks takes time
+constexpr std::chrono::seconds kShortestSleep{1}; // above the time between the reads of the two clocks
 
 } // namespace
 

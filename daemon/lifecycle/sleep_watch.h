@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// SleepWatch: finds out that the machine slept. The time-outs of nftables stand still in a sleep, and grants and bans
-// go on: afterwards their elements would live too long.
+// SleepWatch notices that the machine slept. The time-outs of nftables stop in a sleep, but the time of grants and bans
+// goes on. So their elements would live too long afterwards.
 #pragma once
 
 #include "protocol/base/clock.h"
@@ -14,18 +14,18 @@ namespace xk {
 
 class SleepWatch {
   public:
-    // `asleep`: the time that the machine has slept in this boot. True where that is more than a second longer than at
-    // the last call; the first call has nothing to compare with.
+    // `asleep` is the time that the machine has slept in this boot. Returns true if it is more than a second longer
+    // than at the last call. The first call returns false.
     bool has_slept(std::chrono::nanoseconds asleep);
 
   private:
     std::optional<std::chrono::nanoseconds> before_;
 };
 
-// By the kernel's clocks: CLOCK_BOOTTIME counts sleep and CLOCK_MONOTONIC does not.
+// Returns the time that the machine has slept in this boot: CLOCK_BOOTTIME includes it and CLOCK_MONOTONIC does not.
 std::chrono::nanoseconds time_asleep();
 
-// Writes elements with the time that is left of them.
+// Writes the elements anew with the time that is left by boot time.
 class RestorePort {
   public:
     virtual ~RestorePort() = default;
@@ -33,7 +33,7 @@ class RestorePort {
     virtual Result<void> restore_bans(const Now& now) = 0;
 };
 
-// Does both, whatever fails. False: errors were logged, and the table has to be repaired.
+// Restores both even if one fails. Returns false if an error was logged: then the table has to be repaired.
 bool restore_after_sleep(RestorePort& port, const Now& now);
 
 } // namespace xk

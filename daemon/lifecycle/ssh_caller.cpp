@@ -12,13 +12,13 @@
 namespace xk {
 namespace {
 
-constexpr int kGenerations = 32;              // of parents
-constexpr std::size_t kEnvironment = 1 << 20; // bytes of one
+constexpr int kGenerations = 32;              // the most parents that are read
+constexpr std::size_t kEnvironment = 1 << 20; // bytes of one process that are read
 constexpr int kEstablished = 1;               // TCP_ESTABLISHED
 
 std::string proc(pid_t pid, const char* name) { return "/proc/" + std::to_string(pid) + "/" + name; }
 
-// 0 where we may not read it.
+// Returns the inode of the network namespace, or 0 where we may not read it.
 ino_t network_of(pid_t pid) {
     struct stat st {};
     return ::stat(proc(pid, "ns/net").c_str(), &st) == 0 ? st.st_ino : 0;
@@ -32,7 +32,8 @@ pid_t parent_of(pid_t pid) {
     return 0;
 }
 
-// The value of SSH_CONNECTION ("192.0.2.2 40000 192.0.2.1 22") or SSH_CLIENT. Empty where a process has neither.
+// Returns the value of SSH_CONNECTION ("192.0.2.2 40000 192.0.2.1 22"), else that of SSH_CLIENT. Empty where the
+// process has neither.
 std::string connection_of(pid_t pid) {
     std::ifstream file(proc(pid, "environ"), std::ios::binary);
     std::string environment(kEnvironment, '\0');
@@ -63,8 +64,8 @@ std::optional<std::pair<Address, std::uint16_t>> parse_end(const std::string& te
     return std::pair(colon == 32 ? Address{bytes} : Address::v4(bytes[0], bytes[1], bytes[2], bytes[3]), port);
 }
 
-// Parses "client port server port". SSH_CLIENT lacks the server's address, so it does not fit. A link-local address has
-// its interface behind it.
+// Parses "client port server port". The value of SSH_CLIENT lacks the server's address, so it is refused. A link-local
+// address is followed by "%" and its interface.
 std::optional<TcpSession> parse_connection(const std::string& text) {
     std::istringstream words(text);
     std::string client, server;
@@ -105,7 +106,7 @@ SshCaller ssh_caller() {
         if (network == 0) // the first process of a container, for example
             break;
         if (network != ours)
-            return {}; // the environment that was found comes from that namespace
+            return {}; // the environment comes from that namespace
         const std::string connection = connection_of(pid);
         if (!found.empty() && connection != found)
             break; // sshd(8) itself, for example

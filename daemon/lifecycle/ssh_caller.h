@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// SshCaller: the ssh session in which somebody types a command of ours.
+// SshCaller is the ssh session in which the operator runs a command of ours.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -11,7 +11,7 @@
 
 namespace xk {
 
-// The established sessions of this network namespace, from /proc/net.
+// Returns the established TCP sessions of this network namespace, from /proc/net.
 std::vector<TcpSession> tcp_sessions();
 
 struct SshCaller {
@@ -19,8 +19,8 @@ struct SshCaller {
     std::optional<TcpSession> session; // that session, if it is still established
 };
 
-// Reads the environment, and where sudo(8) has cleared it the environment of our parents, which only root may read.
-// Empty where the session began in another network namespace, because this gate does not shut that one.
+// Reads our environment, and those of our parents, because sudo(8) clears the environment. Only root may read those of
+// the parents. Empty where the session began in another network namespace, because this gate shuts no ports there.
 SshCaller ssh_caller();
 
 } // namespace xk

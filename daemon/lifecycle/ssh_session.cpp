@@ -16,7 +16,7 @@
 namespace xk {
 namespace {
 
-constexpr std::size_t kLines = 16; // in the log, at most
+constexpr std::size_t kLines = 16; // at most so many lines in the log
 
 bool is_allowed(const config::Config& config, const std::set<Address>& own, const Address& address) {
     return address.is_loopback() || own.count(address) > 0 ||
@@ -30,7 +30,7 @@ bool is_protected(const config::Config& config, const Endpoint& endpoint) {
     });
 }
 
-// The interface by which this host reaches the peer, or empty.
+// Returns the interface by which this host reaches the peer, or an empty text.
 std::string interface_towards(const Address& peer) {
     sockaddr_storage address{};
     socklen_t size = peer.to_sockaddr(address, 9); // connect(2) of UDP sends nothing, so any port will do
@@ -51,7 +51,8 @@ std::string interface_towards(const Address& peer) {
     return found;
 }
 
-// Whether the filter hears a knock by this interface: the configuration names it, or one below it (bridge, bond, VLAN).
+// Whether the filter sees a knock that comes by this interface: the configuration names it, or an interface below it
+// (bridge, bond, VLAN).
 bool is_heard(const config::Config& config, const std::string& interface, int depth = 4) {
     const int ifindex = xdp::index_of_interface(interface);
     if (std::ranges::any_of(config.interfaces,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// SSH sessions that a new gate affects: the one in which somebody types "xknockd", and others at a protected port. They
-// live on, but the next session from the same address needs a knock.
+// Checks the SSH sessions that a new gate affects: the one in which the operator starts "xknockd", and others at a
+// protected port. They live on, but the next session from the same address needs a knock.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -12,15 +12,17 @@
 
 namespace xk {
 
-// Refuses, or with `only_warn` logs a warning, where gate.allow does not hold the client of the ssh session that
-// started us. In mode "external" the administrator's rules decide.
+// Returns an error, or with `only_warn` logs a warning, where gate.allow does not contain the client of the ssh session
+// that started us. In mode "external" the administrator's rules decide.
 Result<void> check_session(const config::Config& config, bool only_warn);
 
-// Refuses, or with `only_warn` logs a warning, where an interface is missing and our ssh session comes in by one that
-// the configuration does not name. The name may be mistyped, and a client outside of gate.allow would knock in vain.
+// Returns an error, or with `only_warn` logs a warning, where an interface of the configuration is missing and our ssh
+// session comes in by an interface that it does not name. The name may be mistyped. Then the filter would not see any
+// knock of a client outside of gate.allow.
 Result<void> check_way_in(const config::Config& config, bool only_warn);
 
-// Logs a line for each peer of a session at a protected port that needs a knock next time, and the number of the rest.
+// Logs a line for each peer of a session at a protected port that needs a knock next time. Beyond 16 lines it logs only
+// the number of further peers.
 void log_sessions(const config::Config& config, const std::set<Address>& own_addresses);
 
 } // namespace xk

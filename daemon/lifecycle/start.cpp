@@ -18,7 +18,7 @@ Result<void> Start::put_up(const std::shared_ptr<config::Config>& shared, const 
     const config::Config& config = *shared;
     World& w = world_;
     const Step steps[] = {
-        {[] { return Result<void>(); }, [&] { take_filter_down(); }}, // start-up has loaded it
+        {[] { return Result<void>(); }, [&] { take_filter_down(); }}, // start-up has loaded the filter
         {[&] { return look_for_ruleset(); }, {}},
         {[&] { return actions_.prepare_requests(); }, {}},
         {[&] { return w.adoption.revoke_copy(now); }, {}},
@@ -33,7 +33,7 @@ Result<void> Start::put_up(const std::shared_ptr<config::Config>& shared, const 
         {[&] { return actions_.look_for_copies(); }, {}},
         {[&] { return w.worker.activate(); }, {}},
         {[&] { return w.worker.wait_for_tags(); }, {}},
-        {[&] { return w.interfaces.attach(config, now); }, {}}, // its links go with the filter's pins
+        {[&] { return w.interfaces.attach(config, now); }, {}}, // the links are removed with the filter's pins
         {[&] { return actions_.drop_capabilities(); }, {}},
         {[&] { return w.guard.on(config), Result<void>(); }, [&] { w.guard.off(); }},
         {[&] { return actions_.open_loop(); }, {}},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Start: a configuration comes to count where none did. Its steps keep the ports shut at every moment: the tables of
-// grants and bans are known before the ruleset stands, and nobody is judged before all of it stands. Where a step
+// Start makes the first configuration count. The order of its steps keeps the ports shut at every moment: the tables of
+// grants and bans are known before the ruleset stands, and no knock is judged before ruleset and bans stand. If a step
 // fails, the steps before it are undone. The ruleset and the filter of an earlier daemon stay and keep the ports shut.
 #pragma once
 
@@ -21,15 +21,18 @@ class Start {
         RulesetPort& ruleset;
         AdoptionPort& adoption;
     };
-    // Steps of the wiring, which no port has.
+    // Steps of the wiring that belong to no port.
     struct Actions {
-        std::function<Result<void>()> prepare_requests; // before the worker can send one
-        std::function<Result<void>()> continue_panic;   // of an earlier daemon, before anybody is judged
+        std::function<Result<void>()> prepare_requests; // called before the worker can send a request
+        // Continues the panic of an earlier daemon, before the first knock is judged.
+        std::function<Result<void>()> continue_panic;
         std::function<bool()> is_in_panic;
-        std::function<Result<void>()> look_for_copies;   // of this machine, before the first knock is judged
-        std::function<Result<void>()> drop_capabilities; // that only attaching needs, before a thread begins
-        std::function<Result<void>()> open_loop;         // the last step
-        std::function<Result<void>()> take_gate_away;    // empty where the gate outlives its daemon
+        // Finds out whether this machine is a copy, before the first knock is judged.
+        std::function<Result<void>()> look_for_copies;
+        // Drops the capabilities that only attaching needs, before a thread begins.
+        std::function<Result<void>()> drop_capabilities;
+        std::function<Result<void>()> open_loop;      // the last step
+        std::function<Result<void>()> take_gate_away; // empty where the gate outlives its daemon
     };
     struct Before {
         bool filter = false;     // the filter of an earlier daemon was attached
@@ -42,7 +45,8 @@ class Start {
     // Disables in `config` the credentials whose secrets cannot be used. Afterwards `config` counts.
     Result<void> run(const std::shared_ptr<config::Config>& config, const Now& now);
 
-    // After run(): a ruleset of some configuration that counted stood already, so sessions of before have had grants.
+    // To be called after run(). Whether the ruleset of an earlier daemon stood before this start, so that older
+    // sessions have had grants.
     bool ruleset_was_there() const { return ruleset_was_there_; }
 
   private:

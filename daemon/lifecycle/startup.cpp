@@ -17,13 +17,14 @@
 namespace xk {
 namespace {
 
-// Compiled in: a clock below it is known to be wrong.
+// The time of this release, compiled in. A clock below it is certainly wrong.
 constexpr std::int64_t kReleaseTime = XK_RELEASE_TIME;
 
-// Makes the directories that we write to. Where systemd starts us as our own user, it and tmpfiles.d have made them.
+// Makes the directories that we write to. Where systemd starts us as our own user, systemd and tmpfiles.d have made
+// them already.
 Result<void> prepare_directories(const config::Config& config) {
     const std::pair<const std::string&, mode_t> directories[] = {
-        {config.run_directory, 0755}, // everybody may reach the control socket, which checks the peer's user
+        {config.run_directory, 0755}, // all users may reach the control socket, which checks the peer's user
         {config.state_directory, 0700},
         {config.pin_directory, 0700}};
     for (const auto& [path, mode] : directories)
@@ -77,7 +78,7 @@ Result<std::string> begin_worker(const privsep::Child& worker, const config::Con
     return worker_error("said something that makes no sense");
 }
 
-// Null where the kernel cannot list them.
+// Returns null where the kernel cannot list sockets.
 std::unique_ptr<nft::Sockets> open_sockets(bool dry_run) {
     if (dry_run)
         return {};
@@ -115,7 +116,7 @@ class Startup {
 
     const Options& options_;
     EarlyGate& early_;
-    std::optional<config::Config> first_; // as it was read before privileges were dropped
+    std::optional<config::Config> first_; // the configuration as it was read before privileges were dropped
     std::optional<config::Config> config_;
     Bytes<16> boot_id_{};
     std::optional<StateFiles> files_;
@@ -142,8 +143,8 @@ Result<void> keep(std::optional<T>& place, Result<T> opened) {
     return {};
 }
 
-// We are root, or our own user with the capabilities of the unit. The only change to the host is that a trial which is
-// over takes its gate away.
+// Runs as root, or as our own user with the capabilities of the unit. It changes nothing on the host, except that it
+// takes the gate away where a trial is over.
 Result<void> Startup::check_host() {
     if (auto done = keep(
             first_, config::load_config(options_.config_file, config::Identity::required, config::UserFaults::disable));
@@ -159,7 +160,7 @@ Result<void> Startup::check_host() {
     return Interfaces(first_->state_directory, first_->account.uid).check(first_->interfaces);
 }
 
-// Refuses a start that would lock out the person who starts it.
+// Refuses a start that would lock out the operator who starts it.
 Result<void> Startup::check_lockout() const {
     if (options_.dry_run)
         return {};
@@ -180,7 +181,7 @@ Result<void> Startup::open_state() {
         return boot_id.error();
     boot_id_ = *boot_id;
 
-    // Kernels below 5.11 count maps against this limit; as root we may lift it, elsewhere the unit does.
+    // Kernels below 5.11 count BPF maps against this limit. As root we may lift it; otherwise the unit does.
     const rlimit all{RLIM_INFINITY, RLIM_INFINITY};
     (void)::setrlimit(RLIMIT_MEMLOCK, &all);
 
@@ -200,7 +201,8 @@ Result<void> Startup::open_state() {
     return {};
 }
 
-// Worker and hooks need CAP_SETUID to become their own users. No later step needs it, so it is dropped here.
+// The worker and xknock-hooks need CAP_SETUID to change to their own users. No later step needs it, so it is dropped
+// here.
 Result<void> Startup::spawn_children() {
     if (auto done = keep(worker_, privsep::spawn_child(options_.worker_executable)); !done)
         return done;
@@ -211,7 +213,8 @@ Result<void> Startup::spawn_children() {
                                       first_->coexist || xdp::Filter::has_shares(first_->pin_directory));
 }
 
-// Reads it with the rights that a reload will have: a file that only root can read has to fail now, not then.
+// Reads the configuration with the rights that a reload will have. A file that only root can read must fail now, and
+// not at the first reload.
 Result<void> Startup::read_again() {
     const std::string who = "user " + first_->account.name + " must be able to read the configuration (group " +
                             std::to_string(first_->account.gid) + ")";
@@ -233,7 +236,7 @@ Result<void> Startup::enter_trial() {
     if (options_.trial)
         return trial_->begin(*options_.trial, BootClock::now());
     if (trial_->is_on() && !options_.dry_run)
-        if (auto done = trial_->keep(); !done) // a disk that is full does not end it
+        if (auto done = trial_->keep(); !done) // a full disk does not end the trial
             log::error(done.error());
     return {};
 }
@@ -243,7 +246,7 @@ Result<void> Startup::open_nftables() {
     if (auto done = keep(nft_, options_.dry_run ? nft::Socket::dry() : early_.open_nft()); !done)
         return done;
     owned_ = !options_.dry_run && table && config_->gate_owned && nft::can_own(*nft_);
-    // A dry run has no table, and a table has no empty name.
+    // A dry run has no table. No table has an empty name, so the watch of a dry run never reports a change.
     const std::string name = options_.dry_run ? "" : table ? nft::kTable : config_->external.table;
     if (auto done = keep(ruleset_, nft::Watch::open_watch(name, nft_->port())); !done)
         return done;
@@ -264,7 +267,7 @@ Result<void> Startup::load() {
     return {};
 }
 
-// Where no filter was attached before, all pins are of this start.
+// If no filter was attached before, all pins were made by this start.
 void Startup::unload() const {
     if (links_were_there_)
         return;

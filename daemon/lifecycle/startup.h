@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Start-up: makes the parts of a Daemon. It reads the configuration, prepares directories and state, starts the worker
+// Start-up makes the parts of a Daemon. It reads the configuration, prepares directories and state, starts the worker
 // in its sandbox, and drops the privileges that no later step needs.
 #pragma once
 
@@ -11,7 +11,8 @@
 
 namespace xk {
 
-// After an error the pins of this start are gone. A last good ruleset that it put up stays, and shuts the ports.
+// After an error the pins of this start are removed. A last good ruleset that this start put up stays, and shuts the
+// ports.
 Result<std::unique_ptr<Daemon>> start_up(const Options& options);
 
 } // namespace xk

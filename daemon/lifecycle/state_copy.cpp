@@ -6,7 +6,7 @@ namespace {
 
 constexpr std::chrono::seconds kInterval{10};
 
-// A number that changes with every judgement.
+// Returns a number that changes with every judgement.
 std::uint64_t digest_of(const authz::StateHeader& header) {
     std::uint64_t digest = header.retries + header.high_slot;
     for (const auto n : header.accepted)

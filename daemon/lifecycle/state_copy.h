@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// StateCopy: decides when the copy of judgement's memory is written. The first accepted knock of a slot is written at
-// once: after a power cut the horizon stands at the end of that slot, even if the wall clock comes back far behind.
+// StateCopy decides when the copy of judgement's memory is written. The first accepted knock of a slot is written at
+// once, so that after a power cut the horizon is at the end of that slot, even if the wall clock is then far behind.
 // Other changes are written every ten seconds.
 #pragma once
 
@@ -15,7 +15,7 @@ namespace xk {
 
 class StateCopy {
   public:
-    // Begins to write the copy, and must not wait for the disk.
+    // Begins to write the copy. It must not wait for the disk.
     using Write = std::function<void()>;
     explicit StateCopy(Write write) : write_(std::move(write)) {}
 
@@ -26,7 +26,7 @@ class StateCopy {
 
   private:
     Write write_;
-    std::uint64_t slot_ = 0; // the highest one that was written
+    std::uint64_t slot_ = 0; // the highest slot that was written
     std::optional<std::uint64_t> digest_ = 0;
     BootTime last_{};
 };

@@ -26,11 +26,11 @@
 namespace xk {
 namespace {
 
-constexpr const char* kWorkerName = "xknock-worker"; // as the kernel has it: at most 15 characters
+constexpr const char* kWorkerName = "xknock-worker"; // the name in the kernel, of at most 15 characters
 constexpr const char* kBootIdFile = "/proc/sys/kernel/random/boot_id";
 
 // Opens or makes a file of the user. We may still be root here, and the directory belongs to the user: a name in it may
-// be a link, or a second name of another user's file. So the user gets only files that we made, or that are empty.
+// be a link, or a second name of another user's file. So a file is given to the user only if it is empty and our own.
 Result<Fd> open_own(const std::string& path, uid_t uid, gid_t gid) {
     auto entry = open_entry(path);
     if (!entry)
@@ -50,7 +50,8 @@ Result<Fd> open_own(const std::string& path, uid_t uid, gid_t gid) {
     return fd;
 }
 
-// Opens a file for reading, or returns -1 and sets errno. It refuses other kinds of files; a pipe would make us wait.
+// Opens a file for reading, or returns -1 and sets errno. It refuses other kinds of files, because a pipe would block
+// us.
 Fd open_regular(const std::string& path) {
     Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
     struct stat st {};
@@ -70,8 +71,8 @@ Result<void> take_lock(const Fd& fd, const std::string& path) {
     return {};
 }
 
-// The pid of the process that has the worker's lock. fcntl(2) gives -1 for a lock of an open file description, and 0
-// for a process of another PID namespace.
+// Returns the pid of the process that has the worker's lock. fcntl(2) gives -1 for a lock of an open file description,
+// and 0 for a process of another PID namespace.
 std::optional<pid_t> holder_of(const Fd& state) {
     struct flock whole {};
     whole.l_type = F_WRLCK;
@@ -81,7 +82,8 @@ std::optional<pid_t> holder_of(const Fd& state) {
     return whole.l_pid;
 }
 
-// By its name and all of its user ids. Its executable would be a better proof, but takes the right to trace it.
+// Identifies the worker by its name and by all of its user ids. Its executable would be a better proof, but reading
+// that needs the right to trace the process.
 bool is_worker(pid_t pid, uid_t uid) {
     std::ifstream status("/proc/" + std::to_string(pid) + "/status");
     bool named = false, of_user = false;
@@ -96,8 +98,8 @@ bool is_worker(pid_t pid, uid_t uid) {
     return named && of_user;
 }
 
-// A pid may belong to another process soon, and a pidfd never does. If the pid has the lock after the pidfd was opened,
-// both name the same process.
+// A pid can pass to another process, and a pidfd cannot. If the pid still has the lock after the pidfd was opened, both
+// name the same process.
 void end_if_worker(const Fd& state, pid_t pid, uid_t uid) {
     const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (process && holder_of(state) == pid && is_worker(pid, uid))
@@ -116,8 +118,8 @@ Error still_locked(const std::string& path, pid_t pid, uid_t uid) {
                  Exit::busy};
 }
 
-// A worker ends when its xknockd does, unless it was stopped (SIGSTOP) or hangs. Two workers must never read one ring.
-// No other process is killed, even if it has the lock.
+// A worker ends when its xknockd ends, unless it was stopped (SIGSTOP) or hangs. Two workers must never read one ring.
+// A process that is no worker is not killed, even if it has the lock.
 Result<void> end_leftover_worker(const Fd& state, const std::string& path, uid_t uid) {
     const auto deadline = BootClock::now() + std::chrono::seconds(3);
     while (const auto pid = holder_of(state)) {
@@ -130,7 +132,8 @@ Result<void> end_leftover_worker(const Fd& state, const std::string& path, uid_t
     return {};
 }
 
-// Allocates the whole file: where the file system has no room for a page later, a process that touches it gets SIGBUS.
+// Allocates the whole file: if the file system has no room for a page later, a process that touches the page gets
+// SIGBUS.
 Result<void> make_room(const Fd& state, const std::string& path, std::size_t size) {
     int failure = ::ftruncate(state.get(), static_cast<off_t>(size)) == 0 ? 0 : errno;
     if (failure == 0)
@@ -164,10 +167,10 @@ constexpr const char* kLostMemory =
 constexpr const char* kLostCopy =
     "which devices are locked and which codes were used; knocks made before the start are refused";
 
-// The new file beside a file of another layout.
+// Returns the name of the new file beside a file of another layout.
 std::string next_to(const std::string& path) { return path + ".next"; }
 
-// An interrupted start has left it, and perhaps a worker that has it open.
+// Removes the file that an interrupted start has left, and ends a worker that still has it open.
 Result<void> remove_next(const std::string& path, uid_t uid, gid_t gid, uid_t worker) {
     if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
         return {};
@@ -217,7 +220,8 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     files.state_ = *std::move(opened);
     if (auto done = end_leftover_worker(files.state_, path, worker); !done)
         return done.error();
-    // A file of this boot keeps its entries. For another boot, or without a file, the worker begins with zeros.
+    // A file of this boot keeps its entries. If the file is of another boot, or if there is none, the worker begins
+    // with zeros.
     const authz::MemoryFit found = look_at(files.state_, boot_id);
     if (!authz::complaint_of(found.fit).empty())
         return cannot_read(path, found.fit, kLostMemory);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Steps that are carried out in order. Where one of them fails, those before it are undone in reverse order. Start and
-// reload are made of them.
+// Steps that are carried out in order. If one of them fails, those before it are undone in reverse order. Start and
+// reload consist of such steps.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -12,7 +12,7 @@
 namespace xk {
 
 struct Step {
-    std::function<Result<void>()> carry_out; // changes nothing where it fails
+    std::function<Result<void>()> carry_out; // must change nothing if it fails
     std::function<void()> undo;              // empty: there is nothing to undo
 };
 

@@ -36,7 +36,7 @@ Result<void> Adoption::adopt_bans(const Now& now) {
     return t_.bans.adopt(t_.dry_run ? BanFile() : BanFile(t_.config->run_directory, to_hex(*boot_id)), now);
 }
 
-// Sessions that an earlier daemon ended stay ended, and those of users who were removed since then end now.
+// Sessions that an earlier daemon ended stay ended. Sessions of users who were removed since then end now.
 Result<void> Adoption::adopt_sessions(bool ruleset_was_there) {
     if (t_.dry_run)
         return {};
@@ -54,7 +54,7 @@ Result<void> Adoption::install_bans(const Now& now) {
     return t_.bans.report_all();
 }
 
-// Closes both families, whatever fails, and returns the first error.
+// Closes the grants of both families even if one fails, and returns the first error.
 Result<void> Closing::close_grants(const Now& now) {
     Result<void> done;
     for (const char* everybody : {"0.0.0.0/0", "::/0"})

@@ -29,7 +29,8 @@ Result<void> TakeOver::look_for_copies(const Now& now) {
     return raise("the identity was made for another machine", now);
 }
 
-// State::follow_wall_clock() does not notice every snapshot: the clock may be right already, or be set in small steps.
+// State::follow_wall_clock() does not notice every snapshot: the clock may be right already, or may be set in small
+// steps.
 Result<void> TakeOver::on_generation(const Now& now) {
     log::warn(
         "this virtual machine may go on from a snapshot, or be a copy (its firmware reports an event, and it has a "

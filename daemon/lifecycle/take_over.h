@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// TakeOver: refuses knocks that another host may have accepted, because this host's memory does not have them. The
-// operator orders it, or this machine may be a copy.
+// TakeOver refuses knocks that another host may have accepted, because this host's memory does not have them. It does
+// so on request of the operator, and when this machine may be a copy.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -12,8 +12,8 @@
 
 namespace xk {
 
-// Tells whether this configuration's identity was made for this machine. A file that cannot be read counts as another
-// machine's.
+// Returns whether this configuration's identity was made for this machine. If the file about that cannot be read, the
+// result is "another machine".
 config::Carrier carrier_of(const config::Config& config);
 
 class TakeOver {
@@ -22,13 +22,12 @@ class TakeOver {
     TakeOver(WorkerPort& worker, std::function<config::Carrier()> carrier, authz::EventSink& events)
         : worker_(worker), carrier_(std::move(carrier)), events_(events) {}
 
-    // When it returns, knocks made up to now are refused, and for the length of the skew new ones too. `why` is for the
-    // event.
+    // When this returns, knocks made before now + skew are refused. `why` is for the event.
     Result<void> raise(const std::string& why, const Now& now);
-    // At the start, before the first knock is judged. New knocks of a copy are still accepted: the administrator has to
-    // decide what this machine is.
+    // Called at the start, before the first knock is judged. If this machine may be a copy, it calls raise(). Later
+    // knocks are accepted all the same, because only the administrator knows whether this machine is a copy.
     Result<void> look_for_copies(const Now& now);
-    // The firmware has sent an event, and this machine has a generation id (generation.h).
+    // Called when the firmware has sent an event and this machine has a generation id (generation.h).
     Result<void> on_generation(const Now& now);
 
   private:

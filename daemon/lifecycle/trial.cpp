@@ -16,7 +16,7 @@
 namespace xk {
 namespace {
 
-// This boot's id. A moment of boot time means nothing in another boot.
+// Returns this boot's id. A boot time of another boot means nothing in this one.
 std::string this_boot() {
     const Fd fd(::open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC));
     char text[64];
@@ -26,13 +26,13 @@ std::string this_boot() {
     return id;
 }
 
-// Stands in the file for whichever boot it is read in.
+// In the file: the trial belongs to the boot in which the file is read.
 constexpr const char* kAnyBoot = "-";
 
-// The last line, with the number of the format. The release before wrote no such line, and ignores it.
+// The last line, with the number of the format. The release before this one wrote no such line, and ignores it.
 constexpr std::string_view kVersion = "xknock-trial 1\n";
 
-// Parses "BOOT_ID NANOSECONDS\n" and the version. Empty for another boot, another format and nonsense.
+// Parses "BOOT_ID NANOSECONDS\n" and the version. Empty for another boot, another format and a malformed text.
 std::optional<BootTime> parse(const std::string& content) {
     const std::string boot = content.substr(0, content.find(' '));
     if (boot.empty() || boot.size() == content.size() || (boot != kAnyBoot && boot != this_boot()))
@@ -78,7 +78,7 @@ Result<void> Trial::write(const std::string& boot, BootTime end) {
 }
 
 Result<void> Trial::forget() {
-    // The removal is on the disk: if a power cut brought the file back, the next start would take the gate away.
+    // remove_file() waits for the disk: if a power cut brought the file back, the next start would take the gate away.
     if (auto done = remove_file(file_, true); !done)
         return done;
     end_.reset();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Trial: the gate stands until a moment of this boot, unless somebody confirms before then that they still get in. The
-// file is in the state directory, where it outlives daemon, restart and reboot. A trial that nobody confirmed before a
-// reboot is over, and so is one whose file cannot be read. root writes the file before the first start, and the daemon
-// later.
+// Trial: the gate stands only until a moment of this boot, unless the operator confirms before then that they can still
+// log in. Its file is in the state directory, where it outlives daemon, restart and reboot. A trial that was not
+// confirmed before a reboot is over, and so is one whose file cannot be read. root writes the file before the first
+// start, and the daemon later.
 #pragma once
 
 #include "protocol/base/clock.h"
@@ -36,7 +36,7 @@ class Trial {
 
     bool is_on() const { return end_.has_value(); }
     bool is_over(BootTime now) const { return end_ && now >= *end_; }
-    std::chrono::seconds left(BootTime now) const; // while it is on
+    std::chrono::seconds left(BootTime now) const; // call it only while the trial is on
 
   private:
     explicit Trial(std::string file) : file_(std::move(file)) {}
@@ -46,7 +46,7 @@ class Trial {
     std::optional<BootTime> end_;
 };
 
-// "5m", as an operator says it.
+// Parses a time such as "5m". An error has Exit::usage.
 Result<std::chrono::seconds> parse_trial_time(const std::string& text);
 
 } // namespace xk

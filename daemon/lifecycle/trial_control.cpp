@@ -14,7 +14,7 @@ Result<void> TrialControl::begin(std::chrono::seconds time, const Now& now) {
         return Error{"a dry run has nothing that could be on trial", {}};
     if (panic_.is_on())
         return Error{"in panic the gate does not go by itself", "knockctl panic --over"};
-    // After a boot a failed start would put up the gate that nobody confirmed.
+    // Otherwise, after a boot, a failed start would put up the gate that was not confirmed.
     auto done = forget_last_good(world_.config->state_directory);
     if (done)
         done = trial_.begin(time, now.boot);
@@ -48,7 +48,7 @@ Result<void> TrialControl::finish(const Now& now) {
 }
 
 Error forget_trial(const config::Config& config, Trial& trial, authz::EventSink& events, const Now& now) {
-    // If the file stays, the next start ends here too. That is better than a gate that nobody confirmed.
+    // If the file stays, the next start ends here too. That is better than a gate that was not confirmed.
     if (auto done = trial.forget(); !done)
         log::error(done.error());
     const bool external = config.gate_mode == config::GateMode::external;

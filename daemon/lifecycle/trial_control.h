@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// TrialControl: "knockctl try" and "confirm". On trial the gate goes when its daemon ends, and at the trial's end. In a
-// panic it stays, because the ports must not open then.
+// TrialControl carries out "knockctl try" and "knockctl confirm". On trial the gate is taken away when its daemon ends,
+// and at the trial's end. In a panic it stays, because the ports must not open then.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -24,11 +24,11 @@ class TrialControl {
     TrialControl(Trial& trial, const Panic& panic, bool dry_run, World world)
         : trial_(trial), panic_(panic), dry_run_(dry_run), world_(std::move(world)) {}
 
-    // The operator's orders.
+    // The requests of the operator.
     Result<void> begin(std::chrono::seconds time, const Now& now);
     Result<void> confirm(const Now& now);
 
-    // The time is over and there is no panic: the daemon has to stop and take everything away.
+    // Whether the time is over and there is no panic. Then the daemon has to stop and take everything away.
     bool is_due(BootTime now) const { return trial_.is_over(now) && !panic_.is_on(); }
     // Whether ruleset, filter and grants outlive the daemon.
     bool gate_stays() const { return !dry_run_ && (!trial_.is_on() || panic_.is_on()); }
@@ -43,7 +43,8 @@ class TrialControl {
     World world_;
 };
 
-// Ends a trial that nobody confirmed, when the gate is gone. The error says so; its exit code is Exit::trial_over.
+// Ends a trial that was not confirmed. Call it after the gate was taken away. Returns the error for the operator, with
+// Exit::trial_over.
 Error forget_trial(const config::Config& config, Trial& trial, authz::EventSink& events, const Now& now);
 
 } // namespace xk

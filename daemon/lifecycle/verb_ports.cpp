@@ -30,7 +30,7 @@ std::optional<verbs::HookStatus> status_of(const HookCalls& calls) {
 
 } // namespace
 
-// The places of the records are found once, because a search for each would take the square of their number.
+// The places of the records are found once, because a search for each of n credentials would take n * n steps.
 StatusPorts::ByIndex StatusPorts::find_states(std::shared_ptr<const config::Config> config) {
     const authz::StateImage& state = w_.state.image();
     Records records;

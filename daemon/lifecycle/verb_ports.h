@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// VerbPorts: connects the verbs of the control socket with the parts of the daemon, and decides nothing. Each group of
+// VerbPorts connects the verbs of the control socket with the parts of the daemon, and decides nothing. Each group of
 // verbs sees only the parts that it needs.
 #pragma once
 
@@ -29,7 +29,7 @@ class StatusPorts : public verbs::ConfigSource,
   public:
     struct Facts { // they never change
         BootTime started{};
-        std::string memory; // where judgement's memory came from
+        std::string memory; // where judgement's memory came from at the start
         bool owned = false; // the table belongs to our netlink socket
         bool dry_run = false;
     };

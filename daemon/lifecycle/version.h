@@ -3,8 +3,8 @@
 
 namespace xk {
 
-// "xknockd 0.1.0". One text of the program, and not a constant that the compiler could take apart: so it can be found
-// in the file, and tests/e2e/upgrade.sh makes another release of it.
+// "xknockd 0.1.0". It is a variable of its own, so that the text stands whole in the executable: tests/e2e/upgrade.sh
+// replaces it there to make another release.
 extern const char kNameAndVersion[];
 inline const char* version() { return kNameAndVersion + sizeof "xknockd"; }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How the parts of the privileged process are joined. The functions name what each part sees of the others; they only
-// bind references, because most members do not exist yet when the constructor calls them.
+// Joins the parts of the privileged process. Each function makes the interfaces through which one part sees the others.
+// The functions only bind references, because most members do not exist yet when the constructor calls them.
 #include "daemon/lifecycle/daemon.h"
 
 #include "daemon/lifecycle/removal.h"
@@ -30,7 +30,7 @@ Daemon::Daemon(Parts parts)
       interfaces_(Interfaces(parts_.dry_run ? "" : config().state_directory, config().account.uid), links(), events_),
       guard_(syn_guard_, syn_drop_, parts_.own_addresses, parts_.dry_run), tables_(tables()),
       adoption_(tables_, parts_.state_files), closing_(tables_), contents_(tables_, ruleset_),
-      // Whoever acts on them.
+      // The parts that act through these ports.
       last_good_(ruleset_, parts_.last_good_stands), panic_control_(parts_.panic, panic_world()),
       trial_control_(parts_.trial, parts_.panic, parts_.dry_run, trial_world()),
       take_over_(
@@ -152,8 +152,8 @@ Result<void> Daemon::check_hooks(const config::Config& next) const {
                  "systemctl restart xknockd", Exit::configuration};
 }
 
-// The order matters: users who lost a right lose their grants before anything else changes, and the hooks for that are
-// those that their grants began with.
+// The order matters. Users who lost a right lose their grants before anything else changes, and "hooks" comes after
+// "the grants", so that a grant ends with the hooks with which it began.
 std::vector<Reload::Follower> Daemon::followers() {
     return {
         {"the bans", [this](const SharedConfig& c) { return bans_.reconfigure(c, Now::read()), Result<void>(); }},
@@ -174,7 +174,7 @@ std::vector<Reload::Follower> Daemon::followers() {
     };
 }
 
-// An error is only logged: Lifetimes tries again on its ticks.
+// An error is only logged, because Lifetimes tries again on each tick.
 Result<void> Daemon::end_disowned(const config::Config& config, const Now& now) {
     if (!parts_.dry_run)
         if (auto done = lifetimes_.end_disowned(config, own_addresses(), now); !done)
@@ -186,15 +186,16 @@ Result<void> Daemon::prepare_requests() {
     return worker_grants_.begin([this](GrantPort::Ticket ticket, bool done) { monitor_.on_committed(ticket, done); });
 }
 
-// Exchanging another program's dispatcher for a link of our own needs them, and nothing later does. A thread keeps the
-// capabilities that its process has when it begins (capabilities(7)), so they go before CopyWriter is made.
+// Only the exchange of another program's dispatcher for a link of our own needs them, and it is done. A thread keeps
+// the capabilities that its creator has at that moment (capabilities(7)), so they are dropped before CopyWriter is
+// made.
 Result<void> Daemon::drop_capabilities() {
     return config().coexist ? Result<void>() : privsep::drop_dispatcher_capabilities();
 }
 
 Result<void> Daemon::begin() {
     const Now now = Now::read();
-    const auto starting = std::exchange(parts_.config, nullptr); // so that a reload can free it
+    const auto starting = std::exchange(parts_.config, nullptr); // so that a reload can free the configuration
     Start::World world{.worker = worker_link_,
                        .filter = filter_slot_,
                        .interfaces = interfaces_,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// WorkerBans: sends each ban to the worker at once.
+// WorkerBans sends each ban to the worker at once.
 #pragma once
 
 #include "daemon/bans/ban_listener.h"
@@ -10,7 +10,7 @@ namespace xk {
 
 class WorkerBans final : public BanListener {
   public:
-    // The monitor may be constructed later, but before the first ban, and must live as long.
+    // `monitor` may be constructed later, but before the first ban. It must outlive this object.
     explicit WorkerBans(const Monitor& monitor) : monitor_(monitor) {}
 
     Result<void> on_banned(const Prefix& prefix, const std::optional<BootTime>& until) override;

@@ -40,7 +40,7 @@ void WorkerGrants::settle(const Now& now) {
 }
 
 GrantReply WorkerGrants::open(const authz::GrantRequest& request, Ticket ticket, const Now& now) {
-    if (panic_.is_on()) { // the worker accepted the knock before it heard of the panic
+    if (panic_.is_on()) { // the worker accepted the knock before it was notified of the panic
         GrantReply reply;
         reply.answer = authz::Answer::panic;
         return reply;

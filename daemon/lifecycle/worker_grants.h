@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// WorkerGrants: GrantPort over the tables of grants and bans. It keeps the tickets of requests that wait for a common
-// transaction, and the timer for that transaction.
+// WorkerGrants is the GrantPort over the tables of grants and bans. It keeps the tickets of requests that wait for a
+// common transaction, and the timer for that transaction.
 #pragma once
 
 #include "daemon/bans/bans.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// WorkerLink: the worker as start, reload and panic see it (ports.h), through the Monitor.
+// WorkerLink is the WorkerPort of start, reload and panic (ports.h). It acts through the Monitor.
 #pragma once
 
 #include "daemon/lifecycle/ports.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The worker's requests for grants: passes them on and replies to them.
+// Passes the worker's requests for grants on, and replies to them.
 #include "daemon/log.h"
 #include "daemon/monitor/monitor.h"
 
@@ -61,7 +61,7 @@ void Monitor::note_refusal(const RequestGrant& message, const CheckedRequest& as
         outdated_.emplace(message.credential, address);
         return;
     }
-    // The judge should have refused it: this is a worker that is not ours any more.
+    // The worker should have refused it. It may be compromised.
     if (!refusal_log_.allow(static_cast<unsigned>(reply.answer), address, now.boot))
         return;
     const auto index = config_->policy.find_credential(message.credential);

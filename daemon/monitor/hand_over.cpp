@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// xknockd's half of a hand-over: it sends what differs from the configuration that counts, and the secrets of that. The
-// worker requests the next sixteen secrets when it has read the last ones, because descriptors in a socket count
-// against its reader.
+// xknockd's half of a hand-over. It sends the differences from the configuration that counts, and the secrets of the
+// credentials that differ. The worker requests the next sixteen secrets when it has read the last ones, because the
+// number of open descriptors is limited on both sides (RLIMIT_NOFILE).
 #include "daemon/log.h"
 #include "daemon/monitor/monitor.h"
 #include "daemon/privsep/policy_file.h"
@@ -39,7 +39,8 @@ Result<void> Monitor::hand_over(config::Config& next, const Check& may_disable) 
         if (bad->empty())
             return {};
         plan_.reset();
-        std::ranges::sort(*bad, std::greater(), &BadSecrets::index); // so that the smaller indices stay valid
+        // From the largest index down, so that the smaller ones stay valid.
+        std::ranges::sort(*bad, std::greater(), &BadSecrets::index);
         for (const BadSecrets& one : *bad)
             config::disable(next, one.index, one.error);
         if (auto fine = may_disable(next); !fine)
@@ -72,7 +73,7 @@ Result<std::vector<Monitor::BadSecrets>> Monitor::hand_over_once(const config::C
     return bad;
 }
 
-// Sends a few secrets. Their files are open only meanwhile, because both sides have a limit of descriptors.
+// Sends a few secrets. Their files are open only during this call, because the descriptors are limited.
 Result<SecretsRead> Monitor::hand_over_secrets(const config::Config& next, std::uint32_t first,
                                                std::vector<BadSecrets>& bad) {
     const std::vector<std::uint32_t>& indices = plan_->indices;
@@ -118,7 +119,7 @@ Result<SecretsRead> Monitor::wait_for_secrets_read(std::uint32_t next) {
             return received.error();
         const auto read = as<SecretsRead>(*received);
         if (read->generation != last_generation_)
-            continue; // a late report, of a hand-over that was given up
+            continue; // a late report of an earlier hand-over, which failed
         if (read->next != next)
             return worker_error("said something that makes no sense: a report of other secrets");
         return *read;

@@ -53,7 +53,8 @@ Result<Received> Monitor::wait_for(Type type) {
             return received.error();
         if (worker_.channel.closed())
             return worker_error("ended");
-        // As the loop does. Grants that wait for a common transaction would otherwise wait for the worker too.
+        // The loop does not run meanwhile, so grants that wait for a common transaction are committed here. Otherwise
+        // they would wait for the worker too.
         if (world_.grants.any_waiting())
             world_.grants.settle(Now::read());
         if (!*received) {
@@ -149,13 +150,14 @@ Result<void> Monitor::unlock(const wire::CredentialId& credential) {
 
 Result<void> Monitor::accept_clock() { return send_message(AcceptClock{}); }
 
-// wait_for() returns these two to its caller. Without a caller they belong to a hand-over that was given up.
+// wait_for() returns messages of these two types to its caller. If nothing waits for one, it is a late message of a
+// call that failed.
 Result<void> Monitor::handle_secrets_read(Received&) { return {}; }
 Result<void> Monitor::handle_horizon_raised(Received&) { return {}; }
 
 Result<void> Monitor::handle_pong(Received& received) {
     const std::uint32_t number = as<Pong>(received)->number;
-    if (number != pong_ + 1) // pings are answered once each, in order
+    if (number != pong_ + 1) // each ping is answered once, in order
         return worker_error("said something that makes no sense: a pong of another ping");
     pong_ = number;
     return {};

@@ -34,20 +34,21 @@ class Monitor {
         authz::EventSink& events;
     };
     struct Settings {
-        std::chrono::milliseconds patience{10'000};             // for an answer of the worker
-        std::uint32_t most_unanswered = 10;                     // pings
-        std::chrono::nanoseconds settled_after = kSettledAfter; // of files with secrets (secret_stamp.h)
+        std::chrono::milliseconds patience{10'000};             // how long to wait for an answer of the worker
+        std::uint32_t most_unanswered = 10;                     // pings; with more of them the worker hangs
+        std::chrono::nanoseconds settled_after = kSettledAfter; // the age of a file with a secret (secret_stamp.h)
     };
-    // A worker that set_up_worker() has set up. `world` outlives this.
+    // `worker` has been set up by set_up_worker(). The parts of `world` must outlive this object.
     Monitor(privsep::Child worker, World world, Settings settings);
 
-    const privsep::Channel& channel() const { return worker_.channel; } // for messages without an answer
+    // For the loop, and for messages without an answer.
+    const privsep::Channel& channel() const { return worker_.channel; }
     pid_t pid() const { return worker_.pid; }
 
-    // A configuration is handed over in three steps. First: the worker gets what differs from the configuration that
-    // counts, reads the secrets of that, and still judges by the old one. Credentials whose secrets are bad are
-    // disabled in `next`; `may_disable` may refuse that. After an error the old configuration counts unchanged, and the
-    // next hand_over() begins from the start.
+    // A configuration is handed over in three steps. First: the worker gets the differences from the configuration that
+    // counts, reads the secrets of the credentials that differ, and still judges by the old configuration. Credentials
+    // whose secrets are bad are disabled in `next`; `may_disable` may refuse that. After an error the old configuration
+    // counts unchanged, and the next hand_over() begins from the start.
     using Check = std::function<Result<void>(const config::Config& next)>;
     Result<void> hand_over(config::Config& next, const Check& may_disable);
     // Second: commit() makes the configuration that was handed over last count in xknockd. Third: activate() lets the
@@ -57,32 +58,33 @@ class Monitor {
 
     // Waits until all tags of the configuration that counts have been published once.
     Result<void> wait_for_tags();
-    // Knocks that were made before now are refused when this returns.
+    // When this returns, the worker refuses knocks that were made before now + skew, as after a boot.
     Result<void> raise_horizon();
     Result<void> set_panic(bool on);
-    Result<void> unlock(const wire::CredentialId& credential); // forgets its wrong codes
+    Result<void> unlock(const wire::CredentialId& credential); // the worker forgets its wrong codes
     Result<void> accept_clock();
 
-    // Reads and handles the worker's messages for a few milliseconds, so that a worker in a hurry holds up nobody.
+    // Reads and handles the worker's messages for a few milliseconds, so that a worker that sends without a pause does
+    // not block the loop.
     void on_readable();
     // Call it on SIGCHLD.
     void on_child();
-    // Call it once a second: it pings the worker. False: the worker has not answered of late, so systemd must not hear
-    // that all is well.
+    // Call it once a second: it pings the worker. Returns false while three or more pings have no answer. Then
+    // systemd's watchdog must get no message.
     bool tick();
-    // The request with this ticket, whose answer was `waiting`, is committed, or (not `done`) has failed.
+    // The request with this ticket, whose answer was `waiting`, is committed. Where `done` is false it has failed.
     void on_committed(GrantPort::Ticket ticket, bool done);
     // Closes the channel, which ends the worker, and waits for its end for at most three seconds.
     void stop();
 
     bool clock_is_wrong() const { return clock_is_wrong_; }
-    // By place: disabled, or nobody's. Places behind the last one are nobody's too.
+    // By place: true where the credential is disabled, or where the place has none. Places beyond the end have none.
     std::vector<bool> disabled_places() const;
-    // How many credentials' secrets the last hand-over has read.
+    // The number of credentials whose secrets the worker read in the last hand-over.
     std::size_t handed_over() const { return handed_over_count_; }
 
   private:
-    struct BadSecrets { // of the configuration that is being handed over
+    struct BadSecrets { // secrets of the configuration that is handed over
         std::uint32_t index;
         Error error;
     };
@@ -124,7 +126,7 @@ class Monitor {
     privsep::Conversation conversation_{privsep::Side::xknockd, privsep::Phase::hand_over};
     std::shared_ptr<const config::Config> config_; // the one that counts
     std::uint32_t generation_ = 0;                 // of config_
-    std::uint32_t last_generation_ = 0;            // of the last hand-over, whether it counts or not
+    std::uint32_t last_generation_ = 0;            // of the last hand-over, also if that does not count
     Places places_;                                // of config_
     std::optional<Places::Plan> plan_;             // of the last hand-over, while it does not count yet
     std::size_t handed_over_count_ = 0;
@@ -135,8 +137,8 @@ class Monitor {
     bool clock_is_wrong_ = false;
     bool has_ended_ = false;
     authz::LogBudget refusal_log_;
-    // The last request, where it was refused because the worker judged by the configuration before: its outcome
-    // follows.
+    // The last request, if it was refused because the worker still judged by the earlier configuration. The Outcome
+    // that follows gets this reason.
     std::optional<std::pair<wire::CredentialId, Address>> outdated_;
 };
 

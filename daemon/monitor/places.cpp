@@ -40,7 +40,7 @@ Places::Plan Places::plan(const authz::Policy* before, const authz::Policy& next
     }
     std::uint32_t free = 0;
     for (const std::uint32_t i : added) {
-        while (taken[free]) // ends: there are as many places as credentials may exist
+        while (taken[free]) // it ends: there are as many places as there may be credentials
             ++free;
         taken[free] = true;
         change_at(free, i);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Places: the place of each credential in the worker and in the filter (authz::PolicyChange). It plans what a new
-// configuration changes, and keeps the plan when commit() says so. It does nothing else.
+// Places knows the place of each credential in the worker and in the filter (authz::PolicyChange). plan() finds the
+// changes for a new configuration, and commit() takes the plan over.
 #pragma once
 
 #include "daemon/authz/policy_change.h"
@@ -25,18 +25,18 @@ class Places {
 
     struct Plan {
         authz::PolicyChange change;
-        std::vector<std::uint32_t> indices; // in the new policy, of each of change.changed
+        std::vector<std::uint32_t> indices; // the index in the new policy of each entry of change.changed
         ById by_id;                         // after commit()
 
         std::set<std::uint32_t> touched() const; // places that are changed or emptied
     };
-    // Plans the way from `before`, which counts (null: none does), to `next`. `stamps` are by index of `next`. A
-    // credential that stays keeps its place, and is changed if its rights or its secrets are. A new one gets the lowest
-    // free place.
+    // Plans the change from `before`, which counts (null: no configuration does), to `next`. `stamps` are by index of
+    // `next`. A credential that stays keeps its place, and counts as changed if its rights or its secrets have changed.
+    // A new one gets the lowest free place.
     Plan plan(const authz::Policy* before, const authz::Policy& next, std::vector<SecretStamps> stamps) const;
     void commit(Plan plan);
 
-    std::uint32_t count() const { return count_; } // with empty ones
+    std::uint32_t count() const { return count_; } // with the empty ones
     bool is_taken(std::uint32_t place) const { return place < count_ && taken_[place]; }
     std::optional<std::uint32_t> find(const wire::CredentialId& id) const;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The interfaces through which the Monitor acts. GrantPort does what the worker requests, TagPort takes what it
-// publishes, and MonitorOwner is notified of its end. The wiring implements them by the tables of grants and bans and
-// by the filter; the unit tests implement them by a recording.
+// publishes, and MonitorOwner is notified of the worker's end. The wiring implements them by the tables of grants and
+// bans and by the filter; the unit tests implement them by recorders.
 #pragma once
 
 #include "daemon/authz/firewall.h"
@@ -22,8 +22,8 @@ class TagPort {
   public:
     virtual ~TagPort() = default;
     virtual Result<void> add(const std::vector<xdp::PublishedTag>& tags) = 0;
-    // end_replacement() removes the tags that were not added since begin_replacement(): of all places, or of these
-    // alone.
+    // end_replacement() removes the tags that were not added since begin_replacement(). The calls with `places` concern
+    // the tags of these places alone.
     virtual void begin_replacement() = 0;
     virtual void end_replacement() = 0;
     virtual void begin_replacement_of(const std::set<std::uint32_t>& places) = 0;
@@ -37,7 +37,7 @@ struct GrantReply {
 };
 
 // Grants. The implementation checks rights, bans and own addresses again. The credential in a request is its index in
-// the configuration that counts; UINT32_MAX: nobody has this id.
+// the configuration that counts; UINT32_MAX: no credential has this id.
 class GrantPort {
   public:
     // Names a request whose answer is `waiting` in the later call of Monitor::on_committed().

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// SecretStamp: tells a reload whether a file with a secret is still the one that the worker has read. xknockd never
-// reads such a file. The stamp is taken before the file is handed over, so a change during the hand-over is noticed.
+// By its SecretStamp a reload knows whether a file with a secret is still the one that the worker has read. xknockd
+// never reads such a file. The stamp is taken before the file is handed over, so a change during the hand-over is
+// noticed.
 #pragma once
 
 #include "daemon/config/config.h"
@@ -24,12 +25,12 @@ struct SecretStamp {
 
 inline constexpr std::chrono::nanoseconds kSettledAfter = std::chrono::seconds(2);
 
-// The stamps of one credential's files, in the order of config::open_secrets(). Empty if one cannot be read.
+// The stamps of one credential's files, in the order of config::open_secrets(). Empty if stat(2) fails for one of them.
 using SecretStamps = std::vector<SecretStamp>;
 SecretStamps stamp_secrets(const config::SecretFiles& files, WallTime now,
                            std::chrono::nanoseconds settled_after = kSettledAfter);
 
-// Whether the files hold now what was read then.
+// Whether the files still have the content that was read when `then` was taken.
 bool are_unchanged(const SecretStamps& then, const SecretStamps& now);
 
 } // namespace xk

@@ -17,7 +17,7 @@ Result<Ready> set_up_worker(const Child& worker, const Setup& setup, std::span<c
                             std::chrono::milliseconds patience) {
     const Error silent{"xknock-worker does not come up", "see its own log lines above"};
     Conversation conversation(Side::xknockd);
-    if (!send(worker.channel, setup, fds)) // it ended at once
+    if (!send(worker.channel, setup, fds)) // the worker ended at once
         return silent;
     conversation.on_sent(Type::setup);
     pollfd ready{worker.channel.fd(), POLLIN, 0};

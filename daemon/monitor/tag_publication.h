@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // TagPublication checks the tags that the worker publishes and passes them to the filter. After a reload the worker may
-// still send tags of the configuration before. Tags of unchanged credentials are taken, because nobody publishes them
-// again. Tags of changed places are dropped, because these places may belong to others now.
+// still send tags of the configuration before. Tags of unchanged credentials are taken, because the worker does not
+// publish them again. Tags of changed places are dropped, because these places may belong to other credentials now.
 #pragma once
 
 #include "daemon/monitor/places.h"
@@ -25,8 +25,9 @@ class TagPublication {
     // An error is the filter's.
     Result<Verdict> publish(const privsep::Tags& message, const Places& places);
 
-    bool is_published() const { return published_; } // all tags have been, once
-    // The worker has sent tags of the generation that counts. It sends nothing of the one before after that.
+    bool is_published() const { return published_; } // whether all tags have been published once
+    // Whether the worker has sent tags of the generation that counts. After that it sends no tags of the earlier
+    // generation.
     bool follows() const { return follows_; }
 
   private:
@@ -36,8 +37,8 @@ class TagPublication {
     TagPort& port_;
     std::uint32_t generation_ = 0, before_ = 0;
     std::set<std::uint32_t> touched_;
-    std::set<std::uint32_t> replaced_; // places of an unfinished publication of changed ones
-    bool replaces_all_ = false;        // a publication of all is unfinished
+    std::set<std::uint32_t> replaced_; // the places of an unfinished publication of changed places
+    bool replaces_all_ = false;        // a publication of all places is unfinished
     bool expects_changed_ = false;
     bool follows_ = false, published_ = false;
 };

@@ -32,7 +32,7 @@ json ban_json(const authz::BanBook& book, const Prefix& prefix, const Now& now) 
             {"owners", owners_json(prefix, book.claims_of(prefix), now)}};
 }
 
-// A ban that begins while the list is made is in it if it comes behind the last prefix that was shown.
+// A ban that begins while the list is made is in the list if its prefix comes after the last one that was shown.
 Result<control::Reply> run_bans(BanSource& bans, const Request& request) {
     bans.expire_bans(request.now);
     const auto next = [&bans, last = std::optional<Prefix>()](const Now& now) mutable -> std::optional<json> {
@@ -50,7 +50,7 @@ Result<control::Reply> run_bans(BanSource& bans, const Request& request) {
 struct Prefixes {
     bool are_many = false;
     std::vector<Prefix> good;
-    json refused = json::array(); // those of a list that are no prefixes, with the reason
+    json refused = json::array(); // texts of the list that are no prefixes, each with the reason
 };
 
 Result<Prefixes> parse_prefixes(const json& fields) {
@@ -84,7 +84,8 @@ std::string text_of(const Prefixes& asked, const Banner::Banned& banned) {
                           : banned.prefixes.front().text();
 }
 
-// The ban counts, and the reply must not hide that: an operator who believes that nothing is banned may leave it so.
+// The ban counts, and the reply must say so. Otherwise the operator may believe that nothing is banned, and leave it
+// so.
 Error unfinished_ban(const Error& error, const std::string& whom, const json& refused) {
     const std::string others = refused.empty() ? "" : ", " + std::to_string(refused.size()) + " were refused";
     return {"the ban of " + whom + " counts" + others + ", but it is not finished: " + error.message,
@@ -168,7 +169,7 @@ Result<control::Reply> run_unban_prefixes(BanSource& bans, Banner& banner, const
     return json_reply({{"unbanned", *ended}, {"still_banned", still}});
 }
 
-// A session that cannot be ended does not keep the ban: an operator who banned themselves must get in again.
+// The bans are lifted even where sessions cannot be ended: an operator who banned themselves must get in again.
 Error unfinished_unban(const Error& error) {
     return {"the bans of this request are lifted, but sessions that bans should have ended may live on: " +
                 error.message,

@@ -34,7 +34,7 @@ class Banner {
         std::vector<Prefix> prefixes;
         std::optional<std::chrono::seconds> time; // none: for ever
         std::string reason;
-        unsigned ipv6_prefix = 128; // an address of IPv6 is banned by its network of so many bits
+        unsigned ipv6_prefix = 128; // an address of IPv6 is banned by its network with this prefix length
     };
     struct Refusal {
         Prefix prefix;
@@ -43,7 +43,7 @@ class Banner {
     struct Banned {
         std::vector<Prefix> prefixes; // the prefixes or their networks, which are banned now
         std::vector<Refusal> refused;
-        std::optional<Error> unfinished; // the bans count, but a step behind them failed; the same order repeats it
+        std::optional<Error> unfinished; // the bans count, but a later step failed; the same order repeats it
     };
     virtual Result<Banned> ban_prefixes(const Order& order, const Now& now) = 0;
 

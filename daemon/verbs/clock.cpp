@@ -19,7 +19,7 @@ Result<control::Reply> run_takeover(HorizonControl& horizon, const ConfigSource&
     if (auto done = horizon.raise_horizon(); !done)
         return done.error();
     const auto skew = source.config()->policy.settings.skew;
-    const std::string until = log::utc(request.clock().wall + skew); // the worker's answer took time
+    const std::string until = log::utc(request.clock().wall + skew); // read anew, because the worker's answer took time
     request.action.more = until;
     return json_reply({{"refused_until", until}, {"refused_for_s", skew.count()}});
 }

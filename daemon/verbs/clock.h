@@ -11,9 +11,10 @@ namespace xk::verbs {
 class HorizonControl {
   public:
     virtual ~HorizonControl() = default;
-    // The operator says that the wall clock is right, so knocks from before the latest one are not too old.
+    // The operator says that the wall clock is right, although later knocks were accepted before. Knocks made before
+    // now plus the skew are refused.
     virtual Result<void> accept_clock() = 0;
-    // Knocks made before now plus the skew are refused. It counts when this returns.
+    // When this returns, knocks made before now plus the skew are refused.
     virtual Result<void> raise_horizon() = 0;
 };
 

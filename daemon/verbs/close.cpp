@@ -18,7 +18,7 @@ GrantCloser::Credentials ids_of(const authz::Policy& policy, const std::string& 
     return ids;
 }
 
-// The grants are closed, and a second request finds none of them: it ends the sessions.
+// The grants are closed, so a second request finds none of them and only ends the sessions.
 Error unfinished_close(const Error& error, std::size_t closed, const std::string& what) {
     return {"the grants of " + in_quotes(what) + " are closed (" + std::to_string(closed) + "), but " + error.message,
             error.hint.empty() ? "try again: it ends the sessions that live on" : error.hint, error.exit};

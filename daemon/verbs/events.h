@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The verb "events": what happened of late.
+// The verb "events": lists the recent events.
 #pragma once
 
 #include "daemon/verbs/verb.h"
@@ -14,7 +14,7 @@ namespace xk::verbs {
 class EventSource {
   public:
     virtual ~EventSource() = default;
-    // They live as long as the daemon.
+    // The reference is valid as long as the daemon lives.
     virtual const events::RecentEvents& recent_events() const = 0;
 };
 

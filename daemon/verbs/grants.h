@@ -23,7 +23,8 @@ struct GrantRow {
 class GrantSource {
   public:
     virtual ~GrantSource() = default;
-    // The first grant behind `last` (none: the first of all) that is not over. None: `last` was the last one.
+    // Returns the first pinhole after `last` (none: the first of all) whose grant is not over. Returns none after the
+    // last one.
     virtual std::optional<GrantRow> find_next_grant(const std::optional<authz::Pinhole>& last, const Now& now) = 0;
 };
 

@@ -23,7 +23,7 @@ class GrantOpener {
         std::chrono::seconds lifetime{0};
         std::optional<Error> error; // why the answer is `failed`
     };
-    // Makes every check of a user's request but those of a user's rights.
+    // Checks everything that is checked for a user's request, except the user's rights.
     virtual Opened open_for_operator(const authz::GrantRequest& request, const Now& now) = 0;
 };
 

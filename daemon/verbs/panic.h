@@ -16,7 +16,7 @@ class PanicControl {
     virtual ~PanicControl() = default;
     struct Closed {
         std::size_t grants = 0, sessions = 0;
-        bool outlives_restart = true; // the panic is written to the disk
+        bool outlives_restart = true; // the panic is on the disk
     };
     // The session `spared` lives on. After an error the panic has begun all the same, and the daemon tries again.
     virtual Result<Closed> begin_panic(const std::optional<TcpSession>& spared) = 0;

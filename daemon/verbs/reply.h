@@ -28,9 +28,9 @@ control::Reply json_reply(const nlohmann::json& reply);
 control::Reply rows_reply(Rows rows, Clock clock);
 control::Reply error_reply(const Error& error); // {"error": ..., "hint": ..., "exit": code}
 
-// Rounded up; 0 where `until` is past.
+// Returns whole seconds, rounded up; 0 where `until` is past.
 std::int64_t seconds_left(BootTime until, BootTime now);
-// The same; null means for ever.
+// The same, with null for "for ever".
 nlohmann::json time_left(const std::optional<BootTime>& until, BootTime now);
 // "2026-11-21T10:20:30Z", or null.
 nlohmann::json utc_or_null(const std::optional<WallTime>& time);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What several groups of verbs read: the configuration that counts, and the state of its credentials.
+// The interfaces from which several groups of verbs read: the configuration that counts, and the state of its
+// credentials.
 #pragma once
 
 #include "daemon/authz/state.h"
@@ -26,13 +27,13 @@ class ConfigSource {
 class CredentialStates {
   public:
     virtual ~CredentialStates() = default;
-    // By the credential's index in the configuration; all zero for a credential that never knocked.
+    // Returns the state by the credential's index in the configuration; all zero for a credential that never knocked.
     using ByIndex = std::function<authz::CredentialState(std::size_t credential)>;
-    // Each call of the result reads the state at that moment, also after a reload.
+    // Each call of the result reads the state anew, also after a reload.
     virtual ByIndex find_states(std::shared_ptr<const config::Config> config) = 0;
 };
 
-// The indices of all credentials of user "anna", or the index of "anna/laptop".
+// Returns the indices of all credentials of a user ("anna"), or the index of one device ("anna/laptop").
 std::vector<std::size_t> find_credentials(const authz::Policy& policy, const std::string& who);
 
 // The files of users and credentials that have a fault. Their users are in no other list.

@@ -27,7 +27,7 @@ struct HookStatus {
     std::uint64_t done = 0, failed = 0, dropped = 0;
 };
 
-// The part of the status that only the daemon knows.
+// The part of the status that is not in the configuration.
 struct DaemonStatus {
     std::string version;
     pid_t pid = 0, worker_pid = 0;

@@ -11,7 +11,7 @@ namespace xk::verbs {
 class Unlocker {
   public:
     virtual ~Unlocker() = default;
-    // By index in the configuration that counts. Judgement forgets the credential's wrong codes.
+    // `credential` is an index in the configuration that counts. Judgement forgets its wrong codes.
     virtual Result<void> unlock_credential(std::size_t credential) = 0;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Verb: one row of the table of requests of the control socket (docs/control.md). Each group of verbs has a file with
-// its rows, and an interface to what the group reads or does and to nothing else.
+// its rows, and an interface to only those parts of the daemon that the group needs.
 #pragma once
 
 #include "daemon/authz/event.h"
@@ -41,9 +41,10 @@ struct Request {
     authz::Operator by;
     Now now;
     const Clock& clock;
-    // The operator_action of a verb that changes something, with subject and operator: the verb adds what it did.
+    // The operator_action of a verb that changes something. It has subject and operator already, and the verb adds the
+    // result.
     authz::Event& action;
-    authz::EventSink& events; // for what else came of it
+    authz::EventSink& events; // for further events of the verb
 };
 
 struct Verb {
@@ -51,7 +52,8 @@ struct Verb {
     control::Role role; // the lowest role that may use it
     std::vector<Field> fields;
     std::function<Result<control::Reply>(const Request&)> run;
-    // Only verbs that change something have it: the event's text about what they change ("ssh for 192.0.2.9").
+    // The text in the event about the object of the change ("ssh for 192.0.2.9"). Only verbs that change something have
+    // it.
     std::function<std::string(const nlohmann::json& fields)> subject = {};
 };
 

@@ -19,7 +19,7 @@ using nlohmann::json;
 // calls itself for each level, so without this limit a client could exhaust the stack.
 constexpr std::size_t kMaxDepth = 16;
 
-// How deeply brackets are nested in the text, whether it is JSON or not.
+// Returns how deeply brackets are nested in the text, whether it is JSON or not.
 std::size_t depth_of(const std::string& text) {
     std::size_t depth = 0, deepest = 0;
     bool in_text = false;
@@ -89,12 +89,13 @@ Result<control::Reply> Verbs::run(const Verb& verb, const Request& request) cons
     }
     try {
         return verb.run(request);
-    } catch (const json::exception&) { // check_fields() should leave none; a mistake there must not end the daemon
+    } catch (const json::exception&) { // check_fields() should have found it; a mistake there must not end the daemon
         return Error{"a field of the request has the wrong type", {}, Exit::usage};
     }
 }
 
-// A malformed request is no action. A request that failed may have done a part of its work, so it is one.
+// A malformed request changed nothing, so it causes no event. Another request that failed may have changed something
+// before it failed.
 void Verbs::emit_action(const Request& request, const Result<control::Reply>& done) const {
     if (!done && done.error().exit == Exit::usage)
         return;

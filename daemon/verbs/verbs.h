@@ -11,7 +11,7 @@ namespace xk::verbs {
 
 class Verbs {
   public:
-    // `events` receives what an operator does, and what they tried without success. It must outlive this object.
+    // `events` gets the actions of operators, also those that failed. It must outlive this object.
     Verbs(Table table, authz::EventSink& events, Clock clock = Now::read);
 
     control::Reply reply_to(const control::Peer& peer, const std::string& request) const;
