@@ -12,9 +12,9 @@
 
 #include <linux/types.h>
 
-/* Changes whenever a map below changes its meaning; pins carry it in their directory's name. Which map it was is
- * written down in daemon/xdp/pinned_maps.cpp ("since"), so that the next start takes the other ones over. A new counter
- * goes to the end: the numbers of before keep their meaning. */
+/* Changes whenever a map below changes its meaning; pins carry it in their directory's name. daemon/xdp/pinned_maps.cpp
+ * ("since") says which map changed when, so that the next start takes over the others. A new counter goes to the end,
+ * so that the other numbers keep their meaning. */
 #define XK_ABI_VERSION 2
 
 #define XK_PACKET_SIZE	 192 /* UDP payload of every knock */
@@ -23,7 +23,7 @@
 #define XK_SIGNED_OFFSET 16 /* the MAC covers all from here to the end */
 
 #define XK_MAX_CREDENTIALS	10000
-/* Nine slots at the widest skew, and both old and new ones while the wall clock is stepped. */
+/* The widest skew needs nine slots, and a step of the wall clock needs old and new slots at once. */
 #define XK_MAX_TAGS		(20 * XK_MAX_CREDENTIALS)
 #define XK_MAX_SEEN		65536
 #define XK_MAX_LOCAL		4096
@@ -31,7 +31,7 @@
 #define XK_MAX_BANNED_NETWORKS	16384
 #define XK_MAX_KNOWN_SOURCES	131072
 #define XK_MAX_ALLOWED_NETWORKS 512
-#define XK_RING_SIZE		(1u << 22) /* bytes: 15,000 records, so that all devices may knock while nobody judges */
+#define XK_RING_SIZE		(1u << 22) /* bytes: 15,000 records, one for each device and more */
 
 struct xk_address {
 	__u8 bytes[16];
@@ -47,7 +47,7 @@ struct xk_prefix {
 struct xk_tag {
 	__u64 mac_key[2]; /* SipHash key words k0, k1: its 16 bytes read as little-endian */
 	__u64 not_before; /* boot time, ns */
-	__u64 expires;	  /* boot time, ns; a dead daemon's tags die by it */
+	__u64 expires;	  /* boot time, ns; tags end by it without a daemon too */
 	__u64 slot;
 	__u32 credential; /* index into "credentials" */
 	__u32 pad;
@@ -119,7 +119,7 @@ enum xk_stealth {
 	XK_STEALTH_DROP = 0,   /* the knock port swallows everything */
 	XK_STEALTH_CLOSED = 1, /* the stack answers for it, as for any closed port, and limits its answers itself */
 	XK_STEALTH_DRY =
-		2, /* a dry run: everything is counted and judged, and nothing dropped, not even who is banned */
+		2, /* a dry run: everything is counted and judged; nothing is dropped, not even a banned source */
 };
 
 /* Read-only data of the program; the loader fills it before the verifier sees it. */
@@ -136,21 +136,21 @@ struct xk_settings {
  * nftables, which knows by connection tracking whether they answer a flow that left from the knock port.
  */
 
-/* Zero while there is no such ban, so that the packet path then looks nothing up. In .bss, which is pinned as
- * "ban_counts". */
+/* The numbers of bans. While one is zero, the packet path does no look-up in that map. They are in .bss, which is
+ * pinned as "ban_counts". */
 struct xk_bans {
 	__u32 addresses;
 	__u32 networks;
 };
 
 /*
- * Map "syn_guard" (array of one, mapped into the daemon's memory): which SYNs may be dropped. All of it is coarse in
- * one direction: a bit or an address that is not there passes the packet on to nftables, which decides.
+ * Map "syn_guard" (array of one, mapped into the daemon's memory): which SYNs may be dropped. It may be incomplete, and
+ * that is safe: where a bit or an address is missing, the packet passes on to nftables, which decides.
  */
 #define XK_BITMAP_WORDS 1024 /* 65,536 bits */
 #define XK_GUARD_SLOTS	256
 struct xk_syn_guard {
-	__u32 on;				 /* zero: nothing is dropped and nothing else looked at */
+	__u32 on;				 /* zero: no SYN is dropped, and nothing else is read */
 	__u32 allowed;				 /* there are allowed networks */
 	__u64 ports[XK_BITMAP_WORDS];		 /* by TCP port (host order): protected */
 	__u64 known[XK_BITMAP_WORDS];		 /* by xk_known_bit(): "known_sources" may hold it */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whether a packet that is no knock may be an answer that this host waits for. */
+/* Finds out whether a packet that is no knock may be an answer that this host waits for. */
 #ifndef XK_BPF_ANSWER_H
 #define XK_BPF_ANSWER_H
 
@@ -7,7 +7,7 @@
 
 /*
  * Whether a socket of this host would receive the datagram: one that is connected to its source, or one that is only
- * bound. The verifier wants the reference to the socket released on every path.
+ * bound. The verifier requires that the reference to the socket is released on every path.
  */
 static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p)
 {
@@ -37,8 +37,8 @@ static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p
 
 /*
  * The knock port may be the source port of a flow that left this host. Such a flow belongs to a client behind the host
- * whose address it translates, or to a socket of its own. Only connection tracking knows the first kind, so on a host
- * that forwards nftables decides. Packets with a known tag are knocks and never answers.
+ * whose address it translates, or to a socket of its own. Only connection tracking knows the first kind, so nftables
+ * decides on a host that forwards. Packets with a known tag are knocks and never answers.
  */
 static __always_inline int may_be_answer(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whether a source is banned. */
+/* Finds out whether a source is banned. */
 #ifndef XK_BPF_BANS_H
 #define XK_BPF_BANS_H
 
 #include "maps.bpf.h"
 
-/* The counts save both look-ups where nobody is banned. The daemon removes bans that are over; until then, and without
- * a daemon, their time decides. */
+/* The counts save both look-ups where there is no ban. The daemon removes bans that are over. A ban ends in time
+ * without the daemon too, because its end is compared with the clock. */
 static __always_inline int is_banned(const struct xk_address *source)
 {
 	__u64 *until;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How often a credential may knock. */
+/* Limits how often a credential may knock. */
 #ifndef XK_BPF_BUCKET_H
 #define XK_BPF_BUCKET_H
 
 #include "maps.bpf.h"
 
 /*
- * True when the credential may knock now; then its next arrival moves on (GCRA, ITU-T I.371). The lock is there because
- * two CPUs may get knocks of one credential at once. Between lock and unlock the verifier allows no call of a helper,
- * so the caller reads the clock.
+ * Returns 1 when the credential may knock now, and then moves its next arrival on (GCRA, ITU-T I.371). `now` is boot
+ * time in ns. The lock is needed because two CPUs may get knocks of one credential at once. Between lock and unlock the
+ * verifier allows no call of a helper, so the caller reads the clock.
  */
 static __always_inline int take_token(struct credential *credential, __u64 now)
 {

@@ -5,8 +5,8 @@
  * ruleset (daemon/nft) protects the ports. The checks have the order of docs/protocol.md, "The filter". None of them
  * keeps state that an unauthenticated packet could fill.
  *
- * How much is parsed: Ethernet with two VLAN tags at most, an IPv4 header of 20 bytes or an IPv6 header of 40, UDP or
- * TCP right behind it. There is no loop over options or extension headers, because an attacker chooses how many there
+ * It parses Ethernet with two VLAN tags at most, an IPv4 header of 20 bytes or an IPv6 header of 40, and UDP or TCP
+ * right behind that. There is no loop over options or extension headers, because an attacker chooses how many there
  * are, and every packet of the host would pay for the longest chain that the verifier accepts.
  *
  * The verifier follows each pointer into the packet by itself. So every header is compared with data_end before its
@@ -42,9 +42,8 @@ static __always_inline enum parsed parse_transport(struct packet *p, __u8 protoc
 		return DATAGRAM;
 	}
 	/*
-	 * Byte 13 has the flags; the mask is FIN, SYN, RST and ACK. With ECN a SYN also carries ECE and CWR (RFC
-	 * 3168), so those do not count. One comparison
-	 * does what the struct's bit fields would need four for.
+	 * Byte 13 has the flags; the mask is FIN, SYN, RST and ACK. With ECN a SYN also carries ECE and CWR (RFC 3168),
+	 * so they are not in the mask. One comparison replaces the four that the struct's bit fields would need.
 	 */
 	if (protocol == IPPROTO_TCP && (void *)(tcp + 1) <= end && (((const __u8 *)tcp)[13] & 0x17) == 0x02) {
 		p->tcp = tcp;
@@ -139,7 +138,7 @@ static __always_inline enum parsed parse_bare(struct xdp_md *ctx, struct packet 
 	return parse_ip(p, *first >> 4 == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), first, end, banned);
 }
 
-/* Judges a datagram to the knock port at an address of ours, and returns the exit that counts. */
+/* Judges a datagram to the knock port at an address of ours, and returns the counter of its exit. */
 static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct packet *p)
 {
 	const void *end = (void *)(long)ctx->data_end;
@@ -165,7 +164,8 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 	now = bpf_ktime_get_boot_ns();
 	if (now < tag->not_before || now >= tag->expires)
 		return XK_EXPIRED;
-	/* No credential: the index is out of range. The daemon writes none such, but the verifier wants the check. */
+	/* The look-up fails only for an index out of range. The daemon writes no such index; the verifier wants this.
+	 */
 	credential = bpf_map_lookup_elem(&credentials, &tag->credential);
 	if (!credential || credential->disabled)
 		return XK_DISABLED;
@@ -185,8 +185,8 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 		return XK_RING_FULL;
 	if (bpf_map_update_elem(&seen, &key, &tag->slot, BPF_NOEXIST)) {
 		/*
-		 * Another CPU has entered a copy meanwhile. The verifier wants each reserved record submitted or
-		 * discarded. The flags are 0, because with BPF_RB_NO_WAKEUP a record behind this one could lose its
+		 * Another CPU has entered a copy meanwhile. The verifier requires each reserved record to be submitted
+		 * or discarded. The flags are 0, because with BPF_RB_NO_WAKEUP a record behind this one could lose its
 		 * wake-up.
 		 */
 		bpf_ringbuf_discard(record, 0);
@@ -244,7 +244,7 @@ static __always_inline int decide(struct xdp_md *ctx, const struct packet *p, en
 /*
  * Each interface has the one of the two programs that fits its link layer (daemon/xdp/link_layer.h). A packet may come
  * in several pieces (XDP fragments, Linux 5.18). data_end is then the end of the first piece, which holds the headers
- * and a whole knock; what does not lie in it is treated as not there.
+ * and a whole knock; the program treats all bytes behind it as missing.
  */
 SEC("xdp")
 int xknock(struct xdp_md *ctx)

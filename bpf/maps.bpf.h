@@ -14,7 +14,7 @@
 const volatile struct xk_settings settings = {};
 volatile struct xk_bans bans = {};
 
-/* The same 16 bytes as struct xk_credential, with the lock as the verifier wants to see it. */
+/* The same 16 bytes as struct xk_credential, with the lock in the type that the verifier requires. */
 struct credential {
 	struct bpf_spin_lock lock;
 	__u32 disabled;
@@ -37,7 +37,7 @@ struct {
 	__type(value, struct credential);
 } credentials SEC(".maps");
 
-/* Packets are entered after their MAC was right. LRU may forget one; the daemon's replay memory has the last word. */
+/* Packets are entered after their MAC was right. The map may forget one (LRU); the worker's replay memory does not. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, XK_MAX_SEEN);
@@ -53,7 +53,7 @@ struct {
 	__type(value, __u32);
 } local_addresses SEC(".maps");
 
-/* Values of both: boot time of the end, ns; ~0 for ever. */
+/* The value in both maps is the end of the ban: boot time, ns; ~0 for ever. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -58,9 +58,9 @@ static __always_inline void set_v6(struct xk_address *to, const struct in6_addr 
 }
 
 /*
- * No packet off a wire has such a source: an address of ours, loopback, unspecified, multicast or reserved. In an IPv6
- * header, ::/64 holds IPv4-mapped and IPv4-compatible addresses too (RFC 4291, 2.5.5), which the daemon would take for
- * IPv4.
+ * Whether no packet from a network can have this source: an address of ours, loopback, unspecified, multicast or
+ * reserved. In an IPv6 header, ::/64 holds IPv4-mapped and IPv4-compatible addresses too (RFC 4291, 2.5.5), which the
+ * daemon would take for IPv4.
  */
 static __always_inline int impossible_source(const struct packet *p)
 {

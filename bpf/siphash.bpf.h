@@ -30,7 +30,7 @@ static __always_inline __u64 rotl(__u64 x, int b)
 #define le64(x) __builtin_bswap64(x)
 #endif
 
-/* The loop is unrolled: 22 words are known at compile time, and Linux 5.10's verifier walks each turn anyway. */
+/* The loop is unrolled: the number of words (22) is constant, and Linux 5.10's verifier follows each turn anyway. */
 #define MAC_WORDS ((XK_PACKET_SIZE - XK_SIGNED_OFFSET) / 8)
 
 static __always_inline __u64 siphash(const __u64 *words, const __u64 *key)

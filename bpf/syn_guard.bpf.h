@@ -47,7 +47,7 @@ static __always_inline int is_in_slot(const struct xk_syn_guard *guard, const st
 	return in[0] == halves[0] && in[1] == halves[1];
 }
 
-/* Whether the daemon has found a slot for this address: true for most of ours and for no other host's. */
+/* Whether one of its two slots holds this address: true for most addresses of this host and for no other address. */
 static __always_inline int is_local(const struct xk_syn_guard *guard, const struct xk_address *address)
 {
 	const __u64 hash = hash_of(address);
@@ -70,7 +70,7 @@ static __always_inline int is_unwanted(const struct packet *p)
 
 	if (!guard || !*(const volatile __u32 *)&guard->on)
 		return 0;
-	/* No room for a TCP header, or an IPv4 length below its own header's, which wraps: not a plain shape. */
+	/* Pass on a length without room for a TCP header, and an IPv4 length below its own header's, which wrapped. */
 	if (p->ip_payload - (__u32)sizeof(*p->tcp) > 0xffff)
 		return 0;
 	return has_bit(guard->ports, bpf_ntohs(p->tcp->dest)) && is_local(guard, &p->destination) &&

@@ -54,7 +54,7 @@ bool from_base64(std::string_view text, std::span<std::uint8_t> out) {
            size == out.size() && end == text.data() + text.size();
 }
 
-// Not by liboath, which leaves a copy of the secret on the heap.
+// This does not use liboath, which leaves a copy of the secret on the heap.
 std::size_t from_base32(std::string_view text, std::span<std::uint8_t> out) {
     const std::size_t digits = text.find_last_not_of('=') + 1; // the padding may be there or not (RFC 4648 section 3.2)
     std::uint32_t bits = 0;

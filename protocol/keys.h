@@ -24,7 +24,7 @@ struct CredentialKeys {
 void derive_keys(CredentialKeys& out, const Key& credential, const wire::ServerId& server,
                  const wire::CredentialId& id);
 
-// The keys of one slot that the filter gets: G[0..8) and G[8..24). Nobody but the kernel may know them.
+// The keys of one slot that the filter gets: G[0..8) and G[8..24). Only the daemon and the kernel may know them.
 struct GateKeys {
     wire::Tag tag;
     Bytes<wire::kMacKeySize> mac_key;

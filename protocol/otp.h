@@ -51,7 +51,7 @@ Proof hmac_proof(const Bytes<32>& key, ByteView message);
 Proof hmac_proof(const Bytes<32>& key, const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
                  const RequestBytes& request);
 
-// In constant time, the zeros behind it included.
+// Compares in constant time, including the zeros behind the proof.
 bool hmac_matches(const Bytes<32>& key, ByteView message, const Proof& proof);
 
 } // namespace xk

@@ -28,7 +28,7 @@ wire::Nonce packet_nonce(const wire::Packet& packet);
 // SipHash-2-4 over bytes 16..191, as crypto_shorthash writes it (little-endian).
 wire::Mac compute_mac(const Bytes<wire::kMacKeySize>& mac_key, const wire::Packet& packet);
 
-// In constant time.
+// Compares in constant time.
 bool mac_matches(const Bytes<wire::kMacKeySize>& mac_key, const wire::Packet& packet);
 
 // Opens the box with the key of `slot`. Nothing when Poly1305 refuses. Does not check tag and MAC.

@@ -5,7 +5,7 @@ namespace xk::authz {
 
 Admitted LocalAdmission::consume_use(const Use& use) {
     if (use.step && !use.again) {
-        // A code counts once: its step is above the last one that was used, or it is that one in the same request.
+        // A code is used once: its step must be above the last used step, or equal to it in the same request.
         CredentialState& record = *use.record;
         const std::uint64_t used = *use.step + 1;
         const bool same =

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Admission: whether a knock may be used. It consumes in one step all that counts only once: the packet, the request id
-// and the code's step. The local one looks into this host's memory and answers at once. One that also asks other hosts
-// may answer later: judgement goes on with the next record, and the answer comes to Judge::on_admitted().
+// Admission decides whether a knock may be used. In one step it uses up everything that may be used only once: the
+// packet, the request id and the code's step. LocalAdmission looks into this host's memory and answers at once. An
+// Admission that also asks other hosts may answer later: judgement goes on with the next record, and the answer comes
+// to Judge::on_admitted().
 #pragma once
 
 #include "daemon/authz/replay.h"
@@ -18,15 +19,15 @@ namespace xk::authz {
 // One use of a knock. Every pointer is into the state and valid during the call.
 struct Use {
     UseToken token;
-    Address address; // whom the request is for
+    Address address; // that the request is for
     CredentialState* record = nullptr;
     std::optional<TotpStep> step; // of the code
-    // False: the policy refuses. The code is used up all the same; packet and request are not.
+    // False: the policy refuses. The code is used up nevertheless; packet and request are not.
     bool request = true;
-    // It waits already, and a process before us asked. This host's own memory has granted it and is not asked again:
-    // a later code may have been used meanwhile.
+    // True: the use waits already, and an earlier process asked about it. LocalAdmission has granted it and does not
+    // check it again, because a later code may have been used meanwhile.
     bool again = false;
-    // The replay entries of the packet and of its other keys. Empty where they are used already.
+    // The replay entries of the packet and of its other keys. Empty if they are used already.
     std::span<ReplayEntry* const> entries;
 };
 
@@ -40,13 +41,13 @@ enum class Admitted : std::uint8_t {
 class Admission {
   public:
     virtual ~Admission() = default;
-    // The same token with the same address and step is the same use: where it was granted once, it is granted again.
-    // So the next process can ask again after a crash, and nothing counts twice.
+    // The same token with the same address and step is the same use: if it was granted once, it is granted again. So
+    // the next process can ask again after a crash, and nothing is used twice.
     virtual Admitted consume_use(const Use& use) = 0;
 };
 
-// By this host's own memory. An Admission that asks other hosts asks this one first, so that this host does not use a
-// code twice while an answer is on its way.
+// Decides by this host's own memory. An Admission that asks other hosts asks this one first, so that this host does not
+// use a code twice while an answer is on its way.
 class LocalAdmission : public Admission {
   public:
     Admitted consume_use(const Use& use) override;

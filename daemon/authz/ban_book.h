@@ -38,36 +38,36 @@ BanClaims with_claim(BanClaims claims, const BanClaim& claim);
 // The longest time of the claims, and its owner. Nothing without claims.
 std::optional<Ban> longest_of(const BanClaims& claims);
 
-// The claims that remain when this owner (or, without one, everybody) unbans `asked`. Where `asked` is the prefix
-// itself, all claims are meant, else those that named it.
+// The claims on `prefix` that remain when this owner (or, without one, everybody) unbans `asked`. If `asked` is the
+// prefix itself, all their claims go, else only those that name `asked`.
 BanClaims without_claims(BanClaims claims, const Prefix& prefix, const Prefix& asked,
                          const std::optional<std::string>& owner);
 
 class BanBook {
   public:
-    // Everybody who may ban can make owners. These bounds keep a script in a loop from using up the memory.
+    // Each program that may ban can make owners. These bounds keep a script in a loop from using up the memory.
     static constexpr std::size_t kMaxOfPrefix = 1024;
     static constexpr std::size_t kMaxClaims = 262'144;
 
-    // Each banned prefix with its longest time and the owner of that.
+    // Each banned prefix, with its longest time and the owner who has that time.
     const BanList& list() const { return list_; }
     const std::map<Prefix, BanClaims>& all() const { return claims_; }
     const BanClaims& claims_of(const Prefix& prefix) const;
     std::size_t size() const { return size_; } // claims
 
-    // Replaces the claims of the prefix. None: it is not banned any more.
+    // Replaces the claims of the prefix. Without claims it is not banned any more.
     void set(const Prefix& prefix, BanClaims claims);
 
     // Removes the claims that are over and returns the prefixes without any claim left. For the others nothing changes,
     // because the longest claim is the last to end.
     std::vector<Prefix> expire(BootTime now);
 
-    // Prefixes that are banned because of `asked`: itself, and networks around it with a claim that names it.
+    // Prefixes that are banned because of `asked`: `asked` itself, and networks around it with a claim that names it.
     std::vector<Prefix> banned_for(const Prefix& asked) const;
-    // Prefixes around `asked`, and itself, that are banned.
+    // The banned prefixes around `asked`, and `asked` itself if it is banned.
     std::vector<Prefix> around(const Prefix& asked) const;
-    // When the filter may pass a banned prefix again. Its map of networks finds only the innermost network, so each
-    // network carries the longest time of those around it.
+    // The moment from which the filter passes a banned prefix again. Its map of networks finds only the innermost
+    // network, so each network carries the longest time of those around it.
     std::optional<BootTime> until_for_filter(const Prefix& banned) const;
     // Networks inside the prefix that are banned.
     std::vector<Prefix> networks_inside(const Prefix& prefix) const;

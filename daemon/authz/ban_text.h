@@ -20,7 +20,7 @@ namespace xk::authz {
 std::string bans_head(std::string_view boot);
 std::string claim_line(const Prefix& prefix, const BanClaim& claim);
 std::string unclaim_line(const Prefix& prefix, const BanClaim& claim);
-// The changes from one to the other.
+// One line for each change from `before` to `after`.
 std::string change_lines(const Prefix& prefix, const BanClaims& before, const BanClaims& after);
 // The whole book, without its head.
 std::string bans_text(const BanBook& book);

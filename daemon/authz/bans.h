@@ -16,16 +16,16 @@ namespace xk::authz {
 
 struct Ban {
     std::optional<BootTime> until; // none: for ever
-    std::string reason;            // printable: whose ban it is (authz/ban_book.h)
+    std::string reason;            // printable: the owner (authz/ban_book.h)
 };
 
 class BanList {
   public:
     // Adds or replaces. Returns whether it is new.
     bool add(const Prefix& prefix, Ban ban);
-    // Returns whether it was there. Only the very same prefix is taken away.
+    // Removes exactly this prefix, and no network around or inside it. Returns whether it was there.
     bool remove(const Prefix& prefix);
-    // Takes away what is over and returns it.
+    // Removes the bans that are over and returns their prefixes.
     std::vector<Prefix> expire(BootTime now);
 
     bool is_banned(const Address& address, BootTime now) const;
@@ -40,8 +40,8 @@ class BanList {
 
   private:
     std::map<Prefix, Ban> bans_;
-    // How many bans there are of each prefix length. Lengths without any are not in it, so that a knock costs one
-    // look-up for each length in use.
+    // The number of bans of each prefix length. Lengths without bans are not in it, so that a knock costs one look-up
+    // for each length in use.
     std::map<unsigned, std::size_t> lengths_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Claim: what a way of knocking has proved, and what is asked for. A Method makes it of a Record. The steps that follow
-// (daemon/authz/judge.h) know nothing else of the knock.
+// Claim: the facts that a way of knocking has proved, and the request. A Method makes it from a Record. The steps that
+// follow (daemon/authz/judge.h) know nothing else of the knock.
 #pragma once
 
 #include "daemon/authz/replay.h"
@@ -21,10 +21,10 @@
 
 namespace xk::authz {
 
-// The keys by which a knock is recognised when it comes again. None of them may have been judged before. The first key
-// is of the packet and carries the id of the request, which all packets of the request share. A way of knocking without
-// request ids makes an id of something that cannot come twice. Each further key is of a part that counts only once,
-// whatever knock it comes in, and makes its id of that part.
+// The keys by which a knock is recognised when it comes again. A knock is new only if none of its keys was judged
+// before. The first key is of the packet and carries the id of the request, which all packets of the request share. A
+// way of knocking without request ids makes an id from something that cannot come twice. Each further key is of a part
+// that may be used only once in all knocks, and its id is made from that part.
 class ReplayKeys {
   public:
     static constexpr std::size_t kMost = 4;
@@ -43,13 +43,13 @@ class ReplayKeys {
 
 // Shows that the knock was made now.
 struct Freshness {
-    // The time that the knock proves; of a span of time its beginning. None: it answers a challenge of ours, which an
-    // older knock cannot do.
+    // The time that the knock proves, or the beginning of a span of time. None: it answers a challenge of ours, which
+    // an older knock cannot do.
     std::optional<WallTime> made;
     std::chrono::seconds tolerance{0}; // `made` may differ from the arrival by so much, either way
 };
 
-// Offered for the second factor. Whether it is right is not judged yet.
+// The evidence for the second factor. It is not checked yet.
 struct Evidence {
     static constexpr std::size_t kMostSigned = sizeof(SignedMessage); // bytes
 
@@ -57,8 +57,8 @@ struct Evidence {
     Proof proof{}; // digits, or an HMAC or signature over signed_bytes()
     std::array<std::uint8_t, kMostSigned> message{};
     std::size_t message_size = 0;
-    // The step whose code it is, where the knock is made of the code itself (ports that follow from it) and no digits
-    // were sent.
+    // The step of the code, where the knock is made from the code itself (ports that follow from it) and sends no
+    // digits.
     std::optional<TotpStep> step{};
 
     ByteView signed_bytes() const { return {message.data(), message_size}; }

@@ -46,7 +46,7 @@ std::optional<EventKind> event_kind(std::string_view name) { return find<EventKi
 std::optional<EndCause> end_cause(std::string_view name) { return find<EndCause>(kCauses, name); }
 
 std::string bounded(std::string_view text, std::size_t most) {
-    // What is cut off first need not be made printable: that makes a text at most four times as long.
+    // Cut first: as_line() makes a text up to four times as long, and the rest would be cut off anyway.
     std::string line = as_line(text.substr(0, most + 1));
     if (line.size() <= most)
         return line;

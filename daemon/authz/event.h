@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// Event: one thing that happened, as a value. Whoever does or notices something makes one and hands it to an EventSink;
-// log lines, hooks, counters and the control socket are sinks. So a new way to tell the operator is a new sink, and no
-// line of judgement or of the grants changes for it. An Error (what failed, with a hint) is none: it travels up and is
-// logged once. Every text in an event is printable and bounded (bounded()); none was copied from a packet.
+// Event: one thing that happened, as a value. The code that does or notices something makes an Event and gives it to an
+// EventSink. Log lines, hooks, counters and the control socket are sinks. So a new way to inform the operator is a new
+// sink, and judgement and grants do not change for it. An Error (a failure, with a hint) is no Event: it travels up and
+// is logged once. Every text in an event is printable and bounded (bounded()); none was copied from a packet.
 #pragma once
 
 #include "daemon/authz/reject.h"
@@ -24,10 +24,10 @@ namespace xk::authz {
 // The names (name_of()) are a part of the control socket's interface; the numbers are not, and new kinds go to the end.
 enum class EventKind : std::uint8_t {
     knock_accepted,      // `action`; `retry` where the same knock was accepted before
-    knock_refused,       // `reject` says why; `lifetime`, `for_good`: the credential is locked for as long
-    refusals_suppressed, // `count` of them were not told one by one: more came than the budget allows
+    knock_refused,       // `reject` says why; `lifetime`, `for_good`: how long the credential is locked
+    refusals_suppressed, // `count` refusals were not reported one by one, because the budget was used up
     locked,              // a credential, by wrong codes: for `lifetime`, or with zero until somebody unlocks it
-    unlocked,            // `detail` is whom the operator named
+    unlocked,            // `detail` is the name that the operator gave
     grant_begun,         // for `lifetime`
     grant_prolonged,     // to `lifetime` from now on; `detail` says by what, where it was no knock
     grant_ended,         // `cause` says how, with `rights` and `configuration` also `reject`
@@ -43,12 +43,12 @@ enum class EventKind : std::uint8_t {
     clock_right,
     trial_begun, // for `lifetime`; `again`: it goes on with this start
     trial_confirmed,
-    trial_over,  // nobody confirmed, and all is taken away; `detail` says with what effect
+    trial_over,  // nobody confirmed, so everything was taken away; `detail` says with what effect
     panic_begun, // `count` grants are closed; `detail` is the session that is spared
     panic_over,
-    taken_over,        // the horizon was raised: knocks of before may have been accepted elsewhere; `detail` says why
-    operator_action,   // `verb`, for or of `detail`; `failure`; and what the verb did
-    knocks_suppressed, // `count` accepted knocks were not told one by one
+    taken_over,        // the horizon was raised: earlier knocks may have been accepted elsewhere; `detail` says why
+    operator_action,   // `verb`, for or of `detail`; `failure`; other fields say what the verb did
+    knocks_suppressed, // `count` accepted knocks were not reported one by one
     count_,
 };
 
@@ -63,8 +63,8 @@ enum class EndCause : std::uint8_t {
     rights,        // dates, hours or networks of its user do not allow it any more
     configuration, // the user, the device, the service or the right to it is gone
     panic,
-    by_others, // somebody took its element out of the set
-    failed,    // the kernel did not take it
+    by_others, // another program removed its element from the set
+    failed,    // the kernel refused it
     displaced, // another credential took its place among the holders of one pinhole
     count_,
 };
@@ -75,34 +75,34 @@ inline constexpr std::size_t kEndCauses = static_cast<std::size_t>(EndCause::cou
 // "grant_begun", "by_user": as in the enum, stable, for JSON. "?" for a number that is none.
 std::string_view name_of(EventKind kind);
 std::string_view name_of(EndCause cause);
-// The other way round; nothing for a name of none.
+// The other way round; nothing for an unknown name.
 std::optional<EventKind> event_kind(std::string_view name);
 std::optional<EndCause> end_cause(std::string_view name);
 
-// Who typed a command at the control socket, as the kernel says (unix(7), SO_PEERCRED).
+// The user who sent a command to the control socket, as the kernel names them (unix(7), SO_PEERCRED).
 struct Operator {
     uid_t uid = 0;
     pid_t pid = 0;
-    std::optional<uid_t> login_uid; // whoever logged in, where the kernel keeps it: for people, never for a decision
+    std::optional<uid_t> login_uid; // the user who logged in, if the kernel knows: for people, never for a decision
 };
 
-// Fields that a kind has no use for stay empty.
+// Fields that a kind does not use stay empty.
 struct Event {
     EventKind kind = EventKind::count_;
     Now at{};
     std::string user;
     std::string device;
-    std::string service;            // names, of more than one with commas
+    std::string service;            // the name, or several names with commas
     std::optional<Address> source;  // where it came from
-    std::optional<Address> address; // for which
-    std::optional<Prefix> prefix;   // banned, unbanned: whom
+    std::optional<Address> address; // that it is for
+    std::optional<Prefix> prefix;   // that is banned or unbanned
     std::string pinholes;           // "tcp/22, udp/51820"
     std::optional<Reject> reject;
     EndCause cause = EndCause::none;
     std::chrono::seconds lifetime{0};
     std::uint64_t count = 0;
     std::string detail;         // printable
-    std::optional<Operator> by; // operator_action, and what comes of one
+    std::optional<Operator> by; // operator_action, and events that follow from one
     std::string verb;           // operator_action: of the control socket; `detail` says for whom or what
     std::string failure;        // operator_action: why it was not done, or only in part; empty: it was
     std::string more;           // beside `detail`, as the kind says
@@ -112,10 +112,10 @@ struct Event {
     bool all = false;
     bool others_remain = false; // the address is still banned, by another owner or by a network around it
     bool again = false;
-    // Of a knock, as far as judgement came.
+    // Facts of a knock, as far as judgement came.
     std::optional<Action> action;
     bool retry = false;
-    std::optional<std::chrono::seconds> clock_ahead; // the client's clock before this host's
+    std::optional<std::chrono::seconds> clock_ahead; // how far the client's clock is ahead of this host's
     std::optional<std::uint64_t> totp_step;          // the code is of this step (RFC 6238): time / 30 s
 
     // "anna/laptop", or the user alone where no device is known.
@@ -129,10 +129,10 @@ inline constexpr std::size_t kMaxEventText = 4096;
 std::string bounded(std::string_view text, std::size_t most = kMaxEventText);
 // The same for each text of an event.
 void bound(Event& event);
-// About what the event takes in memory, in bytes.
+// The memory that the event takes, in bytes (approximate).
 std::size_t size_of(const Event& event);
 
-// Called from the one thread, while nothing is being changed. It must not wait for anybody.
+// Called from the daemon's only thread, while no table is being changed. It must not block.
 class EventSink {
   public:
     virtual ~EventSink() = default;

@@ -20,21 +20,21 @@ struct GrantRequest {
     Address target;               // ... one endpoint of this host (unspecified) or of a host behind it
     Endpoint endpoint;
     bool single_use = false;    // the grant is to end with its first connection
-    std::uint32_t lifetime = 0; // seconds asked for; 0: the default
+    std::uint32_t lifetime = 0; // requested seconds; 0: the default
 };
 
 enum class Answer : std::uint8_t {
     done = 0,
-    waiting,     // it is done in a moment, together with others; the worker gets a message then
+    waiting,     // it will be done soon, together with others; then the worker gets a message
     banned,      // the address is banned
     own_address, // an address of this host
     limit,       // too many grants
     refused,     // the configuration does not allow it, which the judge should have found
     failed,      // the kernel refused
-    panic,       // the operator lets nobody in
+    panic,       // the operator's panic is on
 };
 
-// For an answer that is neither done nor waiting.
+// The reject for an answer that is neither done nor waiting.
 Reject reject_of(Answer answer);
 
 class Firewall {

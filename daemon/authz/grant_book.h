@@ -29,7 +29,7 @@ struct Holder {
     bool operator==(const Holder&) const = default;
 };
 
-// An element's user data has room for so many holders. A further one replaces the one whose time ends first; the
+// An element's user data has room for this many holders. A further one replaces the one whose time ends first; the
 // pinhole still stays open for the longest time.
 inline constexpr std::size_t kMaxHolders = 8;
 
@@ -44,7 +44,7 @@ void put_longest_first(std::vector<Holder>& holders);
 struct PinholeChange {
     Pinhole pinhole;
     std::vector<Holder> holders; // the one with the longest time first
-    // Why the holders that it takes away end; `causes` has those for whom it is another cause.
+    // Why the removed holders end. `causes` has the holders with another cause.
     EndCause cause = EndCause::none;
     std::map<wire::CredentialId, EndCause> causes{};
 
@@ -98,7 +98,7 @@ class GrantBook {
         const auto held = held_.find(credential);
         return held == held_.end() ? 0 : held->second;
     }
-    // Whether these and the open ones are more than the host (`max_pinholes`) or the credential may have.
+    // Whether these and the open pinholes are more than the host (`max_pinholes`) or the credential may have.
     bool would_exceed(const std::vector<Pinhole>& pinholes, const wire::CredentialId& credential,
                       std::size_t max_pinholes) const;
     const std::map<Pinhole, std::vector<Holder>>& all() const { return grants_; }

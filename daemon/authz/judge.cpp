@@ -9,7 +9,7 @@ namespace {
 
 Refused refuse(Reject reason) { return Refused{reason}; }
 
-// Both are within the range of wall time, and their difference may not be.
+// The difference of two wall times may not fit microseconds, so it is taken in seconds.
 std::chrono::seconds seconds_ahead(WallTime clock, WallTime ours) {
     using std::chrono::floor, std::chrono::seconds;
     return floor<seconds>(clock).time_since_epoch() - floor<seconds>(ours).time_since_epoch();
@@ -23,7 +23,7 @@ Outcome Judge::judge_record(const Record& record, const Now& now, Firewall& fire
     Context c{record, now, now.wall_at(record.arrived)};
     Outcome outcome;
     outcome.source = record.source;
-    // A record that ended the worker is still in the ring when the next worker starts.
+    // A record that crashed the worker is still in the ring for the next worker, so attempts are counted.
     wire::Tag bytes{};
     wire::Mac arrival;
     std::copy_n(record.bytes.begin(), std::min(record.bytes.size(), bytes.size()), bytes.begin());
@@ -97,7 +97,8 @@ std::optional<Refused> Judge::prove(Context& c) const {
 }
 
 std::optional<Judge::Result> Judge::check_new(Context& c) {
-    // 4. Skew, horizon, replay. The skew first: a wrong clock is to be named as the reason also right after a boot.
+    // 4. Skew, horizon, replay. The skew comes first, so that a wrong clock is the reported reason also right after a
+    // boot.
     const auto& [made, tolerance] = c.claim.freshness;
     if (made && *made < c.arrived - tolerance)
         return refuse(Reject::stale);
@@ -106,7 +107,7 @@ std::optional<Judge::Result> Judge::check_new(Context& c) {
     if (made && state_.refuses(*made, c.now))
         return refuse(Reject::horizon);
 
-    // A record that was being judged when the worker ended goes on where it was.
+    // A record that was being judged when the last worker ended continues where it was.
     const auto keys = c.claim.replay.all();
     const ReplayEntry* request = nullptr;
     for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -227,8 +228,8 @@ Judge::Result Judge::grant(const PendingUse& use, Progress& progress, const Now&
     else if (use.action == Action::close_all)
         answer = firewall.close_all(index);
     Accepted accepted{.action = use.action, .retry = false, .address = use.request.address, .what = {}, .waiting = {}};
-    // Until it is done, another packet of the request is judged and done again. Where this process ends before, the
-    // next one requests the pinhole again.
+    // Until the grant is done, another packet of the request is judged and requests it again. If this process ends
+    // before that, the next one requests the pinhole again.
     if (answer == Answer::waiting) {
         accepted.waiting = state_.keep({use.request, use.token.credential, use.token.request, use.arrived, 0});
         progress = Progress::waiting;

@@ -29,14 +29,14 @@
 
 namespace xk::authz {
 
-// A record that ended the worker so often is refused.
+// A record that ended the worker this many times is refused.
 inline constexpr std::uint32_t kMaxAttempts = 3;
 
 class Judge {
   public:
-    // `keys` and `factors` are by credential index. Makes the credentials' records in the state; a credential without a
-    // record (65,536 are in use and none can be given back) is never let in. `admission` outlives the judge; null:
-    // this host's own memory admits.
+    // `keys` and `factors` are by credential index. Makes the credentials' records in the state. A credential without a
+    // record (all 65,536 are in use and none can be reused) is refused. `admission` outlives the judge; null:
+    // LocalAdmission decides.
     Judge(Policy policy, Secret<CredentialKeys> keys, Secret<FactorSecret> factors, State& state, const BanList& bans,
           const Now& now, Admission* admission = nullptr);
     Judge(const Judge&) = delete; // its methods refer to its policy
@@ -47,31 +47,31 @@ class Judge {
     void change_policy(PolicyChange change, std::span<const CredentialKeys> keys, std::span<const FactorSecret> factors,
                        const Now& now);
 
-    // To be called when a slot begins and when the clock was set. Derives the tags of the slots that count now.
+    // Call it when a slot begins and when the clock was set. Derives the tags of the slots that count now.
     void follow_clock(const Now& now);
 
     Outcome judge_record(const Record& record, const Now& now, Firewall& firewall);
 
-    // For the answer of an Admission that answered `later` before. Nothing where the use does not wait any more: a
-    // second or late answer changes nothing. `later` is no answer.
+    // Call it with the answer of an Admission that answered `later` before. Returns nothing if the use does not wait
+    // any more: a second or late answer changes nothing. `later` is no answer.
     std::optional<Outcome> on_admitted(const UseToken& token, Admitted answer, const Now& now, Firewall& firewall);
     // Called with each outcome before the firewall gets the next request.
     using Each = std::function<void(const Outcome&)>;
     // Refuses the uses that had no answer in kLongestAdmission. Their requests may come again.
     void end_overdue(const Now& now, Firewall& firewall, const Each& each);
-    // Asks the Admission again about the uses that an earlier process left waiting. To be called at the start, after
+    // Asks the Admission again about the uses that an earlier process left waiting. Call it at the start, after
     // follow_clock().
     void resume_pending(const Now& now, Firewall& firewall, const Each& each);
     std::size_t pending() const { return pending_.size(); }
 
-    // Requests a pinhole of State::asked() again, which an earlier process did not see open. Where it neither opens nor
+    // Requests a pinhole of State::asked() again, which an earlier process did not see open. If it neither opens nor
     // waits again, it is forgotten, and its request may come again.
     Answer request_again(std::uint32_t asked, const Now& now, Firewall& firewall);
 
     // The operator lifts a credential's lock and forgets its wrong codes.
     void unlock_credential(std::uint32_t credential);
 
-    // During a panic of the operator nobody is let in.
+    // During the operator's panic every knock is refused.
     void set_panic(bool on) { in_panic_ = on; }
 
     const Policy& policy() const { return policy_; }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A reload of the judge: only what belongs to changed credentials is derived again.
+// Reloads the judge. Only the keys and tags of changed credentials are derived again.
 #include "daemon/authz/judge.h"
 
 #include <algorithm>
@@ -57,7 +57,7 @@ void Judge::change_policy(PolicyChange change, std::span<const CredentialKeys> k
         if (!is_empty_place(credential))
             in_use.push_back(credential.id);
     state_.give_back(in_use, now);
-    // Also for those that got no record before, because there was no room.
+    // A credential that found no room for its record before may get one now.
     for (std::size_t place = 0; place < records_.size(); ++place)
         if (records_[place] == nullptr && !is_empty_place(policy_.credentials[place]))
             records_[place] = state_.credential(policy_.credentials[place].id);

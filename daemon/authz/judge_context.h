@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the judge's own files share: a record on its way through the steps.
+// Context: a record on its way through the steps. Only the judge's own files include this.
 #pragma once
 
 #include "daemon/authz/judge.h"
@@ -13,11 +13,11 @@ namespace xk::authz {
 struct Judge::Context {
     const Record& record;
     const Now& now;
-    WallTime arrived; // wall time of the record's arrival: that it waited does not make a knock stale
+    WallTime arrived; // wall time of the record's arrival: a knock does not become stale while it waits
     std::optional<std::uint32_t> index{}; // of the credential, once its key is proved
     Claim claim{};
     bool is_proved = false;                                // the claim is whole: the request could be read
-    Address address{};                                     // whom the request is for
+    Address address{};                                     // that the request is for
     std::optional<TotpStep> step{};                        // of the code, which is right
     std::array<ReplayEntry*, ReplayKeys::kMost> entries{}; // of its replay keys, once they are remembered
     Progress progress = Progress::judged;                  // what the entries become

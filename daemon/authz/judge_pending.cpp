@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The judge beside the nine steps: construction, the clock, and uses that waited for their admission.
+// The parts of the judge outside the nine steps: construction, the clock, and uses that wait for their admission.
 #include "daemon/authz/judge_context.h"
 #include "daemon/authz/lockout.h"
 
@@ -29,7 +29,7 @@ void Judge::unlock_credential(std::uint32_t credential) {
         forget_failures(*record);
 }
 
-// A right factor makes up for the wrong ones before it. A credential without a factor has shown nothing.
+// A right factor clears the wrong ones before it. A knock without a factor proves nothing here.
 void Judge::forgive(std::uint32_t credential) {
     if (policy_.credentials[credential].factor != FactorKind::none)
         forget_failures(*records_[credential]);
@@ -78,8 +78,8 @@ std::optional<Outcome> Judge::on_admitted(const UseToken& token, Admitted answer
     return conclude(PendingUse(*use), answer, now, firewall);
 }
 
-// Why a use that is granted late opens nothing: its credential may have changed while it waited. Whether the service is
-// still theirs is for the privileged process to say.
+// Returns why a use that is granted late is refused after all: its credential may have changed while it waited. The
+// privileged process checks whether the user still has the service.
 std::optional<Reject> Judge::refuse_late(const PendingUse& use, const Now& now) const {
     const auto index = policy_.find_credential(use.token.credential);
     if (!index || records_[*index] == nullptr)
@@ -96,8 +96,8 @@ std::optional<Reject> Judge::refuse_late(const PendingUse& use, const Now& now) 
         .reason;
 }
 
-// The use waits no more. Where it is not granted, its entries stay `waiting`: copies are replays, and another packet of
-// the request is judged anew.
+// Ends the waiting of a use. If it is not granted, its entries stay `waiting`: copies of the packet are replays, and
+// another packet of the request is judged again.
 Outcome Judge::conclude(const PendingUse& pending, std::optional<Admitted> answer, const Now& now, Firewall& firewall) {
     PendingUse use = pending;
     Outcome outcome;
@@ -117,7 +117,7 @@ Outcome Judge::conclude(const PendingUse& pending, std::optional<Admitted> answe
     } else if (const auto reason = refuse_late(use, now)) {
         outcome.result = Refused{*reason};
     } else {
-        // A lock that began while the use waited is the price of later codes, which this one cannot make up for.
+        // A lock that began while the use waited comes from later wrong codes. This earlier code does not clear it.
         if (!is_locked(*records_[*outcome.credential], now.boot))
             forgive(*outcome.credential);
         Progress progress = Progress::waiting;

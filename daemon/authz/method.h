@@ -34,11 +34,11 @@ class Method {
     virtual ~Method() = default;
 
     // Fills the claim with what the record proves by itself: its bytes are whole, and the credential's key made them.
-    // It keeps no state that a record could fill, and asks nobody. The claim is filled in place, because it carries a
-    // code and every copy would have to be wiped; the caller wipes this one, also where nothing is proved.
+    // It keeps no state that a record could fill, and calls no other process. The claim is filled in place, because it
+    // carries a code and every copy would have to be wiped; the caller wipes this one, also where nothing is proved.
     virtual std::optional<Unproved> prove_record(const Record& record, const Now& now, Claim& claim) const = 0;
 
-    // To be called when a slot begins and when the clock was set.
+    // Call it when a slot begins and when the clock was set.
     virtual void follow_clock(const Now& now) = 0;
 
     // A reload changes the credentials at some places, and only those. Call the first for each of them while the parts

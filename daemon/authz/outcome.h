@@ -23,7 +23,7 @@ struct Accepted {
     bool retry = false; // the same request again: nothing was done
     Address address;
     std::string what; // the services' names; empty for probe and close-all, and for a use that was pending
-    // Where it is not done yet (Answer::waiting): the index for State::end_asked().
+    // If it is not done yet (Answer::waiting): the index for State::end_asked().
     std::optional<std::uint32_t> waiting;
 };
 
@@ -33,19 +33,20 @@ struct Refused {
     bool locked_for_good = false;
 };
 
-// Everything was right, and the Admission has not answered yet. The knock is counted when it has.
+// The knock passed every check, and the Admission has not answered yet. The knock is counted when it answers.
 struct Pending {
     UseToken token;
     bool joined = false; // a retry of a use that waits already; counted as a retry
 };
 
-// What the knock itself said, for whoever has to explain the outcome. Nothing is decided by it.
+// The content of the knock, to explain the outcome to people. No decision uses it.
 struct Facts {
     Action action = Action::probe;
     Address address; // to open for
     ServiceId service = 0;
     Endpoint endpoint;
-    // The client's clock before this host's: none where the knock does not say when it was made, or had to wait.
+    // How far the client's clock is ahead of this host's. None if the knock does not say when it was made, or waited
+    // for its admission.
     std::optional<std::chrono::seconds> clock_ahead;
     std::optional<TotpStep> totp_step; // of a right code, also where it was used before
 };

@@ -30,7 +30,7 @@ struct UseToken {
 // Plain data in the state file.
 struct PendingUse {
     UseToken token;
-    GrantRequest request; // a reload may have moved the credential's index: the id in the token counts
+    GrantRequest request; // the id in the token counts, because a reload may move the credential's index
     Action action;
     std::uint64_t slot;   // of the knock
     std::int64_t arrived; // boot time, ns
@@ -40,7 +40,7 @@ struct PendingUse {
 };
 
 inline constexpr std::size_t kMostPending = 4096;
-// Of one credential, so that a flood of one does not refuse the others.
+// For one credential, so that its flood does not take the room of the others.
 inline constexpr std::size_t kMostPendingOfCredential = 256;
 // A use without an answer in this time is refused. A client sends the same request for ten seconds, so there is time to
 // ask a second time.

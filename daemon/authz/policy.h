@@ -42,7 +42,7 @@ inline constexpr std::size_t kMaxNetworks = 8;        // of each kind, of one us
 inline constexpr std::size_t kMaxHours = 16;          // of one user
 inline constexpr std::size_t kMaxCredentials = 10000; // XK_MAX_CREDENTIALS
 
-// What happens to sessions when their grant ends.
+// This decides what happens to sessions when their grant ends.
 enum class After : std::uint8_t {
     keep, // they live on
     cut,  // they end with it
@@ -62,8 +62,8 @@ struct Service {
     std::chrono::seconds lifetime{0}, max_lifetime{0}; // 0: not given
     After after = After::keep;
     std::chrono::seconds idle{0};      // After::idle: from the end of the last session to the end of the grant
-    std::uint32_t max_connections = 0; // from one address at a time; 0: any number
-    bool single_use = false;           // a grant ends with the first connection that it lets in
+    std::uint32_t max_connections = 0; // from one address at the same time; 0: any number
+    bool single_use = false;           // a grant ends with the first connection that comes by it
 
     bool is_behind() const { return target4 != Address{} || target6 != Address{}; }
     const Address& target_for(const Address& source) const { return source.is_v4() ? target4 : target6; }
@@ -80,9 +80,9 @@ struct Service {
     std::optional<Pinhole> pinhole(const Pinhole& like) const;
 };
 
-// Which address a knock may open for.
+// This decides which address a knock may open for.
 enum class Binding : std::uint8_t {
-    match,    // the one that it names and comes from: nobody on the way can put their own there
+    match,    // the one that it names and comes from, so that nobody on the path can put in their own
     any,      // also the one that the packet comes from (a client behind NAT)
     explicit_ // also any other that it names
 };
@@ -110,12 +110,12 @@ struct Hours {
     bool operator==(const Hours&) const = default;
 };
 
-// How wrong codes lock one credential: daemon/authz/lockout.h.
+// The rules by which wrong codes lock one credential (daemon/authz/lockout.h).
 struct Lockout {
     std::uint32_t free = 5;             // wrong codes that cost nothing
     std::chrono::seconds first{30};     // the lock after one more; each further one doubles it
     std::chrono::seconds longest{3600}; // but it is never longer than this
-    std::uint32_t most = 50;            // so many lock for good
+    std::uint32_t most = 50;            // this many lock for good
     bool operator==(const Lockout&) const = default;
 };
 
@@ -133,7 +133,7 @@ struct Credential {
     WallTime valid_from = WallTime::min();
     WallTime valid_until = WallTime::max();
     NetworkList networks;          // knocks may come from here; empty: from anywhere
-    NetworkList explicit_networks; // it may also open for these (Binding::explicit_); empty: for anybody
+    NetworkList explicit_networks; // it may also open for these (Binding::explicit_); empty: for any address
     Hours hours;
     Lockout lockout;
     std::bitset<kMaxServices> services; // by index into Policy::services
@@ -161,7 +161,7 @@ struct Policy {
     std::vector<Service> services;
     std::vector<Credential> credentials;
 
-    // Uses the index where make_index() was called after the last change of the credentials, else looks at each.
+    // Fast if make_index() was called after the last change of the credentials; else it compares each of them.
     std::optional<std::size_t> find_credential(const wire::CredentialId& id) const;
     void make_index();
 
@@ -193,8 +193,8 @@ std::vector<Target> find_targets(const Policy& policy, const Credential& credent
 // those that they may open for (Binding::explicit_). A caller who knows the source of the knock can check more.
 bool may_open_for(const Credential& credential, const Address& address);
 
-// The lifetime of a grant for which `asked` seconds (0: the default) were requested. The user's default goes before the
-// service's. It is never longer than either of them allows.
+// The lifetime of a grant for which `asked` seconds (0: the default) were requested. The user's default has precedence
+// over the service's. The lifetime is never longer than either of them allows.
 inline constexpr std::chrono::seconds kDefaultLifetime{30}, kDefaultMaxLifetime{3600};
 std::chrono::seconds grant_lifetime(const Credential& credential, const Service& service, std::uint32_t asked);
 

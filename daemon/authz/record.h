@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Record: one thing that the filter reported, as it came off the ring. Its header, kind and length are already checked
-// (daemon/xdp/ring.h). Nobody looks at its bytes before the Method of its kind does.
+// (daemon/xdp/ring.h). Only the Method of its kind reads its bytes.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -38,7 +38,7 @@ class RecordBytes {
     const std::uint8_t* end() const { return bytes_.data() + size_; }
 
   private:
-    std::array<std::uint8_t, kMost> bytes_; // the first size_ count
+    std::array<std::uint8_t, kMost> bytes_; // only the first size_ are valid
     std::size_t size_ = 0;
 };
 
@@ -55,8 +55,8 @@ struct Record {
     Address destination;
     std::uint16_t source_port = 0;
     BootTime arrived{};
-    // Whose knock the filter takes it for. The filter's maps are not trusted: a Method finds out by itself. It needs
-    // these two only where there are no bytes to find it out by.
+    // The credential and the slot that the filter found. The filter's maps are not trusted, so a Method finds both by
+    // itself. It needs these two only if the knock has no bytes that identify them.
     std::uint32_t credential = 0;
     Slot slot = 0;
     RecordBytes bytes; // as they came from the network

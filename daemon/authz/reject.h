@@ -28,12 +28,12 @@ enum class Reject : std::uint8_t {
     clock,          // 3
     address,        // 3
     target,         // 3
-    horizon,        // 4: older than what this boot can prove to be new
+    horizon,        // 4: this boot cannot prove that it is new
     stale,          // 4: the client's clock is behind by more than the skew
     future,         // 4: the client's clock is ahead by more than the skew
     replay,         // 4: this packet was judged before
     request_reused, // 4: a request id came again for another address
-    memory_full,    // 4: the memory is full, and what cannot be remembered is not accepted
+    memory_full,    // 4: the replay memory is full, so that a copy would not be recognised
     disabled,       // 5: also a credential that is gone, or has no record
     locked,         // 5: too many wrong codes
     not_yet_valid,  // 5
@@ -55,7 +55,7 @@ enum class Reject : std::uint8_t {
     crashed,        // the record ended the worker several times
     hours,          // 5: not one of the user's hours
     network,        // 5: not one of the user's networks
-    panic,          // 5: the operator lets nobody in ("knockctl panic")
+    panic,          // 5: the operator's panic is on
     taken,          // 8: another host used the knock
     unanswered,     // 8: the Admission did not answer in time
     count_,

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
-// ReplayMemory: the knocks that were judged, so that none counts twice. A knock has one entry. It is made when a packet
-// is judged, and stands for the whole request when the request is used. Another packet of a request that is done needs
-// no entry, because it does nothing. The entries are plain data in memory that outlives the process (state.h). Each
-// process builds its own index of them.
+// ReplayMemory: the knocks that were judged, so that none is used twice. A knock has one entry. It is made when a
+// packet is judged, and stands for the whole request when the request is used. Another packet of a request that is done
+// needs no entry, because it does nothing. The entries are plain data in memory that outlives the process (state.h).
+// Each process builds its own index of them.
 //
-// A credential may hold no more than a sixteenth of the free entries. One that floods is refused long before the memory
-// is full, and no other is: N of them leave at least 1 / (1 + N/16) of all entries to the others.
+// A credential may hold no more than a sixteenth of the free entries. A credential that floods is refused long before
+// the memory is full, and the others are not: N such credentials leave at least 1 / (1 + N/16) of all entries to the
+// others.
 #pragma once
 
 #include "protocol/base/address.h"
@@ -21,7 +22,7 @@
 
 namespace xk::authz {
 
-// How many knocks can be remembered (gate.replay_entries).
+// The number of knocks that can be remembered (gate.replay_entries).
 inline constexpr std::size_t kReplayEntries = 65536; // the default
 inline constexpr std::size_t kFewestReplayEntries = 4096;
 inline constexpr std::size_t kMostReplayEntries = 1048576;
@@ -52,7 +53,7 @@ struct KnockId {
 struct ReplayEntry {
     KnockId knock;
     std::uint64_t slot;
-    Address address;   // whom the request is for
+    Address address;   // that the request is for
     Progress progress; // stored last
     std::uint32_t pad;
 };
@@ -63,8 +64,8 @@ class ReplayMemory {
     // `entries` are all zero, or were left by an earlier process.
     explicit ReplayMemory(std::span<ReplayEntry> entries) : entries_(entries) {}
 
-    // Builds the index: before anything else, and when the entries were changed from outside. It is keyed, so that the
-    // holder of a credential cannot make the searches of others long.
+    // Builds the index. Call it before everything else, and after the entries were changed from outside. It is keyed,
+    // so that the holder of a credential cannot make the searches of others long.
     void read(const Bytes<16>& key, Slot newest);
 
     struct Found {
@@ -77,8 +78,8 @@ class ReplayMemory {
     // highest slot that was accepted; entries that are older by more than kSlotsKept are forgotten first.
     ReplayEntry* remember(const KnockId& knock, Slot slot, const Address& address, Slot newest);
 
-    // The request is done. Also for an entry that a crash left at `asking`: its record is still in the ring, and would
-    // be done again.
+    // Marks the request as done, also in an entry that a crash left at `asking`: its record is still in the ring and
+    // would be done again.
     void finish(const wire::CredentialId& credential, const wire::RequestId& request);
 
     std::size_t held_by(const wire::CredentialId& credential) const;

@@ -58,7 +58,7 @@ std::optional<Reject> lapsed(const Policy& policy, const Credential& credential,
 
 std::chrono::seconds until_its_end(std::chrono::seconds lifetime, const Credential& credential, WallTime now) {
     using std::chrono::seconds;
-    // A later end than any grant's first: the difference to "for ever" does not fit.
+    // This comparison comes first, because the difference to "for ever" does not fit.
     if (credential.valid_until > now + lifetime)
         return lifetime;
     return std::max(std::chrono::floor<seconds>(credential.valid_until - now), seconds(1));

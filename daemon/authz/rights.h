@@ -38,7 +38,7 @@ inline constexpr unsigned kAllAspects = kBeforeFactor | kAfterFactor;
 // To close, only the right to the service is needed.
 inline constexpr unsigned kToClose = kOfAddress | kOfService;
 
-// What is known of a grant that is requested or open.
+// The known facts about a grant that is requested or open.
 struct GrantContext {
     const Policy& policy;
     const Credential& credential;
@@ -46,7 +46,7 @@ struct GrantContext {
     std::optional<Address> address{};       // that the grant is for
     std::optional<Selector> selector{};     // of what it opens; none: no service is meant
     bool single_use = false;                // it is to end with its first connection
-    bool is_open = false;                   // the pinhole of `selector` is there: only that very one will do
+    bool is_open = false;                   // `selector` is an open pinhole: exactly this one must be allowed
     std::optional<Address> source{};        // of the knock
     std::optional<AddressMode> mode{};      // of the knock
     std::optional<Address> destination{};   // of the knock: an address of this host
@@ -57,7 +57,7 @@ struct GrantContext {
 struct Verdict {
     std::optional<Reject> reason; // of the first rule that refuses; none: it may
     std::vector<Target>
-        targets; // the services and pinholes that `selector` means, where the rules of kOfService were asked
+        targets; // the services and pinholes that `selector` means, where the rules of kOfService were checked
 
     bool is_allowed() const { return !reason; }
 };
@@ -67,11 +67,12 @@ struct Rule {
     Aspect aspect;
     // The reason to refuse, or nothing. It may add what it found to the verdict.
     std::optional<Reject> (*refuses)(const GrantContext& context, Verdict& verdict);
-    // Of kOfTime: whether the rule can refuse this credential at any time. None: it can.
+    // Only for kOfTime: whether the rule can ever refuse this credential. Null: it can.
     bool (*binds)(const Credential& credential) = nullptr;
 };
 
-// In the order in which they are checked; the reasons of docs/protocol.md, "The judgement", steps 5 and 7.
+// The rules in the order in which they are checked. The reasons are those of docs/protocol.md, "The judgement", steps 5
+// and 7.
 std::span<const Rule> rules();
 
 // Pure: the same context gives the same verdict. `aspects` are bits of Aspect.

@@ -42,7 +42,7 @@ Refusal banned(const GrantContext& c, Verdict&) {
     return refuse_if(c.bans != nullptr && (is_banned(c.source) || is_banned(c.address)), Reject::banned);
 }
 
-// Where the policy wants it, the knock must name its address, so that nobody on the way can put their own there.
+// If the policy demands it, the knock must name its address, so that nobody on the path can put in their own.
 Refusal names_no_address(const GrantContext& c, Verdict&) {
     return refuse_if(c.mode == AddressMode::source && c.credential.binding == Binding::match, Reject::binding);
 }

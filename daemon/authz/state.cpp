@@ -36,8 +36,8 @@ void stores_before_are_done() { std::atomic_signal_fence(std::memory_order_seq_c
 
 std::uint64_t number_of(const wire::CredentialId& id) { return load_be<std::uint64_t>(id); }
 
-// After four minutes a used code and all packets that could bring it again are over: a packet counts for its slot and
-// the skew, may wait a minute, and its code may be one step off either way.
+// After four minutes no packet can bring a used code again: a packet is valid for its slot and the skew, may wait a
+// minute, and its code may be one step off either way.
 constexpr TotpStep kStepsKept = 8;
 
 // A lock of an earlier boot continues for the time that was left of it.
@@ -99,9 +99,9 @@ bool is_first_copy(ByteView copy) {
 std::string save_state(const StateImage& image, std::span<const ReplayEntry> replay, const Now& now, bool clean) {
     StateHeader header = image.header;
     header.saved_boot = now.boot.time_since_epoch().count();
-    // Before the horizon's moment of this boot has passed, the remembered knocks are not all that must be refused.
+    // Until horizon_boot has passed, more than the remembered knocks must be refused: the copy is not clean.
     header.clean = clean && header.saved_boot >= header.horizon_boot ? 1 : 0;
-    // Boot time ends with the boot. Until now there was time to correct the wall clock.
+    // Boot time ends with the boot, so the limit becomes wall time. By now the wall clock may have been corrected.
     if (header.clean == 1 && header.horizon_boot > 0)
         header.horizon =
             std::max(header.horizon,
@@ -160,7 +160,7 @@ bool State::is_of(const Bytes<16>& boot_id) const {
 State::Begin State::begin_boot(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew,
                                const StateContents* copy) {
     StateHeader& h = header();
-    // Knocks that do not fit into this memory would count a second time.
+    // Knocks that do not fit into this memory would be accepted a second time.
     const bool clean = copy != nullptr && copy->header.clean == 1 && copy->replay.size() <= replay_.entries().size();
     if (copy != nullptr) {
         h = copy->header;
@@ -188,7 +188,8 @@ State::Begin State::begin_boot(const Bytes<16>& boot_id, const Now& now, std::ch
     randombytes_buf(h.hash_key.data(), h.hash_key.size());
     if (clean)
         std::ranges::transform(copy->replay, replay_.entries().begin(), [](ReplayEntry e) {
-            e.progress = e.progress >= Progress::asking ? Progress::done : Progress::judged; // nothing of it continues
+            // No judgement of an earlier boot continues.
+            e.progress = e.progress >= Progress::asking ? Progress::done : Progress::judged;
             return e;
         });
     finish(boot_id);
@@ -208,7 +209,7 @@ bool State::take_over(const StateContents& before) {
     return true;
 }
 
-// The last store makes the file whole.
+// Writes the directory. Its last store makes the file whole.
 void State::finish(const Bytes<16>& boot_id) {
     replay_.read(header().hash_key, header().high_slot);
     read_records();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// State: the memory of judgement, a shared mapping of a file in /run. So kill -9 loses nothing, and to remember costs
-// no system call. The layout is plain data. Each record becomes valid by its last store, so it is whole or absent
+// State: the memory of judgement, a shared mapping of a file in /run. So kill -9 loses nothing, and to remember a knock
+// costs no system call. The layout is plain data. Each record becomes valid by its last store, so it is whole or absent
 // wherever the process ends. state_layout.h has the layout of the file and how a release reads that of another one.
 //
 // It holds the knocks that were judged (replay.h), a record of each credential (CredentialState), requests that are not
@@ -40,7 +40,7 @@ struct CredentialState {
     std::uint32_t failures;   // wrong codes since the last right one
     std::uint32_t accepted;   // right ones, ever
     std::uint64_t wrong_code; // keyed hash of the last wrong code that counted
-    std::int64_t wrong_until; // boot time, ns: till then the same one does not count again
+    std::int64_t wrong_until; // boot time, ns: until then the same one does not count again
 };
 static_assert(sizeof(CredentialState) == 104);
 
@@ -143,7 +143,7 @@ class State {
     CredentialState* credential(const wire::CredentialId& id);
     const CredentialState* find(const wire::CredentialId& id) const;
     // When all records are taken, those of removed credentials may be reused: not while they are locked, and not while
-    // a used code could still be a right one. To be called with every configuration.
+    // a used code could still be a right one. Call it with every configuration.
     void give_back(std::span<const wire::CredentialId> in_use, const Now& now);
 
     ReplayMemory& replay() { return replay_; }
@@ -152,7 +152,7 @@ class State {
     // Remembers a request that waits. Nothing when there is no room; then only the client's next packet can ask again.
     std::optional<std::uint32_t> keep(const Asked& asked);
     const Asked& asked(std::uint32_t index) const { return image_->asked[index]; }
-    // Where it was done, further packets of the request do nothing. Where it could not be, the request may come again.
+    // If `done`, further packets of the request do nothing. If not, the request may come again.
     void end_asked(std::uint32_t index, bool done);
 
     // The entries for PendingUses.
@@ -164,13 +164,13 @@ class State {
     bool believes(const Now& now, std::chrono::seconds skew) const;
     // Whether a knock with this client clock cannot be told from an older one.
     bool refuses(WallTime clock, const Now& now) const;
-    // For knocks that were accepted elsewhere, or by this machine after the snapshot that it continues from: they are
-    // not remembered here, so client clocks up to this moment + skew are refused, as after a boot.
+    // Call it if knocks may have been accepted elsewhere, or by this machine after the snapshot that it continues from.
+    // They are not remembered here, so client clocks up to this moment + skew are refused, as after a boot.
     void raise_horizon(const Now& now, std::chrono::seconds skew);
-    // To be called before anything is judged by `now`. When the wall clock was set forward since the last call, this
-    // memory may lack the time in between: a machine that continues from a snapshot looks like that when its clock is
+    // Call it before anything is judged by `now`. When the wall clock was set forward since the last call, this memory
+    // may lack the time in between: a machine that continues from a snapshot looks like that when its clock is
     // corrected. Then client clocks up to this moment are refused. Not up to this moment + skew, because most clocks
-    // are set for another reason and the next knock is to be let in. Returns by how much the clock was set, else 0.
+    // are set for another reason, and the next knock must be accepted. Returns by how much the clock was set, else 0.
     std::chrono::microseconds follow_wall_clock(const Now& now);
     // The operator confirms that this clock is right, although higher slots were accepted before. The horizon moves to
     // `now` + skew, because nothing older can be proved to be new.
@@ -179,7 +179,7 @@ class State {
     // A keyed hash: the same bytes give the same number in this boot, and the number does not reveal them.
     std::uint64_t fingerprint(ByteView bytes) const;
 
-    // How often judging this record was begun: 1 at first, more when the process ended while judging it.
+    // Returns how often the judgement of this record was begun: 1 at first, more if the process ended while judging it.
     std::uint32_t begin_attempt(const wire::Tag& tag, const wire::Mac& mac);
     void end_attempt();
 

@@ -11,7 +11,7 @@
 namespace xk::authz {
 namespace {
 
-// How this release knows a section.
+// The properties of a section in this release.
 struct Known {
     SectionType type;
     std::uint32_t version;

@@ -53,7 +53,7 @@ struct StateDirectory {
 };
 static_assert(sizeof(StateDirectory) == 40 + kMostSections * 64 + 32 && sizeof(StateDirectory) % 8 == 0);
 
-// What a reader finds out about a file.
+// The result of reading a file.
 enum class StateFit {
     whole,
     empty,      // no file, or (of live files) one that is not whole
@@ -62,15 +62,15 @@ enum class StateFit {
     too_old,    // it is older than the previous release
     damaged,
 };
-// For the operator: "was written by a newer release". Empty where nothing is wrong.
+// A text for the operator, such as "was written by a newer release". Empty if nothing is wrong.
 std::string_view complaint_of(StateFit fit);
 
-// By the first word of a file: whether this release can read it (`whole`), or why not.
+// Decides by the first word of a file whether this release can read it (`whole`), or why not.
 StateFit fit_of_magic(std::uint64_t magic);
 inline constexpr std::uint64_t kMagicBefore = kStateMagic - 1; // state_before.h
 
 Bytes<32> checksum_of(ByteView bytes);
-// To be called when everything else is filled in.
+// Call it when everything else is filled in.
 void seal_directory(StateDirectory& directory);
 bool is_sealed(const StateDirectory& directory); // as seal_directory() left it
 
@@ -78,7 +78,7 @@ bool is_sealed(const StateDirectory& directory); // as seal_directory() left it
 // of them lie one behind the other in the file, and none is there twice. The content of the sections is not checked.
 StateFit check_directory(const StateDirectory& directory, std::uint64_t size, bool live);
 
-// Where the section is. Nothing where there is none, or none of a known version.
+// Finds the section. Null if there is none, or none of a known version.
 const Section* find_section(const StateDirectory& directory, SectionType type);
 
 } // namespace xk::authz

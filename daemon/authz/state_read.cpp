@@ -149,7 +149,7 @@ StateFit read_copy_before(ByteView bytes, StateContents& contents) {
     return StateFit::whole;
 }
 
-// Nothing where no worker of that release makes files of this size.
+// Returns 0 if no worker of that release makes files of this size.
 std::uint64_t entries_before(std::uint64_t size) {
     if (size <= sizeof(before::Image) || (size - sizeof(before::Image)) % sizeof(before::Replay) != 0)
         return 0;
@@ -185,7 +185,7 @@ StateFit read_copy(ByteView bytes, StateContents& contents) {
     const auto magic = first_record<std::uint64_t>(bytes);
     StateFit fit = fit_of_magic(magic);
     if (fit != StateFit::whole)
-        return fit == StateFit::empty ? StateFit::damaged : fit; // half of a copy can only be left by a power cut
+        return fit == StateFit::empty ? StateFit::damaged : fit; // only a power cut leaves half of a copy
     if (magic == kMagicBefore) {
         fit = read_copy_before(bytes, contents);
     } else if (bytes.size() < sizeof(StateDirectory)) {

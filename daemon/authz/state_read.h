@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Reads judgement's memory in the layouts of this release and the previous one (state_layout.h, state_before.h), and
-// writes the copy. Only the worker reads more than the directory: a worker wrote these files, and what it wrote is not
-// parsed with privileges.
+// Reads judgement's memory in the layouts of this release and the previous one (state_layout.h, state_before.h). Only
+// the worker reads more than the directory: a worker wrote these files, so no privileged process parses them.
 #pragma once
 
 #include "daemon/authz/state.h"
@@ -30,7 +29,7 @@ StateFit read_copy(ByteView bytes, StateContents& contents);
 // A live file of this boot. No worker may have mapped it.
 StateFit read_memory(ByteView bytes, const Bytes<16>& boot_id, StateContents& contents);
 
-// About a live file, by its first bytes and its size alone.
+// The result of look_at_memory(): what the first bytes and the size of a live file tell.
 struct MemoryFit {
     StateFit fit = StateFit::empty;
     bool as_ours = false;             // it has exactly the layout of this release and can be mapped

@@ -17,7 +17,7 @@ void People::read_credential(File& file) {
     if (!section)
         return;
     const CredentialFile device = read_credential_file(*section);
-    // A file with other faults claims its name and id too. What two files claim belongs to neither.
+    // A file with other faults claims its name and id too. If two files claim the same, neither gets it.
     claim_device(device, {section->place(), &file});
     if (User* const user = find_user(device, *section, file))
         add_device(file, section->place(), *user, device);

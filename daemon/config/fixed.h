@@ -48,7 +48,7 @@ struct Fixed {
 // The keys of the members that differ, as docs/configuration.md names them: "paths.run", "gate.mode".
 std::vector<std::string_view> changed_keys(const Fixed& now, const Fixed& next);
 
-// For a reload: an error that names these keys, with the hint to restart.
+// Returns the error for a reload that changes these keys, with the hint to restart.
 Result<void> check_unchanged(const Fixed& now, const Fixed& next);
 
 } // namespace xk::config

@@ -18,7 +18,7 @@ namespace xk::config {
 // A duration above zero.
 Result<std::chrono::seconds> parse_lifetime(std::string_view text);
 
-// "2026-12-31" (the begin of that day) or "2026-12-31T23:59:59Z", both in UTC; years 0000 to 9999.
+// "2026-12-31" (the beginning of that day) or "2026-12-31T23:59:59Z", both in UTC; years 0000 to 9999.
 Result<WallTime> parse_date(std::string_view text);
 // parse_date() reads the text as the same second. Times outside of its years have no such text.
 std::string date_text(WallTime date);

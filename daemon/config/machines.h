@@ -19,7 +19,7 @@ enum class Carrier {
     none,    // this machine has no id
 };
 
-// What the file says about this machine.
+// Reads what the file says about this machine.
 Result<Carrier> find_carrier(const std::string& directory, const wire::ServerId& identity);
 
 // Writes this machine into the file, beside the others or `alone`. Without an id nothing is written, and the result is

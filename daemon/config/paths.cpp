@@ -44,7 +44,7 @@ void read_paths(yaml::Section& main, Config& config) {
 Paths guess_paths(const std::string& file) {
     const Config standard;
     Paths paths{standard.run_directory, standard.state_directory, standard.pin_directory};
-    // Owner and mode do not matter here: whoever uses these directories checks them.
+    // Owner and mode do not matter here: the code that uses these directories checks them.
     const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
     struct stat info {};
     if (!fd || ::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode))

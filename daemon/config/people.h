@@ -44,7 +44,7 @@ class People {
         authz::Credential rights; // everything but id, device and factor
         bool has_credential = false;
     };
-    // Where a name or an id was seen first.
+    // The place where a name or an id was seen first.
     struct Use {
         yaml::Place place;
         File* file;

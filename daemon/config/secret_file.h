@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Reading secrets from descriptors that xknockd opened and checked: one line of base64 or base32, straight into
-// locked memory.
+// Reads secrets from descriptors that xknockd opened and checked: one line of base64 or base32, straight into locked
+// memory.
 #pragma once
 
 #include "daemon/authz/judge.h"
@@ -10,7 +10,7 @@
 
 namespace xk::config {
 
-// 44 characters of base64 and white space. False for anything else, and for a key of zeros, which everybody has.
+// 44 characters of base64 and white space. False for anything else, and for a key of zeros, which everybody knows.
 bool read_key_file(const Fd& fd, Key& out);
 
 // totp: 20 to 64 bytes in base32. hmac: 32 bytes in base64. False for anything else, and for zeros alone.

@@ -21,7 +21,8 @@ void read_paths(yaml::Section& main, Config& config);
 // False: one of the accounts does not exist, so nobody knows who may read secrets.
 bool read_process(yaml::Section& main, Config& config);
 
-// "hooks" of the main file. Call it after read_process() and read_control(), with whose users and groups it compares.
+// "hooks" of the main file. Call it after read_process() and read_control(), because it compares with their users and
+// groups.
 void read_hooks(yaml::Section& main, Config& config);
 
 // "on_open" and "on_close" of a service's mapping.

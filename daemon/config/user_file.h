@@ -39,7 +39,7 @@ struct UserFile {
     bool enabled = true;
     authz::Binding binding = authz::Binding::any;
     std::vector<Prefix> networks;          // empty: anywhere
-    std::vector<Prefix> explicit_networks; // empty: anybody
+    std::vector<Prefix> explicit_networks; // empty: any address
     std::vector<WeekHours> hours;          // empty: always
     LockoutFile lockout;
     std::chrono::seconds lifetime{0}, max_lifetime{0}; // 0: the service's

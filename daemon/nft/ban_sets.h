@@ -19,7 +19,8 @@ namespace xk::nft {
 // Bans an address, or replaces its time and reason. No `time`: for ever.
 void put_banned_address(Transaction& transaction, const Address& address, std::optional<std::chrono::milliseconds> time,
                         const std::string& reason);
-// The same for sets that clear_bans() has emptied. A third of the size, which matters with a hundred thousand bans.
+// The same for sets that clear_bans() has emptied. Its message has a third of the size, which matters with a hundred
+// thousand bans.
 void add_banned_address(Transaction& transaction, const Address& address, std::optional<std::chrono::milliseconds> time,
                         const std::string& reason);
 void remove_banned_address(Transaction& transaction, const Address& address);

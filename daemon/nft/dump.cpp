@@ -6,7 +6,7 @@
 namespace xk::nft {
 
 Result<void> Dump::end(int code) {
-    // What was listed half way and is gone then changed, too.
+    // ENOENT in the middle of a list is a change too: the table or set was deleted meanwhile.
     const bool changed = code == -EINTR || code == -EAGAIN || (code == -ENOENT && !messages_.empty());
     if (changed)
         interrupted_ = true;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // Dump: the answer to one dump request of nf_tables, as its datagrams come in. The kernel sends a list piece by piece.
-// Where a transaction is done in between, the list may lack something, hold it twice, or mix two states, and is not
-// used.
+// If a transaction is done in between, the list may lack something, hold it twice, or mix two states, and is not used.
 //
 // The kernel marks most such lists with NLM_F_DUMP_INTR, but never those of set elements (Linux 6.18). Every message
 // carries the generation of the ruleset, which each transaction changes (nfgenmsg.res_id), so that is compared too. The
@@ -27,11 +26,11 @@ namespace xk::nft {
 
 class Dump {
   public:
-    // Of the request with this sequence number. Messages of others are skipped.
+    // For the request with this sequence number. Messages of other requests are skipped.
     explicit Dump(std::uint32_t sequence) : sequence_(sequence) {}
 
-    // Reads one datagram; true: it was the last. The data must be aligned for nlmsghdr. The
-    // list of a table or set that does not exist is empty; any other refusal of the kernel is an Error.
+    // Reads one datagram and returns whether it was the last one. The data must be aligned for nlmsghdr. The list of a
+    // table or set that does not exist is empty; any other refusal of the kernel is an Error.
     Result<bool> add_datagram(std::span<const char> data);
 
     bool was_interrupted() const { return interrupted_; }
@@ -49,8 +48,8 @@ class Dump {
     std::vector<std::string> messages_;
 };
 
-// Requests until a dump was not interrupted; an Error after this many that were. Somebody else may change the ruleset
-// without end, and the daemon must not hang with them.
+// Repeats the request until a dump was not interrupted. After kMostDumps interrupted ones it is an Error: another
+// program may change the ruleset without end, and the daemon must not hang because of it.
 inline constexpr int kMostDumps = 100;
 Result<Dump> repeat_until_whole(const std::function<Result<Dump>()>& request_dump);
 

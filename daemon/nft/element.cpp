@@ -15,7 +15,7 @@
 namespace xk::nft {
 namespace {
 
-// nft(8) ignores attributes of element user data that it does not know; its own count up from 0.
+// nft(8) ignores attributes of element user data that it does not know; its own types count up from 0.
 constexpr std::uint8_t kPrivateData = 0x78;
 
 constexpr std::size_t kProtocolField = 4, kPortField = 4;
@@ -99,7 +99,7 @@ void add_message(Transaction& transaction, std::uint16_t type, std::uint16_t fla
     });
 }
 
-// For elements that exist only within a transaction: should one ever stay, it ends by itself.
+// The time-out of elements that exist only within a transaction. If one ever stays, it ends by itself.
 constexpr std::chrono::milliseconds kMoment{1000};
 
 } // namespace

@@ -43,15 +43,15 @@ std::vector<std::uint8_t> address_key(const Address& address);
 // Nothing where the key has another size.
 std::optional<Address> parse_address_key(const std::vector<std::uint8_t>& key);
 
-// Adds it; where it is there already it stays as it is.
+// Adds the element. One that is there already stays as it is.
 void add_element(Transaction& transaction, const SetName& set, const Element& element);
 
-// Adds it, or replaces time-out and user data of the one that is there. Linux before 6.12 does not refresh the time-out
-// of an element that is added again, and to delete what is not there is an error; so: add, delete, add. Packets do not
-// see the steps of a transaction.
+// Adds the element, or replaces time-out and user data of the one that is there. Linux before 6.12 does not refresh the
+// time-out of an element that is added again, and to delete what is not there is an error; so: add, delete, add.
+// Packets do not see the steps of a transaction.
 void put_element(Transaction& transaction, const SetName& set, const Element& element);
 
-// Deletes it, whether it is there or not: add, delete.
+// Deletes the element, whether it is there or not: add, delete.
 void remove_element(Transaction& transaction, const SetName& set, std::vector<std::uint8_t> key);
 
 // Deletes all elements.
@@ -60,7 +60,7 @@ void flush_set(Transaction& transaction, const SetName& set);
 // Sets::list_set(); the error names the set.
 Result<std::vector<Element>> list_elements(Sets& sets, const SetName& set);
 
-// What a message of nf_tables says of a set's elements; nothing where it cannot be parsed.
+// The elements of a set in a message of nf_tables. Nothing where it cannot be parsed.
 struct ElementList {
     SetName set;
     std::vector<Element> elements; // none: all of the set

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// The expressions that rules are made of, as nf_tables has them: each loads a register, or looks at one. Private to
+// The expressions that rules are made of, as nf_tables has them: each loads a register, or compares one. Private to
 // rule.cpp, rule_sets.cpp and rule_ends.cpp.
 #pragma once
 
@@ -35,11 +35,11 @@ void load_meta(nftnl_rule* rule, std::uint32_t key, std::uint32_t to = kFirst);
 void load_payload(nftnl_rule* rule, std::uint32_t base, std::uint32_t offset, std::uint32_t size,
                   std::uint32_t to = kFirst);
 void load_ct(nftnl_rule* rule, std::uint32_t key, std::uint32_t to = kFirst);
-// Of the packets that go the way of a connection's first packet, before any translation.
+// Loads the value from packets in the direction of a connection's first packet, before any translation.
 void load_ct_original(nftnl_rule* rule, std::uint32_t key, std::uint32_t to = kFirst);
 void load_immediate(nftnl_rule* rule, std::uint32_t to, const void* data, std::uint32_t size);
 
-// Look at the first register. The rule ends for this packet where they do not match. At most 16 bytes.
+// Compare the first register. If it does not match, the rule ends for this packet. `size` is at most 16 bytes.
 void compare(nftnl_rule* rule, std::uint32_t operation, const void* data, std::uint32_t size);
 void compare_byte(nftnl_rule* rule, std::uint8_t value);
 

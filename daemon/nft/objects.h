@@ -44,7 +44,7 @@ void delete_chain(Transaction& transaction, const std::string& table, const std:
 void add_set(Transaction& transaction, const std::string& table, const SetSpec& spec, std::uint32_t id);
 void delete_set(Transaction& transaction, const std::string& table, const std::string& set);
 
-// What is there. Of a table that does not exist: nothing.
+// These list what exists. For a table that does not exist the result is empty.
 Result<bool> table_exists(Socket& socket, const std::string& table);
 Result<std::vector<SetSpec>> list_sets(Socket& socket, const std::string& table); // size and lasting are not filled in
 Result<std::vector<std::string>> list_chains(Socket& socket, const std::string& table);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Which set of the ruleset holds a pinhole, and under which key. There is one set for each shape and family, and one
-// for each range of ports: the kernel would copy an interval set whole with every grant.
+// Maps each pinhole to a set of the ruleset and a key in it. There is one set for each shape and family, and one for
+// each range of ports: the kernel would copy an interval set whole with every grant.
 //
 //   grants4, grants6                      source . protocol . port            this host
 //   once4, once6                          the same, single use: the first connection deletes the element

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// What this kernel's nf_tables can do. Tried and not read from the version, because distributions backport. Each probe
-// makes a table of its own and deletes it in the same transaction: no packet and no listing ever sees it. A table that
-// has the name already is somebody else's; the probe then leaves it alone and says no.
+// Finds out what this kernel's nf_tables can do. It tries, because distributions backport and versions say little. Each
+// probe makes a table of its own and deletes it in the same transaction: no packet and no listing ever sees it. A table
+// that has the name already is somebody else's; the probe then leaves it alone and says no.
 #pragma once
 
 #include "daemon/nft/transaction.h"

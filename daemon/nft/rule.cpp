@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Matches: what a rule wants of its packets.
+// Matches: the conditions of rules.
 #include <netinet/in.h> // before the kernel's own <linux/in.h>
 #include <netinet/tcp.h>
 

@@ -57,7 +57,7 @@ class Rule {
     Rule& is_syn();                          // tcp flags syn / syn,ack
     Rule& has_syn_or_rst();                  // tcp flags syn,rst
     Rule& for_this_host();                   // fib daddr type local
-    Rule& for_this_interface();              // fib daddr . iif type local: in a VRF, its own table is asked
+    Rule& for_this_interface();              // fib daddr . iif type local: in a VRF, its own table is used
     // fib daddr type != local fib daddr . iif type local: in a VRF, for what for_this_host() does not match.
     Rule& for_this_vrf();
     Rule& from_elsewhere(); // fib saddr type != local

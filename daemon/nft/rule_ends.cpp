@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// How rules end: verdicts, rejects and translations.
+// The ends of rules: verdicts, rejects and translations.
 #include <netinet/in.h> // before the kernel's own <linux/in.h>
 
 #include "daemon/nft/expression.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Rules and sets: look-ups, and what a packet itself changes in a set.
+// Rules with sets: look-ups, and changes that a packet makes in a set.
 #include "daemon/nft/expression.h"
 #include "daemon/nft/rule.h"
 

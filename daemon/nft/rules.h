@@ -16,7 +16,7 @@ inline constexpr IpProtocol kProtocols[] = {IpProtocol::tcp, IpProtocol::udp};
 inline bool is_v4(Family family) { return family == Family::v4; }
 inline Rule rule_in(const char* chain) { return Rule(kTable, chain); }
 
-// Calls for each host that the ports are of: nothing (this host), or its targets.
+// Calls `act` once without an address for ports of this host, else once for each target.
 template <typename Do>
 void for_each_target(const ProtectedPort& port, Do act) {
     if (port.is_local())
@@ -61,8 +61,8 @@ void for_each_pinhole_set(const RulesetSpec& spec, bool forward, bool single_use
 void add_allow(Transaction& transaction, const RulesetSpec& spec);
 // Grants by the packet's own port.
 void add_grants(Transaction& transaction, const RulesetSpec& spec, const char* chain, bool forward);
-// Single-use grants. On the way in the packet only looks; where it is delivered or goes on it takes the element, so
-// that nothing on the way between can lose it.
+// Single-use grants. Where a packet arrives, the rule only looks the element up (`looks`). Where it is delivered or
+// goes on, the rule deletes the element (`takes`). So a packet that is lost in between does not use up the grant.
 enum class Use { looks, takes };
 void add_single_use(Transaction& transaction, const RulesetSpec& spec, const char* chain, bool forward, Use use);
 // Grants by the port that was addressed: chain "asked".

@@ -65,14 +65,14 @@ void add_refusal(Transaction& transaction, const RulesetSpec& spec) {
     rule_in("closed").jump_to(transaction, "grants", "grants");
     add_single_use(transaction, spec, "closed", false, Use::looks);
     for_each_protected(spec, "closed", [&](Rule& rule) {
-        // Of UDP ports this matches nothing.
+        // This matches no UDP port.
         rule.protocol_is(IpProtocol::tcp).for_this_host().counter().redirect_to(transaction, 0, "protected");
     });
 }
 
 } // namespace
 
-// A flood of SYNs is dropped before connection tracking makes an entry of each. Only the plain cases are decided here.
+// A flood of SYNs is dropped before connection tracking makes an entry for each. Only the plain cases are decided here.
 void add_early(Transaction& transaction, const RulesetSpec& spec) {
     rule_in("early").is_syn().go_to(transaction, "early_begin", "SYN");
     rule_in("early_begin").jump_to(transaction, "allow", "gate.allow");
@@ -96,7 +96,7 @@ void add_prerouting(Transaction& transaction, const RulesetSpec& spec) {
         for (const SetName& set : {banned_set(is_v4(family)), banned_networks_set(is_v4(family))})
             rule_in("prerouting").in_set(family, Key::source, set.set).counter().drop(transaction, "banned");
     // A TCP session that was ended stays ended (chain "ended"). A UDP service can begin again from its own port at any
-    // time, so an answer to it is no session that exists.
+    // time, so an answer to it does not count as a session that exists.
     for_each_cut(spec, "prerouting", IpProtocol::udp,
                  [&](Rule& rule) { rule.in_reply_direction().go_to(transaction, "gate", "after: cut"); });
     rule_in("prerouting").is_syn().go_to(transaction, "begin", "SYN");
@@ -107,14 +107,13 @@ void add_prerouting(Transaction& transaction, const RulesetSpec& spec) {
     add_flows(transaction, spec, "gate", "decide");
 }
 
-// The knock port is silent to allowed networks too. Of the packets that come there only answers pass, by the rule for
-// sessions that exist.
+// The knock port is silent to allowed networks too. Only answers pass there, by the rule for sessions that exist.
 void add_silence(Transaction& transaction, const RulesetSpec& spec) {
     if (!spec.silent_port)
         return;
     const PortRange port{IpProtocol::udp, *spec.silent_port, *spec.silent_port};
-    // With bridge-nf-call-iptables this runs before the filter of the bridge has seen the knock. What the filter passes
-    // on from there is dropped where it is delivered.
+    // With bridge-nf-call-iptables this runs before the filter of the bridge has seen the knock. Packets that the
+    // filter passes on from there are dropped where they are delivered.
     rule_in("decide").to_ports(port).for_this_host().input_is_no_bridge().counter().drop(transaction, "knock port");
     rule_in("delivered").input_is_loopback().accept(transaction, "loopback");
     rule_in("delivered").to_ports(port).counter().drop(transaction, "knock port");
@@ -129,7 +128,8 @@ void add_decide(Transaction& transaction, const RulesetSpec& spec) {
     for_each_protected(spec, "decide", [&](Rule& rule) { rule.go_to(transaction, "shut", "protected"); });
 }
 
-// On the way in only packets to this host's own addresses are dropped. In a VRF these stand in a table of its own.
+// Where packets arrive, only those to this host's own addresses are dropped. The addresses of a VRF are in a table of
+// its own.
 void add_shut(Transaction& transaction, const RulesetSpec& spec) {
     for (const bool in_main_table : {true, false}) {
         Rule rule = rule_in("shut");

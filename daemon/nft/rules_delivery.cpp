@@ -5,8 +5,9 @@
 namespace xk::nft::rules {
 namespace {
 
-// After routing the entry may be that of another packet: segment routing (RFC 8986) unpacks there and leaves the entry
-// of the outer packet, whose protocol is neither TCP nor UDP. Other protocols have no ports to protect.
+// After routing, the entry of connection tracking may be that of another packet: segment routing (RFC 8986) unpacks
+// there and leaves the entry of the outer packet, whose protocol is neither TCP nor UDP. Other protocols have no ports
+// to protect.
 void add_second_look(Transaction& transaction, const char* chain, const char* begin, const char* gate) {
     rule_in(chain).is_syn().go_to(transaction, begin, "SYN");
     for (const IpProtocol protocol : kProtocols)

@@ -7,7 +7,7 @@ namespace {
 
 // A SYN without an answer is retransmitted for 127 seconds (tcp_syn_retries of 6, the kernel's default).
 constexpr std::chrono::milliseconds kRetransmitted = std::chrono::seconds(130);
-// As long as connection tracking keeps an idle session (nf_conntrack_tcp_timeout_established).
+// This is as long as connection tracking keeps an idle session (nf_conntrack_tcp_timeout_established).
 constexpr std::chrono::milliseconds kIdleFlow = std::chrono::days(5);
 
 } // namespace
@@ -74,8 +74,8 @@ void add_granted(Transaction& transaction) {
     rule_in("granted").accept(transaction, "granted");
 }
 
-// A SYN belongs to no session, whatever old entry it meets (its socket may be gone), but to the handshake that it
-// began.
+// A SYN belongs to no existing session, even if it matches an old entry (whose socket may be gone). It belongs only to
+// the handshake that it began.
 void add_begin(Transaction& transaction, const char* chain, const char* next) {
     rule_in(chain).entry_protocol_is(IpProtocol::tcp).handshake_began().accept(transaction, "a handshake that began");
     rule_in(chain).go_to(transaction, next, "all else");

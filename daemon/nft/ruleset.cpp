@@ -12,7 +12,7 @@
 namespace xk::nft {
 namespace {
 
-// What the table holds of another configuration and this one does not want.
+// Sets and chains of another configuration that this one does not want.
 struct Leftover {
     std::vector<std::string> sets, chains;
 };
@@ -36,7 +36,7 @@ Result<Leftover> find_leftover(Socket& socket, const RulesetSpec& spec) {
     return leftover;
 }
 
-// Everything from the table, new or old, to its rules. Elements of lasting sets stay.
+// Makes the table, new or old, with its sets, chains and rules. Elements of lasting sets stay.
 void build(Transaction& transaction, const RulesetSpec& spec, const Leftover& leftover) {
     add_table(transaction, kTable, spec.owned ? kOwnedTable : 0);
     std::uint32_t id = 0;
@@ -58,7 +58,7 @@ void build(Transaction& transaction, const RulesetSpec& spec, const Leftover& le
         delete_chain(transaction, kTable, name);
 }
 
-// The elements that a set of this name holds now, as far as they fit its new shape.
+// Copies the elements that the set of this name holds now, as far as they fit its new shape.
 Result<void> copy_elements(Socket& socket, Transaction& transaction, const SetSpec& set) {
     auto elements = list_elements(socket, {kTable, set.name});
     if (!elements)

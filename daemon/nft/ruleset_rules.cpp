@@ -43,7 +43,7 @@ void add_hooked_chains(std::vector<ChainSpec>& chains, const RulesetSpec& spec) 
     if (!spec.closed)
         add("early", "filter", NF_INET_PRE_ROUTING, kRaw);
     add("prerouting", "filter", NF_INET_PRE_ROUTING, kMangle);
-    // Before all other translations: a packet that is shut out meets none of them.
+    // Before all other translations, so that a refused packet meets none of them.
     if (spec.closed)
         add("closed", "nat", NF_INET_PRE_ROUTING, kDestinationNat - 1);
     if (spec.has_published_ports())

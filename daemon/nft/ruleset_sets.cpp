@@ -20,7 +20,7 @@ constexpr std::uint32_t concat(std::uint32_t first, More... more) {
 }
 constexpr std::uint32_t kField = 4; // bytes that a protocol or a port takes in a key
 
-// The kernel wants a size of every set that the packet path changes.
+// The kernel demands a size for every set that the packet path changes.
 constexpr std::uint32_t kMostElements = 65535;
 // The kernel allocates the buckets of such a set at once, which takes most of the time that a new table needs.
 constexpr std::uint32_t kMostRemembered = 16384;
@@ -43,7 +43,7 @@ SetSpec tuple_set_spec(const SetName& name, bool v4, std::uint32_t most) {
             .lasting = true};
 }
 
-// What max_connections counts: keyed as the grants of these ports are.
+// The set in which max_connections counts. Its keys are those of the grants of these ports.
 SetSpec connections_set_spec(bool v4, bool forward) {
     const SetSpec grants = pinhole_set_spec(plain_set(v4, forward));
     return {.name = connections_set(v4, forward).set,

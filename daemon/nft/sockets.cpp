@@ -65,7 +65,7 @@ Result<void> SockDiag::bind_socket() {
     // A kernel without tcp_diag answers the request below by ENOENT too, so it first has to list.
     if (auto listed = list_sockets(); !listed)
         return listed.error();
-    // To end the socket of port 0, which no socket has, is ENOENT where the kernel can end sockets.
+    // No socket has port 0. A request to end it gives ENOENT if the kernel can end sockets.
     const inet_diag_req_v2 nobody = request_of(AF_INET);
     const auto code = query(SOCK_DESTROY, NLM_F_ACK, nobody, {});
     can_end_ = code && *code == ENOENT;

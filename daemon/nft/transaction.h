@@ -3,8 +3,9 @@
 // nf_tables over netlink, whatever the messages mean: Transaction gathers messages, Socket commits them as one (all or
 // nothing, by the kernel's own transaction) or dumps objects.
 //
-// Transactions are made so that they cannot fail: an aborted one costs the kernel 8 to 16 ms, so a refusal is an Error
-// and no way to find something out. All calls block until the kernel has answered (microseconds), at most five seconds.
+// Transactions are made so that they cannot fail, because an aborted one costs the kernel 8 to 16 ms. So a refusal is
+// an Error. Only probe.h and install_ruleset() try what the kernel may refuse. All calls block until the kernel has
+// answered (microseconds), at most five seconds.
 #pragma once
 
 #include "daemon/nft/dump.h"
@@ -56,7 +57,7 @@ class Socket final : public Sets {
     static Result<Socket> open_nf_tables();
     // Takes over the socket of an earlier process of ours; nothing where it is no netfilter netlink socket.
     static std::optional<Socket> adopt(Fd fd);
-    // For a dry run: every commit succeeds and changes nothing, and every dump is empty. The kernel is not asked.
+    // For a dry run: every commit succeeds and changes nothing, and every dump is empty. The kernel gets no message.
     static Socket dry() { return Socket(nullptr); }
 
     int fd() const { return socket_ ? mnl_socket_get_fd(socket_.get()) : -1; }

@@ -15,7 +15,7 @@
 
 namespace xk::nft {
 
-// What others did to the table since the last time.
+// The changes that others made to the table since the last time.
 struct Change {
     bool objects = false;  // table, chain, rule or set: made, changed or deleted
     bool elements = false; // of a set
@@ -30,7 +30,8 @@ class Watch {
 
     int poll_fd() const { return mnl_socket_get_fd(socket_.get()); }
 
-    // Reads the reports that are there; nothing where none is of the table. Waits up to 10 ms for who made a change.
+    // Reads the reports that are there; nothing where none is of the table. Waits up to 10 ms for the report of who
+    // made a change.
     Result<std::optional<Change>> read_changes();
 
   private:

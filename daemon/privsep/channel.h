@@ -50,7 +50,7 @@ class Channel {
     // many bytes or descriptors is an error, and its descriptors are closed.
     Result<std::optional<Received>> receive(bool wait) const;
 
-    // After receive() returned nothing: whether that was the end of the connection.
+    // Tells, after receive() returned nothing, whether that was the end of the connection.
     bool closed() const { return closed_; }
 
   private:

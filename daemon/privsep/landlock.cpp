@@ -10,7 +10,7 @@
 namespace xk::privsep {
 namespace {
 
-// Debian 12's header is Linux 6.1's: what came later has its number here.
+// Debian 12's header is that of Linux 6.1, so later rights have their numbers here.
 constexpr std::uint64_t kTruncate = 1 << 14, kIoctlDevice = 1 << 15;
 constexpr std::uint64_t kBindTcp = 1 << 0, kConnectTcp = 1 << 1;
 constexpr std::uint64_t kAbstractSocket = 1 << 0, kSignal = 1 << 1;

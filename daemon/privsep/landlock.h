@@ -2,7 +2,7 @@
 //
 // Landlock (Linux 5.13) takes away files, TCP and other processes, whatever system call asks for them. The list of
 // system calls in sandbox.cpp cannot do that alone: sendmsg(2), which the worker needs, also reaches abstract sockets
-// of strangers. The bits are those of linux/landlock.h.
+// of other programs. The bits are those of linux/landlock.h.
 #pragma once
 
 #include "protocol/base/result.h"

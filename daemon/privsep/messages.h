@@ -11,14 +11,14 @@
 //   Setup      ids, ring, state            Ready         the worker is in its sandbox and has read nothing hostile
 //   NewPolicy  a change of the policy      SecretsRead   which secrets it needs next, and which ones were bad
 //   Secrets    files of a few credentials
-//   Activate   the change counts now       Tags          what the filter lets through
+//   Activate   the change counts now       Tags          the tags that the filter accepts
 //   Ban, Unban                             RequestGrant  open, close, close all
 //   ReplyGrant, GrantCommitted
 //   Unlock, AcceptClock, Panic             Notice        something that the operator must know
 //   RaiseHorizon                           HorizonRaised the horizon counts for every knock from now on
 //   Ping                                   Pong
-//                                          Outcome    what became of one knock: for those who want to know, and under
-//                                                     a budget; what it does not tell is counted in Suppressed
+//                                          Outcome       the result of one knock, sent within a budget
+//                                          Suppressed    how many Outcomes were left out
 #pragma once
 
 #include "daemon/authz/firewall.h"
@@ -133,7 +133,7 @@ struct GrantCommitted {
     std::uint32_t failed = 0; // 1: the kernel refused it
 };
 
-// Lets the worker forget a credential's wrong codes.
+// Makes the worker forget a credential's wrong codes.
 struct Unlock {
     static constexpr Type kType = Type::unlock;
     Type type = kType;
@@ -153,7 +153,7 @@ struct Panic {
     std::uint32_t on = 0;
 };
 
-// Lets the worker refuse every knock that was made before now: this machine may have accepted some of them and
+// Makes the worker refuse every knock that was made before now: this machine may have accepted some of them and
 // forgotten it, for example because it runs from a snapshot.
 struct RaiseHorizon {
     static constexpr Type kType = Type::raise_horizon;
@@ -223,7 +223,7 @@ struct RequestGrant {
     Type type = kType;
     std::uint32_t sequence = 0;   // number of the request; ReplyGrant and GrantCommitted repeat it
     std::uint32_t generation = 0; // of the configuration by which the worker judged the knock
-    // Not the place, as in authz::GrantRequest: after a reload that may belong to somebody else.
+    // This is not the place, as in authz::GrantRequest: after a reload that may belong to another credential.
     wire::CredentialId credential{};
     std::uint32_t verb = 0; // GrantVerb; what follows are the members of authz::GrantRequest
     std::uint32_t service = 0;
@@ -247,7 +247,7 @@ struct Notice {
     wire::CredentialId credential{};
 };
 
-// What became of one knock. Sent beside judgement, never instead of something else: it may be left out.
+// The result of one knock. It is for information only, so it may be left out.
 enum class OutcomeKind : std::uint32_t { accepted = 1, refused };
 struct Outcome {
     static constexpr Type kType = Type::outcome;
@@ -256,7 +256,7 @@ struct Outcome {
     wire::CredentialId credential{}; // with `known` only
     Bytes<16> source{};
     Bytes<16> address{};          // to open for; with `was_read` only, as all from here to `totp_step`
-    std::int64_t clock_ahead = 0; // seconds: the client's clock before this host's; with `has_clock` only
+    std::int64_t clock_ahead = 0; // seconds that the client's clock is ahead of this host's; with `has_clock` only
     std::int64_t totp_step = 0;   // -1: none
     std::int64_t locked_for = 0;  // seconds; -1: until somebody unlocks it
     std::uint32_t service = 0;
@@ -270,7 +270,7 @@ struct Outcome {
     std::uint8_t has_clock = 0;
 };
 
-// How many of them were left out since the last of these.
+// The numbers of Outcomes that were left out since the last Suppressed.
 struct Suppressed {
     static constexpr Type kType = Type::suppressed;
     Type type = kType;
@@ -287,7 +287,7 @@ struct Pong {
 
 RequestGrant request_grant(GrantVerb verb, const wire::CredentialId& credential, const authz::GrantRequest& request);
 
-// What the worker's numbers mean; nothing if one of them is out of range.
+// The meaning of the worker's numbers; nothing if one of them is out of range.
 struct CheckedRequest {
     GrantVerb verb;
     authz::GrantRequest request; // without the credential

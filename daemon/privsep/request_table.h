@@ -28,11 +28,11 @@ enum class Phase : std::uint8_t {
 inline constexpr std::uint8_t kServing =
     static_cast<std::uint8_t>(Phase::hand_over) | static_cast<std::uint8_t>(Phase::judging);
 
-// How many messages of the worker's xknockd takes: what an honest worker never gets to. It asks once for a knock, which
-// takes more than ten microseconds to judge; a notice is a credential that was locked for good, or the clock; of
-// outcomes it sends no more than 24 before it sees that we read, and 50 in a second (daemon/worker/outcome_reports.h);
-// and all else is tags, of which it sends all (1,000 messages at most) for a new configuration or when the clock was
-// set.
+// The messages of the worker that share one budget. An honest worker never reaches a budget's limit. It sends one
+// request for each knock, and to judge a knock takes more than ten microseconds. It sends a notice when a credential is
+// locked for good, or about the clock. It sends at most 24 outcomes before it sees that we read, and 50 in a second
+// (daemon/worker/outcome_reports.h). Nearly all other messages are tags: it sends all of them (1,000 messages at most)
+// for a new configuration, or when the clock was set.
 enum class Allowance : std::uint8_t { none, requests, notices, outcomes, others };
 
 struct Rule {

@@ -21,8 +21,8 @@ namespace {
 
 static_assert(kMostDescriptors > 3 * kMaxFds + 16);
 
-// The limit is RLIMIT_AS, because RLIMIT_DATA leaves out shared anonymous memory. It begins at what is mapped now
-// (program, libraries, ring, state), which no bound here should depend on.
+// The limit is RLIMIT_AS, because RLIMIT_DATA leaves out shared anonymous memory. It is added to the memory that is
+// mapped now (program, libraries, ring, state), so that it does not depend on that.
 Result<rlim_t> memory_limit() {
 #if defined(__SANITIZE_ADDRESS__)
     return RLIM_INFINITY; // its shadow is 20 TB of addresses
@@ -105,8 +105,8 @@ Result<void> filter_system_calls() {
     for (const int call : kAllowed)
         if (failure == 0)
             failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 0);
-    // For the log alone. Written to, the state's file would grow in /run, which is the host's memory and outlives the
-    // worker.
+    // Only for the log. A write to the state's file would let it grow in /run, which is the host's memory and outlives
+    // the worker.
     for (const int call : {SCMP_SYS(write), SCMP_SYS(writev)})
         if (failure == 0)
             failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1,

@@ -18,7 +18,7 @@ Result<void> Worker::handle_new_policy(Received& received) {
     const auto message = *as<NewPolicy>(received);
     pending_.reset(); // xknockd may have given up the hand-over before this one
     if (message.base != generation_ || (judge_ && message.places < judge_->policy().credentials.size()))
-        return Error{"a configuration from xknockd is a change of one that is not judged by", {}, Exit::bug};
+        return Error{"a configuration from xknockd changes one that the worker does not have", {}, Exit::bug};
     auto change = read_policy_file(message, received.fds[0]);
     if (!change)
         return change.error();
@@ -54,7 +54,7 @@ Result<void> Worker::handle_secrets(Received& received) {
         files = files.subspan(own);
     }
     if (!files.empty())
-        return Error{"secrets from xknockd with files of nobody", {}, Exit::bug};
+        return Error{"secrets from xknockd with files of no credential", {}, Exit::bug};
     report.next += message.count;
     return send_message(report);
 }
@@ -67,7 +67,7 @@ bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::u
     const bool has_key = !files.empty() && config::read_key_file(files[0], *key);
     if (!has_key) {
         pending_->report.bad_keys |= bit;
-        randombytes_buf(key->data(), key->size()); // nobody has this key; everybody has one of zeros
+        randombytes_buf(key->data(), key->size()); // nobody knows this key, but everybody knows one of zeros
     }
     derive_keys(pending_->keys[index], *key, pending_->change.settings.server, credential.id);
     if (!has_key || files.size() < 2)
@@ -80,7 +80,7 @@ bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::u
 
 Result<void> Worker::handle_activate(Received&) {
     if (!pending_ || !pending_->is_whole())
-        return Error{"a configuration whose secrets were not all read is not to count", {}, Exit::bug};
+        return Error{"xknockd activates a configuration whose secrets were not all read", {}, Exit::bug};
     Pending next = *std::exchange(pending_, {});
     const Now now = Now::read();
     std::vector<std::uint32_t> changed;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Judges one record at a time and requests from xknockd what comes of it.
+// Judges one record at a time and sends xknockd the request that follows from it.
 #include "daemon/log.h"
 #include "daemon/worker/worker.h"
 
@@ -30,7 +30,7 @@ class Worker::GrantRequests : public authz::Firewall {
         RequestGrant ask = request_grant(verb, worker_.judge_->policy().credentials[request.credential].id, request);
         ask.sequence = own_sequence_ = ++worker_.sequence_;
         ask.generation = worker_.generation_;
-        // Where the request or its reply fails, the worker ends. The record is still in the ring for the next one.
+        // If the request or its reply fails, the worker ends. The record is still in the ring for the next one.
         if (auto sent = worker_.send_message(ask); !sent)
             give_up(sent.error());
         for (;;) {

@@ -7,7 +7,7 @@ namespace {
 // A source that was not seen for so long has its whole budget again, and need not be remembered.
 constexpr std::chrono::seconds kForget{kReportsOfSourceAtOnce / kReportsOfSourcePerSecond};
 
-// Whoever has one address of IPv6 has a network of them.
+// A host that has one IPv6 address usually has a network of 64 bits.
 Address group_of(const Address& source) { return source.is_v4() ? source : Prefix::around(source, 64).address; }
 
 void put_facts(privsep::Outcome& message, const authz::Facts& facts) {
@@ -23,7 +23,7 @@ void put_facts(privsep::Outcome& message, const authz::Facts& facts) {
         message.totp_step = static_cast<std::int64_t>(*facts.totp_step);
 }
 
-// At most fifty of a credential, before it is locked for good.
+// Whether this outcome locks the credential. By default fifty of them lock it for good, so there are not more.
 bool locks(const authz::Outcome& outcome) {
     const authz::Refused* const refused = outcome.refused();
     return refused != nullptr && refused->reason == authz::Reject::wrong_code &&
@@ -88,7 +88,7 @@ void OutcomeReports::report_suppressed(BootTime now) {
     refused_.suppressed = accepted_.suppressed = 0;
 }
 
-// The source's budget first: one that floods must not use up what is the others'.
+// The source's budget comes first, so that a source that floods does not use up the budget of the others.
 bool OutcomeReports::Budgets::try_spend(const Address& source, BootTime now) {
     return of_source(source, now).try_spend(now) && all.try_spend(now);
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// OutcomeReports: tells xknockd what became of each knock, as far as a budget goes. A flood of knocks that are refused
-// costs xknockd a fixed number of messages in a second, and judgement nothing but a look at the budget:
-//   - each source has a few at once and one in a second after that, and all together some more, refused and accepted
-//     apart, so that nobody's refusals hide the others' knocks, and locks apart from both;
-//   - a message is never waited for: where the socket has no room, it is left out;
-//   - no more than kUnread (and a few locks) are on their way until xknockd shows that it reads, so that they never
-//   take the room that a
-//     request for a grant would have to wait for. (The kernel calls a socket writable while no more than a quarter of
-//     its buffer is unread; each of these messages takes about 1 KiB of that, of 208 KiB.)
-// What is left out is counted, and the numbers are sent at most every ten seconds.
+// OutcomeReports: sends xknockd the result of each knock, within a budget. A flood of knocks that are refused costs
+// xknockd a fixed number of messages in a second, and judgement nothing but a look at the budget:
+//   - Each source may have a few reports at once and one in a second after that; all sources together have a larger
+//     budget. Refused and accepted knocks have budgets apart, so that the refusals of one source do not hide the knocks
+//     of others. Locks have a third one.
+//   - The worker never waits to send a report: if the socket has no room, the report is left out.
+//   - No more than kUnread (and a few locks) are on their way until xknockd shows that it reads, so that they never
+//     take the room that a request for a grant would have to wait for. (The kernel calls a socket writable while no
+//     more than a quarter of its buffer is unread; each of these messages takes about 1 KiB of that, of 208 KiB.)
+// Outcomes that are left out are counted, and the numbers are sent at most every ten seconds.
 #pragma once
 
 #include "daemon/authz/judge.h"
@@ -26,7 +26,7 @@ namespace xk::worker {
 inline constexpr std::uint32_t kReportsAtOnce = 64, kReportsPerSecond = 16;
 // Of one source: one address of IPv4, one network of 64 bits of IPv6.
 inline constexpr std::uint32_t kReportsOfSourceAtOnce = 4, kReportsOfSourcePerSecond = 1;
-inline constexpr std::size_t kMostSources = 256;   // that are told apart; further ones share one budget
+inline constexpr std::size_t kMostSources = 256;   // with a budget of their own; further ones share one
 inline constexpr std::uint32_t kUnread = 24;       // messages on their way,
 inline constexpr std::uint32_t kMoreForLocks = 12; // and beside them locks: each has its line in the log
 inline constexpr std::chrono::seconds kSuppressedGap{10};
@@ -37,11 +37,11 @@ class OutcomeReports {
     using TrySend = std::function<bool(ByteView message)>;
     explicit OutcomeReports(TrySend try_send) : try_send_(std::move(try_send)) {}
 
-    // `credential`: null where the knock was nobody's.
+    // `credential`: null where the credential is not known.
     void report(const authz::Outcome& outcome, const authz::Credential* credential, BootTime now);
     // xknockd reads: it has answered a request, or has sent a Ping.
     void on_sign_of_reading() { unread_ = 0; }
-    // On each Ping: the number of what was left out, where it is due.
+    // Call it on each Ping. It sends the numbers of outcomes that were left out, if that is due.
     void report_suppressed(BootTime now);
 
   private:
@@ -61,7 +61,7 @@ class OutcomeReports {
 
     TrySend try_send_;
     Budgets refused_, accepted_;
-    privsep::Budget locks_{kReportsAtOnce, kReportsPerSecond}; // a lock is told whatever else its source did
+    privsep::Budget locks_{kReportsAtOnce, kReportsPerSecond}; // a lock is reported whatever else its source did
     std::uint32_t unread_ = 0;
     BootTime suppressed_sent_ = BootTime::min();
 };

@@ -106,7 +106,7 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
         fds.size() != 2 + setup->has_copy + setup->has_previous)
         return Error{"the first message is not Setup", {}, Exit::bug};
 
-    // What needs our initial rights happens here, before the sandbox.
+    // The steps that need our initial rights come here, before the sandbox.
     auto ring = xdp::Ring::open(std::move(fds[0]));
     if (!ring)
         return ring.error();

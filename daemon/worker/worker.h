@@ -86,7 +86,7 @@ class Worker {
     Result<void> wait_for_room();
 
     void judge(const authz::Record& record);
-    // Logs the outcome and remembers what is still to come of it. `pinholes` made its last request.
+    // Reports the outcome, and remembers its grant if that is not committed yet. `pinholes` made its last request.
     void conclude(const authz::Outcome& outcome, const GrantRequests& pinholes, const Now& now);
     void repeat_requests();
     // Refuses knocks whose admission has not answered in time.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// Values of ours in the form in which the maps hold them (bpf/abi.h): addresses as 16 bytes in network order, times as
-// nanoseconds of boot time.
+// Converts our values to and from the form that the maps hold (bpf/abi.h): addresses as 16 bytes in network order,
+// times as nanoseconds of boot time.
 #pragma once
 
 #include "bpf/abi.h"
@@ -29,7 +29,7 @@ inline Address address_of(const xk_address& from) {
     return address;
 }
 
-// A time before the boot is zero: it is over.
+// A time before the boot becomes zero, which is over.
 inline std::uint64_t boot_ns(BootTime t) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(0, t.time_since_epoch().count()));
 }

@@ -52,14 +52,14 @@ Mode mode_of(int ifindex) {
     return Mode::native;
 }
 
-// The driver's own words for refusing native mode: link_create returns a number only, and the older request by netlink
-// the text too (extended acknowledgement).
+// The driver's own text for its refusal of native mode. bpf_link_create() returns only a number; the older netlink
+// request returns the text too (extended acknowledgement).
 std::string words_of_driver(int ifindex, int program) {
     record_libbpf_warnings();
     LIBBPF_OPTS(bpf_xdp_attach_opts, options);
     constexpr __u32 kFlags = XDP_FLAGS_DRV_MODE | XDP_FLAGS_UPDATE_IF_NOEXIST;
     if (bpf_xdp_attach(ifindex, program, kFlags, &options) == 0)
-        (void)bpf_xdp_detach(ifindex, kFlags, &options); // somebody made it possible between the two
+        (void)bpf_xdp_detach(ifindex, kFlags, &options); // native mode became possible between the two requests
     const std::string_view begin = "Kernel error message: ";
     return last_libbpf_warning().starts_with(begin) ? last_libbpf_warning().substr(begin.size()) : std::string();
 }
@@ -85,7 +85,8 @@ Error no_native_mode(int code, const Attachment& at, int program, std::uint32_t 
     return error;
 }
 
-// Since Linux 5.15 an interface and what it is made of exclude each other; then the program is not on this one.
+// Since Linux 5.15 a program on an interface excludes programs on the interfaces that it is made of. Then the other
+// program is not on this interface.
 Error occupied(int failure, const Attachment& at) {
     if (failure == EEXIST && !has_program(at.ifindex))
         return Error{"an interface above " + in_quotes(at.interface) +
@@ -124,7 +125,7 @@ Result<Attachment> Filter::attach_alone(Attachment at, LinkLayer layer, bool all
     if (::access(pin.c_str(), F_OK) == 0) {
         if (auto taken = take_over(at, layer, pin); taken && (taken->mode == Mode::native || allow_generic))
             return taken;
-        // A link of an interface that is gone, that somebody detached, or in a mode that is not allowed any more.
+        // The link is useless: its interface is gone, somebody detached it, or its mode is not allowed any more.
         detach_link(pin);
     }
     const int program = program_fd(layer);
@@ -158,7 +159,7 @@ Result<Attachment> Filter::take_over(const Attachment& at, LinkLayer layer, cons
     return Attachment{at.interface, at.ifindex, mode_of(at.ifindex)};
 }
 
-// The filter is in a dispatcher, or will be; the directory says so to whoever comes after us.
+// The directory tells later processes that the filter is in a dispatcher, or may be.
 Result<Attachment> Filter::attach_shared(Attachment at, LinkLayer layer, bool allow_generic) {
     if (const std::string share = pin_of_share(pins_, at.interface);
         ::mkdir(share.c_str(), 0700) != 0 && errno != EEXIST)
@@ -194,7 +195,7 @@ void Filter::detach_others(const std::vector<std::string>& interfaces) {
         if (is_link(name) && !is_named(name))
             detach_link(entry.path());
         else if (is_share(name) && !is_named(name))
-            (void)remove_share(entry.path()); // what stays is tried again with the next configuration
+            (void)remove_share(entry.path()); // the next configuration tries again
         // By now all links of ours run this program, so other releases' maps have no reader.
         else if (is_maps_directory(name) && entry.path() != maps_directory(pins_))
             fs::remove_all(entry.path(), code);

@@ -17,7 +17,7 @@ namespace xk::xdp {
 
 class Filter;
 
-// As many as the maps hold.
+// The sizes of the maps.
 inline constexpr std::size_t kMaxBannedAddresses = XK_MAX_BANNED_ADDRESSES;
 inline constexpr std::size_t kMaxBannedNetworks = XK_MAX_BANNED_NETWORKS;
 
@@ -37,7 +37,7 @@ class BanFilter {
     virtual authz::BanList read_bans() = 0;
 };
 
-// The maps of this filter, which must outlive it.
+// Writes to the maps of `filter`, which must outlive the result.
 std::unique_ptr<BanFilter> ban_filter_of(Filter& filter);
 
 } // namespace xk::xdp

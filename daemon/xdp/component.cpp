@@ -26,7 +26,7 @@ Error in_the_way(const std::string& interface, const Multiprog& programs) {
                  "bpftool net show dev " + interface + " says more; take it away first, or attach it with xdp-loader"};
 }
 
-// Attaches where `there` is what was found; gives the mode.
+// Attaches beside the programs in `there`, and returns the mode.
 Result<xdp_attach_mode> attach_beside(const Multiprog& there, xdp_program* program, const std::string& interface,
                                       int ifindex, bool allow_generic) {
     if (there && !is_dispatcher(there))
@@ -64,7 +64,7 @@ Result<Component> Component::make(Program program, LinkLayer layer, unsigned pri
     DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = program.object(), .prog_name = name);
     std::unique_ptr<xdp_program, Close> component(xdp_program__create(&options));
     if (const auto failure = static_cast<int>(libxdp_get_error(component.get())); failure != 0) {
-        (void)component.release(); // an error in the shape of a pointer
+        (void)component.release(); // the pointer is an error code
         return libxdp_error(failure, "opening the filter for libxdp");
     }
     if (const int failure = xdp_program__set_run_prio(component.get(), priority); failure != 0)

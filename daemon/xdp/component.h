@@ -15,11 +15,11 @@ namespace xk::xdp {
 
 class Component {
   public:
-    // Of a program that is open but not loaded: libxdp loads the one for this layer as an extension of its dispatcher.
+    // `program` is open but not loaded: libxdp loads the one for this layer as an extension of its dispatcher.
     static Result<Component> make(Program program, LinkLayer layer, unsigned priority);
 
-    // Adds the filter to the interface and takes older ones of ours away. In native mode, or in the mode that the
-    // dispatcher is in; generic only if that is allowed. True: it is generic.
+    // Adds the filter to the interface and removes older filters of ours. The mode is native, or that of the
+    // dispatcher; generic only if that is allowed. Returns whether it is generic.
     Result<bool> attach(const std::string& interface, int ifindex, bool allow_generic);
 
     bool is_attached(int ifindex) const;

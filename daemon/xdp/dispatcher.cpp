@@ -23,7 +23,7 @@ Result<void> check_dispatcher() {
     }
     record_libxdp_warnings();
     const RaisedRights rights;
-    // Otherwise libxdp would attach the filter alone, as if nobody else were to come.
+    // Without such programs libxdp would attach the filter without a dispatcher, and no other program would fit.
     if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_EXT, nullptr) == 1)
         return {};
     return no_dispatcher(

@@ -6,9 +6,9 @@
 //
 // Programs of others stay. The new filter is added before the old one is removed; libxdp exchanges the whole dispatcher
 // in one step each time, so that no packet meets an interface without filter. Filters of ours are known by their
-// program's name, of whichever daemon.
+// program's name, whichever daemon loaded them.
 //
-// libxdp finds the programs of others by their numbers and in directories of root's. That takes CAP_SYS_ADMIN and
+// libxdp finds the programs of others by their numbers and in directories of root. That takes CAP_SYS_ADMIN and
 // CAP_DAC_OVERRIDE, which are in effect while a function of this file or of component.h runs, and at no other time.
 #pragma once
 

@@ -12,7 +12,7 @@
 namespace xk::xdp {
 namespace {
 
-// By its name: the number of an older daemon's filter is known to nobody any more.
+// Compares the name, because nobody knows the number of an older daemon's filter any more.
 bool is_ours(const xdp_program* program) {
     const std::string_view name = xdp_program__name(program);
     return name == program_name(LinkLayer::ethernet) || name == program_name(LinkLayer::none);
@@ -38,7 +38,7 @@ Result<Multiprog> programs_on(int ifindex) {
         Multiprog programs(found);
         if (!is_broken(programs) || patience_ms == 0)
             return programs;
-        ::poll(nullptr, 0, patience_ms); // somebody exchanged it at the moment of reading
+        ::poll(nullptr, 0, patience_ms); // another process may have exchanged it at the moment of reading
     }
     return Multiprog();
 }

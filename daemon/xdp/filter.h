@@ -31,9 +31,9 @@ struct Attachment {
 
 class Filter {
   public:
-    // Loads the program and opens or makes the pinned maps. Nothing is attached. `pins` is a directory on a BPF
-    // file system; it is made if need be. Maps of another release are taken over (pinned_maps.h); `note` is told
-    // of those that are made anew.
+    // Loads the program and opens or makes the pinned maps. Nothing is attached. `pins` is a directory on a BPF file
+    // system; it is made if it is missing. Maps of another release are taken over (pinned_maps.h); `note` gets a line
+    // for each map that is made anew.
     static Result<Filter> load(const FilterSettings& settings, const std::string& pins,
                                const std::function<void(const std::string&)>& note);
 
@@ -54,21 +54,23 @@ class Filter {
     // Detaches from all other interfaces, and removes the pins of other releases' maps.
     void detach_others(const std::vector<std::string>& interfaces);
 
-    // Whether a filter of ours is, or was, attached: by a link or in a dispatcher; has_shares: in a dispatcher.
+    // Whether a filter of ours is, or was, attached. has_links(): by a link or in a dispatcher; has_shares(): in a
+    // dispatcher.
     static bool has_links(const std::string& pins);
     static bool has_shares(const std::string& pins);
 
     static std::string pins_of_dry_run(const std::string& pins);
 
     // Removes every pin below the directory, those of a dry run too, and with them filter and maps; takes the filter
-    // out of dispatchers. An error names a dispatcher that still has the filter; everything else is gone all the same.
+    // out of dispatchers. An error names a dispatcher that still has the filter; everything else is removed
+    // nevertheless.
     static Result<void> remove_pins(const std::string& pins);
     static void remove_dry_run(const std::string& pins);
 
     int map_fd(Map map) const { return program_.map_fd(map); }
     int program_fd(LinkLayer layer) const { return program_.program_fd(layer); }
     int ring_fd() const { return program_.map_fd(Map::candidates); }
-    // In memory that the program reads.
+    // This memory is the one that the program reads.
     xk_bans& ban_counts() const { return program_.ban_counts(); }
 
   private:

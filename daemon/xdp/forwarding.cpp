@@ -32,8 +32,8 @@ int on_message(const nlmsghdr* message, void* on) {
     return MNL_CB_OK;
 }
 
-// Every interface's switch of one family. A dump that a change interrupts is made good by the notification of the
-// change.
+// Whether any interface forwards packets of this family. A change that interrupts the dump also sends a notification,
+// and update() then queries again.
 Result<bool> query_family(std::uint8_t family) {
     const auto failed = [] { return os_error("asking whether this host forwards"); };
     auto socket = open_socket();
@@ -87,7 +87,7 @@ Result<Forwarding> Forwarding::open() {
 }
 
 Result<bool> Forwarding::update() {
-    char message; // what it says is asked for anew, so the rest of it may be cut off
+    char message; // only its arrival matters: query() reads everything again
     bool notified = false;
     for (;;) {
         const ssize_t n = ::recv(poll_fd(), &message, sizeof message, MSG_DONTWAIT);

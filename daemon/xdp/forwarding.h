@@ -16,7 +16,7 @@ class Forwarding {
   public:
     static Result<Forwarding> open();
 
-    // For IPv4 or IPv6, on any interface.
+    // Whether this host forwards IPv4 or IPv6 from any interface.
     bool is_on() const { return on_; }
 
     // Readable when something changed.

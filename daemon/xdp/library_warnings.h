@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The last warnings of libbpf and libxdp: they know more than errno does, and go into our errors instead of to stderr.
+// Keeps the last warnings of libbpf and libxdp. They say more than errno, and our errors quote them; nothing goes to
+// stderr.
 #pragma once
 
 #include "protocol/base/result.h"

@@ -57,7 +57,7 @@ Result<LinkLayer> link_layer_of(std::uint16_t type, std::string_view kind) {
     case ARPHRD_RAWIP:
         return LinkLayer::none;
     case ARPHRD_NONE: {
-        // Without kind: modems in raw IP mode (qmi_wwan). A virtual one may show what was around the packet.
+        // Without kind: modems in raw IP mode (qmi_wwan). A virtual interface may show the outer headers of the packet.
         constexpr std::string_view kKnown[] = {"", "tun", "wireguard", "ovpn", "ovpn-dco", "wwan"};
         if (std::ranges::find(kKnown, kind) != std::end(kKnown))
             return LinkLayer::none;

@@ -116,7 +116,7 @@ Result<LinkWatch> LinkWatch::open() {
 }
 
 Result<bool> LinkWatch::update() {
-    char message; // what it says is asked for anew, so the rest of it may be cut off
+    char message; // only its arrival matters: the caller reads everything again
     for (bool notified = false;; notified = true) {
         const ssize_t n = ::recv(poll_fd(), &message, sizeof message, MSG_DONTWAIT);
         if (n < 0 && errno == EAGAIN)

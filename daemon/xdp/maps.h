@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// What the privileged process writes into the filter's small maps, and the counters that it reads from them. Tags are
-// in tags.h, bans in ban_filter.h, protected ports in syn_guard.h. A failure is an Error and leaves the map as it was
-// for that key.
+// Writes the filter's small maps and reads its counters, for the privileged process. Tags are in tags.h, bans in
+// ban_filter.h, protected ports in syn_guard.h. A failure is an Error and leaves the map as it was for that key.
 #pragma once
 
 #include "bpf/abi.h"

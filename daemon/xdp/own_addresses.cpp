@@ -15,7 +15,7 @@ constexpr int kDumps = 100; // until one is whole
 
 using Socket = Handle<mnl_socket, mnl_socket_close>;
 
-// IFA_LOCAL is ours where a peer address is set, IFA_ADDRESS otherwise.
+// Our address is IFA_LOCAL where a peer address is set, and IFA_ADDRESS otherwise.
 std::optional<Address> address_of(const nlmsghdr* message) {
     const auto* const info = static_cast<const ifaddrmsg*>(mnl_nlmsg_get_payload(message));
     struct Found {
@@ -58,7 +58,7 @@ Result<Socket> open_socket() {
 } // namespace
 
 Result<std::set<Address>> OwnAddresses::list() {
-    // A dump that a change interrupts (Docker, ifup) may lack something.
+    // A dump that a change interrupts (Docker, ifup) may lack an address, so it is repeated.
     for (int i = 0; i < kDumps; ++i) {
         auto whole = list_once();
         if (!whole)

@@ -88,7 +88,7 @@ Shape wanted(const bpf_map* map) {
             0};
 }
 
-// The pin has a name of ours where the map's own name is none that the BPF file system takes.
+// The name of the pin. It is not the map's own name where the BPF file system does not take that.
 std::string pin_name(const bpf_map* map) {
     const char* const path = bpf_map__pin_path(map);
     return path == nullptr ? std::string() : fs::path(path).filename().string();
@@ -124,7 +124,7 @@ std::size_t copy_entries(int from, int to, const Shape& shape) {
     return lost;
 }
 
-// A shared map needs no copy. `from` may be none (-1).
+// A map that both releases share needs no copy. `from` may be -1: there is none.
 void copy_map(int from, int to, const std::string& name, const std::function<void(const std::string&)>& note) {
     const auto old = shape_of(from), now = shape_of(to);
     if (old && now && old->id == now->id)
@@ -137,7 +137,7 @@ void copy_map(int from, int to, const std::string& name, const std::function<voi
 
 } // namespace
 
-// Maps of another release, or of ours with another shape.
+// The pinned maps of another release, or of this one with another shape.
 struct MapTakeover::Source {
     fs::path directory;
     unsigned abi;
@@ -147,7 +147,7 @@ struct MapTakeover::Source {
         std::error_code code;
         return fs::exists(fs::symlink_status(directory / name, code));
     }
-    // Whether the map of this name means there what it means here. A newer release tells by its marks.
+    // Whether the map of this name means there what it means here. A newer release says so by its marks.
     bool has_same_meaning(const Pinned& pinned) const {
         if (!is_newer())
             return abi >= pinned.since;
@@ -161,7 +161,7 @@ struct MapTakeover::Source {
 
 namespace {
 
-// Where the map of before is, if one of the same meaning is there.
+// Opens the earlier map of this name if it has the same meaning; else the result is empty.
 Fd find_before(const std::vector<MapTakeover::Source>& sources, const Pinned& pinned, bool newer_too) {
     for (const auto& source : sources)
         if ((newer_too || !source.is_newer()) && source.has_same_meaning(pinned))
@@ -170,8 +170,8 @@ Fd find_before(const std::vector<MapTakeover::Source>& sources, const Pinned& pi
     return Fd();
 }
 
-// The nearest one first. A newer one comes last: where an older one stands beside it, the newer was never attached, for
-// then the older would be gone.
+// The nearest version comes first, and newer releases come last. If maps of an older release are beside those of a
+// newer one, the newer filter was never attached: that start removes the older maps.
 std::vector<MapTakeover::Source> sources_in(const std::string& pins) {
     std::vector<MapTakeover::Source> sources;
     std::error_code code;
@@ -210,7 +210,7 @@ Result<void> MapTakeover::prepare() {
     sources_ = sources_in(pins_);
     for_each_pinned(object_, [&](const bpf_map* map, const Pinned& pinned) {
         if (present_.contains(pinned.name))
-            return; // of a start that did not come to its end, or ours
+            return; // an unfinished start left it, or it is in use
         const Fd before = find_before(sources_, pinned, true);
         if (const auto shape = shape_of(before.get()); shape && shape->is_like(wanted(map)))
             (void)bpf_obj_pin(before.get(), bpf_map__pin_path(map)); // else it is copied
@@ -218,7 +218,7 @@ Result<void> MapTakeover::prepare() {
     return {};
 }
 
-// libbpf takes no pinned map of another shape, and no other object of the name.
+// Moves aside what libbpf would refuse: a pinned map of another shape, or another object of the name.
 Result<void> MapTakeover::move_misfits() {
     const fs::path aside = misfits_directory(pins_);
     Result<void> done;
@@ -256,8 +256,8 @@ void MapTakeover::finish(const Note& note) {
     for_each_pinned(object_, [&](const bpf_map* map, const Pinned& pinned) {
         write_mark(pinned.name, pinned.since);
         const std::string name(pinned.name);
-        // Where our own map was there a newer release's is not later: it was never attached. An older one's may be,
-        // where a start copied it and died before it was attached.
+        // If our own map was there, a newer release's map is not more recent, because that release was never attached.
+        // An older release's map may be more recent: a start may have copied it and ended before it attached.
         const bool was_there = present_.contains(pinned.name);
         const Fd before = find_before(sources_, pinned, !was_there);
         if (was_there && !before)
@@ -273,7 +273,7 @@ void MapTakeover::finish(const Note& note) {
     });
 }
 
-// An older release that starts after this one reads it: the ABI version since which the map has its meaning.
+// Writes the mark for an older release that starts after this one: the ABI version since which the map has its meaning.
 void MapTakeover::write_mark(std::string_view name, unsigned since) const {
     const std::string path = maps_directory(pins_) + "/" + std::string(kSince) + std::string(name);
     const std::string mark = std::to_string(since);

@@ -2,16 +2,16 @@
 //
 // The filter's maps that outlive the daemon, and how those of another release are taken over. Pins are in
 // DIR/maps<ABI>/. A map whose meaning and shape are still the same is pinned in the new directory too: both programs
-// then work with one map, and no packet falls between them. Of a map of another size the entries are copied. A map of
-// another meaning begins anew, and its content comes from elsewhere: bans from their file and from nftables, all else
-// from the configuration, the ruleset and the worker.
+// then work with one map, and no packet is lost between them. From a map of another size the entries are copied. A map
+// of another meaning begins anew, and its content comes from elsewhere: bans from their file and from nftables, all
+// else from the configuration, the ruleset and the worker.
 //
 // An older release (a downgrade) cannot know what a newer one means by its maps. So each directory has marks, symbolic
 // links "since-NAME" to the ABI version from which on the map means what it means; a map whose mark is not newer than
 // the reader is taken over in the same way.
 //
-// The old pins go after the new filter is attached (Filter::detach_others()). A start that ends before it does all of
-// this again.
+// The old pins are removed after the new filter is attached (Filter::detach_others()). If a start ends before that, the
+// next start does all of this again.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -30,9 +30,9 @@ namespace xk::xdp {
 bool is_pinned(std::string_view name);
 
 std::string maps_directory(const std::string& pins);
-// For pins of our own layout but another shape, while they are replaced.
+// Holds pins of our ABI version but another shape while they are replaced.
 std::string misfits_directory(const std::string& pins);
-// Whether an entry of the directory for pins is one with maps, of whatever release.
+// Whether this entry of the pin directory holds maps, of any release.
 bool is_maps_directory(std::string_view name);
 
 // One for each load of the object.
@@ -45,10 +45,11 @@ class MapTakeover {
     MapTakeover(const MapTakeover&) = delete;
     MapTakeover& operator=(const MapTakeover&) = delete;
 
-    // Before the object is loaded: moves aside what is no map of ours in shape, and pins what can stay as it is. An
-    // error is of a pin that can neither be opened nor moved.
+    // Call it before the object is loaded. It moves aside pins that do not have the shape of our maps, and pins earlier
+    // maps that can be shared. An Error names a pin that can neither be opened nor moved.
     Result<void> prepare();
-    // After it: copies entries into the maps that could not be shared. `note` is told of those that begin anew.
+    // Call it after that. It copies entries into the maps that could not be shared. `note` gets a line for each map
+    // that begins anew.
     void finish(const Note& note);
 
     struct Source;

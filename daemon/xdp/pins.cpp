@@ -53,8 +53,9 @@ bool is_link_descriptor(int fd) {
 
 constexpr mode_t kOthersMayWrite = S_IWGRP | S_IWOTH;
 
-// Pins may belong to root, to this process's user, and to the directory's owner where only root could make that owner:
-// the unit's directory belongs to its user, and root may start the daemon by hand.
+// Pins may belong to root, to this process's user, and to the directory's owner. The owner counts only if others cannot
+// write to the directory above. It must count, because the unit's directory belongs to the unit's user, and root may
+// start the daemon by hand.
 class TrustedOwners {
   public:
     TrustedOwners(const fs::path& pins, uid_t owner) : owner_(::geteuid()) {
@@ -68,7 +69,7 @@ class TrustedOwners {
     uid_t owner_;
 };
 
-// Checks the pin, which may be a symbolic link, and all that is below it.
+// Checks the pin, which may be a symbolic link, and everything below it.
 Result<void> check_owners(const fs::path& path, const TrustedOwners& trusted) {
     struct stat info {};
     if (::lstat(path.c_str(), &info) != 0)
@@ -171,8 +172,8 @@ void rename_pin_of_link(const std::string& pins, int ifindex, const std::string&
         }
 }
 
-// Without its last pin a link goes too, but at some later time (after a grace period of RCU, by a work queue:
-// bpf_link_put() in kernel/bpf/syscall.c).
+// The link is detached first. Without its last pin it would go too, but only later (after a grace period of RCU, by a
+// work queue: bpf_link_put() in kernel/bpf/syscall.c).
 void detach_link(const std::string& pin) {
     const Fd link(bpf_obj_get(pin.c_str()));
     if (link)

@@ -34,7 +34,7 @@ void set_pins(const knock_bpf& skeleton, const std::string& maps) {
         if (is_pinned(bpf_map__name(map)))
             bpf_map__set_pin_path(map, (maps + "/" + bpf_map__name(map)).c_str());
     }
-    // Pinned, it is the same memory for a program that libxdp loads by itself. Its own name has a dot, which no pin
+    // The pin lets a program that libxdp loads by itself share this memory. The map's own name has a dot, which no pin
     // may have.
     bpf_map__set_pin_path(skeleton.maps.bss, (maps + "/ban_counts").c_str());
 }
@@ -97,7 +97,7 @@ Result<Program> Program::open(const FilterSettings& settings, const std::string&
     // Read-only data is volatile for the program and ours to write until it is loaded.
     std::memcpy(const_cast<xk_settings*>(reinterpret_cast<const volatile xk_settings*>(&skeleton.rodata->settings)),
                 &values, sizeof values);
-    // Without it drivers refuse an MTU above a page.
+    // Without this flag drivers refuse an MTU above a page.
     if (takes_fragments())
         for (bpf_program* each : {skeleton.progs.xknock, skeleton.progs.xknock_ip})
             bpf_program__set_flags(each, bpf_program__flags(each) | BPF_F_XDP_HAS_FRAGS);

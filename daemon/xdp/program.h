@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Program: the BPF object bpf/knock.bpf.c with its settings, programs and maps. The one place that knows its skeleton,
+// Program: the BPF object bpf/knock.bpf.c with its settings, programs and maps. Only program.cpp includes its skeleton,
 // so that a change of the object compiles one file of the daemon anew.
 #pragma once
 
@@ -45,9 +45,9 @@ enum class Map {
     forwarding,
 };
 
-// Whether the kernel knows programs that take packets in several pieces (Linux 5.18): asked, because versions say
-// little. Without them native XDP wants an MTU of largest_mtu_in_a_page() at most (link_layer.h), and the kernel
-// refuses a larger one as long as the filter is attached.
+// Whether the kernel knows programs that take packets in several pieces (Linux 5.18). It tries to load one, because
+// distributions backport. Without them native XDP wants an MTU of largest_mtu_in_a_page() at most (link_layer.h), and
+// the kernel refuses a larger one as long as the filter is attached.
 bool takes_fragments();
 
 // The name of the program for interfaces of this kind, in bpf/knock.bpf.c.
@@ -62,17 +62,17 @@ class Program {
     Program& operator=(Program&&) noexcept;
     ~Program(); // what is pinned or attached stays
 
-    // Of libbpf: the maps are opened or made, the verifier sees the programs. A negative errno, or 0.
+    // Opens or makes the maps and loads the programs, which the verifier checks. Returns 0 or a negative errno.
     int load();
 
-    // libxdp loads the programs by itself; load() then makes the maps alone.
+    // Makes load() open or make the maps alone, because libxdp loads the programs by itself.
     void leave_programs_out();
 
     bpf_object* object() const;
-    // After load(); they belong to the object.
+    // Call these after load(). The descriptors belong to the object.
     int map_fd(Map map) const;
     int program_fd(LinkLayer layer) const;
-    // In memory that the program reads.
+    // This memory is the one that the program reads.
     xk_bans& ban_counts() const;
 
   private:

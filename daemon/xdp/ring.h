@@ -41,7 +41,7 @@ class Ring {
     // Readable when there are records.
     int poll_fd() const;
 
-    // Hands over the records that are there, `most` of them (at least one). Faulty ones are skipped and counted.
+    // Hands over the records that are there, at most `most` of them (1 or more). Faulty ones are skipped and counted.
     void consume(const Handler& handler, unsigned most);
     std::uint64_t malformed() const;
     std::uint64_t unknown() const;

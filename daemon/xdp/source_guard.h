@@ -23,16 +23,16 @@ class SourceGuard {
     virtual void switch_on(BootTime now) = 0;
     virtual bool is_on() const = 0;
 
-    // Only while it is off.
+    // Call these only while it is off.
     virtual void set_ports(std::span<const PortRange> ports) = 0;
     virtual Result<void> set_allowed(std::span<const Prefix> networks) = 0;
-    // At any time.
+    // Call it at any time.
     virtual void set_local(const std::set<Address>& addresses) = 0;
 
-    // Is called before a grant of this source is written; `end` is the grant's. Where the source cannot be written the
+    // Call it before a grant of this source is written; `end` is the grant's. If the source cannot be written, the
     // guard is off until then.
     virtual void admit(const Address& source, BootTime end) = 0;
-    // Is called after grants of this source ended: it has none that ends later than this.
+    // Call it after grants of this source ended: it has no grant that ends later than `end`.
     virtual void limit(const Address& source, BootTime end) = 0;
     // Forgets sources whose time is over.
     virtual void expire(BootTime now) = 0;

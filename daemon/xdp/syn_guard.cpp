@@ -162,7 +162,8 @@ void SynGuard::set_local(const std::set<Address>& addresses) {
                 slot = abi(address);
                 break;
             }
-    // The program may read between the two stores. It then finds an address of nobody, and the SYN goes on to nftables.
+    // The program may read between the two stores. It then finds an address that no host has, and the SYN passes on to
+    // nftables.
     for (std::size_t i = 0; i < slots.size(); ++i)
         if (std::memcmp(&memory_->local[i], &slots[i], sizeof none) != 0) {
             store_address(memory_->local[i], none);

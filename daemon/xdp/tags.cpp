@@ -10,7 +10,7 @@
 namespace xk::xdp {
 
 void Tags::load() {
-    // Tags of the daemon before us: known, so that they can be taken away.
+    // The tags of the daemon before us are remembered too, so that they can be removed.
     if (!loaded_)
         for (const Key key : keys_of<Key>(filter_->map_fd(Map::tags)))
             known_.try_emplace(key, Known{BootTime::max(), true});

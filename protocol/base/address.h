@@ -31,7 +31,7 @@ struct Address {
     static Result<Address> parse(std::string_view text);
     // The same, and v4-mapped text as the IPv4 address that it means: see Prefix::parse_logged().
     static Result<Address> parse_logged(std::string_view text);
-    // From AF_INET or AF_INET6; any other family is the unspecified address "::".
+    // Takes AF_INET or AF_INET6; any other family becomes the unspecified address "::".
     static Address of(const sockaddr& address);
 
     bool is_v4() const;
@@ -39,8 +39,8 @@ struct Address {
     Bytes<4> v4_bytes() const { return {bytes[12], bytes[13], bytes[14], bytes[15]}; }
 
     bool is_loopback() const;
-    // A unicast address that a pinhole can be opened for: not loopback, link-local, unspecified,
-    // multicast, reserved (240/4, 0/8) or an IPv4 address in IPv6 clothes other than ::ffff/96.
+    // A unicast address that a pinhole can be opened for: not loopback, link-local, unspecified, multicast, reserved
+    // (240/4, 0/8) or an IPv4 address in an IPv6 form other than ::ffff/96.
     bool is_grantable() const;
     // Grantable, and not from a range that only has meaning inside one site (RFC 1918, RFC 6598
     // shared space, RFC 4193), so that a server elsewhere sees this very address.
@@ -58,12 +58,12 @@ struct Prefix {
 
     auto operator<=>(const Prefix&) const = default;
 
-    // "192.0.2.0/24", "2001:db8::/32", or an address alone (its whole length). Host bits that are
-    // set are an error, because they usually are a slip of the operator.
+    // "192.0.2.0/24", "2001:db8::/32", or an address alone (its whole length). Host bits that are set are an error,
+    // because they usually are a mistake of the operator.
     static Result<Prefix> parse(std::string_view text);
     static Prefix of(const Address& address) { return {address, 128}; }
-    // The same, and IPv4 in IPv6 clothes (::ffff:192.0.2.1, ::ffff:192.0.2.0/120), as daemons with one socket for both
-    // families log it (RFC 4291 section 2.5.5.2): it means the IPv4 address or network.
+    // The same, and v4-mapped text (::ffff:192.0.2.1, ::ffff:192.0.2.0/120), which means the IPv4 address or network.
+    // Daemons with one socket for both families log it (RFC 4291 section 2.5.5.2).
     static Result<Prefix> parse_logged(std::string_view text);
     // The network of this length that the address is in.
     static Prefix around(const Address& address, unsigned length);

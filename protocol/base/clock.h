@@ -4,7 +4,7 @@
 //   WallTime  CLOCK_REALTIME in microseconds since 1970: what packets and slots speak of.
 //   BootTime  CLOCK_BOOTTIME in nanoseconds: what lifetimes, lock-outs and the kernel filter use; it
 //             counts sleep and cannot be set.
-// Judgement never reads a clock: it is handed a Now.
+// Judgement never reads a clock: it gets a Now.
 #pragma once
 
 #include <ctime>

@@ -70,7 +70,7 @@ Error not_given(const std::string& path, uid_t uid) {
     return os_error("giving " + in_quotes(path) + " to user " + std::to_string(uid));
 }
 
-// Opened to work in, not to read, for which we may have no right.
+// Opens it with O_PATH, to work in it: we may have no right to read it.
 Result<Fd> walk_to(const std::string& path) {
     std::deque<std::string> parts;
     put_parts(path, parts);
@@ -157,7 +157,7 @@ Result<void> make_directory(const std::string& path, mode_t mode, uid_t uid, gid
         return os_error("opening " + in_quotes(path));
     if (st.st_uid == uid)
         return {};
-    // Never the root of a file system, nor a directory that others use.
+    // Never give away the root of a file system, or a directory that others use.
     if (!made && (::fstat(entry->directory.get(), &above) != 0 || above.st_dev != st.st_dev || !is_empty(own)))
         return Error{in_quotes(path) + " belongs to somebody else (user " + std::to_string(st.st_uid) +
                          ") and is in use",

@@ -14,8 +14,8 @@
 
 namespace xk {
 
-// Opens a directory, part by part. A symbolic link, also as the last part, is followed only where root or we own it:
-// somebody could have put any other there to lead us elsewhere.
+// Opens a directory, part by part. A symbolic link, also as the last part, is followed only where root or we own it,
+// because the owner of any other link could lead us elsewhere.
 Result<Fd> open_directory(const std::string& path);
 
 // The directory that holds `path`, found in the same way (O_PATH: to work in, not to read), and the last part of

@@ -12,8 +12,8 @@
 namespace xk {
 
 void hold_standard_descriptors() {
-    // In this order, because open(2) returns the lowest free number. Opened the wrong way round, so that using them
-    // fails.
+    // The order matters, because open(2) returns the lowest free number. Each is opened in the wrong direction, so that
+    // its use fails.
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
         if (::fcntl(fd, F_GETFD) < 0 && errno == EBADF)
             (void)!::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);

@@ -7,8 +7,8 @@
 
 namespace xk {
 
-// To be called first in main(). The next file or socket would get the number of a closed standard descriptor, and
-// output would go there. Opened here, the descriptor returns an error to its users.
+// Call it first in main(). The next file or socket would get the number of a closed standard descriptor, and output
+// would go there. Opened here, the descriptor returns an error to its users.
 void hold_standard_descriptors();
 
 // The exit code of `program`: this one, or Exit::failed with a line on standard error where standard output did not

@@ -14,7 +14,7 @@ namespace xk {
 // `limit` bytes of the input are shown, then "...".
 std::string printable(std::string_view text, std::size_t limit = 200);
 
-// For a whole text, of which printable() may have escaped parts already: the backslash stays, so that nothing is
+// These escape a whole text. printable() may have escaped parts of it already, so the backslash stays and nothing is
 // escaped twice. Everything that is printed or logged goes through one of these last. as_lines() keeps line ends.
 std::string as_line(std::string_view text);
 std::string as_lines(std::string_view text);

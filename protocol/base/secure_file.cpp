@@ -56,7 +56,7 @@ Result<void> check_parents(const std::string& path, const FileRules& rules) {
     if (rules.checked_directories != nullptr && rules.checked_directories->contains(named))
         return {};
     auto directory = std::filesystem::weakly_canonical(path, code).parent_path();
-    // Somebody else may be able to exchange a link on the way. Then each file is checked by itself.
+    // Another user may be able to exchange a link in the path. Then the directory is checked again for each file.
     const bool has_no_link = directory.string() + "/" == named;
     for (;; directory = directory.parent_path()) {
         struct stat st {};

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
-// Opening files whose rights matter: the configuration (nobody else may write it) and secrets (nobody
-// else may read them either). The checks are made on the opened descriptor, so that the file cannot be
-// exchanged between check and use; a symbolic link, a second hard link, a device, a pipe or a directory
-// is refused. Every directory above must be beyond the reach of others too, as OpenSSH's safe_path()
-// demands; a sticky directory (/tmp) passes, because others cannot rename what is in it.
+// Opens files whose rights matter: the configuration (others must not write it) and secrets (others must not read them
+// either). The checks are made on the opened descriptor, so that the file cannot be exchanged between check and use; a
+// symbolic link, a second hard link, a device, a pipe or a directory is refused. Every directory above must be beyond
+// the reach of others too, as OpenSSH's safe_path() demands; a sticky directory (/tmp) passes, because others cannot
+// rename what is in it.
 #pragma once
 
 #include "protocol/base/fd.h"
@@ -20,7 +20,7 @@ namespace xk {
 
 struct FileRules {
     bool secret = false;               // others must not be able to read it
-    std::optional<gid_t> group;        // this group may read a secret; nobody's group may write
+    std::optional<gid_t> group;        // this group may read a secret; no group may write
     std::optional<uid_t> owner;        // besides root; unset: the effective user
     std::size_t max_size = 256 * 1024; // bytes
     // Directories that were checked by the same rules a moment ago and are not checked again; each checked one is
@@ -38,11 +38,11 @@ Result<std::string> read_checked(const std::string& path, const FileRules& rules
 // The whole content of a file that open_checked() opened by the same rules.
 Result<std::string> read_opened(const Fd& fd, const std::string& path, const FileRules& rules);
 
-// Creates `path` with `mode` and the content, through a temporary file in the same directory and
-// renameat(2), so that nobody ever sees half of it, and by descriptors alone: in a directory of somebody else's a link
-// leads nowhere (see directory.h). Where `replace` is false an existing file is an error. What fails leaves the old
-// file, or none, and no temporary one; with `replace` an error of the last step, the fsync of the directory, leaves the
-// new. `group` and `owner` are set where they are given (this needs the right to do so). `sync` waits until file and
+// Creates `path` with `mode` and the content, through a temporary file in the same directory and renameat(2), so that
+// no reader ever sees half of it. It works by descriptors alone, so that a link in another user's directory leads
+// nowhere (see directory.h). Where `replace` is false an existing file is an error. A failure leaves the old file, or
+// none, and no temporary one. With `replace` a failure of the last step, the fsync of the directory, leaves the new
+// file. `group` and `owner` are set where they are given (this needs the right to do so). `sync` waits until file and
 // name are on the disk.
 Result<void> write_file(const std::string& path, std::string_view content, mode_t mode, bool replace,
                         std::optional<gid_t> group = {}, bool sync = true, std::optional<uid_t> owner = {});

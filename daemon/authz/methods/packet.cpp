@@ -15,7 +15,7 @@ class PacketMethod : public Method {
 
     std::optional<Unproved> prove_record(const Record& record, const Now& now, Claim& claim) const override;
 
-    // From the oldest slot that a waiting record may be of to the next slot.
+    // Covers the slots from the oldest one that a waiting record may be of to the next one.
     void follow_clock(const Now& now) override {
         const auto skew = policy_.settings.skew;
         tags_.cover({good_slots(now.wall - kLongestWait, skew).first, good_slots(now.wall, skew).last + 1},
@@ -38,7 +38,7 @@ std::optional<Unproved> PacketMethod::prove_record(const Record& record, const N
     wire::Packet packet;
     if (record.bytes.size() != packet.size())
         return Unproved{Reject::tag, std::nullopt};
-    // By memcpy(3), because GCC compiles std::ranges::copy to a loop over single bytes here.
+    // This uses memcpy(3), because GCC compiles std::ranges::copy to a loop over single bytes here.
     std::memcpy(packet.data(), record.bytes.begin(), packet.size());
     const auto match = tags_.find(packet_tag(packet));
     const SlotRange good = good_slots(now.wall_at(record.arrived), policy_.settings.skew);
