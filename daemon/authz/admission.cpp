@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/authz/admission.h"
 
+#include <atomic>
+
 namespace xk::authz {
 
 Admitted LocalAdmission::consume_use(const Use& use) {
@@ -14,6 +16,9 @@ Admitted LocalAdmission::consume_use(const Use& use) {
             return Admitted::code_used;
         record.request = use.token.request;
         record.address = use.address;
+        // A worker that is killed here has the request in the record before the step. The next worker then knows the
+        // request again.
+        std::atomic_signal_fence(std::memory_order_seq_cst);
         record.totp_step = used;
     }
     for (ReplayEntry* const entry : use.entries)

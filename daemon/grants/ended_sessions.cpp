@@ -115,7 +115,7 @@ EndedSessions::Outcome EndedSessions::end_sessions(const Wanted& wanted, const W
     if (tracked)
         end_tracked(*tracked, stays_shut, ending);
     else
-        ending.fail(std::move(tracked).error(), "sessions of hosts behind this one and sessions of UDP may live on");
+        ending.fail(tracked.error(), "sessions of hosts behind this one and sessions of UDP may live on");
     if (has_table)
         end_flows(wanted, ending);
     // The sets are written first: a packet that came between the two steps would revive a session that connection

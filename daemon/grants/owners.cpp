@@ -85,7 +85,7 @@ Result<void> Owners::read(const std::string& directory, uid_t owner) {
 }
 
 Result<void> Owners::save() {
-    if (!std::exchange(changed_, false) || file_.empty())
+    if (!changed_ || file_.empty())
         return {};
     std::string content = std::string(kHead) + "\n";
     for (const auto& [pinhole, record] : records_) {
@@ -96,7 +96,9 @@ Result<void> Owners::save() {
             content += std::exchange(comma, ",") + to_hex(id);
         content += "\n";
     }
-    return write_file(file_, content, 0600, true, {}, false);
+    auto done = write_file(file_, content, 0600, true, {}, false);
+    changed_ = !done; // a failed write is tried again on the next tick
+    return done;
 }
 
 void Owners::on_pinhole_began(const authz::GrantBook::Began& began) {

@@ -43,7 +43,7 @@ void CopyWriter::work() {
         lock.unlock();
         auto saved = files_.save(Now::read(), false);
         if (!saved && !failing)
-            log::error(std::move(saved).error().within("after a power cut used codes may count as new"));
+            log::error(Error(saved.error()).within("after a power cut used codes may count as new"));
         if (saved && failing)
             log::info("the copy of judgement's memory is written again");
         failing = !saved;

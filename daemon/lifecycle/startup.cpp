@@ -269,6 +269,8 @@ Result<void> Startup::load() {
 
 // If no filter was attached before, all pins were made by this start.
 void Startup::unload() const {
+    if (options_.dry_run) // its pins are in a directory of their own
+        return xdp::Filter::remove_dry_run(config_->pin_directory);
     if (links_were_there_)
         return;
     if (auto done = xdp::Filter::remove_pins(config_->pin_directory); !done)

@@ -93,17 +93,16 @@ Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<cons
                 return sent;
         return {};
     };
-    for (Slot slot = range.first; credible && slot <= range.last; ++slot) {
-        if (scope == TagScope::more && slot >= published_.first && slot <= published_.last)
-            continue;
-        if (auto sent = add_all(slot); !sent)
-            return sent;
-    }
+    Result<void> sent;
+    for (Slot slot = range.first; sent && credible && slot <= range.last; ++slot)
+        if (scope != TagScope::more || slot < published_.first || slot > published_.last)
+            sent = add_all(slot);
     // Tags of changed credentials are of slots that are published already. A slot that begins soon comes with the next
     // publication.
-    if (scope != TagScope::changed)
+    if (sent && scope != TagScope::changed)
         published_ = credible ? range : authz::SlotRange{};
-    auto sent = flush(true);
+    if (sent)
+        sent = flush(true);
     wipe(*message);
     return sent;
 }

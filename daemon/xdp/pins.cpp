@@ -183,7 +183,8 @@ void detach_link(const std::string& pin) {
 
 void remove_pin(const fs::path& path) {
     std::error_code code;
-    if (fs::is_directory(path, code))
+    // A symbolic link goes itself: the directory may belong to a user that root must not follow to other files.
+    if (fs::is_directory(fs::symlink_status(path, code)))
         for (const auto& entry : fs::directory_iterator(path, code))
             remove_pin(entry.path());
     else if (is_link(path.filename().string()))

@@ -7,6 +7,8 @@
 
 #include <unistd.h>
 
+#include <filesystem>
+
 using namespace xk;
 using namespace xk::test;
 
@@ -25,6 +27,19 @@ struct OwnersFixture : GrantFixture {
 };
 
 } // namespace
+
+TEST_CASE("owners that could not be written are written by the next save") {
+    OwnersFixture f;
+    REQUIRE(f.open(kAnna, "203.0.113.5", "ssh", 30) == Answer::done);
+    f.report();
+    std::filesystem::remove_all(f.directory.path());
+    CHECK_FALSE(f.owners.save());
+    std::filesystem::create_directory(f.directory.path());
+    REQUIRE(f.owners.save());
+    Owners next(f.grants);
+    REQUIRE(next.read(f.directory.path(), ::geteuid()));
+    CHECK(next.was_read());
+}
 
 TEST_CASE("the owners of sessions outlive their grants and the daemon") {
     OwnersFixture f;

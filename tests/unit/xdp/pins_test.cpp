@@ -110,3 +110,16 @@ TEST_CASE("a number that is no exit of the filter has no name") {
     CHECK(counter_name(-1) == "?");
     CHECK(counter_name(XK_COUNTERS) == "?");
 }
+
+TEST_CASE("a pin that is a symbolic link is removed, and not what it points to") {
+    const Directory ours, others;
+    others.add("shadow");
+    std::filesystem::create_directory(ours.path() + "/maps9");
+    ours.add("maps9/NAME");
+    std::filesystem::create_directory_symlink(others.path(), ours.path() + "/maps8");
+    std::filesystem::create_directory_symlink(others.path(), ours.path() + "/maps9/inner");
+    remove_pin(ours.path() + "/maps8");
+    remove_pin(ours.path() + "/maps9");
+    CHECK(std::filesystem::is_empty(ours.path()));
+    CHECK(std::filesystem::exists(others.path() + "/shadow"));
+}
