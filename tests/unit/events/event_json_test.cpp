@@ -51,8 +51,10 @@ TEST_CASE("the names of the fields stay") {
         "kind": "knock_refused", "time": "2026-11-18T11:06:40Z", "time_us": 1795000000123456, "boot_ns": 987654321,
         "user": "anna", "device": "laptop", "service": "ssh, web", "source": "192.0.2.1", "address": "2001:db8::1",
         "grants": "tcp/22, udp/51820 of 198.51.100.7", "reason": "wrong-code", "cause": "by_others", "seconds": 90,
-        "count": 18446744073709551615, "detail": "a \"quote\" and a \\", "by": {"uid": 4294967295, "pid": 4711, "login_uid": 1000},
-        "prefix": "198.51.100.64/26", "verb": "close", "failure": "no", "more": "gone", "sessions": 3, "bans": 0, "for_good": true, "all": true,
+        "count": 18446744073709551615, "detail": "a \"quote\" and a \\",
+        "by": {"uid": 4294967295, "pid": 4711, "login_uid": 1000},
+        "prefix": "198.51.100.64/26", "verb": "close", "failure": "no", "more": "gone", "sessions": 3, "bans": 0,
+        "for_good": true, "all": true,
         "others_remain": true, "again": true, "retry": true, "action": "close-all", "clock_ahead_s": -31,
         "totp_step": 0})"));
 }
