@@ -33,7 +33,7 @@ def main():
     left = [h for h in headers if f'#include"{h}"' not in proved]
     words, directory = build[LIKE]
     flags = words[:words.index("-o")] + ['-DXK_VECTORS=""', '-DXK_SAMPLE=""']
-    version = subprocess.run(["g++-12", "--version"], capture_output=True, text=True, check=True).stdout
+    version = subprocess.run([words[0], "--version"], capture_output=True, text=True, check=True).stdout
     checked = Checked("headers", version)
 
     def check(header):

@@ -21,22 +21,31 @@ std::string hex(const std::vector<std::uint8_t>& bytes) {
 
 } // namespace
 
-// As the kernel does: to add what is there changes nothing, to delete what is not there is an error.
-Result<void> RecordingSets::apply(Tables& tables, const nlmsghdr* message) const {
+// As the kernel does: to add what is there changes nothing, to delete what is not there is an error. `undo` gets what
+// was at each key before, because to copy the sets for each transaction takes longest where they are full.
+Result<void> RecordingSets::apply(const nlmsghdr* message, std::vector<Before>& undo) {
     const auto list = nft::parse_elements(message);
     const int type = message->nlmsg_type & 0xff;
     if (!list || (type != NFT_MSG_NEWSETELEM && type != NFT_MSG_DELSETELEM))
         return Error{"the test knows no such message", {}};
-    auto& set = tables[list->set];
-    if (type == NFT_MSG_DELSETELEM && list->elements.empty())
+    auto& set = tables_[list->set];
+    if (type == NFT_MSG_DELSETELEM && list->elements.empty()) {
+        for (const auto& [key, kept] : set)
+            undo.push_back({list->set, key, kept});
         set.clear();
+    }
     for (const nft::Element& element : list->elements) {
         const Key key{element.key, element.interval_end};
-        if (type == NFT_MSG_DELSETELEM && set.erase(key) == 0)
-            return Error{"there is no such element", {}};
-        if (type == NFT_MSG_NEWSETELEM)
-            set.try_emplace(key,
-                            Kept{element, element.timeout ? std::optional(now_ + *element.timeout) : std::nullopt});
+        const auto at = set.find(key);
+        if (type == NFT_MSG_NEWSETELEM && at == set.end()) {
+            undo.push_back({list->set, key, std::nullopt});
+            set.emplace(key, Kept{element, element.timeout ? std::optional(now_ + *element.timeout) : std::nullopt});
+        } else if (type == NFT_MSG_DELSETELEM) {
+            if (at == set.end())
+                return Error{"there is no such element", {}};
+            undo.push_back({list->set, key, at->second});
+            set.erase(at);
+        }
     }
     return {};
 }
@@ -53,15 +62,20 @@ Result<void> RecordingSets::commit(nft::Transaction&& transaction) {
     now_ += std::chrono::duration_cast<BootTime::duration>(takes);
     if (auto fine = faults_.step("commit"); !fine)
         return fine;
-    Tables tables = tables_;
+    std::vector<Before> undo;
     Result<void> done;
     transaction.for_each_message([&](const nlmsghdr* message) {
         if (done)
-            done = apply(tables, message);
+            done = apply(message, undo);
     });
-    if (!done)
+    if (!done) {
+        for (auto before = undo.rbegin(); before != undo.rend(); ++before)
+            if (before->kept)
+                tables_[before->set].insert_or_assign(before->key, *before->kept);
+            else
+                tables_[before->set].erase(before->key);
         return done;
-    tables_ = std::move(tables);
+    }
     ++commits_;
     return {};
 }

@@ -43,7 +43,12 @@ class RecordingSets final : public nft::Sets {
     using Key = std::pair<std::vector<std::uint8_t>, bool>; // and whether it ends an interval
     using Tables = std::map<nft::SetName, std::map<Key, Kept>>;
 
-    Result<void> apply(Tables& tables, const nlmsghdr* message) const;
+    struct Before {
+        nft::SetName set;
+        Key key;
+        std::optional<Kept> kept; // nothing: there was no such element
+    };
+    Result<void> apply(const nlmsghdr* message, std::vector<Before>& undo);
     void end_by_time();
 
     Faults& faults_;
