@@ -6,15 +6,44 @@
 #include "daemon/xdp/map_access.h"
 
 #include <cstring>
+#include <iterator>
 
 namespace xk::xdp {
+namespace {
+
+// The tags of the daemon before us belong to places of its configuration, which say nothing here.
+constexpr std::uint32_t kNoPlace = UINT32_MAX;
+
+} // namespace
 
 void Tags::load() {
     // The tags of the daemon before us are remembered too, so that they can be removed.
     if (!loaded_)
         for (const Key key : keys_of<Key>(filter_->map_fd(Map::tags)))
-            known_.try_emplace(key, Known{BootTime::max(), true});
+            remember(key, {kNoPlace, BootTime::max(), true});
     loaded_ = true;
+}
+
+// A tag belongs to the place for which it was published last.
+void Tags::remember(Key key, const Known& known) {
+    if (const auto before = known_.find(key); before != known_.end())
+        by_place_.erase({before->second.place, key});
+    known_.insert_or_assign(key, known);
+    by_place_.insert({known.place, key});
+}
+
+Tags::ByKey::iterator Tags::remove(ByKey::iterator tag) {
+    erase_entry(filter_->map_fd(Map::tags), tag->first);
+    by_place_.erase({tag->second.place, tag->first});
+    return known_.erase(tag);
+}
+
+std::vector<Tags::ByKey::iterator> Tags::tags_of(const std::set<std::uint32_t>& places) {
+    std::vector<ByKey::iterator> tags;
+    for (const std::uint32_t place : places)
+        for (auto i = by_place_.lower_bound({place, 0}); i != by_place_.end() && i->first == place; ++i)
+            tags.push_back(known_.find(i->second));
+    return tags;
 }
 
 Result<void> Tags::add(const std::vector<PublishedTag>& tags) {
@@ -36,62 +65,36 @@ Result<void> Tags::add(const std::vector<PublishedTag>& tags) {
         explicit_bzero(&value, sizeof value);
         if (!done)
             return done;
-        if (!known_.insert_or_assign(key, Known{t.expires, true}).second)
-            continue;
-        remember(t.place, key);
+        remember(key, {t.place, t.expires, true});
     }
     return {};
 }
 
-// A credential has a handful of tags at a time, so that looking through them costs nothing.
-void Tags::remember(std::uint32_t place, Key key) {
-    std::vector<Key>& keys = by_place_[place];
-    std::erase_if(keys, [&](Key old) { return !known_.contains(old); });
-    keys.push_back(key);
-}
-
-void Tags::erase(Key key) { erase_entry(filter_->map_fd(Map::tags), key); }
-
 void Tags::begin_replacement() {
     load();
-    for (auto& [key, entry] : known_)
-        entry.is_current = false;
+    for (auto& [key, known] : known_)
+        known.is_current = false;
 }
 
 void Tags::end_replacement() {
-    std::erase_if(known_, [&](const auto& known) {
-        if (!known.second.is_current)
-            erase(known.first);
-        return !known.second.is_current;
-    });
+    for (auto i = known_.begin(); i != known_.end();)
+        i = i->second.is_current ? std::next(i) : remove(i);
 }
 
 void Tags::begin_replacement_of(const std::set<std::uint32_t>& places) {
-    for (const std::uint32_t place : places)
-        for (const Key key : by_place_[place])
-            if (const auto known = known_.find(key); known != known_.end())
-                known->second.is_current = false;
+    for (const auto tag : tags_of(places))
+        tag->second.is_current = false;
 }
 
 void Tags::end_replacement_of(const std::set<std::uint32_t>& places) {
-    for (const std::uint32_t place : places)
-        std::erase_if(by_place_[place], [&](Key key) {
-            const auto known = known_.find(key);
-            if (known == known_.end() || known->second.is_current)
-                return known == known_.end();
-            erase(key);
-            known_.erase(known);
-            return true;
-        });
+    for (const auto tag : tags_of(places))
+        if (!tag->second.is_current)
+            remove(tag);
 }
 
 void Tags::expire(BootTime now) {
-    std::erase_if(known_, [&](const auto& known) {
-        const bool over = known.second.expires <= now;
-        if (over)
-            erase(known.first);
-        return over;
-    });
+    for (auto i = known_.begin(); i != known_.end();)
+        i = i->second.expires <= now ? remove(i) : std::next(i);
 }
 
 } // namespace xk::xdp

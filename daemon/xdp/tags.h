@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace xk::xdp {
@@ -49,16 +50,19 @@ class Tags {
   private:
     using Key = std::uint64_t; // the tag's bytes as they stand in memory
     struct Known {
+        std::uint32_t place;
         BootTime expires;
         bool is_current; // in the present publication
     };
+    using ByKey = std::map<Key, Known>;
     void load();
-    void erase(Key key);
-    void remember(std::uint32_t place, Key key);
+    void remember(Key key, const Known& known);
+    ByKey::iterator remove(ByKey::iterator tag);
+    std::vector<ByKey::iterator> tags_of(const std::set<std::uint32_t>& places);
 
     Filter* filter_;
-    std::map<Key, Known> known_;
-    std::map<std::uint32_t, std::vector<Key>> by_place_; // may hold removed tags; none of a daemon before us
+    ByKey known_;
+    std::set<std::pair<std::uint32_t, Key>> by_place_; // the same tags
     bool loaded_ = false;
 };
 

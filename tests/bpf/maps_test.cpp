@@ -176,6 +176,42 @@ TEST_CASE("a replacement of some places leaves the others alone") {
     CHECK(tags_in(filter) == std::set<int>{1, 3});
 }
 
+TEST_CASE("a tag that is published again after a restart goes with its place") {
+    const PinDirectory directory;
+    {
+        auto before = directory.load();
+        REQUIRE(xdp::Tags(before).add({published(1, 0), published(2, 1), published(3, 7)}));
+    }
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    tags.begin_replacement();
+    REQUIRE(tags.add({published(1, 0), published(2, 1)}));
+    tags.end_replacement();
+    CHECK(tags_in(filter) == std::set<int>{1, 2});
+    tags.begin_replacement_of({0, 7});
+    tags.end_replacement_of({0, 7});
+    CHECK(tags_in(filter) == std::set<int>{2});
+    CHECK(tags.count() == 1);
+}
+
+TEST_CASE("a tag belongs to the place for which it was published last, and to no other") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    REQUIRE(tags.add({published(1, 0), published(2, 0)}));
+    REQUIRE(tags.add({published(1, 5)}));
+    tags.begin_replacement_of({0});
+    tags.end_replacement_of({0});
+    CHECK(tags_in(filter) == std::set<int>{1});
+    tags.expire(BootTime(100h));
+    CHECK(tags_in(filter).empty());
+    REQUIRE(tags.add({published(1, 6)}));
+    tags.begin_replacement_of({0, 5});
+    tags.end_replacement_of({0, 5});
+    CHECK(tags_in(filter) == std::set<int>{1});
+    CHECK(tags.count() == 1);
+}
+
 TEST_CASE("tags that are over go") {
     const PinDirectory directory;
     auto filter = directory.load();
