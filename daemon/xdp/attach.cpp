@@ -182,7 +182,7 @@ bool Filter::is_attached(const Attachment& attachment) const {
         });
     // The kernel forgets the interface when it goes, or when the link is detached.
     const int linked = interface_of_link(pin_of_link(pins_, attachment.interface));
-    return linked != 0 && (named == 0 || named == linked);
+    return linked != 0 && linked == attachment.ifindex && (named == 0 || named == linked);
 }
 
 void Filter::detach_others(const std::vector<std::string>& interfaces) {

@@ -51,16 +51,20 @@ bool is_link_descriptor(int fd) {
     return code || name.ends_with("link") || name.ends_with("link]");
 }
 
+constexpr std::size_t kLargestGuard = 1 << 20; // bytes, of any release
+
 constexpr mode_t kOthersMayWrite = S_IWGRP | S_IWOTH;
 
-// Pins may belong to root, to this process's user, and to the directory's owner. The owner counts only if others cannot
-// write to the directory above. It must count, because the unit's directory belongs to the unit's user, and root may
-// start the daemon by hand.
+// Pins may belong to root, to this process's user, and to the directory's owner. The owner counts only if nobody else
+// could have made it: the directory above belongs to one of the first two, and others cannot write to it. It must
+// count, because the unit's directory belongs to the unit's user, and root may start the daemon by hand.
 class TrustedOwners {
   public:
-    TrustedOwners(const fs::path& pins, uid_t owner) : owner_(::geteuid()) {
+    TrustedOwners(const std::string& pins, uid_t owner) : owner_(::geteuid()) {
         struct stat above {};
-        if (::stat(pins.parent_path().c_str(), &above) == 0 && (above.st_mode & kOthersMayWrite) == 0)
+        // The kernel finds it behind symbolic links and a trailing slash too.
+        if (::stat((pins + "/..").c_str(), &above) == 0 && contains(above.st_uid) &&
+            (above.st_mode & kOthersMayWrite) == 0)
             owner_ = owner;
     }
     bool contains(uid_t user) const { return user == 0 || user == ::geteuid() || user == owner_; }
@@ -167,7 +171,11 @@ void rename_pin_of_link(const std::string& pins, int ifindex, const std::string&
         return;
     for (const auto& entry : fs::directory_iterator(pins, code))
         if (is_link(entry.path().filename().string()) && interface_of_link(entry.path()) == ifindex) {
-            (void)::rename(entry.path().c_str(), pin.c_str());
+            // Two interfaces may have exchanged their names. The link that has the name now takes the other one; the
+            // descriptor keeps it attached meanwhile.
+            const Fd other(bpf_obj_get(pin.c_str()));
+            if (::rename(entry.path().c_str(), pin.c_str()) == 0 && other)
+                (void)bpf_obj_pin(other.get(), entry.path().c_str());
             return;
         }
 }
@@ -206,10 +214,12 @@ void switch_syn_guards_off(const std::string& pins) {
         const Fd map(bpf_obj_get((entry.path().string() + "/syn_guard").c_str()));
         bpf_map_info info{};
         __u32 size = sizeof info;
-        if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0)
+        // Another release's guard may have another size, but is an array like ours.
+        const __u32 zero = 0;
+        if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0 || info.type != BPF_MAP_TYPE_ARRAY ||
+            info.key_size != sizeof zero || info.value_size > kLargestGuard)
             continue;
         const std::vector<char> nothing(info.value_size);
-        const __u32 zero = 0;
         (void)bpf_map_update_elem(map.get(), &zero, nothing.data(), BPF_ANY);
     }
 }

@@ -44,7 +44,8 @@ Result<void> check_pin_directory(const std::string& pins);
 // The interface of the link that is pinned there; 0 where there is none, or where its interface is gone.
 int interface_of_link(const std::string& pin);
 
-// Gives the name `pin` to a link of this interface that has another name, because the interface was renamed.
+// Gives the name `pin` to a link of this interface that has another name, because the interface was renamed. A link
+// that has the name already gets the other one.
 void rename_pin_of_link(const std::string& pins, int ifindex, const std::string& pin);
 
 // When this returns, no packet meets the program any more.

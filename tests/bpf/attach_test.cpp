@@ -227,6 +227,35 @@ TEST_CASE("a link follows its interface under another name") {
     CHECK_FALSE(filter.is_attached({"a2", renamed->ifindex, Mode::native}));
 }
 
+TEST_CASE("two interfaces that exchange their names keep their links, each under its new name") {
+    const OwnNetwork network(std::string(kVeth) + " && ip link add c0 type veth peer name d0");
+    const PinDirectory directory;
+    auto filter = directory.load();
+    const std::string pin_a = xdp::pin_of_link(directory.pins(), "a0"),
+                      pin_c = xdp::pin_of_link(directory.pins(), "c0");
+    const auto a = filter.attach("a0", false), c = filter.attach("c0", false);
+    REQUIRE(a);
+    REQUIRE(c);
+    const auto link_a = id_of_link(pin_a), link_c = id_of_link(pin_c);
+    sh("ip link set a0 name x0 && ip link set c0 name a0 && ip link set x0 name c0");
+    CHECK_FALSE(filter.is_attached(*a));
+    CHECK_FALSE(filter.is_attached(*c));
+    const auto now_a = filter.attach("a0", false);
+    REQUIRE(now_a);
+    CHECK(now_a->ifindex == c->ifindex);
+    CHECK(id_of_link(pin_a) == link_c);
+    CHECK(id_of_link(pin_c) == link_a); // the other one lost its filter at no moment
+    for (const char* name : {"a0", "c0"})
+        CHECK(query(directory, name).ours);
+    CHECK(filter.is_attached(*now_a));
+    CHECK_FALSE(filter.is_attached(*c)); // it is attached, but what is known of it is of the other interface
+    const auto now_c = filter.attach("c0", false);
+    REQUIRE(now_c);
+    CHECK(now_c->ifindex == a->ifindex);
+    CHECK(id_of_link(pin_c) == link_a);
+    CHECK(filter.is_attached(*now_c));
+}
+
 TEST_CASE("a name that somebody else has now is not ours") {
     const OwnNetwork network(kVeth);
     const PinDirectory directory;
