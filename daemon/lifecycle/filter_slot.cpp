@@ -7,7 +7,8 @@
 
 namespace xk {
 
-Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run) {
+Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run,
+                                                 const xdp::Filter* running) {
     xdp::FilterSettings settings;
     settings.knock_port = config.port;
     settings.dry_run = dry_run;
@@ -15,7 +16,8 @@ Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, b
     settings.share = config.coexist;
     settings.run_priority = config.run_priority;
     const std::string pins = dry_run ? xdp::Filter::pins_of_dry_run(config.pin_directory) : config.pin_directory;
-    auto filter = xdp::Filter::load(settings, pins, [](const std::string& note) { log::warn("{}", note); });
+    auto filter = xdp::Filter::load(
+        settings, pins, [](const std::string& note) { log::warn("{}", note); }, running);
     if (!filter)
         return filter.error();
     return std::make_unique<xdp::Filter>(*std::move(filter));
@@ -41,7 +43,7 @@ FilterSlot::FilterSlot(std::unique_ptr<xdp::Filter> filter, Host host, std::stri
       counting_links_([this]() -> xdp::Filter& { return *counting_; }) {}
 
 Result<void> FilterSlot::load(const config::Config& next) {
-    auto filter = load_filter(next, dry_run_);
+    auto filter = load_filter(next, dry_run_, counting_.get());
     if (!filter)
         return filter.error();
     loaded_ = *std::move(filter);

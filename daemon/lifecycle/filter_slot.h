@@ -13,8 +13,9 @@
 
 namespace xk {
 
-// Loads the filter for a configuration, and attaches nothing.
-Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run);
+// Loads the filter for a configuration, and attaches nothing. It shares the maps of the running one, if there is one.
+Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run,
+                                                 const xdp::Filter* running = nullptr);
 
 // The filter's links as Interfaces sees them.
 class FilterLinks : public LinksPort {

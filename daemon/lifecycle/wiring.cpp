@@ -141,8 +141,7 @@ std::unique_ptr<VerbPorts> Daemon::make_verb_ports() {
 
 void Daemon::bind_filter(xdp::Filter& filter) {
     tags_.bind_filter(filter);
-    if (auto done = syn_guard_.bind_filter(filter); !done)
-        log::error(std::move(done).error().within("SYNs without a grant are left to nftables"));
+    syn_guard_.bind_filter(filter);
 }
 
 Result<void> Daemon::check_hooks(const config::Config& next) const {

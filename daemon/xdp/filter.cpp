@@ -31,12 +31,15 @@ Filter& Filter::operator=(Filter&&) noexcept = default;
 Filter::~Filter() = default;
 
 Result<Filter> Filter::load(const FilterSettings& settings, const std::string& pins,
-                            const std::function<void(const std::string&)>& note) {
+                            const std::function<void(const std::string&)>& note, const Filter* running) {
     if (auto ok = check_pin_directory(pins); !ok)
         return ok.error();
     auto maps = make_maps_directory(pins);
     if (!maps)
         return maps.error();
+    if (running != nullptr)
+        if (auto done = pin_again(running->program_.object()); !done)
+            return done.error();
     auto program = Program::open(settings, *maps);
     if (!program)
         return std::move(program).error();

@@ -33,9 +33,10 @@ class Filter {
   public:
     // Loads the program and opens or makes the pinned maps. Nothing is attached. `pins` is a directory on a BPF file
     // system; it is made if it is missing. Maps of another release are taken over (pinned_maps.h); `note` gets a line
-    // for each map that is made anew.
+    // for each map that is made anew. With `running`, the filter of this process at the same pins, both work with the
+    // same maps, also where somebody removed pins meanwhile.
     static Result<Filter> load(const FilterSettings& settings, const std::string& pins,
-                               const std::function<void(const std::string&)>& note);
+                               const std::function<void(const std::string&)>& note, const Filter* running = nullptr);
 
     Filter(Filter&&) noexcept;
     Filter& operator=(Filter&&) noexcept;

@@ -201,6 +201,21 @@ std::string misfits_directory(const std::string& pins) {
 
 bool is_maps_directory(std::string_view name) { return number_of(name).has_value(); }
 
+Result<void> pin_again(const bpf_object* running) {
+    Result<void> done;
+    for_each_pinned(running, [&](const bpf_map* map, const Pinned&) {
+        const char* const pin = bpf_map__pin_path(map);
+        const auto ours = shape_of(bpf_map__fd(map)), there = shape_of(Fd(bpf_obj_get(pin)).get());
+        if (!done || (ours && there && ours->is_like(*there) && ours->id == there->id))
+            return;
+        std::error_code code;
+        fs::remove_all(pin, code);
+        if (bpf_obj_pin(bpf_map__fd(map), pin) != 0)
+            done = os_error("pinning the map " + in_quotes(pin) + " again", "rm -r " + std::string(pin));
+    });
+    return done;
+}
+
 MapTakeover::MapTakeover(const bpf_object* object, std::string pins) : object_(object), pins_(std::move(pins)) {}
 MapTakeover::~MapTakeover() = default;
 

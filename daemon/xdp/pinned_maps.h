@@ -35,6 +35,10 @@ std::string misfits_directory(const std::string& pins);
 // Whether this entry of the pin directory holds maps, of any release.
 bool is_maps_directory(std::string_view name);
 
+// Pins the maps of a loaded object again where somebody removed a pin or put something else in its place. The next
+// filter of this process must share these maps: the worker reads their ring, and the daemon has their memory mapped.
+Result<void> pin_again(const bpf_object* running);
+
 // One for each load of the object.
 class MapTakeover {
   public:

@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <utility>
 
 namespace xk::xdp {
 namespace {
@@ -69,29 +68,12 @@ SynGuard::SynGuard(Filter& filter, std::function<void(const std::string&)> note)
 
 int SynGuard::known_fd() const { return filter_->map_fd(Map::known_sources); }
 
-Result<void> SynGuard::bind_filter(Filter& filter) {
-    store_switch(false);
-    filter_ = &filter; // also where the rest fails, because the filter before it is about to go
-    const int fd = filter.map_fd(Map::syn_guard);
+Result<void> SynGuard::take_over(BootTime now) {
+    const int fd = filter_->map_fd(Map::syn_guard);
     void* const memory = ::mmap(nullptr, sizeof(xk_syn_guard), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (memory == MAP_FAILED)
         return os_error("mapping the filter's guard of SYNs");
     memory_.reset(static_cast<xk_syn_guard*>(memory));
-    bpf_map_info info{};
-    __u32 size = sizeof info;
-    if (bpf_obj_get_info_by_fd(known_fd(), &info, &size) != 0)
-        return os_error("asking for the filter's known sources");
-    if (std::exchange(map_, info.id) == info.id)
-        return {};
-    counts_.fill(0);
-    for (const auto& [source, until] : std::exchange(known_, {}))
-        admit(source, until - kRetransmissions);
-    return {};
-}
-
-Result<void> SynGuard::take_over(BootTime now) {
-    if (auto done = bind_filter(*filter_); !done)
-        return done;
     switch_off();
     clear(memory_->known);
     std::map<Address, BootTime> before;

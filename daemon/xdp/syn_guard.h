@@ -34,8 +34,8 @@ class SynGuard final : public SourceGuard {
     // `note` gets a line when the guard has to go off, and when it is on again.
     SynGuard(Filter& filter, std::function<void(const std::string&)> note);
 
-    // The filter was loaded anew. Its maps are the same, or new ones where somebody removed the pins; those are filled.
-    Result<void> bind_filter(Filter& filter);
+    // The same maps through another filter.
+    void bind_filter(Filter& filter) { filter_ = &filter; }
     // Maps the memory, switches the guard off, and reads the sources that a daemon before us wrote.
     Result<void> take_over(BootTime now);
 
@@ -68,7 +68,6 @@ class SynGuard final : public SourceGuard {
     std::unique_ptr<xk_syn_guard, Unmap> memory_;
     std::map<Address, BootTime> known_;                        // the end of each, as it is in the map
     std::array<std::uint32_t, XK_BITMAP_WORDS * 64> counts_{}; // how many of them have this bit
-    std::uint32_t map_ = 0;                                    // its id
     bool wanted_ = false;                                      // switched on
     BootTime blind_until_{};                                   // a source that is not written down may come until then
 };

@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <doctest/doctest.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -404,6 +405,116 @@ TEST_CASE("the directory's owner is trusted only where others could not have mad
     fs::permissions(above, static_cast<fs::perms>(0711)); // as the unit's tmpfiles leave it
     xdp::Filter filter = directory.load();
     check_found(filter);
+}
+
+TEST_CASE("the directory's owner is not trusted where a stranger has the directory above") {
+    const PinDirectory directory;
+    fill_before(directory);
+    const fs::path above = fs::path(directory.pins()).parent_path();
+    fs::permissions(above, static_cast<fs::perms>(0711));
+    for (const fs::path& path : {fs::path(directory.pins()), above})
+        REQUIRE(::chown(path.c_str(), kStranger, kStranger) == 0);
+    check_refused(directory, "\"" + directory.pins() + "\"", "belongs to user 65534", "rm -r " + directory.pins());
+    REQUIRE(::chown(above.c_str(), ::geteuid(), ::getegid()) == 0);
+    xdp::Filter filter = directory.load();
+    check_found(filter);
+}
+
+TEST_CASE("the directory above is the real one, behind a trailing slash and a symbolic link too") {
+    const PinDirectory directory;
+    fill_before(directory);
+    const fs::path above = fs::path(directory.pins()).parent_path();
+    fs::create_directory(above / "private");
+    fs::create_directory_symlink(directory.pins(), above / "private/link");
+    REQUIRE(::chown(directory.pins().c_str(), kStranger, kStranger) == 0);
+    for (const std::string& path :
+         {directory.pins() + "/", directory.pins() + "//", (above / "private/link").string()}) {
+        CAPTURE(path);
+        fs::permissions(above, fs::perms::all | fs::perms::sticky_bit);
+        const auto refused = xdp::check_pin_directory(path);
+        REQUIRE_FALSE(refused);
+        CHECK(refused.error().message.find("belongs to user 65534") != std::string::npos);
+        fs::permissions(above, static_cast<fs::perms>(0711));
+        CHECK(xdp::check_pin_directory(path));
+    }
+}
+
+TEST_CASE("a trailing slash in the directory's name changes nothing") {
+    const mode_t before = ::umask(0);
+    const PinDirectory directory;
+    const std::string pins = directory.pins() + "/";
+    {
+        xdp::Filter filter = directory.load(test::settings(), pins);
+        fill(filter);
+        filter.detach_others({});
+    }
+    ::umask(before);
+    CHECK(fs::status(directory.pins()).permissions() == fs::perms::owner_all);
+    xdp::Filter again = directory.load(test::settings(), pins);
+    check_found(again);
+    xdp::Filter without = directory.load();
+    CHECK(id_of(without.map_fd(Map::tags)) == id_of(again.map_fd(Map::tags)));
+}
+
+TEST_CASE("two filters of one process share every map, whatever somebody did to the pins") {
+    const Fd program = any_program();
+    const std::vector<std::pair<const char*, std::function<void(const std::string&)>>> deeds = {
+        {"one gone", [](const std::string& maps) { fs::remove(maps + "/candidates"); }},
+        {"all gone", [](const std::string& maps) { fs::remove_all(maps); }},
+        {"another map",
+         [](const std::string& maps) {
+             fs::remove(maps + "/tags");
+             fs::rename(maps + "/seen", maps + "/tags");
+         }},
+        {"a map of the same shape",
+         [](const std::string& maps) {
+             const PinDirectory elsewhere;
+             const xdp::Filter other = elsewhere.load();
+             fs::remove(maps + "/tags");
+             REQUIRE(bpf_obj_pin(other.map_fd(Map::tags), (maps + "/tags").c_str()) == 0);
+         }},
+        {"a program",
+         [&](const std::string& maps) {
+             fs::remove(maps + "/tags");
+             REQUIRE(bpf_obj_pin(program.get(), (maps + "/tags").c_str()) == 0);
+         }},
+        {"a directory",
+         [](const std::string& maps) {
+             fs::remove(maps + "/tags");
+             fs::create_directory(maps + "/tags");
+         }},
+        {"nothing", [](const std::string&) {}},
+    };
+    for (const auto& [what, act] : deeds) {
+        CAPTURE(what);
+        const PinDirectory directory;
+        xdp::Filter running = directory.load();
+        fill(running);
+        running.ban_counts().addresses = 7;
+        act(xdp::maps_directory(directory.pins()));
+        auto next = xdp::Filter::load(
+            test::settings(), directory.pins(), [](const auto& note) { FAIL(note); }, &running);
+        REQUIRE(next);
+        for (int map = 0; map <= static_cast<int>(Map::forwarding); ++map)
+            CHECK(id_of(next->map_fd(static_cast<Map>(map))) == id_of(running.map_fd(static_cast<Map>(map))));
+        CHECK(next->ban_counts().addresses == 7);
+        check_found(*next);
+    }
+}
+
+TEST_CASE("a pin that cannot be put back is an error with the way out") {
+    const PinDirectory directory;
+    const xdp::Filter running = directory.load();
+    const std::string pin = xdp::maps_directory(directory.pins()) + "/tags";
+    fs::remove(pin);
+    fs::create_directory(pin);
+    REQUIRE(::mount("none", pin.c_str(), "tmpfs", 0, "mode=0700") == 0);
+    const auto next = xdp::Filter::load(
+        test::settings(), directory.pins(), [](const auto&) {}, &running);
+    REQUIRE(::umount(pin.c_str()) == 0);
+    REQUIRE_FALSE(next);
+    CHECK(next.error().message.find("pinning the map \"" + pin + "\" again: ") == 0);
+    CHECK(next.error().hint == "rm -r " + pin);
 }
 
 TEST_CASE("a pin without a name of ours is left alone, whoever owns it") {

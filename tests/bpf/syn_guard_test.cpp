@@ -7,14 +7,19 @@
 
 #include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/maps.h"
+#include "daemon/xdp/pinned_maps.h"
+#include "daemon/xdp/pins.h"
 #include "daemon/xdp/syn_guard.h"
+#include "protocol/base/fd.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <doctest/doctest.h>
 #include <linux/bpf.h>
 
+#include <array>
 #include <cstring>
+#include <filesystem>
 #include <random>
 
 using namespace xk;
@@ -48,6 +53,14 @@ class Guarded {
         REQUIRE(guard.set_allowed(networks));
     }
 
+    // As a reload does it.
+    void load_again(const std::string& pins) {
+        xdp::Filter next = load(pins, false, &filter_);
+        guard.switch_off();
+        filter_ = std::move(next);
+        guard.bind_filter(filter_);
+    }
+
     bool drops(const Frame& frame) {
         const auto before = xdp::read_counters(filter_).value();
         LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(),
@@ -69,11 +82,12 @@ class Guarded {
     bool drops_from(const char* source) { return drops_from(address(source)); }
 
   private:
-    static xdp::Filter load(const std::string& pins, bool dry_run) {
+    static xdp::Filter load(const std::string& pins, bool dry_run, const xdp::Filter* running = nullptr) {
         xdp::FilterSettings settings;
         settings.knock_port = 62201;
         settings.dry_run = dry_run;
-        auto filter = xdp::Filter::load(settings, pins, [](const std::string& note) { FAIL(note); });
+        auto filter = xdp::Filter::load(
+            settings, pins, [](const std::string& note) { FAIL(note); }, running);
         REQUIRE_MESSAGE(filter, "loading the filter (root?)");
         return *std::move(filter);
     }
@@ -356,6 +370,37 @@ TEST_CASE("the next daemon begins with the guard off, and knows whom the one bef
     CHECK(filter.drops_from("192.0.2.8"));
 }
 
+TEST_CASE("only an array of a guard's size is switched off, of whatever release") {
+    const PinDirectory directory;
+    Guarded filter(directory.pins());
+    LIBBPF_OPTS(bpf_map_create_opts, options);
+    const auto make = [&](int release, bpf_map_type type, std::uint32_t key, std::uint32_t value) {
+        Fd map(bpf_map_create(type, nullptr, key, value, 1, &options));
+        REQUIRE(map);
+        const std::string maps = directory.pins() + "/maps" + std::to_string(release);
+        std::filesystem::create_directory(maps);
+        REQUIRE(bpf_obj_pin(map.get(), (maps + "/syn_guard").c_str()) == 0);
+        return map;
+    };
+    constexpr std::uint32_t kLarge = (1 << 20) + 1;
+    const Fd small = make(101, BPF_MAP_TYPE_ARRAY, 4, 8), large = make(102, BPF_MAP_TYPE_ARRAY, 4, kLarge),
+             hash = make(103, BPF_MAP_TYPE_HASH, 64, 8), each = make(104, BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8);
+    const std::uint32_t zero = 0;
+    std::vector<std::uint8_t> value(kLarge, 1);
+    for (const Fd* map : {&small, &large, &each})
+        REQUIRE(bpf_map_update_elem(map->get(), &zero, value.data(), BPF_ANY) == 0);
+    xdp::switch_syn_guards_off(directory.pins());
+    const auto is_off = [&](const Fd& map) {
+        REQUIRE(bpf_map_lookup_elem(map.get(), &zero, value.data()) == 0);
+        return value[0] == 0;
+    };
+    CHECK(is_off(small));
+    CHECK_FALSE(is_off(large));
+    CHECK_FALSE(is_off(each));
+    std::array<char, 64> key{};
+    CHECK(bpf_map_get_next_key(hash.get(), nullptr, key.data()) != 0);
+}
+
 TEST_CASE("pins that are taken away leave no guard on behind them") {
     const PinDirectory directory;
     Guarded filter(directory.pins());
@@ -365,22 +410,23 @@ TEST_CASE("pins that are taken away leave no guard on behind them") {
     CHECK_FALSE(filter.drops(syn()));
 }
 
-TEST_CASE("maps that are made anew are filled with what is known") {
-    const PinDirectory directory;
-    Guarded filter(directory.pins());
-    filter.set_up();
-    filter.guard.admit(address("192.0.2.7"), BootClock::now() + 30s);
-    REQUIRE(xdp::Filter::remove_pins(directory.pins()));
-    Guarded next(directory.pins());
-    xdp::FilterSettings settings;
-    settings.knock_port = 62201;
-    auto anew = xdp::Filter::load(settings, directory.pins(), [](const std::string& note) { FAIL(note); });
-    REQUIRE(anew);
-    REQUIRE(filter.guard.bind_filter(*anew));
-    CHECK_FALSE(filter.guard.is_on());
-    next.set_up();
-    CHECK_FALSE(next.drops_from("192.0.2.7"));
-    CHECK(next.drops_from("192.0.2.8"));
+TEST_CASE("the next filter of a process knows whom the guard knows, also where somebody removed pins") {
+    for (const char* gone : {"/syn_guard", "/known_sources", "/allowed_networks", ""}) {
+        CAPTURE(gone);
+        const PinDirectory directory;
+        Guarded filter(directory.pins());
+        filter.set_up();
+        filter.guard.admit(address("192.0.2.7"), BootClock::now() + 30s);
+        std::filesystem::remove_all(xdp::maps_directory(directory.pins()) + gone);
+        filter.load_again(directory.pins());
+        filter.set_up();
+        CHECK(filter.guard.is_on());
+        CHECK_FALSE(filter.drops_from("192.0.2.7"));
+        CHECK(filter.drops_from("192.0.2.8"));
+        CHECK_FALSE(filter.drops_from("198.51.100.1"));
+        filter.guard.admit(address("192.0.2.8"), BootClock::now() + 30s);
+        CHECK_FALSE(filter.drops_from("192.0.2.8"));
+    }
 }
 
 TEST_CASE("where no source can be written down any more, the guard is off until it is over") {
