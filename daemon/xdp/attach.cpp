@@ -4,6 +4,7 @@
 #include "daemon/xdp/component.h"
 #include "daemon/xdp/dispatcher.h"
 #include "daemon/xdp/filter.h"
+#include "daemon/xdp/hook_query.h"
 #include "daemon/xdp/library_warnings.h"
 #include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/links.h"
@@ -25,32 +26,6 @@ namespace xk::xdp {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Number and name of the program on the interface; the name only where we may look it up (CAP_SYS_ADMIN).
-std::string program_on(int ifindex) {
-    LIBBPF_OPTS(bpf_xdp_query_opts, query);
-    if (bpf_xdp_query(ifindex, 0, &query) != 0 || query.prog_id == 0)
-        return "another program";
-    std::string name = "XDP program id " + std::to_string(query.prog_id);
-    const Fd fd(bpf_prog_get_fd_by_id(query.prog_id));
-    bpf_prog_info info{};
-    __u32 size = sizeof info;
-    if (fd && bpf_obj_get_info_by_fd(fd.get(), &info, &size) == 0)
-        name += " " + in_quotes(info.name);
-    return name;
-}
-
-bool has_program(int ifindex) {
-    LIBBPF_OPTS(bpf_xdp_query_opts, query);
-    return bpf_xdp_query(ifindex, 0, &query) != 0 || query.attach_mode != XDP_ATTACHED_NONE;
-}
-
-Mode mode_of(int ifindex) {
-    LIBBPF_OPTS(bpf_xdp_query_opts, query);
-    if (bpf_xdp_query(ifindex, 0, &query) == 0 && query.attach_mode == XDP_ATTACHED_SKB)
-        return Mode::generic;
-    return Mode::native;
-}
 
 // The driver's own text for its refusal of native mode. bpf_link_create() returns only a number; the older netlink
 // request returns the text too (extended acknowledgement).
@@ -87,15 +62,28 @@ Error no_native_mode(int code, const Attachment& at, int program, std::uint32_t 
 
 // Since Linux 5.15 a program on an interface excludes programs on the interfaces that it is made of. Then the other
 // program is not on this interface.
-Error occupied(int failure, const Attachment& at) {
-    if (failure == EEXIST && !has_program(at.ifindex))
+Error occupied(int failure, const Attachment& at, const std::string& pin) {
+    const auto there = query_hook_of(at, pin);
+    if (!there)
+        return there.error();
+    if (failure == EEXIST && there->mode == Mode::none)
         return Error{"an interface above " + in_quotes(at.interface) +
                          " has an XDP program, and then the kernel takes none here",
                      "name only one of the two in \"interfaces\""};
-    return Error{program_on(at.ifindex) + " is attached to interface " + in_quotes(at.interface),
+    // The kernel tells the name only to those who may look it up (CAP_SYS_ADMIN).
+    const std::string name = there->name.empty() ? "" : " " + in_quotes(there->name);
+    return Error{"XDP program id " + std::to_string(there->program) + name + " is attached to interface " +
+                     in_quotes(at.interface),
                  "bpftool net show dev " + at.interface +
                      " says more; if it is xdp_dispatcher, "
                      "\"xdp: {coexist: libxdp}\" adds the filter to it; else take it away first"};
+}
+
+// In the mode that the kernel has chosen.
+Attachment attached(Attachment at, const std::string& pin) {
+    const auto there = query_hook_of(at, pin);
+    at.mode = there && there->mode == Mode::generic ? Mode::generic : Mode::native;
+    return at;
 }
 
 } // namespace
@@ -132,7 +120,7 @@ Result<Attachment> Filter::attach_alone(Attachment at, LinkLayer layer, bool all
     LIBBPF_OPTS(bpf_link_create_opts, native, .flags = XDP_FLAGS_DRV_MODE);
     Fd link(bpf_link_create(program, at.ifindex, BPF_XDP, &native));
     if (!link && (errno == EBUSY || errno == EEXIST))
-        return occupied(errno, at);
+        return occupied(errno, at, pin);
     if (!link && !allow_generic)
         return no_native_mode(errno, at, program, mtu);
     if (!link) {
@@ -143,8 +131,7 @@ Result<Attachment> Filter::attach_alone(Attachment at, LinkLayer layer, bool all
         return libbpf_error(errno, "attaching to " + in_quotes(at.interface), kKernelHint);
     if (bpf_obj_pin(link.get(), pin.c_str()) != 0)
         return os_error("pinning the link as " + in_quotes(pin));
-    at.mode = mode_of(at.ifindex);
-    return at;
+    return attached(std::move(at), pin);
 }
 
 Result<Attachment> Filter::take_over(const Attachment& at, LinkLayer layer, const std::string& pin) {
@@ -156,7 +143,7 @@ Result<Attachment> Filter::take_over(const Attachment& at, LinkLayer layer, cons
     LIBBPF_OPTS(bpf_link_update_opts, options);
     if (bpf_link_update(link.get(), program_fd(layer), &options) != 0)
         return os_error("exchanging the program on " + in_quotes(at.interface));
-    return Attachment{at.interface, at.ifindex, mode_of(at.ifindex)};
+    return attached(at, pin);
 }
 
 // The directory tells later processes that the filter is in a dispatcher, or may be.

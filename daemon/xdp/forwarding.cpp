@@ -5,60 +5,29 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <utility>
+
 namespace xk::xdp {
 namespace {
 
-constexpr std::size_t kBuffer = 32 * 1024;
-
-using Socket = Handle<mnl_socket, mnl_socket_close>;
-
-Result<Socket> open_socket() {
-    Socket socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-    if (!socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0)
-        return os_error("opening a route netlink socket");
-    return socket;
-}
+constexpr const char* kListening = "listening for changes of forwarding";
 
 int on_switch(const nlattr* attribute, void* on) {
-    if (mnl_attr_get_type(attribute) == NETCONFA_FORWARDING && mnl_attr_validate(attribute, MNL_TYPE_U32) == 0 &&
-        mnl_attr_get_u32(attribute) != 0)
+    if (mnl_attr_get_type(attribute) == NETCONFA_FORWARDING && mnl_attr_get_u32(attribute) != 0)
         *static_cast<bool*>(on) = true;
-    return MNL_CB_OK;
-}
-
-int on_message(const nlmsghdr* message, void* on) {
-    if (message->nlmsg_type == RTM_NEWNETCONF)
-        mnl_attr_parse(message, sizeof(netconfmsg), on_switch, on);
     return MNL_CB_OK;
 }
 
 // Whether any interface forwards packets of this family. A change that interrupts the dump also sends a notification,
 // and update() then queries again.
 Result<bool> query_family(std::uint8_t family) {
-    const auto failed = [] { return os_error("asking whether this host forwards"); };
-    auto socket = open_socket();
-    if (!socket)
-        return socket.error();
-    char buffer[kBuffer];
-    nlmsghdr* const request = mnl_nlmsg_put_header(buffer);
-    request->nlmsg_type = RTM_GETNETCONF;
-    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    request->nlmsg_seq = 1;
-    static_cast<netconfmsg*>(mnl_nlmsg_put_extra_header(request, sizeof(netconfmsg)))->ncm_family = family;
-    if (mnl_socket_sendto(socket->get(), request, request->nlmsg_len) < 0)
-        return failed();
     bool on = false;
-    for (;;) {
-        const ssize_t n = mnl_socket_recvfrom(socket->get(), buffer, sizeof buffer);
-        if (n < 0)
-            return failed();
-        const int more =
-            mnl_cb_run(buffer, static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket->get()), on_message, &on);
-        if (more < 0 && errno != EINTR)
-            return failed();
-        if (more <= MNL_CB_STOP)
-            return on;
-    }
+    auto whole =
+        ask_route({RTM_GETNETCONF}, netconfmsg{family}, "asking whether this host forwards",
+                  [&](const nlmsghdr* message) { mnl_attr_parse(message, sizeof(netconfmsg), on_switch, &on); });
+    if (!whole)
+        return whole.error();
+    return on;
 }
 
 } // namespace
@@ -72,13 +41,10 @@ Result<bool> Forwarding::query() {
 }
 
 Result<Forwarding> Forwarding::open() {
-    auto socket = open_socket();
+    auto socket = open_route_socket({RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF}, kListening);
     if (!socket)
         return socket.error();
-    Forwarding forwarding(socket->release());
-    for (int group : {RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF})
-        if (mnl_socket_setsockopt(forwarding.socket_.get(), NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
-            return os_error("listening for changes of forwarding");
+    Forwarding forwarding(*std::move(socket));
     auto on = query();
     if (!on)
         return on.error();
@@ -87,18 +53,9 @@ Result<Forwarding> Forwarding::open() {
 }
 
 Result<bool> Forwarding::update() {
-    char message; // only its arrival matters: query() reads everything again
-    bool notified = false;
-    for (;;) {
-        const ssize_t n = ::recv(poll_fd(), &message, sizeof message, MSG_DONTWAIT);
-        if (n < 0 && errno == EAGAIN)
-            break;
-        notified = true;
-        if (n < 0 && errno != ENOBUFS && errno != EINTR)
-            return os_error("listening for changes of forwarding");
-    }
-    if (!notified)
-        return false;
+    auto notified = take_notifications(socket_.get(), kListening);
+    if (!notified || !*notified)
+        return notified;
     auto on = query();
     if (!on)
         return on.error();

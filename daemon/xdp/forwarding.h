@@ -5,10 +5,10 @@
 // ours, and it may be the knock port.
 #pragma once
 
-#include "protocol/base/handle.h"
+#include "daemon/xdp/route_netlink.h"
 #include "protocol/base/result.h"
 
-#include <libmnl/libmnl.h>
+#include <utility>
 
 namespace xk::xdp {
 
@@ -26,10 +26,10 @@ class Forwarding {
     Result<bool> update();
 
   private:
-    explicit Forwarding(mnl_socket* socket) : socket_(socket) {}
+    explicit Forwarding(RouteSocket socket) : socket_(std::move(socket)) {}
     static Result<bool> query();
 
-    Handle<mnl_socket, mnl_socket_close> socket_; // notifications only
+    RouteSocket socket_; // notifications only
     bool on_ = false;
 };
 

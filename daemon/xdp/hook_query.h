@@ -19,5 +19,7 @@ struct HookQuery {
 
 // Needs CAP_BPF and CAP_NET_ADMIN. An interface that is not there is an error.
 Result<HookQuery> query_hook(const std::string& interface, const std::string& pins);
+// `pin`: of the link that is ours.
+Result<HookQuery> query_hook_of(const Attachment& at, const std::string& pin);
 
 } // namespace xk::xdp

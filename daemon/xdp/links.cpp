@@ -5,7 +5,6 @@
 
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <sys/socket.h>
 
 namespace xk::xdp {
 
@@ -45,6 +44,8 @@ Result<std::vector<std::string>> missing_interfaces(const std::vector<std::strin
 
 namespace {
 
+constexpr const char* kListening = "listening for changes of interfaces";
+
 // One interface: the interface that it is a part of, and the one below it; 0: none.
 struct Relation {
     std::uint32_t master = 0, link = 0;
@@ -74,56 +75,33 @@ struct Below {
     std::vector<std::string> found;
 };
 
-int on_link(const nlmsghdr* message, void* to) {
-    auto* const below = static_cast<Below*>(to);
-    const auto* const info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
-    Relation relation;
-    mnl_attr_parse(message, sizeof *info, on_relation, &relation);
-    if (relation.master == below->of)
-        below->found.push_back(name_of_interface(info->ifi_index));
-    if (static_cast<std::uint32_t>(info->ifi_index) == below->of && relation.link != 0 && !relation.elsewhere)
-        below->found.push_back(name_of_interface(static_cast<int>(relation.link)));
-    return MNL_CB_OK;
-}
-
 } // namespace
 
 std::vector<std::string> interfaces_below(const std::string& name) {
-    Below below{static_cast<std::uint32_t>(index_of_interface(name)), {}};
-    const Handle<mnl_socket, mnl_socket_close> socket(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-    std::vector<char> buffer(32 * 1024);
-    nlmsghdr* const request = mnl_nlmsg_put_header(buffer.data());
-    request->nlmsg_type = RTM_GETLINK;
-    request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-    mnl_nlmsg_put_extra_header(request, sizeof(ifinfomsg));
-    if (below.of == 0 || !socket || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) < 0 ||
-        mnl_socket_sendto(socket.get(), request, request->nlmsg_len) < 0)
-        return {};
-    for (int more = MNL_CB_OK; more == MNL_CB_OK;) {
-        const ssize_t n = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
-        more = n < 0 ? MNL_CB_ERROR : mnl_cb_run(buffer.data(), static_cast<std::size_t>(n), 0, 0, on_link, &below);
-    }
-    return below.found;
+    std::vector<std::string> found;
+    const int of = index_of_interface(name);
+    if (of == 0)
+        return found;
+    const auto take = [&](const nlmsghdr* message) {
+        const auto* const info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
+        Relation relation;
+        mnl_attr_parse(message, sizeof *info, on_relation, &relation);
+        if (static_cast<int>(relation.master) == of)
+            found.push_back(name_of_interface(info->ifi_index));
+        if (info->ifi_index == of && relation.link != 0 && !relation.elsewhere)
+            found.push_back(name_of_interface(static_cast<int>(relation.link)));
+    };
+    (void)ask_route({RTM_GETLINK}, ifinfomsg{}, "", take); // it is for a hint: what cannot be found is left out
+    return found;
 }
 
 Result<LinkWatch> LinkWatch::open() {
-    LinkWatch watch(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
-    int group = RTNLGRP_LINK;
-    if (!watch.socket_ || mnl_socket_bind(watch.socket_.get(), 0, MNL_SOCKET_AUTOPID) < 0 ||
-        mnl_socket_setsockopt(watch.socket_.get(), NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
-        return os_error("listening for changes of interfaces");
-    return watch;
+    auto socket = open_route_socket({RTNLGRP_LINK}, kListening);
+    if (!socket)
+        return socket.error();
+    return LinkWatch(*std::move(socket));
 }
 
-Result<bool> LinkWatch::update() {
-    char message; // only its arrival matters: the caller reads everything again
-    for (bool notified = false;; notified = true) {
-        const ssize_t n = ::recv(poll_fd(), &message, sizeof message, MSG_DONTWAIT);
-        if (n < 0 && errno == EAGAIN)
-            return notified;
-        if (n < 0 && errno != ENOBUFS && errno != EINTR)
-            return os_error("listening for changes of interfaces");
-    }
-}
+Result<bool> LinkWatch::update() { return take_notifications(socket_.get(), kListening); }
 
 } // namespace xk::xdp

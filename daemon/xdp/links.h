@@ -4,12 +4,11 @@
 // of those, the ones with 15 characters at most).
 #pragma once
 
-#include "protocol/base/handle.h"
+#include "daemon/xdp/route_netlink.h"
 #include "protocol/base/result.h"
 
-#include <libmnl/libmnl.h>
-
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace xk::xdp {
@@ -39,9 +38,9 @@ class LinkWatch {
     Result<bool> update();
 
   private:
-    explicit LinkWatch(mnl_socket* socket) : socket_(socket) {}
+    explicit LinkWatch(RouteSocket socket) : socket_(std::move(socket)) {}
 
-    Handle<mnl_socket, mnl_socket_close> socket_;
+    RouteSocket socket_;
 };
 
 } // namespace xk::xdp

@@ -3,14 +3,12 @@
 // The addresses of this host, kept current by rtnetlink: all are listed at first, and again after each notification.
 #pragma once
 
+#include "daemon/xdp/route_netlink.h"
 #include "protocol/base/address.h"
-#include "protocol/base/handle.h"
 #include "protocol/base/result.h"
 
-#include <libmnl/libmnl.h>
-
-#include <optional>
 #include <set>
+#include <utility>
 
 namespace xk::xdp {
 
@@ -28,11 +26,10 @@ class OwnAddresses {
     Result<bool> update();
 
   private:
-    explicit OwnAddresses(mnl_socket* socket) : socket_(socket) {}
+    explicit OwnAddresses(RouteSocket socket) : socket_(std::move(socket)) {}
     static Result<std::set<Address>> list();
-    static Result<std::optional<std::set<Address>>> list_once();
 
-    Handle<mnl_socket, mnl_socket_close> socket_; // notifications only
+    RouteSocket socket_; // notifications only
     std::set<Address> addresses_;
 };
 

@@ -3,6 +3,7 @@
 // The filter on real interfaces, in a network namespace and on a BPF file system of the test's own.
 #include "own_network.h"
 #include "pin_directory.h"
+#include "refusing.h"
 
 #include "daemon/xdp/hook_query.h"
 #include "daemon/xdp/link_layer.h"
@@ -13,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -175,6 +177,59 @@ TEST_CASE("another program on the interface is named, and stays") {
         CHECK_FALSE(fs::exists(xdp::pin_of_link(directory.pins(), "a0")));
     }
     CHECK(filter.attach("a0", false));
+}
+
+TEST_CASE("where an interface above has a program, the error says that it is not on this one") {
+    const OwnNetwork network(std::string(kVeth) +
+                             " && ip link add br0 type bridge && ip link set a0 master br0 && ip link set br0 up");
+    const PinDirectory directory;
+    auto filter = directory.load();
+    REQUIRE(filter.attach("br0", true));
+    const auto refused = filter.attach("a0", true);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message ==
+          "an interface above \"a0\" has an XDP program, and then the kernel takes none here");
+    CHECK(refused.error().hint == "name only one of the two in \"interfaces\"");
+}
+
+TEST_CASE("an attachment that the kernel refuses is an error with its reason, and leaves nothing behind") {
+    const OwnNetwork network(kVeth);
+    const PinDirectory directory;
+    auto filter = directory.load();
+    const auto refused = [&](bpf_cmd command, bool allow_generic) {
+        const auto result = test::refusing(SYS_bpf, command, EPERM, [&] { return filter.attach("a0", allow_generic); });
+        REQUIRE_FALSE(result);
+        return result.error();
+    };
+    const Error native = refused(BPF_LINK_CREATE, false);
+    CHECK(native.message == "attaching to \"a0\" in native mode: Operation not permitted");
+    CHECK(native.hint == "its driver has no native XDP, or not with these settings (LRO, queues); "
+                         "\"xdp: {allow_generic: true}\" accepts the slower generic mode; "
+                         "or name what it is made of in its place: b0");
+    CHECK(query(directory, "a0").program == 0); // though it tried to hear the driver's words
+    const Error any = refused(BPF_LINK_CREATE, true);
+    CHECK(any.message.find("attaching to \"a0\": Operation not permitted") == 0);
+    CHECK(any.hint.find("xknockd needs Linux 5.10") == 0);
+    const std::string pin = xdp::pin_of_link(directory.pins(), "a0");
+    CHECK(refused(BPF_OBJ_PIN, true).message == "pinning the link as \"" + pin + "\": Operation not permitted");
+    CHECK_FALSE(fs::exists(pin));
+    const auto free = [&] { return query(directory, "a0").program == 0; };
+    for (int i = 0; i < 500 && !free(); ++i)
+        ::usleep(10'000); // the kernel detaches a link without a descriptor in its own time
+    REQUIRE(filter.attach("a0", false));
+    // A link whose program cannot be exchanged is made anew.
+    const auto before = id_of_link(pin);
+    const auto anew = test::refusing(SYS_bpf, BPF_LINK_UPDATE, EPERM, [&] { return filter.attach("a0", false); });
+    REQUIRE(anew);
+    CHECK(id_of_link(pin) != before);
+    CHECK(query(directory, "a0").ours);
+}
+
+TEST_CASE("a filter that the kernel does not load is an error with what it needs") {
+    const PinDirectory directory;
+    const auto refused = test::refusing(SYS_bpf, BPF_PROG_LOAD, EPERM, [&] { return directory.refusal(); });
+    CHECK(refused.message.find("loading the filter: Operation not permitted") == 0);
+    CHECK(refused.hint.find("xknockd needs Linux 5.10") == 0);
 }
 
 TEST_CASE("a pin that holds something else than our interface's link is replaced") {

@@ -5,6 +5,7 @@
 
 #include "filter.h"
 #include "pin_directory.h"
+#include "refusing.h"
 
 #include "daemon/xdp/ban_filter.h"
 #include "daemon/xdp/link_layer.h"
@@ -311,6 +312,40 @@ TEST_CASE("the map of our addresses holds exactly those") {
     const auto full = xdp::set_local_addresses(filter, many);
     REQUIRE_FALSE(full);
     CHECK(full.error().message.find("writing the filter's local addresses: ") == 0);
+}
+
+TEST_CASE("a map that the kernel does not let us write or read is an error that names it") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    const auto bans = xdp::ban_filter_of(filter);
+    authz::BanBook book;
+    const Prefix banned = Prefix::parse("192.0.2.7").value();
+    book.set(banned, {{"admin", banned, std::nullopt}});
+    const auto refused = [](bpf_cmd command, const auto& act) {
+        const auto result = test::refusing(SYS_bpf, command, ENOMEM, act);
+        return result ? std::string() : result.error().message;
+    };
+    const auto write = [&](const auto& act) { return refused(BPF_MAP_UPDATE_ELEM, act); };
+    const std::string why = ": Cannot allocate memory";
+    CHECK(write([&] { return xdp::set_disabled(filter, {false}); }) == "writing the filter's credentials" + why);
+    CHECK(write([&] { return xdp::set_local_addresses(filter, {banned.address}); }) ==
+          "writing the filter's local addresses" + why);
+    CHECK(write([&] { return xdp::set_forwarding(filter, true); }) ==
+          "writing the filter's switch for forwarded flows" + why);
+    CHECK(write([&] { return tags.add({published(1, 0)}); }) == "writing the filter's tags" + why);
+    CHECK(tags.count() == 0);
+    CHECK(write([&] { return bans->put_ban(banned, std::nullopt); }) == "writing the filter's banned addresses" + why);
+    CHECK(write([&] { return bans->put_ban(Prefix::parse("10.0.0.0/8").value(), std::nullopt); }) ==
+          "writing the filter's banned networks" + why);
+    CHECK(write([&] { return bans->replace_bans(book); }) == "writing the filter's banned addresses" + why);
+    CHECK(filter.ban_counts().addresses == 0);
+    CHECK(refused(BPF_MAP_LOOKUP_ELEM, [&] { return xdp::read_counters(filter); }) ==
+          "reading the filter's counters" + why);
+    // A ban that goes while the list is read is not in it.
+    REQUIRE(bans->replace_bans(book));
+    CHECK(test::refusing(SYS_bpf, BPF_MAP_LOOKUP_ELEM, ENOENT, [&] { return bans->read_bans().all().empty(); }));
+    CHECK(bans->read_bans().all().size() == 1);
 }
 
 TEST_CASE("the switch for forwarded flows reaches the program") {

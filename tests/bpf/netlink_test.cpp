@@ -2,17 +2,28 @@
 //
 // Interfaces, addresses and forwarding as the kernel tells of them, in a network namespace of the test's own.
 #include "own_network.h"
+#include "refusing.h"
 
 #include "daemon/xdp/forwarding.h"
+#include "daemon/xdp/hook_query.h"
 #include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/links.h"
 #include "daemon/xdp/own_addresses.h"
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <vector>
 
 using namespace xk;
 using namespace xk::xdp;
@@ -94,6 +105,109 @@ TEST_CASE("a change of interfaces is heard, and nothing else") {
     CHECK_FALSE(has_changed(*watch));
 }
 
+namespace {
+
+// What it says; empty where it succeeds.
+template <typename Value>
+std::string words_of(const Result<Value>& result) {
+    return result ? "" : result.error().message;
+}
+
+struct Question {
+    const char* what;
+    std::vector<int> calls; // by which it is asked
+    std::function<std::string()> ask;
+};
+const Question kQuestions[] = {
+    {"asking what kind of interface it is",
+     {SYS_socket, SYS_bind, SYS_sendto, SYS_recvmsg},
+     [] { return words_of(read_link(1)); }},
+    {"listening for changes of interfaces",
+     {SYS_socket, SYS_bind, SYS_setsockopt},
+     [] { return words_of(LinkWatch::open()); }},
+    {"listening for changes of our addresses",
+     {SYS_socket, SYS_bind, SYS_setsockopt},
+     [] { return words_of(OwnAddresses::open()); }},
+    {"listing our addresses", {SYS_sendto, SYS_recvmsg}, [] { return words_of(OwnAddresses::open()); }},
+    {"listening for changes of forwarding",
+     {SYS_socket, SYS_bind, SYS_setsockopt},
+     [] { return words_of(Forwarding::open()); }},
+    {"asking whether this host forwards", {SYS_sendto, SYS_recvmsg}, [] { return words_of(Forwarding::open()); }},
+};
+
+// A tun interface that says of itself that it has this link layer.
+Fd tunnel_of_type(const char* name, int type) {
+    Fd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+    ifreq request{};
+    std::strncpy(request.ifr_name, name, sizeof request.ifr_name - 1);
+    request.ifr_flags = IFF_TUN | IFF_NO_PI;
+    REQUIRE(::ioctl(fd.get(), TUNSETIFF, &request) == 0);
+    REQUIRE(::ioctl(fd.get(), TUNSETLINK, type) == 0);
+    return fd;
+}
+
+} // namespace
+
+TEST_CASE("what the kernel refuses is an error that says what was tried, and why") {
+    const OwnNetwork network("ip link set lo up");
+    for (const Question& question : kQuestions) {
+        CAPTURE(question.what);
+        CHECK(question.ask().empty());
+        for (const int call : question.calls) {
+            CAPTURE(call);
+            CHECK(test::refusing(call, {}, ENOMEM, question.ask) ==
+                  std::string(question.what) + ": Cannot allocate memory");
+        }
+    }
+    CHECK(test::refusing(SYS_socket, {}, ENOMEM, [] { return interfaces_below("lo").empty(); }));
+    CHECK(words_of(test::refusing(SYS_sendto, {}, ENOMEM, [] { return query_hook("lo", "/none"); })) ==
+          "asking what is attached to \"lo\": Cannot allocate memory");
+}
+
+TEST_CASE("a change that cannot be read is an error, and the next one is heard again") {
+    const OwnNetwork network(std::string(kVeth) +
+                             " && for f in /proc/sys/net/ipv?/conf/*/forwarding; do echo 0 >$f; done");
+    auto own = OwnAddresses::open();
+    auto forwarding = Forwarding::open();
+    auto links = LinkWatch::open();
+    REQUIRE(own);
+    REQUIRE(forwarding);
+    REQUIRE(links);
+    const auto change = [](int to) {
+        sh("ip link set b0 mtu 140" + std::to_string(to) + " && ip addr add 192.0.2." + std::to_string(to) +
+           "/24 dev a0 && echo 0 >/proc/sys/net/ipv4/ip_forward && echo 1 >/proc/sys/net/ipv4/ip_forward");
+    };
+    change(1);
+    const auto says = [](int call, auto& watch) {
+        return test::refusing(call, {}, ENOMEM, [&] { return words_of(watch->update()); });
+    };
+    const std::string why = ": Cannot allocate memory";
+    CHECK(says(SYS_recvfrom, own) == "listening for changes of our addresses" + why);
+    CHECK(says(SYS_recvfrom, forwarding) == "listening for changes of forwarding" + why);
+    CHECK(says(SYS_recvfrom, links) == "listening for changes of interfaces" + why);
+    CHECK(says(SYS_socket, own) == "listing our addresses" + why);
+    CHECK(says(SYS_socket, forwarding) == "asking whether this host forwards" + why);
+    CHECK_FALSE(own->all().contains(address("192.0.2.1")));
+    CHECK_FALSE(forwarding->is_on());
+    change(3);
+    CHECK(has_changed(*own));
+    CHECK(has_changed(*forwarding));
+    CHECK(has_changed(*links));
+    CHECK(own->all().contains(address("192.0.2.1")));
+    CHECK(own->all().contains(address("192.0.2.3")));
+    CHECK(forwarding->is_on());
+}
+
+TEST_CASE("a list of addresses that is interrupted again and again is given up, and one of forwarding is taken") {
+    const OwnNetwork network("ip link set lo up");
+    const auto interrupted = [](const auto& ask) { return test::refusing(SYS_recvmsg, {}, EINTR, ask); };
+    CHECK(words_of(interrupted([] { return OwnAddresses::open(); })) ==
+          "our addresses change faster than they can be listed");
+    const auto forwarding = interrupted([] { return Forwarding::open(); });
+    REQUIRE(forwarding);
+    CHECK_FALSE(forwarding->is_on());
+}
+
 TEST_CASE("an interface's link layer and MTU") {
     const OwnNetwork network(std::string(kVeth) + " && ip link set a0 mtu 1400 && ip tuntap add t0 mode tun && "
                                                   "ip tuntap add e0 mode tap");
@@ -105,7 +219,12 @@ TEST_CASE("an interface's link layer and MTU") {
     CHECK(read_link(index_of_interface("e0")).value().layer == LinkLayer::ethernet);
     CHECK(read_link(index_of_interface("lo")).value().layer == LinkLayer::ethernet);
     const auto gone = read_link(99999);
-    CHECK_FALSE(gone);
+    REQUIRE_FALSE(gone);
+    CHECK(gone.error().message == "asking what kind of interface it is: No such device");
+    const Fd infrared = tunnel_of_type("i0", ARPHRD_IRDA);
+    const auto other = read_link(index_of_interface("i0"));
+    REQUIRE_FALSE(other);
+    CHECK(other.error().message == "the filter cannot read the packets of such an interface (type 783, kind tun)");
 }
 
 TEST_CASE("our addresses are those of all interfaces, of a tunnel our own end, and kept current") {

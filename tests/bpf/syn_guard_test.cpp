@@ -4,6 +4,7 @@
 // BPF file system of the test's own.
 #include "frame.h"
 #include "pin_directory.h"
+#include "refusing.h"
 
 #include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/maps.h"
@@ -16,6 +17,7 @@
 #include <bpf/libbpf.h>
 #include <doctest/doctest.h>
 #include <linux/bpf.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <cstring>
@@ -427,6 +429,64 @@ TEST_CASE("the next filter of a process knows whom the guard knows, also where s
         filter.guard.admit(address("192.0.2.8"), BootClock::now() + 30s);
         CHECK_FALSE(filter.drops_from("192.0.2.8"));
     }
+}
+
+TEST_CASE("what the kernel refuses leaves the guard off, and is said") {
+    const PinDirectory directory;
+    Guarded filter(directory.pins());
+    filter.set_up();
+    const std::vector<Prefix> networks{Prefix::parse("10.0.0.0/8").value()};
+    const auto refused = [&](bpf_cmd command) {
+        const auto result = refusing(SYS_bpf, command, ENOMEM, [&] { return filter.guard.set_allowed(networks); });
+        return result ? std::string() : result.error().message;
+    };
+    filter.guard.switch_off();
+    CHECK(refused(BPF_MAP_DELETE_ELEM) == "clearing the filter's allowed networks: Cannot allocate memory");
+    CHECK(refused(BPF_MAP_UPDATE_ELEM) == "writing the filter's allowed networks: Cannot allocate memory");
+    filter.allow({});
+    const BootTime now = BootClock::now();
+    const auto admit = [&](const char* source) {
+        return refusing(SYS_bpf, BPF_MAP_UPDATE_ELEM, ENOMEM, [&, source] {
+            filter.guard.admit(address(source), now + 30s);
+            return filter.guard.is_on();
+        });
+    };
+    // While it is off anyway nobody needs to know.
+    CHECK_FALSE(admit("192.0.2.7"));
+    CHECK(filter.notes.empty());
+    filter.guard.expire(now + 160s);
+    CHECK(filter.notes.empty());
+    CHECK_FALSE(filter.guard.is_on());
+    filter.guard.switch_on(now);
+    CHECK(filter.drops_from("192.0.2.7"));
+    CHECK_FALSE(admit("192.0.2.7"));
+    CHECK_FALSE(filter.drops_from("192.0.2.7"));
+    CHECK(filter.notes == std::vector<std::string>{"SYNs without a grant are left to nftables for a while: writing the "
+                                                   "filter's known sources: Cannot allocate memory"});
+    // What cannot be shortened stays.
+    filter.guard.admit(address("192.0.2.8"), now + 30s);
+    CHECK(refusing(SYS_bpf, BPF_MAP_UPDATE_ELEM, ENOMEM, [&] {
+        filter.guard.limit(address("192.0.2.8"), now);
+        filter.guard.expire(now + 159s);
+        return filter.guard.known() == 1;
+    }));
+    filter.guard.expire(now + 160s);
+    CHECK(filter.guard.known() == 0);
+    CHECK(filter.guard.is_on());
+    CHECK(filter.notes.size() == 2);
+    CHECK(filter.notes.back() == "SYNs without a grant are dropped at the NIC again");
+}
+
+TEST_CASE("without its memory a guard does not begin, and is never on") {
+    const PinDirectory directory;
+    xdp::Filter filter = directory.load();
+    xdp::SynGuard guard(filter, [](const std::string& note) { FAIL(note); });
+    const auto refused = refusing(
+        SYS_mmap, MAP_SHARED, ENOMEM, [&] { return guard.take_over(BootClock::now()).error().message; }, 3);
+    CHECK(refused == "mapping the filter's guard of SYNs: Cannot allocate memory");
+    CHECK_FALSE(guard.is_on());
+    guard.switch_on(BootClock::now());
+    CHECK_FALSE(guard.is_on());
 }
 
 TEST_CASE("where no source can be written down any more, the guard is off until it is over") {
