@@ -146,21 +146,6 @@ Result<Attachment> Filter::take_over(const Attachment& at, LinkLayer layer, cons
     return attached(at, pin);
 }
 
-// The directory tells later processes that the filter is in a dispatcher, or may be.
-Result<Attachment> Filter::attach_shared(Attachment at, LinkLayer layer, bool allow_generic) {
-    if (const std::string share = pin_of_share(pins_, at.interface);
-        ::mkdir(share.c_str(), 0700) != 0 && errno != EEXIST)
-        return os_error("making " + in_quotes(share));
-    // A link and a dispatcher exclude each other, so there is a moment without either; the ruleset stands meanwhile.
-    if (const std::string pin = pin_of_link(pins_, at.interface); ::access(pin.c_str(), F_OK) == 0)
-        detach_link(pin);
-    auto generic = components_[static_cast<std::size_t>(layer)]->attach(at.interface, at.ifindex, allow_generic);
-    if (!generic)
-        return generic.error();
-    at.mode = *generic ? Mode::generic : Mode::native;
-    return at;
-}
-
 bool Filter::is_attached(const Attachment& attachment) const {
     const int named = index_of_interface(attachment.interface);
     if (is_shared())

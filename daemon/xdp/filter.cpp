@@ -58,19 +58,6 @@ Result<Filter> Filter::load(const FilterSettings& settings, const std::string& p
     return filter;
 }
 
-Result<void> Filter::make_components(const FilterSettings& settings, const std::string& maps) {
-    for (const LinkLayer layer : {LinkLayer::ethernet, LinkLayer::none}) {
-        auto program = Program::open(settings, maps);
-        if (!program)
-            return std::move(program).error();
-        auto component = Component::make(*std::move(program), layer, settings.run_priority);
-        if (!component)
-            return std::move(component).error();
-        components_[static_cast<std::size_t>(layer)] = std::make_unique<Component>(*std::move(component));
-    }
-    return {};
-}
-
 std::string_view name_of(Mode mode) {
     switch (mode) {
     case Mode::native:

@@ -104,15 +104,10 @@ void for_each_pinned(const bpf_object* object, Do act) {
     }
 }
 
-bool is_per_cpu(std::uint32_t type) {
-    return type == BPF_MAP_TYPE_PERCPU_ARRAY || type == BPF_MAP_TYPE_PERCPU_HASH ||
-           type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
-}
-
 // Returns how many entries could not be written: the new map may be smaller.
 std::size_t copy_entries(int from, int to, const Shape& shape) {
-    const std::size_t cpus =
-        is_per_cpu(shape.type) ? static_cast<std::size_t>(std::max(1, libbpf_num_possible_cpus())) : 1;
+    // A per-CPU map has a value for each CPU; for other maps that is room enough.
+    const auto cpus = static_cast<std::size_t>(std::max(1, libbpf_num_possible_cpus()));
     std::vector<char> key(shape.key_size), next(shape.key_size), value(cpus * ((shape.value_size + 7) / 8 * 8));
     std::size_t lost = 0;
     for (const void* at = nullptr; bpf_map_get_next_key(from, at, next.data()) == 0; at = key.data()) {

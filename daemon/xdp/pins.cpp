@@ -125,8 +125,6 @@ std::error_code make_directory_of_pins(const fs::path& path) {
     std::error_code code;
     if (fs::create_directories(path, code))
         fs::permissions(path, fs::perms::owner_all, code);
-    if (!code && !fs::is_directory(path, code) && !code)
-        code = std::make_error_code(std::errc::not_a_directory);
     return code;
 }
 
@@ -174,8 +172,8 @@ void rename_pin_of_link(const std::string& pins, int ifindex, const std::string&
             // Two interfaces may have exchanged their names. The link that has the name now takes the other one; the
             // descriptor keeps it attached meanwhile.
             const Fd other(bpf_obj_get(pin.c_str()));
-            if (::rename(entry.path().c_str(), pin.c_str()) == 0 && other)
-                (void)bpf_obj_pin(other.get(), entry.path().c_str());
+            (void)::rename(entry.path().c_str(), pin.c_str());
+            (void)bpf_obj_pin(other.get(), entry.path().c_str());
             return;
         }
 }
@@ -184,8 +182,7 @@ void rename_pin_of_link(const std::string& pins, int ifindex, const std::string&
 // work queue: bpf_link_put() in kernel/bpf/syscall.c).
 void detach_link(const std::string& pin) {
     const Fd link(bpf_obj_get(pin.c_str()));
-    if (link)
-        (void)bpf_link_detach(link.get());
+    (void)bpf_link_detach(link.get());
     ::unlink(pin.c_str());
 }
 
@@ -214,10 +211,10 @@ void switch_syn_guards_off(const std::string& pins) {
         const Fd map(bpf_obj_get((entry.path().string() + "/syn_guard").c_str()));
         bpf_map_info info{};
         __u32 size = sizeof info;
-        // Another release's guard may have another size, but is an array like ours.
+        // Another release's guard may have another size, but is an array like ours, whose key has four bytes.
         const __u32 zero = 0;
-        if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0 || info.type != BPF_MAP_TYPE_ARRAY ||
-            info.key_size != sizeof zero || info.value_size > kLargestGuard)
+        if (bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0 || info.type != BPF_MAP_TYPE_ARRAY ||
+            info.value_size > kLargestGuard)
             continue;
         const std::vector<char> nothing(info.value_size);
         (void)bpf_map_update_elem(map.get(), &zero, nothing.data(), BPF_ANY);
