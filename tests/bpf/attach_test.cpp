@@ -8,6 +8,7 @@
 #include "daemon/xdp/hook_query.h"
 #include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/links.h"
+#include "daemon/xdp/pinned_maps.h"
 #include "daemon/xdp/pins.h"
 #include "protocol/base/fd.h"
 
@@ -149,6 +150,45 @@ TEST_CASE("with an MTU above a page the hint says which one to set") {
     CHECK(refused.error().hint.rfind("its MTU is 9000", 0) == 0);
     CHECK(has(refused.error().hint,
               "ip link set dev br0 mtu " + std::to_string(xdp::largest_mtu_in_a_page()) + "; or \"xdp:"));
+    sh("ip link set br0 mtu " + std::to_string(xdp::largest_mtu_in_a_page()));
+    CHECK(filter.attach("br0", false).error().hint.rfind("its driver has no native XDP", 0) == 0);
+}
+
+TEST_CASE("a native driver takes an MTU above a page where the kernel knows fragments") {
+    const OwnNetwork network(std::string(kVeth) + " && ip link set a0 mtu 9000 && ip link set b0 mtu 9000");
+    const PinDirectory directory;
+    auto filter = directory.load();
+    const auto at = filter.attach("a0", false);
+    CHECK(at.has_value() == xdp::takes_fragments());
+}
+
+TEST_CASE("to share interfaces the filter makes its maps and leaves the programs to libxdp") {
+    const OwnNetwork network(kVeth);
+    const PinDirectory directory;
+    auto settings = test::settings();
+    settings.share = true;
+    auto filter = directory.load(settings, directory.pins());
+    CHECK(filter.program_fd(xdp::LinkLayer::ethernet) < 0);
+    CHECK(filter.map_fd(xdp::Map::tags) >= 0);
+    (void)filter.attach("a0", false); // whether the kernel has a dispatcher is tests/vm's affair
+    CHECK(xdp::Filter::has_shares(directory.pins()));
+    REQUIRE(xdp::Filter::remove_pins(directory.pins()));
+    CHECK(query(directory, "a0").program == 0);
+}
+
+TEST_CASE("a share stays where nobody can tell what is in the dispatcher") {
+    const OwnNetwork network(kVeth);
+    const PinDirectory directory;
+    auto filter = directory.load();
+    const std::string share = xdp::pin_of_share(directory.pins(), "a0");
+    fs::create_directory(share);
+    CHECK_FALSE(test::refusing(SYS_sendto, {}, ENOMEM, [&] { return xdp::remove_share(share); }));
+    CHECK(fs::exists(share));
+    CHECK_FALSE(test::refusing(SYS_sendto, {}, ENOMEM, [&] { return xdp::Filter::remove_pins(directory.pins()); }));
+    CHECK(fs::exists(share));
+    CHECK_FALSE(fs::exists(xdp::maps_directory(directory.pins())));
+    CHECK(xdp::remove_share(share));
+    CHECK_FALSE(fs::exists(share));
 }
 
 TEST_CASE("an interface without Ethernet header has the program for it, in generic mode, without leave") {
@@ -228,7 +268,9 @@ TEST_CASE("an attachment that the kernel refuses is an error with its reason, an
 TEST_CASE("a filter that the kernel does not load is an error with what it needs") {
     const PinDirectory directory;
     const auto refused = test::refusing(SYS_bpf, BPF_PROG_LOAD, EPERM, [&] { return directory.refusal(); });
-    CHECK(refused.message.find("loading the filter: Operation not permitted") == 0);
+    CHECK(refused.message.find("loading the filter: Operation not permitted (") == 0);
+    CHECK(refused.message.find("libbpf: ") == std::string::npos);
+    CHECK(refused.message.ends_with(")"));
     CHECK(refused.hint.find("xknockd needs Linux 5.10") == 0);
 }
 
@@ -270,6 +312,8 @@ TEST_CASE("a link follows its interface under another name") {
     const auto at = filter.attach("a0", false);
     REQUIRE(at);
     const auto link = id_of_link(xdp::pin_of_link(directory.pins(), "a0"));
+    const std::string theirs = directory.pins() + "/theirs"; // somebody's second pin of the same link
+    REQUIRE(bpf_obj_pin(Fd(bpf_obj_get(xdp::pin_of_link(directory.pins(), "a0").c_str())).get(), theirs.c_str()) == 0);
     sh("ip link set a0 name a1");
     CHECK(filter.is_attached(*at));      // nobody else has the name
     REQUIRE(filter.attach("a0", false)); // the configuration still says a0
@@ -277,6 +321,7 @@ TEST_CASE("a link follows its interface under another name") {
     REQUIRE(renamed);
     CHECK(id_of_link(xdp::pin_of_link(directory.pins(), "a1")) == link);
     CHECK_FALSE(fs::exists(xdp::pin_of_link(directory.pins(), "a0")));
+    CHECK(fs::exists(theirs));
     CHECK(filter.is_attached(*renamed));
     sh("ip link add a2 type veth peer name a3");
     CHECK_FALSE(filter.is_attached({"a2", renamed->ifindex, Mode::native}));

@@ -273,6 +273,90 @@ TEST_CASE("a knock with a published tag is a candidate in the ring, which gives 
     CHECK(run(filter, knock(9)) == std::vector<int>{XK_TAG});
 }
 
+namespace {
+
+// Writes these bytes into the ring as a program would.
+void put_record(int ring, const std::vector<std::uint8_t>& bytes) {
+    const auto size = static_cast<std::int16_t>(bytes.size());
+    const auto insn = [](int code, int to, int from, int offset, int value) {
+        bpf_insn i{};
+        i.code = static_cast<__u8>(code);
+        i.dst_reg = static_cast<__u8>(to) & 15;
+        i.src_reg = static_cast<__u8>(from) & 15;
+        i.off = static_cast<__s16>(offset);
+        i.imm = value;
+        return i;
+    };
+    std::vector<bpf_insn> code;
+    for (int i = 0; i < size; ++i)
+        code.push_back(insn(BPF_ST | BPF_MEM | BPF_B, BPF_REG_10, 0, i - size, bytes[static_cast<std::size_t>(i)]));
+    code.push_back(insn(BPF_LD | BPF_IMM | BPF_DW, BPF_REG_1, BPF_PSEUDO_MAP_FD, 0, ring));
+    code.push_back({});
+    code.push_back(insn(BPF_ALU64 | BPF_MOV | BPF_X, BPF_REG_2, BPF_REG_10, 0, 0));
+    code.push_back(insn(BPF_ALU64 | BPF_ADD | BPF_K, BPF_REG_2, 0, 0, -size));
+    code.push_back(insn(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, size));
+    code.push_back(insn(BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_4, 0, 0, 0));
+    code.push_back(insn(BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_ringbuf_output));
+    code.push_back(insn(BPF_JMP | BPF_EXIT, 0, 0, 0, 0));
+    const Fd program(bpf_prog_load(BPF_PROG_TYPE_XDP, "writer", "GPL", code.data(), code.size(), nullptr));
+    REQUIRE(program);
+    const test::Frame frame(64);
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = static_cast<__u32>(frame.size()),
+                .repeat = 1);
+    REQUIRE(bpf_prog_test_run_opts(program.get(), &options) == 0);
+    REQUIRE(options.retval == 0);
+}
+
+} // namespace
+
+TEST_CASE("records that are none are skipped and counted, each by its fault, and take their turn") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    set_up(filter, tags);
+    auto ring = xdp::Ring::open(Fd(::dup(filter.ring_fd())));
+    REQUIRE(ring);
+    std::vector<std::uint8_t> strange(sizeof(xk_record));
+    strange[0] = 99; // the kind
+    strange[4] = sizeof(xk_record);
+    put_record(filter.ring_fd(), strange);
+    put_record(filter.ring_fd(), std::vector<std::uint8_t>(16));
+    put_record(filter.ring_fd(), std::vector<std::uint8_t>(16));
+    CHECK(run(filter, knock()) == std::vector<int>{XK_CANDIDATE});
+    int records = 0;
+    const auto count = [&](const authz::Record&) { ++records; };
+    ring->consume(count, 1);
+    CHECK(ring->unknown() == 1);
+    CHECK(ring->malformed() == 0);
+    ring->consume(count, 2);
+    CHECK(ring->unknown() == 1);
+    CHECK(ring->malformed() == 2);
+    CHECK(records == 0);
+    ring->consume(count, 100);
+    CHECK(records == 1);
+}
+
+TEST_CASE("a map that is no ring is not read as one") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    const auto refused = xdp::Ring::open(Fd(::dup(filter.map_fd(Map::tags))));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().message.find("mapping the ring of records: ") == 0);
+}
+
+TEST_CASE("a credential's bucket has the burst and the interval of the settings") {
+    auto settings = test::settings();
+    settings.knock_burst = 2;
+    settings.knock_interval = 1h;
+    const PinDirectory directory;
+    auto filter = directory.load(settings, directory.pins());
+    xdp::Tags tags(filter);
+    set_up(filter, tags);
+    CHECK(run(filter, knock(0)) == std::vector<int>{XK_CANDIDATE});
+    CHECK(run(filter, knock(1)) == std::vector<int>{XK_CANDIDATE});
+    CHECK(run(filter, knock(2)) == std::vector<int>{XK_RATE});
+}
+
 TEST_CASE("credentials are disabled one by one, and all behind the last one are") {
     const PinDirectory directory;
     auto filter = directory.load();

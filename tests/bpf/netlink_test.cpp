@@ -160,6 +160,7 @@ TEST_CASE("what the kernel refuses is an error that says what was tried, and why
         }
     }
     CHECK(test::refusing(SYS_socket, {}, ENOMEM, [] { return interfaces_below("lo").empty(); }));
+    CHECK(test::refusing(SYS_socket, {}, ENOMEM, [] { return known_interfaces().empty(); }));
     CHECK(words_of(test::refusing(SYS_sendto, {}, ENOMEM, [] { return query_hook("lo", "/none"); })) ==
           "asking what is attached to \"lo\": Cannot allocate memory");
 }

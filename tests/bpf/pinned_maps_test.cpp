@@ -2,7 +2,9 @@
 //
 // Maps of another release, of another size, or of somebody else, under the pins of this one: what they hold is found
 // again, or the start says what is wrong.
+#include "own_network.h"
 #include "pin_directory.h"
+#include "refusing.h"
 
 #include "daemon/xdp/pinned_maps.h"
 
@@ -15,15 +17,19 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <set>
+#include <thread>
 #include <utility>
 
 using namespace xk;
@@ -181,6 +187,12 @@ Fd any_program() {
     return fd;
 }
 
+ino_t inode_of(const fs::path& path) {
+    struct stat info {};
+    REQUIRE(::lstat(path.c_str(), &info) == 0);
+    return info.st_ino;
+}
+
 void check_refused(const PinDirectory& directory, const std::string& place, const std::string& why,
                    const std::string& hint) {
     const Error refused = directory.refusal();
@@ -197,14 +209,19 @@ TEST_CASE("the next start takes every map as it is, and moves none") {
     const PinDirectory directory;
     fill_before(directory);
     std::set<std::uint32_t> ids[2];
+    std::set<ino_t> pins[2];
     for (auto& set : ids) {
         xdp::Filter filter = directory.load();
+        for (const auto& entry : fs::directory_iterator(xdp::maps_directory(directory.pins())))
+            pins[&set - ids].insert(inode_of(entry.path()));
         check_found(filter);
         for (int map = 0; map <= static_cast<int>(Map::forwarding); ++map)
             set.insert(id_of(filter.map_fd(static_cast<Map>(map))));
     }
     CHECK(ids[0].size() == 12);
     CHECK(ids[0] == ids[1]);
+    CHECK(pins[0].size() == 26); // a map and a mark for each name
+    CHECK(pins[0] == pins[1]);
     CHECK_FALSE(fs::exists(xdp::misfits_directory(directory.pins())));
 }
 
@@ -491,6 +508,8 @@ TEST_CASE("two filters of one process share every map, whatever somebody did to 
         xdp::Filter running = directory.load();
         fill(running);
         running.ban_counts().addresses = 7;
+        const std::string counters = xdp::maps_directory(directory.pins()) + "/counters";
+        const ino_t before = inode_of(counters);
         act(xdp::maps_directory(directory.pins()));
         auto next = xdp::Filter::load(
             test::settings(), directory.pins(), [](const auto& note) { FAIL(note); }, &running);
@@ -498,8 +517,105 @@ TEST_CASE("two filters of one process share every map, whatever somebody did to 
         for (int map = 0; map <= static_cast<int>(Map::forwarding); ++map)
             CHECK(id_of(next->map_fd(static_cast<Map>(map))) == id_of(running.map_fd(static_cast<Map>(map))));
         CHECK(next->ban_counts().addresses == 7);
+        CHECK((inode_of(counters) == before || std::string_view(what) == "all gone")); // a pin that is right stays
         check_found(*next);
     }
+}
+
+TEST_CASE("of maps that had more room, the entries that do not fit are counted") {
+    const PinDirectory directory;
+    const std::string maps = xdp::maps_directory(directory.pins());
+    {
+        xdp::Filter before = directory.load();
+        fill(before);
+        resize(before, Map::allowed_networks, maps + "/allowed_networks", 600);
+        const Fd large(bpf_obj_get((maps + "/allowed_networks").c_str()));
+        const std::uint32_t yes = 1;
+        for (std::uint32_t i = 0; i < 600; ++i) {
+            xk_prefix key{128, {}};
+            std::memcpy(key.address.bytes, &i, sizeof i);
+            REQUIRE(bpf_map_update_elem(large.get(), &key, &yes, BPF_ANY) == 0);
+        }
+    }
+    std::vector<std::string> notes;
+    xdp::Filter filter = directory.load(&notes);
+    CHECK(notes ==
+          std::vector<std::string>{"88 entries of the pinned map allowed_networks, which had more room, do not fit"});
+    check_found(filter);
+}
+
+TEST_CASE("of several releases before, the maps of the nearest one count") {
+    const PinDirectory directory;
+    const std::string maps = fill_before(directory);
+    fs::rename(maps, directory.pins() + "/maps0"); // of this release
+    { xdp::Filter empty = directory.load(test::settings(), directory.pins() + "/dry-run"); }
+    fs::create_directory(directory.pins() + "/maps1");
+    for (const auto& entry : fs::directory_iterator(xdp::maps_directory(directory.pins() + "/dry-run")))
+        fs::rename(entry.path(), directory.pins() + "/maps1/" + entry.path().filename().string());
+    xdp::Filter filter = directory.load();
+    check_found(filter);
+}
+
+TEST_CASE("a pinned map that may not be opened is an error that names its owner's way out") {
+    const PinDirectory directory;
+    const std::string maps = fill_before(directory);
+    for (const int code : {EACCES, EPERM}) {
+        const Error refused = test::refusing(SYS_bpf, BPF_OBJ_GET, code, [&] { return directory.refusal(); });
+        CHECK(refused.message.find("opening the pinned map \"" + maps + "/") == 0);
+        CHECK(refused.hint.find("chown -R --reference=" + directory.pins() + " " + directory.pins()) !=
+              std::string::npos);
+    }
+    xdp::Filter filter = directory.load();
+    check_found(filter);
+}
+
+TEST_CASE("what is no map and cannot be moved aside is an error with the way out") {
+    const PinDirectory directory;
+    const std::string pin = fill_before(directory) + "/tags";
+    fs::remove(pin);
+    fs::create_directory(pin);
+    REQUIRE(::mount("none", pin.c_str(), "tmpfs", 0, "mode=0700") == 0);
+    const Error refused = directory.refusal();
+    REQUIRE(::umount(pin.c_str()) == 0);
+    CHECK(refused.message.find("moving \"" + pin + "\" aside, which is no map of this filter: ") == 0);
+    CHECK(refused.hint == "rm -r " + pin);
+}
+
+TEST_CASE("a daemon that is not root trusts root's pins and its own, and no other's") {
+    const PinDirectory directory;
+    fs::create_directory(directory.pins());
+    REQUIRE(::chown(directory.pins().c_str(), kStranger, kStranger) == 0);
+    const std::string pin = directory.pins() + "/share-eth0";
+    fs::create_directory(pin);
+    const auto check_as = [&](uid_t user) {
+        bool trusted = false;
+        std::thread([&] { // the system call changes the thread alone
+            trusted = ::syscall(SYS_setresuid, -1, user, -1) == 0 && xdp::check_pin_directory(directory.pins());
+        })
+            .join();
+        return trusted;
+    };
+    for (const uid_t owner : {uid_t{0}, kStranger, uid_t{65533}}) {
+        CAPTURE(owner);
+        REQUIRE(::chown(pin.c_str(), owner, owner) == 0);
+        CHECK(check_as(kStranger) == (owner != 65533));
+    }
+}
+
+TEST_CASE("a link of another kind is the link of no interface") {
+    const PinDirectory directory;
+    fs::create_directory(directory.pins());
+    const bpf_insn pass[] = {{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 1}, {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_SK_LOOKUP);
+    const Fd program(bpf_prog_load(BPF_PROG_TYPE_SK_LOOKUP, "any", "GPL", pass, std::size(pass), &options));
+    REQUIRE(program);
+    const test::OwnNetwork network("true");
+    const Fd here(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    const Fd link(bpf_link_create(program.get(), here.get(), BPF_SK_LOOKUP, nullptr));
+    REQUIRE(link);
+    const std::string pin = xdp::pin_of_link(directory.pins(), "eth0");
+    REQUIRE(bpf_obj_pin(link.get(), pin.c_str()) == 0);
+    CHECK(xdp::interface_of_link(pin) == 0);
 }
 
 TEST_CASE("a pin that cannot be put back is an error with the way out") {

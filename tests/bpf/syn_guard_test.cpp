@@ -7,6 +7,7 @@
 #include "refusing.h"
 
 #include "daemon/xdp/link_layer.h"
+#include "daemon/xdp/map_access.h"
 #include "daemon/xdp/maps.h"
 #include "daemon/xdp/pinned_maps.h"
 #include "daemon/xdp/pins.h"
@@ -20,8 +21,12 @@
 #include <sys/mman.h>
 
 #include <array>
+#include <bit>
 #include <cstring>
 #include <filesystem>
+#include <map>
+#include <numeric>
+#include <optional>
 #include <random>
 
 using namespace xk;
@@ -81,6 +86,13 @@ class Guarded {
         spec.source = source;
         return drops(spec);
     }
+    int map_fd(xdp::Map map) const { return filter_.map_fd(map); }
+    xk_syn_guard memory() const {
+        xk_syn_guard memory;
+        const std::uint32_t zero = 0;
+        REQUIRE(bpf_map_lookup_elem(map_fd(xdp::Map::syn_guard), &zero, &memory) == 0);
+        return memory;
+    }
     bool drops_from(const char* source) { return drops_from(address(source)); }
 
   private:
@@ -99,6 +111,11 @@ class Guarded {
     xdp::SynGuard guard;
     std::vector<std::string> notes;
 };
+
+int bits_in(const __u64 (&bitmap)[XK_BITMAP_WORDS]) {
+    return std::accumulate(std::begin(bitmap), std::end(bitmap), 0,
+                           [](int sum, __u64 word) { return sum + std::popcount(word); });
+}
 
 FrameSpec syn(std::uint16_t port = 22) { return tcp({}, kSyn, port); }
 FrameSpec syn6(std::uint16_t port = 22) {
@@ -368,8 +385,58 @@ TEST_CASE("the next daemon begins with the guard off, and knows whom the one bef
     CHECK_FALSE(filter.drops(syn()));
     filter.set_up();
     CHECK(filter.guard.known() == 1);
+    CHECK(xdp::keys_of<xk_address>(filter.map_fd(xdp::Map::known_sources)).size() == 1);
+    CHECK(bits_in(filter.memory().known) == 1);
     CHECK_FALSE(filter.drops_from("192.0.2.7"));
     CHECK(filter.drops_from("192.0.2.8"));
+    filter.guard.expire(BootClock::now() + 161s);
+    CHECK(bits_in(filter.memory().known) == 0);
+    CHECK(xdp::keys_of<xk_address>(filter.map_fd(xdp::Map::known_sources)).empty());
+}
+
+TEST_CASE("each bit is set for what it stands for alone, and goes with the last of it") {
+    const PinDirectory directory;
+    Guarded filter(directory.pins());
+    filter.set_up();
+    CHECK(bits_in(filter.memory().ports) == 1 + 16 + 1);
+    filter.allow({"10.0.0.0/8", "192.168.0.0/16", "203.0.113.7", "2000::/3", "fd00::1", "ffff::/16"});
+    CHECK(bits_in(filter.memory().allowed4) == 256 + 1 + 1);
+    CHECK(bits_in(filter.memory().allowed6) == 8192 + 1 + 1);
+    CHECK(filter.memory().allowed != 0);
+    filter.allow({});
+    CHECK(bits_in(filter.memory().allowed4) + bits_in(filter.memory().allowed6) == 0);
+    CHECK(filter.memory().allowed == 0);
+    // Two sources that share a bit, and one whose bit is the first of all: what is cleared before it does not reach it.
+    const auto bit_of = [](const Address& of) {
+        std::uint64_t halves[2];
+        std::memcpy(halves, of.bytes.data(), sizeof halves);
+        return xk_known_bit(xk_address_hash(halves[0], halves[1]));
+    };
+    std::map<std::uint32_t, Address> by_bit;
+    std::optional<std::pair<Address, Address>> twins;
+    std::optional<Address> lowest;
+    for (std::uint32_t i = 0; !twins || !lowest; ++i) {
+        const Address source = Address::v4(10, static_cast<std::uint8_t>(i >> 16), static_cast<std::uint8_t>(i >> 8),
+                                           static_cast<std::uint8_t>(i));
+        if (const auto [other, is_new] = by_bit.emplace(bit_of(source), source); !is_new && !twins)
+            twins.emplace(other->second, source);
+        if (bit_of(source) < 64)
+            lowest = source;
+    }
+    const BootTime now = BootClock::now();
+    filter.guard.admit(twins->first, now + 10s);
+    filter.guard.admit(twins->second, now + 20s);
+    filter.guard.admit(twins->second, now + 30s);
+    CHECK(bits_in(filter.memory().known) == 1);
+    filter.guard.expire(now + 140s);
+    CHECK(bits_in(filter.memory().known) == 1);
+    CHECK(filter.drops_from(twins->first));
+    CHECK_FALSE(filter.drops_from(twins->second));
+    filter.guard.expire(now + 160s);
+    CHECK(bits_in(filter.memory().known) == 0);
+    filter.guard.admit(*lowest, now + 30s);
+    filter.set_up();
+    CHECK_FALSE(filter.drops_from(*lowest));
 }
 
 TEST_CASE("only an array of a guard's size is switched off, of whatever release") {
@@ -385,11 +452,12 @@ TEST_CASE("only an array of a guard's size is switched off, of whatever release"
         return map;
     };
     constexpr std::uint32_t kLarge = (1 << 20) + 1;
-    const Fd small = make(101, BPF_MAP_TYPE_ARRAY, 4, 8), large = make(102, BPF_MAP_TYPE_ARRAY, 4, kLarge),
-             hash = make(103, BPF_MAP_TYPE_HASH, 64, 8), each = make(104, BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8);
+    const Fd small = make(101, BPF_MAP_TYPE_ARRAY, 4, 8), largest = make(105, BPF_MAP_TYPE_ARRAY, 4, kLarge - 1),
+             large = make(102, BPF_MAP_TYPE_ARRAY, 4, kLarge), hash = make(103, BPF_MAP_TYPE_HASH, 64, 8),
+             each = make(104, BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8);
     const std::uint32_t zero = 0;
     std::vector<std::uint8_t> value(kLarge, 1);
-    for (const Fd* map : {&small, &large, &each})
+    for (const Fd* map : {&small, &largest, &large, &each})
         REQUIRE(bpf_map_update_elem(map->get(), &zero, value.data(), BPF_ANY) == 0);
     xdp::switch_syn_guards_off(directory.pins());
     const auto is_off = [&](const Fd& map) {
@@ -397,6 +465,7 @@ TEST_CASE("only an array of a guard's size is switched off, of whatever release"
         return value[0] == 0;
     };
     CHECK(is_off(small));
+    CHECK(is_off(largest));
     CHECK_FALSE(is_off(large));
     CHECK_FALSE(is_off(each));
     std::array<char, 64> key{};
@@ -512,7 +581,13 @@ TEST_CASE("where no source can be written down any more, the guard is off until 
     CHECK_FALSE(filter.guard.is_on());
     filter.guard.expire(now + 159s);
     CHECK_FALSE(filter.guard.is_on());
+    filter.guard.switch_on(now + 160s); // a reload at that moment
+    CHECK(filter.guard.is_on());
+    filter.guard.switch_on(now + 159s);
+    CHECK_FALSE(filter.guard.is_on());
     filter.guard.expire(now + 160s);
     CHECK(filter.guard.is_on());
+    CHECK(filter.notes.size() == 2);
+    filter.guard.expire(now + 161s); // it is said once
     CHECK(filter.notes.size() == 2);
 }
