@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// The daemon's hand in the filter's maps: tags, bans, credentials, addresses, counters, and the ring's other end.
+// The daemon's hand in the filter's maps: bans, credentials, addresses, counters, and the ring's other end. Tags are in
+// tags_test.cpp.
 #include "daemon/xdp/maps.h"
 
 #include "filter.h"
@@ -31,26 +32,6 @@ using xdp::Map;
 using namespace std::chrono_literals;
 
 namespace {
-
-xdp::PublishedTag published(std::uint8_t first, std::uint32_t place, BootTime expires = BootTime(100h)) {
-    xdp::PublishedTag tag;
-    tag.tag = wire::Tag{first, 2, 3, 4, 5, 6, 7, 8};
-    for (std::size_t i = 0; i < tag.mac_key.size(); ++i)
-        tag.mac_key[i] = static_cast<std::uint8_t>(i);
-    tag.slot = 56'666'666u + first;
-    tag.place = place;
-    tag.not_before = BootTime(5s);
-    tag.expires = expires;
-    return tag;
-}
-
-// First bytes of the tags in the map.
-std::set<int> tags_in(xdp::Filter& filter) {
-    std::set<int> found;
-    for (const std::uint64_t key : xdp::keys_of<std::uint64_t>(filter.map_fd(Map::tags)))
-        found.insert(static_cast<int>(key & 0xff));
-    return found;
-}
 
 template <typename Value>
 std::optional<Value> value_of(int fd, const auto& key) {
@@ -100,148 +81,6 @@ void set_up(xdp::Filter& filter, xdp::Tags& tags) {
 }
 
 } // namespace
-
-TEST_CASE("a published tag is in the map with all that the program reads") {
-    const PinDirectory directory;
-    auto filter = directory.load();
-    xdp::Tags tags(filter);
-    REQUIRE(tags.add({published(1, 7)}));
-    const auto tag = value_of<xk_tag>(filter.map_fd(Map::tags), wire::Tag{1, 2, 3, 4, 5, 6, 7, 8});
-    REQUIRE(tag);
-    CHECK(tag->mac_key[0] == 0x0706050403020100u);
-    CHECK(tag->mac_key[1] == 0x0f0e0d0c0b0a0908u);
-    CHECK(tag->slot == 56'666'667u);
-    CHECK(tag->credential == 7);
-    CHECK(tag->not_before == 5'000'000'000u);
-    CHECK(tag->expires == 360'000'000'000'000u);
-    CHECK(tags.count() == 1);
-    auto early = published(2, 7);
-    early.not_before = BootTime(-1s); // before the boot
-    REQUIRE(tags.add({early}));
-    CHECK(value_of<xk_tag>(filter.map_fd(Map::tags), wire::Tag{2, 2, 3, 4, 5, 6, 7, 8})->not_before == 0);
-}
-
-TEST_CASE("a replacement takes away what is not published again, of a daemon before us too") {
-    const PinDirectory directory;
-    {
-        auto before = directory.load();
-        xdp::Tags tags(before);
-        REQUIRE(tags.add({published(1, 0), published(2, 0), published(3, 1)}));
-    }
-    auto filter = directory.load();
-    xdp::Tags tags(filter);
-    tags.begin_replacement();
-    CHECK(tags_in(filter) == std::set<int>{1, 2, 3}); // each counts until the new ones do
-    REQUIRE(tags.add({published(2, 0), published(4, 1)}));
-    CHECK(tags_in(filter) == std::set<int>{1, 2, 3, 4});
-    tags.end_replacement();
-    CHECK(tags_in(filter) == std::set<int>{2, 4});
-    CHECK(tags.count() == 2);
-    tags.end_replacement();
-    CHECK(tags_in(filter) == std::set<int>{2, 4});
-}
-
-TEST_CASE("tags of a daemon before us stay with what is added to them") {
-    const PinDirectory directory;
-    {
-        auto before = directory.load();
-        REQUIRE(xdp::Tags(before).add({published(1, 0)}));
-    }
-    auto filter = directory.load();
-    xdp::Tags tags(filter);
-    REQUIRE(tags.add({published(2, 0)}));
-    CHECK(tags.count() == 2);
-    tags.expire(BootTime(1000h)); // its time is not known here; the program looks at it
-    CHECK(tags_in(filter) == std::set<int>{1});
-    tags.begin_replacement();
-    tags.end_replacement();
-    CHECK(tags_in(filter).empty());
-}
-
-TEST_CASE("a replacement of some places leaves the others alone") {
-    const PinDirectory directory;
-    auto filter = directory.load();
-    xdp::Tags tags(filter);
-    REQUIRE(tags.add({published(1, 0), published(2, 0), published(3, 1), published(4, 2)}));
-    tags.begin_replacement_of({0, 2, 9});
-    REQUIRE(tags.add({published(2, 0), published(5, 0)}));
-    tags.end_replacement_of({0, 2, 9});
-    CHECK(tags_in(filter) == std::set<int>{2, 3, 5});
-    CHECK(tags.count() == 3);
-    // A tag that stayed still belongs to its place.
-    tags.begin_replacement_of({0});
-    tags.end_replacement_of({0});
-    CHECK(tags_in(filter) == std::set<int>{3});
-    REQUIRE(tags.add({published(1, 0)}));
-    tags.end_replacement_of({0, 1});
-    CHECK(tags_in(filter) == std::set<int>{1, 3});
-}
-
-TEST_CASE("a tag that is published again after a restart goes with its place") {
-    const PinDirectory directory;
-    {
-        auto before = directory.load();
-        REQUIRE(xdp::Tags(before).add({published(1, 0), published(2, 1), published(3, 7)}));
-    }
-    auto filter = directory.load();
-    xdp::Tags tags(filter);
-    tags.begin_replacement();
-    REQUIRE(tags.add({published(1, 0), published(2, 1)}));
-    tags.end_replacement();
-    CHECK(tags_in(filter) == std::set<int>{1, 2});
-    tags.begin_replacement_of({0, 7});
-    tags.end_replacement_of({0, 7});
-    CHECK(tags_in(filter) == std::set<int>{2});
-    CHECK(tags.count() == 1);
-}
-
-TEST_CASE("a tag belongs to the place for which it was published last, and to no other") {
-    const PinDirectory directory;
-    auto filter = directory.load();
-    xdp::Tags tags(filter);
-    REQUIRE(tags.add({published(1, 0), published(2, 0)}));
-    REQUIRE(tags.add({published(1, 5)}));
-    tags.begin_replacement_of({0});
-    tags.end_replacement_of({0});
-    CHECK(tags_in(filter) == std::set<int>{1});
-    tags.expire(BootTime(100h));
-    CHECK(tags_in(filter).empty());
-    REQUIRE(tags.add({published(1, 6)}));
-    tags.begin_replacement_of({0, 5});
-    tags.end_replacement_of({0, 5});
-    CHECK(tags_in(filter) == std::set<int>{1});
-    CHECK(tags.count() == 1);
-}
-
-TEST_CASE("tags that are over go") {
-    const PinDirectory directory;
-    auto filter = directory.load();
-    xdp::Tags tags(filter);
-    REQUIRE(tags.add({published(1, 0, BootTime(10s)), published(2, 0, BootTime(20s))}));
-    tags.expire(BootTime(10s) - 1ns);
-    CHECK(tags_in(filter) == std::set<int>{1, 2});
-    tags.expire(BootTime(10s));
-    CHECK(tags_in(filter) == std::set<int>{2});
-    CHECK(tags.count() == 1);
-    REQUIRE(tags.add({published(2, 0, BootTime(30s))})); // published again, for longer
-    tags.expire(BootTime(20s));
-    CHECK(tags_in(filter) == std::set<int>{2});
-}
-
-TEST_CASE("more tags than the map holds are an error, and what is in it stays") {
-    const PinDirectory directory;
-    auto filter = directory.load();
-    xdp::Tags tags(filter);
-    std::vector<xdp::PublishedTag> many(XK_MAX_TAGS + 1, published(1, 0));
-    for (std::uint32_t i = 0; i < many.size(); ++i) {
-        std::memcpy(many[i].tag.data(), &i, sizeof i);
-        many[i].place = i / 20; // a handful each
-    }
-    const auto full = tags.add(many);
-    REQUIRE_FALSE(full);
-    CHECK(full.error().message.find("writing the filter's tags: ") == 0);
-    CHECK(tags.count() == XK_MAX_TAGS);
-}
 
 TEST_CASE("a knock with a published tag is a candidate in the ring, which gives as many as are wanted") {
     const PinDirectory directory;
@@ -417,7 +256,7 @@ TEST_CASE("a map that the kernel does not let us write or read is an error that 
           "writing the filter's local addresses" + why);
     CHECK(write([&] { return xdp::set_forwarding(filter, true); }) ==
           "writing the filter's switch for forwarded flows" + why);
-    CHECK(write([&] { return tags.add({published(1, 0)}); }) == "writing the filter's tags" + why);
+    CHECK(write([&] { return tags.add({genuine(0)}); }) == "writing the filter's tags" + why);
     CHECK(tags.count() == 0);
     CHECK(write([&] { return bans->put_ban(banned, std::nullopt); }) == "writing the filter's banned addresses" + why);
     CHECK(write([&] { return bans->put_ban(Prefix::parse("10.0.0.0/8").value(), std::nullopt); }) ==
