@@ -121,6 +121,11 @@ contains "is attached again, and the log says so" "$(cat "$D/log")" "host0: the 
 rm "$D/bpf/xknock/link-host0"
 eventually 10 test -e "$D/bpf/xknock/link-host0" || fail "a lost pin stays lost"
 check "also when its pin was removed" attached host0
+rm -r "$D"/bpf/xknock/maps*
+check "a reload finds no pin of a map" ctl reload
+ctl close anna >/dev/null
+check "and knocks are heard as before: the maps were kept" knock 192.0.2.1 anna-robot ssh
+test -e "$(echo "$D"/bpf/xknock/maps*/tags)" || fail "the maps are not pinned again"
 ip -n "$SRV" link set host0 down
 ip -n "$SRV" link set host0 up
 check "an interface that goes down and up keeps it" attached host0
@@ -141,6 +146,27 @@ back() { ctl status | grep 'host0 (native)' >/dev/null; }
 eventually 10 back || fail "an interface that has its name again is not taken up"
 ctl close anna >/dev/null
 check "with its old name knocks are heard again" knock 192.0.2.1 anna-robot ssh
+exchange() {
+	ip -n "$SRV" link set host0 down
+	ip -n "$SRV" link set host1 down
+	ip -n "$SRV" link set host0 name other0
+	ip -n "$SRV" link set host1 name host0
+	ip -n "$SRV" link set other0 name host1
+	ip -n "$SRV" link set host0 up
+	ip -n "$SRV" link set host1 up
+}
+# Each pin holds the link of the interface that has the name, and it is the link of before.
+link_of() { bpftool -j link show pinned "$D/bpf/xknock/link-$1" | sed -n 's/.*"id":\([0-9]*\),.*/\1/p'; }
+links="$(link_of host0) $(link_of host1)"
+matches -x '[0-9]* [0-9]*' <<<"$links" || fail "there are no two links: $links"
+exchange
+exchanged() { [ "$(link_of host1) $(link_of host0)" = "$links" ]; }
+eventually 10 exchanged || fail "interfaces that exchange their names do not keep their links: $(link_of host0), $(link_of host1), before $links"
+ctl close anna >/dev/null
+check "interfaces that exchange their names keep the filter, and knocks are heard" knock 192.0.2.1 anna-robot ssh
+exchange
+again_as_before() { [ "$(link_of host0) $(link_of host1)" = "$links" ]; }
+eventually 10 again_as_before || fail "they do not keep them when they change back"
 ip -n "$SRV" link del host0
 gone() { ctl status | matches 'host0 (missing since '; }
 eventually 10 gone || fail "status does not say that the interface is gone"
