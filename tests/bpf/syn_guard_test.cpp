@@ -406,6 +406,10 @@ TEST_CASE("each bit is set for what it stands for alone, and goes with the last 
     filter.allow({});
     CHECK(bits_in(filter.memory().allowed4) + bits_in(filter.memory().allowed6) == 0);
     CHECK(filter.memory().allowed == 0);
+    const PortRange ssh[] = {PortRange::parse("tcp/22").value()};
+    filter.guard.set_ports(ssh);
+    CHECK(bits_in(filter.memory().ports) == 1);
+    CHECK_FALSE(filter.drops(syn(27015)));
     // Two sources that share a bit, and one whose bit is the first of all: what is cleared before it does not reach it.
     const auto bit_of = [](const Address& of) {
         std::uint64_t halves[2];
@@ -544,6 +548,12 @@ TEST_CASE("what the kernel refuses leaves the guard off, and is said") {
     CHECK(filter.guard.is_on());
     CHECK(filter.notes.size() == 2);
     CHECK(filter.notes.back() == "SYNs without a grant are dropped at the NIC again");
+    // Who switches it off meanwhile keeps it off.
+    CHECK_FALSE(admit("192.0.2.7"));
+    filter.guard.switch_off();
+    filter.guard.expire(now + 200s);
+    CHECK_FALSE(filter.guard.is_on());
+    CHECK(filter.notes.size() == 3);
 }
 
 TEST_CASE("without its memory a guard does not begin, and is never on") {

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <linux/if_arp.h>
+#include <unistd.h>
 
 using namespace xk::xdp;
 
@@ -29,4 +30,8 @@ TEST_CASE("an interface with unknown packets is refused, with its name and a way
     REQUIRE_FALSE(refused);
     CHECK(refused.error().message.find("type 778, kind gre") != std::string::npos);
     CHECK(refused.error().hint.find("the interface below it") != std::string::npos);
+}
+
+TEST_CASE("the largest MTU leaves room in a page for what the kernel puts around a packet") {
+    CHECK(largest_mtu_in_a_page() == static_cast<std::uint32_t>(::sysconf(_SC_PAGESIZE)) - 598);
 }
