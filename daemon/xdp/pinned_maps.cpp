@@ -219,11 +219,10 @@ Result<void> MapTakeover::prepare() {
         return done;
     sources_ = sources_in(pins_);
     for_each_pinned(object_, [&](const bpf_map* map, const Pinned& pinned) {
-        if (present_.contains(pinned.name))
-            return; // an unfinished start left it, or it is in use
         const Fd before = find_before(sources_, pinned, true);
         if (const auto shape = shape_of(before.get()); shape && shape->is_like(wanted(map)))
-            (void)bpf_obj_pin(before.get(), bpf_map__pin_path(map)); // else it is copied
+            // Otherwise it is copied. A pin that is there stays: an unfinished start left it, or it is in use.
+            (void)bpf_obj_pin(before.get(), bpf_map__pin_path(map));
     });
     return {};
 }

@@ -11,7 +11,7 @@ from checked import Checked, commands, named_in, run_all
 
 TOPS = ("bpf", "protocol", "daemon", "client", "tools", "tests")
 # A header is compiled with the flags of this source, which has all include directories that there are.
-LIKE = "tests/bpf/knock_test.cpp"
+LIKE = "tests/bpf/maps_test.cpp"
 
 
 def own_headers():
