@@ -55,6 +55,19 @@ std::optional<BootTime> until_of(const std::vector<std::uint8_t>& data) {
     return BootTime(std::chrono::nanoseconds(static_cast<std::int64_t>(load_be<std::uint64_t>(until))));
 }
 
+// The network of an element in the set of this family; nothing where no daemon wrote it: an end of an interval, private
+// data of another form, a length that the family does not have, host bits.
+std::optional<Prefix> network_of(const Element& element, bool v4) {
+    const auto address = parse_address_key(element.key);
+    if (!address || address->is_v4() != v4 || element.interval_end ||
+        (element.data.size() != kLength && element.data.size() != kLengthAndUntil))
+        return std::nullopt;
+    const unsigned length = element.data[0], shortest = v4 ? 96 : 0;
+    if (length < shortest || length > 128 || Prefix::around(*address, length).address != *address)
+        return std::nullopt;
+    return Prefix{*address, static_cast<std::uint8_t>(length)};
+}
+
 } // namespace
 
 void put_banned_address(Transaction& transaction, const Address& address, std::optional<std::chrono::milliseconds> time,
@@ -112,12 +125,9 @@ Result<std::map<Prefix, KeptBan>> read_bans(Sets& sets, BootTime now) {
         auto networks = list_elements(sets, banned_networks_set(v4));
         if (!networks)
             return networks.error();
-        for (const Element& e : *networks) {
-            const auto address = parse_address_key(e.key);
-            if (address && !e.interval_end && (e.data.size() == kLength || e.data.size() == kLengthAndUntil) &&
-                e.data[0] <= 128)
-                bans[{*address, e.data[0]}] = {e.comment, until_of(e.data)};
-        }
+        for (const Element& e : *networks)
+            if (const auto network = network_of(e, v4))
+                bans[*network] = {e.comment, until_of(e.data)};
     }
     return bans;
 }

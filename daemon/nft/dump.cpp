@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/dump.h"
 
+#include "daemon/nft/answer.h"
+
 #include <linux/netfilter/nfnetlink.h>
 
 namespace xk::nft {
@@ -17,8 +19,6 @@ Result<void> Dump::end(int code) {
 }
 
 void Dump::check_generation(const nlmsghdr* message) {
-    if (mnl_nlmsg_get_payload_len(message) < sizeof(nfgenmsg))
-        return;
     const std::uint16_t generation = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(message))->res_id;
     if (generation_.value_or(generation) != generation)
         interrupted_ = true;
@@ -33,14 +33,16 @@ Result<bool> Dump::add_datagram(std::span<const char> data) {
             continue;
         if (h->nlmsg_flags & NLM_F_DUMP_INTR)
             interrupted_ = true;
-        // Both begin with a code: the kernel ends a dump by "done" also where it fails half way.
-        if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR) {
-            if (mnl_nlmsg_get_payload_len(h) < sizeof(int))
-                return Error{"nf_tables ended a dump without a code", {}};
-            if (auto fine = end(*static_cast<const int*>(mnl_nlmsg_get_payload(h))); !fine)
+        if (is_end(h)) {
+            const auto code = code_of(h);
+            if (!code)
+                return code.error();
+            if (auto fine = end(*code); !fine)
                 return fine.error();
             return true;
         }
+        if (mnl_nlmsg_get_payload_len(h) < sizeof(nfgenmsg))
+            return Error{"a message of nf_tables is cut", {}};
         check_generation(h);
         messages_.emplace_back(reinterpret_cast<const char*>(h), h->nlmsg_len);
     }

@@ -39,8 +39,8 @@ class Dump {
     void for_each_message(const std::function<void(const nlmsghdr*)>& visit) const;
 
   private:
-    void check_generation(const nlmsghdr* message);
-    Result<void> end(int code); // 0 or negative, of the last message
+    void check_generation(const nlmsghdr* message); // of at least sizeof(nfgenmsg)
+    Result<void> end(int code);                     // 0 or negative, of the last message
 
     std::uint32_t sequence_;
     bool interrupted_ = false;

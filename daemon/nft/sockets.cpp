@@ -4,6 +4,7 @@
 
 #include "daemon/nft/sockets.h"
 
+#include "daemon/nft/answer.h"
 #include "protocol/base/handle.h"
 
 #include <libmnl/libmnl.h>
@@ -38,6 +39,9 @@ inet_diag_req_v2 request_of(std::uint8_t family) {
     return request;
 }
 
+// The answer to SOCK_DESTROY is a code and no socket.
+void ignore_socket(const inet_diag_msg&) {}
+
 class SockDiag final : public Sockets {
   public:
     explicit SockDiag(mnl_socket* socket) : socket_(socket) {}
@@ -67,7 +71,7 @@ Result<void> SockDiag::bind_socket() {
         return listed.error();
     // No socket has port 0. A request to end it gives ENOENT if the kernel can end sockets.
     const inet_diag_req_v2 nobody = request_of(AF_INET);
-    const auto code = query(SOCK_DESTROY, NLM_F_ACK, nobody, {});
+    const auto code = query(SOCK_DESTROY, NLM_F_ACK, nobody, ignore_socket);
     can_end_ = code && *code == ENOENT;
     return {};
 }
@@ -86,17 +90,11 @@ Result<int> SockDiag::query(std::uint16_t type, std::uint16_t flags, const inet_
         const ssize_t received = mnl_socket_recvfrom(socket_.get(), buffer, sizeof buffer);
         if (received < 0)
             return os_error("waiting for sockets");
-        int left = static_cast<int>(received);
-        for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
-            if (h->nlmsg_seq != sequence_)
-                continue;
-            // Both begin with a code: the kernel ends a list by "done" also where it fails half way.
-            if (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR)
-                return mnl_nlmsg_get_payload_len(h) < sizeof(int) ? 0
-                                                                  : -*static_cast<const int*>(mnl_nlmsg_get_payload(h));
-            if (each && mnl_nlmsg_get_payload_len(h) >= sizeof(inet_diag_msg))
-                each(*static_cast<const inet_diag_msg*>(mnl_nlmsg_get_payload(h)));
-        }
+        const auto code = read_sockets({buffer, static_cast<std::size_t>(received)}, sequence_, each);
+        if (!code)
+            return code.error();
+        if (*code)
+            return -**code;
     }
 }
 
@@ -139,7 +137,7 @@ Result<Sockets::List> SockDiag::list_sockets() {
 Result<bool> SockDiag::end_socket(const Socket& socket) {
     inet_diag_req_v2 request = request_of(socket.family);
     request.id = socket.id;
-    const auto code = query(SOCK_DESTROY, NLM_F_ACK, request, {});
+    const auto code = query(SOCK_DESTROY, NLM_F_ACK, request, ignore_socket);
     if (!code)
         return code.error();
     if (*code != 0 && *code != ENOENT)

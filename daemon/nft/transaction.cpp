@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/nft/transaction.h"
 
+#include "daemon/nft/answer.h"
+
 #include <libnftnl/common.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -135,9 +137,11 @@ Result<void> Socket::receive_answer(std::uint32_t first, std::uint32_t last) {
         for (auto* h = reinterpret_cast<const nlmsghdr*>(buffer); mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
             if (h->nlmsg_type != NLMSG_ERROR)
                 continue;
-            const int code = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(h))->error;
+            const auto code = code_of(h);
+            if (!code)
+                return Error(code.error()).within("nf_tables may have done the transaction or not");
             if (failure == 0)
-                failure = code;
+                failure = *code;
             // The batch's own header is answered only when all of it was refused.
             if (h->nlmsg_seq != last && h->nlmsg_seq != first)
                 continue;

@@ -596,6 +596,39 @@ TEST_CASE("bans are read back from the sets alone, with reasons and the time tha
     CHECK_FALSE(bans[network("192.0.2.0/24")].until); // rather too long than forgotten
 }
 
+TEST_CASE("a network whose private data no daemon wrote is no ban") {
+    Socket socket = socket_in_new_namespace();
+    REQUIRE(install_ruleset(socket, plain_spec()));
+    // Shorter and longer than the family has, with host bits, and of another form.
+    const std::vector<std::vector<std::uint8_t>> foreign = {{24}, {95}, {129}, {255}, {96 + 16}, {}, {96 + 24, 0}};
+    Transaction t;
+    for (std::uint8_t i = 0; i < foreign.size(); ++i) {
+        Element begin, end;
+        begin.key = address_key(Address::v4(192, 0, static_cast<std::uint8_t>(2 * i + 1), 0));
+        begin.data = foreign[i];
+        end.key = address_key(Address::v4(192, 0, static_cast<std::uint8_t>(2 * i + 2), 0));
+        end.interval_end = true;
+        add_element(t, banned_networks_set(true), begin);
+        add_element(t, banned_networks_set(true), end);
+    }
+    Element begin6, end6;
+    begin6.key = address_key(address("2001:db8::"));
+    begin6.data = {129};
+    end6.key = address_key(address("2001:db9::"));
+    end6.interval_end = true;
+    add_element(t, banned_networks_set(false), begin6);
+    add_element(t, banned_networks_set(false), end6);
+    REQUIRE(socket.commit(std::move(t)));
+    CHECK(list_elements(socket, banned_networks_set(true)).value().size() == 2 * foreign.size());
+    CHECK(read_bans(socket, BootTime(1'000s)).value().empty());
+    // The shortest that a family has.
+    Transaction all;
+    write_banned_networks(all,
+                          {{Prefix::parse("0.0.0.0/0").value(), "all", {}}, {Prefix::parse("::/0").value(), "", {}}});
+    REQUIRE(socket.commit(std::move(all)));
+    CHECK(read_bans(socket, BootTime(1'000s)).value().size() == 2);
+}
+
 TEST_CASE("an external set is examined before it is used") {
     Socket socket = socket_in_new_namespace();
     const SetName name{"filter", "knock4"};

@@ -153,7 +153,11 @@ TEST_CASE("a refusal is an error, at the begin and half way") {
     Datagram cut = error(-EPERM);
     cut.resize(NLMSG_HDRLEN);
     header_at(cut, 0).nlmsg_len = NLMSG_HDRLEN;
-    CHECK(feed({cut}).error().message == "nf_tables ended a dump without a code");
+    Datagram headless = elements();
+    headless.resize(NLMSG_HDRLEN + sizeof(nfgenmsg) - 1);
+    header_at(headless, 0).nlmsg_len = static_cast<std::uint32_t>(headless.size());
+    CHECK(feed({headless}).error().message == "a message of nf_tables is cut");
+    CHECK(feed({cut}).error().message == "the kernel ended an answer without a code");
 }
 
 TEST_CASE("a dump is requested again until nothing interrupts it") {
