@@ -81,14 +81,15 @@ void Grants::write(nft::Transaction& transaction, const Now& now) {
     write_changes(transaction, changes, now);
     for (const authz::Pinhole& pinhole : to_open_)
         opening_(transaction, pinhole);
-    book_.expire(now.boot);
 }
 
-// Pinholes that waited were in the transaction too.
+// Pinholes that waited were in the transaction too, and grants that were over at `since` were not: only now is it
+// certain that the kernel has closed them.
 void Grants::was_written(BootTime since, bool done) {
     remember_lag(since);
     if (!done)
         return;
+    book_.expire(since);
     std::ranges::for_each(std::exchange(to_open_, {}), opened_);
     end_waiting(true);
 }
