@@ -3,16 +3,19 @@
 // Secret<T>: owns one or many T with key material, in memory of sodium_malloc: locked against swapping, left out of
 // core dumps, between guard pages, and wiped before it is freed. It can be moved, but not copied, compared or printed.
 // wipe(): for copies on the stack that cannot be avoided.
+// WipedVector<T>: memory on the heap that is wiped whenever it is freed, also where the vector grows.
 #pragma once
 
 #include <sodium.h>
 
 #include <cstddef>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <span>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace xk {
 
@@ -64,6 +67,19 @@ void wipe(T& object) {
     static_assert(std::is_trivially_copyable_v<T>);
     sodium_memzero(&object, sizeof object);
 }
+
+template <typename T>
+struct WipingAllocator {
+    using value_type = T;
+    T* allocate(std::size_t count) { return std::allocator<T>().allocate(count); }
+    void deallocate(T* memory, std::size_t count) noexcept {
+        sodium_memzero(memory, count * sizeof(T));
+        std::allocator<T>().deallocate(memory, count);
+    }
+    bool operator==(const WipingAllocator&) const = default;
+};
+template <typename T>
+using WipedVector = std::vector<T, WipingAllocator<T>>;
 
 // Wipes an object at the end of a scope, however the scope is left.
 template <typename T>

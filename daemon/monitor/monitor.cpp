@@ -164,8 +164,9 @@ Result<void> Monitor::handle_pong(Received& received) {
 }
 
 Result<void> Monitor::handle_tags(Received& received) {
-    Tags message = *as<Tags>(received);
+    Tags message;
     const Wiped wiped(message);
+    read_into(message, received);
     const auto verdict = publication_.publish(message, places_);
     if (!verdict)
         return verdict.error();

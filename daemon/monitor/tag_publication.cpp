@@ -1,13 +1,41 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/monitor/tag_publication.h"
 
-#include <strings.h>
+#include "protocol/secret.h"
 
 #include <utility>
 
 namespace xk {
 
 using privsep::TagScope;
+
+namespace {
+
+// Tags with their MAC keys, which are wiped however the scope is left. There is room for all from the beginning: a
+// vector that grows leaves its old memory behind.
+struct KeptTags {
+    std::vector<xdp::PublishedTag> all;
+
+    explicit KeptTags(std::size_t most) { all.reserve(most); }
+    ~KeptTags() {
+        for (xdp::PublishedTag& tag : all)
+            wipe(tag);
+    }
+    KeptTags(const KeptTags&) = delete;
+    KeptTags& operator=(const KeptTags&) = delete;
+
+    void add(const privsep::TagRecord& record) {
+        xdp::PublishedTag& tag = all.emplace_back();
+        tag.tag = record.tag;
+        tag.mac_key = record.mac_key;
+        tag.slot = record.slot;
+        tag.place = record.place;
+        tag.not_before = BootTime(std::chrono::nanoseconds(record.not_before));
+        tag.expires = BootTime(std::chrono::nanoseconds(record.expires));
+    }
+};
+
+} // namespace
 
 void TagPublication::begin_generation(std::uint32_t generation, std::set<std::uint32_t> touched) {
     before_ = std::exchange(generation_, generation);
@@ -45,23 +73,18 @@ Result<TagPublication::Verdict> TagPublication::publish(const privsep::Tags& mes
     if (*scope == TagScope::changed && (is_late || (message.first == 1) != expects_changed_))
         return Verdict::senseless;
     follows_ = !is_late;
-    std::vector<xdp::PublishedTag> tags;
+    KeptTags tags(message.count);
     for (std::uint32_t i = 0; i < message.count; ++i) {
         const privsep::TagRecord& record = message.tags[i];
         if (is_late && touched_.contains(record.place))
             continue;
         if (!places.is_taken(record.place))
             return Verdict::of_nobody;
-        tags.push_back({record.tag, record.mac_key, record.slot, record.place,
-                        BootTime(std::chrono::nanoseconds(record.not_before)),
-                        BootTime(std::chrono::nanoseconds(record.expires))});
+        tags.add(record);
     }
     if (message.first == 1)
         begin(*scope);
-    auto added = port_.add(tags);
-    for (xdp::PublishedTag& tag : tags)
-        ::explicit_bzero(&tag, sizeof tag);
-    if (!added)
+    if (auto added = port_.add(tags.all); !added)
         return added.error();
     if (message.last == 1)
         end(*scope);

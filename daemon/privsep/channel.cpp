@@ -95,14 +95,14 @@ Result<std::optional<Received>> Channel::receive(bool wait) const {
         return os_error("receiving between xknockd and its worker");
     Received received;
     received.fds = own_fds(message);
+    received.bytes.assign(buffer, buffer + size);
+    ::explicit_bzero(buffer, static_cast<std::size_t>(size)); // before the message can be refused
     if (size == 0) {
         closed_ = true;
         return std::optional<Received>();
     }
     if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
         return Error{"a message between xknockd and its worker is too long", {}, Exit::bug};
-    received.bytes.assign(buffer, buffer + size);
-    ::explicit_bzero(buffer, static_cast<std::size_t>(size)); // Tags carry MAC keys
     return std::optional(std::move(received));
 }
 

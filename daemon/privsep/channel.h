@@ -9,6 +9,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
+#include "protocol/secret.h"
 
 #include <chrono>
 #include <cstddef>
@@ -25,7 +26,8 @@ inline constexpr std::size_t kMaxFds = 32;
 inline constexpr std::chrono::seconds kPatience{10};
 
 struct Received {
-    std::vector<std::uint8_t> bytes; // no larger than the message, because many messages may be waiting
+    // Wiped when it is freed, because Tags carry MAC keys. No larger than the message, because many may be waiting.
+    WipedVector<std::uint8_t> bytes;
     std::vector<Fd> fds;
 };
 

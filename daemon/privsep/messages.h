@@ -310,17 +310,22 @@ inline Type type_of(const Received& received) {
     return type;
 }
 
+// Copies the message. False: it is not of this type or not of exactly its size, and the copy means nothing. This is for
+// messages with secrets: the caller can wipe the only copy.
+template <typename M>
+bool read_into(M& message, const Received& received) {
+    static_assert(std::is_trivially_copyable_v<M>);
+    if (received.bytes.size() != sizeof(M))
+        return false;
+    std::memcpy(static_cast<void*>(&message), received.bytes.data(), sizeof message);
+    return message.type == M::kType;
+}
+
 // The message, if it is of this type and of exactly its size.
 template <typename M>
 std::optional<M> as(const Received& received) {
-    static_assert(std::is_trivially_copyable_v<M>);
-    if (received.bytes.size() != sizeof(M))
-        return std::nullopt;
     M message;
-    std::memcpy(static_cast<void*>(&message), received.bytes.data(), sizeof message);
-    if (message.type != M::kType)
-        return std::nullopt;
-    return message;
+    return read_into(message, received) ? std::optional<M>(message) : std::nullopt;
 }
 
 } // namespace xk::privsep

@@ -75,13 +75,13 @@ Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<cons
         const authz::TagLife life = authz::tag_life(slot, skew);
         GateKeys gate = gate_keys(keys[place].gate, slot);
         const Wiped wiped(gate);
-        message->tags[message->count++] = {gate.tag,
-                                           gate.mac_key,
-                                           slot,
-                                           now.boot_at(life.from).time_since_epoch().count(),
-                                           now.boot_at(life.until).time_since_epoch().count(),
-                                           place,
-                                           0};
+        TagRecord& record = message->tags[message->count++];
+        record.tag = gate.tag;
+        record.mac_key = gate.mac_key;
+        record.slot = slot;
+        record.not_before = now.boot_at(life.from).time_since_epoch().count();
+        record.expires = now.boot_at(life.until).time_since_epoch().count();
+        record.place = place;
         return message->count == kTagsInMessage ? flush(false) : Result<void>();
     };
     const auto add_all = [&](Slot slot) -> Result<void> {

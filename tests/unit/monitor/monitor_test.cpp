@@ -3,6 +3,7 @@
 #include "peer.h"
 
 #include "daemon/log.h"
+#include "tests/unit/recording/left_behind.h"
 
 #include <sys/mman.h>
 
@@ -352,6 +353,29 @@ TEST_CASE("a filter that takes no tags is an error, and no publication") {
     j.peer.publish(TagScope::all, {0}, 1, 1);
     CHECK_FALSE(j.peer.goes_on());
     CHECK(j.peer.end() == "no memory");
+}
+
+TEST_CASE("no MAC key is left in memory after a publication, whether it counts or not") {
+    Bytes<wire::kMacKeySize> key;
+    key.fill(0xa5);
+    const auto leaves_key = [&](std::uint32_t place, bool fails) {
+        Judging j;
+        j.peer.tags.fails = fails;
+        auto tags = std::make_unique<Tags>();
+        tags->generation = 1;
+        tags->first = tags->last = 1;
+        for (tags->count = 0; tags->count < kTagsInMessage; ++tags->count)
+            tags->tags[tags->count].mac_key = key;
+        tags->tags[tags->count - 1].place = place;
+        j.peer.send_message(*tags);
+        bool goes_on = false;
+        const bool left = leaves_behind(key, [&] { goes_on = j.peer.goes_on(); });
+        CHECK(goes_on == (place == 0 && !fails));
+        return left;
+    };
+    CHECK_FALSE(leaves_key(0, false));
+    CHECK_FALSE(leaves_key(0, true));
+    CHECK_FALSE(leaves_key(77, false)); // of no credential
 }
 
 TEST_CASE("an outcome becomes an event with the names of the configuration that counts") {

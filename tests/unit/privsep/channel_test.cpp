@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/privsep/budget.h"
 #include "daemon/privsep/messages.h"
+#include "tests/unit/recording/left_behind.h"
 
 #include <doctest/doctest.h>
 
@@ -9,10 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <memory>
 #include <thread>
 
 using namespace xk;
 using namespace xk::privsep;
+using namespace xk::test;
 
 namespace {
 
@@ -118,6 +121,34 @@ TEST_CASE("a message that is too long, or brings too many descriptors, is refuse
     REQUIRE(::sendmsg(ends.first.fd(), &message, 0) == 1);
     CHECK_FALSE(ends.second.receive(true).has_value());
     CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("what a message carried is in no memory that is free again, also where the message is refused") {
+    auto ends = Channel::pair().value();
+    auto message = std::make_unique<Tags>();
+    Bytes<wire::kMacKeySize>& key = message->tags[kTagsInMessage - 1].mac_key;
+    key.fill(0xa5);
+    REQUIRE(send(ends.first, *message));
+    bool read = false;
+    CHECK_FALSE(leaves_behind(key, [&] {
+        const auto received = ends.second.receive(true).value();
+        Tags copy;
+        const Wiped wiped(copy);
+        read = received && read_into(copy, *received) && copy.tags[kTagsInMessage - 1].mac_key[0] == 0xa5;
+    }));
+    CHECK(read);
+    std::vector<std::uint8_t> large(kMaxMessage + 1);
+    std::copy(key.begin(), key.end(), large.begin() + 100);
+    REQUIRE(ends.first.send(large));
+    bool refused = false;
+    CHECK_FALSE(leaves_behind(key, [&] { refused = !ends.second.receive(true).has_value(); }));
+    CHECK(refused);
+    // The search itself finds what is left.
+    CHECK(leaves_behind(key, [&] { const std::vector<std::uint8_t> copy(key.begin(), key.end()); }));
+    CHECK(leaves_behind(key, [&] {
+        volatile std::uint8_t copy[wire::kMacKeySize];
+        std::copy(key.begin(), key.end(), copy);
+    }));
 }
 
 TEST_CASE("a non-blocking side is not held up by a side that does not read") {

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+#include "tests/unit/recording/left_behind.h"
+
+#include <doctest/doctest.h>
+
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+xk::ByteView wanted;
+std::atomic<bool> watches = false, found = false;
+
+bool holds_secret(const void* memory, std::size_t size) {
+    const auto* const bytes = static_cast<const std::uint8_t*>(memory);
+    return std::search(bytes, bytes + size, wanted.begin(), wanted.end()) != bytes + size;
+}
+
+void release(void* memory) {
+    if (memory != nullptr && watches && holds_secret(memory, ::malloc_usable_size(memory)))
+        found = true;
+    std::free(memory);
+}
+
+} // namespace
+
+void* operator new(std::size_t size) {
+    if (void* const memory = std::malloc(size))
+        return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { release(memory); }
+void operator delete(void* memory, std::size_t) noexcept { release(memory); }
+
+namespace xk::test {
+
+bool leaves_behind(ByteView secret, const std::function<void()>& act) {
+    constexpr std::size_t kStack = 1024 * 1024;
+    void* const stack = ::mmap(nullptr, kStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    REQUIRE(stack != MAP_FAILED);
+    pthread_attr_t attributes;
+    REQUIRE(::pthread_attr_init(&attributes) == 0);
+    REQUIRE(::pthread_attr_setstack(&attributes, stack, kStack) == 0);
+    // The frames of `act` lie below this room, so that the thread's own end does not write over them.
+    const auto run = [](void* what) -> void* {
+        [[maybe_unused]] volatile char room[64 * 1024]{};
+        (*static_cast<const std::function<void()>*>(what))();
+        return nullptr;
+    };
+    wanted = secret;
+    found = false;
+    watches = true;
+    pthread_t thread;
+    REQUIRE(::pthread_create(&thread, &attributes, run, const_cast<std::function<void()>*>(&act)) == 0);
+    ::pthread_join(thread, nullptr);
+    watches = false;
+    const bool left = found || holds_secret(stack, kStack);
+    ::pthread_attr_destroy(&attributes);
+    ::munmap(stack, kStack);
+    return left;
+}
+
+} // namespace xk::test
