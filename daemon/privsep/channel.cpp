@@ -87,7 +87,7 @@ Result<std::optional<Received>> Channel::receive(bool wait) const {
     do
         size = ::recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
     while (size < 0 && errno == EINTR);
-    if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+    if (size < 0 && errno == EAGAIN)
         return std::optional<Received>();
     if (size < 0 && errno == ECONNRESET)
         size = 0;

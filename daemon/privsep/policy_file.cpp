@@ -5,40 +5,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <cerrno>
-
 namespace xk::privsep {
 namespace {
 
+// A memory file takes and gives all bytes of one call: only a signal that ends the process interrupts it.
 template <typename T>
 bool write_all(const Fd& fd, const std::vector<T>& items) {
-    const auto* at = reinterpret_cast<const char*>(items.data());
-    for (std::size_t size = items.size() * sizeof(T); size > 0;) {
-        const ssize_t n = ::write(fd.get(), at, size);
-        if (n < 0 && errno != EINTR)
-            return false;
-        if (n > 0) {
-            at += n;
-            size -= static_cast<std::size_t>(n);
-        }
-    }
-    return true;
+    const std::size_t size = items.size() * sizeof(T);
+    return ::write(fd.get(), items.data(), size) == static_cast<ssize_t>(size);
 }
 
 template <typename T>
 bool read_all(const Fd& fd, std::vector<T>& items, std::size_t count) {
     items.resize(count);
-    auto* at = reinterpret_cast<char*>(items.data());
-    for (std::size_t size = count * sizeof(T); size > 0;) {
-        const ssize_t n = ::read(fd.get(), at, size);
-        if (n <= 0 && !(n < 0 && errno == EINTR))
-            return false;
-        if (n > 0) {
-            at += n;
-            size -= static_cast<std::size_t>(n);
-        }
-    }
-    return true;
+    const std::size_t size = count * sizeof(T);
+    return ::read(fd.get(), items.data(), size) == static_cast<ssize_t>(size);
 }
 
 } // namespace

@@ -18,6 +18,12 @@ constexpr capng_type_t kBoth = static_cast<capng_type_t>(CAPNG_EFFECTIVE | CAPNG
 constexpr unsigned kKept[] = {CAP_NET_ADMIN, CAP_BPF, CAP_PERFMON};
 constexpr unsigned kOfDispatcher[] = {CAP_SYS_ADMIN, CAP_DAC_OVERRIDE};
 
+Result<void> read_capabilities() {
+    if (capng_get_caps_process() != 0)
+        return os_error("reading our capabilities");
+    return {};
+}
+
 // Nobody may read the keys from a core dump or by ptrace(2), and no setuid program may lead back to root.
 Result<void> forbid_inspection() {
     // PR_SET_DUMPABLE 0 forbids ptrace(2) too, and gives /proc/PID to root.
@@ -49,9 +55,8 @@ Result<void> drop_others() {
 Result<void> check_capabilities() {
     if (::prctl(PR_CAPBSET_READ, CAP_BPF, 0, 0, 0) < 0) // CAP_BPF came with Linux 5.8
         return Error{"this kernel is too old: it does not know CAP_BPF", "xknockd needs Linux 5.10 or later"};
-    capng_clear(CAPNG_SELECT_BOTH);
-    if (capng_get_caps_process() != 0)
-        return os_error("reading our capabilities");
+    if (auto known = read_capabilities(); !known)
+        return known;
     std::string missing;
     for (const unsigned capability : {0u + CAP_NET_ADMIN, 0u + CAP_BPF})
         if (!capng_have_capability(CAPNG_PERMITTED, capability))
@@ -63,9 +68,8 @@ Result<void> check_capabilities() {
 }
 
 Result<void> keep_capabilities(uid_t uid, gid_t gid, bool dispatcher) {
-    capng_clear(CAPNG_SELECT_BOTH);
-    if (capng_get_caps_process() != 0)
-        return os_error("reading our capabilities");
+    if (auto known = read_capabilities(); !known)
+        return known;
     const bool may_drop_bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
     std::vector<std::pair<unsigned, capng_type_t>> kept;
     for (const unsigned capability : kKept)
@@ -93,9 +97,8 @@ Result<void> keep_capabilities(uid_t uid, gid_t gid, bool dispatcher) {
 }
 
 Result<void> drop_dispatcher_capabilities() {
-    capng_clear(CAPNG_SELECT_BOTH);
-    if (capng_get_caps_process() != 0)
-        return os_error("reading our capabilities");
+    if (auto known = read_capabilities(); !known)
+        return known;
     for (const unsigned capability : kOfDispatcher)
         capng_update(CAPNG_DROP, kBoth, capability);
     if (capng_apply(CAPNG_SELECT_CAPS) != 0)
@@ -104,9 +107,8 @@ Result<void> drop_dispatcher_capabilities() {
 }
 
 Result<void> become_nobody(uid_t uid, gid_t gid) {
-    capng_clear(CAPNG_SELECT_BOTH);
-    if (capng_get_caps_process() != 0)
-        return os_error("reading our capabilities");
+    if (auto known = read_capabilities(); !known)
+        return known;
     const bool may_drop_bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
     capng_clear(CAPNG_SELECT_BOTH);
     if (may_drop_bounds && capng_apply(CAPNG_SELECT_BOUNDS) != 0)

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <fstream>
 #include <memory>
@@ -101,21 +102,18 @@ Result<void> filter_system_calls() {
     const std::unique_ptr<void, Release> context(seccomp_init(SCMP_ACT_KILL_PROCESS));
     if (!context)
         return Error{"making the system call filter failed", {}};
-    int failure = 0;
+    int failure = 0; // the codes of failures are negative
     for (const int call : kAllowed)
-        if (failure == 0)
-            failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 0);
+        failure = std::min(failure, seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 0));
     // Only for the log. A write to the state's file would let it grow in /run, which is the host's memory and outlives
     // the worker.
     for (const int call : {SCMP_SYS(write), SCMP_SYS(writev)})
-        if (failure == 0)
-            failure = seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1,
-                                       SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, STDERR_FILENO));
+        failure = std::min(failure, seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1,
+                                                     SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, STDERR_FILENO)));
     // Memory that is not executable.
     for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)})
-        if (failure == 0)
-            failure =
-                seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        failure = std::min(failure, seccomp_rule_add(context.get(), SCMP_ACT_ALLOW, call, 1,
+                                                     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)));
     if (failure == 0)
         failure = seccomp_load(context.get());
     if (failure != 0)

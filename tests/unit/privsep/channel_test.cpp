@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/privsep/budget.h"
 #include "daemon/privsep/messages.h"
+#include "tests/unit/recording/failing_calls.h"
 #include "tests/unit/recording/left_behind.h"
 
 #include <doctest/doctest.h>
@@ -10,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <csignal>
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -92,7 +96,95 @@ TEST_CASE("an empty channel is not taken for a closed one") {
     { const Channel gone = std::move(ends.first); }
     CHECK_FALSE(ends.second.receive(true).value().has_value());
     CHECK(ends.second.closed());
+    const BootTime before = BootClock::now();
     CHECK_FALSE(send(ends.second, Ping{}).has_value()); // EPIPE, no signal
+    CHECK(BootClock::now() - before < kPatience / 2);   // it is not a peer that is behind
+}
+
+TEST_CASE("the end of a connection is seen whatever errno was before, and where the peer has left messages unread") {
+    for (const int code : {EAGAIN, EINTR, EIO}) {
+        auto ends = Channel::pair().value();
+        { const Channel gone = std::move(ends.first); }
+        errno = code;
+        CHECK_FALSE(ends.second.receive(false).value().has_value());
+        CHECK(ends.second.closed());
+    }
+    auto ends = Channel::pair().value();
+    REQUIRE(send(ends.second, Ping{}));
+    { const Channel gone = std::move(ends.first); }
+    CHECK_FALSE(ends.second.receive(false).value().has_value()); // ECONNRESET
+    CHECK(ends.second.closed());
+}
+
+TEST_CASE("an error of the socket is no end of the connection, and no full socket") {
+    auto ends = Channel::pair().value();
+    errno = ECONNRESET;
+    bool refused = false;
+    with_failing_call({SYS_recvmsg, EIO}, [&] { refused = !ends.second.receive(false).has_value(); });
+    CHECK(refused);
+    CHECK_FALSE(ends.second.closed());
+    const Ping ping;
+    const ByteView bytes(reinterpret_cast<const std::uint8_t*>(&ping), sizeof ping);
+    for (const int code : {EAGAIN, EINTR, ENOBUFS, ENOMEM, EPIPE, EIO}) {
+        CAPTURE(code);
+        std::optional<Result<bool>> sent;
+        with_failing_call({SYS_sendmsg, code}, [&] { sent = ends.first.try_send(bytes); });
+        CHECK(sent->has_value() == (code != EPIPE && code != EIO));
+        if (*sent)
+            CHECK_FALSE(**sent);
+    }
+    CHECK(ends.first.try_send(bytes).value());
+}
+
+TEST_CASE("a signal interrupts neither who waits for room nor who waits for a message") {
+    auto ends = Channel::pair().value();
+    struct sigaction nothing {};
+    nothing.sa_handler = [](int) {}; // without SA_RESTART
+    struct sigaction before {};
+    REQUIRE(::sigaction(SIGUSR1, &nothing, &before) == 0);
+    const auto with_signals = [](const std::function<void()>& blocks, const std::function<void()>& ends_it) {
+        std::atomic<bool> over = false;
+        std::thread blocked([&] {
+            blocks();
+            over = true;
+        });
+        for (int i = 0; i < 20; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5)); // it has to be blocked in the kernel
+            ::pthread_kill(blocked.native_handle(), SIGUSR1);
+        }
+        CHECK_FALSE(over);
+        ends_it();
+        blocked.join();
+    };
+    bool received = false, sent = false;
+    with_signals([&] { received = ends.second.receive(true).value().has_value(); },
+                 [&] { REQUIRE(send(ends.first, Ping{})); });
+    CHECK(received);
+    const Ping ping;
+    while (ends.first.try_send({reinterpret_cast<const std::uint8_t*>(&ping), sizeof ping}).value()) {
+    }
+    with_signals([&] { sent = send(ends.first, Pong{}).has_value(); },
+                 [&] {
+                     while (const auto next = ends.second.receive(true).value())
+                         if (as<Pong>(*next))
+                             break;
+                 });
+    CHECK(sent);
+    ::sigaction(SIGUSR1, &before, nullptr);
+}
+
+TEST_CASE("of the other data beside a message only descriptors are taken") {
+    auto ends = Channel::pair().value();
+    const int on = 1;
+    REQUIRE(::setsockopt(ends.second.fd(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0);
+    const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const int fd = null.get();
+    const auto before = open_descriptors();
+    REQUIRE(send(ends.first, Ping{}, {&fd, 1}));
+    REQUIRE(send(ends.first, Ping{}));
+    CHECK(ends.second.receive(true).value()->fds.size() == 1);
+    CHECK(ends.second.receive(true).value()->fds.empty());
+    CHECK(open_descriptors() == before);
 }
 
 TEST_CASE("a message that is too long, or brings too many descriptors, is refused and leaves none open") {
@@ -198,6 +290,25 @@ TEST_CASE("the worker's numbers are read as what they mean, and others are refus
         CHECK(checked(notice).has_value() == (value >= 1 && value <= 3));
     }
     CHECK_FALSE(means(&RequestGrant::verb, UINT32_MAX));
+}
+
+TEST_CASE("the worker's tags are read as what they mean, and others are refused") {
+    const auto scope_of = [](auto Tags::*field, std::uint32_t value) {
+        auto tags = std::make_unique<Tags>();
+        (*tags).*field = value;
+        return checked(*tags);
+    };
+    CHECK(scope_of(&Tags::count, kTagsInMessage) == TagScope::more);
+    CHECK_FALSE(scope_of(&Tags::count, kTagsInMessage + 1));
+    for (auto Tags::*flag : {&Tags::first, &Tags::last}) {
+        CHECK(scope_of(flag, 0) == TagScope::more);
+        CHECK(scope_of(flag, 1) == TagScope::more);
+        CHECK_FALSE(scope_of(flag, 2));
+        CHECK_FALSE(scope_of(flag, UINT32_MAX));
+    }
+    CHECK(scope_of(&Tags::scope, 1) == TagScope::all);
+    CHECK(scope_of(&Tags::scope, 2) == TagScope::changed);
+    CHECK_FALSE(scope_of(&Tags::scope, 3));
 }
 
 TEST_CASE("a budget allows its size at once and its rate after that") {

@@ -197,6 +197,11 @@ TEST_CASE("Landlock: a version has its own rights and those of the versions befo
     }
 }
 
+TEST_CASE("Landlock: where there is no right to give up, nothing is done") {
+    CHECK(privsep::landlock_rights(0) == privsep::LandlockRights{});
+    CHECK(privsep::drop_landlock_rights({}).has_value());
+}
+
 TEST_CASE("Landlock: rights that the kernel does not know are an error") {
     const pid_t child = ::fork();
     REQUIRE(child >= 0);

@@ -169,3 +169,43 @@ TEST_CASE("of two capabilities only the missing one is named") {
                           "message");
               }) == "");
 }
+
+namespace {
+
+// Takes capabilities away from all sets of this child.
+void give_up(Checks& c, std::initializer_list<int> gone) {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2]{};
+    c.equal(::syscall(SYS_capget, &header, data), 0, "capget");
+    for (const int capability : gone)
+        for (auto* set : {&data[capability / 32].permitted, &data[capability / 32].effective})
+            *set &= ~(1u << capability % 32);
+    c.equal(::syscall(SYS_capset, &header, data), 0, "capset");
+}
+
+} // namespace
+
+TEST_CASE("what a process does not have is not kept, and is no error") {
+    for (const bool dispatcher : {false, true})
+        CHECK(faults_in_child([dispatcher](Checks& c) {
+                  give_up(c, {CAP_PERFMON, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE});
+                  c.that(privsep::keep_capabilities(kUid, kGid, dispatcher).has_value(), "keep_capabilities");
+                  check_user(c);
+                  check_sets(c, kKept & ~bit(CAP_PERFMON), kKept & ~bit(CAP_PERFMON));
+                  check_closed(c);
+              }) == "");
+}
+
+TEST_CASE("a unit without CAP_SETPCAP keeps its bounding set, and loses everything else") {
+    for (const bool worker : {false, true})
+        CHECK(faults_in_child([worker](Checks& c) {
+                  give_up(c, {CAP_SETPCAP});
+                  const auto done =
+                      worker ? privsep::become_nobody(kUid, kGid) : privsep::keep_capabilities(kUid, kGid, false);
+                  c.that(done.has_value(), "giving up privileges");
+                  check_user(c);
+                  c.equal(capabilities("CapPrm"), worker ? 0 : kKept, "permitted");
+                  c.equal(capabilities("CapEff"), worker ? 0 : kKept, "effective");
+                  check_closed(c);
+              }) == "");
+}

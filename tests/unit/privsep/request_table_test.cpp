@@ -142,6 +142,12 @@ TEST_CASE("each kind of message has a budget, which refused messages spend and t
     CHECK(pongs == 16'000);
 }
 
+TEST_CASE("a fault is named with its message") {
+    CHECK(text_of(Fault::phase, Type::tags) == "tags in the wrong phase");
+    CHECK(text_of(Fault::unasked, Type::pong) == "pong that nobody asked for");
+    CHECK(text_of(Fault::unknown, static_cast<Type>(99)) == "a message of no known type");
+}
+
 TEST_CASE("the worker has no budget for xknockd's messages") {
     Conversation conversation(Side::worker, Phase::judging);
     for (unsigned i = 0; i < 300'000; ++i)
