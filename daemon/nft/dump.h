@@ -7,8 +7,9 @@
 // carries the generation of the ruleset, which each transaction changes (nfgenmsg.res_id), so that is compared too. The
 // last message of a list of elements is empty and comes after all elements were read.
 //
-// A limit of the kernel stays: what it does without a transaction (it frees deleted and expired elements later, and
-// resizes the hash table) is not marked, and can leave elements out of a list of several datagrams (32 KiB each).
+// What the kernel does without a transaction (it frees deleted and expired elements later, and resizes the hash table)
+// is marked by nothing, and can leave elements out of a list of several datagrams (32 KiB each). So such a list is
+// repeated until it brings nothing new (list_until_complete() in element.h).
 #pragma once
 
 #include "protocol/base/result.h"
@@ -34,6 +35,8 @@ class Dump {
     Result<bool> add_datagram(std::span<const char> data);
 
     bool was_interrupted() const { return interrupted_; }
+    // Of the ruleset, as the kernel sent it; nothing where there was no message.
+    std::optional<std::uint16_t> generation() const { return generation_; }
 
     // The messages, in their order; headers included.
     void for_each_message(const std::function<void(const nlmsghdr*)>& visit) const;
@@ -44,7 +47,7 @@ class Dump {
 
     std::uint32_t sequence_;
     bool interrupted_ = false;
-    std::optional<std::uint16_t> generation_; // of the first message, as the kernel sent it
+    std::optional<std::uint16_t> generation_;
     std::vector<std::string> messages_;
 };
 

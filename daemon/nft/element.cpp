@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
+#include <map>
+#include <utility>
 
 namespace xk::nft {
 namespace {
@@ -194,18 +196,47 @@ std::optional<ElementList> parse_elements(const nlmsghdr* message) {
     return list;
 }
 
-Result<std::vector<Element>> Socket::list_set(const SetName& name) {
+Result<std::vector<Element>> list_until_complete(const std::function<Result<SetList>()>& list_once) {
+    std::map<std::pair<std::vector<std::uint8_t>, bool>, Element> found; // by key, and whether it ends an interval
+    std::optional<std::uint16_t> generation;
+    for (int lists = 0; lists < kMostLists; ++lists) {
+        auto list = list_once();
+        if (!list)
+            return list.error();
+        if (list->pieces <= 1)
+            return std::move(list->elements);
+        const bool begins = list->generation != std::exchange(generation, list->generation);
+        if (begins)
+            found.clear();
+        const std::size_t before = found.size();
+        for (Element& element : list->elements)
+            found.insert_or_assign({element.key, element.interval_end}, std::move(element));
+        if (!begins && found.size() == before)
+            break;
+    }
     std::vector<Element> elements;
-    const Set request = set_of(name);
-    auto done = dump(
-        NFT_MSG_GETSETELEM, [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, request.get()); },
-        [&](const nlmsghdr* h) {
-            if (auto list = parse_elements(h))
-                std::ranges::move(list->elements, std::back_inserter(elements));
-        });
-    if (!done)
-        return done.error();
+    for (auto& [key, element] : found)
+        elements.push_back(std::move(element));
     return elements;
+}
+
+Result<std::vector<Element>> Socket::list_set(const SetName& name) {
+    const Set request = set_of(name);
+    return list_until_complete([&]() -> Result<SetList> {
+        auto dump =
+            whole_dump(NFT_MSG_GETSETELEM, [&](nlmsghdr* h) { nftnl_set_elems_nlmsg_build_payload(h, request.get()); });
+        if (!dump)
+            return dump.error();
+        SetList list{{}, 0, dump->generation()};
+        dump->for_each_message([&](const nlmsghdr* h) {
+            auto piece = parse_elements(h);
+            if (!piece || piece->elements.empty())
+                return;
+            std::ranges::move(piece->elements, std::back_inserter(list.elements));
+            ++list.pieces;
+        });
+        return list;
+    });
 }
 
 Result<std::vector<Element>> list_elements(Sets& sets, const SetName& name) {

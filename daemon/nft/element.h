@@ -11,6 +11,7 @@
 #include "protocol/service.h"
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +60,18 @@ void flush_set(Transaction& transaction, const SetName& set);
 
 // Sets::list_set(); the error names the set.
 Result<std::vector<Element>> list_elements(Sets& sets, const SetName& set);
+
+// One list of a set, as the kernel gave it.
+struct SetList {
+    std::vector<Element> elements;
+    std::size_t pieces = 0;                  // messages with elements; each is of one moment
+    std::optional<std::uint16_t> generation; // Dump::generation()
+};
+// Lists a set until nothing can be missing: a list in one piece is complete. One in several pieces is repeated until it
+// brings no element that the lists before it lacked, and the result has the elements of all. With a new generation of
+// the ruleset it begins again. After kMostLists the result is what was found: packets may add elements without end.
+inline constexpr int kMostLists = 8;
+Result<std::vector<Element>> list_until_complete(const std::function<Result<SetList>()>& list_once);
 
 // The elements of a set in a message of nf_tables. Nothing where it cannot be parsed.
 struct ElementList {

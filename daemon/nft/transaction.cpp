@@ -154,13 +154,17 @@ Result<void> Socket::receive_answer(std::uint32_t first, std::uint32_t last) {
 
 Result<void> Socket::dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill,
                           const std::function<void(const nlmsghdr*)>& visit) {
-    if (!socket_)
-        return {};
-    auto dump = repeat_until_whole([&] { return request_dump(type, fill); });
+    auto dump = whole_dump(type, fill);
     if (!dump)
         return dump.error();
     dump->for_each_message(visit);
     return {};
+}
+
+Result<Dump> Socket::whole_dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill) {
+    if (!socket_)
+        return Dump(0);
+    return repeat_until_whole([&] { return request_dump(type, fill); });
 }
 
 Result<Dump> Socket::request_dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill) {

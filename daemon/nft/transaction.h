@@ -73,6 +73,8 @@ class Socket final : public Sets {
     // may be empty. A table or set that does not exist gives an empty dump.
     Result<void> dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill,
                       const std::function<void(const nlmsghdr*)>& visit);
+    // The same as one value; empty for a dry run.
+    Result<Dump> whole_dump(std::uint16_t type, const std::function<void(nlmsghdr*)>& fill);
 
   private:
     explicit Socket(mnl_socket* socket) : socket_(socket) {}
