@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/config/people.h"
 
+#include "protocol/base/entries.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
 
@@ -19,9 +20,9 @@ std::vector<std::string> files_in(const std::string& path, yaml::Faults& faults)
     std::error_code code;
     if (!fs::exists(path, code) && !code)
         return files;
-    for (fs::directory_iterator i(path, code), end; !code && i != end; i.increment(code))
-        if (i->path().extension() == ".yaml" && i->path().filename().string()[0] != '.')
-            files.push_back(i->path());
+    for (const auto& entry : entries_of(path, code))
+        if (entry.path().extension() == ".yaml" && entry.path().filename().string()[0] != '.')
+            files.push_back(entry.path());
     if (code)
         faults.add({path, 0, 0}, code.message());
     std::sort(files.begin(), files.end());

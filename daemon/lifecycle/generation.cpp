@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/lifecycle/generation.h"
 
+#include "protocol/base/entries.h"
+
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +18,7 @@ namespace {
 
 bool has_generation_id(const std::string& devices) {
     std::error_code code;
-    for (const auto& device : std::filesystem::directory_iterator(devices, code)) {
+    for (const auto& device : entries_of(devices, code)) {
         std::ifstream in(device.path() / "modalias");
         std::string names;
         if (std::getline(in, names) && ::strcasestr(names.c_str(), ":VM_Gen_Counter:") != nullptr)

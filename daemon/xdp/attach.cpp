@@ -10,6 +10,7 @@
 #include "daemon/xdp/links.h"
 #include "daemon/xdp/pinned_maps.h"
 #include "daemon/xdp/pins.h"
+#include "protocol/base/entries.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/quote.h"
 
@@ -162,7 +163,7 @@ void Filter::detach_others(const std::vector<std::string>& interfaces) {
         return std::ranges::find(interfaces, interface_of_pin(pin)) != interfaces.end();
     };
     std::error_code code;
-    for (const auto& entry : fs::directory_iterator(pins_, code)) {
+    for (const auto& entry : entries_of(pins_, code)) {
         const std::string name = entry.path().filename();
         if (is_link(name) && !is_named(name))
             detach_link(entry.path());

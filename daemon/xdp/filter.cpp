@@ -6,6 +6,7 @@
 #include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/pinned_maps.h"
 #include "daemon/xdp/pins.h"
+#include "protocol/base/entries.h"
 #include "protocol/base/quote.h"
 
 #include <filesystem>
@@ -80,7 +81,7 @@ Result<void> Filter::remove_pins(const std::string& pins) {
     switch_syn_guards_off(pins);
     Result<void> done;
     std::error_code code;
-    for (const auto& entry : fs::directory_iterator(pins, code)) {
+    for (const auto& entry : entries_of(pins, code)) {
         const std::string name = entry.path().filename();
         if (is_share(name)) {
             if (auto ended = remove_share(entry.path()); !ended)

@@ -37,9 +37,9 @@ std::optional<Address> address_of(const nlmsghdr* message) {
         return std::nullopt;
     const auto* const bytes = static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute));
     const std::size_t size = mnl_attr_get_payload_len(attribute);
-    if (size == 4)
+    if (info->ifa_family == AF_INET && size == 4)
         return Address::v4(bytes[0], bytes[1], bytes[2], bytes[3]);
-    if (size == 16) {
+    if (info->ifa_family == AF_INET6 && size == 16) {
         Address address;
         std::copy_n(bytes, 16, address.bytes.begin());
         return address;

@@ -3,6 +3,7 @@
 
 #include "bpf/abi.h"
 #include "daemon/xdp/pins.h"
+#include "protocol/base/entries.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/quote.h"
 
@@ -170,7 +171,7 @@ Fd find_before(const std::vector<MapTakeover::Source>& sources, const Pinned& pi
 std::vector<MapTakeover::Source> sources_in(const std::string& pins) {
     std::vector<MapTakeover::Source> sources;
     std::error_code code;
-    for (const auto& entry : fs::directory_iterator(pins, code)) {
+    for (const auto& entry : entries_of(pins, code)) {
         const auto number = number_of(entry.path().filename().string());
         if (number && *number != XK_ABI_VERSION)
             sources.push_back({entry.path(), *number == kMisfits ? XK_ABI_VERSION : *number});

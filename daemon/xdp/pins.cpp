@@ -4,6 +4,7 @@
 #include "daemon/xdp/dispatcher.h"
 #include "daemon/xdp/links.h"
 #include "daemon/xdp/pinned_maps.h"
+#include "protocol/base/entries.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/quote.h"
 
@@ -37,7 +38,7 @@ std::string as_pin(std::string interface) {
 
 bool has_pin(const std::string& pins, bool (*is_it)(std::string_view)) {
     std::error_code code;
-    for (const auto& entry : fs::directory_iterator(pins, code))
+    for (const auto& entry : entries_of(pins, code))
         if (is_it(entry.path().filename().string()))
             return true;
     return false;
@@ -73,6 +74,13 @@ class TrustedOwners {
     uid_t owner_;
 };
 
+// What cannot be listed is not checked either. A directory that went meanwhile holds nothing.
+Result<void> read_to_its_end(const fs::path& directory, const std::error_code& code) {
+    if (!code || code == std::errc::no_such_file_or_directory)
+        return {};
+    return Error{"reading the directory " + in_quotes(directory.string()) + ": " + code.message(), {}};
+}
+
 // Checks the pin, which may be a symbolic link, and everything below it.
 Result<void> check_owners(const fs::path& path, const TrustedOwners& trusted) {
     struct stat info {};
@@ -88,10 +96,10 @@ Result<void> check_owners(const fs::path& path, const TrustedOwners& trusted) {
         return Error{in_quotes(path.string()) + " can be written by others than its owner",
                      "chmod go-w " + path.string() + ", after a look at what is in it", Exit::configuration};
     std::error_code code;
-    for (const auto& entry : fs::directory_iterator(path, code))
+    for (const auto& entry : entries_of(path, code))
         if (auto ok = check_owners(entry.path(), trusted); !ok)
             return ok;
-    return {};
+    return read_to_its_end(path, code);
 }
 
 } // namespace
@@ -147,11 +155,11 @@ Result<void> check_pin_directory(const std::string& pins) {
     if ((info.st_mode & kOthersMayWrite) != 0)
         return Error{"the directory for pins " + in_quotes(pins) + " can be written by others than its owner",
                      "chmod go-w " + pins + ", after a look at what is in it", Exit::configuration};
-    for (const auto& entry : fs::directory_iterator(pins, code))
+    for (const auto& entry : entries_of(pins, code))
         if (is_our_pin(entry.path().filename().string()))
             if (auto ok = check_owners(entry.path(), trusted); !ok)
                 return ok;
-    return {};
+    return read_to_its_end(pins, code);
 }
 
 int interface_of_link(const std::string& pin) {
@@ -167,7 +175,7 @@ void rename_pin_of_link(const std::string& pins, int ifindex, const std::string&
     std::error_code code;
     if (interface_of_link(pin) == ifindex)
         return;
-    for (const auto& entry : fs::directory_iterator(pins, code))
+    for (const auto& entry : entries_of(pins, code))
         if (is_link(entry.path().filename().string()) && interface_of_link(entry.path()) == ifindex) {
             // Two interfaces may have exchanged their names. The link that has the name now takes the other one; the
             // descriptor keeps it attached meanwhile.
@@ -190,7 +198,7 @@ void remove_pin(const fs::path& path) {
     std::error_code code;
     // A symbolic link goes itself: the directory may belong to a user that root must not follow to other files.
     if (fs::is_directory(fs::symlink_status(path, code)))
-        for (const auto& entry : fs::directory_iterator(path, code))
+        for (const auto& entry : entries_of(path, code))
             remove_pin(entry.path());
     else if (is_link(path.filename().string()))
         return detach_link(path);
@@ -207,7 +215,7 @@ Result<void> remove_share(const fs::path& share) {
 
 void switch_syn_guards_off(const std::string& pins) {
     std::error_code code;
-    for (const auto& entry : fs::directory_iterator(pins, code)) {
+    for (const auto& entry : entries_of(pins, code)) {
         const Fd map(bpf_obj_get((entry.path().string() + "/syn_guard").c_str()));
         bpf_map_info info{};
         __u32 size = sizeof info;

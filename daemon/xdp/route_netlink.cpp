@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/xdp/route_netlink.h"
 
+#include "daemon/xdp/route_messages.h"
+
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
@@ -13,8 +15,18 @@ namespace {
 
 constexpr std::size_t kBuffer = 32 * 1024;
 
+struct Taker {
+    const TakeMessage* take;
+    std::size_t head; // bytes that each answer begins with
+};
+
 int hand_over(const nlmsghdr* message, void* to) {
-    (*static_cast<const TakeMessage*>(to))(message);
+    const auto* const taker = static_cast<const Taker*>(to);
+    if (mnl_nlmsg_get_payload_len(message) < taker->head) {
+        errno = EBADMSG;
+        return MNL_CB_ERROR;
+    }
+    (*taker->take)(message);
     return MNL_CB_OK;
 }
 
@@ -43,11 +55,11 @@ Result<bool> ask_route(const RouteRequest& request, const void* header, std::siz
     if (mnl_socket_sendto(socket->get(), message, message->nlmsg_len) == -1)
         return os_error(what);
     const unsigned own = mnl_socket_get_portid(socket->get());
-    auto taken = const_cast<TakeMessage*>(&take);
+    Taker taker{&take, size};
     for (int more = MNL_CB_OK; more != MNL_CB_STOP;) { // the end of the dump, or the acknowledgement
         const ssize_t n = mnl_socket_recvfrom(socket->get(), buffer.data(), buffer.size());
         more =
-            n == -1 ? MNL_CB_ERROR : mnl_cb_run(buffer.data(), static_cast<std::size_t>(n), 0, own, hand_over, taken);
+            n == -1 ? MNL_CB_ERROR : read_list({buffer.data(), static_cast<std::size_t>(n)}, 0, own, hand_over, &taker);
         if (more == MNL_CB_ERROR && errno == EINTR)
             return false;
         if (more == MNL_CB_ERROR)

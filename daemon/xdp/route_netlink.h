@@ -25,8 +25,8 @@ struct RouteRequest {
 };
 using TakeMessage = std::function<void(const nlmsghdr*)>;
 
-// Asks with a header of this type's family and hands each answer over. False: something changed meanwhile
-// (NLM_F_DUMP_INTR), so that an answer may be missing.
+// Asks with a header of this type's family and hands each answer over. Each begins with such a header: a shorter one is
+// an error. False: something changed meanwhile (NLM_F_DUMP_INTR), so that an answer may be missing.
 Result<bool> ask_route(const RouteRequest& request, const void* header, std::size_t size, const char* what,
                        const TakeMessage& take);
 template <typename Header>

@@ -13,6 +13,7 @@
 #include "daemon/xdp/pins.h"
 #include "daemon/xdp/syn_guard.h"
 #include "protocol/base/fd.h"
+#include "tests/unit/recording/failing_calls.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -383,6 +384,16 @@ TEST_CASE("a directory into which others can write is refused") {
             xdp::Filter filter = directory.load();
             check_found(filter);
         }
+}
+
+TEST_CASE("a directory whose owners cannot be checked is refused") {
+    const PinDirectory directory;
+    fill_before(directory);
+    test::with_failing_call({SYS_getdents64, EIO}, [&] {
+        check_refused(directory, "\"" + directory.pins() + "\"", "Input/output error", "");
+    });
+    xdp::Filter filter = directory.load();
+    check_found(filter);
 }
 
 TEST_CASE("our own directories are not writable by others, whatever the umask") {

@@ -4,6 +4,7 @@
 #include "daemon/xdp/hook_query.h"
 #include "daemon/xdp/link_layer.h"
 #include "daemon/xdp/links.h"
+#include "protocol/base/entries.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor/bounded.h"
 #include "tools/knockctl/doctor/command.h"
@@ -197,7 +198,7 @@ void check_files(const config::Config& config, Findings& findings) {
             findings.push_back({Severity::problem, "files", opened.error().message, opened.error().hint});
     std::error_code code;
     std::set<fs::path> directories = {fs::absolute(config.file, code).parent_path(), fs::current_path(code), "/root"};
-    for (const auto& home : fs::directory_iterator("/home", code))
+    for (const auto& home : entries_of("/home", code))
         directories.insert(home.path());
     for (const fs::path& directory : directories) {
         check_profiles(directory, 0, findings);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/listeners.h"
 
+#include "protocol/base/entries.h"
+
 #include <dirent.h>
 
 #include <algorithm>
@@ -21,13 +23,13 @@ namespace fs = std::filesystem;
 std::map<std::string, std::string> programs_by_inode() {
     std::map<std::string, std::string> programs;
     std::error_code code;
-    for (const auto& process : fs::directory_iterator("/proc", code)) {
+    for (const auto& process : entries_of("/proc", code)) {
         const std::string pid = process.path().filename();
         if (!std::isdigit(static_cast<unsigned char>(pid[0])))
             continue;
         std::string name;
         std::error_code gone; // a process may end while we look
-        for (const auto& fd : fs::directory_iterator(process.path() / "fd", gone)) {
+        for (const auto& fd : entries_of(process.path() / "fd", gone)) {
             const std::string target = fs::read_symlink(fd.path(), gone);
             if (target.rfind("socket:[", 0) != 0)
                 continue;

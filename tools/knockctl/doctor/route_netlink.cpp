@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/route_netlink.h"
 
+#include "daemon/xdp/route_messages.h"
 #include "protocol/base/handle.h"
 
 #include <vector>
@@ -25,16 +26,22 @@ Result<void> dump(std::uint16_t type, std::uint8_t family, std::size_t header, c
     *static_cast<std::uint8_t*>(mnl_nlmsg_put_extra_header(request, header)) = family;
     if (mnl_socket_sendto(socket.get(), request, request->nlmsg_len) < 0)
         return os_error("asking for routes");
+    struct Call {
+        const EachMessage& each;
+        std::size_t least; // bytes of a message
+    } whole{each, header};
     const auto call = [](const nlmsghdr* message, void* to) {
-        (*static_cast<const EachMessage*>(to))(message);
+        const auto* const c = static_cast<const Call*>(to);
+        if (mnl_nlmsg_get_payload_len(message) >= c->least)
+            c->each(message);
         return MNL_CB_OK;
     };
     for (int more = MNL_CB_OK; more != MNL_CB_STOP;) {
         const ssize_t n = mnl_socket_recvfrom(socket.get(), buffer.data(), buffer.size());
         if (n < 0)
             return os_error("listing routes");
-        more = mnl_cb_run(buffer.data(), static_cast<std::size_t>(n), 1, mnl_socket_get_portid(socket.get()), call,
-                          const_cast<EachMessage*>(&each));
+        more = xdp::read_list({buffer.data(), static_cast<std::size_t>(n)}, 1, mnl_socket_get_portid(socket.get()),
+                              call, &whole);
         if (more < 0 && errno == EINTR) // something changed meanwhile: what there is will do
             continue;
         if (more < 0)
