@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN); // the reader of the log may have ended
     log::begin("xknockd", line.verbose);
     if (line.verbose)
-        ::setenv("XKNOCK_VERBOSE", "1", 1); // the worker and xknock-hooks read it
+        ::setenv("XKNOCK_VERBOSE", "1", 1); // xknock-hooks reads it
     if (line.check)
         return finish(check_config(line.options.config_file));
     if (line.remove)

@@ -4,7 +4,6 @@
 #include "daemon/worker/worker.h"
 
 #include <csignal>
-#include <cstdlib>
 
 int main() {
     using namespace xk;
@@ -12,7 +11,8 @@ int main() {
     // processes: the worker ends only when xknockd closes the channel.
     for (const int signal : {SIGPIPE, SIGINT, SIGTERM, SIGHUP})
         std::signal(signal, SIG_IGN);
-    log::begin("xknock-worker", std::getenv("XKNOCK_VERBOSE") != nullptr);
+    // It has no details to log.
+    log::begin("xknock-worker", false);
     auto worker = worker::Worker::begin(privsep::Channel(Fd(privsep::kWorkerChannel)));
     if (!worker) {
         log::error(worker.error());
