@@ -217,6 +217,21 @@ TEST_CASE("sources that are quiet again make room for others") {
     CHECK(reader.outcomes.size() == 10'000);
 }
 
+TEST_CASE("sources beyond those that are remembered share one budget, until some are quiet") {
+    Reader reader;
+    std::uint32_t source = 0;
+    const auto told = [&](std::uint32_t count, BootTime now) {
+        reader.reports.on_sign_of_reading();
+        const std::size_t before = reader.outcomes.size();
+        for (std::uint32_t i = 0; i < count; ++i)
+            reader.report(refused_from(nth(source++)), now);
+        return reader.outcomes.size() - before;
+    };
+    told(kMostSources, BootTime(1000s));
+    CHECK(told(10, BootTime(1003s)) == kReportsOfSourceAtOnce);
+    CHECK(told(10, BootTime(1004s)) == 10);
+}
+
 TEST_CASE("where there is no room, nothing is waited for, and what is left out is told later") {
     Reader reader;
     reader.has_room = false;
