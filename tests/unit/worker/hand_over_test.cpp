@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // How the worker gets its secrets, and what it makes of a peer that sends more than it can answer.
-#include "test_worker.h"
+#include "tests/unit/worker/test_worker.h"
 
 #include <algorithm>
 

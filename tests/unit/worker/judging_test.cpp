@@ -2,7 +2,7 @@
 //
 // From a record in the ring to the request, its answer and the report of it; and what changes that: bans, a panic,
 // locks, the clock.
-#include "test_worker.h"
+#include "tests/unit/worker/test_worker.h"
 
 #include "daemon/authz/tags.h"
 #include "protocol/keys.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The worker's start: what it accepts as its first message, and with which state it begins.
-#include "test_worker.h"
+#include "tests/unit/worker/test_worker.h"
 
 #include "daemon/authz/state_read.h"
 
