@@ -19,11 +19,6 @@ constexpr std::uint64_t kClockLimit = 1ull << 62;
 
 bool is_one_of(std::uint8_t value, std::uint8_t first, std::uint8_t last) { return value >= first && value <= last; }
 
-bool is_protocol(std::uint8_t value) {
-    return value == static_cast<std::uint8_t>(IpProtocol::tcp) || value == static_cast<std::uint8_t>(IpProtocol::udp) ||
-           value == static_cast<std::uint8_t>(IpProtocol::sctp);
-}
-
 // close_all and probe name a service too, although it means nothing for them. So the rules of the fields are the same
 // for every action, and nothing must be inferred.
 std::optional<RequestFault> check_endpoint(std::uint8_t protocol, std::uint16_t port, ServiceId service) {
@@ -32,7 +27,7 @@ std::optional<RequestFault> check_endpoint(std::uint8_t protocol, std::uint16_t 
             return RequestFault::protocol;
         return port != 0 ? std::optional(RequestFault::port) : std::nullopt;
     }
-    if (!is_protocol(protocol))
+    if (protocol == 0 || !is_known(static_cast<IpProtocol>(protocol)))
         return RequestFault::protocol;
     return port == 0 ? std::optional(RequestFault::port) : std::nullopt;
 }

@@ -24,6 +24,17 @@ std::string_view name_of(IpProtocol protocol) {
     return "none";
 }
 
+bool is_known(IpProtocol protocol) {
+    switch (protocol) {
+    case IpProtocol::none:
+    case IpProtocol::tcp:
+    case IpProtocol::udp:
+    case IpProtocol::sctp:
+        return true;
+    }
+    return false;
+}
+
 Result<PortRange> PortRange::parse(std::string_view text) {
     const auto slash = text.find('/');
     if (slash != std::string_view::npos) {

@@ -28,6 +28,8 @@ struct Endpoint {
 };
 
 std::string_view name_of(IpProtocol protocol);
+// Whether it has one of these values. One that comes from a message or a file may have another.
+bool is_known(IpProtocol protocol);
 
 // Ports first to last of one protocol; mostly one port.
 struct PortRange {

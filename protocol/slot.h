@@ -7,6 +7,7 @@
 #include "protocol/wire.h"
 
 #include <cstdint>
+#include <limits>
 
 namespace xk {
 
@@ -22,5 +23,9 @@ constexpr Slot slot_of(WallTime t) {
 constexpr WallTime slot_begin(Slot slot) { return WallTime(wire::kSlotLength * static_cast<std::int64_t>(slot)); }
 
 constexpr WallTime slot_end(Slot slot) { return slot_begin(slot + 1); }
+
+// The last slot whose end is a WallTime. No clock shows a later one, but a damaged file may.
+inline constexpr Slot kLastSlot =
+    std::numeric_limits<std::int64_t>::max() / std::chrono::microseconds(wire::kSlotLength).count() - 1;
 
 } // namespace xk

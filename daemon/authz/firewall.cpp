@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/authz/firewall.h"
 
+#include <cstring>
+
 namespace xk::authz {
+
+bool is_sound(const GrantRequest& request) {
+    // A bool whose byte is neither 0 nor 1 must not be read as one.
+    static_assert(sizeof request.single_use == 1);
+    std::uint8_t single_use = 0;
+    std::memcpy(&single_use, &request.single_use, sizeof single_use);
+    return single_use <= 1 && is_known(request.endpoint.protocol);
+}
 
 Reject reject_of(Answer answer) {
     switch (answer) {

@@ -23,6 +23,10 @@ struct GrantRequest {
     std::uint32_t lifetime = 0; // requested seconds; 0: the default
 };
 
+// Whether each field has a value of its type. A request from a file may be damaged: call this before anything else
+// reads it.
+bool is_sound(const GrantRequest& request);
+
 enum class Answer : std::uint8_t {
     done = 0,
     waiting,     // it will be done soon, together with others; then the worker gets a message

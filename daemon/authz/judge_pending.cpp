@@ -2,6 +2,7 @@
 // The parts of the judge outside the nine steps: construction, the clock, and uses that wait for their admission.
 #include "daemon/authz/judge_context.h"
 #include "daemon/authz/lockout.h"
+#include "daemon/authz/tags.h"
 
 namespace xk::authz {
 
@@ -87,6 +88,9 @@ std::optional<Reject> Judge::refuse_late(const PendingUse& use, const Now& now) 
     if (in_panic_)
         return Reject::panic;
     const Now when{now.wall_at(BootTime(std::chrono::nanoseconds(use.arrived))), now.boot};
+    // The wall clock was set back, or the file is damaged. No later knock would be accepted after such a slot.
+    if (use.slot > good_slots(when.wall, policy_.settings.skew).last)
+        return Reject::future;
     return may_hold({.policy = policy_,
                      .credential = policy_.credentials[*index],
                      .when = when,

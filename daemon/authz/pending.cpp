@@ -5,10 +5,15 @@
 
 namespace xk::authz {
 
+bool is_sound(const PendingUse& use) {
+    return use.live == 1 && is_sound(use.request) && use.action >= Action::open && use.action <= Action::probe &&
+           use.slot <= kLastSlot && use.arrived >= 0 && use.arrived <= use.begun && use.code <= kLastSlot;
+}
+
 PendingUses::PendingUses(std::span<PendingUse> entries) : entries_(entries) {
     for (auto i = static_cast<std::uint32_t>(entries_.size()); i-- > 0;) {
         PendingUse& use = entries_[i];
-        if (use.live != 1 || !by_token_.emplace(use.token, i).second) {
+        if (!is_sound(use) || !by_token_.emplace(use.token, i).second) {
             use.live = 0; // otherwise a second entry of a token would be found at the next start
             free_.push_back(i);
             continue;
@@ -64,10 +69,10 @@ std::vector<UseToken> PendingUses::waiting() const {
 }
 
 std::vector<UseToken> PendingUses::overdue(BootTime now) const {
-    const std::int64_t end = (now - kLongestAdmission).time_since_epoch().count();
     std::vector<UseToken> tokens;
-    for (auto use = by_age_.begin(); use != by_age_.end() && use->first.first <= end; ++use)
-        tokens.push_back(use->second);
+    for (const auto& [age, token] : by_age_)
+        if (const BootTime begun(std::chrono::nanoseconds(age.first)); begun > now || begun <= now - kLongestAdmission)
+            tokens.push_back(token);
     return tokens;
 }
 

@@ -39,6 +39,9 @@ struct PendingUse {
     std::uint64_t live;   // 1: the entry is in use; stored last
 };
 
+// Whether a worker can have written this. The file may be damaged, so nothing else may read an entry before.
+bool is_sound(const PendingUse& use);
+
 inline constexpr std::size_t kMostPending = 4096;
 // For one credential, so that its flood does not take the room of the others.
 inline constexpr std::size_t kMostPendingOfCredential = 256;
@@ -58,6 +61,7 @@ class PendingUses {
     void end_use(const UseToken& token);
     // The oldest first.
     std::vector<UseToken> waiting() const;
+    // Also those that begin to wait only after `now`, which only a damaged file says. They would never be over.
     std::vector<UseToken> overdue(BootTime now) const;
     std::size_t size() const { return by_token_.size(); }
 

@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
-#include <limits>
 #include <optional>
 #include <string_view>
 #include <unordered_set>
@@ -26,9 +25,6 @@ namespace {
 // The wall clock counts as set when it gained more than this on boot time since the last look, which is at most half a
 // minute ago. A clock that is slewed gains only a fraction of it (adjtimex(2): 500 ppm).
 constexpr std::chrono::microseconds kSlewed{std::chrono::seconds(1)};
-
-// No clock shows a later time, but a damaged copy may.
-constexpr Slot kLastSlot = std::numeric_limits<std::int64_t>::max() / 1'000'000 / 30 - 1;
 
 // SIGKILL stops a process between two instructions, and its stores are in the page cache in program order. So only the
 // compiler must be kept from reordering them.
@@ -65,6 +61,8 @@ void add_section(StateDirectory& directory, SectionType type, std::size_t record
 }
 
 } // namespace
+
+bool is_sound(const Asked& asked) { return asked.live == 1 && is_sound(asked.request) && asked.arrived >= 0; }
 
 StateDirectory directory_of(std::size_t replay_entries, const Bytes<16>& boot_id) {
     StateDirectory directory;
@@ -150,6 +148,9 @@ void State::read_records() {
     spare_.clear();
     for (used_ = 0; used_ < kCredentialStates && !all_zero(image_->credentials[used_].id); ++used_)
         records_.try_emplace(number_of(image_->credentials[used_].id), used_);
+    for (Asked& asked : image_->asked)
+        if (asked.live != 0 && !is_sound(asked))
+            asked.live = 0;
 }
 
 bool State::is_of(const Bytes<16>& boot_id) const {

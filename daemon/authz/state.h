@@ -76,6 +76,8 @@ struct Asked {
     std::uint64_t live;   // 1: the entry is in use; stored last
 };
 static_assert(sizeof(Asked) == 96); // another size is another version of its section
+// As for PendingUse.
+bool is_sound(const Asked& asked);
 
 inline constexpr std::size_t kCredentialStates = 65536;
 inline constexpr std::size_t kMostAsked = 4096; // at a time; each waits for about a fifth of a second

@@ -27,12 +27,13 @@ T first_record(ByteView bytes) {
     return record;
 }
 
-// Drops the credentials behind the first free record, and the knocks that are not remembered.
+// Drops the credentials behind the first free record, the knocks that are not remembered, and what no worker can have
+// written.
 void drop_free(StateContents& contents) {
     const auto is_free = [](const CredentialState& c) { return all_zero(c.id); };
     contents.credentials.erase(std::ranges::find_if(contents.credentials, is_free), contents.credentials.end());
-    std::erase_if(contents.asked, [](const Asked& a) { return a.live != 1; });
-    std::erase_if(contents.pending, [](const PendingUse& p) { return p.live != 1; });
+    std::erase_if(contents.asked, [](const Asked& a) { return !is_sound(a); });
+    std::erase_if(contents.pending, [](const PendingUse& p) { return !is_sound(p); });
     std::erase_if(contents.replay,
                   [](const ReplayEntry& e) { return e.progress == Progress::none || e.progress > Progress::done; });
 }

@@ -12,17 +12,6 @@ static_assert(std::has_unique_object_representations_v<Suppressed>);
 
 namespace {
 
-bool is_known(IpProtocol protocol) {
-    switch (protocol) {
-    case IpProtocol::none: // the request names a service, not a port
-    case IpProtocol::tcp:
-    case IpProtocol::udp:
-    case IpProtocol::sctp:
-        return true;
-    }
-    return false;
-}
-
 bool is_known(GrantVerb verb) {
     switch (verb) {
     case GrantVerb::open:

@@ -3,6 +3,7 @@
 // An admission that answers later, in another order, "taken" or never.
 #include "fixtures.h"
 
+#include <cstring>
 #include <functional>
 #include <map>
 #include <random>
@@ -451,12 +452,93 @@ TEST_CASE("two entries of one token are one use, and the second does not come ba
     std::vector<PendingUse> entries(4);
     for (const std::size_t i : {1u, 3u}) {
         entries[i].token = {{1}, {2}};
+        entries[i].action = Action::open;
         entries[i].live = 1;
     }
     PendingUses uses(entries);
     CHECK(uses.size() == 1);
     uses.end_use({{1}, {2}});
     CHECK(PendingUses(entries).size() == 0);
+}
+
+TEST_CASE("nobody is asked about a waiting use of a credential that is gone") {
+    RemoteSetup setup;
+    CHECK(is_pending(setup.knock(kDelegate + 1)));
+    REQUIRE(setup.remote.asked.size() == 1);
+    setup.policy.credentials.pop_back();
+    setup.restart();
+    const auto ended = setup.resumed();
+    REQUIRE(ended.size() == 1);
+    CHECK(is_refused(ended[0], Reject::disabled));
+    CHECK(setup.remote.asked.size() == 1);
+    CHECK(setup.judge->pending() == 0);
+}
+
+TEST_CASE("a waiting use that no worker can have written is none for the next one") {
+    RemoteSetup setup;
+    CHECK(is_pending(setup.knock(kTotp)));
+    PendingUse& entry = *std::ranges::find(setup.state.pending(), 1u, &PendingUse::live);
+    const PendingUse sound = entry;
+    CHECK(is_sound(sound));
+    const std::pair<const char*, std::function<void(PendingUse&)>> damages[] = {
+        {"a bool of two", [](PendingUse& u) { std::memset(&u.request.single_use, 2, 1); }},
+        {"an unknown protocol", [](PendingUse& u) { u.request.endpoint.protocol = IpProtocol{1}; }},
+        {"no action", [](PendingUse& u) { u.action = Action{0}; }},
+        {"an unknown action", [](PendingUse& u) { u.action = Action{5}; }},
+        {"a slot that is no time", [](PendingUse& u) { u.slot = kLastSlot + 1; }},
+        {"a step that is no time", [](PendingUse& u) { u.code = kLastSlot + 1; }},
+        {"an arrival before the boot", [](PendingUse& u) { u.arrived = -1; }},
+        {"an arrival after it began to wait", [](PendingUse& u) { u.begun = u.arrived - 1; }},
+        {"a mark that is none", [](PendingUse& u) { u.live = 2; }},
+    };
+    for (const auto& [what, damage] : damages) {
+        CAPTURE(what);
+        std::memcpy(static_cast<void*>(&entry), &sound, sizeof entry);
+        damage(entry);
+        setup.restart();
+        CHECK(setup.judge->pending() == 0);
+        CHECK(setup.resumed().empty());
+        CHECK(entry.live == 0);
+    }
+    CHECK(setup.remote.asked.size() == 1);
+    CHECK(setup.firewall.untouched());
+    // The last values that mean something.
+    std::memcpy(static_cast<void*>(&entry), &sound, sizeof entry);
+    entry.request.single_use = true;
+    entry.request.endpoint.protocol = IpProtocol::sctp;
+    entry.action = Action::probe;
+    entry.slot = entry.code = kLastSlot;
+    entry.arrived = entry.begun = 0;
+    CHECK(is_sound(entry));
+}
+
+TEST_CASE("a use that begins to wait only in the future would never be over, and is refused") {
+    RemoteSetup setup;
+    CHECK(is_pending(setup.knock(kTotp)));
+    PendingUse& entry = *std::ranges::find(setup.state.pending(), 1u, &PendingUse::live);
+    setup.restart();
+    CHECK(setup.overdue().empty()); // it began at this very moment
+    ++entry.begun;
+    setup.restart();
+    const auto ended = setup.resumed();
+    REQUIRE(ended.size() == 1);
+    CHECK(is_refused(ended[0], Reject::unanswered));
+    CHECK(setup.judge->pending() == 0);
+}
+
+TEST_CASE("a waiting use of a slot that has not begun is refused, or no knock would be accepted after it") {
+    RemoteSetup setup;
+    const Slot last = slot_of(setup.now.wall + setup.policy.settings.skew);
+    for (const Slot slot : {last, last + 1}) {
+        const Request r = setup.request(kPlain);
+        CHECK(is_pending(setup.knock(kPlain, r)));
+        std::ranges::find(setup.state.pending(), 1u, &PendingUse::live)->slot = slot;
+        const auto ended = setup.answer(setup.token(kPlain, r), Admitted::granted);
+        REQUIRE(ended.has_value());
+        CHECK((slot == last ? is_accepted(*ended) : is_refused(*ended, Reject::future)));
+        CHECK(setup.state.header().high_slot == last);
+    }
+    CHECK(setup.firewall.opened.size() == 1);
 }
 
 TEST_CASE("a thousand in flight, answered after 0 to 3 s, in any order, taken or never: none opens twice or is lost") {

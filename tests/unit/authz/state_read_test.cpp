@@ -4,6 +4,7 @@
 #include "daemon/authz/state_before.h"
 #include "fixtures.h"
 
+#include <cstddef>
 #include <cstring>
 #include <functional>
 #include <utility>
@@ -149,8 +150,13 @@ before::Header header_before(const Bytes<16>& boot) {
     h.hash_key = {1, 2, 3};
     h.high_slot = 100;
     h.horizon = 7;
+    h.horizon_boot = 8;
     h.saved_boot = (kNow.boot).time_since_epoch().count();
     h.clean = 1;
+    h.attempts = 2;
+    h.attempt = {9, 9};
+    h.refused_until = 10;
+    h.wall_of_boot = 11;
     h.rejects[3] = 12;
     h.accepted[1] = 5;
     h.retries = 6;
@@ -219,6 +225,10 @@ TEST_CASE("a copy is read as it was written") {
     REQUIRE(read_copy(view(before.copy(false)), contents) == StateFit::whole);
     CHECK(contents.header.clean == 0);
     CHECK(contents.replay.empty());
+    CHECK(is_clean_copy(view(before.copy())));
+    CHECK_FALSE(is_clean_copy(view(before.copy(false))));
+    CHECK_FALSE(is_clean_copy(view(before.copy() + "x")));
+    CHECK_FALSE(is_clean_copy({}));
     CHECK(fit_of_copy("") == StateFit::empty);
 }
 
@@ -377,6 +387,25 @@ TEST_CASE("whatever stands in the sections of a live file, it is read and nothin
     }
 }
 
+TEST_CASE("of a live file, what no worker can have written is left out") {
+    Remembering before;
+    PendingUse use{};
+    use.token = {{2}, {4}};
+    use.action = Action::open;
+    use.live = 1;
+    for (const std::size_t at : {0u, 1u, 2u})
+        before.state.pending()[at] = use;
+    std::memset(&before.state.pending()[1].request.single_use, 77, 1);
+    before.state.pending()[2].action = Action{9};
+    REQUIRE(before.state.keep({{}, {2}, {5}, 1, 0}) == 1);
+    before.memory.image().asked[1].request.endpoint.protocol = IpProtocol{9};
+    StateContents contents;
+    REQUIRE(read_memory(view(before.file()), kBoot, contents) == StateFit::whole);
+    CHECK(contents.pending.size() == 1);
+    REQUIRE(contents.asked.size() == 1);
+    CHECK(contents.asked[0].request.service == 5);
+}
+
 TEST_CASE("the copy of the release before: locked devices, used codes, counters and knocks are all there") {
     StateContents contents;
     REQUIRE(read_copy(view(copy_before()), contents) == StateFit::whole);
@@ -414,6 +443,9 @@ TEST_CASE("the memory of the release before goes on in this boot") {
     StateContents contents;
     REQUIRE(read_memory(view(file), kBoot, contents) == StateFit::whole);
     CHECK_FALSE(look_at_memory(view(file), file.size(), kBoot).as_ours);
+    // Behind magic and boot id both have the same fields.
+    const before::Header written = header_before(kBoot);
+    CHECK(bytes_of(contents.header) == bytes_of(written).substr(offsetof(before::Header, hash_key)));
     StateMemory memory(contents.replay_entries);
     State state(memory.bytes());
     REQUIRE(state.take_over(contents));

@@ -4,6 +4,8 @@
 #include "daemon/authz/state_read.h"
 #include "protocol/otp.h"
 
+#include <cstring>
+#include <functional>
 #include <set>
 
 using namespace xk;
@@ -338,6 +340,29 @@ TEST_CASE("what is asked for and waits outlives the process, and is finished or 
     next.end_asked(9, true);
     CHECK(next.replay().find(Memory::knock(1)).packet->progress == Progress::done);
     CHECK(next.keep({{}, {3}, Memory::knock(1).request, 5, 0}) == 9);
+}
+
+TEST_CASE("a request that no worker can have written is none for the next one") {
+    StateMemory memory(1);
+    const Asked sound = {{}, {1}, {2}, 0, 0};
+    REQUIRE(State(memory.bytes()).keep(sound) == 0);
+    Asked& entry = memory.image().asked[0];
+    CHECK(is_sound(entry));
+    const std::pair<const char*, std::function<void(Asked&)>> damages[] = {
+        {"a bool of two", [](Asked& a) { std::memset(&a.request.single_use, 2, 1); }},
+        {"an unknown protocol", [](Asked& a) { a.request.endpoint.protocol = IpProtocol{7}; }},
+        {"an arrival before the boot", [](Asked& a) { a.arrived = -1; }},
+        {"a mark that is none", [](Asked& a) { a.live = 2; }},
+    };
+    for (const auto& [what, damage] : damages) {
+        CAPTURE(what);
+        entry = sound;
+        entry.live = 1;
+        CHECK(State(memory.bytes()).asked(0).live == 1);
+        damage(entry);
+        CHECK(State(memory.bytes()).asked(0).live == 0);
+        std::memset(static_cast<void*>(&entry), 0, sizeof entry);
+    }
 }
 
 TEST_CASE("a copy with more knocks than there is room for proves nothing: the horizon stands in for them") {
