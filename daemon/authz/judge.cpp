@@ -21,6 +21,7 @@ bool needs_service(Action action) { return action == Action::open || action == A
 
 Outcome Judge::judge_record(const Record& record, const Now& now, Firewall& firewall) {
     Context c{record, now, now.wall_at(record.arrived)};
+    const Wiped wiped(c.claim.evidence.proof);
     Outcome outcome;
     outcome.source = record.source;
     // A record that crashed the worker is still in the ring for the next worker, so attempts are counted.
@@ -32,7 +33,6 @@ Outcome Judge::judge_record(const Record& record, const Now& now, Firewall& fire
         outcome.result = refuse(Reject::crashed);
     else
         outcome.result = run(c, firewall);
-    wipe(c.claim.evidence.proof);
     for (ReplayEntry* const entry : c.entries)
         if (entry != nullptr)
             entry->progress = c.progress;

@@ -57,7 +57,8 @@ Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<cons
     const auto skew = judge_->policy().settings.skew;
     const authz::SlotRange range = authz::published_slots(now.wall, skew);
     const bool credible = clock_is_credible(now);
-    auto message = std::make_unique<Tags>();
+    const auto message = std::make_unique<Tags>();
+    const Wiped wiped_message(*message);
     message->generation = generation_;
     message->scope = static_cast<std::uint32_t>(scope);
     message->first = 1;
@@ -103,7 +104,6 @@ Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<cons
         published_ = credible ? range : authz::SlotRange{};
     if (sent)
         sent = flush(true);
-    wipe(*message);
     return sent;
 }
 

@@ -317,3 +317,57 @@ TEST_CASE("a reply to another request ends the worker") {
     REQUIRE(send(w.worker.channel, reply));
     CHECK(w.ends());
 }
+
+TEST_CASE("no MAC key of a tag stays in the worker's memory when the tag was published") {
+    TestWorker w(20);
+    w.judge();
+    CHECK(w.mac_keys.size() >= 20);
+    REQUIRE(send(w.worker.channel, Ping{}));
+    REQUIRE(w.next<Pong>().has_value()); // it is done with the publication
+    const std::string memory = w.memory();
+    const auto holds = [&](const auto& bytes) {
+        return memory.find({reinterpret_cast<const char*>(bytes.data()), bytes.size()}) != memory.npos;
+    };
+    for (const auto& [place, tags] : w.tags)
+        for (Bytes<8> tag : tags) {
+            std::ranges::reverse(tag); // it keeps them as numbers
+            CHECK(holds(tag));
+        }
+    for (const auto& key : w.mac_keys)
+        CHECK_FALSE(holds(key));
+}
+
+TEST_CASE(
+    "of a damaged state the worker repeats no request that makes no sense, or xknockd would end it again and again") {
+    authz::Asked asked{};
+    asked.credential = {1};
+    asked.arrived = BootClock::now().time_since_epoch().count();
+    TestWorker w(20, [&](authz::State& state) {
+        auto& image = const_cast<authz::StateImage&>(state.image());
+        for (std::uint8_t i = 0; i < 2; ++i) {
+            REQUIRE(state.keep(asked) == i);
+            authz::PendingUse& use = state.pending()[i];
+            use.token = {{1}, {i}};
+            use.action = Action::open;
+            use.arrived = use.begun = asked.arrived;
+            use.live = 1;
+        }
+        image.asked[0].request.endpoint.protocol = IpProtocol{99};
+        std::memset(&state.pending()[0].request.single_use, 2, 1);
+    });
+    w.judge();
+    for (int sound = 0; sound < 2; ++sound) {
+        const auto request = w.next<RequestGrant>();
+        REQUIRE(request.has_value());
+        CHECK(checked(*request).has_value());
+        ReplyGrant reply;
+        reply.sequence = request->sequence;
+        reply.answer = authz::Answer::done;
+        REQUIRE(send(w.worker.channel, reply));
+    }
+    const auto outcome = w.next<Outcome>(); // of the use; nobody waits for the outcome of the other
+    REQUIRE(outcome.has_value());
+    CHECK(outcome->kind == static_cast<std::uint32_t>(OutcomeKind::accepted));
+    REQUIRE(send(w.worker.channel, Ping{}));
+    CHECK(w.next<Pong>().has_value());
+}

@@ -15,6 +15,7 @@
 #include <bpf/bpf.h>
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -22,6 +23,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -232,6 +234,7 @@ struct TestWorker {
     }
     // What one publication was of, and its tags by place.
     std::map<std::uint32_t, std::set<Bytes<8>>> tags;
+    std::set<Bytes<wire::kMacKeySize>> mac_keys;
     std::size_t tag_messages = 0;
     TagScope read_tags() {
         tags.clear();
@@ -240,7 +243,7 @@ struct TestWorker {
             REQUIRE(message.has_value());
             CHECK((message->first == 1) == (tag_messages == 1));
             for (std::uint32_t i = 0; i < message->count; ++i)
-                tags[message->tags[i].place].insert(message->tags[i].tag);
+                tags[message->tags[i].place].insert(message->tags[i].tag), mac_keys.insert(message->tags[i].mac_key);
             if (message->last == 1)
                 return static_cast<TagScope>(message->scope);
         }
@@ -271,6 +274,25 @@ struct TestWorker {
         int status = 0;
         return ::waitpid(worker.pid, &status, 0) == worker.pid && WIFEXITED(status) &&
                WEXITSTATUS(status) == static_cast<int>(Exit::bug);
+    }
+    // All that it can write to, but the file of its state.
+    std::string memory() const {
+        const std::string process = "/proc/" + std::to_string(worker.pid);
+        std::ifstream maps(process + "/maps");
+        const Fd file(::open((process + "/mem").c_str(), O_RDONLY | O_CLOEXEC));
+        REQUIRE(file);
+        std::string all;
+        for (std::string line; std::getline(maps, line);) {
+            std::uint64_t begin = 0, end = 0;
+            char rights[5] = {};
+            REQUIRE(std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, rights) == 3);
+            if (std::string_view(rights) != "rw-p" || end - begin > (1u << 28)) // a sanitizer's shadow has terabytes
+                continue;
+            std::string part(end - begin, '\0');
+            const ssize_t n = ::pread(file.get(), part.data(), part.size(), static_cast<off_t>(begin));
+            all += part.substr(0, static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+        }
+        return all;
     }
     std::size_t most_memory() const { // MiB
         std::ifstream in("/proc/" + std::to_string(worker.pid) + "/status");
