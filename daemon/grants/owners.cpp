@@ -6,6 +6,7 @@
 #include "protocol/base/secure_file.h"
 #include "protocol/encoding.h"
 
+#include <netinet/in.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,9 +16,16 @@
 namespace xk {
 namespace {
 
-constexpr const char* kHead = "xknock-owners 1";
+constexpr std::string_view kHead = "xknock-owners 1";
 constexpr std::chrono::seconds kSoon{10};
 constexpr std::chrono::minutes kNowAndThen{5};
+
+// The longest file that save() writes: a head, and lines with two addresses, an endpoint, a port and the holders. One
+// character follows each of them.
+constexpr std::size_t kLongestAddress = INET6_ADDRSTRLEN - 1;
+constexpr std::size_t kLongestLine = 2 * (kLongestAddress + 1) + std::string_view("sctp/65535 65535 ").size() +
+                                     Owners::kMostHolders * (2 * wire::kCredentialIdSize + 1);
+constexpr std::size_t kLongestFile = kHead.size() + 1 + Owners::kMost * kLongestLine;
 
 // Parses a line. It has the source, the target (or "-"), the first port, the last port and the holders, for example
 // "192.0.2.2 - tcp/22 22 09fb12032675128c,4f1284433a8c1eef".
@@ -63,7 +71,7 @@ Result<void> Owners::read(const std::string& directory, uid_t owner) {
         return {};
     FileRules rules;
     rules.owner = owner;
-    rules.max_size = 16 * 1024 * 1024;
+    rules.max_size = kLongestFile;
     const auto content = read_checked(file_, rules);
     if (!content)
         return content.error();

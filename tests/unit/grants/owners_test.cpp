@@ -2,6 +2,7 @@
 #include "daemon/grants/owners.h"
 
 #include "protocol/base/secure_file.h"
+#include "protocol/encoding.h"
 #include "tests/unit/grants/fixtures.h"
 #include "tests/unit/recording/directory.h"
 
@@ -159,6 +160,23 @@ TEST_CASE("a line of a host behind this one, with several holders, is read as it
     next.forget(behind, {*record.holders.begin()});
     REQUIRE(next.save());
     CHECK(f.directory.read("owners") == "xknock-owners 1\n203.0.113.5 198.51.100.7 tcp/22 22 1112131415161718\n");
+}
+
+TEST_CASE("the longest file that can be written is read again") {
+    OwnersFixture f;
+    std::string holders;
+    for (std::size_t i = 0; i < Owners::kMostHolders; ++i)
+        holders += (i == 0 ? "" : ",") + to_hex(wire::CredentialId{static_cast<std::uint8_t>(i)});
+    std::string lines = "xknock-owners 1\n";
+    for (std::size_t i = 0; i < Owners::kMost; ++i)
+        lines += "2001:db8:1111:2222:3333:4444:5555:" + std::to_string(1000 + i % 9000) +
+                 " 2001:db8:1111:2222:3333:4444:6666:" + std::to_string(1000 + i / 9000) + " sctp/60000 65535 " +
+                 holders + "\n";
+    REQUIRE(write_file(Owners::file_in(f.directory.path()), lines, 0600, true));
+    Owners next(f.grants);
+    REQUIRE(next.read(f.directory.path(), ::geteuid()));
+    CHECK(next.all().size() == Owners::kMost);
+    CHECK(next.all().begin()->second.holders.size() == Owners::kMostHolders);
 }
 
 TEST_CASE("the file is written only where something changed") {
