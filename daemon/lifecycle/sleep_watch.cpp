@@ -26,13 +26,14 @@ std::chrono::nanoseconds time_asleep() {
 }
 
 bool restore_after_sleep(RestorePort& port, const Now& now) {
-    bool whole = true;
-    for (const auto restore : {&RestorePort::restore_grants, &RestorePort::restore_bans})
-        if (auto done = (port.*restore)(now); !done) {
-            log::error(std::move(done).error().within("after the sleep"));
-            whole = false;
-        }
-    return whole;
+    const auto is_done = [](const Result<void>& done) {
+        if (!done)
+            log::error(Error(done.error()).within("after the sleep"));
+        return done.has_value();
+    };
+    const bool grants = is_done(port.forget_used_grants()) && is_done(port.restore_grants(now));
+    const bool bans = is_done(port.restore_bans(now));
+    return grants && bans;
 }
 
 } // namespace xk

@@ -102,13 +102,11 @@ void Daemon::on_sleep(const Now& now) {
         repair_.want();
 }
 
-// Grants for one connection that were used just before the sleep must not come back.
-Result<void> Daemon::restore_grants(const Now& now) {
-    if (!parts_.dry_run)
-        if (auto done = lifetimes_.forget_used(own_addresses()); !done)
-            return done;
-    return grants_.restore(now);
+Result<void> Daemon::forget_used_grants() {
+    return parts_.dry_run ? Result<void>() : lifetimes_.forget_used(own_addresses());
 }
+
+Result<void> Daemon::restore_grants(const Now& now) { return grants_.restore(now); }
 
 Result<void> Daemon::restore_bans(const Now& now) {
     bans_.expire(now);
