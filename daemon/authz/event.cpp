@@ -58,8 +58,7 @@ std::string bounded(std::string_view text, std::size_t most) {
 void bound(Event& event) {
     for (std::string* const text : {&event.user, &event.device, &event.service, &event.pinholes, &event.detail,
                                     &event.verb, &event.failure, &event.more})
-        if (!text->empty())
-            *text = bounded(*text);
+        *text = bounded(*text);
 }
 
 std::size_t size_of(const Event& event) {

@@ -137,8 +137,7 @@ bool Section::is_mapping(std::string_view key) const {
 Place Section::place_of(const Node& node) const { return {file_, node.line, node.column}; }
 
 const Node* Section::find(std::string_view key) {
-    if (std::ranges::find(asked_, key) == asked_.end())
-        asked_.emplace_back(key);
+    asked_.emplace_back(key);
     for (Member& member : members_)
         if (member.key->text == key) {
             member.known = true;

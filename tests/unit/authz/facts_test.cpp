@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // The facts of an outcome: what the knock itself said, for whoever has to explain the outcome.
+#include "daemon/authz/event.h"
 #include "fixtures.h"
 
 using namespace xk;
@@ -46,4 +47,32 @@ TEST_CASE("a code that was used before says of which step it is") {
     Request wrong = setup.request(kTotp);
     Setup::set_code(wrong, "000000");
     CHECK_FALSE(setup.knock(kTotp, wrong).facts.value().totp_step);
+}
+
+TEST_CASE("each kind of event and each cause of an end is found by its name, and no other name is") {
+    for (std::size_t i = 0; i < kEventKinds; ++i)
+        CHECK(event_kind(name_of(static_cast<EventKind>(i))) == static_cast<EventKind>(i));
+    for (std::size_t i = 0; i < kEndCauses; ++i)
+        CHECK(end_cause(name_of(static_cast<EndCause>(i))) == static_cast<EndCause>(i));
+    CHECK_FALSE(event_kind("expired"));
+    CHECK_FALSE(end_cause("banned_"));
+    CHECK(name_of(static_cast<EventKind>(kEventKinds)) == "?");
+    CHECK(name_of(static_cast<EndCause>(kEndCauses)) == "?");
+}
+
+TEST_CASE("a text of an event is one line of at most its length, and ends with dots where it was cut") {
+    CHECK(bounded("", 8) == "");
+    CHECK(bounded("12345678", 8) == "12345678");
+    CHECK(bounded("123456789", 8) == "12345...");
+    CHECK(bounded("1\n3", 8) == "1\\x0a3");
+    CHECK(bounded("\x01\x01\x01", 8).size() == 8);
+    CHECK(bounded("12345", 2) == "...");
+    Event event;
+    event.user = std::string(5000, 'a');
+    event.more = event.user;
+    bound(event);
+    CHECK(event.user.size() < 5000);
+    CHECK(event.more == event.user);
+    CHECK(event.detail.empty());
+    CHECK(size_of(event) >= sizeof event + event.user.size() + event.more.size());
 }

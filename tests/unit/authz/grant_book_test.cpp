@@ -142,6 +142,10 @@ TEST_CASE("of too many holders the one whose time ends first gives way") {
     CHECK(holders.size() == kMaxHolders);
     CHECK(holders.front().until == kNow + 10s * (kMaxHolders + 4));
     CHECK(holders.back().until == kNow + 50s);
+    // Also for one whose own time is shorter.
+    book.open(kSsh, kAnna, kNow + 1s);
+    CHECK(book.all().at(kSsh).size() == kMaxHolders);
+    CHECK(book.all().at(kSsh).back() == Holder{kAnna, kNow + 1s});
 }
 
 TEST_CASE("what is over is forgotten") {

@@ -23,7 +23,11 @@ struct Reload {
         change.changed.push_back({place, credential});
         CredentialKeys& k = keys_.emplace_back();
         derive_keys(k, key, kServer, credential.id);
-        factors_.emplace_back();
+        FactorSecret& factor = factors_.emplace_back();
+        if (credential.factor == FactorKind::hmac) {
+            factor.size = kHmacKey.size();
+            std::ranges::copy(kHmacKey, factor.bytes);
+        }
     }
     void run() {
         REQUIRE(is_sound(change));
@@ -53,6 +57,23 @@ TEST_CASE("of a credential with another key the old one counts no more, and nobo
     back.give(kPlain, setup.policy.credentials[kPlain], Key{kPlain + 1});
     back.run();
     CHECK(is_accepted(setup.knock(kPlain)));
+}
+
+TEST_CASE("a credential of a new place has its own key and its own factor") {
+    Setup setup;
+    const auto place = static_cast<std::uint32_t>(setup.policy.credentials.size()) + 2;
+    setup.policy.credentials.resize(place + 1);
+    Credential& dora = setup.policy.credentials[place] = setup.policy.credentials[kHmac];
+    dora.id = {77, 0xcc};
+    Reload reload(setup);
+    reload.give(place, dora, Key{static_cast<std::uint8_t>(place + 1)});
+    reload.run();
+    CHECK(is_accepted(setup.knock(place)));
+    CHECK(is_accepted(setup.knock(kHmac)));
+    CHECK(is_accepted(setup.knock(kTotp)));
+    Request wrong = setup.request(place);
+    wrong.proof[0] = 1;
+    CHECK(is_refused(setup.knock(place, wrong), Reject::wrong_code));
 }
 
 TEST_CASE("an emptied place is nobody's, and the next one at it has their own record") {

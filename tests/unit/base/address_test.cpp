@@ -65,6 +65,7 @@ TEST_CASE("an address survives the way through a sockaddr") {
     for (const char* text : {"192.0.2.1", "2001:db8::1"}) {
         sockaddr_storage storage;
         const auto size = address(text).to_sockaddr(storage, 4242);
+        CHECK(storage.ss_family == (address(text).is_v4() ? AF_INET : AF_INET6));
         CHECK(size == (storage.ss_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6)));
         CHECK(Address::of(reinterpret_cast<const sockaddr&>(storage)) == address(text));
     }
