@@ -85,36 +85,46 @@ bool Bans::is_spared(const Prefix& prefix) const {
     return false;
 }
 
-// Takes room for one more claim; an error where none is left.
-Result<void> Bans::take_room(Room& room, const Prefix& prefix, const Changes& changes) const {
+Bans::Room Bans::count_room() const {
+    const auto left = [](std::size_t most, std::size_t taken) { return most - std::min(most, taken); };
+    return {left(xdp::kMaxBannedAddresses, list().addresses()), left(xdp::kMaxBannedNetworks, list().networks()),
+            left(authz::BanBook::kMaxClaims, book_.size())};
+}
+
+// Takes room for the claim; an error where none is left. A claim that is there already has its room.
+Result<void> Bans::take_room(Room& room, const Prefix& prefix, const authz::BanClaim& claim,
+                             const Changes& changes) const {
     const auto changed = changes.find(prefix);
-    const std::size_t claims = changed != changes.end() ? changed->second.size() : book_.claims_of(prefix).size();
-    if (claims >= authz::BanBook::kMaxOfPrefix || room.claims == 0)
+    const authz::BanClaims& claims = changed != changes.end() ? changed->second : book_.claims_of(prefix);
+    if (std::ranges::any_of(claims, [&](const authz::BanClaim& known) { return known.is_of(claim); }))
+        return {};
+    if (claims.size() >= authz::BanBook::kMaxOfPrefix || room.claims == 0)
         return Error{prefix.text() + " has too many owners, or all bans together", "unban some: knockctl bans"};
     std::size_t& places = prefix.is_single() ? room.addresses : room.networks;
-    if (claims == 0 && places == 0 && prefix.is_single())
+    if (claims.empty() && places == 0 && prefix.is_single())
         return Error{"no more than " + std::to_string(xdp::kMaxBannedAddresses) + " addresses can be banned",
                      "ban networks, or unban some: knockctl bans"};
-    if (claims == 0 && places == 0)
+    if (claims.empty() && places == 0)
         return Error{"no more than " + std::to_string(xdp::kMaxBannedNetworks) + " networks can be banned",
                      "ban larger ones, or unban some: knockctl bans"};
-    places -= claims == 0;
+    places -= claims.empty();
     --room.claims;
     return {};
 }
 
-// Returns the prefix to ban. For an address of IPv6 it is the network around it, if the request wants that and the
-// network may be banned; else it is the prefix itself.
-Result<Prefix> Bans::target_of(const Prefix& asked, const Request& request, const std::set<Address>& own_addresses,
-                               Room& room, const Changes& changes) const {
-    if (!asked.is_v4() && asked.length > request.ipv6_prefix) {
-        const Prefix network = Prefix::around(asked.address, request.ipv6_prefix);
-        if (may_ban(network, own_addresses) && take_room(room, network, changes))
+// Returns the prefix that the claim bans. For an address of IPv6 it is the network around it, if the request wants that
+// and the network may be banned; else it is the prefix itself.
+Result<Prefix> Bans::target_of(const authz::BanClaim& claim, unsigned ipv6_prefix,
+                               const std::set<Address>& own_addresses, Room& room, const Changes& changes) const {
+    const Prefix& asked = claim.named;
+    if (!asked.is_v4() && asked.length > ipv6_prefix) {
+        const Prefix network = Prefix::around(asked.address, ipv6_prefix);
+        if (may_ban(network, own_addresses) && take_room(room, network, claim, changes))
             return network;
     }
     if (auto may = may_ban(asked, own_addresses); !may)
         return may.error();
-    if (auto taken = take_room(room, asked, changes); !taken)
+    if (auto taken = take_room(room, asked, claim, changes); !taken)
         return taken.error();
     return asked;
 }
@@ -131,18 +141,16 @@ Result<Bans::Banned> Bans::ban(const Request& request, const std::set<Address>& 
     authz::BanClaim claim{owner_of(request.owner), {}, std::nullopt};
     if (request.time)
         claim.until = now.boot + *request.time;
-    const auto left = [](std::size_t most, std::size_t taken) { return most - std::min(most, taken); };
-    Room room{left(xdp::kMaxBannedAddresses, list().addresses()), left(xdp::kMaxBannedNetworks, list().networks()),
-              left(authz::BanBook::kMaxClaims, book_.size())};
+    Room room = count_room();
     Banned result;
     Changes changes;
     for (const Prefix& asked : request.prefixes) {
-        const auto target = target_of(asked, request, own_addresses, room, changes);
+        claim.named = asked;
+        const auto target = target_of(claim, request.ipv6_prefix, own_addresses, room, changes);
         if (!target) {
             result.refused.push_back({asked, target.error()});
             continue;
         }
-        claim.named = asked;
         const auto at = changes.try_emplace(*target, book_.claims_of(*target)).first;
         at->second = authz::with_claim(std::move(at->second), claim);
         result.prefixes.push_back(*target);
@@ -191,22 +199,39 @@ Result<std::size_t> Bans::unban_all(Family family, const std::optional<std::stri
     return ended;
 }
 
-void Bans::reconfigure(std::shared_ptr<const config::Config> config, const Now& now) {
-    config_ = std::move(config);
-    Changes changes;
-    for (const auto& [prefix, claims] : book_.all()) {
-        if (!is_spared(prefix))
+// The addresses that were banned by this network are banned alone now, where the configuration permits that. Returns
+// how many of them have no room for that.
+std::size_t Bans::move_claims(const Prefix& lifted, Room& room, Changes& changes) const {
+    std::size_t without_room = 0;
+    room.claims += book_.claims_of(lifted).size();
+    for (const authz::BanClaim& claim : book_.claims_of(lifted)) {
+        if (claim.named == lifted || is_spared(claim.named))
             continue;
-        changes[prefix] = {};
-        // The addresses that were banned by this network are banned alone now, where the configuration permits that.
-        for (const authz::BanClaim& claim : claims)
-            if (claim.named != prefix && !is_spared(claim.named)) {
-                const auto at = changes.try_emplace(claim.named, book_.claims_of(claim.named)).first;
-                at->second = authz::with_claim(std::move(at->second), claim);
-            }
+        if (!take_room(room, claim.named, claim, changes)) {
+            ++without_room;
+            continue;
+        }
+        const auto at = changes.try_emplace(claim.named, book_.claims_of(claim.named)).first;
+        at->second = authz::with_claim(std::move(at->second), claim);
     }
-    if (auto done = apply_and_report(std::move(changes), now, authz::EndCause::configuration); !done)
-        log::error(done.error());
+    return without_room;
+}
+
+Result<void> Bans::reconfigure(std::shared_ptr<const config::Config> config, const Now& now) {
+    config_ = std::move(config);
+    Room room = count_room();
+    Changes changes;
+    std::size_t without_room = 0;
+    for (const auto& [prefix, claims] : book_.all())
+        if (is_spared(prefix)) {
+            changes[prefix] = {};
+            without_room += move_claims(prefix, room, changes);
+        }
+    auto done = apply_and_report(std::move(changes), now, authz::EndCause::configuration);
+    if (done && without_room > 0)
+        log::warn("{} addresses were banned by a network that is allowed now, and there is no room to ban them alone",
+                  without_room);
+    return done;
 }
 
 } // namespace xk

@@ -41,8 +41,9 @@ class Bans {
     Bans(Parts parts, std::unique_ptr<xdp::BanFilter> filter, std::shared_ptr<const config::Config> config)
         : parts_(parts), filter_(std::move(filter)), config_(std::move(config)) {}
 
-    // From now on `config` counts. Bans of networks that it allows or never bans are lifted.
-    void reconfigure(std::shared_ptr<const config::Config> config, const Now& now);
+    // From now on `config` counts. Bans of networks that it allows or never bans are lifted. After an error they stand,
+    // and another call lifts them.
+    Result<void> reconfigure(std::shared_ptr<const config::Config> config, const Now& now);
     // From now on another BPF program filters. It gets the number of bans, because without it the program does not look
     // up any ban.
     void bind_filter(std::unique_ptr<xdp::BanFilter> filter);
@@ -106,9 +107,12 @@ class Bans {
         std::size_t addresses, networks, claims;
     };
 
-    Result<Prefix> target_of(const Prefix& asked, const Request& request, const std::set<Address>& own_addresses,
+    Room count_room() const;
+    Result<Prefix> target_of(const authz::BanClaim& claim, unsigned ipv6_prefix, const std::set<Address>& own_addresses,
                              Room& room, const Changes& changes) const;
-    Result<void> take_room(Room& room, const Prefix& prefix, const Changes& changes) const;
+    Result<void> take_room(Room& room, const Prefix& prefix, const authz::BanClaim& claim,
+                           const Changes& changes) const;
+    std::size_t move_claims(const Prefix& lifted, Room& room, Changes& changes) const;
     Result<void> may_ban(const Prefix& prefix, const std::set<Address>& own_addresses) const;
     bool is_spared(const Prefix& prefix) const;
     bool in_nftables() const { return config_->gate_mode == config::GateMode::table; }

@@ -50,7 +50,8 @@ Result<void> Adoption::adopt_sessions(bool ruleset_was_there) {
 Result<void> Adoption::install_bans(const Now& now) {
     if (auto done = t_.bans.install(now); !done)
         return done;
-    t_.bans.reconfigure(t_.config.share(), now);
+    if (auto done = t_.bans.reconfigure(t_.config.share(), now); !done)
+        return done;
     return t_.bans.report_all();
 }
 

@@ -155,7 +155,7 @@ Result<void> Daemon::check_hooks(const config::Config& next) const {
 // "the grants", so that a grant ends with the hooks with which it began.
 std::vector<Reload::Follower> Daemon::followers() {
     return {
-        {"the bans", [this](const SharedConfig& c) { return bans_.reconfigure(c, Now::read()), Result<void>(); }},
+        {"the bans", [this](const SharedConfig& c) { return bans_.reconfigure(c, Now::read()); }},
         {"the grants",
          [this](const SharedConfig& c) {
              const Now now = Now::read();

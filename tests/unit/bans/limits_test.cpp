@@ -60,7 +60,7 @@ TEST_CASE("a reload lifts the bans of networks that it allows, and keeps those o
     std::weak_ptr<const config::Config> first = f.config;
     f.config = next;
     REQUIRE(f.grants.reconfigure(next, f.now));
-    f.bans.reconfigure(next, f.now);
+    REQUIRE(f.bans.reconfigure(next, f.now));
     const auto lifted = f.events.take(authz::EventKind::unbanned);
     REQUIRE(lifted.size() == 1);
     CHECK(lifted[0].prefix == prefix("2001:db8:2::/64"));
@@ -70,14 +70,72 @@ TEST_CASE("a reload lifts the bans of networks that it allows, and keeps those o
     CHECK(f.bans.list().all().contains(prefix("2001:db8:2::6")));
     CHECK(f.bans.list().all().contains(prefix("203.0.113.5")));
     f.check_same();
-    // Where that fails the bans stand, everywhere.
-    next = std::make_shared<config::Config>(*next);
+}
+
+TEST_CASE("a reload that cannot lift a ban says so, leaves it everywhere, and lifts it at the next try") {
+    BanFixture f;
+    REQUIRE(f.ban("203.0.113.5"));
+    auto next = std::make_shared<config::Config>(*f.config);
     next->never_ban.push_back(prefix("203.0.113.0/24"));
     f.faults.fail_at(1);
-    f.bans.reconfigure(next, f.now);
+    CHECK(f.bans.reconfigure(next, f.now).error().message == "commit: made to fail by the test");
     f.faults.none();
     CHECK(f.bans.list().all().contains(prefix("203.0.113.5")));
     f.check_same();
+    REQUIRE(f.bans.reconfigure(next, f.now));
+    CHECK(f.bans.list().all().empty());
+    CHECK(f.listener.bans.empty());
+    f.check_same();
+}
+
+// So many owners of one prefix.
+static authz::BanClaims claims_on(const Prefix& named, std::size_t owners, BootTime until) {
+    authz::BanClaims claims;
+    for (std::size_t i = 0; i < owners; ++i)
+        claims.push_back({std::to_string(i), named, until});
+    return claims;
+}
+
+TEST_CASE("an address whose network is allowed now is banned alone only where there is room for its owner") {
+    BanFixture f;
+    authz::BanBook full;
+    full.set(prefix("2001:db8:2::6"),
+             claims_on(prefix("2001:db8:2::6"), authz::BanBook::kMaxOfPrefix, f.now.boot + 60s));
+    f.fill(full);
+    REQUIRE(f.ban({prefix("2001:db8:2::6"), prefix("2001:db8:2::7")}, 600s, "sshd", 64)->refused.empty());
+    auto next = std::make_shared<config::Config>(*f.config);
+    next->allow.push_back(prefix("2001:db8:2::5"));
+    const CapturedLog log;
+    REQUIRE(f.bans.reconfigure(next, f.now));
+    CHECK(f.bans.book().claims_of(prefix("2001:db8:2::6")).size() == authz::BanBook::kMaxOfPrefix);
+    CHECK(f.bans.book().claims_of(prefix("2001:db8:2::7")).size() == 1);
+    CHECK(f.bans.list().all().size() == 2);
+    CHECK(log.has("1 addresses were banned by a network that is allowed now"));
+    f.check_same();
+}
+
+TEST_CASE("all bans together have room for so many owners, and those of a network that is lifted are free again") {
+    BanFixture f;
+    authz::BanBook full;
+    const Prefix network = prefix("2001:db8:2::/64"), address = prefix("2001:db8:2::7");
+    constexpr unsigned kEach = 64;
+    full.set(network, claims_on(address, kEach, f.now.boot + 60s));
+    for (unsigned i = 0; full.size() < authz::BanBook::kMaxClaims; ++i) {
+        const Prefix at =
+            Prefix::of(Address::v4(203, 0, static_cast<std::uint8_t>(i >> 8), static_cast<std::uint8_t>(i)));
+        full.set(at, claims_on(at, kEach, f.now.boot + 60s));
+    }
+    f.fill(full);
+    REQUIRE(f.bans.book().size() == authz::BanBook::kMaxClaims);
+    CHECK(f.ban("192.0.2.9")->refused.at(0).error.message == "192.0.2.9 has too many owners, or all bans together");
+    CHECK(f.ban("203.0.1.9", 600s, "7")->refused.empty()); // that owner is there already
+    auto next = std::make_shared<config::Config>(*f.config);
+    next->allow.push_back(prefix("2001:db8:2::5"));
+    const CapturedLog log;
+    REQUIRE(f.bans.reconfigure(next, f.now));
+    CHECK(log.text().empty());
+    CHECK(f.bans.book().claims_of(address).size() == kEach);
+    CHECK(f.bans.book().size() == authz::BanBook::kMaxClaims);
 }
 
 TEST_CASE("no more bans than the filter's maps hold, and the others of the same request stand") {
@@ -112,12 +170,18 @@ TEST_CASE("in mode external bans count in the filter and nothing is written into
 
 TEST_CASE("a prefix has room for so many owners and for no more, and an owner who is there needs none") {
     BanFixture f;
-    for (std::size_t i = 0; i < authz::BanBook::kMaxOfPrefix; ++i)
-        REQUIRE(f.ban("203.0.113.5", 60s, std::to_string(i).c_str())->refused.empty());
+    authz::BanBook full;
+    const std::size_t kMost = authz::BanBook::kMaxOfPrefix;
+    full.set(prefix("203.0.113.5"), claims_on(prefix("203.0.113.5"), kMost - 1, f.now.boot + 60s));
+    f.fill(full);
+    REQUIRE(f.ban("203.0.113.5", 60s, "the last")->refused.empty());
     const auto done = f.ban("203.0.113.5", 60s, "one more");
     REQUIRE(done->refused.size() == 1);
     CHECK(done->refused[0].error.message == "203.0.113.5 has too many owners, or all bans together");
     CHECK(f.ban("203.0.113.6", 60s, "one more")->refused.empty());
+    CHECK(f.ban("203.0.113.5", 600s, "the last")->refused.empty());
+    CHECK(f.bans.list().all().at(prefix("203.0.113.5")).until == f.now.boot + 600s);
+    CHECK(f.bans.book().claims_of(prefix("203.0.113.5")).size() == kMost);
     f.check_same();
 }
 
