@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // RecentEvents keeps the last events in memory, for requests over the control socket. Their number and their bytes are
-// bounded: the oldest are dropped. Each event has a number, which only grows, so that a list can be made row by row
+// bounded: the kind that takes up most loses its oldest event. So a list of twenty thousand bans, or a flood of knocks,
+// pushes out no event of a rarer kind. Each event has a number, which only grows, so that a list can be made row by row
 // while events come.
 #pragma once
 
@@ -9,6 +10,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -32,12 +34,18 @@ class RecentEvents : public authz::EventSink {
     // Returns the number before the newest `last` events: after() of it is the first of them.
     std::uint64_t before_last(std::size_t last) const;
 
-    std::size_t size() const { return events_.size(); }
+    std::size_t size() const { return size_; }
     std::size_t bytes() const { return bytes_; }
 
   private:
-    std::deque<Numbered> events_;
-    std::size_t bytes_ = 0;
+    struct OfKind {
+        std::deque<Numbered> events;
+        std::size_t bytes = 0;
+    };
+    void drop_one();
+
+    std::array<OfKind, authz::kEventKinds + 1> kinds_; // the last one: of no known kind
+    std::size_t size_ = 0, bytes_ = 0;                 // of all kinds
     std::uint64_t next_ = 1;
 };
 

@@ -45,6 +45,7 @@ class StatusPorts : public verbs::ConfigSource,
         const Bans& bans;
         const HookCalls& hooks;
         const events::EventCounters& event_counters;
+        const events::Events& events;
         const events::RecentEvents& recent_events;
         const Trial& trial;
         const Panic& panic;
@@ -58,6 +59,7 @@ class StatusPorts : public verbs::ConfigSource,
     Result<Counters> read_filter_counters() override;
     authz::StateHeader read_judgement_counters() const override { return w_.state.image().header; }
     const events::EventCounters& event_counters() const override { return w_.event_counters; }
+    const events::Events& events() const override { return w_.events; }
     const events::RecentEvents& recent_events() const override { return w_.recent_events; }
     Result<void> unlock_credential(std::size_t credential) override;
 

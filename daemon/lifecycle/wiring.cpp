@@ -126,6 +126,7 @@ std::unique_ptr<VerbPorts> Daemon::make_verb_ports() {
         .bans = bans_,
         .hooks = hook_calls_,
         .event_counters = event_counters_,
+        .events = events_,
         .recent_events = recent_events_,
         .trial = parts_.trial,
         .panic = parts_.panic,

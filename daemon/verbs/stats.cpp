@@ -2,6 +2,7 @@
 #include "daemon/verbs/stats.h"
 
 #include "daemon/events/counters.h"
+#include "daemon/events/events.h"
 #include "daemon/verbs/reply.h"
 #include "protocol/request.h"
 
@@ -11,6 +12,15 @@ namespace {
 using nlohmann::json;
 
 constexpr int kActions = 4; // values of Action, from 1 on
+
+json events_json(const CounterSource& counters) {
+    json all = counters.event_counters().json();
+    all["dropped"] = counters.events().dropped();
+    all["lost"] = json::object();
+    for (const events::Events::Lost& sink : counters.events().lost())
+        all["lost"][sink.name] = {{"failed", sink.thrown}, {"slow", sink.slow}};
+    return all;
+}
 
 Result<control::Reply> run_stats(CounterSource& counters) {
     const auto counted = counters.read_filter_counters();
@@ -28,7 +38,7 @@ Result<control::Reply> run_stats(CounterSource& counters) {
                        {"refused", refused},
                        {"accepted", accepted},
                        {"retries", header.retries},
-                       {"events", counters.event_counters().json()}});
+                       {"events", events_json(counters)}});
 }
 
 } // namespace

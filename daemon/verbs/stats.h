@@ -12,7 +12,8 @@
 
 namespace xk::events {
 class EventCounters;
-}
+class Events;
+} // namespace xk::events
 
 namespace xk::verbs {
 
@@ -24,6 +25,7 @@ class CounterSource {
     virtual Result<Counters> read_filter_counters() = 0;
     virtual authz::StateHeader read_judgement_counters() const = 0;
     virtual const events::EventCounters& event_counters() const = 0;
+    virtual const events::Events& events() const = 0; // how many of them were lost
 };
 
 Table stats_verbs(CounterSource& counters);

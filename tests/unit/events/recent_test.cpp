@@ -5,6 +5,8 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 using namespace xk;
 using namespace xk::authz;
 using events::RecentEvents;
@@ -102,4 +104,42 @@ TEST_CASE("counters by kind, reason and cause") {
     CHECK(json["reasons"]["stale"] == 2);
     CHECK(json["causes"]["by_user"] == 1);
     CHECK(json["kinds"]["panic_over"] == 0);
+}
+
+TEST_CASE("many events of one kind push out none of a rarer kind, by number or by bytes") {
+    for (const std::size_t text : {std::size_t{0}, std::size_t{kMaxEventText}}) {
+        CAPTURE(text);
+        RecentEvents recent;
+        Event rare;
+        rare.kind = EventKind::panic_begun;
+        rare.count = 1;
+        recent.on_event(rare);
+        Event other = event_with(2, std::string(text, 'y'));
+        other.kind = EventKind::locked;
+        for (int i = 0; i < 10; ++i)
+            recent.on_event(other);
+        Event none; // of no kind: nobody makes one
+        recent.on_event(none);
+        for (std::uint64_t i = 0; i < 20'000; ++i)
+            recent.on_event(event_with(3, std::string(text, 'x')));
+        CHECK(recent.size() <= RecentEvents::kMostEvents);
+        CHECK((text > 0 || recent.size() == RecentEvents::kMostEvents));
+        CHECK(recent.bytes() <= RecentEvents::kMostBytes);
+        std::vector<std::uint64_t> numbers;
+        std::size_t locks = 0;
+        for (const RecentEvents::Numbered* e = recent.after(0); e != nullptr; e = recent.after(e->number)) {
+            numbers.push_back(e->number);
+            locks += e->event.kind == EventKind::locked;
+        }
+        REQUIRE(numbers.size() == recent.size());
+        CHECK(numbers.front() == 1); // the panic
+        CHECK(numbers.back() == 20'012);
+        CHECK(numbers[11] == 12);
+        CHECK(locks == 10);
+        CHECK(std::ranges::is_sorted(numbers));
+        CHECK(recent.before_last(1) == 20'011);
+        CHECK(recent.before_last(0) == 20'012);
+        CHECK(recent.before_last(recent.size() - 1) == 1); // without the panic
+        CHECK(recent.before_last(recent.size()) == 0);
+    }
 }

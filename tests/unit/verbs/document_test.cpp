@@ -81,7 +81,8 @@ std::string type_of(const json& value) {
 // Counters are objects of names; which ones they are another test asks.
 bool has_any_names(const std::string& path) {
     return path == "stats filter" || path == "stats refused" || path == "stats accepted" ||
-           path == "stats events.kinds" || path == "stats events.reasons" || path == "stats events.causes";
+           path == "stats events.kinds" || path == "stats events.reasons" || path == "stats events.causes" ||
+           path == "stats events.lost";
 }
 
 void collect(const json& value, const std::string& path, const Types& documented, Types& seen) {
@@ -180,6 +181,7 @@ Types seen_types(const Types& documented) {
     authz::Event least;
     least.kind = authz::EventKind::clock_wrong;
     empty.daemon.recent.on_event(least);
+    empty.daemon.events_handed_out.add("recent", empty.daemon.recent);
     for (const char* verb : {"status", "grants", "users", "stats", "bans", "events"})
         look(empty, {{"verb", verb}});
     VerbFixture f;

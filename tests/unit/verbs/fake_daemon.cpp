@@ -65,7 +65,7 @@ Result<void> FakeDaemon::act(const std::string& call) {
     if (during_call)
         std::exchange(during_call, nullptr)();
     const std::string name = call.substr(0, call.find(' '));
-    if (name == failing)
+    if (name == failing || call == failing)
         return Error{name + " failed", hint ? "look at " + name : ""};
     return {};
 }

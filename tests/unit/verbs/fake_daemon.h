@@ -5,6 +5,7 @@
 #pragma once
 
 #include "daemon/events/counters.h"
+#include "daemon/events/events.h"
 #include "daemon/events/recent.h"
 #include "daemon/verbs/all.h"
 
@@ -37,7 +38,7 @@ class FakeDaemon final : public ConfigSource,
     static config::Config make_config();
     void set_config(config::Config config) { config_ = std::make_shared<const config::Config>(std::move(config)); }
 
-    std::string failing;               // the operation that fails now
+    std::string failing;               // the operation that fails now, or one call of it
     bool hint = true;                  // whether its error has one
     std::optional<Error> unfinished;   // of a ban
     std::vector<std::string> calls;    // "close 192.0.2.2", in their order
@@ -48,6 +49,7 @@ class FakeDaemon final : public ConfigSource,
     Counters counters;
     authz::StateHeader judgement{};
     events::EventCounters events_counted;
+    events::Events events_handed_out;
     events::RecentEvents recent;
     std::vector<GrantRow> grants; // in the order of their pinholes
     authz::BanBook book;
@@ -64,6 +66,7 @@ class FakeDaemon final : public ConfigSource,
     Result<Counters> read_filter_counters() override;
     authz::StateHeader read_judgement_counters() const override { return judgement; }
     const events::EventCounters& event_counters() const override { return events_counted; }
+    const events::Events& events() const override { return events_handed_out; }
     const events::RecentEvents& recent_events() const override { return recent; }
     Result<void> unlock_credential(std::size_t credential) override;
     std::optional<GrantRow> find_next_grant(const std::optional<authz::Pinhole>& last, const Now& now) override;
@@ -91,7 +94,7 @@ class FakeDaemon final : public ConfigSource,
     Result<void> raise_horizon() override { return act("takeover"); }
 
   private:
-    // Writes the call down; fails where its first word is `failing`.
+    // Writes the call down; fails where it or its first word is `failing`.
     Result<void> act(const std::string& call);
     std::size_t take_bans(const std::function<bool(const Prefix&, const authz::BanClaim&)>& meant);
 

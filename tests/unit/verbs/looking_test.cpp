@@ -223,3 +223,30 @@ TEST_CASE("stats: every counter has its name") {
     CHECK(stats.at("events").at("kinds").size() == authz::kEventKinds);
     CHECK(stats.size() == 5);
 }
+
+TEST_CASE("stats: events that a sink lost, and events that no sink got") {
+    struct Throwing : authz::EventSink {
+        void on_event(const authz::Event&) override { throw 1; }
+    } throwing;
+    struct Endless : authz::EventSink {
+        events::Events* all = nullptr;
+        void on_event(const authz::Event& event) override {
+            all->on_event(event);
+            all->on_event(event);
+        }
+    } endless;
+    VerbFixture f;
+    f.daemon.events_handed_out.add("hooks", throwing);
+    f.daemon.events_handed_out.on_event({});
+    f.daemon.events_handed_out.on_event({});
+    json events = f.ask({{"verb", "stats"}}).at("events");
+    CHECK(events.at("lost") == json{{"hooks", {{"failed", 2}, {"slow", 0}}}});
+    CHECK(events.at("dropped") == 0);
+    endless.all = &f.daemon.events_handed_out;
+    f.daemon.events_handed_out.add("log", endless);
+    f.daemon.events_handed_out.on_event({});
+    events = f.ask({{"verb", "stats"}}).at("events");
+    CHECK(events.at("dropped") == f.daemon.events_handed_out.dropped());
+    CHECK(events.at("dropped") > 0);
+    CHECK(events.at("lost").size() == 2);
+}
