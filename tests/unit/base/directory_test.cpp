@@ -2,6 +2,7 @@
 #include "protocol/base/directory.h"
 
 #include "protocol/base/secure_file.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -20,13 +21,9 @@ namespace {
 constexpr uid_t kOther = 4242;
 
 struct Ground {
-    fs::path path;
-    Ground() {
-        std::string name = "/tmp/xk-directory.XXXXXX";
-        path = ::mkdtemp(name.data());
-        fs::create_directory(path / "real");
-    }
-    ~Ground() { fs::remove_all(path); }
+    test::TemporaryDirectory itself;
+    const fs::path path = itself.path();
+    Ground() { fs::create_directory(path / "real"); }
     std::string operator/(const char* name) const { return (path / name).string(); }
     void link(const char* to, const char* name, uid_t owner) const {
         REQUIRE(::symlink(to, (path / name).c_str()) == 0);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/base/secure_file.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -14,12 +15,8 @@
 namespace {
 
 struct Directory {
-    std::filesystem::path path;
-    Directory() {
-        std::string name = "/tmp/xk-secure-file.XXXXXX";
-        path = ::mkdtemp(name.data());
-    }
-    ~Directory() { std::filesystem::remove_all(path); }
+    xk::test::TemporaryDirectory itself;
+    const std::filesystem::path path = itself.path();
 
     std::string file(const char* name, mode_t mode) const {
         const auto p = path / name;

@@ -2,6 +2,7 @@
 #include "client/profile.h"
 
 #include "protocol/keys.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -22,11 +23,8 @@ constexpr const char* kNeeded = "server_id: \"b773f9a54a28777aa850a3011ff9ea05\"
                                 "key: \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n";
 
 struct Profiles {
-    std::string directory = "/tmp/xk-profiles.XXXXXX";
-    Profiles() { REQUIRE(::mkdtemp(directory.data()) != nullptr); }
-    ~Profiles() { std::filesystem::remove_all(directory); }
-    Profiles(const Profiles&) = delete;
-    Profiles& operator=(const Profiles&) = delete;
+    test::TemporaryDirectory itself;
+    const std::string directory = itself.path();
 
     std::string write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
         const std::string file = directory + "/" + name;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon/config/config.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -18,11 +19,10 @@ namespace xk::test {
 
 // A configuration directory that is right in every respect, to be spoiled by one change at a time.
 struct Etc {
-    std::filesystem::path path;
+    TemporaryDirectory itself;
+    const std::filesystem::path path = itself.path();
 
     Etc() {
-        std::string name = "/tmp/xk-config.XXXXXX";
-        path = ::mkdtemp(name.data());
         for (const char* directory : {"users", "credentials"})
             std::filesystem::create_directory(path / directory);
         write("server_id", "000102030405060708090a0b0c0d0e0f\n");
@@ -33,9 +33,6 @@ struct Etc {
         credential("anna.phone", "user: anna\ndevice: phone\nid: 0000000000000002\nfactor: hmac\n");
         credential("bob.pc", "user: bob\ndevice: pc\nid: 0000000000000003\nfactor: none\n");
     }
-    ~Etc() { std::filesystem::remove_all(path); }
-    Etc(const Etc&) = delete;
-    Etc& operator=(const Etc&) = delete;
 
     static constexpr const char* kMain = "interfaces: [eth0, eth1]\n"
                                          "services:\n"

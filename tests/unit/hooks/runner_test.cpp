@@ -5,6 +5,7 @@
 #include "daemon/hooks/request.h"
 #include "daemon/hooks/runner.h"
 #include "daemon/hooks/supervisor.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -58,12 +59,12 @@ pid_t child_of(pid_t pid) {
 }
 
 struct Hooks {
-    std::string directory = "/tmp/xk-hooks.XXXXXX";
+    test::TemporaryDirectory itself;
+    const std::string directory = itself.path();
     std::optional<Channel> ours;
     pid_t supervisor = -1;
 
     Hooks() {
-        REQUIRE(::mkdtemp(directory.data()) != nullptr);
         ::chmod(directory.c_str(), 0777);
         auto ends = Channel::pair().value();
         // No hook's business, and not close-on-exec.
@@ -90,7 +91,6 @@ struct Hooks {
         ours.reset();
         ::kill(supervisor, SIGKILL);
         ::waitpid(supervisor, nullptr, 0);
-        std::filesystem::remove_all(directory);
     }
     Hooks(const Hooks&) = delete;
     Hooks& operator=(const Hooks&) = delete;

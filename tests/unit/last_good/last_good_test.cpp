@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/last_good.h"
 
 #include "protocol/base/secure_file.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -16,13 +17,8 @@ using namespace xk;
 namespace {
 
 struct Directory {
-    std::string path;
-    Directory() {
-        char name[] = "/tmp/xk-last-good.XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        path = name;
-    }
-    ~Directory() { std::filesystem::remove_all(path); }
+    test::TemporaryDirectory itself;
+    const std::string path = itself.path();
 };
 
 constexpr const char* kEverything = "xknock-ruleset 1\n"
@@ -58,6 +54,17 @@ TEST_CASE("a ruleset is read as it was written") {
     CHECK(spec->protected_ports[4].to_port == 22);
 }
 
+TEST_CASE("who owns the table and how a port is shut are two things") {
+    const auto owned = parse_last_good("xknock-ruleset 1\nowned\nguard tcp/22\nend\n");
+    REQUIRE(owned.has_value());
+    CHECK(owned->owned);
+    CHECK_FALSE(owned->closed);
+    const auto closed = parse_last_good("xknock-ruleset 1\nclosed\nguard tcp/22\nend\n");
+    REQUIRE(closed.has_value());
+    CHECK(closed->closed);
+    CHECK_FALSE(closed->owned);
+}
+
 TEST_CASE("what makes no sense is nothing, and never less than the whole") {
     for (std::size_t size = 0; size < std::string_view(kEverything).size(); ++size)
         CHECK_FALSE(parse_last_good(std::string_view(kEverything).substr(0, size)).has_value());
@@ -85,6 +92,7 @@ TEST_CASE("what makes no sense is nothing, and never less than the whole") {
                             "silent tcp/1\nguard tcp/22\n",
                             "silent udp/1\nsilent udp/2\nguard tcp/22\n",
                             "owned yes\nguard tcp/22\n",
+                            "closed yes\nguard tcp/22\n",
                             "\nguard tcp/22\n"})
         CHECK_MESSAGE(!is_read(bad), bad);
 }

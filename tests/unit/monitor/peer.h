@@ -7,6 +7,7 @@
 #include "daemon/monitor/monitor.h"
 #include "daemon/privsep/policy_file.h"
 #include "protocol/encoding.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -118,12 +119,11 @@ inline std::string key_text(std::uint8_t byte) {
 
 // A configuration whose credentials have secrets in files of their own. Credential n has the id {1, n / 256, n % 256}.
 struct Devices {
-    std::filesystem::path path;
+    TemporaryDirectory itself;
+    const std::filesystem::path path = itself.path();
     config::Config config;
 
     explicit Devices(std::uint32_t count) {
-        std::string name = "/tmp/xk-monitor.XXXXXX";
-        path = ::mkdtemp(name.data());
         config.account.gid = ::getegid();
         authz::Service ssh;
         ssh.name = authz::Name("ssh");
@@ -131,9 +131,6 @@ struct Devices {
         for (std::uint32_t n = 0; n < count; ++n)
             add(n);
     }
-    ~Devices() { std::filesystem::remove_all(path); }
-    Devices(const Devices&) = delete;
-    Devices& operator=(const Devices&) = delete;
 
     static wire::CredentialId id_of(std::uint32_t n) {
         return {1, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n)};

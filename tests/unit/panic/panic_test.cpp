@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/panic.h"
 
 #include "protocol/base/secure_file.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -17,13 +18,8 @@ using namespace std::chrono_literals;
 namespace {
 
 struct Directory {
-    std::string path;
-    Directory() {
-        char name[] = "/tmp/xk-panic.XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        path = name;
-    }
-    ~Directory() { std::filesystem::remove_all(path); }
+    test::TemporaryDirectory itself;
+    const std::string path = itself.path();
     Panic read() const { return Panic::read(path, ::geteuid()); }
     void write(std::string_view content) const {
         REQUIRE(write_file(Panic::file_in(path), content, 0600, true).has_value());

@@ -4,6 +4,7 @@
 // this test's own. Root, because a right that is missing shows only where nothing else forbids the attempt.
 #include "daemon/privsep/landlock.h"
 #include "protocol/base/fd.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -52,7 +53,8 @@ sockaddr_un abstract_name() {
 
 // Files, a TCP port, an abstract socket and a process that are there to be touched. A new one for each attempt.
 struct Ground {
-    std::string directory = "/tmp/xk-landlock-XXXXXX";
+    test::TemporaryDirectory itself;
+    const std::string directory = itself.path();
     Fd listener{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     Fd abstract{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     sockaddr_in port = loopback(0);
@@ -60,7 +62,6 @@ struct Ground {
     pid_t process = ::getpid();
 
     Ground() {
-        REQUIRE(::mkdtemp(directory.data()) != nullptr);
         for (const char* empty : {"/empty", "/from", "/to"})
             REQUIRE(::mkdir((directory + empty).c_str(), 0700) == 0);
         for (const char* file : {"/file", "/program", "/from/file"})
@@ -73,9 +74,6 @@ struct Ground {
         REQUIRE(::bind(abstract.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0);
         REQUIRE(::listen(abstract.get(), 4) == 0);
     }
-    ~Ground() { std::filesystem::remove_all(directory); }
-    Ground(const Ground&) = delete;
-    Ground& operator=(const Ground&) = delete;
 
     std::string at(const char* name_in) const { return directory + name_in; }
 };

@@ -6,6 +6,7 @@
 #include "daemon/xdp/pins.h"
 
 #include "bpf/abi.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -20,17 +21,8 @@ using namespace xk::xdp;
 
 namespace {
 
-class Directory {
-  public:
-    Directory() { REQUIRE(::mkdtemp(path_) != nullptr); }
-    ~Directory() { std::filesystem::remove_all(path_); }
-    Directory(const Directory&) = delete;
-    Directory& operator=(const Directory&) = delete;
-    std::string path() const { return path_; }
+struct Directory : test::TemporaryDirectory {
     void add(const std::string& name) const { std::ofstream(path() + "/" + name) << ""; }
-
-  private:
-    char path_[32] = "/tmp/xk-pin-names.XXXXXX";
 };
 
 } // namespace

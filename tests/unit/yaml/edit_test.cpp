@@ -2,6 +2,7 @@
 #include "protocol/yaml/edit.h"
 
 #include "protocol/yaml/update.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -45,16 +46,12 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }
 
 struct File {
-    std::string directory = "/tmp/xk-edit.XXXXXX", path;
+    test::TemporaryDirectory itself;
+    const std::string directory = itself.path(), path = directory + "/a.yaml";
     explicit File(const std::string& text, mode_t mode = 0640) {
-        REQUIRE(::mkdtemp(directory.data()) != nullptr);
-        path = directory + "/a.yaml";
         std::ofstream(path) << text;
         ::chmod(path.c_str(), mode);
     }
-    ~File() { std::filesystem::remove_all(directory); }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
 
     std::string text() const {
         std::ifstream in(path);
