@@ -117,6 +117,7 @@ class Bans {
     bool is_spared(const Prefix& prefix) const;
     bool in_nftables() const { return config_->gate_mode == config::GateMode::table; }
     void write_networks(nft::Transaction& transaction) const;
+    void end_networks(bool some_are_over);
 
     // Makes the changes everywhere, or returns an error and makes none. Afterwards the caller notifies the listener
     // with report_changes(). `cause` is the reason of the bans that end.

@@ -178,8 +178,11 @@ void Bans::report_event(const Prefix& prefix, const authz::BanClaims& before, au
     parts_.sink.on_event(event);
 }
 
+// nftables comes first, as where a ban is lifted: a source that the filter passes and that may knock is not dropped any
+// more. The kernel ends the elements of addresses by itself, and those of networks never.
 void Bans::expire(const Now& now) {
     const std::vector<Prefix> over = book_.expire(now.boot);
+    end_networks(std::ranges::any_of(over, [](const Prefix& p) { return !p.is_single(); }));
     for (const Prefix& prefix : over) {
         filter_->erase_ban(prefix);
         authz::Event event = event_of(authz::EventKind::unbanned, prefix, now);
@@ -189,15 +192,19 @@ void Bans::expire(const Now& now) {
     }
     if (!over.empty())
         filter_->set_ban_counts(list());
-    // The kernel ends the elements of addresses by itself, and those of networks never.
-    networks_stale_ |= std::ranges::any_of(over, [](const Prefix& p) { return !p.is_single(); });
+}
+
+// Is called on every tick, so only the first of several errors is logged.
+void Bans::end_networks(bool some_are_over) {
+    const bool were_stale = std::exchange(networks_stale_, networks_stale_ || some_are_over);
     if (!networks_stale_ || !in_nftables())
         return;
     nft::Transaction transaction;
     write_networks(transaction);
-    if (auto done = parts_.sets.commit(std::move(transaction)); !done)
-        return log::error(std::move(done).error().within("networks whose ban is over"));
-    networks_stale_ = false;
+    auto done = parts_.sets.commit(std::move(transaction));
+    networks_stale_ = !done;
+    if (!done && !were_stale)
+        log::error(std::move(done).error().within("networks whose ban is over"));
 }
 
 } // namespace xk

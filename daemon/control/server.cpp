@@ -89,10 +89,12 @@ std::size_t Server::count_readers(const std::list<Client>& clients) {
         std::count_if(clients.begin(), clients.end(), [](const Client& c) { return c.peer.role == Role::reader; }));
 }
 
-void Server::accept_clients(const std::function<void(int)>& watch) {
+Result<void> Server::accept_clients(const std::function<void(int)>& watch) {
     // A program that connects in a loop must not keep the daemon here.
     for (std::size_t i = 0; i < kMaxWaiting; ++i) {
         Fd fd(::accept4(listen_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!fd && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM))
+            return os_error("accepting a client of the control socket");
         if (!fd)
             break;
         const Peer peer = find_peer(fd.get(), groups_);
@@ -108,6 +110,7 @@ void Server::accept_clients(const std::function<void(int)>& watch) {
         waiting_.push_back({std::move(fd), peer, {}, {}, {}, {}});
         admit_waiting(watch);
     }
+    return {};
 }
 
 void Server::admit_waiting(const std::function<void(int)>& watch) {

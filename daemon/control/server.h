@@ -51,8 +51,9 @@ class Server {
     Result<void> set_groups(Groups groups);
 
     // Accepts new clients and gives them places. The caller's loop has to watch each descriptor for which `watch` is
-    // called.
-    void accept_clients(const std::function<void(int fd)>& watch);
+    // called. An error means that the kernel has no descriptor or no memory for another client. That client waits, and
+    // the listening socket stays ready: the caller must not watch it for a while, or its loop would spin.
+    Result<void> accept_clients(const std::function<void(int fd)>& watch);
     // To be called when a client is gone: gives its place to one that waits.
     void admit_waiting(const std::function<void(int fd)>& watch);
 

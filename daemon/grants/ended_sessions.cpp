@@ -154,9 +154,14 @@ Result<void> EndedSessions::read_back() {
 }
 
 // Connection tracking forgets a session even where the sets did not take it, so no later search finds it. It is kept in
-// unwritten_ and written with the next ones.
+// unwritten_ and written with the next ones. There it takes no more room than in the sets.
 Result<void> EndedSessions::remember(std::vector<EndedSession> sessions, const std::vector<Tuple>& flows) {
-    std::ranges::move(std::exchange(unwritten_, {}), std::back_inserter(sessions));
+    std::ranges::move(std::exchange(unwritten_, {}), std::back_inserter(sessions)); // the older ones come last
+    if (sessions.size() > nft::kMostEnded) {
+        log::warn("the sets of ended sessions are full: {} sessions that ended may be taken up again",
+                  sessions.size() - nft::kMostEnded);
+        sessions.resize(nft::kMostEnded);
+    }
     auto done = write_ended(sessions, flows);
     if (!done)
         unwritten_ = std::move(sessions);
@@ -167,11 +172,6 @@ Result<void> EndedSessions::write_ended(std::span<const EndedSession> sessions, 
     if (known_.size() + sessions.size() > nft::kMostEnded)
         if (auto done = read_back(); !done)
             return done;
-    if (sessions.size() > nft::kMostEnded) {
-        log::warn("the sets of ended sessions are full: {} sessions that end now may be taken up again",
-                  sessions.size() - nft::kMostEnded);
-        sessions = sessions.first(nft::kMostEnded);
-    }
     const auto older = oldest_beyond(nft::kMostEnded - sessions.size());
     nft::Transaction transaction;
     for (const EndedSession& session : older)

@@ -86,7 +86,7 @@ class EndedSessions {
     std::pair<unsigned, unsigned> ephemeral_ = nft::Sockets::List().ephemeral;
     std::map<nft::EndedSession, BootTime> known_; // the sessions in the sets, with the time of their entry
     std::size_t without_connection_ = 0;          // UDP sessions in known_
-    std::vector<nft::EndedSession> unwritten_;    // ended sessions that the sets did not take yet
+    std::vector<nft::EndedSession> unwritten_;    // ended sessions that the sets did not take yet; at most kMostEnded
 };
 
 } // namespace xk

@@ -151,67 +151,58 @@ void Lifetimes::on_pinhole_ended(const authz::GrantBook::Ended& ended) {
 
 Result<void> Lifetimes::on_tick(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
                                 const Now& now) {
-    if (!cut_.empty() || cut_unknown_ || banned_)
-        if (auto done = end_due(config, bans, own, now); !done)
-            return done;
+    Result<void> all;
+    const auto note = [&](const Result<void>& step) {
+        if (!step)
+            all = all ? step.error() : Error{all.error().message + "\n" + step.error().message, all.error().hint};
+    };
+    note(end_banned(config, bans, own, now));
+    note(end_cut(config, own, now));
     if (disowned_)
-        if (auto done = end_disowned(config, own, now); !done)
-            return done;
-    if (auto gone = grants_.forget_used(); !gone)
-        return gone.error();
+        note(end_disowned(config, own, now));
+    note(grants_.forget_used());
     if (owners_.wants_look(now.boot))
-        if (auto done = prune_owners(own, now); !done)
-            return done;
-    if (auto saved = owners_.save(); !saved)
-        return saved;
-    // The search for the service of each of many pinholes takes long.
-    if (std::ranges::none_of(config.policy.services, [](const authz::Service& s) { return s.after == After::idle; }))
-        return {};
-    return prolong_idle(own, now);
-}
-
-Result<void> Lifetimes::end_due(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
-                                const Now& now) {
-    const auto banned = std::exchange(banned_, std::nullopt);
-    const auto cut = std::exchange(cut_, {});
-    const bool unknown = std::exchange(cut_unknown_, false);
-    Result<std::size_t> done = std::size_t{0};
-    if (banned)
-        done = end_banned(config, bans, own, *banned, now);
-    if (done && (!cut.empty() || unknown))
-        done = end_cut(config, cut, unknown, own, now);
-    if (done)
-        return {};
-    // The next tick tries again.
-    banned_ = banned;
-    cut_ = cut;
-    cut_unknown_ = unknown;
-    return done.error();
+        note(prune_owners(own, now));
+    note(owners_.save());
+    note(prolong_idle(config, own, now));
+    return all;
 }
 
 // Includes every address that was banned at the time of the first ban, because short bans may be over by now.
-Result<std::size_t> Lifetimes::end_banned(const config::Config& config, const authz::BanList& bans,
-                                          const std::set<Address>& own, BootTime first, const Now& now) {
-    const auto is_banned = [&](const Address& address) { return bans.is_banned(address, first); };
-    return end([&](const Session& s) { return is_banned(s.there.source) || is_banned(s.back.source); }, config, own,
-               {"by a ban", EndCause::banned, {}}, now);
+Result<void> Lifetimes::end_banned(const config::Config& config, const authz::BanList& bans,
+                                   const std::set<Address>& own, const Now& now) {
+    if (!banned_)
+        return {};
+    const auto is_banned = [&](const Address& address) { return bans.is_banned(address, *banned_); };
+    const auto done = end([&](const Session& s) { return is_banned(s.there.source) || is_banned(s.back.source); },
+                          config, own, {"by a ban", EndCause::banned, {}}, now);
+    if (!done)
+        return done.error();
+    banned_.reset();
+    return {};
 }
 
 // Only sessions whose grant is over end. A session from before the ruleset never had a grant and lives on.
-Result<std::size_t> Lifetimes::end_cut(const config::Config& config, const EndedGrants& cut, bool unknown,
-                                       const std::set<Address>& own, const Now& now) {
+Result<void> Lifetimes::end_cut(const config::Config& config, const std::set<Address>& own, const Now& now) {
+    if (cut_.empty() && !cut_unknown_)
+        return {};
     const auto is_over = [&](const Way& way) {
         const authz::Service* const service = grants_.service_of(way.pinhole);
         return service != nullptr && service->after == After::cut && !is_spared(config, way.pinhole.address) &&
-               (cut.contains(way.pinhole) || (unknown && (owners_.knows(way.pinhole) || !owners_.was_read())));
+               (cut_.contains(way.pinhole) || (cut_unknown_ && (owners_.knows(way.pinhole) || !owners_.was_read())));
     };
     const auto has_grant = [&](const Way& way) { return grants_.book().all().contains(way.pinhole); };
-    return end(
+    const auto done = end(
         [&](const Session& session) {
             const auto ways = ways_of(session, own);
             return std::ranges::any_of(ways, is_over) && std::ranges::none_of(ways, has_grant);
         },
-        config, own, {"with its grant", EndCause::expired, cut}, now);
+        config, own, {"with its grant", EndCause::expired, cut_}, now);
+    if (!done)
+        return done.error();
+    cut_.clear();
+    cut_unknown_ = false;
+    return {};
 }
 
 Result<void> Lifetimes::prune_owners(const std::set<Address>& own, const Now& now) {
@@ -228,7 +219,10 @@ Result<void> Lifetimes::prune_owners(const std::set<Address>& own, const Now& no
     return {};
 }
 
-Result<void> Lifetimes::prolong_idle(const std::set<Address>& own, const Now& now) {
+Result<void> Lifetimes::prolong_idle(const config::Config& config, const std::set<Address>& own, const Now& now) {
+    // The search for the service of each of many pinholes takes long.
+    if (std::ranges::none_of(config.policy.services, [](const authz::Service& s) { return s.after == After::idle; }))
+        return {};
     std::map<Pinhole, seconds> idle; // open pinholes, and how long each outlives its last session
     seconds shortest = kRarest * kLooks;
     // Whether one of them may end before the next tick. Many grants are shorter than the time between two searches.
@@ -289,8 +283,7 @@ Result<void> Lifetimes::lift_unprotected(const config::Config& config, const std
 Result<void> Lifetimes::end_disowned(const config::Config& config, const std::set<Address>& own, const Now& now) {
     disowned_ = true; // a failure below makes the next tick try again
     const Disowned found = find_disowned(config);
-    if (auto lifted = lift_unprotected(config, own); !lifted)
-        return lifted;
+    auto lifted = lift_unprotected(config, own); // a failure keeps nobody's session alive
     // The records decide, because the present configuration may not know the port any more.
     const auto is_over = [&](const Address& client, const Address& at, const Endpoint& port) {
         const Pinhole pinhole{client, own.contains(at) ? Address{} : at, port};
@@ -308,8 +301,8 @@ Result<void> Lifetimes::end_disowned(const config::Config& config, const std::se
             return done.error();
     for (const auto& [pinhole, gone] : found.gone)
         owners_.forget(pinhole, gone);
-    disowned_ = false;
-    return {};
+    disowned_ = !lifted;
+    return lifted;
 }
 
 Result<std::size_t> Lifetimes::end_all_sessions(const config::Config& config, const std::set<Address>& own,

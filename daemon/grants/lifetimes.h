@@ -34,16 +34,19 @@ class Lifetimes : public PinholeListener {
     void on_pinhole_ended(const authz::GrantBook::Ended& ended) override;
     // Something was banned. Its sessions end on the next tick, even where the ban is over by then.
     void on_ban(BootTime now) { banned_ = banned_.value_or(now); }
-    // Whether sessions of a banned address still have to end.
-    bool any_banned() const { return banned_.has_value(); }
     // A pinhole opens. UDP has no connections, so its ended sessions cannot be told from new ones and may begin again.
     void on_opening(nft::Transaction& transaction, const authz::Pinhole& pinhole, const std::set<Address>& own) const;
     void on_opened(const authz::Pinhole& pinhole, const std::set<Address>& own);
 
     // Ends and prolongs what is due. To be called once a second, and right after the start, because grants may have
-    // ended while no daemon ran. `bans` must still hold the bans that ended since the last tick.
+    // ended while no daemon ran. `bans` must still hold the bans that ended since the last tick. Every step is carried
+    // out even if another one fails. The error has one line for each step that failed; the next tick tries them again.
     Result<void> on_tick(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
                          const Now& now);
+    // Ends the sessions of addresses that were banned since the last tick, if there are any. After an error the next
+    // tick tries again.
+    Result<void> end_banned(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
+                            const Now& now);
     // Ends the sessions of grants that this configuration does not allow any more: the user, the device, the service
     // or the right to it is gone. To be called at the start and on a reload.
     Result<void> end_disowned(const config::Config& config, const std::set<Address>& own, const Now& now);
@@ -85,12 +88,7 @@ class Lifetimes : public PinholeListener {
     Result<std::size_t> end(const EndedSessions::Wanted& wanted, const config::Config& config,
                             const std::set<Address>& own, const Why& why, const Now& now);
     void report_ended(const nft::Session& session, const std::set<Address>& own, const Why& why, const Now& now) const;
-    Result<std::size_t> end_banned(const config::Config& config, const authz::BanList& bans,
-                                   const std::set<Address>& own, BootTime first, const Now& now);
-    Result<std::size_t> end_cut(const config::Config& config, const EndedGrants& cut, bool unknown,
-                                const std::set<Address>& own, const Now& now);
-    Result<void> end_due(const config::Config& config, const authz::BanList& bans, const std::set<Address>& own,
-                         const Now& now);
+    Result<void> end_cut(const config::Config& config, const std::set<Address>& own, const Now& now);
     // Owners that this configuration does not entitle to their pinholes any more.
     struct Disowned {
         std::map<authz::Pinhole, Owners::Record> over; // pinholes without any other owner
@@ -98,7 +96,7 @@ class Lifetimes : public PinholeListener {
     };
     Disowned find_disowned(const config::Config& config) const;
     Result<void> lift_unprotected(const config::Config& config, const std::set<Address>& own);
-    Result<void> prolong_idle(const std::set<Address>& own, const Now& now);
+    Result<void> prolong_idle(const config::Config& config, const std::set<Address>& own, const Now& now);
     Result<void> prune_owners(const std::set<Address>& own, const Now& now);
 
     EndedSessions ended_;

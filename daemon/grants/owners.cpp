@@ -67,7 +67,7 @@ bool Owners::Record::is_of(const authz::Pinhole& pinhole, const authz::Pinhole& 
 
 Result<void> Owners::read(const std::string& directory, uid_t owner) {
     file_ = file_in(directory);
-    if (::access(file_.c_str(), F_OK) != 0)
+    if (::access(file_.c_str(), F_OK) != 0 && errno == ENOENT)
         return {};
     FileRules rules;
     rules.owner = owner;

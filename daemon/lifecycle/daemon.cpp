@@ -125,7 +125,10 @@ void Daemon::on_signal() {
 }
 
 void Daemon::on_control() {
-    control_->accept_clients([this](int fd) { watch_client(fd); });
+    const auto done = control_->accept_clients([this](int fd) { watch_client(fd); });
+    control_error_.on_result(done);
+    if (!done)
+        loop_->change(control_->listen_fd(), 0); // until the next tick
 }
 
 void Daemon::watch_client(int fd) {

@@ -27,6 +27,7 @@
 #include "daemon/lifecycle/generation.h"
 #include "daemon/lifecycle/interfaces_control.h"
 #include "daemon/lifecycle/last_good_keeper.h"
+#include "daemon/lifecycle/lasting_error.h"
 #include "daemon/lifecycle/nft_ruleset.h"
 #include "daemon/lifecycle/panic_control.h"
 #include "daemon/lifecycle/reload.h"
@@ -175,6 +176,8 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     void admit_clients(const Now& now) override;
     void save_state(const Now& now) override;
 
+    static constexpr const char* kFilterMaps = "the filter's maps"; // a follower of reload_, also outside of a reload
+
     const authz::StateImage& state() const { return parts_.state_files.image(); }
     const std::set<Address>& own_addresses() const { return tables_.addresses(); }
 
@@ -225,6 +228,7 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     Fd ticks_;
     Generation generation_of_machine_ = Generation::watch();
     bool ruleset_was_there_ = false; // a ruleset stood before this start, perhaps with grants and their sessions
+    LastingError barred_error_, sessions_error_, control_error_;
     std::optional<Error> failure_;
 };
 

@@ -58,7 +58,7 @@ std::string Interfaces::Interface::device() const {
 }
 
 Interfaces::Interfaces(const std::string& directory, uid_t owner) : file_(directory.empty() ? "" : file_in(directory)) {
-    if (file_.empty() || ::access(file_.c_str(), F_OK) != 0)
+    if (file_.empty() || (::access(file_.c_str(), F_OK) != 0 && errno == ENOENT))
         return;
     FileRules rules;
     rules.owner = owner;

@@ -65,9 +65,9 @@ Result<void> PanicControl::go_on(const Now& now) {
 void PanicControl::tick(const Now& now) {
     if (!panic_.is_on() || panic_.is_finished())
         return;
-    if (auto ended = carry_out(now); !ended)
-        log::error(std::move(ended).error().within("the panic is not carried out yet"));
-    else
+    const auto ended = carry_out(now);
+    error_.on_result(ended ? Result<void>() : Result<void>(ended.error()), "the panic is not carried out yet");
+    if (ended)
         log::warn("the panic is carried out, {} sessions ended", *ended);
 }
 

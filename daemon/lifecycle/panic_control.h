@@ -5,6 +5,7 @@
 #pragma once
 
 #include "daemon/authz/event.h"
+#include "daemon/lifecycle/lasting_error.h"
 #include "daemon/lifecycle/panic.h"
 #include "daemon/lifecycle/ports.h"
 
@@ -48,6 +49,7 @@ class PanicControl {
 
     Panic& panic_;
     World world_;
+    LastingError error_; // of tick()
 };
 
 } // namespace xk

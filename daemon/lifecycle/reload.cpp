@@ -6,6 +6,8 @@
 #include "daemon/lifecycle/steps.h"
 #include "daemon/log.h"
 
+#include <algorithm>
+
 namespace xk {
 
 Result<void> Reload::run(const Now& now) {
@@ -41,8 +43,8 @@ Result<void> Reload::bring(config::Config read, const Now& now) {
 }
 
 // The guard is switched off before the ruleset changes, because it must never be stricter than the rules. The worker is
-// the last step, because this step cannot be undone. If activate() fails, the worker has ended, and the daemon ends
-// too.
+// the last step, because this step cannot be undone. If activate() fails, nobody knows by which configuration the
+// worker judges. The monitor gives the worker up then, and the daemon ends too.
 Result<void> Reload::prepare(const std::shared_ptr<config::Config>& shared, const Now& now) {
     config::Config& next = *shared;
     World& w = world_;
@@ -62,6 +64,12 @@ Result<void> Reload::prepare(const std::shared_ptr<config::Config>& shared, cons
         {[&] { return w.worker.commit(shared), w.worker.activate(); }, {}},
     };
     return carry_out(steps);
+}
+
+void Reload::leave_behind(std::string_view what) {
+    for (const Follower& follower : followers_)
+        if (follower.what == what && std::ranges::find(behind_, &follower) == behind_.end())
+            behind_.push_back(&follower);
 }
 
 void Reload::tick() {

@@ -49,6 +49,8 @@ class Reload {
 
     // Lets the followers that failed try again.
     void tick();
+    // This follower could not write what changed outside of a reload: it tries again on every tick as after a reload.
+    void leave_behind(std::string_view what);
 
   private:
     Result<void> prepare(const std::shared_ptr<config::Config>& next, const Now& now);

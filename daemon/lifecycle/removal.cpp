@@ -60,15 +60,17 @@ Result<void> remove_traces(const std::string& config_file) {
         log::error(fault);
         log::warn("cleared are {}, {} and {}", c.run_directory, c.state_directory, c.pin_directory);
     }
-    // A daemon that runs would put everything back.
-    if (StateFiles::is_held(c.run_directory))
+    // A daemon that runs would put everything back, and so would one that starts meanwhile.
+    const auto lock = StateFiles::hold(c.run_directory);
+    if (!lock && lock.error().exit == Exit::busy)
         return Error{"xknockd runs", "systemctl stop xknockd", Exit::busy};
     auto nft = nft::Socket::open_nf_tables();
     if (!nft)
         return nft.error();
     if (auto done = take_gate_away(c, *nft); !done)
         return done;
-    for (const char* name : {"state", "state.next", "lock", "owners", "control.sock"})
+    // The lock stays. A daemon that has opened it would lock a file without a name, and the next one another file.
+    for (const char* name : {"state", "state.next", "owners", "control.sock"})
         (void)remove_file(c.run_directory + "/" + name, false);
     (void)remove_file(Interfaces::file_in(c.state_directory), false);
     Trial trial = Trial::read(c.state_directory, c.account.uid);

@@ -25,15 +25,18 @@ Result<void> Repair::on_notice(const Now& now) {
     return {};
 }
 
-void Repair::tick(const Now& now) {
+Result<void> Repair::tick(const Now& now) {
     if (!std::exchange(unknown_, false))
-        return;
+        return {};
     repair({.objects = false, .elements = false, .lost = true, .by = {}}, now);
     // The repair itself makes many notifications. If some of them are lost, that is no reason for another repair. A
     // change by somebody else is one.
     const auto more = read_();
-    if (more && *more && ((*more)->objects || (*more)->elements))
+    if (!more)
+        return more.error();
+    if (*more && ((*more)->objects || (*more)->elements))
         repair(**more, now);
+    return {};
 }
 
 void Repair::repair(const nft::Change& change, const Now& now) {
@@ -45,7 +48,7 @@ void Repair::repair(const nft::Change& change, const Now& now) {
             return;
     }
     // An error of connection tracking must not prevent the repair of the ruleset.
-    if (auto used = contents_.forget_used(); !used)
+    if (auto used = contents_.forget_used(); !used && !unrepaired_)
         log::error(used.error());
     auto done = contents_.install_whole(*config_, now);
     // The sets are listed only afterwards: listing takes longer than making them, and before the repair all ports may

@@ -39,8 +39,9 @@ class Repair {
 
     // Call it when there are notifications to read. After an error no more of them come.
     Result<void> on_notice(const Now& now);
-    // Repairs after lost notifications, and tries again where a repair failed.
-    void tick(const Now& now);
+    // Repairs after lost notifications, and tries again where a repair failed. After an error no more notifications
+    // come.
+    Result<void> tick(const Now& now);
     // The next tick makes the table anew.
     void want() { unknown_ = true; }
 

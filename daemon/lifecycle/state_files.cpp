@@ -8,6 +8,7 @@
 #include "protocol/encoding.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -62,11 +63,14 @@ Fd open_regular(const std::string& path) {
     return fd;
 }
 
+// is_held() of another process has the lock for a moment, and that is no daemon. So this looks several times.
 Result<void> take_lock(const Fd& fd, const std::string& path) {
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK)
+    for (int looks = 10; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; --looks) {
+        if (errno != EWOULDBLOCK)
+            return os_error("locking " + in_quotes(path));
+        if (looks == 0)
             return Error{"another xknockd runs already (" + in_quotes(path) + " is locked)", {}, Exit::busy};
-        return os_error("locking " + in_quotes(path));
+        ::poll(nullptr, 0, 10);
     }
     return {};
 }
@@ -252,9 +256,17 @@ Result<StateFiles> StateFiles::open(const std::string& run, const std::string& s
     return files;
 }
 
+Result<Fd> StateFiles::hold(const std::string& run) {
+    Fd fd = open_regular(run + "/lock");
+    if (fd)
+        if (auto taken = take_lock(fd, run + "/lock"); !taken)
+            return taken.error();
+    return fd;
+}
+
 bool StateFiles::is_held(const std::string& run) {
-    const Fd fd = open_regular(run + "/lock");
-    return fd && ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    const auto lock = hold(run);
+    return !lock && lock.error().exit == Exit::busy;
 }
 
 Result<void> StateFiles::settle() {

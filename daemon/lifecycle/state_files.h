@@ -33,6 +33,9 @@ class StateFiles {
     static Result<StateFiles> open(const std::string& run, const std::string& state, uid_t uid, gid_t gid, uid_t worker,
                                    const Bytes<16>& boot_id, std::size_t replay_entries);
 
+    // Takes the lock: no daemon starts while the result lives. It is empty where there is no such file, because no
+    // daemon has run then since the boot. An error has Exit::busy while a daemon has the lock.
+    static Result<Fd> hold(const std::string& run);
     // Whether a daemon has the lock.
     static bool is_held(const std::string& run);
 

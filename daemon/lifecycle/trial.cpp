@@ -52,7 +52,7 @@ std::optional<BootTime> parse(const std::string& content) {
 
 Trial Trial::read(const std::string& directory, uid_t owner) {
     Trial trial(file_in(directory));
-    if (::access(trial.file_.c_str(), F_OK) != 0)
+    if (::access(trial.file_.c_str(), F_OK) != 0 && errno == ENOENT)
         return trial;
     FileRules rules;
     rules.owner = owner;

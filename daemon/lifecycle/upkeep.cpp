@@ -13,8 +13,10 @@ void Daemon::on_addresses() {
     if (!*changed)
         return;
     syn_drop_.on_addresses(parts_.own_addresses.all());
-    if (auto done = filter_slot_.write_addresses(config()); !done)
+    if (auto done = filter_slot_.write_addresses(config()); !done) {
         log::error(done.error());
+        reload_.leave_behind(kFilterMaps);
+    }
 }
 
 void Daemon::on_forwarding() {
@@ -23,8 +25,10 @@ void Daemon::on_forwarding() {
         return fail(changed.error());
     if (!*changed)
         return;
-    if (auto done = filter_slot_.write_forwarding(config()); !done)
+    if (auto done = filter_slot_.write_forwarding(config()); !done) {
         log::error(done.error());
+        reload_.leave_behind(kFilterMaps);
+    }
 }
 
 void Daemon::on_ruleset() {
@@ -58,25 +62,26 @@ void Daemon::retry_reload() { reload_.tick(); }
 
 void Daemon::end_grants(const Now& now) {
     grants_.expire(now.boot);
-    if (auto done = grants_.end_barred(now); !done)
-        log::error(done.error());
+    barred_error_.on_result(grants_.end_barred(now));
 }
 
 void Daemon::report_changes(const Now& now) { after_changes(now); }
 void Daemon::limit_syn_guard(const Now& now) { syn_drop_.on_tick(now.boot); }
 
 void Daemon::check_sessions(const Now& now) {
-    if (parts_.dry_run)
-        return;
-    if (auto done = lifetimes_.on_tick(config(), bans_.list(), own_addresses(), now); !done)
-        log::error(done.error());
+    if (!parts_.dry_run)
+        sessions_error_.on_result(lifetimes_.on_tick(config(), bans_.list(), own_addresses(), now));
 }
 
 void Daemon::carry_out_panic(const Now& now) { panic_control_.tick(now); }
 void Daemon::end_bans(const Now& now) { bans_.expire(now); }
 void Daemon::supervise_hooks(const Now& now) { hook_calls_.on_tick(now.boot); }
 void Daemon::expire_tags(const Now& now) { tags_.expire(now.boot); }
-void Daemon::repair_ruleset(const Now& now) { repair_.tick(now); }
+
+void Daemon::repair_ruleset(const Now& now) {
+    if (auto done = repair_.tick(now); !done)
+        fail(done.error());
+}
 
 void Daemon::keep_interfaces_attached(const Now& now) {
     if (interfaces_.keep_attached(config(), now))
@@ -86,6 +91,7 @@ void Daemon::keep_interfaces_attached(const Now& now) {
 void Daemon::admit_clients(const Now& now) {
     control_->drop_idle(now.boot);
     control_->admit_waiting([this](int fd) { watch_client(fd); });
+    loop_->change(control_->listen_fd(), EPOLLIN); // on_control() may have turned it off
 }
 
 void Daemon::save_state(const Now& now) {

@@ -144,9 +144,7 @@ Result<std::size_t> BanPorts::unban_all(Family family, const std::optional<std::
 }
 
 Result<void> BanPorts::end_banned_sessions(const Now& now) {
-    if (!t_.lifetimes.any_banned())
-        return {};
-    return t_.lifetimes.on_tick(*t_.config, t_.bans.list(), t_.addresses(), now);
+    return t_.lifetimes.end_banned(*t_.config, t_.bans.list(), t_.addresses(), now);
 }
 
 Result<ControlPorts::Closed> ControlPorts::begin_panic(const std::optional<TcpSession>& spared) {

@@ -166,7 +166,7 @@ std::vector<Reload::Follower> Daemon::followers() {
          }},
         {"sessions", [this](const SharedConfig& c) { return end_disowned(*c, Now::read()); }},
         {"hooks", [this](const SharedConfig& c) { return hook_calls_.reconfigure(*c), Result<void>(); }},
-        {"the filter's maps", [this](const SharedConfig& c) { return filter_slot_.write(*c); }},
+        {kFilterMaps, [this](const SharedConfig& c) { return filter_slot_.write(*c); }},
         {"the control socket",
          [this](const SharedConfig& c) {
              return control_->set_groups({c->admin_group, c->read_group});

@@ -135,10 +135,14 @@ void Monitor::commit(std::shared_ptr<const config::Config> handed_over) {
     config_ = std::move(handed_over);
 }
 
+// A worker that did not get this message judges by another configuration than the one that counts here. So it is given
+// up, and the next one begins with the same configuration as its daemon.
 Result<void> Monitor::activate() {
     auto sent = send_message(Activate{});
     if (sent)
         conversation_.enter_phase(Phase::judging);
+    else
+        end(sent.error());
     return sent;
 }
 

@@ -52,7 +52,7 @@ class Monitor {
     using Check = std::function<Result<void>(const config::Config& next)>;
     Result<void> hand_over(config::Config& next, const Check& may_disable);
     // Second: commit() makes the configuration that was handed over last count in xknockd. Third: activate() lets the
-    // worker judge by it. Nothing may wait for the worker between the two.
+    // worker judge by it. Nothing may wait for the worker between the two. If activate() fails, the worker is given up.
     void commit(std::shared_ptr<const config::Config> handed_over);
     Result<void> activate();
 

@@ -63,17 +63,22 @@ Result<control::Reply> run_unlock(const ConfigSource& source, Unlocker& unlocker
     const auto found = find_credentials(source.config()->policy, who);
     if (found.empty())
         return Error{"there is no user or device " + in_quotes(who), "knockctl users"};
-    for (const std::size_t credential : found)
-        if (auto done = unlocker.unlock_credential(credential); !done)
-            return done.error();
     authz::Event event;
     event.kind = authz::EventKind::unlocked;
     event.at = request.now;
     event.by = request.by;
     event.detail = printable(who);
-    event.count = found.size();
-    request.events.on_event(event);
-    return json_reply({{"unlocked", found.size()}});
+    Result<void> done;
+    while (event.count < found.size() && (done = unlocker.unlock_credential(found[event.count])))
+        ++event.count;
+    if (event.count > 0)
+        request.events.on_event(event);
+    if (done)
+        return json_reply({{"unlocked", event.count}});
+    if (event.count == 0)
+        return done.error();
+    return std::move(done).error().within(std::to_string(event.count) + " of " + std::to_string(found.size()) +
+                                          " devices are unlocked");
 }
 
 } // namespace

@@ -127,4 +127,15 @@ cp -p "$D/etc/server_id.good" "$D/etc/server_id"
 refuse "no worker" in_srv "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker /bin/false --dry-run
 nothing_is_left
 
+say "one that fails takes away what is its own"
+start
+check "a ban" ctl ban 203.0.113.66
+kill -KILL "$DAEMON"
+wait "$DAEMON" || true
+find "$D/bpf/xknock" -name 'link-*' -delete # its filter is gone; its maps stand
+pins=$(find "$D/bpf/xknock" -mindepth 1 | sort)
+refuse "no worker" in_srv "$XKNOCKD" -c "$D/etc/xknock.yaml" --worker /bin/false --dry-run
+equal "the other pins stay" "$(find "$D/bpf/xknock" -mindepth 1 | sort)" "$pins"
+daemon_command --remove >"$D/out" 2>&1
+
 pass

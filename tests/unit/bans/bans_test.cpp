@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Bans are the same in book, file, filter, nftables and with the listener, whatever fails.
 #include "tests/unit/bans/fixtures.h"
+#include "tests/unit/recording/log.h"
 
 using namespace xk;
 using namespace xk::test;
@@ -81,16 +82,37 @@ TEST_CASE("a network whose ban is over leaves nftables later, where the first tr
     BanFixture f;
     REQUIRE(f.ban("203.0.113.128/25", 15s));
     f.pass(16s);
-    f.faults.fail_at(1);
-    f.bans.expire(f.now);
-    f.faults.none();
+    const CapturedLog log;
+    for (int i = 0; i < 3; ++i) {
+        f.faults.fail_at(1);
+        f.bans.expire(f.now);
+        f.faults.none();
+    }
     CHECK(f.is_in_networks(prefix("203.0.113.128/25"))); // networks have no time of their own in the kernel
     f.bans.expire(f.now);
     CHECK_FALSE(f.is_in_networks(prefix("203.0.113.128/25")));
+    CHECK(log.text() == "error networks whose ban is over: commit: made to fail by the test\n"); // once
     const std::size_t commits = f.sets.commits();
     f.bans.expire(f.now);
     CHECK(f.sets.commits() == commits);
     f.check_same();
+}
+
+TEST_CASE("a network whose ban is over has left nftables when the others are told") {
+    BanFixture f;
+    struct Looking final : authz::EventSink {
+        const BanFixture& f;
+        std::vector<bool> dropped;
+        explicit Looking(const BanFixture& fixture) : f(fixture) {}
+        void on_event(const authz::Event& event) override { dropped.push_back(f.is_in_networks(*event.prefix)); }
+    } looking(f);
+    Bans bans({.sets = f.sets, .grants = f.grants, .listener = f.listener, .sink = looking},
+              std::make_unique<RecordingBanFilter>(f.faults, f.maps), f.config);
+    REQUIRE(bans.adopt(f.file(), f.now));
+    REQUIRE(bans.ban({{prefix("203.0.113.128/25")}, 15s, "sshd"}, f.own, f.now));
+    f.pass(16s);
+    bans.expire(f.now);
+    CHECK(looking.dropped == std::vector{true, false}); // at its beginning, and at its end
 }
 
 TEST_CASE("a ban counts though its grants cannot be closed; the result names them, and a second try closes them") {

@@ -3,6 +3,7 @@
 // The server against real clients in other processes, with other users and groups.
 #include "daemon/control/frame.h"
 #include "daemon/control/server.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -10,6 +11,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -39,9 +41,7 @@ class Running {
     explicit Running(Server::Handler handler = [](const Peer& peer, const std::string& request) {
         return std::string(peer.role == Role::admin ? "admin:" : "reader:") + request;
     }) {
-        std::string name = "/tmp/xk-control.XXXXXX";
-        directory_ = ::mkdtemp(name.data());
-        ::chmod(directory_.c_str(), 0755);
+        ::chmod(directory_.path().c_str(), 0755);
         auto server = Server::listen_at(path(), {kAdmins, kReaders}, std::move(handler));
         REQUIRE_MESSAGE(server.has_value(), (server ? "" : server.error().message));
         server_.emplace(*std::move(server));
@@ -50,9 +50,8 @@ class Running {
     ~Running() {
         stop_ = true;
         thread_.join();
-        std::filesystem::remove_all(directory_);
     }
-    std::string path() const { return directory_ + "/control.sock"; }
+    std::string path() const { return directory_.path() + "/control.sock"; }
     bool set_groups(Groups groups) {
         const std::lock_guard turn(turn_);
         return server_->set_groups(groups).has_value();
@@ -74,11 +73,11 @@ class Running {
                     server_->admit_waiting(watch);
                 }
             if (fds[0].revents != 0)
-                server_->accept_clients(watch);
+                (void)server_->accept_clients(watch);
         }
     }
 
-    std::string directory_;
+    test::TemporaryDirectory directory_;
     std::optional<Server> server_;
     std::atomic<bool> stop_{false};
     std::mutex turn_;
@@ -358,4 +357,28 @@ TEST_CASE("a login uid is a valid uid, or there is none") {
     CHECK(parse_login_uid("4294967294") == 4294967294u);
     for (const char* none : {"4294967295", "", "\n", "-1", "x", "1000x", "1000 ", "99999999999", "0x10"})
         CHECK(!parse_login_uid(none));
+}
+
+TEST_CASE("where no descriptor is left the server says so, and the client that waits is served when there is one") {
+    const test::TemporaryDirectory directory;
+    auto server = Server::listen_at(directory.path() + "/control.sock", {kAdmins, kReaders},
+                                    [](const Peer&, const std::string&) { return std::string("{}"); });
+    REQUIRE(server);
+    const Fd client = connected(directory.path() + "/control.sock");
+    std::vector<int> watched;
+    const auto watch = [&](int fd) { watched.push_back(fd); };
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const int next = ::dup(STDERR_FILENO); // the lowest that is free
+    ::close(next);
+    const rlimit none{static_cast<rlim_t>(next), before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+    const auto done = server->accept_clients(watch);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE_FALSE(done);
+    CHECK(done.error().message == "accepting a client of the control socket: Too many open files");
+    CHECK(watched.empty());
+    REQUIRE(server->accept_clients(watch));
+    CHECK(watched.size() == 1);
+    CHECK(server->accept_clients(watch)); // nobody else waits
 }

@@ -4,6 +4,7 @@
 
 #include "daemon/nft/transaction.h"
 #include "tests/unit/grants/fixtures.h"
+#include "tests/unit/recording/log.h"
 #include "tests/unit/recording/sessions.h"
 
 using namespace xk;
@@ -194,4 +195,33 @@ TEST_CASE("more sessions than the sets take end all the same") {
     CHECK(outcome.ended.size() == nft::kMostEnded + 10);
     CHECK(host.tracked.empty());
     CHECK(host.in_sets() == nft::kMostEnded);
+}
+
+TEST_CASE(
+    "sessions that the sets do not take for long take no more room than there, and the log says how many are lost") {
+    Host host;
+    EndedSessions ended = host.make(false);
+    const unsigned most = static_cast<unsigned>(nft::kMostEnded);
+    const auto end = [&](unsigned first, unsigned count) {
+        for (unsigned i = 0; i < count; ++i)
+            host.tracked.push_back(session(first + i, IpProtocol::tcp, 22));
+        return bool(ended.end_sessions(all, all, true).all);
+    };
+    const CapturedLog log;
+    host.faults.fail_at(4); // find, list two sets of flows, and then the sets
+    CHECK_FALSE(end(0, most));
+    CHECK(log.text().empty());
+    host.faults.fail_at(4);
+    CHECK_FALSE(end(most, 10));
+    CHECK(log.text() == "warning the sets of ended sessions are full: 10 sessions that ended may be taken up again\n");
+    host.faults.none();
+    CHECK(end(most + 10, 1));
+    CHECK(host.in_sets() == nft::kMostEnded);
+    CHECK(log.text().ends_with(": 1 sessions that ended may be taken up again\n"));
+    const auto has = [&](unsigned n) {
+        const auto key = nft::tuple_key(session(n, IpProtocol::tcp, 22).there);
+        return std::ranges::any_of(host.sets.elements("ended4"), [&](const nft::Element& e) { return e.key == key; });
+    };
+    for (unsigned i = 0; i < 11; ++i)
+        CHECK(has(most + i)); // the newest are kept
 }

@@ -241,3 +241,11 @@ TEST_CASE("a pinhole remembers so many holders and no more, and so many pinholes
     REQUIRE(write_file(Owners::file_in(f.directory.path()), more, 0600, true));
     CHECK_FALSE(Owners(f.grants).read(f.directory.path(), ::geteuid()));
 }
+
+TEST_CASE("a file that cannot even be looked for is an error, and not a file that is missing") {
+    OwnersFixture f;
+    std::filesystem::create_symlink("owners", Owners::file_in(f.directory.path())); // it leads to itself
+    Owners next(f.grants);
+    CHECK_FALSE(next.read(f.directory.path(), ::geteuid()));
+    CHECK_FALSE(next.was_read());
+}

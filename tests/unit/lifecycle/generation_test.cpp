@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/generation.h"
 
 #include "tests/unit/lifecycle/recorder.h"
+#include "tests/unit/recording/directory.h"
 
 #include <filesystem>
 #include <fstream>
@@ -12,8 +13,8 @@ using namespace xk::test;
 namespace {
 
 struct Firmware {
-    const Directory directory;
-    const Generation::Files files{directory.path + "/devices", directory.path + "/sci"};
+    const TemporaryDirectory directory;
+    const Generation::Files files{directory.path() + "/devices", directory.path() + "/sci"};
 
     explicit Firmware(const std::string& names) {
         std::filesystem::create_directories(files.devices + "/LNXSYSTM:00");
@@ -63,6 +64,6 @@ TEST_CASE("a count that cannot be read is no change") {
     }
     firmware.interrupt("     122     unmasked\n");
     CHECK_FALSE(generation.may_have_changed()); // nothing to compare with
-    const Directory empty;
-    CHECK_FALSE(Generation::watch({empty.path + "/devices", empty.path + "/sci"}).may_have_changed());
+    const TemporaryDirectory empty;
+    CHECK_FALSE(Generation::watch({empty.path() + "/devices", empty.path() + "/sci"}).may_have_changed());
 }

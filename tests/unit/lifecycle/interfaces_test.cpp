@@ -3,6 +3,8 @@
 
 #include "protocol/base/secure_file.h"
 #include "tests/unit/lifecycle/recorder.h"
+#include "tests/unit/recording/directory.h"
+#include "tests/unit/recording/log.h"
 
 #include <unistd.h>
 
@@ -51,12 +53,12 @@ struct Links : LinksPort {
 };
 
 struct Attached {
-    const Directory directory;
+    const TemporaryDirectory directory;
     Host host{.there = {{"eth0", kIndex}, {"eth1", kIndex + 1}}, .refuse = {}, .generic_only = {}, .filter = {}};
     Links counting{host, "old"}, latest{host, "old"};
     Events events;
     InterfacesControl control{
-        Interfaces(directory.path, ::geteuid()), {.latest = latest, .counting = counting}, events};
+        Interfaces(directory.path(), ::geteuid()), {.latest = latest, .counting = counting}, events};
 
     static config::Config of(std::vector<std::string> names) {
         config::Config config = named("now");
@@ -75,7 +77,7 @@ struct Attached {
     std::string file() const {
         FileRules rules;
         rules.owner = ::geteuid();
-        const auto content = read_checked(Interfaces::file_in(directory.path), rules);
+        const auto content = read_checked(Interfaces::file_in(directory.path()), rules);
         return content ? *content : "";
     }
     using Filters = std::map<std::string, std::string>;
@@ -92,6 +94,22 @@ TEST_CASE("interfaces get the filter, others lose it, and both are events") {
     CHECK(a.host.filter == Attached::Filters{{"eth1", "old"}});
     CHECK(a.attached() == "eth1 (native)");
     CHECK(a.events.texts(EventKind::detached) == std::vector<std::string>{"eth0"});
+}
+
+TEST_CASE("the log says which interfaces are slower, and which have no filter") {
+    Attached a;
+    a.host.generic_only = {"eth0"};
+    a.host.refuse = {"eth2"};
+    a.host.there["eth2"] = kIndex + 2;
+    config::Config config = Attached::of({"eth0", "eth1", "eth2", "vpn0"});
+    config.allow_generic = true;
+    const CapturedLog log;
+    REQUIRE(a.control.attach(config, kNow));
+    CHECK(log.has("warning eth0: its driver has no native XDP"));
+    CHECK_FALSE(log.has("eth1"));
+    CHECK(log.has("error eth2 has no filter, and knocks are not heard there: eth2 refuses it"));
+    CHECK(log.has("warning vpn0 has no filter, and knocks are not heard there: there is no interface vpn0 ("));
+    CHECK_FALSE(log.has("eth0 has no filter"));
 }
 
 TEST_CASE("a reload that an interface refuses leaves all of them as they were") {
@@ -142,7 +160,7 @@ TEST_CASE("a reload must leave an interface with the filter, and a start waits o
     CHECK(a.host.filter.contains("eth0"));
     // A start that finds eth0 gone waits for it.
     a.host.there.clear();
-    InterfacesControl next(Interfaces(a.directory.path, ::geteuid()), {.latest = a.latest, .counting = a.counting},
+    InterfacesControl next(Interfaces(a.directory.path(), ::geteuid()), {.latest = a.latest, .counting = a.counting},
                            a.events);
     CHECK(next.attach(Attached::of({"eth0"}), kNow).has_value());
     CHECK(next.all().text() == "eth0 (missing)");
@@ -170,4 +188,14 @@ TEST_CASE("an interface that comes gets the filter, and one that loses it gets i
     a.host.there["vpn0"] = kIndex + 8;
     CHECK(a.control.keep_attached(config, kNow));
     CHECK(a.attached() == "vpn0 (native)");
+}
+
+TEST_CASE("a file that cannot even be looked for is logged, and not one that is missing") {
+    const TemporaryDirectory directory;
+    const CapturedLog log;
+    const Interfaces none(directory.path(), ::geteuid());
+    CHECK(log.text().empty());
+    std::filesystem::create_symlink("interfaces", Interfaces::file_in(directory.path())); // it leads to itself
+    const Interfaces lost(directory.path(), ::geteuid());
+    CHECK(log.text().starts_with("error "));
 }

@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/notify.h"
 
 #include "tests/unit/lifecycle/recorder.h"
+#include "tests/unit/recording/directory.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -92,8 +93,8 @@ struct Inherited {
 } // namespace
 
 TEST_CASE("the service manager gets a state at a path, and at an abstract name") {
-    const Directory directory;
-    for (const std::string& name : {directory.path + "/notify", "@xk-notify-" + std::to_string(::getpid())}) {
+    const TemporaryDirectory directory;
+    for (const std::string& name : {directory.path() + "/notify", "@xk-notify-" + std::to_string(::getpid())}) {
         CAPTURE(name);
         Manager manager(name);
         notify("READY=1");
@@ -103,8 +104,8 @@ TEST_CASE("the service manager gets a state at a path, and at an abstract name")
 }
 
 TEST_CASE("a descriptor goes with a state into the service manager's store") {
-    const Directory directory;
-    Manager manager(directory.path + "/notify");
+    const TemporaryDirectory directory;
+    Manager manager(directory.path() + "/notify");
     const Fd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     notify("FDSTORE=1", fd.get());
     CHECK(manager.receive() == "FDSTORE=1");
@@ -113,8 +114,8 @@ TEST_CASE("a descriptor goes with a state into the service manager's store") {
 }
 
 TEST_CASE("without a socket that can be reached nothing is sent") {
-    const Directory directory;
-    Manager manager(directory.path + "/n");
+    const TemporaryDirectory directory;
+    Manager manager(directory.path() + "/n");
     for (const std::string& name : {std::string("/"), std::string("relative"), std::string(200, '/')}) {
         ::setenv("NOTIFY_SOCKET", name.c_str(), 1);
         notify("READY=1");

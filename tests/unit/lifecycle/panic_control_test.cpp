@@ -2,6 +2,8 @@
 #include "daemon/lifecycle/panic_control.h"
 
 #include "tests/unit/lifecycle/recorder.h"
+#include "tests/unit/recording/directory.h"
+#include "tests/unit/recording/log.h"
 
 #include <unistd.h>
 
@@ -14,11 +16,11 @@ namespace {
 const TcpSession kCaller{Address::v4(192, 0, 2, 9), 40000, Address::v4(192, 0, 2, 1), 22};
 
 struct Panicking {
-    const Directory directory;
+    const TemporaryDirectory directory;
     Recorder world;
     Events events;
     CurrentConfig current{std::make_shared<config::Config>(named("now"))};
-    Panic panic = Panic::read(directory.path, ::geteuid());
+    Panic panic = Panic::read(directory.path(), ::geteuid());
     std::size_t changes = 0, repairs = 0;
 
     PanicControl control(bool dry_run = false) {
@@ -32,7 +34,7 @@ struct Panicking {
                  .want_repair = [this] { ++repairs; },
                  .dry_run = dry_run}};
     }
-    Panic on_disk() const { return Panic::read(directory.path, ::geteuid()); }
+    Panic on_disk() const { return Panic::read(directory.path(), ::geteuid()); }
 };
 
 } // namespace
@@ -79,6 +81,13 @@ TEST_CASE("a panic does all that it can, whatever fails, and the rest on a tick"
     CHECK(p.world.sessions == 0);
     CHECK(p.world.state.ruleset == "now");
     CHECK(p.world.grants == 3);
+    {
+        const CapturedLog log;
+        p.world.fails = {5, 8}; // the grants again, and once more
+        control.tick(kNow);
+        control.tick(kNow);
+        CHECK(log.text() == "error the panic is not carried out yet: close grants failed\n"); // once
+    }
     control.tick(kNow);
     CHECK(p.world.grants == 0);
     CHECK(p.panic.is_finished());
@@ -145,7 +154,7 @@ TEST_CASE("a panic that is over lets knocks in again, and the sessions live on a
 
 TEST_CASE("a panic counts also where its file cannot be written") {
     Panicking p;
-    p.panic = Panic::none(p.directory.path + "/gone");
+    p.panic = Panic::none(p.directory.path() + "/gone");
     const auto report = p.control().begin({}, kNow);
     REQUIRE(report.has_value());
     CHECK_FALSE(report->outlives_us);

@@ -199,13 +199,6 @@ struct Recorder : WorkerPort, FilterPort, InterfacesPort, SynGuardPort, RulesetP
     }
 };
 
-// A directory that goes with the test.
-struct Directory {
-    std::string path;
-    Directory();
-    ~Directory();
-};
-
 inline config::Config named(const std::string& name) {
     config::Config config;
     config.file = name;

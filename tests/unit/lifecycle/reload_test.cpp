@@ -286,3 +286,17 @@ TEST_CASE("hooks that move with their service are no change") {
     add(after, "ssh", {"/bin/true"});
     CHECK(text_of_changes(before, after) == "1 services added");
 }
+
+TEST_CASE("a follower that lost what changed outside of a reload is told again on each tick, once") {
+    Reloaded r;
+    r.behind = {"maps"};
+    r.reload.leave_behind("maps");
+    r.reload.leave_behind("maps");
+    r.reload.leave_behind("nobody");
+    r.reload.tick();
+    CHECK(r.followed == std::vector<std::string>{"maps of old"});
+    r.behind.clear();
+    r.reload.tick();
+    r.reload.tick();
+    CHECK(r.followed == std::vector<std::string>{"maps of old", "maps of old"});
+}

@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/repair.h"
 
 #include "tests/unit/lifecycle/recorder.h"
+#include "tests/unit/recording/log.h"
 
 #include <deque>
 
@@ -31,7 +32,10 @@ struct Repaired {
     Events events;
     CurrentConfig current;
     std::deque<nft::Change> told;
+    bool deaf = false; // no notification can be read
     Repair repair{table, current, events, [this]() -> Result<std::optional<nft::Change>> {
+                      if (deaf)
+                          return Error{"deaf", {}};
                       if (told.empty())
                           return std::optional<nft::Change>();
                       const nft::Change next = told.front();
@@ -94,11 +98,11 @@ TEST_CASE("changes that were lost are repaired on the tick, once, and without a 
     Repaired r;
     r.notice(kLost);
     CHECK(r.table.steps.empty());
-    r.repair.tick(kNow);
+    REQUIRE(r.repair.tick(kNow));
     CHECK(r.table.steps == kWhole);
     CHECK(r.repaired().empty()); // it may have been our own
     r.table.steps.clear();
-    r.repair.tick(kNow);
+    REQUIRE(r.repair.tick(kNow));
     CHECK(r.table.steps.empty());
 }
 
@@ -106,7 +110,7 @@ TEST_CASE("what somebody changes while lost changes are repaired is repaired too
     Repaired r;
     r.notice(kLost);
     r.told.push_back(kObjects);
-    r.repair.tick(kNow);
+    REQUIRE(r.repair.tick(kNow));
     CHECK(r.table.steps.size() == 2 * kWhole.size());
     CHECK(r.repaired().size() == 1);
 }
@@ -119,15 +123,15 @@ TEST_CASE("a repair that fails at any step is tried again on each tick until it 
         r.notice(kElements);
         CHECK(r.repaired().empty());
         r.table.broken = {"install"};
-        r.repair.tick(kNow);
+        REQUIRE(r.repair.tick(kNow));
         CHECK(r.repaired().empty());
         r.table.broken.clear();
         r.table.steps.clear();
-        r.repair.tick(kNow);
+        REQUIRE(r.repair.tick(kNow));
         CHECK(r.table.steps == kWhole); // all of it
         CHECK(r.repaired().size() == 1);
         r.table.steps.clear();
-        r.repair.tick(kNow);
+        REQUIRE(r.repair.tick(kNow));
         CHECK(r.table.steps.empty());
     }
 }
@@ -143,7 +147,7 @@ TEST_CASE("the ruleset stands whatever connection tracking says") {
 TEST_CASE("a repair that a reload asks for is done on the tick") {
     Repaired r;
     r.repair.want();
-    r.repair.tick(kNow);
+    REQUIRE(r.repair.tick(kNow));
     CHECK(r.table.steps == kWhole);
 }
 
@@ -151,4 +155,24 @@ TEST_CASE("nothing is repaired where nothing was changed") {
     Repaired r;
     REQUIRE(r.repair.on_notice(kNow).has_value());
     CHECK(r.table.steps.empty());
+}
+
+TEST_CASE("notifications that cannot be read are an error, on a notice and after a repair") {
+    Repaired r;
+    r.deaf = true;
+    CHECK(r.repair.on_notice(kNow).error().message == "deaf");
+    CHECK(r.repair.tick(kNow)); // there was nothing to repair
+    r.repair.want();
+    CHECK(r.repair.tick(kNow).error().message == "deaf");
+    CHECK(r.table.steps == kWhole); // and the table stands
+}
+
+TEST_CASE("a repair that fails on many ticks is logged once, and so is what it could not find out") {
+    Repaired r;
+    r.table.broken = {"install", "forget used"};
+    const CapturedLog log;
+    r.notice(kObjects);
+    for (int i = 0; i < 3; ++i)
+        REQUIRE(r.repair.tick(kNow));
+    CHECK(log.lines() == 2);
 }

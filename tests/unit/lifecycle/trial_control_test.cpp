@@ -4,6 +4,7 @@
 #include "daemon/lifecycle/last_good.h"
 #include "daemon/lifecycle/last_good_keeper.h"
 #include "tests/unit/lifecycle/recorder.h"
+#include "tests/unit/recording/directory.h"
 
 #include <unistd.h>
 
@@ -25,12 +26,12 @@ config::Config in(const std::string& directory) {
 }
 
 struct Tried {
-    const Directory directory;
+    const TemporaryDirectory directory;
     Recorder world;
     Events events;
-    CurrentConfig current{std::make_shared<config::Config>(in(directory.path))};
-    Trial trial = Trial::read(directory.path, ::geteuid());
-    Panic panic = Panic::read(directory.path, ::geteuid());
+    CurrentConfig current{std::make_shared<config::Config>(in(directory.path()))};
+    Trial trial = Trial::read(directory.path(), ::geteuid());
+    Panic panic = Panic::read(directory.path(), ::geteuid());
     LastGoodKeeper last_good{world, false};
     TrialControl control = make(false);
 
@@ -38,8 +39,8 @@ struct Tried {
         return {trial, panic, dry_run, {.config = current, .events = events, .keep_last_good = [this] { keep(); }}};
     }
     void keep() { last_good.keep(*current, control.gate_stays()); }
-    bool is_kept() const { return std::filesystem::exists(last_good_file(directory.path)); }
-    Trial on_disk() const { return Trial::read(directory.path, ::geteuid()); }
+    bool is_kept() const { return std::filesystem::exists(last_good_file(directory.path())); }
+    Trial on_disk() const { return Trial::read(directory.path(), ::geteuid()); }
 };
 
 Now after(std::chrono::seconds time) { return {kNow.wall + time, kNow.boot + time}; }
@@ -104,7 +105,7 @@ TEST_CASE("a panic outlasts a trial, and there is none within one") {
 TEST_CASE("a trial whose file cannot be written does not begin, and the gate stays") {
     Tried t;
     t.keep();
-    std::filesystem::create_directory(Trial::file_in(t.directory.path)); // no file can take its place
+    std::filesystem::create_directory(Trial::file_in(t.directory.path())); // no file can take its place
     CHECK_FALSE(t.control.begin(60s, kNow).has_value());
     CHECK(t.control.gate_stays());
     CHECK(t.is_kept());
@@ -112,7 +113,7 @@ TEST_CASE("a trial whose file cannot be written does not begin, and the gate sta
 
 TEST_CASE("a trial does not begin where the last good ruleset cannot be forgotten") {
     Tried t;
-    std::filesystem::create_directories(last_good_file(t.directory.path) + "/no file");
+    std::filesystem::create_directories(last_good_file(t.directory.path()) + "/no file");
     std::size_t kept = 0;
     TrialControl control(t.trial, t.panic, false,
                          {.config = t.current, .events = t.events, .keep_last_good = [&] { ++kept; }});
@@ -132,9 +133,9 @@ TEST_CASE("a dry run has nothing that could be on trial, and leaves nothing") {
 
 TEST_CASE("the last good ruleset is kept where the gate stays, and forgotten elsewhere") {
     Tried t;
-    config::Config config = in(t.directory.path);
+    config::Config config = in(t.directory.path());
     t.last_good.keep(config, true);
-    const auto kept = read_last_good(t.directory.path);
+    const auto kept = read_last_good(t.directory.path());
     REQUIRE(kept.has_value());
     REQUIRE(kept->has_value());
     CHECK((*kept)->protected_ports.size() == 1);
@@ -160,7 +161,7 @@ TEST_CASE("the last good ruleset is kept where the gate stays, and forgotten els
 TEST_CASE(
     "a last good ruleset that cannot be removed is tried again, and one that counts is left to its configuration") {
     Tried t;
-    config::Config config = in(t.directory.path);
+    config::Config config = in(t.directory.path());
     LastGoodKeeper keeper(t.world, true);
     keeper.keep(config, true);
     CHECK_FALSE(t.world.did("remove ruleset"));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "daemon/lifecycle/lasting_error.h"
 #include "daemon/lifecycle/sleep_watch.h"
 #include "daemon/lifecycle/state_copy.h"
 #include "daemon/lifecycle/take_over.h"
@@ -242,4 +243,22 @@ TEST_CASE("knocks of before are refused where this machine may be another one") 
     world.fails = {world.tried + 1};
     CHECK_FALSE(take_over.on_generation(kNow).has_value()); // the daemon ends with it
     CHECK(events.all.size() == 3);
+}
+
+TEST_CASE("an error that lasts is logged when it comes, when it is another one, and when it comes again") {
+    const CapturedLog log;
+    LastingError error;
+    const auto say = [&](const char* message) { error.on_result(Error{message, "do this"}, "sessions"); };
+    error.on_result({});
+    CHECK(log.text().empty());
+    say("the disk is full");
+    say("the disk is full");
+    CHECK(log.text() == "error sessions: the disk is full\nerror hint: do this\n");
+    say("the disk is gone");
+    CHECK(log.lines() == 4);
+    error.on_result({});
+    say("the disk is gone");
+    CHECK(log.lines() == 6);
+    error.on_result(Error{"busy", {}});
+    CHECK(log.text().ends_with("error busy\n"));
 }

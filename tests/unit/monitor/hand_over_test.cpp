@@ -236,6 +236,18 @@ TEST_CASE("a report of other secrets than those that were sent ends the hand-ove
           "xknock-worker said something that makes no sense: a report of other secrets");
 }
 
+TEST_CASE("a worker that cannot be told which configuration counts is given up") {
+    Devices devices(1);
+    Peer peer;
+    auto next = std::make_shared<config::Config>(devices.config);
+    peer.report_all(1, 1);
+    REQUIRE(peer.monitor->hand_over(*next, Peer::any()));
+    peer.monitor->commit(next);
+    peer.worker.reset();
+    CHECK_FALSE(peer.monitor->activate());
+    CHECK(peer.owner.ends.size() == 1);
+}
+
 TEST_CASE("a worker that ends meanwhile ends the hand-over") {
     Devices devices(2);
     Peer peer;

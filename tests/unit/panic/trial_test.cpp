@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/trial.h"
 
 #include "protocol/base/secure_file.h"
+#include "tests/unit/recording/directory.h"
 
 #include <doctest/doctest.h>
 
@@ -16,13 +17,8 @@ using namespace std::chrono_literals;
 namespace {
 
 struct Directory {
-    std::string path;
-    Directory() {
-        char name[] = "/tmp/xk-trial.XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        path = name;
-    }
-    ~Directory() { std::filesystem::remove_all(path); }
+    test::TemporaryDirectory itself;
+    const std::string path = itself.path();
     Trial read() const { return Trial::read(path, ::geteuid()); }
     void write(std::string_view content) const {
         REQUIRE(write_file(Trial::file_in(path), content, 0644, true).has_value());
@@ -52,6 +48,13 @@ TEST_CASE("a trial that the release before wrote goes on") {
     directory.write("- 1060000000000\n"); // it wrote no number of a format
     CHECK_FALSE(directory.read().is_over(kNow + 59s));
     CHECK(directory.read().is_over(kNow + 60s));
+}
+
+TEST_CASE("a trial whose file cannot even be looked for is over") {
+    const Directory directory;
+    std::filesystem::create_symlink("trial", Trial::file_in(directory.path)); // it leads to itself
+    CHECK(directory.read().is_on());
+    CHECK(directory.read().is_over(BootTime{}));
 }
 
 TEST_CASE("a trial of another boot or a newer format is over: nobody can say that it is not") {

@@ -5,6 +5,7 @@
 #include "daemon/authz/state_read.h"
 #include "daemon/lifecycle/copy_writer.h"
 #include "protocol/base/secure_file.h"
+#include "tests/unit/recording/directory.h"
 #include "tests/unit/recording/log.h"
 
 #include <doctest/doctest.h>
@@ -17,6 +18,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <thread>
 
 using namespace xk;
 using namespace xk::authz;
@@ -29,13 +31,8 @@ const Now kNow{WallTime(1'700'000'000s), BootTime(5'000s)};
 constexpr std::size_t kEntries = 4096;
 
 struct Directory {
-    std::string path;
-    Directory() {
-        char name[] = "/tmp/xk-state.XXXXXX";
-        REQUIRE(::mkdtemp(name) != nullptr);
-        path = name;
-    }
-    ~Directory() { std::filesystem::remove_all(path); }
+    test::TemporaryDirectory itself;
+    const std::string path = itself.path();
 
     std::string file() const { return path + "/state"; }
     bool has_next() const { return std::filesystem::exists(file() + ".next"); }
@@ -283,4 +280,26 @@ TEST_CASE("the first copy in a row that cannot be written is logged, each is rep
     CHECK(log.lines() == 2);
     CHECK(log.has("error after a power cut used codes may count as new: "));
     CHECK(log.has("info the copy of judgement's memory is written again\n"));
+}
+
+TEST_CASE("a daemon has the lock alone; whoever only looks at it for a moment stops no start") {
+    Directory d;
+    CHECK_FALSE(StateFiles::is_held(d.path));
+    CHECK_FALSE(*StateFiles::hold(d.path)); // there is none yet
+    {
+        const auto files = d.open();
+        REQUIRE(files);
+        CHECK(StateFiles::is_held(d.path));
+        CHECK(StateFiles::hold(d.path).error().exit == Exit::busy);
+    }
+    CHECK_FALSE(StateFiles::is_held(d.path));
+    auto held = StateFiles::hold(d.path);
+    REQUIRE(held);
+    CHECK(d.open().error().exit == Exit::busy); // no daemon starts meanwhile
+    std::thread look([&] {
+        std::this_thread::sleep_for(30ms);
+        held->reset();
+    });
+    CHECK(d.open());
+    look.join();
 }

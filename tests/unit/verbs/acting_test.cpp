@@ -127,7 +127,7 @@ TEST_CASE("panic: closes grants, spares the caller, says whether it is on the di
     CHECK(f.log().ends_with("info the operator (uid 1000) says \"panic --over\"\n"));
 }
 
-TEST_CASE("unlock: a user's devices, or one; the first failure is the end") {
+TEST_CASE("unlock: a user's devices, or one; the first failure is the end, and those before it have their event") {
     VerbFixture f;
     CHECK(f.ask({{"verb", "unlock"}, {"what", "anna"}}) == json{{"unlocked", 2}});
     CHECK(f.ask({{"verb", "unlock"}, {"what", "bob/phone"}}) == json{{"unlocked", 1}});
@@ -137,9 +137,18 @@ TEST_CASE("unlock: a user's devices, or one; the first failure is the end") {
               "there is no user or device \"" + std::string(nobody) + "\"|knockctl users|1");
     CHECK(f.ask_wrong({{"verb", "unlock"}}) == "there is no user or device \"\"|knockctl users|1");
     f.daemon.calls.clear();
+    f.sink.events.clear();
+    f.daemon.failing = "unlock 1";
+    CHECK(f.ask_wrong({{"verb", "unlock"}, {"what", "anna"}}) ==
+          "1 of 2 devices are unlocked: unlock failed|look at unlock|1");
+    REQUIRE(f.sink.events.size() == 2); // it and the action
+    CHECK(f.sink.events[0].kind == authz::EventKind::unlocked);
+    CHECK(f.sink.events[0].count == 1);
+    f.daemon.calls.clear();
     f.daemon.failing = "unlock";
     CHECK(f.ask_wrong({{"verb", "unlock"}, {"what", "anna"}}) == "unlock failed|look at unlock|1");
     CHECK(f.daemon.calls == std::vector<std::string>{"unlock 0"});
+    CHECK(f.sink.events.size() == 3); // the action alone
 }
 
 TEST_CASE("reload: the reply shows the configuration that counts afterwards") {
