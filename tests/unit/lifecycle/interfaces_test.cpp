@@ -110,6 +110,10 @@ TEST_CASE("the log says which interfaces are slower, and which have no filter") 
     CHECK(log.has("error eth2 has no filter, and knocks are not heard there: eth2 refuses it"));
     CHECK(log.has("warning vpn0 has no filter, and knocks are not heard there: there is no interface vpn0 ("));
     CHECK_FALSE(log.has("eth0 has no filter"));
+    // A reload shows the operator those without one.
+    CHECK(a.control.all().warnings() ==
+          std::vector<std::string>{"eth2 has no filter, and knocks are not heard there: eth2 refuses it",
+                                   "vpn0 has no filter, and knocks are not heard there: there is no interface vpn0"});
 }
 
 TEST_CASE("a reload that an interface refuses leaves all of them as they were") {

@@ -241,6 +241,8 @@ TEST_CASE("a reload counts a credential or a service as changed for each of its 
     CHECK(credential([](Credential& c) { c.user = authz::Name("anna"); }));
     CHECK(credential([](Credential& c) { c.device = authz::Name("phone"); }));
     CHECK(credential([](Credential& c) { c.enabled = !c.enabled; }));
+    CHECK(credential([](Credential& c) { c.factor = FactorKind::hmac; }));
+    CHECK(credential([](Credential& c) { c.binding = authz::Binding::explicit_; }));
     CHECK(credential([](Credential& c) { c.totp_digits += 1; }));
     CHECK(credential([](Credential& c) { c.lifetime += 1s; }));
     CHECK(credential([](Credential& c) { c.max_lifetime += 1s; }));

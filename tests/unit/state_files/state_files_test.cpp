@@ -11,9 +11,11 @@
 #include <doctest/doctest.h>
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -280,6 +282,21 @@ TEST_CASE("the first copy in a row that cannot be written is logged, each is rep
     CHECK(log.lines() == 2);
     CHECK(log.has("error after a power cut used codes may count as new: "));
     CHECK(log.has("info the copy of judgement's memory is written again\n"));
+}
+
+TEST_CASE("where there is no room for the memory, the start says so and nobody touches it") {
+    Directory d;
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+    const auto quiet = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small{4096, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &small) == 0);
+    const auto opened = d.open();
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    std::signal(SIGXFSZ, quiet);
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().message == "making room for \"" + d.file() + "\": File too large");
+    CHECK(opened.error().hint.find(" KiB are wanted there") != std::string::npos);
 }
 
 TEST_CASE("a daemon has the lock alone; whoever only looks at it for a moment stops no start") {
