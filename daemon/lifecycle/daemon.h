@@ -120,6 +120,7 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
 
     // serve.cpp
     Result<void> reload();
+    Result<void> renew_last_good(const config::Config& config);
     void keep_last_good();
     void notify_status() const;
     void announce_ready();
@@ -176,7 +177,8 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     void admit_clients(const Now& now) override;
     void save_state(const Now& now) override;
 
-    static constexpr const char* kFilterMaps = "the filter's maps"; // a follower of reload_, also outside of a reload
+    // Followers of reload_ that are also told outside of a reload.
+    static constexpr const char *kFilterMaps = "the filter's maps", *kLastGood = "the last good ruleset";
 
     const authz::StateImage& state() const { return parts_.state_files.image(); }
     const std::set<Address>& own_addresses() const { return tables_.addresses(); }

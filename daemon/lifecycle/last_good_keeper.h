@@ -13,9 +13,9 @@ class LastGoodKeeper {
     // `stands` says that this start has put up the last good ruleset. The configuration may have another mode.
     LastGoodKeeper(RulesetPort& ruleset, bool stands) : ruleset_(ruleset), stands_(stands) {}
 
-    // Called after every change of the ruleset. `stays` says that the gate outlives its daemon. Errors are logged, and
-    // the next call tries again.
-    void keep(const config::Config& config, bool stays);
+    // Called after every change of the ruleset. `stays` says that the gate outlives its daemon. After an error the next
+    // call tries again.
+    Result<void> keep(const config::Config& config, bool stays);
 
   private:
     RulesetPort& ruleset_;

@@ -37,16 +37,21 @@ Result<void> Daemon::reload() {
     for (const std::string& warning : config().warnings)
         log::warn("{}", warning);
     log_disabled(config());
-    keep_last_good();
     notify_status();
     log_statuses(config().policy, records_, state(), Now::read());
     return {};
 }
 
-// Called after every change of the ruleset that a failed start should put up.
+Result<void> Daemon::renew_last_good(const config::Config& config) {
+    return parts_.dry_run ? Result<void>() : last_good_.keep(config, trial_control_.gate_stays());
+}
+
+// Called after every change, but for a reload, of the ruleset that a failed start should put up.
 void Daemon::keep_last_good() {
-    if (!parts_.dry_run)
-        last_good_.keep(config(), trial_control_.gate_stays());
+    if (auto done = renew_last_good(config()); !done) {
+        log::error(done.error());
+        reload_.leave_behind(kLastGood);
+    }
 }
 
 void Daemon::notify_status() const {

@@ -171,6 +171,7 @@ std::vector<Reload::Follower> Daemon::followers() {
          [this](const SharedConfig& c) {
              return control_->set_groups({c->admin_group, c->read_group});
          }},
+        {kLastGood, [this](const SharedConfig& c) { return renew_last_good(*c); }},
     };
 }
 

@@ -104,6 +104,14 @@ wait $STRACE || true
 
 read_only state
 lets_in "read-only"
+echo 'gate: {allow: [203.0.113.77]}' >>"$D/etc/xknock.yaml"
+check "read-only: a reload counts" ctl reload
+contains "read-only: what a failed start would put up is told" "$(cat "$D/log")" "the last good ruleset cannot follow the configuration yet: "
+writable state
+kept() { grep -q '^allow 203.0.113.77' "$D/state/last_good"; }
+eventually 10 kept || fail "the last good ruleset is not written again"
+say "and it is written when that is possible"
+read_only state
 kill_it
 start
 contains "read-only at the start: told" "$(cat "$D/log")" "Read-only file system; after a reboot knocks of before are refused"

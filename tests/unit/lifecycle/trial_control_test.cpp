@@ -38,7 +38,7 @@ struct Tried {
     TrialControl make(bool dry_run) {
         return {trial, panic, dry_run, {.config = current, .events = events, .keep_last_good = [this] { keep(); }}};
     }
-    void keep() { last_good.keep(*current, control.gate_stays()); }
+    void keep() { REQUIRE(last_good.keep(*current, control.gate_stays())); }
     bool is_kept() const { return std::filesystem::exists(last_good_file(directory.path())); }
     Trial on_disk() const { return Trial::read(directory.path(), ::geteuid()); }
 };
@@ -134,27 +134,27 @@ TEST_CASE("a dry run has nothing that could be on trial, and leaves nothing") {
 TEST_CASE("the last good ruleset is kept where the gate stays, and forgotten elsewhere") {
     Tried t;
     config::Config config = in(t.directory.path());
-    t.last_good.keep(config, true);
+    REQUIRE(t.last_good.keep(config, true));
     const auto kept = read_last_good(t.directory.path());
     REQUIRE(kept.has_value());
     REQUIRE(kept->has_value());
     CHECK((*kept)->protected_ports.size() == 1);
-    t.last_good.keep(config, false);
+    REQUIRE(t.last_good.keep(config, false));
     CHECK_FALSE(t.is_kept());
-    t.last_good.keep(config, true);
+    REQUIRE(t.last_good.keep(config, true));
     config.shut_on_failure = false;
-    t.last_good.keep(config, true);
+    REQUIRE(t.last_good.keep(config, true));
     CHECK_FALSE(t.is_kept());
     config.shut_on_failure = true;
-    t.last_good.keep(config, true);
+    REQUIRE(t.last_good.keep(config, true));
     config.gate_mode = config::GateMode::external;
-    t.last_good.keep(config, true);
+    REQUIRE(t.last_good.keep(config, true));
     CHECK_FALSE(t.is_kept());
     CHECK_FALSE(t.world.did("remove ruleset")); // nobody put it up
     // One that this start put up goes, once.
     LastGoodKeeper stands(t.world, true);
-    stands.keep(config, true);
-    stands.keep(config, true);
+    REQUIRE(stands.keep(config, true));
+    REQUIRE(stands.keep(config, true));
     CHECK(std::ranges::count(t.world.steps, "remove ruleset") == 1);
 }
 
@@ -163,13 +163,29 @@ TEST_CASE(
     Tried t;
     config::Config config = in(t.directory.path());
     LastGoodKeeper keeper(t.world, true);
-    keeper.keep(config, true);
+    REQUIRE(keeper.keep(config, true));
     CHECK_FALSE(t.world.did("remove ruleset"));
     config.gate_mode = config::GateMode::external;
     t.world.removal_fails = true;
-    keeper.keep(config, true);
+    CHECK(keeper.keep(config, true).error().message == "the last good ruleset still shuts ports: the kernel is busy");
     t.world.removal_fails = false;
-    keeper.keep(config, true);
-    keeper.keep(config, true);
+    REQUIRE(keeper.keep(config, true));
+    REQUIRE(keeper.keep(config, true));
     CHECK(std::ranges::count(t.world.steps, "remove ruleset") == 2);
+}
+
+TEST_CASE("a last good ruleset that cannot be written is an error, and what stands is taken away all the same") {
+    Tried t;
+    config::Config config = in(t.directory.path() + "/gone");
+    LastGoodKeeper keeper(t.world, true);
+    CHECK(keeper.keep(config, true)
+              .error()
+              .message.starts_with("after a boot a start that fails puts up another ruleset than this one: "));
+    std::filesystem::create_directory(config.state_directory);
+    REQUIRE(keeper.keep(config, true));
+    std::filesystem::remove(last_good_file(config.state_directory));
+    std::filesystem::create_directory(last_good_file(config.state_directory)); // it cannot be removed as a file
+    config.gate_mode = config::GateMode::external;
+    CHECK(keeper.keep(config, true).error().message.starts_with("after a boot"));
+    CHECK(t.world.did("remove ruleset"));
 }
