@@ -48,7 +48,7 @@ Refusal names_no_address(const GrantContext& c, Verdict&) {
 }
 
 Refusal comes_from_elsewhere(const GrantContext& c, Verdict&) {
-    return refuse_if(c.mode == AddressMode::bound && c.address && c.address != c.source, Reject::source);
+    return refuse_if(c.mode == AddressMode::bound && c.address != c.source, Reject::source);
 }
 
 Refusal may_not_delegate(const GrantContext& c, Verdict&) {
@@ -65,8 +65,8 @@ Refusal own_address(const GrantContext& c, Verdict&) {
 
 Refusal may_not_delegate_there(const GrantContext& c, Verdict&) {
     const NetworkList& others = c.credential.explicit_networks;
-    return refuse_if(c.source && c.address && c.address != c.source && others.count != 0 && !others.has(*c.address),
-                     Reject::delegation);
+    const bool is_there = c.address && others.has(*c.address);
+    return refuse_if(c.source && c.address != c.source && others.count != 0 && !is_there, Reject::delegation);
 }
 
 Refusal no_such_service(const GrantContext& c, Verdict& verdict) {
