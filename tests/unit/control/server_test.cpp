@@ -380,5 +380,6 @@ TEST_CASE("where no descriptor is left the server says so, and the client that w
     CHECK(watched.empty());
     REQUIRE(server->accept_clients(watch));
     CHECK(watched.size() == 1);
-    CHECK(server->accept_clients(watch)); // nobody else waits
+    CHECK(server->accept_clients(watch));                   // nobody else waits
+    CHECK_FALSE(server->serve_client(server->listen_fd())); // which is no client's
 }

@@ -159,3 +159,20 @@ TEST_CASE("each session that ends has an event of its own, with the cause in wor
     CHECK(closed[19].detail == "203.0.113.5 port 40019 at tcp/22 (ssh)");
     CHECK(closed[19].more == "by the operator");
 }
+
+TEST_CASE("where sessions cannot be listed, the operator learns that they may live on, for whomever they were to end") {
+    SessionFixture f;
+    REQUIRE(f.open(kBob, kClient, "ssh", 30) == Answer::done);
+    f.report();
+    f.begin(session(kClient, "tcp/22"));
+    f.faults.fail_at(1, true);
+    const auto of_users = f.lifetimes.end_sessions_of(std::set{f.id(kBob)}, *f.config, f.own, {}, f.now);
+    const auto of_prefix = f.lifetimes.end_sessions_of(prefix("203.0.113.5/32"), *f.config, f.own, {}, f.now);
+    const auto of_all = f.lifetimes.end_all_sessions(*f.config, f.own, {}, f.now);
+    f.faults.none();
+    REQUIRE_FALSE(of_users);
+    CHECK(of_users.error().message.starts_with("not all sessions ended (0 did): "));
+    CHECK_FALSE(of_prefix);
+    CHECK_FALSE(of_all);
+    CHECK(f.lifetimes.end_sessions_of(std::set{f.id(kBob)}, *f.config, f.own, {}, f.now)->ended == 1);
+}

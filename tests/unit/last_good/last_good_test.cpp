@@ -93,6 +93,9 @@ TEST_CASE("what makes no sense is nothing, and never less than the whole") {
                             "silent udp/1\nsilent udp/2\nguard tcp/22\n",
                             "owned yes\nguard tcp/22\n",
                             "closed yes\nguard tcp/22\n",
+                            "owned  yes no\nguard tcp/22\n",
+                            "silent udp/1 udp/2\nguard tcp/22\n",
+                            "allow 192.0.2.0/24 198.51.100.0/24\nguard tcp/22\n",
                             "\nguard tcp/22\n"})
         CHECK_MESSAGE(!is_read(bad), bad);
 }
@@ -142,5 +145,18 @@ TEST_CASE("the file is written when it says something else, and only its owner's
     CHECK_FALSE(read_last_good(directory.path).has_value());
     REQUIRE(::unlink(file.c_str()) == 0);
     REQUIRE(write_file(file, std::string(300 * 1024, 'x'), 0600, true).has_value());
+    CHECK_FALSE(read_last_good(directory.path).has_value());
+}
+
+TEST_CASE("the user who owns the directory may write the file, and no third one") {
+    const Directory directory;
+    REQUIRE(write_last_good(directory.path, parse_last_good(kEverything).value()).has_value());
+    const std::string file = last_good_file(directory.path);
+    constexpr uid_t kDaemon = 4242, kOther = 4243;
+    REQUIRE(::chown(file.c_str(), kDaemon, kDaemon) == 0);
+    CHECK_FALSE(read_last_good(directory.path).has_value());
+    REQUIRE(::chown(directory.path.c_str(), kDaemon, kDaemon) == 0);
+    CHECK(read_last_good(directory.path).has_value());
+    REQUIRE(::chown(file.c_str(), kOther, kOther) == 0);
     CHECK_FALSE(read_last_good(directory.path).has_value());
 }

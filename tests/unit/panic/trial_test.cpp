@@ -67,3 +67,14 @@ TEST_CASE("a trial of another boot or a newer format is over: nobody can say tha
     directory.write("- 1060000000000\nxknock-trial 1\n");
     CHECK_FALSE(directory.read().is_over(kNow));
 }
+
+TEST_CASE("a trial lasts from a second to a week") {
+    CHECK(parse_trial_time("1s").value() == 1s);
+    CHECK(parse_trial_time("7d").value() == Trial::kLongest);
+    for (const char* text : {"0s", "0", "8d", "soon", ""}) {
+        CAPTURE(text);
+        const auto time = parse_trial_time(text);
+        REQUIRE_FALSE(time);
+        CHECK(time.error().exit == Exit::usage);
+    }
+}
