@@ -327,7 +327,8 @@ TEST_CASE("a pin that has the name of a map and is none is moved aside, named, a
         {"a directory", [](const std::string& pin) { fs::create_directory(pin); }},
         {"a link to nothing", [](const std::string& pin) { fs::create_symlink("nothing", pin); }},
     };
-    for (const auto& [what, put] : others) {
+    for (const auto& [name, put] : others) {
+        const std::string what = name;
         CAPTURE(what);
         const PinDirectory directory;
         const std::string maps = fill_before(directory);
@@ -513,7 +514,8 @@ TEST_CASE("two filters of one process share every map, whatever somebody did to 
          }},
         {"nothing", [](const std::string&) {}},
     };
-    for (const auto& [what, act] : deeds) {
+    for (const auto& [name, act] : deeds) {
+        const std::string what = name;
         CAPTURE(what);
         const PinDirectory directory;
         xdp::Filter running = directory.load();

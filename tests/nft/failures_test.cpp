@@ -72,8 +72,9 @@ TEST_CASE("a netlink socket that cannot be opened is an error") {
 TEST_CASE("no list counts as empty because it could not be read") {
     Socket socket = socket_in_new_namespace();
     install(socket, plain_spec());
-    for (const auto& [call, what] :
+    for (const auto& [call, text] :
          {std::pair(kSend, "sending to nf_tables"), std::pair(kReceive, "waiting for an nf_tables dump")}) {
+        const std::string what = text;
         CAPTURE(what);
         const auto in = [&](const std::string& context) { return (context.empty() ? "" : context + ": ") + what; };
         CHECK(says(error_of(call, [&] { return table_exists(socket, kTable); }), in("")));

@@ -491,7 +491,8 @@ TEST_CASE("a waiting use that no worker can have written is none for the next on
         {"an arrival after it began to wait", [](PendingUse& u) { u.begun = u.arrived - 1; }},
         {"a mark that is none", [](PendingUse& u) { u.live = 2; }},
     };
-    for (const auto& [what, damage] : damages) {
+    for (const auto& [name, damage] : damages) {
+        const std::string what = name;
         CAPTURE(what);
         std::memcpy(static_cast<void*>(&entry), &sound, sizeof entry);
         damage(entry);

@@ -354,7 +354,8 @@ TEST_CASE("a request that no worker can have written is none for the next one") 
         {"an arrival before the boot", [](Asked& a) { a.arrived = -1; }},
         {"a mark that is none", [](Asked& a) { a.live = 2; }},
     };
-    for (const auto& [what, damage] : damages) {
+    for (const auto& [name, damage] : damages) {
+        const std::string what = name;
         CAPTURE(what);
         entry = sound;
         entry.live = 1;

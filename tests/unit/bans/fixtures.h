@@ -122,9 +122,9 @@ struct BanFixture {
             for (const nft::Element& e : sets.elements(v4 ? "banned_networks4" : "banned_networks6"))
                 if (!e.interval_end)
                     CHECK(bans.list().all().contains({nft::parse_address_key(e.key).value(), e.data.at(0)}));
-        for (const auto& [p, ban] : bans.list().all())
-            if (!p.is_single())
-                CHECK_MESSAGE(is_in_networks(p), p.text());
+        for (const auto& banned : bans.list().all())
+            if (!banned.first.is_single())
+                CHECK_MESSAGE(is_in_networks(banned.first), banned.first.text());
         auto kept = file().read().value();
         REQUIRE(kept);
         (void)kept->expire(now.boot); // the file forgets nothing by itself

@@ -80,7 +80,8 @@ TEST_CASE("a secret that is another one by now is read anew, key or second facto
         {"a factor", [&] { devices.write(devices.file(10, ".otp"), key_text(78)); }},
         {"a file whose rights were looked after", [&] { ::chmod(devices.file(10, ".key").c_str(), 0400); }},
     };
-    for (const auto& [what, change] : changes) {
+    for (const auto& [name, change] : changes) {
+        const std::string what = name;
         CAPTURE(what);
         change();
         CHECK(peer.load(devices.config, 1) == 3);

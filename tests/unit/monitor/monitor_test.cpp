@@ -76,7 +76,8 @@ TEST_CASE("before a configuration counts the worker may send answers only") {
         {"a message of no known type", [](Peer& p) { REQUIRE(p.worker->send(Bytes<64>{77})); }},
         {"a message of no known type", [](Peer& p) { REQUIRE(p.worker->send(Bytes<3>{})); }},
     };
-    for (const auto& [why, attempt] : attempts) {
+    for (const auto& [name, attempt] : attempts) {
+        const std::string why = name;
         CAPTURE(why);
         Peer peer;
         attempt(peer);
@@ -101,7 +102,8 @@ TEST_CASE(
              p.send_message(pong);
          }},
     };
-    for (const auto& [what, attempt] : allowed) {
+    for (const auto& [name, attempt] : allowed) {
+        const std::string what = name;
         CAPTURE(what);
         Judging j;
         attempt(j.peer);
@@ -135,7 +137,8 @@ TEST_CASE(
              REQUIRE(p.worker->send({reinterpret_cast<const std::uint8_t*>(&tags), sizeof tags - 1}));
          }},
     };
-    for (const auto& [why, attempt] : refused) {
+    for (const auto& [name, attempt] : refused) {
+        const std::string why = name;
         CAPTURE(why);
         Judging j;
         attempt(j.peer);
@@ -151,7 +154,8 @@ TEST_CASE("a worker that sends too many messages is given up") {
         {"outcome too often", [](Peer& p) { p.send_message(refusal_of(0, Address::v4(192, 0, 2, 9))); }},
         {"tags too often", [](Peer& p) { p.publish(TagScope::more, {}, 1, 1); }},
     };
-    for (const auto& [why, message] : floods) {
+    for (const auto& [name, message] : floods) {
+        const std::string why = name;
         CAPTURE(why);
         Judging j;
         unsigned said = 0;
@@ -338,7 +342,8 @@ TEST_CASE("tags that no honest worker publishes end the worker") {
              p.send_message(*tags);
          }},
     };
-    for (const auto& [what, attempt] : attempts) {
+    for (const auto& [name, attempt] : attempts) {
+        const std::string what = name;
         CAPTURE(what);
         Judging j;
         attempt(j.peer);

@@ -18,8 +18,8 @@ unsigned freed_with_key = 0;
 void free_block(void* block) noexcept {
     if (looks && block != nullptr) {
         const std::span bytes(static_cast<const std::uint8_t*>(block), ::malloc_usable_size(block));
-        const auto run = std::ranges::search_n(bytes, xk::wire::kMacKeySize, kKeyByte);
-        freed_with_key += run.empty() ? 0u : 1u;
+        const auto run = std::search_n(bytes.begin(), bytes.end(), xk::wire::kMacKeySize, kKeyByte);
+        freed_with_key += run == bytes.end() ? 0u : 1u;
     }
     std::free(block);
 }

@@ -116,9 +116,9 @@ TEST_CASE("the sandbox ends a process that tries anything else") {
         {"rt_sigaction", SYS_rt_sigaction},
 #endif
     };
-    for (const auto& [name, number] : calls)
-        CHECK_MESSAGE(killed(status_of([n = number] { return static_cast<int>(::syscall(n, 0, 0, 0, 0, 0, 0)); })),
-                      name);
+    for (const auto& call : calls)
+        CHECK_MESSAGE(killed(status_of([&] { return static_cast<int>(::syscall(call.second, 0, 0, 0, 0, 0, 0)); })),
+                      call.first);
 }
 
 // landlock_test.cpp tries each right. Whether the sandbox gives them up at all shows by what the kernel counts: a

@@ -217,15 +217,16 @@ std::string text_of(const std::set<std::string>& types) {
 TEST_CASE("every field of a reply is documented with its types, and no other one is") {
     const Types documented = documented_types();
     const Types seen = seen_types(documented);
-    for (const auto& [field, types] : seen) {
+    for (const auto& [name, types] : seen) {
+        const std::string field = name, kinds = text_of(types);
         CAPTURE(field);
         const auto found = documented.find(field);
-        CHECK_MESSAGE(found != documented.end(), "not documented: " << text_of(types));
+        CHECK_MESSAGE(found != documented.end(), "not documented: " << kinds);
         if (found != documented.end())
-            CHECK(text_of(types) == text_of(found->second));
+            CHECK(kinds == text_of(found->second));
     }
-    for (const auto& [field, types] : documented)
-        CHECK_MESSAGE(seen.contains(field), field << " is documented, and no reply has it");
+    for (const auto& one : documented)
+        CHECK_MESSAGE(seen.contains(one.first), one.first << " is documented, and no reply has it");
 }
 
 TEST_CASE("every field of a request is documented with its kind, and no other one is") {
@@ -275,11 +276,12 @@ TEST_CASE("the examples of replies in the document have no field that is not in 
         const std::string verb = verbs_part.substr(heading, verbs_part.find('\n', heading) - heading);
         Types seen;
         collect(json::parse(verbs_part.substr(begin, end - begin)), verb, {}, seen);
-        for (const auto& [field, types] : seen)
-            CHECK_MESSAGE(documented.contains(field), field);
+        for (const auto& one : seen)
+            CHECK_MESSAGE(documented.contains(one.first), one.first);
         if (verb == "status")
-            for (const auto& [field, types] : documented)
-                if (field.starts_with("status ") && field.find_first_of(".[") == std::string::npos)
+            for (const auto& [name, types] : documented)
+                if (const std::string field = name;
+                    field.starts_with("status ") && field.find_first_of(".[") == std::string::npos)
                     CHECK_MESSAGE(seen.contains(field), field << " is missing in the example");
         ++found;
     }

@@ -78,7 +78,8 @@ TEST_CASE("the worker ends when a configuration is to count before each credenti
              CHECK(send(w.worker.channel, Activate{}));
          }},
     };
-    for (const auto& [what, attempt] : attempts) {
+    for (const auto& [name, attempt] : attempts) {
+        const std::string what = name;
         CAPTURE(what);
         TestWorker w(20);
         CHECK(w.begin().next == 0);
@@ -154,8 +155,10 @@ TEST_CASE("a change of one credential reads its secrets and publishes its tags, 
     CHECK(w.tags.size() == 1000);
     CHECK_FALSE(w.tags.contains(3));
     for (const auto& [place, tags] : w.tags)
-        if (place != 500 && place != 1000)
-            CHECK(std::ranges::count_if(tags, [&](const auto& tag) { return before.at(place).contains(tag); }) > 0);
+        if (place != 500 && place != 1000) {
+            const auto& then = before.at(place);
+            CHECK(std::ranges::count_if(tags, [&](const auto& tag) { return then.contains(tag); }) > 0);
+        }
 }
 
 TEST_CASE("other settings change the tags of everybody") {
@@ -211,7 +214,8 @@ TEST_CASE("a change that makes no sense ends the worker") {
              CHECK(send(w.worker.channel, message));
          }},
     };
-    for (const auto& [what, attempt] : attempts) {
+    for (const auto& [name, attempt] : attempts) {
+        const std::string what = name;
         CAPTURE(what);
         TestWorker w(20);
         w.judge();
@@ -244,7 +248,8 @@ TEST_CASE("a message that xknockd must not send now ends the worker") {
          }},
         {"a ping of another size", [](TestWorker& w) { CHECK(w.worker.channel.send(Bytes<12>{10})); }},
     };
-    for (const auto& [what, attempt] : attempts) {
+    for (const auto& [name, attempt] : attempts) {
+        const std::string what = name;
         CAPTURE(what);
         TestWorker w(20);
         attempt(w);
