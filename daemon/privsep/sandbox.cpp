@@ -25,7 +25,7 @@ static_assert(kMostDescriptors > 3 * kMaxFds + 16);
 // The limit is RLIMIT_AS, because RLIMIT_DATA leaves out shared anonymous memory. It is added to the memory that is
 // mapped now (program, libraries, ring, state), so that it does not depend on that.
 Result<rlim_t> memory_limit() {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(XK_SANITIZED)
     return RLIM_INFINITY; // its shadow is 20 TB of addresses
 #else
     std::ifstream statm("/proc/self/statm"); // the first number: pages that are mapped
@@ -76,7 +76,7 @@ constexpr int kAllowed[] = {
     SCMP_SYS(exit),
     SCMP_SYS(restart_syscall),
     SCMP_SYS(rt_sigreturn),
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(XK_SANITIZED)
     // The sanitizer's runtime calls these in development builds.
     SCMP_SYS(getpid),
     SCMP_SYS(sigaltstack),

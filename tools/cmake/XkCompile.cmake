@@ -18,6 +18,8 @@ if(XK_FUZZ)
     -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(xk_flags INTERFACE -fsanitize=fuzzer-no-link,address,undefined)
 elseif(XK_SANITIZE)
+  # The two compilers have no common macro for it. The sandbox permits what the sanitizer's runtime needs.
+  target_compile_definitions(xk_flags INTERFACE XK_SANITIZED)
   target_compile_options(xk_flags INTERFACE -fsanitize=${XK_SANITIZE} -fno-sanitize-recover=all
     -fno-omit-frame-pointer)
   target_link_options(xk_flags INTERFACE -fsanitize=${XK_SANITIZE})

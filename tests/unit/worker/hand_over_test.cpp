@@ -106,7 +106,7 @@ TEST_CASE("while the worker cannot answer, it takes any number of bans at once a
         REQUIRE(pong.has_value());
         REQUIRE(pong->number == number);
     }
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(XK_SANITIZED)
     MESSAGE("the worker has had ", w.most_memory(), " MiB at most");
     CHECK(w.most_memory() < 48);
 #endif
