@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/xdp/forwarding.h"
 
+#include "daemon/xdp/route_messages.h"
+
 #include <linux/netconf.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
@@ -13,7 +15,7 @@ namespace {
 constexpr const char* kListening = "listening for changes of forwarding";
 
 int on_switch(const nlattr* attribute, void* on) {
-    if (mnl_attr_get_type(attribute) == NETCONFA_FORWARDING && mnl_attr_get_u32(attribute) != 0)
+    if (mnl_attr_get_type(attribute) == NETCONFA_FORWARDING && number_of<std::uint32_t>(attribute).value_or(0) != 0)
         *static_cast<bool*>(on) = true;
     return MNL_CB_OK;
 }

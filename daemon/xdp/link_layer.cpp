@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/xdp/link_layer.h"
 
+#include "daemon/xdp/route_messages.h"
 #include "daemon/xdp/route_netlink.h"
 #include "protocol/base/quote.h"
 
@@ -21,13 +22,13 @@ struct Found {
 
 int on_kind(const nlattr* attribute, void* found) {
     if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
-        static_cast<Found*>(found)->kind = mnl_attr_get_str(attribute);
+        static_cast<Found*>(found)->kind = text_of(attribute);
     return MNL_CB_OK;
 }
 
 int on_attribute(const nlattr* attribute, void* found) {
     if (mnl_attr_get_type(attribute) == IFLA_MTU)
-        static_cast<Found*>(found)->mtu = mnl_attr_get_u32(attribute);
+        static_cast<Found*>(found)->mtu = number_of<std::uint32_t>(attribute).value_or(0);
     if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
         mnl_attr_parse_nested(attribute, on_kind, found);
     return MNL_CB_OK;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/xdp/links.h"
 
+#include "daemon/xdp/route_messages.h"
 #include "protocol/base/quote.h"
 
 #include <linux/rtnetlink.h>
@@ -56,10 +57,10 @@ int on_relation(const nlattr* attribute, void* to) {
     auto* const r = static_cast<Relation*>(to);
     switch (mnl_attr_get_type(attribute)) {
     case IFLA_MASTER:
-        r->master = mnl_attr_get_u32(attribute);
+        r->master = number_of<std::uint32_t>(attribute).value_or(0);
         break;
     case IFLA_LINK:
-        r->link = mnl_attr_get_u32(attribute);
+        r->link = number_of<std::uint32_t>(attribute).value_or(0);
         break;
     case IFLA_LINK_NETNSID:
         r->elsewhere = true;

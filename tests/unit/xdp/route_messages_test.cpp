@@ -85,3 +85,20 @@ TEST_CASE("a message that is shorter than its head is no message") {
     CHECK(cut.code == EBADMSG);
     CHECK(cut.addresses == 0);
 }
+
+TEST_CASE("an attribute has a number of its own size only, and a text ends with it") {
+    std::vector<char> bytes(NLA_HDRLEN + 8, 'x');
+    const auto with_size = [&](std::size_t payload) {
+        const nlattr head{static_cast<std::uint16_t>(NLA_HDRLEN + payload), IFLA_MTU};
+        std::memcpy(bytes.data(), &head, sizeof head);
+        return reinterpret_cast<const nlattr*>(bytes.data());
+    };
+    CHECK(number_of<std::uint32_t>(with_size(4)) == 0x78787878u);
+    CHECK_FALSE(number_of<std::uint32_t>(with_size(3)));
+    CHECK_FALSE(number_of<std::uint32_t>(with_size(8)));
+    CHECK(number_of<std::uint16_t>(with_size(2)) == 0x7878u);
+    CHECK(text_of(with_size(5)) == "xxxxx");
+    CHECK(text_of(with_size(0)).empty());
+    bytes[NLA_HDRLEN + 2] = '\0';
+    CHECK(text_of(with_size(5)) == "xx");
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/bridges.h"
 
+#include "daemon/xdp/route_messages.h"
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor/route_netlink.h"
 
@@ -30,7 +31,7 @@ bool is_kind(const nlattr* info, const char* kind) {
         [](const nlattr* part, void* to) {
             auto& [name, found] = *static_cast<std::pair<const char*, bool>*>(to);
             if (mnl_attr_get_type(part) == IFLA_INFO_KIND)
-                found = std::strcmp(mnl_attr_get_str(part), name) == 0;
+                found = xdp::text_of(part) == name;
             return MNL_CB_OK;
         },
         &wanted);
@@ -42,7 +43,7 @@ void add_link(const nlmsghdr* message, Links& links) {
     const Attributes attributes = attributes_of(message, sizeof *header);
     Link& link = links[static_cast<std::uint32_t>(header->ifi_index)];
     if (const auto name = attributes.find(IFLA_IFNAME); name != attributes.end())
-        link.name = mnl_attr_get_str(name->second);
+        link.name = xdp::text_of(name->second);
     if (const auto info = attributes.find(IFLA_LINKINFO); info != attributes.end())
         link.is_bridge = is_kind(info->second, "bridge");
     link.master = number(attributes, IFLA_MASTER).value_or(0);

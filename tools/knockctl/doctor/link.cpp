@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/link.h"
 
+#include "daemon/xdp/route_messages.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/handle.h"
 
@@ -70,7 +71,7 @@ std::optional<bool> has_native_xdp(unsigned ifindex) {
         sizeof(genlmsghdr),
         [&](const nlattr* attribute) {
             if (mnl_attr_get_type(attribute) == CTRL_ATTR_FAMILY_ID)
-                family = mnl_attr_get_u16(attribute);
+                family = xdp::number_of<std::uint16_t>(attribute).value_or(0);
         });
     std::optional<bool> native;
     if (family == 0)
@@ -84,7 +85,7 @@ std::optional<bool> has_native_xdp(unsigned ifindex) {
         sizeof(genlmsghdr),
         [&](const nlattr* attribute) {
             if (mnl_attr_get_type(attribute) == kNetdevFeatures)
-                native = (mnl_attr_get_u64(attribute) & kNetdevXdpBasic) != 0;
+                native = (xdp::number_of<std::uint64_t>(attribute).value_or(0) & kNetdevXdpBasic) != 0;
         });
     return native;
 }

@@ -64,9 +64,7 @@ Attributes attributes_of(const nlmsghdr* message, std::size_t header) {
 
 std::optional<std::uint32_t> number(const Attributes& attributes, std::uint16_t type) {
     const auto found = attributes.find(type);
-    if (found == attributes.end() || mnl_attr_get_payload_len(found->second) < sizeof(std::uint32_t))
-        return std::nullopt;
-    return mnl_attr_get_u32(found->second);
+    return found == attributes.end() ? std::nullopt : xdp::number_of<std::uint32_t>(found->second);
 }
 
 } // namespace xk::tools

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "tools/knockctl/doctor/routes.h"
 
+#include "daemon/xdp/route_messages.h"
 #include "tools/knockctl/doctor/route_netlink.h"
 
 #include <linux/fib_rules.h>
@@ -58,7 +59,7 @@ std::optional<RouteRule> rule_of(const nlmsghdr* message) {
         add(std::string("fwmark ") + hexadecimal);
     }
     if (const auto in = attributes.find(FRA_IIFNAME); in != attributes.end())
-        add("iif " + std::string(mnl_attr_get_str(in->second)));
+        add("iif " + xdp::text_of(in->second));
     return rule;
 }
 
@@ -98,9 +99,10 @@ void add_unpacked(const nlmsghdr* message, Routes& routes) {
     const auto* const header = static_cast<const rtmsg*>(mnl_nlmsg_get_payload(message));
     const Attributes attributes = attributes_of(message, sizeof *header);
     const auto found = attributes.find(RTA_ENCAP_TYPE);
-    if (found == attributes.end() || mnl_attr_get_payload_len(found->second) < sizeof(std::uint16_t))
+    if (found == attributes.end())
         return;
-    if (const char* how = unpacking(mnl_attr_get_u16(found->second)); how != nullptr)
+    const char* const how = unpacking(xdp::number_of<std::uint16_t>(found->second).value_or(0));
+    if (how != nullptr)
         routes.unpacked.push_back({range_of(attributes, RTA_DST, header->rtm_family, header->rtm_dst_len), how});
 }
 
@@ -130,7 +132,7 @@ void add_vrf(const nlmsghdr* message, Routes& routes) {
         info->second,
         [](const nlattr* part, void* to) {
             if (mnl_attr_get_type(part) == IFLA_INFO_SLAVE_KIND)
-                *static_cast<bool*>(to) = std::strcmp(mnl_attr_get_str(part), "vrf") == 0;
+                *static_cast<bool*>(to) = xdp::text_of(part) == "vrf";
             return MNL_CB_OK;
         },
         &in_vrf);
@@ -138,7 +140,7 @@ void add_vrf(const nlmsghdr* message, Routes& routes) {
     if (const auto index = number(attributes, IFLA_MASTER); in_vrf && index)
         ::if_indextoname(*index, master);
     if (in_vrf)
-        routes.vrfs.push_back({mnl_attr_get_str(name->second), master});
+        routes.vrfs.push_back({xdp::text_of(name->second), master});
 }
 
 } // namespace
