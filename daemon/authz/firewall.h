@@ -44,9 +44,9 @@ Reject reject_of(Answer answer);
 class Firewall {
   public:
     virtual ~Firewall() = default;
-    virtual Answer open(const GrantRequest& request) = 0;
+    virtual Answer open_grant(const GrantRequest& request) = 0;
     // Closes what this credential opened: the requested pinholes, or all of them. Grants of others stay.
-    virtual Answer close(const GrantRequest& request) = 0;
+    virtual Answer close_grant(const GrantRequest& request) = 0;
     virtual Answer close_all(std::uint32_t credential) = 0;
 };
 

@@ -222,9 +222,9 @@ Judge::Result Judge::grant(const PendingUse& use, Progress& progress, const Now&
     // 9. The privileged process judges again, and acts.
     Answer answer = Answer::done;
     if (use.action == Action::open)
-        answer = firewall.open(use.request);
+        answer = firewall.open_grant(use.request);
     else if (use.action == Action::close)
-        answer = firewall.close(use.request);
+        answer = firewall.close_grant(use.request);
     else if (use.action == Action::close_all)
         answer = firewall.close_all(index);
     Accepted accepted{.action = use.action, .retry = false, .address = use.request.address, .what = {}, .waiting = {}};

@@ -167,7 +167,7 @@ Answer Judge::request_again(std::uint32_t asked, const Now& now, Firewall& firew
     if (index && arrived <= now.boot && now.boot - arrived <= kLongestWait) {
         GrantRequest pinhole = a.request;
         pinhole.credential = static_cast<std::uint32_t>(*index);
-        answer = firewall.open(pinhole);
+        answer = firewall.open_grant(pinhole);
     }
     if (answer != Answer::waiting)
         state_.end_asked(asked, answer == Answer::done);

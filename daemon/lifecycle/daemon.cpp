@@ -149,7 +149,7 @@ void Daemon::on_tick() {
         return loop_->stop();
     log_sink_.on_tick(BootClock::now());
     // systemd's watchdog gets its message only while the worker answers.
-    if (monitor_.tick())
+    if (monitor_.on_tick())
         notify("WATCHDOG=1");
 }
 

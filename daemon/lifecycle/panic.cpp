@@ -86,7 +86,7 @@ Result<void> Panic::write() const {
     return write_file(file_, content.str(), 0600, true);
 }
 
-Result<void> Panic::begin(const std::optional<TcpSession>& spared, WallTime now) {
+Result<void> Panic::begin_panic(const std::optional<TcpSession>& spared, WallTime now) {
     on_ = true;
     finished_ = false;
     since_ = now;

@@ -25,7 +25,7 @@ class Panic {
 
     // Begins a panic, or begins it anew. After an error the file is not written, and the panic lasts until the daemon
     // ends.
-    Result<void> begin(const std::optional<TcpSession>& spared, WallTime now);
+    Result<void> begin_panic(const std::optional<TcpSession>& spared, WallTime now);
     // Records that every grant is closed and every session has ended.
     Result<void> finish();
     // Ends the panic and removes the file. After an error the panic goes on.

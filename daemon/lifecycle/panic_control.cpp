@@ -8,12 +8,12 @@ namespace xk {
 
 using authz::EventKind;
 
-Result<PanicReport> PanicControl::begin(const std::optional<TcpSession>& caller, const Now& now) {
+Result<PanicReport> PanicControl::begin_panic(const std::optional<TcpSession>& caller, const Now& now) {
     if (world_.dry_run)
         return Error{"a dry run has nothing to close", {}};
     PanicReport report;
     report.grants = world_.closing.count_grants();
-    if (auto written = panic_.begin(caller, now.wall); !written) {
+    if (auto written = panic_.begin_panic(caller, now.wall); !written) {
         log::error(std::move(written).error().within("this panic ends when xknockd does"));
         report.outlives_us = false;
     }
@@ -62,7 +62,7 @@ Result<void> PanicControl::go_on(const Now& now) {
     return {};
 }
 
-void PanicControl::tick(const Now& now) {
+void PanicControl::on_tick(const Now& now) {
     if (!panic_.is_on() || panic_.is_finished())
         return;
     const auto ended = carry_out(now);

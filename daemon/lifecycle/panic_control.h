@@ -36,11 +36,11 @@ class PanicControl {
 
     // The operator's order. Their own session is spared, and so are those of gate.allow. Everything that can be closed
     // is closed before an error is returned.
-    Result<PanicReport> begin(const std::optional<TcpSession>& caller, const Now& now);
+    Result<PanicReport> begin_panic(const std::optional<TcpSession>& caller, const Now& now);
     // Called at the start, before the first knock is judged: continues the panic of an earlier daemon.
     Result<void> go_on(const Now& now);
     // Tries again the steps that failed.
-    void tick(const Now& now);
+    void on_tick(const Now& now);
     // Returns false where there was no panic. The panic goes on if its file cannot be removed.
     Result<bool> end(const Now& now);
 
@@ -49,7 +49,7 @@ class PanicControl {
 
     Panic& panic_;
     World world_;
-    LastingError error_; // of tick()
+    LastingError error_; // of on_tick()
 };
 
 } // namespace xk

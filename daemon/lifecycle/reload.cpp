@@ -10,7 +10,7 @@
 
 namespace xk {
 
-Result<void> Reload::run(const Now& now) {
+Result<void> Reload::reload_config(const Now& now) {
     auto read = config::load_config(world_.config->file, config::Identity::required, config::UserFaults::disable);
     return read ? bring(*std::move(read), now) : Result<void>(read.error());
 }
@@ -72,7 +72,7 @@ void Reload::leave_behind(std::string_view what) {
             behind_.push_back(&follower);
 }
 
-void Reload::tick() {
+void Reload::on_tick() {
     std::erase_if(behind_, [&](const Follower* follower) {
         const bool done = follower->follow(world_.config.share()).has_value();
         if (done)

@@ -43,12 +43,12 @@ class Reload {
         : world_(world), check_(std::move(check)), followers_(std::move(followers)) {}
 
     // Reads the file of the configuration that counts again, and calls bring() with the result.
-    Result<void> run(const Now& now);
+    Result<void> reload_config(const Now& now);
     // Makes this configuration count. After an error the earlier one still counts.
     Result<void> bring(config::Config read, const Now& now);
 
     // Lets the followers that failed try again.
-    void tick();
+    void on_tick();
     // This follower could not write what changed outside of a reload: it tries again on every tick as after a reload.
     void leave_behind(std::string_view what);
 

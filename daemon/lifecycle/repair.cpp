@@ -25,7 +25,7 @@ Result<void> Repair::on_notice(const Now& now) {
     return {};
 }
 
-Result<void> Repair::tick(const Now& now) {
+Result<void> Repair::on_tick(const Now& now) {
     if (!std::exchange(unknown_, false))
         return {};
     repair({.objects = false, .elements = false, .lost = true, .by = {}}, now);

@@ -41,7 +41,7 @@ class Repair {
     Result<void> on_notice(const Now& now);
     // Repairs after lost notifications, and tries again where a repair failed. After an error no more notifications
     // come.
-    Result<void> tick(const Now& now);
+    Result<void> on_tick(const Now& now);
     // The next tick makes the table anew.
     void want() { unknown_ = true; }
 

@@ -32,7 +32,7 @@ class ReloadNotice {
 
 Result<void> Daemon::reload() {
     const ReloadNotice notice;
-    if (auto done = reload_.run(Now::read()); !done)
+    if (auto done = reload_.reload_config(Now::read()); !done)
         return done;
     for (const std::string& warning : config().warnings)
         log::warn("{}", warning);

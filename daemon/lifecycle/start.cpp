@@ -7,7 +7,7 @@
 
 namespace xk {
 
-Result<void> Start::run(const std::shared_ptr<config::Config>& config, const Now& now) {
+Result<void> Start::start_daemon(const std::shared_ptr<config::Config>& config, const Now& now) {
     auto done = put_up(config, now);
     if (!done)
         take_gate_away();

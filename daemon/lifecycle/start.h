@@ -43,10 +43,10 @@ class Start {
     Start(World world, Actions actions, Before before) : world_(world), actions_(std::move(actions)), before_(before) {}
 
     // Disables in `config` the credentials whose secrets cannot be used. Afterwards `config` counts.
-    Result<void> run(const std::shared_ptr<config::Config>& config, const Now& now);
+    Result<void> start_daemon(const std::shared_ptr<config::Config>& config, const Now& now);
 
-    // To be called after run(). Whether the ruleset of an earlier daemon stood before this start, so that older
-    // sessions have had grants.
+    // To be called after start_daemon(). Whether the ruleset of an earlier daemon stood before this start, so that
+    // older sessions have had grants.
     bool ruleset_was_there() const { return ruleset_was_there_; }
 
   private:

@@ -234,7 +234,7 @@ Result<void> Startup::read_again() {
 
 Result<void> Startup::enter_trial() {
     if (options_.trial)
-        return trial_->begin(*options_.trial, BootClock::now());
+        return trial_->begin_trial(*options_.trial, BootClock::now());
     if (trial_->is_on() && !options_.dry_run)
         if (auto done = trial_->keep(); !done) // a full disk does not end the trial
             log::error(done.error());

@@ -62,7 +62,7 @@ Trial Trial::read(const std::string& directory, uid_t owner) {
     return trial;
 }
 
-Result<void> Trial::begin(std::chrono::seconds time, BootTime now) { return write(this_boot(), now + time); }
+Result<void> Trial::begin_trial(std::chrono::seconds time, BootTime now) { return write(this_boot(), now + time); }
 Result<void> Trial::begin_for_daemon(std::chrono::seconds time, BootTime now) { return write(kAnyBoot, now + time); }
 Result<void> Trial::keep() { return write(this_boot(), *end_); }
 

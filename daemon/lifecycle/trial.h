@@ -27,7 +27,7 @@ class Trial {
 
     // Begins a trial, or moves its end. The file is on the disk afterwards. For a daemon that is about to start, the
     // file names no boot: in a container knockctl may see another boot id than a unit that has its own /proc.
-    Result<void> begin(std::chrono::seconds time, BootTime now);
+    Result<void> begin_trial(std::chrono::seconds time, BootTime now);
     Result<void> begin_for_daemon(std::chrono::seconds time, BootTime now);
     // Writes this boot into the file. The daemon calls it when it finds a trial at its start.
     Result<void> keep();

@@ -9,7 +9,7 @@ namespace xk {
 
 using authz::EventKind;
 
-Result<void> TrialControl::begin(std::chrono::seconds time, const Now& now) {
+Result<void> TrialControl::begin_trial(std::chrono::seconds time, const Now& now) {
     if (dry_run_)
         return Error{"a dry run has nothing that could be on trial", {}};
     if (panic_.is_on())
@@ -17,7 +17,7 @@ Result<void> TrialControl::begin(std::chrono::seconds time, const Now& now) {
     // Otherwise, after a boot, a failed start would put up the gate that was not confirmed.
     auto done = forget_last_good(world_.config->state_directory);
     if (done)
-        done = trial_.begin(time, now.boot);
+        done = trial_.begin_trial(time, now.boot);
     if (!done) {
         world_.keep_last_good();
         return done;

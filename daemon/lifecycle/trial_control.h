@@ -25,7 +25,7 @@ class TrialControl {
         : trial_(trial), panic_(panic), dry_run_(dry_run), world_(std::move(world)) {}
 
     // The requests of the operator.
-    Result<void> begin(std::chrono::seconds time, const Now& now);
+    Result<void> begin_trial(std::chrono::seconds time, const Now& now);
     Result<void> confirm(const Now& now);
 
     // Whether the time is over and there is no panic. Then the daemon has to stop and take everything away.

@@ -58,7 +58,7 @@ void Daemon::notice_generation(const Now& now) {
         fail(done.error());
 }
 
-void Daemon::retry_reload() { reload_.tick(); }
+void Daemon::retry_reload() { reload_.on_tick(); }
 
 void Daemon::end_grants(const Now& now) {
     grants_.expire(now.boot);
@@ -73,13 +73,13 @@ void Daemon::check_sessions(const Now& now) {
         sessions_error_.on_result(lifetimes_.on_tick(config(), bans_.list(), own_addresses(), now));
 }
 
-void Daemon::carry_out_panic(const Now& now) { panic_control_.tick(now); }
+void Daemon::carry_out_panic(const Now& now) { panic_control_.on_tick(now); }
 void Daemon::end_bans(const Now& now) { bans_.expire(now); }
 void Daemon::supervise_hooks(const Now& now) { hook_calls_.on_tick(now.boot); }
 void Daemon::expire_tags(const Now& now) { tags_.expire(now.boot); }
 
 void Daemon::repair_ruleset(const Now& now) {
-    if (auto done = repair_.tick(now); !done)
+    if (auto done = repair_.on_tick(now); !done)
         fail(done.error());
 }
 

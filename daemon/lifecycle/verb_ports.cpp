@@ -148,7 +148,7 @@ Result<void> BanPorts::end_banned_sessions(const Now& now) {
 }
 
 Result<ControlPorts::Closed> ControlPorts::begin_panic(const std::optional<TcpSession>& spared) {
-    const auto report = w_.panic.begin(spared, Now::read());
+    const auto report = w_.panic.begin_panic(spared, Now::read());
     if (!report)
         return report.error();
     return Closed{.grants = report->grants, .sessions = report->sessions, .outlives_restart = report->outlives_us};

@@ -123,7 +123,7 @@ class ControlPorts : public verbs::Reloader,
     std::vector<std::string> interface_warnings() const override { return w_.interfaces.all().warnings(); }
     Result<Closed> begin_panic(const std::optional<TcpSession>& spared) override;
     Result<bool> end_panic() override { return w_.panic.end(Now::read()); }
-    Result<void> begin_trial(std::chrono::seconds time) override { return w_.trial.begin(time, Now::read()); }
+    Result<void> begin_trial(std::chrono::seconds time) override { return w_.trial.begin_trial(time, Now::read()); }
     Result<void> confirm_trial() override { return w_.trial.confirm(Now::read()); }
     Result<void> accept_clock() override { return w_.monitor.accept_clock(); }
     Result<void> raise_horizon() override { return w_.take_over.raise("by the operator", Now::read()); }

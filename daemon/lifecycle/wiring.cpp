@@ -215,7 +215,7 @@ Result<void> Daemon::begin() {
     Start start(
         world, std::move(actions),
         {.filter = parts_.links_were_there, .last_good = parts_.last_good_stands, .changes_net = !parts_.dry_run});
-    auto done = start.run(starting, now);
+    auto done = start.start_daemon(starting, now);
     ruleset_was_there_ = start.ruleset_was_there();
     return done;
 }

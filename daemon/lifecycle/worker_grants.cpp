@@ -39,7 +39,7 @@ void WorkerGrants::settle(const Now& now) {
         grants_.settle(now);
 }
 
-GrantReply WorkerGrants::open(const authz::GrantRequest& request, Ticket ticket, const Now& now) {
+GrantReply WorkerGrants::open_grant(const authz::GrantRequest& request, Ticket ticket, const Now& now) {
     if (panic_.is_on()) { // the worker accepted the knock before it was notified of the panic
         GrantReply reply;
         reply.answer = authz::Answer::panic;
@@ -56,7 +56,7 @@ GrantReply WorkerGrants::open(const authz::GrantRequest& request, Ticket ticket,
     return reply_of(done);
 }
 
-GrantReply WorkerGrants::close(const authz::GrantRequest& request, const Now& now) {
+GrantReply WorkerGrants::close_grant(const authz::GrantRequest& request, const Now& now) {
     return reply_of(grants_.close_grant(request, now));
 }
 

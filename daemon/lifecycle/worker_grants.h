@@ -28,8 +28,8 @@ class WorkerGrants : public GrantPort {
     int timer_fd() const { return timer_.get(); }
     void on_timer();
 
-    GrantReply open(const authz::GrantRequest& request, Ticket ticket, const Now& now) override;
-    GrantReply close(const authz::GrantRequest& request, const Now& now) override;
+    GrantReply open_grant(const authz::GrantRequest& request, Ticket ticket, const Now& now) override;
+    GrantReply close_grant(const authz::GrantRequest& request, const Now& now) override;
     GrantReply close_all(std::uint32_t credential, const Now& now) override;
     bool any_waiting() const override { return grants_.any_waiting(); }
     void settle(const Now& now) override;

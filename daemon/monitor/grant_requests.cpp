@@ -21,10 +21,10 @@ Result<void> Monitor::handle_request(Received& received) {
     GrantReply reply;
     switch (asked->verb) {
     case GrantVerb::open:
-        reply = world_.grants.open(request, ticket, now);
+        reply = world_.grants.open_grant(request, ticket, now);
         break;
     case GrantVerb::close:
-        reply = world_.grants.close(request, now);
+        reply = world_.grants.close_grant(request, now);
         break;
     case GrantVerb::close_all:
         reply = world_.grants.close_all(request.credential, now);

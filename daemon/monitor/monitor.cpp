@@ -98,7 +98,7 @@ void Monitor::end(Error error) {
         world_.owner.on_worker_end(std::move(error));
 }
 
-bool Monitor::tick() {
+bool Monitor::on_tick() {
     // Counts ticks, not time, because time also passes while the machine sleeps.
     const std::uint32_t unanswered = ping_ - pong_;
     if (unanswered > settings_.most_unanswered) {

@@ -71,7 +71,7 @@ class Monitor {
     void on_child();
     // Call it once a second: it pings the worker. Returns false while three or more pings have no answer. Then
     // systemd's watchdog must get no message.
-    bool tick();
+    bool on_tick();
     // The request with this ticket, whose answer was `waiting`, is committed. Where `done` is false it has failed.
     void on_committed(GrantPort::Ticket ticket, bool done);
     // Closes the channel, which ends the worker, and waits for its end for at most three seconds.

@@ -44,8 +44,8 @@ class GrantPort {
     using Ticket = std::uint64_t;
 
     virtual ~GrantPort() = default;
-    virtual GrantReply open(const authz::GrantRequest& request, Ticket ticket, const Now& now) = 0;
-    virtual GrantReply close(const authz::GrantRequest& request, const Now& now) = 0;
+    virtual GrantReply open_grant(const authz::GrantRequest& request, Ticket ticket, const Now& now) = 0;
+    virtual GrantReply close_grant(const authz::GrantRequest& request, const Now& now) = 0;
     virtual GrantReply close_all(std::uint32_t credential, const Now& now) = 0;
     // Whether requests wait. If so, the Monitor calls settle() while it waits for the worker: they must not wait for
     // the worker too.

@@ -14,8 +14,8 @@ using authz::Answer;
 class Worker::GrantRequests : public authz::Firewall {
   public:
     explicit GrantRequests(Worker& worker) : worker_(worker) {}
-    Answer open(const authz::GrantRequest& r) override { return request(GrantVerb::open, r); }
-    Answer close(const authz::GrantRequest& r) override { return request(GrantVerb::close, r); }
+    Answer open_grant(const authz::GrantRequest& r) override { return request(GrantVerb::open, r); }
+    Answer close_grant(const authz::GrantRequest& r) override { return request(GrantVerb::close, r); }
     Answer close_all(std::uint32_t credential) override {
         authz::GrantRequest r;
         r.credential = credential;

@@ -26,11 +26,11 @@ constexpr Bytes<32> kHmacKey = {7};
 
 struct Granting : Firewall {
     std::size_t granted = 0;
-    Answer open(const GrantRequest&) override {
+    Answer open_grant(const GrantRequest&) override {
         ++granted;
         return Answer::done;
     }
-    Answer close(const GrantRequest&) override { return Answer::done; }
+    Answer close_grant(const GrantRequest&) override { return Answer::done; }
     Answer close_all(std::uint32_t) override { return Answer::done; }
 };
 

@@ -154,7 +154,7 @@ void GrantTable::check_book() const {
                    .empty());
 }
 
-Answer GrantTable::open(const GrantRequest& request, const Now& now) {
+Answer GrantTable::open_grant(const GrantRequest& request, const Now& now) {
     book_.expire(now.boot);
     const Permit permit = permit_open(request, {policy_, book_, bans, own_, kMaxPinholes}, now);
     if (permit.answer != Answer::done)
@@ -181,7 +181,7 @@ Answer GrantTable::open(const GrantRequest& request, const Now& now) {
     return Answer::done;
 }
 
-Answer GrantTable::close(const GrantRequest& request, const Now& now) {
+Answer GrantTable::close_grant(const GrantRequest& request, const Now& now) {
     book_.expire(now.boot);
     const Permit permit = permit_close(request, policy_);
     if (permit.answer != Answer::done)
@@ -213,14 +213,14 @@ Answer GrantTable::close_all(std::uint32_t credential, const Now& now) {
     return Answer::done;
 }
 
-Answer RecordingFirewall::open(const GrantRequest& request) {
+Answer RecordingFirewall::open_grant(const GrantRequest& request) {
     asked.push_back({Action::open, request});
-    return failing ? *failing : keeper_.open(request, now_);
+    return failing ? *failing : keeper_.open_grant(request, now_);
 }
 
-Answer RecordingFirewall::close(const GrantRequest& request) {
+Answer RecordingFirewall::close_grant(const GrantRequest& request) {
     asked.push_back({Action::close, request});
-    return failing ? *failing : keeper_.close(request, now_);
+    return failing ? *failing : keeper_.close_grant(request, now_);
 }
 
 Answer RecordingFirewall::close_all(std::uint32_t credential) {

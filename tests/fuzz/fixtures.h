@@ -35,8 +35,8 @@ class GrantTable {
   public:
     explicit GrantTable(const authz::Policy& policy) : policy_(policy), own_{own_address()} {}
 
-    authz::Answer open(const authz::GrantRequest& request, const Now& now);
-    authz::Answer close(const authz::GrantRequest& request, const Now& now);
+    authz::Answer open_grant(const authz::GrantRequest& request, const Now& now);
+    authz::Answer close_grant(const authz::GrantRequest& request, const Now& now);
     authz::Answer close_all(std::uint32_t credential, const Now& now);
 
     authz::BanList bans;
@@ -60,8 +60,8 @@ class RecordingFirewall : public authz::Firewall {
 
     RecordingFirewall(GrantTable& keeper, const Now& now) : keeper_(keeper), now_(now) {}
 
-    authz::Answer open(const authz::GrantRequest& request) override;
-    authz::Answer close(const authz::GrantRequest& request) override;
+    authz::Answer open_grant(const authz::GrantRequest& request) override;
+    authz::Answer close_grant(const authz::GrantRequest& request) override;
     authz::Answer close_all(std::uint32_t credential) override;
 
     std::vector<Asked> asked;

@@ -149,14 +149,14 @@ void check_requests(Input& in) {
         const std::uint8_t what = in.number();
         switch (what % 8) {
         case 0:
-            keeper.close(request, now);
+            keeper.close_grant(request, now);
             break;
         case 1:
             keeper.close_all(request.credential, now);
             break;
         case 2:
             keeper.bans.add(Prefix::of(request.address), {now.boot + 10s, "fuzz"});
-            FUZZ_CHECK(keeper.open(request, now) != Answer::done);
+            FUZZ_CHECK(keeper.open_grant(request, now) != Answer::done);
             break;
         case 3: {
             now.wall += std::chrono::seconds(what);
@@ -165,7 +165,7 @@ void check_requests(Input& in) {
             break;
         }
         default:
-            keeper.open(request, now);
+            keeper.open_grant(request, now);
         }
     }
 }

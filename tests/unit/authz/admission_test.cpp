@@ -317,7 +317,7 @@ TEST_CASE("kill -9 after a grant was put off and before the end of the judgement
 
 TEST_CASE("kill -9 while a late grant is made: the next worker asks by the same token and makes it") {
     struct DyingFirewall : RecordingFirewall {
-        Answer open(const GrantRequest&) override { throw Killed{}; }
+        Answer open_grant(const GrantRequest&) override { throw Killed{}; }
     } dying;
     RemoteSetup setup;
     const Request r = setup.request(kTotp);

@@ -42,11 +42,11 @@ struct RecordingFirewall : Firewall {
     std::deque<std::uint32_t> closed_all;
     Answer answer = Answer::done;
 
-    Answer open(const GrantRequest& r) override {
+    Answer open_grant(const GrantRequest& r) override {
         opened.push_back(r);
         return answer;
     }
-    Answer close(const GrantRequest& r) override {
+    Answer close_grant(const GrantRequest& r) override {
         closed.push_back(r);
         return answer;
     }

@@ -223,10 +223,10 @@ struct Killed {};
 // The worker ends while it asks for a grant, or before xknockd hears of it.
 struct DyingFirewall : RecordingFirewall {
     bool before = false;
-    Answer open(const GrantRequest& r) override {
+    Answer open_grant(const GrantRequest& r) override {
         if (before)
             throw Killed{};
-        RecordingFirewall::open(r);
+        RecordingFirewall::open_grant(r);
         throw Killed{};
     }
 };

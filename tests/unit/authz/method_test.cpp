@@ -93,7 +93,7 @@ TEST_CASE("the steps behind are the same: time, status, rights, and what the fir
 TEST_CASE("a worker that ended while it judged one goes on with it, and opens once") {
     struct Killed {};
     struct DyingFirewall : RecordingFirewall {
-        Answer open(const GrantRequest&) override { throw Killed{}; }
+        Answer open_grant(const GrantRequest&) override { throw Killed{}; }
     } dying;
     Setup setup;
     const Record r = sequence(setup, kTotp);

@@ -41,7 +41,7 @@ struct Panicking {
 
 TEST_CASE("a panic closes everything, spares its caller and is on the disk before anything closes") {
     Panicking p;
-    const auto report = p.control().begin(kCaller, kNow);
+    const auto report = p.control().begin_panic(kCaller, kNow);
     REQUIRE(report.has_value());
     CHECK(report->grants == 3);
     CHECK(report->sessions == 2);
@@ -60,7 +60,7 @@ TEST_CASE("a panic that is killed at any step goes on with the next daemon") {
         CAPTURE(step);
         Panicking p;
         p.world.fails = {step};
-        REQUIRE_FALSE(p.control().begin({}, kNow).has_value());
+        REQUIRE_FALSE(p.control().begin_panic({}, kNow).has_value());
         CHECK(p.on_disk().is_on());
         CHECK_FALSE(p.on_disk().is_finished());
         // The next daemon.
@@ -77,29 +77,29 @@ TEST_CASE("a panic does all that it can, whatever fails, and the rest on a tick"
     Panicking p;
     p.world.fails = {2}; // the grants
     auto control = p.control();
-    REQUIRE_FALSE(control.begin({}, kNow).has_value());
+    REQUIRE_FALSE(control.begin_panic({}, kNow).has_value());
     CHECK(p.world.sessions == 0);
     CHECK(p.world.state.ruleset == "now");
     CHECK(p.world.grants == 3);
     {
         const CapturedLog log;
         p.world.fails = {5, 8}; // the grants again, and once more
-        control.tick(kNow);
-        control.tick(kNow);
+        control.on_tick(kNow);
+        control.on_tick(kNow);
         CHECK(log.text() == "error the panic is not carried out yet: close grants failed\n"); // once
     }
-    control.tick(kNow);
+    control.on_tick(kNow);
     CHECK(p.world.grants == 0);
     CHECK(p.panic.is_finished());
     const std::size_t steps = p.world.steps.size();
-    control.tick(kNow);
+    control.on_tick(kNow);
     CHECK(p.world.steps.size() == steps); // that was all
 }
 
 TEST_CASE("a worker that does not answer keeps nothing open in a panic") {
     Panicking p;
     p.world.fails = {1};
-    REQUIRE_FALSE(p.control().begin({}, kNow).has_value());
+    REQUIRE_FALSE(p.control().begin_panic({}, kNow).has_value());
     CHECK(p.world.grants == 0);
     CHECK(p.world.sessions == 0);
     CHECK(p.world.state.ruleset == "now");
@@ -110,7 +110,7 @@ TEST_CASE("rules of a panic that stay after its end are repaired on a tick") {
         CAPTURE(failing);
         Panicking p;
         auto control = p.control();
-        REQUIRE(control.begin({}, kNow).has_value());
+        REQUIRE(control.begin_panic({}, kNow).has_value());
         p.world.fails = {p.world.tried + failing};
         p.world.steps.clear();
         REQUIRE_FALSE(control.end(kNow).has_value());
@@ -122,7 +122,7 @@ TEST_CASE("rules of a panic that stay after its end are repaired on a tick") {
 
 TEST_CASE("a panic that was carried out leaves what the operator opened since then") {
     Panicking p;
-    REQUIRE(p.control().begin({}, kNow).has_value());
+    REQUIRE(p.control().begin_panic({}, kNow).has_value());
     p.panic = p.on_disk();
     p.world.steps.clear();
     REQUIRE(p.control().go_on(kNow).has_value());
@@ -130,14 +130,14 @@ TEST_CASE("a panic that was carried out leaves what the operator opened since th
     // A start has nothing to do where there is none.
     Panicking none;
     REQUIRE(none.control().go_on(kNow).has_value());
-    none.control().tick(kNow);
+    none.control().on_tick(kNow);
     CHECK(none.world.steps.empty());
 }
 
 TEST_CASE("a panic that is over lets knocks in again, and the sessions live on as their services say") {
     Panicking p;
     auto control = p.control();
-    REQUIRE(control.begin({}, kNow).has_value());
+    REQUIRE(control.begin_panic({}, kNow).has_value());
     p.world.steps.clear();
     const auto over = control.end(kNow);
     REQUIRE(over.has_value());
@@ -155,7 +155,7 @@ TEST_CASE("a panic that is over lets knocks in again, and the sessions live on a
 TEST_CASE("a panic counts also where its file cannot be written") {
     Panicking p;
     p.panic = Panic::none(p.directory.path() + "/gone");
-    const auto report = p.control().begin({}, kNow);
+    const auto report = p.control().begin_panic({}, kNow);
     REQUIRE(report.has_value());
     CHECK_FALSE(report->outlives_us);
     CHECK(p.world.panic);
@@ -164,7 +164,7 @@ TEST_CASE("a panic counts also where its file cannot be written") {
 
 TEST_CASE("a dry run has nothing to close") {
     Panicking p;
-    CHECK_FALSE(p.control(true).begin({}, kNow).has_value());
+    CHECK_FALSE(p.control(true).begin_panic({}, kNow).has_value());
     CHECK(p.world.steps.empty());
     CHECK_FALSE(p.panic.is_on());
 }

@@ -101,19 +101,19 @@ TEST_CASE("a follower that fails is told again on each tick until it follows") {
     r.behind = {"grants"};
     REQUIRE(r.reload.bring(named("new"), kNow).has_value());
     CHECK(r.followed == std::vector<std::string>{"grants of new", "maps of new"}); // the others all the same
-    r.reload.tick();
+    r.reload.on_tick();
     CHECK(r.followed.size() == 3);
     r.behind.clear();
-    r.reload.tick();
+    r.reload.on_tick();
     CHECK(r.followed.size() == 4);
     CHECK(r.followed.back() == "grants of new");
-    r.reload.tick();
+    r.reload.on_tick();
     CHECK(r.followed.size() == 4);
     // Another reload has its own.
     r.behind = {"maps"};
     REQUIRE(r.reload.bring(named("newer"), kNow).has_value());
     r.behind.clear();
-    r.reload.tick();
+    r.reload.on_tick();
     CHECK(r.followed.back() == "maps of newer");
 }
 
@@ -156,7 +156,7 @@ TEST_CASE("a file with a new fault refuses a reload, and one with an old fault d
 
 TEST_CASE("a file that cannot be read refuses a reload") {
     Reloaded r;
-    REQUIRE_FALSE(r.reload.run(kNow).has_value()); // there is no file "old"
+    REQUIRE_FALSE(r.reload.reload_config(kNow).has_value()); // there is no file "old"
     CHECK(r.world.steps.empty());
 }
 
@@ -295,10 +295,10 @@ TEST_CASE("a follower that lost what changed outside of a reload is told again o
     r.reload.leave_behind("maps");
     r.reload.leave_behind("maps");
     r.reload.leave_behind("nobody");
-    r.reload.tick();
+    r.reload.on_tick();
     CHECK(r.followed == std::vector<std::string>{"maps of old"});
     r.behind.clear();
-    r.reload.tick();
-    r.reload.tick();
+    r.reload.on_tick();
+    r.reload.on_tick();
     CHECK(r.followed == std::vector<std::string>{"maps of old", "maps of old"});
 }

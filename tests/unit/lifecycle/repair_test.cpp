@@ -98,11 +98,11 @@ TEST_CASE("changes that were lost are repaired on the tick, once, and without a 
     Repaired r;
     r.notice(kLost);
     CHECK(r.table.steps.empty());
-    REQUIRE(r.repair.tick(kNow));
+    REQUIRE(r.repair.on_tick(kNow));
     CHECK(r.table.steps == kWhole);
     CHECK(r.repaired().empty()); // it may have been our own
     r.table.steps.clear();
-    REQUIRE(r.repair.tick(kNow));
+    REQUIRE(r.repair.on_tick(kNow));
     CHECK(r.table.steps.empty());
 }
 
@@ -110,7 +110,7 @@ TEST_CASE("what somebody changes while lost changes are repaired is repaired too
     Repaired r;
     r.notice(kLost);
     r.told.push_back(kObjects);
-    REQUIRE(r.repair.tick(kNow));
+    REQUIRE(r.repair.on_tick(kNow));
     CHECK(r.table.steps.size() == 2 * kWhole.size());
     CHECK(r.repaired().size() == 1);
 }
@@ -123,15 +123,15 @@ TEST_CASE("a repair that fails at any step is tried again on each tick until it 
         r.notice(kElements);
         CHECK(r.repaired().empty());
         r.table.broken = {"install"};
-        REQUIRE(r.repair.tick(kNow));
+        REQUIRE(r.repair.on_tick(kNow));
         CHECK(r.repaired().empty());
         r.table.broken.clear();
         r.table.steps.clear();
-        REQUIRE(r.repair.tick(kNow));
+        REQUIRE(r.repair.on_tick(kNow));
         CHECK(r.table.steps == kWhole); // all of it
         CHECK(r.repaired().size() == 1);
         r.table.steps.clear();
-        REQUIRE(r.repair.tick(kNow));
+        REQUIRE(r.repair.on_tick(kNow));
         CHECK(r.table.steps.empty());
     }
 }
@@ -147,7 +147,7 @@ TEST_CASE("the ruleset stands whatever connection tracking says") {
 TEST_CASE("a repair that a reload asks for is done on the tick") {
     Repaired r;
     r.repair.want();
-    REQUIRE(r.repair.tick(kNow));
+    REQUIRE(r.repair.on_tick(kNow));
     CHECK(r.table.steps == kWhole);
 }
 
@@ -161,9 +161,9 @@ TEST_CASE("notifications that cannot be read are an error, on a notice and after
     Repaired r;
     r.deaf = true;
     CHECK(r.repair.on_notice(kNow).error().message == "deaf");
-    CHECK(r.repair.tick(kNow)); // there was nothing to repair
+    CHECK(r.repair.on_tick(kNow)); // there was nothing to repair
     r.repair.want();
-    CHECK(r.repair.tick(kNow).error().message == "deaf");
+    CHECK(r.repair.on_tick(kNow).error().message == "deaf");
     CHECK(r.table.steps == kWhole); // and the table stands
 }
 
@@ -173,6 +173,6 @@ TEST_CASE("a repair that fails on many ticks is logged once, and so is what it c
     const CapturedLog log;
     r.notice(kObjects);
     for (int i = 0; i < 3; ++i)
-        REQUIRE(r.repair.tick(kNow));
+        REQUIRE(r.repair.on_tick(kNow));
     CHECK(log.lines() == 2);
 }

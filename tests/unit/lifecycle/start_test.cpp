@@ -34,7 +34,7 @@ struct Started {
                          return gone;
                      }},
                     before);
-        auto done = start.run(config, kNow);
+        auto done = start.start_daemon(config, kNow);
         ruleset_was_there = start.ruleset_was_there();
         return done;
     }

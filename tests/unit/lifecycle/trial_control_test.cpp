@@ -52,7 +52,7 @@ TEST_CASE("a trial is over at its end while the daemon runs, and says so once") 
     t.keep();
     REQUIRE(t.is_kept());
     CHECK(t.control.gate_stays());
-    REQUIRE(t.control.begin(60s, kNow).has_value());
+    REQUIRE(t.control.begin_trial(60s, kNow).has_value());
     CHECK_FALSE(t.is_kept()); // a gate that nobody confirms does not come back with a boot
     CHECK_FALSE(t.control.gate_stays());
     CHECK_FALSE(t.control.is_due(after(59s).boot));
@@ -67,7 +67,7 @@ TEST_CASE("a trial is over at its end while the daemon runs, and says so once") 
 
 TEST_CASE("a trial whose time ends while the daemon is dead is over for the next one") {
     Tried t;
-    REQUIRE(t.control.begin(60s, kNow).has_value());
+    REQUIRE(t.control.begin_trial(60s, kNow).has_value());
     CHECK(t.control.finish(after(30s)).has_value()); // stopped: a start goes on with it
     CHECK(t.on_disk().is_on());
     CHECK(t.on_disk().is_over(after(60s).boot));
@@ -77,7 +77,7 @@ TEST_CASE("a trial whose time ends while the daemon is dead is over for the next
 TEST_CASE("a trial that is confirmed leaves the gate for good") {
     Tried t;
     CHECK_FALSE(t.control.confirm(kNow).has_value()); // there is none
-    REQUIRE(t.control.begin(60s, kNow).has_value());
+    REQUIRE(t.control.begin_trial(60s, kNow).has_value());
     REQUIRE(t.control.confirm(after(1s)).has_value());
     CHECK(t.control.gate_stays());
     CHECK_FALSE(t.control.is_due(after(3600s).boot));
@@ -89,15 +89,15 @@ TEST_CASE("a trial that is confirmed leaves the gate for good") {
 
 TEST_CASE("a panic outlasts a trial, and there is none within one") {
     Tried t;
-    REQUIRE(t.control.begin(60s, kNow).has_value());
-    REQUIRE(t.panic.begin({}, kNow.wall).has_value());
+    REQUIRE(t.control.begin_trial(60s, kNow).has_value());
+    REQUIRE(t.panic.begin_panic({}, kNow.wall).has_value());
     CHECK(t.control.gate_stays());
     CHECK_FALSE(t.control.is_due(after(3600s).boot)); // the ports must not open
     t.keep();
     CHECK(t.is_kept());
     CHECK(t.control.finish(after(3600s)).has_value());
     CHECK(t.on_disk().is_on());
-    CHECK_FALSE(t.control.begin(60s, kNow).has_value());
+    CHECK_FALSE(t.control.begin_trial(60s, kNow).has_value());
     REQUIRE(t.panic.end().has_value());
     CHECK(t.control.is_due(after(60s).boot));
 }
@@ -106,7 +106,7 @@ TEST_CASE("a trial whose file cannot be written does not begin, and the gate sta
     Tried t;
     t.keep();
     std::filesystem::create_directory(Trial::file_in(t.directory.path())); // no file can take its place
-    CHECK_FALSE(t.control.begin(60s, kNow).has_value());
+    CHECK_FALSE(t.control.begin_trial(60s, kNow).has_value());
     CHECK(t.control.gate_stays());
     CHECK(t.is_kept());
 }
@@ -117,7 +117,7 @@ TEST_CASE("a trial does not begin where the last good ruleset cannot be forgotte
     std::size_t kept = 0;
     TrialControl control(t.trial, t.panic, false,
                          {.config = t.current, .events = t.events, .keep_last_good = [&] { ++kept; }});
-    CHECK_FALSE(control.begin(60s, kNow).has_value());
+    CHECK_FALSE(control.begin_trial(60s, kNow).has_value());
     CHECK(control.gate_stays());
     CHECK(kept == 1); // half of it may be forgotten
     CHECK_FALSE(t.on_disk().is_on());
@@ -127,7 +127,7 @@ TEST_CASE("a dry run has nothing that could be on trial, and leaves nothing") {
     Tried t;
     const TrialControl dry = t.make(true);
     CHECK_FALSE(dry.gate_stays());
-    CHECK_FALSE(TrialControl(dry).begin(60s, kNow).has_value());
+    CHECK_FALSE(TrialControl(dry).begin_trial(60s, kNow).has_value());
     CHECK_FALSE(t.on_disk().is_on());
 }
 

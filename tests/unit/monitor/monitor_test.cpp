@@ -96,7 +96,7 @@ TEST_CASE(
         {"a notice", [](Peer& p) { p.send_message(notice_of(NoticeKind::clock_wrong)); }},
         {"a pong",
          [](Peer& p) {
-             CHECK(p.monitor->tick());
+             CHECK(p.monitor->on_tick());
              Pong pong;
              pong.number = p.hear<Ping>().number;
              p.send_message(pong);
@@ -120,14 +120,14 @@ TEST_CASE(
         {"an outcome of no knock", [](Peer& p) { p.send_message(Suppressed{}); }},
         {"a pong of another ping",
          [](Peer& p) {
-             p.monitor->tick();
+             p.monitor->on_tick();
              Pong pong;
              pong.number = 2;
              p.send_message(pong);
          }},
         {"pong with the wrong number of descriptors",
          [](Peer& p) {
-             p.monitor->tick();
+             p.monitor->on_tick();
              const int fd = STDERR_FILENO;
              p.send_message(Pong{}, {&fd, 1});
          }},
@@ -448,23 +448,23 @@ TEST_CASE("notices become events, and the clock is known") {
 TEST_CASE("a worker that hangs is given up after ten unanswered pings, and the watchdog hears of it before") {
     Judging j;
     for (unsigned ping = 0; ping < 11; ++ping) {
-        CHECK(j.peer.monitor->tick() == (ping < 3));
+        CHECK(j.peer.monitor->on_tick() == (ping < 3));
         CHECK(j.peer.owner.ends.empty());
     }
-    CHECK_FALSE(j.peer.monitor->tick());
-    CHECK_FALSE(j.peer.monitor->tick());
+    CHECK_FALSE(j.peer.monitor->on_tick());
+    CHECK_FALSE(j.peer.monitor->on_tick());
     CHECK(j.peer.owner.ends == std::vector<std::string>{"xknock-worker does not answer"}); // told once
 }
 
 TEST_CASE("a worker that answers late is well again") {
     Judging j;
     for (unsigned ping = 0; ping < 6; ++ping)
-        j.peer.monitor->tick();
+        j.peer.monitor->on_tick();
     Pong pong;
     for (pong.number = 1; pong.number <= 6; ++pong.number)
         j.peer.send_message(pong);
     CHECK(j.peer.goes_on());
-    CHECK(j.peer.monitor->tick());
+    CHECK(j.peer.monitor->on_tick());
 }
 
 TEST_CASE("a worker that ends is told to the owner") {

@@ -85,11 +85,11 @@ struct RecordingGrants : GrantPort {
         }
         return reply;
     }
-    GrantReply open(const authz::GrantRequest& request, Ticket ticket, const Now&) override {
+    GrantReply open_grant(const authz::GrantRequest& request, Ticket ticket, const Now&) override {
         tickets.push_back(ticket);
         return reply(request);
     }
-    GrantReply close(const authz::GrantRequest& request, const Now&) override { return reply(request); }
+    GrantReply close_grant(const authz::GrantRequest& request, const Now&) override { return reply(request); }
     GrantReply close_all(std::uint32_t credential, const Now&) override {
         authz::GrantRequest request;
         request.credential = credential;

@@ -35,7 +35,7 @@ TEST_CASE("a panic outlives whoever began it, and knows how far it came and whos
     const Directory directory;
     CHECK_FALSE(directory.read().is_on());
     Panic panic = directory.read();
-    REQUIRE(panic.begin(kCaller, kThen).has_value());
+    REQUIRE(panic.begin_panic(kCaller, kThen).has_value());
     Panic found = directory.read();
     CHECK(found.is_on());
     CHECK_FALSE(found.is_finished());
@@ -46,7 +46,7 @@ TEST_CASE("a panic outlives whoever began it, and knows how far it came and whos
     CHECK(found.is_finished());
     CHECK(found.spared() == kCaller);
     // Once more, by somebody at the console.
-    REQUIRE(found.begin({}, kThen + 5s).has_value());
+    REQUIRE(found.begin_panic({}, kThen + 5s).has_value());
     CHECK_FALSE(directory.read().is_finished());
     CHECK_FALSE(directory.read().spared().has_value());
     REQUIRE(found.end().has_value());
@@ -91,6 +91,6 @@ TEST_CASE("a panic that cannot be written down is one all the same") {
     const Directory directory;
     Panic panic = Panic::read(directory.path + "/missing", ::geteuid());
     CHECK_FALSE(panic.is_on());
-    CHECK_FALSE(panic.begin(kCaller, kThen).has_value());
+    CHECK_FALSE(panic.begin_panic(kCaller, kThen).has_value());
     CHECK(panic.is_on());
 }

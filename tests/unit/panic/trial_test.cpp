@@ -33,7 +33,7 @@ TEST_CASE("a trial is known to the next daemon, and ends when it was to") {
     const Directory directory;
     CHECK_FALSE(directory.read().is_on());
     Trial trial = directory.read();
-    REQUIRE(trial.begin(60s, kNow));
+    REQUIRE(trial.begin_trial(60s, kNow));
     Trial found = directory.read();
     CHECK(found.is_on());
     CHECK_FALSE(found.is_over(kNow + 59s));
