@@ -257,6 +257,39 @@ TEST_CASE("a message that xknockd must not send now ends the worker") {
     }
 }
 
+TEST_CASE("a message that is too long ends the worker, whatever it waits for") {
+    const std::vector<std::uint8_t> too_long(kMaxMessage + 1);
+    const std::pair<const char*, std::function<void(TestWorker&)>> waits[] = {
+        {"a message", [](TestWorker&) {}},
+        {"room for an answer",
+         [](TestWorker& w) {
+             for (Ping ping; ping.number < 5000; ++ping.number)
+                 CHECK(send(w.worker.channel, ping));
+         }},
+        {"the reply to a request",
+         [](TestWorker& w) {
+             w.judge();
+             CHECK(w.next<RequestGrant>().has_value());
+         }},
+    };
+    for (const auto& [name, wait] : waits) {
+        const std::string what = name;
+        CAPTURE(what);
+        const WorkerLog log;
+        TestWorker w(1, [](authz::State& state) {
+            authz::Asked asked{};
+            asked.credential = {1};
+            asked.arrived = BootClock::now().time_since_epoch().count();
+            REQUIRE(state.keep(asked) == 0);
+        });
+        wait(w);
+        REQUIRE(w.worker.channel.send(too_long));
+        CHECK(w.ends());
+        CAPTURE(log.text());
+        CHECK(log.has("a message between xknockd and its worker is too long"));
+    }
+}
+
 TEST_CASE("a later commitment belongs to the request that it names, in any order") {
     constexpr std::uint32_t kKept = 3;
     TestWorker w(20, [](authz::State& state) {
