@@ -184,6 +184,30 @@ TEST_CASE("a grant that is committed later is remembered until then, by its own 
     }
 }
 
+TEST_CASE("a commitment of a request that was answered at once ends no other request") {
+    Judging w;
+    authz::State state(w.state_memory); // what an earlier worker left there
+    authz::Asked asked{};
+    asked.credential = w.credentials[0].id;
+    asked.request.address = kSource;
+    asked.arrived = BootClock::now().time_since_epoch().count();
+    REQUIRE(state.keep(asked) == 0);
+    w.judge();
+    const RequestGrant repeated = w.asked();
+    w.reply(repeated);
+    w.settle();
+    CHECK(state.asked(0).live == 0);
+    w.knock(0);
+    w.reply(w.asked(), authz::Answer::waiting);
+    CHECK(w.next<privsep::Outcome>().has_value());
+    CHECK(state.asked(0).live == 1); // in the same place
+    GrantCommitted done;
+    done.sequence = repeated.sequence;
+    REQUIRE(send(w.worker.channel, done));
+    w.settle();
+    CHECK(state.asked(0).live == 1);
+}
+
 TEST_CASE("a wrong code is told as such, and the one that locks for good in a notice too") {
     Judging w;
     w.judge();
