@@ -410,6 +410,9 @@ TEST_CASE("installing again keeps grants and bans and takes over the new rules")
     Socket socket = socket_in_new_namespace();
     REQUIRE(install_ruleset(socket, plain_spec()));
     const std::string before = run_nft("list ruleset");
+    const auto table = [] { return run_nft("-a list table inet xknock | head -n 1"); };
+    const std::string made = table();
+    CHECK(made.find("# handle ") != std::string::npos);
     put(socket, grant("192.0.2.7", "tcp/22", 60s));
     RulesetSpec changed = plain_spec();
     changed.protected_ports = {protected_port("tcp/2222")};
@@ -423,6 +426,7 @@ TEST_CASE("installing again keeps grants and bans and takes over the new rules")
     CHECK(after.find("accept comment \"gate.allow\"") == std::string::npos);
     CHECK(after.find("62201") == std::string::npos);
     REQUIRE(install_ruleset(socket, plain_spec()));
+    CHECK(table() == made); // the same table all the time
     run_nft("flush set inet xknock grants4");
     CHECK(run_nft("list ruleset") == before);
 }
