@@ -101,8 +101,7 @@ void add_set(Transaction& transaction, const std::string& table, const SetSpec& 
     nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_TYPE, spec.type);
     nftnl_set_set_u32(set.get(), NFTNL_SET_KEY_LEN, spec.key_size);
     nftnl_set_set_u32(set.get(), NFTNL_SET_FLAGS, spec.flags);
-    if (spec.size != 0)
-        nftnl_set_set_u32(set.get(), NFTNL_SET_DESC_SIZE, spec.size);
+    nftnl_set_set_u32(set.get(), NFTNL_SET_DESC_SIZE, spec.size);
     transaction.add(NFT_MSG_NEWSET, NLM_F_CREATE, [&](nlmsghdr* h) { nftnl_set_nlmsg_build_payload(h, set.get()); });
 }
 
