@@ -3,6 +3,8 @@
 // How the worker gets its secrets, and what it makes of a peer that sends more than it can answer.
 #include "tests/unit/worker/test_worker.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 
 using namespace xk;
@@ -354,6 +356,30 @@ TEST_CASE("a reply to another request ends the worker") {
     reply.sequence = request->sequence + 1;
     REQUIRE(send(w.worker.channel, reply));
     CHECK(w.ends());
+}
+
+TEST_CASE("a request that cannot be sent ends the worker with the error") {
+    const WorkerLog log;
+    TestWorker w(20, [](authz::State& state) {
+        authz::Asked asked{};
+        asked.credential = {1};
+        asked.arrived = BootClock::now().time_since_epoch().count();
+        REQUIRE(state.keep(asked) == 0);
+        REQUIRE(state.keep(asked) == 1);
+    });
+    w.judge();
+    const auto first = w.next<RequestGrant>();
+    REQUIRE(first.has_value());
+    REQUIRE(::shutdown(w.worker.channel.fd(), SHUT_RD) == 0);
+    ReplyGrant reply;
+    reply.sequence = first->sequence;
+    reply.answer = authz::Answer::done;
+    REQUIRE(send(w.worker.channel, reply));
+    { const Channel closed = std::move(w.worker.channel); }
+    int status = 0;
+    REQUIRE(::waitpid(w.worker.pid, &status, 0) == w.worker.pid);
+    CHECK((WIFEXITED(status) && WEXITSTATUS(status) == static_cast<int>(Exit::failed)));
+    CHECK(log.has("sending between xknockd and its worker"));
 }
 
 TEST_CASE("no MAC key of a tag stays in the worker's memory when the tag was published") {
