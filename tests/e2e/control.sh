@@ -198,31 +198,6 @@ gone() { ! kill -0 "$held"; }
 eventually 15 gone || fail "an idle client keeps its place"
 check "knocks count as before" knock 192.0.2.1 anna-robot
 
-say "more clients than the daemon has descriptors"
-stop
-most=$(ulimit -S -n)
-ulimit -S -n 128
-start
-ulimit -S -n "$most"
-background "$SRV" python3 -c 'import socket, sys, time
-held = [socket.socket(socket.AF_UNIX) for _ in range(160)]
-for one in held:
-    one.connect(sys.argv[1])
-time.sleep(60)' "$SOCKET"
-crowd=$BACKGROUND
-is_full() { grep -q "accepting a client of the control socket: Too many open files" "$D/log"; }
-eventually 10 is_full || fail "the log does not say it"
-ctl status >"$D/late" &
-client=$!
-spent() { awk '{ print $14 + $15 }' "/proc/$DAEMON/stat"; }
-before=$(spent)
-sleep 2 # what the daemon does meanwhile is what is looked at
-after=$(spent)
-[ $((after - before)) -lt 40 ] || fail "it spins: $((after - before)) ticks of two seconds"
-say "the daemon does not spin"
-kill "$crowd"
-wait "$client" || fail "a client that waited gets no reply"
-contains "who waits is served when there is one" "$(cat "$D/late")" "knock port"
 # Last: knocks have to wait for its horizon.
 check "the clock can be accepted" is_json ctl clock accept --json
 stop

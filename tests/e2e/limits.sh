@@ -1,12 +1,41 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # What is full: gate.max_grants, and the filter's maps of bans. Who comes then is refused with a reason, nothing is half
-# done, and as soon as there is room again they get in.
+# done, and as soon as there is room again they get in. So it is with descriptors for clients of the control socket.
 . "$(dirname "$0")/lib.sh"
 begin limits
 configure 'gate: {max_grants: 2}'
 enroll_everybody
 enroll carol pc --factor hmac
+
+say "more clients than the daemon has descriptors"
+# The sanitizer needs descriptors itself, so the daemon here is the shipped one.
+RELEASE=${XK_RELEASE:-$XK_BUILD}
+most=$(ulimit -S -n)
+ulimit -S -n 128
+XKNOCKD=$RELEASE/daemon/xknockd WORKER=$RELEASE/daemon/xknock-worker HOOKS=$RELEASE/daemon/xknock-hooks start
+ulimit -S -n "$most"
+background "$SRV" python3 -c 'import socket, sys, time
+held = [socket.socket(socket.AF_UNIX) for _ in range(160)]
+for one in held:
+    one.connect(sys.argv[1])
+time.sleep(60)' "$D/run/control.sock"
+crowd=$BACKGROUND
+is_full() { grep -q "accepting a client of the control socket: Too many open files" "$D/log"; }
+eventually 10 is_full || fail "the log does not say it"
+ctl status >"$D/late" &
+client=$!
+spent() { awk '{ print $14 + $15 }' "/proc/$DAEMON/stat"; }
+before=$(spent)
+sleep 2 # what the daemon does meanwhile is what is looked at
+after=$(spent)
+[ $((after - before)) -lt 40 ] || fail "it spins: $((after - before)) ticks of two seconds"
+say "the daemon does not spin"
+kill "$crowd"
+wait "$client" || fail "a client that waited gets no reply"
+contains "who waits is served when there is one" "$(cat "$D/late")" "knock port"
+stop
+
 start
 listen 22 80
 
