@@ -69,8 +69,8 @@ Result<void> remove_traces(const std::string& config_file) {
         return nft.error();
     if (auto done = take_gate_away(c, *nft); !done)
         return done;
-    // The lock stays. A daemon that has opened it would lock a file without a name, and the next one another file.
-    for (const char* name : {"state", "state.next", "owners", "control.sock"})
+    // The lock is held until then. Who has opened it meanwhile finds it without a name (StateFiles).
+    for (const char* name : {"state", "state.next", "owners", "control.sock", "lock"})
         (void)remove_file(c.run_directory + "/" + name, false);
     (void)remove_file(Interfaces::file_in(c.state_directory), false);
     Trial trial = Trial::read(c.state_directory, c.account.uid);

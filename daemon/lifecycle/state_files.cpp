@@ -72,6 +72,10 @@ Result<void> take_lock(const Fd& fd, const std::string& path) {
             return Error{"another xknockd runs already (" + in_quotes(path) + " is locked)", {}, Exit::busy};
         ::poll(nullptr, 0, 10);
     }
+    // "xknockd --remove" takes the file away at its end. A lock on a file without a name would exclude nobody.
+    struct stat info {};
+    if (::fstat(fd.get(), &info) != 0 || info.st_nlink == 0)
+        return Error{in_quotes(path) + " was removed meanwhile", "start xknockd again", Exit::busy};
     return {};
 }
 
