@@ -13,17 +13,6 @@ using privsep::OutcomeKind;
 constexpr std::int64_t kMostSeconds = (std::int64_t{1} << 62) / 1'000'000 * 2;
 constexpr std::int64_t kMostLocked = 100 * 365 * 86400ll;
 
-bool is_protocol(std::uint8_t number) {
-    switch (static_cast<IpProtocol>(number)) {
-    case IpProtocol::none:
-    case IpProtocol::tcp:
-    case IpProtocol::udp:
-    case IpProtocol::sctp:
-        return true;
-    }
-    return false;
-}
-
 bool has_good_flags(const privsep::Outcome& m) {
     return m.known <= 1 && m.was_read <= 1 && m.retry <= 1 && m.has_clock <= m.was_read &&
            (m.has_clock == 1 || m.clock_ahead == 0) && (m.known == 1 || m.credential == wire::CredentialId{});
@@ -36,7 +25,8 @@ bool has_good_facts(const privsep::Outcome& m) {
                m.totp_step == -1;
     return m.action >= static_cast<std::uint8_t>(Action::open) &&
            m.action <= static_cast<std::uint8_t>(Action::probe) && m.clock_ahead >= -kMostSeconds &&
-           m.clock_ahead <= kMostSeconds && is_protocol(m.protocol) && m.totp_step >= -1 && m.totp_step <= kMostSeconds;
+           m.clock_ahead <= kMostSeconds && is_known(static_cast<IpProtocol>(m.protocol)) && m.totp_step >= -1 &&
+           m.totp_step <= kMostSeconds;
 }
 
 bool has_good_outcome(const privsep::Outcome& m) {

@@ -71,11 +71,6 @@ int on_relation(const nlattr* attribute, void* to) {
     return MNL_CB_OK;
 }
 
-struct Below {
-    std::uint32_t of;
-    std::vector<std::string> found;
-};
-
 } // namespace
 
 std::vector<std::string> interfaces_below(const std::string& name) {
