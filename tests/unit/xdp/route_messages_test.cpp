@@ -87,9 +87,10 @@ TEST_CASE("a message that is shorter than its head is no message") {
 }
 
 TEST_CASE("an attribute has a number of its own size only, and a text ends with it") {
-    std::vector<char> bytes(NLA_HDRLEN + 8, 'x');
+    constexpr std::size_t kHeadLength = sizeof(nlattr);
+    std::vector<char> bytes(kHeadLength + 8, 'x');
     const auto with_size = [&](std::size_t payload) {
-        const nlattr head{static_cast<std::uint16_t>(NLA_HDRLEN + payload), IFLA_MTU};
+        const nlattr head{static_cast<std::uint16_t>(kHeadLength + payload), IFLA_MTU};
         std::memcpy(bytes.data(), &head, sizeof head);
         return reinterpret_cast<const nlattr*>(bytes.data());
     };
@@ -99,6 +100,6 @@ TEST_CASE("an attribute has a number of its own size only, and a text ends with 
     CHECK(number_of<std::uint16_t>(with_size(2)) == 0x7878u);
     CHECK(text_of(with_size(5)) == "xxxxx");
     CHECK(text_of(with_size(0)).empty());
-    bytes[NLA_HDRLEN + 2] = '\0';
+    bytes[kHeadLength + 2] = '\0';
     CHECK(text_of(with_size(5)) == "xx");
 }
