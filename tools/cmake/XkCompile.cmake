@@ -31,6 +31,28 @@ else()
 endif()
 target_link_options(xk_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie>)
 
+# The standard library's headers are parsed once for all sources where the compiler is clang, in the presets that nobody
+# ships: that halves the time of a build and of lint.tidy. What is shipped is built without, so that a source that lacks
+# an #include does not compile there. A precompiled header is good for one set of options: so with these presets the
+# executables get -fPIC like the libraries.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT XK_TIDY)
+  set(CMAKE_POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(xk_flags INTERFACE -fPIC)
+  file(WRITE ${PROJECT_BINARY_DIR}/precompiled.cpp "")
+  add_library(xk_precompiled OBJECT ${PROJECT_BINARY_DIR}/precompiled.cpp)
+  target_link_libraries(xk_precompiled PRIVATE xk_flags sodium)
+  # A date in it would make each build another one for a compiler cache.
+  target_compile_options(xk_precompiled PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  target_precompile_headers(xk_precompiled PRIVATE <algorithm> <array> <bit> <chrono> <concepts> <cstddef> <cstdint>
+    <cstring> <filesystem> <functional> <map> <memory> <optional> <set> <span> <sstream> <string> <string_view>
+    <unordered_map> <utility> <variant> <vector> <sodium.h>)
+endif()
+function(xk_precompile target)
+  if(TARGET xk_precompiled)
+    target_precompile_headers(${target} REUSE_FROM xk_precompiled)
+  endif()
+endfunction()
+
 if(XK_TIDY)
   find_program(XK_CLANG_TIDY NAMES clang-tidy-14 clang-tidy REQUIRED)
   set(CMAKE_CXX_CLANG_TIDY ${XK_CLANG_TIDY} --warnings-as-errors=*)
@@ -41,4 +63,5 @@ function(xk_floor name)
   cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
   add_library(${name} STATIC ${arg_SOURCES})
   target_link_libraries(${name} PUBLIC xk_flags ${arg_LINK})
+  xk_precompile(${name})
 endfunction()
