@@ -374,7 +374,7 @@ TEST_CASE("which file of memory it is, is known by its directory alone") {
     CHECK(look(newer, kBoot).fit == StateFit::too_old);
 }
 
-TEST_CASE("whatever stands in the sections of a live file, it is read and nothing more") {
+TEST_CASE("whatever stands in the sections of a live file, it is read and nothing more" * doctest::test_suite("long")) {
     Remembering before;
     std::string file = before.file();
     // Samples, because each look reads 8 MB.

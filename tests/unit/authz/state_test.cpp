@@ -267,7 +267,7 @@ TEST_CASE("a credential's record is made once and found again") {
     CHECK(m.state.find({3}) == nullptr);
 }
 
-TEST_CASE("records of removed devices are given to others, but not while they protect") {
+TEST_CASE("records of removed devices are given to others, but not while they protect" * doctest::test_suite("long")) {
     Memory m;
     m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     const auto id_of = [](std::uint64_t number) {

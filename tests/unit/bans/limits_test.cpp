@@ -114,7 +114,8 @@ TEST_CASE("an address whose network is allowed now is banned alone only where th
     f.check_same();
 }
 
-TEST_CASE("all bans together have room for so many owners, and those of a network that is lifted are free again") {
+TEST_CASE("all bans together have room for so many owners, and those of a network that is lifted are free again" *
+          doctest::test_suite("long")) {
     BanFixture f;
     authz::BanBook full;
     const Prefix network = prefix("2001:db8:2::/64"), address = prefix("2001:db8:2::7");
@@ -138,7 +139,8 @@ TEST_CASE("all bans together have room for so many owners, and those of a networ
     CHECK(f.bans.book().size() == authz::BanBook::kMaxClaims);
 }
 
-TEST_CASE("no more bans than the filter's maps hold, and the others of the same request stand") {
+TEST_CASE("no more bans than the filter's maps hold, and the others of the same request stand" *
+          doctest::test_suite("long")) {
     BanFixture f;
     std::vector<Prefix> many;
     for (unsigned i = 0; i <= xdp::kMaxBannedNetworks; ++i)
@@ -185,7 +187,8 @@ TEST_CASE("a prefix has room for so many owners and for no more, and an owner wh
     f.check_same();
 }
 
-TEST_CASE("an address of IPv6 is banned alone where the filter has no room for another network") {
+TEST_CASE("an address of IPv6 is banned alone where the filter has no room for another network" *
+          doctest::test_suite("long")) {
     BanFixture f;
     std::vector<Prefix> many;
     for (unsigned i = 0; i < xdp::kMaxBannedNetworks; ++i)

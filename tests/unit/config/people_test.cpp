@@ -202,7 +202,7 @@ TEST_CASE("a credential that is taken out leaves the others with their secrets, 
     CHECK(config.disabled[1].faults == std::vector<std::string>{"is no file"});
 }
 
-TEST_CASE("there are ten thousand credentials at most") {
+TEST_CASE("there are ten thousand credentials at most" * doctest::test_suite("long")) {
     const Etc etc;
     const auto add = [&](std::size_t n) {
         const std::string stem = "bob.d" + std::to_string(n);

@@ -153,7 +153,7 @@ TEST_CASE("sessions that the sets did not take are written with the next ones, b
     CHECK(host.in_sets() == 2);
 }
 
-TEST_CASE("when the sets are full the sessions that ended first give way") {
+TEST_CASE("when the sets are full the sessions that ended first give way" * doctest::test_suite("long")) {
     Host host;
     EndedSessions ended = host.make(false);
     for (unsigned i = 0; i + 1 < nft::kMostEnded; ++i)
@@ -185,7 +185,7 @@ TEST_CASE("when the sets are full the sessions that ended first give way") {
     CHECK(host.in_sets() == 4);
 }
 
-TEST_CASE("more sessions than the sets take end all the same") {
+TEST_CASE("more sessions than the sets take end all the same" * doctest::test_suite("long")) {
     Host host;
     EndedSessions ended = host.make(false);
     for (unsigned i = 0; i < nft::kMostEnded + 10; ++i)
@@ -198,7 +198,8 @@ TEST_CASE("more sessions than the sets take end all the same") {
 }
 
 TEST_CASE(
-    "sessions that the sets do not take for long take no more room than there, and the log says how many are lost") {
+    "sessions that the sets do not take for long take no more room than there, and the log says how many are lost" *
+    doctest::test_suite("long")) {
     Host host;
     EndedSessions ended = host.make(false);
     const unsigned most = static_cast<unsigned>(nft::kMostEnded);

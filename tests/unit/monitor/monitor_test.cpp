@@ -147,7 +147,7 @@ TEST_CASE(
     }
 }
 
-TEST_CASE("a worker that sends too many messages is given up") {
+TEST_CASE("a worker that sends too many messages is given up" * doctest::test_suite("long")) {
     const std::pair<const char*, std::function<void(Peer&)>> floods[] = {
         {"notice too often",
          [](Peer& p) { p.send_message(notice_of(NoticeKind::locked_for_good, 77)); }}, // of nobody: no line

@@ -122,7 +122,8 @@ TEST_CASE("a worker that was ended while it began leaves nothing that counts") {
     CHECK(all_zero(Mapped::map(files->state_fd(), PROT_READ)));
 }
 
-TEST_CASE("room for more knocks is another file, which takes the name when it holds all that the first one held") {
+TEST_CASE("room for more knocks is another file, which takes the name when it holds all that the first one held" *
+          doctest::test_suite("long")) {
     const Directory directory;
     begin(directory);
     const std::string before = directory.content();
@@ -183,7 +184,8 @@ TEST_CASE("memory of the release before is taken over") {
     CHECK(files->previous_fd() < 0);
 }
 
-TEST_CASE("a file of a newer release, and a damaged one, is refused with what can be done, and left as it is") {
+TEST_CASE("a file of a newer release, and a damaged one, is refused with what can be done, and left as it is" *
+          doctest::test_suite("long")) {
     const Directory directory;
     begin(directory);
     const std::string good = directory.content();

@@ -115,7 +115,8 @@ TEST_CASE("a request that is nested deeply, or all brackets, takes no stack") {
     CHECK(f.ask({{"verb", "status"}, {"x", {{{{{{{{{1}}}}}}}}}}}).contains("version"));
 }
 
-TEST_CASE("a request of a mebibyte is answered: many fields, many addresses, long numbers") {
+TEST_CASE("a request of a mebibyte is answered: many fields, many addresses, long numbers" *
+          doctest::test_suite("long")) {
     VerbFixture f;
     json many = {{"verb", "status"}};
     for (int i = 0; i < 60'000; ++i)

@@ -127,7 +127,8 @@ TEST_CASE("a knock that waits for its admission is told when it is decided") {
     CHECK(reader.suppressed.empty());
 }
 
-TEST_CASE("a million refusals in a second cost a fixed number of messages, and each is counted") {
+TEST_CASE("a million refusals in a second cost a fixed number of messages, and each is counted" *
+          doctest::test_suite("long")) {
     constexpr std::uint32_t kFlood = 1'000'000;
     SUBCASE("from one source") {
         Reader reader;
@@ -161,7 +162,7 @@ TEST_CASE("a million refusals in a second cost a fixed number of messages, and e
     }
 }
 
-TEST_CASE("one who floods hides nobody else") {
+TEST_CASE("one who floods hides nobody else" * doctest::test_suite("long")) {
     Reader reader;
     for (std::uint32_t i = 0; i < 100'000; ++i)
         reader.report(refused_from(kFlooder), BootTime(1000s));
@@ -259,7 +260,7 @@ TEST_CASE("where there is no room, nothing is waited for, and what is left out i
     CHECK(reader.total() == 1012);
 }
 
-TEST_CASE("a peer that does not read keeps its room for what judgement has to ask") {
+TEST_CASE("a peer that does not read keeps its room for what judgement has to ask" * doctest::test_suite("long")) {
     auto ends = privsep::Channel::pair().value();
     privsep::Channel& worker = ends.first;
     privsep::Channel& xknockd = ends.second;
