@@ -111,7 +111,7 @@ std::optional<Judge::Result> Judge::check_new(Context& c) {
     const auto keys = c.claim.replay.all();
     const ReplayEntry* request = nullptr;
     for (std::size_t i = 0; i < keys.size(); ++i) {
-        const auto found = state_.replay().find(keys[i]);
+        const auto found = state_.replay().find(keys[i], c.address);
         if (i == 0)
             request = found.request;
         if (found.packet == nullptr)
@@ -123,10 +123,13 @@ std::optional<Judge::Result> Judge::check_new(Context& c) {
         }
         c.entries[i] = found.packet;
     }
-    // A retry is not remembered: it does nothing, however often it comes.
-    if (request != nullptr && request->progress == Progress::done && request->address == c.address)
-        return Accepted{
-            .action = c.claim.wanted.action, .retry = true, .address = c.address, .what = {}, .waiting = {}};
+    // A retry is not remembered: it does nothing, however often it comes. But one that names no address would be the
+    // request for another family, if somebody sent a copy of it from there.
+    const bool is_retry = request != nullptr && request->progress == Progress::done && request->address == c.address;
+    const Accepted retry{
+        .action = c.claim.wanted.action, .retry = true, .address = c.address, .what = {}, .waiting = {}};
+    if (is_retry && c.claim.wanted.address_mode != AddressMode::source)
+        return retry;
     // From here on its copies are replays, also where it is refused. Otherwise somebody could send copies of a wrong
     // code to lock the user out.
     for (std::size_t i = 0; i < keys.size(); ++i)
@@ -135,6 +138,8 @@ std::optional<Judge::Result> Judge::check_new(Context& c) {
             if (c.entries[i] == nullptr)
                 return refuse(Reject::memory_full);
         }
+    if (is_retry)
+        return retry;
     if (request != nullptr && request->address != c.address)
         return refuse(Reject::request_reused);
     return std::nullopt;

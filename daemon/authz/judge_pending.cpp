@@ -127,7 +127,7 @@ Outcome Judge::conclude(const PendingUse& pending, std::optional<Admitted> answe
         Progress progress = Progress::waiting;
         outcome.result = grant(use, progress, now, firewall);
         if (progress == Progress::done)
-            state_.replay().finish(use.token.credential, use.token.request);
+            state_.replay().finish(use.token.credential, use.token.request, use.request.address);
     }
     pending_.end_use(use.token);
     count(outcome.result);

@@ -76,7 +76,7 @@ void ReplayMemory::forget_before(Slot newest) {
     }
 }
 
-ReplayMemory::Found ReplayMemory::find(const KnockId& knock) const {
+ReplayMemory::Found ReplayMemory::find(const KnockId& knock, const Address& address) const {
     Found found;
     for (std::uint32_t i = head_of(knock.credential, knock.request); i != kEnd; i = next_[i]) {
         ReplayEntry& entry = entries_[i];
@@ -84,7 +84,7 @@ ReplayMemory::Found ReplayMemory::find(const KnockId& knock) const {
             continue;
         if (entry.knock.mac == knock.mac)
             found.packet = &entry;
-        if (entry.progress >= Progress::asking &&
+        if (entry.progress >= Progress::asking && entry.address.is_v4() == address.is_v4() &&
             (found.request == nullptr || entry.progress > found.request->progress))
             found.request = &entry;
     }
@@ -108,10 +108,11 @@ ReplayEntry* ReplayMemory::remember(const KnockId& knock, Slot slot, const Addre
     return &entry;
 }
 
-void ReplayMemory::finish(const wire::CredentialId& credential, const wire::RequestId& request) {
+void ReplayMemory::finish(const wire::CredentialId& credential, const wire::RequestId& request,
+                          const Address& address) {
     for (std::uint32_t i = head_of(credential, request); i != kEnd; i = next_[i]) {
         ReplayEntry& entry = entries_[i];
-        if (is_of(entry, credential, request) && entry.progress >= Progress::asking)
+        if (is_of(entry, credential, request) && entry.address == address && entry.progress >= Progress::asking)
             entry.progress = Progress::done;
     }
 }

@@ -69,18 +69,19 @@ class ReplayMemory {
     void read(const Bytes<16>& key, Slot newest);
 
     struct Found {
-        ReplayEntry* packet = nullptr;  // the entry of this packet
-        ReplayEntry* request = nullptr; // the entry that used the request; of several the one that is furthest
+        ReplayEntry* packet = nullptr; // the entry of this packet
+        // The entry that used the request for an address of this family; of several the one that is furthest.
+        ReplayEntry* request = nullptr;
     };
-    Found find(const KnockId& knock) const;
+    Found find(const KnockId& knock, const Address& address) const;
 
     // Null when the memory or the credential's share of it is full: then the packet must not be judged. `newest` is the
     // highest slot that was accepted; entries that are older by more than kSlotsKept are forgotten first.
     ReplayEntry* remember(const KnockId& knock, Slot slot, const Address& address, Slot newest);
 
-    // Marks the request as done, also in an entry that a crash left at `asking`: its record is still in the ring and
-    // would be done again.
-    void finish(const wire::CredentialId& credential, const wire::RequestId& request);
+    // Marks the request as done for this address, also in an entry that a crash left at `asking`: its record is still
+    // in the ring and would be done again.
+    void finish(const wire::CredentialId& credential, const wire::RequestId& request, const Address& address);
 
     std::size_t held_by(const wire::CredentialId& credential) const;
     std::size_t free() const { return free_.size(); }

@@ -291,7 +291,7 @@ std::optional<std::uint32_t> State::keep(const Asked& asked) {
 void State::end_asked(std::uint32_t index, bool done) {
     Asked& asked = image_->asked[index];
     if (done)
-        replay_.finish(asked.credential, asked.id);
+        replay_.finish(asked.credential, asked.id, asked.request.address);
     asked.live = 0;
 }
 

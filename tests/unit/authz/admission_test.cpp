@@ -110,6 +110,19 @@ TEST_CASE("a retry joins what waits; the same request for another address does n
     CHECK(setup.firewall.opened.size() == 1);
 }
 
+TEST_CASE("what waits for one family does not answer for the other: that one is served when it comes again") {
+    RemoteSetup setup;
+    const Request r = setup.request(kTotp);
+    CHECK(is_pending(setup.knock(kTotp, r)));
+    CHECK(is_pending(setup.knock(kTotp, r, "2001:db8::7"), true));
+    CHECK(is_accepted(*setup.answer(setup.token(kTotp, r), Admitted::granted)));
+    CHECK(setup.firewall.opened.size() == 1);
+    CHECK(is_pending(setup.knock(kTotp, r, "2001:db8::7")));
+    CHECK(is_accepted(*setup.answer(setup.token(kTotp, r), Admitted::granted)));
+    REQUIRE(setup.firewall.opened.size() == 2);
+    CHECK(setup.firewall.opened[1].address == address("2001:db8::7"));
+}
+
 TEST_CASE("taken is a refusal, and so is every further packet of the request") {
     RemoteSetup setup;
     const Request r = setup.request(kHmac);
@@ -250,7 +263,9 @@ struct Granting : Admission {
 
 ReplayEntry& entry_of(Setup& setup, std::uint32_t who, const Request& r, const Record& record) {
     ReplayEntry* const entry =
-        setup.state.replay().find({setup.policy.credentials[who].id, r.id, packet_mac(packet_of(record))}).packet;
+        setup.state.replay()
+            .find({setup.policy.credentials[who].id, r.id, packet_mac(packet_of(record))}, record.source)
+            .packet;
     REQUIRE(entry != nullptr);
     return *entry;
 }

@@ -188,6 +188,53 @@ TEST_CASE("a retry from another address is refused") {
     CHECK(is_refused(setup.knock(kTotp, r, "192.0.2.8"), Reject::request_reused));
 }
 
+TEST_CASE("a request with one code serves one address of each family") {
+    Setup setup;
+    const Request r = setup.request(kTotp);
+    CHECK(is_accepted(setup.knock(kTotp, r, "2001:db8::7")));
+    const Outcome other = setup.knock(kTotp, r, "192.0.2.7");
+    CHECK(is_accepted(other));
+    CHECK_FALSE(other.accepted()->retry);
+    REQUIRE(setup.firewall.opened.size() == 2);
+    CHECK(setup.firewall.opened[1].address == address("192.0.2.7"));
+    CHECK(setup.knock(kTotp, r, "2001:db8::7").accepted()->retry);
+    CHECK(setup.knock(kTotp, r, "192.0.2.7").accepted()->retry);
+    CHECK(is_refused(setup.knock(kTotp, r, "2001:db8::8"), Reject::request_reused));
+    CHECK(is_refused(setup.knock(kTotp, r, "192.0.2.8"), Reject::request_reused));
+    CHECK(setup.firewall.opened.size() == 2);
+}
+
+TEST_CASE("another request with the code is refused in the other family too") {
+    Setup setup;
+    CHECK(is_accepted(setup.knock(kTotp, setup.request(kTotp), "2001:db8::7")));
+    CHECK(is_refused(setup.knock(kTotp, setup.request(kTotp), "192.0.2.7"), Reject::code_used));
+}
+
+TEST_CASE("a copy of a retry opens nothing for an address of the other family") {
+    Setup setup;
+    const Request r = setup.request(kTotp);
+    CHECK(is_accepted(setup.knock(kTotp, r)));
+    Record retry = setup.sealed(kTotp, r);
+    CHECK(setup.judged(retry).accepted()->retry);
+    retry.source = address("2001:db8::66"); // somebody who saw it, from an address of theirs
+    CHECK(is_refused(setup.judged(retry), Reject::replay));
+    CHECK(setup.firewall.opened.size() == 1);
+}
+
+TEST_CASE("a code that was used for an address that is translated is good for the one that the server sees") {
+    Setup setup;
+    Request r = setup.request(kTotp);
+    r.address_mode = AddressMode::bound;
+    r.address = address("203.0.113.2");
+    CHECK(is_refused(setup.knock(kTotp, r), Reject::source));
+    r.address_mode = AddressMode::source;
+    r.address = {};
+    CHECK(is_accepted(setup.knock(kTotp, r)));
+    CHECK(is_refused(setup.knock(kTotp, r, "192.0.2.8"), Reject::request_reused));
+    CHECK(is_refused(setup.knock(kTotp, setup.request(kTotp)), Reject::code_used));
+    CHECK(setup.firewall.opened.size() == 1);
+}
+
 TEST_CASE("the same request id of two credentials is two requests") {
     Setup setup;
     Request r = setup.request(kPlain);
@@ -286,10 +333,12 @@ TEST_CASE("a wrong code that the client seals anew is still one wrong code") {
     CHECK(setup.record(kTotp).failures == 2);
 }
 
-TEST_CASE("a knock takes one entry, and its retries take none") {
+TEST_CASE("a knock takes one entry, and its retries take none where they name their address") {
     Setup setup;
     const auto used = [&] { return kReplayEntries - setup.state.replay().free(); };
-    const Request r = setup.request(kTotp);
+    Request r = setup.request(kTotp);
+    r.address_mode = AddressMode::bound;
+    r.address = address("192.0.2.7");
     CHECK(is_accepted(setup.knock(kTotp, r)));
     for (int i = 0; i < 10; ++i)
         REQUIRE(setup.knock(kTotp, r).accepted()->retry);

@@ -28,7 +28,7 @@ struct Knocks {
     bool knock(std::uint64_t device, Slot slot) {
         return memory.remember(id(device, ++number), slot, address("192.0.2.7"), slot) != nullptr;
     }
-    bool knows(std::uint64_t device, std::uint64_t n) const { return memory.find(id(device, n)).packet != nullptr; }
+    bool knows(std::uint64_t device, std::uint64_t n) const { return memory.find(id(device, n), {}).packet != nullptr; }
     std::size_t known() const { return entries.size() - memory.free(); }
 };
 
@@ -38,30 +38,34 @@ constexpr unsigned kSlots = kSlotsKept + 1;
 
 } // namespace
 
+const Address kOurs = address("192.0.2.7");
+
 TEST_CASE("a knock is remembered, found by another process, and forgotten only for something much newer") {
     Knocks k(64);
     const KnockId id = Knocks::id(0, 1);
-    ReplayEntry* const entry = k.memory.remember(id, kFirst, address("192.0.2.7"), kFirst);
+    ReplayEntry* const entry = k.memory.remember(id, kFirst, kOurs, kFirst);
     REQUIRE(entry != nullptr);
     CHECK(entry->progress == Progress::judging);
-    CHECK(k.memory.find(id).packet == entry);
-    CHECK(k.memory.find(id).request == nullptr);
-    CHECK(k.memory.find(Knocks::id(0, 2)).packet == nullptr);
-    CHECK(k.memory.find(Knocks::id(1, 1)).packet == nullptr);
+    CHECK(k.memory.find(id, kOurs).packet == entry);
+    CHECK(k.memory.find(id, kOurs).request == nullptr);
+    CHECK(k.memory.find(Knocks::id(0, 2), {}).packet == nullptr);
+    CHECK(k.memory.find(Knocks::id(1, 1), {}).packet == nullptr);
     entry->progress = Progress::done;
     KnockId other = id; // sealed anew
     other.mac[0] ^= 1;
-    CHECK(k.memory.find(other).packet == nullptr);
-    CHECK(k.memory.find(other).request == entry);
+    CHECK(k.memory.find(other, kOurs).packet == nullptr);
+    CHECK(k.memory.find(other, kOurs).request == entry);
+    CHECK(k.memory.find(other, address("192.0.2.8")).request == entry);
+    CHECK(k.memory.find(other, address("2001:db8::7")).request == nullptr); // that family was not served
 
     ReplayMemory next(k.entries);
     next.read({9}, kFirst + kSlotsKept);
-    CHECK(next.find(id).request == entry);
+    CHECK(next.find(id, kOurs).request == entry);
     CHECK(next.held_by(id.credential) == 1);
     CHECK(next.remember(Knocks::id(1, 2), kFirst + kSlotsKept, {}, kFirst) != nullptr);
-    CHECK(next.find(id).packet == entry);
+    CHECK(next.find(id, kOurs).packet == entry);
     CHECK(next.remember(Knocks::id(1, 3), kFirst + kSlotsKept + 1, {}, kFirst) != nullptr);
-    CHECK(next.find(id).packet == nullptr);
+    CHECK(next.find(id, kOurs).packet == nullptr);
     CHECK(next.held_by(id.credential) == 0);
     CHECK(next.free() == 62);
 }
@@ -73,10 +77,10 @@ TEST_CASE("of two packets of a request the one that is done counts") {
     k.memory.remember(first, kFirst, {}, kFirst)->progress = Progress::waiting;
     ReplayEntry* const done = k.memory.remember(second, kFirst, {}, kFirst);
     done->progress = Progress::done;
-    CHECK(k.memory.find(first).request == done);
-    CHECK(k.memory.find(first).packet->progress == Progress::waiting);
-    k.memory.finish(first.credential, first.request);
-    CHECK(k.memory.find(first).packet->progress == Progress::done);
+    CHECK(k.memory.find(first, {}).request == done);
+    CHECK(k.memory.find(first, {}).packet->progress == Progress::waiting);
+    k.memory.finish(first.credential, first.request, {});
+    CHECK(k.memory.find(first, {}).packet->progress == Progress::done);
 }
 
 TEST_CASE("forty devices at their full rate for as long as anything is remembered shut nobody out") {
@@ -134,6 +138,6 @@ TEST_CASE("a memory that is made larger keeps what it has") {
     State state(larger.bytes());
     REQUIRE(state.take_over(before));
     CHECK(state.is_of(kBoot));
-    CHECK(state.replay().find(Knocks::id(0, 1)).packet != nullptr);
+    CHECK(state.replay().find(Knocks::id(0, 1), {}).packet != nullptr);
     CHECK(state.replay().free() == 2 * kFewestReplayEntries - 1);
 }

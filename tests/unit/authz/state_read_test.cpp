@@ -72,7 +72,7 @@ void check_remembered(const State& state) {
     CHECK(state.find({3}) == nullptr);
     for (const auto progress : {Progress::judged, Progress::waiting, Progress::done}) {
         const auto number = static_cast<std::uint8_t>(progress);
-        const auto found = state.replay().find({{2}, {number}, {number}});
+        const auto found = state.replay().find({{2}, {number}, {number}}, address("192.0.2.7"));
         REQUIRE(found.packet != nullptr);
         CHECK(found.packet->progress == progress);
         CHECK(found.packet->slot == 100);
@@ -428,8 +428,8 @@ TEST_CASE("the copy of the release before: locked devices, used codes, counters 
     CHECK(used.failures == 3);
     CHECK(used.accepted == 8);
     CHECK(used.wrong_code == 11);
-    CHECK(state.replay().find({{2}, {4}, {4}}).request->progress == Progress::done); // it waited
-    CHECK(state.replay().find({{2}, {2}, {2}}).packet->progress == Progress::judged);
+    CHECK(state.replay().find({{2}, {4}, {4}}, address("192.0.2.7")).request->progress == Progress::done); // it waited
+    CHECK(state.replay().find({{2}, {2}, {2}}, address("192.0.2.7")).packet->progress == Progress::judged);
     CHECK(is_clean_copy(view(copy_before())));
     CHECK_FALSE(is_first_copy(view(copy_before())));
     // Counts that say more, or less, than there is.

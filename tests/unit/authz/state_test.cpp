@@ -31,7 +31,7 @@ struct Memory {
         return state.replay().remember(k, slot, address("192.0.2.7"), state.header().high_slot);
     }
     Progress progress(const KnockId& k) const {
-        const auto found = state.replay().find(k);
+        const auto found = state.replay().find(k, address("192.0.2.7"));
         return found.packet == nullptr ? Progress::none : found.packet->progress;
     }
     std::string copy(const Now& now, bool clean) {
@@ -326,20 +326,23 @@ TEST_CASE("what is asked for and waits outlives the process, and is finished or 
     Memory m;
     m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     m.remember(Memory::knock(1))->progress = Progress::waiting;
-    const auto place = m.state.keep({{}, {3}, Memory::knock(1).request, 5, 0});
+    GrantRequest asked{};
+    asked.address = address("192.0.2.7");
+    const auto place = m.state.keep({asked, {3}, Memory::knock(1).request, 5, 0});
     REQUIRE(place);
     State next(m.memory.bytes());
     CHECK(next.asked(*place).live == 1);
     CHECK(next.asked(*place).id == Memory::knock(1).request);
     next.end_asked(*place, false);
     CHECK(next.asked(*place).live == 0);
-    CHECK(next.replay().find(Memory::knock(1)).packet->progress == Progress::waiting); // it may come again
+    CHECK(next.replay().find(Memory::knock(1), address("192.0.2.7")).packet->progress ==
+          Progress::waiting); // it may come again
     for (std::size_t i = 0; i < kMostAsked; ++i)
-        REQUIRE(next.keep({{}, {3}, Memory::knock(1).request, 5, 0}));
-    CHECK_FALSE(next.keep({{}, {3}, Memory::knock(1).request, 5, 0}));
+        REQUIRE(next.keep({asked, {3}, Memory::knock(1).request, 5, 0}));
+    CHECK_FALSE(next.keep({asked, {3}, Memory::knock(1).request, 5, 0}));
     next.end_asked(9, true);
-    CHECK(next.replay().find(Memory::knock(1)).packet->progress == Progress::done);
-    CHECK(next.keep({{}, {3}, Memory::knock(1).request, 5, 0}) == 9);
+    CHECK(next.replay().find(Memory::knock(1), address("192.0.2.7")).packet->progress == Progress::done);
+    CHECK(next.keep({asked, {3}, Memory::knock(1).request, 5, 0}) == 9);
 }
 
 TEST_CASE("a request that no worker can have written is none for the next one") {
