@@ -3,6 +3,8 @@
 // What the command line of knock-client says, as it says it.
 #pragma once
 
+#include "protocol/profile/profile_file.h"
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,6 +18,7 @@ struct Arguments {
     std::string profile, profiles;
     std::optional<std::string> otp;
     std::string source, for_address, lifetime;
+    Family family = Family::any; // -4, -6
     bool all = false, single_use = false;
     bool no_wait = false;
     bool verbose = false;

@@ -40,6 +40,11 @@ int run_command_line(int argc, char** argv) {
         sub->add_option("--profile", a.profile, "name of the profile, or its file");
         sub->add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
         sub->add_option("--source", a.source, "our own address to use");
+        auto* const four = sub->add_flag_callback(
+            "-4", [&a] { a.family = Family::ipv4; }, "IPv4 alone");
+        sub->add_flag_callback(
+               "-6", [&a] { a.family = Family::ipv6; }, "IPv6 alone")
+            ->excludes(four);
         sub->add_flag("-v,--verbose", a.verbose, "say what happened");
         sub->callback([&run, function] { run = function; });
         return sub;

@@ -6,8 +6,15 @@
 #include <sys/socket.h>
 
 namespace xk::client {
+namespace {
 
-Result<Knock> Knock::prepare(const Profile& profile, const RequestSpec& spec, const Address& server) {
+bool names_our_address(NatPolicy nat, const Address& local, const Place& server) {
+    return nat == NatPolicy::never || (nat == NatPolicy::automatic && local.is_global() && !server.nat64);
+}
+
+} // namespace
+
+Result<Knock> Knock::prepare(const Profile& profile, const RequestSpec& spec, const Place& server) {
     Knock knock(profile, Fd(::socket(server.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
     if (!knock.socket_)
         return os_error("making a UDP socket");
@@ -35,16 +42,27 @@ Result<Knock> Knock::prepare(const Profile& profile, const RequestSpec& spec, co
     request.target = spec.target;
     request.single_use = spec.single_use;
     request.lifetime = spec.lifetime != 0 ? spec.lifetime : profile.lifetime;
-    randombytes_buf(request.id.data(), request.id.size());
+    if (spec.id)
+        request.id = *spec.id;
+    else
+        randombytes_buf(request.id.data(), request.id.size());
     if (spec.for_address) {
         request.address_mode = AddressMode::delegated;
         request.address = *spec.for_address;
-    } else if (knock.local_.is_global() || !profile.nat) {
+    } else if (names_our_address(profile.nat, knock.local_, server)) {
         // Somebody on the path could replace the packet's source by their own: name the address in the request.
         request.address_mode = AddressMode::bound;
         request.address = knock.local_;
     }
     return knock;
+}
+
+void Knock::try_other_mode() {
+    if (profile_->nat != NatPolicy::automatic || !local_.is_global() || mode() == AddressMode::delegated)
+        return;
+    const bool is_bound = mode() == AddressMode::bound;
+    request_.address_mode = is_bound ? AddressMode::source : AddressMode::bound;
+    request_.address = is_bound ? Address{} : local_;
 }
 
 Result<void> Knock::send(const std::string& code) {
@@ -59,7 +77,7 @@ Result<void> Knock::send(const std::string& code) {
     }
     RequestBytes bytes = encode_request(request_);
     const Wiped wiped(bytes);
-    const Slot slot = slot_of(now.wall);
+    const Slot slot = slot_ = slot_of(now.wall);
     const wire::Nonce nonce = hedged_nonce(profile_->keys->nonce, now.wall, bytes);
     if (profile_->factor == FactorKind::hmac) {
         Bytes<32> key;

@@ -4,6 +4,7 @@
 // same pair of addresses, because the pinhole is for that pair.
 #pragma once
 
+#include "client/addresses.h"
 #include "client/profile.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/result.h"
@@ -24,12 +25,13 @@ struct RequestSpec {
     std::uint32_t lifetime = 0;         // seconds; 0: profile's, then server's
     std::optional<Address> for_address; // mode "delegated"
     std::optional<Address> source;      // our own address to use
+    std::optional<wire::RequestId> id;  // none: a new one
 };
 
 class Knock {
   public:
     // Opens the socket and fixes request id and addresses; sends nothing.
-    static Result<Knock> prepare(const Profile& profile, const RequestSpec& spec, const Address& server);
+    static Result<Knock> prepare(const Profile& profile, const RequestSpec& spec, const Place& server);
 
     // Seals the request anew for this moment and sends it. The request id stays, so that a packet that arrives
     // after another one of this Knock changes nothing. `code` is empty unless the factor is totp.
@@ -37,18 +39,25 @@ class Knock {
     // The last packet once more, to the byte.
     Result<void> send_copy();
 
-    const Address& server() const { return server_; }
+    const Place& server() const { return server_; }
     const Address& local() const { return local_; }
+    // The slot of the last packet.
+    Slot slot() const { return slot_; }
     // Whether the request names an address, and which one.
     AddressMode mode() const { return request_.address_mode; }
+    // From the next fresh packet on the request names our address where it did not, or the other way round: the policy
+    // "auto" could not know whether the address is translated. Does nothing where the policy or the address forbids it.
+    void try_other_mode();
 
   private:
     Knock(const Profile& profile, Fd socket) : profile_(&profile), socket_(std::move(socket)) {}
 
     const Profile* profile_;
     Fd socket_;
-    Address server_, local_;
+    Place server_;
+    Address local_;
     Request request_;
+    Slot slot_ = 0;
     wire::Packet packet_{};
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/profile.h"
 
+#include "client/addresses.h"
 #include "client/settings.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
@@ -8,7 +9,6 @@
 #include "protocol/yaml/document.h"
 
 #include <pwd.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,9 +27,7 @@ FileRules secret_file() {
     return rules;
 }
 
-bool same_host(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
+bool same_host(std::string_view a, std::string_view b) { return normal_host(a) == normal_host(b); }
 
 void take_habits(ProfileFile& file, Profile& profile) {
     profile.service = std::move(file.service);
@@ -41,6 +39,7 @@ void take_habits(ProfileFile& file, Profile& profile) {
     profile.gateway = file.gateway;
     profile.lifetime = static_cast<std::uint32_t>(file.lifetime.count());
     profile.nat = file.nat;
+    profile.family = file.family;
     profile.probe = file.probe;
     profile.wait = file.wait;
 }
@@ -125,19 +124,35 @@ Result<Profile> load_profile(const std::string& file) {
     return profile;
 }
 
-Result<Profile> find_profile(const std::string& directory, const std::string& host) {
+namespace {
+
+struct Search {
     std::vector<std::string> found;
+    bool has_unreadable = false;
+};
+
+Search search(const std::string& directory, const std::string& host) {
+    Search result;
     std::error_code code;
-    bool unreadable = false;
     for (fs::directory_iterator i(directory, code), end; !code && i != end; i.increment(code)) {
         if (i->path().extension() != ".yaml" || i->path().filename() == kSettingsName)
             continue;
         const std::string file = i->path().string();
         if (is_for_host(file, host))
-            found.push_back(file);
+            result.found.push_back(file);
         else if (!read_checked(file, secret_file()))
-            unreadable = true;
+            result.has_unreadable = true;
     }
+    return result;
+}
+
+} // namespace
+
+Result<Profile> find_profile(const std::string& directory, const std::string& host) {
+    auto [found, unreadable] = search(directory, host);
+    if (found.empty()) // "server" may be short for server.example.net
+        if (const std::string complete = completed_name(host); !complete.empty())
+            found = search(directory, complete).found;
     std::sort(found.begin(), found.end());
     if (found.size() == 1)
         return load_profile(found[0]);

@@ -38,7 +38,8 @@ struct Profile {
         services;               // names the server gave, with ports that say whether they are open
     bool gateway = false;       // the hosts are behind the server, and the knock says which one is meant
     std::uint32_t lifetime = 0; // seconds; 0: the server's default
-    bool nat = true;            // behind NAT the packet's source stands for us; false: always name our own address
+    NatPolicy nat = NatPolicy::automatic;
+    Family family = Family::any;
     std::chrono::milliseconds probe{250}; // how long the port may take to answer without a knock
     std::chrono::seconds wait{10};        // how long it may take with one
 

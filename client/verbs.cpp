@@ -24,6 +24,8 @@ Result<Profile> profile_for(const Arguments& a) {
     auto profile = a.profile.find('/') != std::string::npos
                        ? load_profile(a.profile)
                        : find_profile(a.profiles.empty() ? *own : a.profiles, a.profile.empty() ? a.host : a.profile);
+    if (profile && a.family != Family::any)
+        profile->family = a.family;
     if (profile && own)
         if (auto done = apply_settings(*own, *profile); !done)
             return done.error();
@@ -36,6 +38,9 @@ std::string host_of(const Arguments& a, const Profile& profile) {
     const bool is_alias = a.profile.empty() || profile.is_called(a.host);
     if (!is_alias || profile.has_host(a.host))
         return a.host;
+    if (!profile.is_called(a.host)) // short for one of them?
+        if (const std::string complete = completed_name(a.host); profile.has_host(complete))
+            return a.host;
     return !profile.server.empty() && !profile.gateway ? profile.server
            : profile.hosts.empty()                     ? a.host
                                                        : profile.hosts.front();
@@ -97,13 +102,25 @@ Result<std::vector<Endpoint>> choose_service(const Arguments& a, const Profile& 
     return known == profile.services.end() ? std::vector<Endpoint>() : known->second;
 }
 
-std::function<Result<std::string>()> codes_for(const Profile& profile, const std::optional<std::string>& otp) {
-    return [&]() -> Result<std::string> {
-        if (profile.factor != FactorKind::totp)
-            return std::string();
-        return obtain_code(profile, otp);
-    };
-}
+// The codes of obtain_code(), one for each time that one is needed.
+class ObtainedCodes final : public CodeSource {
+  public:
+    ObtainedCodes(const Profile& profile, const std::optional<std::string>& given) : profile_(profile), given_(given) {}
+    Result<std::optional<std::string>> next(const std::function<bool(std::chrono::milliseconds)>&) override {
+        auto code = code_now();
+        return code ? Result(std::optional(*std::move(code))) : code.error();
+    }
+    Result<std::string> code_now() const {
+        return profile_.factor == FactorKind::totp ? obtain_code(profile_, given_) : std::string();
+    }
+    void used(const std::string&) override {}
+    bool is_person() const override { return !profile_.is_automatic() && !given_; }
+    bool may_ask_again() const override { return false; }
+
+  private:
+    const Profile& profile_;
+    const std::optional<std::string>& given_;
+};
 
 void say_connected(const Arguments& a, const Connected& c, const std::string& what) {
     if (!c.knocked)
@@ -133,7 +150,9 @@ int run_proxy(const Arguments& a) {
     if (!spec)
         return fail(spec.error());
     spec->endpoint = {IpProtocol::tcp, a.port};
-    auto connected = knock_and_connect(*profile, *spec, host_of(a, *profile), a.port, codes_for(*profile, a.otp));
+    ObtainedCodes codes(*profile, a.otp);
+    const Story story(a.verbose);
+    auto connected = knock_and_connect(*profile, *spec, host_of(a, *profile), a.port, codes, story);
     if (!connected)
         return fail(connected.error());
     if (a.verbose)
@@ -160,7 +179,9 @@ int run_open(const Arguments& a) {
     const bool can_try = !a.no_wait && !spec->single_use && !endpoints->empty() &&
                          endpoints->front().protocol == IpProtocol::tcp && !spec->for_address;
     if (can_try) {
-        auto connected = knock_and_connect(*profile, *spec, host, endpoints->front().port, codes_for(*profile, a.otp));
+        ObtainedCodes codes(*profile, a.otp);
+        const Story story(a.verbose);
+        auto connected = knock_and_connect(*profile, *spec, host, endpoints->front().port, codes, story);
         if (!connected)
             return fail(connected.error());
         Arguments loud = a;
@@ -168,7 +189,7 @@ int run_open(const Arguments& a) {
         say_connected(loud, *connected, endpoints->front().text());
         return 0;
     }
-    auto code = codes_for(*profile, a.otp)();
+    auto code = ObtainedCodes(*profile, a.otp).code_now();
     if (!code)
         return fail(code.error());
     if (auto sent = knock_only(*profile, *spec, host, *code); !sent)
@@ -189,7 +210,7 @@ int run_close(const Arguments& a) {
         spec->endpoint = {IpProtocol::tcp, 1}; // the field must say something
     else if (auto endpoints = choose_service(a, *profile, *spec); !endpoints)
         return fail(endpoints.error());
-    auto code = codes_for(*profile, a.otp)();
+    auto code = ObtainedCodes(*profile, a.otp).code_now();
     if (!code)
         return fail(code.error());
     if (auto sent = knock_only(*profile, *spec, host_of(a, *profile), *code); !sent)
@@ -205,14 +226,14 @@ int run_status(const Arguments& a) {
     std::printf("profile     %s (%s)\n", printable(profile->name).c_str(), as_line(profile->file).c_str());
     std::printf("factor      %s%s\n", std::string(name_of(profile->factor)).c_str(),
                 profile->is_automatic() ? "" : ", asked for on the terminal");
-    auto addresses = resolve(host);
+    auto addresses = resolve(host, profile->family);
     if (!addresses)
         return fail(addresses.error());
     RequestSpec spec;
     if (auto made = request_spec_of(a))
         spec = *made;
     const auto endpoints = choose_service(a, *profile, spec);
-    for (const Address& address : *addresses) {
+    for (const Place& address : *addresses) {
         auto knock = Knock::prepare(*profile, spec, address);
         if (!knock) {
             std::printf("address     %s: %s\n", address.text().c_str(), as_line(knock.error().message).c_str());

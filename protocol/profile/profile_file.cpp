@@ -71,6 +71,29 @@ Result<std::chrono::seconds> parse_wait(std::string_view text) {
 }
 constexpr Form kWait{parse_wait, duration_text, Style::bare};
 
+constexpr Form kNat{[](std::string_view text) -> Result<NatPolicy> {
+                        if (text == "auto")
+                            return NatPolicy::automatic;
+                        if (text == "always" || text == "never")
+                            return text == "always" ? NatPolicy::always : NatPolicy::never;
+                        return Error{in_quotes(text) + " says nothing of NAT", "write auto, always or never"};
+                    },
+                    [](NatPolicy nat) -> std::string {
+                        return nat == NatPolicy::automatic ? "auto" : nat == NatPolicy::always ? "always" : "never";
+                    },
+                    Style::bare};
+constexpr Form kFamily{[](std::string_view text) -> Result<Family> {
+                           if (text == "any")
+                               return Family::any;
+                           if (text == "ipv4" || text == "ipv6")
+                               return text == "ipv4" ? Family::ipv4 : Family::ipv6;
+                           return Error{in_quotes(text) + " is no family of addresses", "write any, ipv4 or ipv6"};
+                       },
+                       [](Family family) -> std::string {
+                           return family == Family::any ? "any" : family == Family::ipv4 ? "ipv4" : "ipv6";
+                       },
+                       Style::bare};
+
 constexpr std::uint64_t kMostProbe = 10'000; // milliseconds
 constexpr Form kProbe{[](std::string_view text) -> Result<std::chrono::milliseconds> {
                           auto number = yaml::parse_number(text, 0, kMostProbe);
@@ -118,7 +141,8 @@ void describe(Fields& fields) {
     fields.check(!fields.object().gateway || !fields.object().server.empty(), nullptr,
                  "\"gateway\" needs \"server\", the address of the gateway");
     fields.optional("lifetime", &ProfileFile::lifetime, kDuration);
-    fields.optional("nat", &ProfileFile::nat, yaml::kTruth);
+    fields.optional("nat", &ProfileFile::nat, kNat);
+    fields.optional("family", &ProfileFile::family, kFamily);
     fields.optional("probe_ms", &ProfileFile::probe, kProbe);
     fields.optional("wait", &ProfileFile::wait, kWait);
 }

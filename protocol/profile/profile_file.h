@@ -31,6 +31,15 @@ struct FactorKey {
     std::uint8_t bytes[kMaxTotpSecret];
 };
 
+// Whether an address is translated between us and the server, so that the packet's source must stand for us.
+enum class NatPolicy {
+    automatic, // what the client finds out
+    always,
+    never, // name our own address in every knock, also a private one
+};
+// The addresses of a host that are used.
+enum class Family { any, ipv4, ipv6 };
+
 struct ProfileFile {
     std::optional<std::string> name; // none: the file's name without .yaml
     std::vector<std::string> hosts;
@@ -47,7 +56,8 @@ struct ProfileFile {
     std::vector<std::pair<std::string, std::vector<std::string>>> services;
     bool gateway = false;
     std::chrono::seconds lifetime{0}; // 0: the server's default
-    bool nat = true;
+    NatPolicy nat = NatPolicy::automatic;
+    Family family = Family::any;
     std::chrono::milliseconds probe{250};
     std::chrono::seconds wait{10};
 };

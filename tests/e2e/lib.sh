@@ -116,6 +116,7 @@ begin() {
 	DAEMON=
 	trap finish EXIT
 	trap 'exit 1' INT TERM HUP
+	export XDG_STATE_HOME=$D/client-state # of knock-client: not our own
 	mkdir "$D/bpf" "$D/etc" "$D/profiles"
 	chmod 700 "$D/profiles"
 	mount -t bpf bpf "$D/bpf"

@@ -43,7 +43,8 @@ TEST_CASE("a profile is what its file says, and its defaults") {
     CHECK(profile->name == "server");
     CHECK(profile->port == wire::kDefaultPort);
     CHECK(profile->digits == 6);
-    CHECK(profile->nat);
+    CHECK(profile->nat == NatPolicy::automatic);
+    CHECK(profile->family == Family::any);
     CHECK(profile->probe == 250ms);
     CHECK(profile->wait == 10s);
     CHECK(profile->is_automatic());

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "client/engine.h"
+
+#include "protocol/base/quote.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+
+namespace xk::client {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kProbeAgain{1000};
+
+bool is_unreachable(int error) { return error != ECONNREFUSED && error != ETIMEDOUT; }
+
+} // namespace
+
+bool Engine::can_knock() const {
+    return std::any_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.knock.has_value(); });
+}
+
+void Engine::probe() {
+    const Clock::time_point now = Clock::now();
+    if (probed_ && now - *probed_ < kProbeAgain)
+        return;
+    probed_ = now;
+    for (std::size_t i = 0; i < ways_.size(); ++i) {
+        const auto local = ways_[i].knock ? std::optional(ways_[i].knock->local()) : source_;
+        attempts_.begin(ways_[i].target, port_, local, i);
+        story_.say("tcp/" + std::to_string(port_) + " of " + ways_[i].target.text() + " tried without a knock");
+    }
+}
+
+bool Engine::stands_within(milliseconds time) {
+    const Clock::time_point deadline = Clock::now() + time;
+    do {
+        if (!standing_)
+            standing_ = attempts_.wait_for_answer(deadline - Clock::now());
+        for (const Attempts::Failure& failure : attempts_.take_failures())
+            story_.say(ways_[failure.tag].target.text() + ": " + answer_text(failure.error));
+    } while (!standing_ && Clock::now() < deadline && attempts_.any_pending());
+    return standing_.has_value();
+}
+
+Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, const std::function<void()>& sent) {
+    std::optional<Error> trouble;
+    bool was_sent = false;
+    for (Way& way : ways_)
+        way.is_decided = false;
+    for (std::size_t pass = 0; Clock::now() < deadline; ++pass) {
+        bool any = false;
+        for (std::size_t i = 0; i < ways_.size() && Clock::now() < deadline; ++i) {
+            if (!ways_[i].knock)
+                continue;
+            const auto others = std::count_if(ways_.begin(), ways_.end(), [](const Way& w) { return !!w.knock; });
+            const auto end = others == 1 ? deadline : std::min(deadline, Clock::now() + turn_of_pass(pass));
+            const unsigned before = ways_[i].happened.knocks;
+            auto done = turn(i, pass, code, end);
+            if (ways_[i].happened.knocks > before) {
+                any = true;
+                if (!std::exchange(was_sent, true))
+                    sent();
+            } else if (!done)
+                trouble = done.error();
+            if (standing_)
+                return true;
+        }
+        if (!any) // the network is gone, but a connection that was begun may still come about
+            break;
+    }
+    while (!standing_ && was_sent && attempts_.any_pending() && Clock::now() < deadline)
+        stands_within(std::chrono::ceil<milliseconds>(deadline - Clock::now()));
+    if (!was_sent && trouble && !standing_)
+        return *trouble;
+    return standing_.has_value();
+}
+
+Result<void> Engine::turn(std::size_t i, std::size_t pass, const std::string& code, Clock::time_point end) {
+    const Clock::time_point begin = Clock::now();
+    Way& way = ways_[i];
+    if (pass == 1)
+        way.knock->try_other_mode();
+    for (const Step& step : schedule()) {
+        const Clock::time_point due = begin + step.at;
+        if (due >= end || wait_until(due, i, begin))
+            break;
+        if (auto done = take_step(way, i, step, code); !done)
+            return done;
+        if (!knocked_)
+            knocked_ = begin;
+    }
+    if (!standing_ && !gives_way(i))
+        wait_until(end, i, begin);
+    return {};
+}
+
+Result<void> Engine::take_step(Way& way, std::size_t i, const Step& step, const std::string& code) {
+    Result<void> done;
+    switch (step.what) {
+    case Step::What::attempt:
+        attempts_.begin(way.target, port_, way.knock->local(), i);
+        story_.say("tcp/" + std::to_string(port_) + " of " + way.target.text() + " tried");
+        return {};
+    case Step::What::copy:
+        done = way.knock->send_copy();
+        break;
+    case Step::What::other_mode:
+        way.knock->try_other_mode();
+        done = way.knock->send(code);
+        break;
+    case Step::What::fresh:
+        done = way.knock->send(code);
+        break;
+    }
+    if (!done) {
+        way.happened.not_knocked = as_line(done.error().message);
+        story_.say(way.happened.not_knocked);
+        return done;
+    }
+    way.happened.knocks += step.what == Step::What::copy ? 0 : 1;
+    way.happened.source_mode |= way.knock->mode() == AddressMode::source;
+    story_.knocked(*way.knock, step.what == Step::What::copy);
+    return {};
+}
+
+// True where the turn is over before.
+bool Engine::wait_until(Clock::time_point time, std::size_t i, Clock::time_point begin) {
+    do {
+        standing_ = attempts_.wait_for_answer(time - Clock::now());
+        note_failures(begin);
+        if (standing_ || gives_way(i))
+            return true;
+    } while (Clock::now() < time);
+    return false;
+}
+
+void Engine::note_failures(Clock::time_point begin) {
+    for (const Attempts::Failure& failure : attempts_.take_failures()) {
+        Way& way = ways_[failure.tag];
+        story_.say(way.target.text() + ": " + answer_text(failure.error));
+        if (is_unreachable(failure.error))
+            way.happened.unreachable = failure.error;
+        else if (failure.error == ECONNREFUSED)
+            ++way.happened.resets;
+        // A server that answers as closed does so until the pinhole is open.
+        if (is_unreachable(failure.error) || (failure.error == ECONNREFUSED && failure.begun >= begin + kOpenBy))
+            way.is_decided = true;
+    }
+}
+
+// Once for each address: where all have answered so, each of them keeps its turn.
+bool Engine::gives_way(std::size_t i) const {
+    return ways_[i].is_decided &&
+           std::any_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.knock && !way.is_decided; });
+}
+
+Connected Engine::take() {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    ::getpeername(standing_->get(), reinterpret_cast<sockaddr*>(&peer), &size);
+    const auto since = knocked_ ? Clock::now() - *knocked_ : Clock::duration(0);
+    return {*std::exchange(standing_, std::nullopt), Place::of(reinterpret_cast<const sockaddr&>(peer)),
+            knocked_.has_value(), std::chrono::duration_cast<std::chrono::microseconds>(since)};
+}
+
+} // namespace xk::client

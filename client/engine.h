@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+//
+// Engine: one run of knocks and attempts over the addresses of a host, until a connection stands.
+#pragma once
+
+#include "client/attempts.h"
+#include "client/connect.h"
+#include "client/schedule.h"
+#include "client/ways.h"
+
+namespace xk::client {
+
+class Engine {
+  public:
+    using Clock = Attempts::Clock;
+
+    Engine(std::vector<Way> ways, std::uint16_t port, const RequestSpec& spec, const Story& story)
+        : ways_(std::move(ways)), port_(port), source_(spec.source), story_(story) {}
+
+    std::vector<Way>& ways() { return ways_; }
+    bool can_knock() const;
+
+    // Tries the port without a knock; again where the last time is a second ago.
+    void probe();
+    // Waits at most so long, less where every attempt has failed.
+    bool stands_within(std::chrono::milliseconds time);
+    // Gives up what was begun: a SYN of a probe that the kernel repeats would be a second connection.
+    void forget_attempts() { attempts_ = Attempts(); }
+
+    // Knocks with this code at all addresses by turns until a connection stands or the time has come. `sent` is called
+    // behind the first packet. An error when no packet could be sent.
+    Result<bool> knock(const std::string& code, Clock::time_point deadline, const std::function<void()>& sent);
+
+    // The connection that stands.
+    Connected take();
+
+  private:
+    Result<void> turn(std::size_t i, std::size_t pass, const std::string& code, Clock::time_point end);
+    Result<void> take_step(Way& way, std::size_t i, const Step& step, const std::string& code);
+    bool wait_until(Clock::time_point time, std::size_t i, Clock::time_point begin);
+    void note_failures(Clock::time_point begin);
+    bool gives_way(std::size_t i) const;
+
+    std::vector<Way> ways_;
+    std::uint16_t port_;
+    std::optional<Address> source_;
+    const Story& story_;
+    Attempts attempts_;
+    std::optional<Fd> standing_;
+    std::optional<Clock::time_point> probed_, knocked_;
+};
+
+} // namespace xk::client

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "client/story.h"
+
+#include "protocol/base/quote.h"
+
+#include <sys/timex.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+namespace xk::client {
+namespace {
+
+std::string times(unsigned count, const std::string& what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+std::string line_of(const Happened& one) {
+    std::string line = one.address + ": ";
+    if (one.knocks == 0)
+        return line + (one.not_knocked.empty() ? "not tried" : one.not_knocked);
+    line += times(one.knocks, "knock") + ", then ";
+    if (one.unreachable != 0)
+        return line + "unreachable (" + std::strerror(one.unreachable) + ")";
+    return line + (one.resets != 0 ? "reset: it is open and nobody listens, or it answers as closed while it is shut"
+                                   : "silence");
+}
+
+bool all(const std::vector<Happened>& addresses, bool (*is)(const Happened&)) {
+    return std::all_of(addresses.begin(), addresses.end(), is);
+}
+
+bool is_silent_behind_nat(const Happened& one) {
+    return one.knocks > 0 && one.source_mode && one.resets == 0 && one.unreachable == 0;
+}
+
+} // namespace
+
+Error not_open(const Known& known) {
+    std::string message = "port " + std::to_string(known.port) + " of " + printable(known.host) + " did not open";
+    for (const Happened& one : known.addresses)
+        message += "\n  " + line_of(one);
+    message += known.is_synchronised ? "\n  this machine's clock is synchronised"
+                                     : "\n  this machine's clock is not synchronised";
+    if (all(known.addresses, [](const Happened& one) { return one.unreachable != 0 || one.knocks == 0; }))
+        return Error{message, "is this machine's network up? is there a way to the server?"};
+    std::string hint;
+    if (all(known.addresses, [](const Happened& one) { return one.resets != 0 || one.knocks == 0; }))
+        hint = "does the service run there? ";
+    if (known.totp && known.person)
+        hint += "was the code right, and not used yet? ";
+    if (!known.is_synchronised)
+        hint += "is the clock right? ";
+    hint += "may this credential open it? does the network let UDP out? does the server run xknockd?";
+    if (std::any_of(known.addresses.begin(), known.addresses.end(), is_silent_behind_nat))
+        hint += " do UDP and TCP leave this network by two addresses (CGNAT)? then use IPv6 or a VPN";
+    return Error{message, hint};
+}
+
+bool clock_is_synchronised() {
+    timex state{};
+    const int answer = ::adjtimex(&state);
+    return answer >= 0 && answer != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
+}
+
+void Story::say(const std::string& text) const {
+    if (!is_verbose_)
+        return;
+    const auto since = std::chrono::duration<double, std::milli>(Attempts::Clock::now() - begin_);
+    std::fprintf(stderr, "knock-client: %8.1f ms  %s\n", since.count(), text.c_str());
+}
+
+void Story::knocked(const Knock& knock, bool copy) const {
+    if (!is_verbose_)
+        return;
+    const std::string how = knock.mode() == AddressMode::bound    ? "bound to it"
+                            : knock.mode() == AddressMode::source ? "for the source that the server sees"
+                                                                  : "for another address";
+    say(std::string(copy ? "the same packet again" : "knock") + " to " + knock.server().text() + " from " +
+        knock.local().text() + ", " + how + ", slot " + std::to_string(knock.slot()));
+}
+
+std::string answer_text(int error) {
+    if (error == ECONNREFUSED)
+        return "reset";
+    if (error == ETIMEDOUT)
+        return "silence";
+    return std::string("unreachable: ") + std::strerror(error);
+}
+
+} // namespace xk::client

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include "client/ways.h"
+
+#include "client/last_family.h"
+#include "client/nat64.h"
+#include "protocol/base/quote.h"
+
+#include <sodium.h>
+
+#include <algorithm>
+
+namespace xk::client {
+namespace {
+
+// The answer to a question for the network's NAT64 prefix is worth no more of a person's time.
+constexpr std::chrono::milliseconds kDiscovery{250};
+
+// The address to knock at for a connection to `target`: itself, or the server's address of the same family.
+std::optional<Place> knock_place_for(const Place& target, const std::vector<Place>& servers) {
+    if (std::find(servers.begin(), servers.end(), target) != servers.end())
+        return target;
+    const auto same =
+        std::find_if(servers.begin(), servers.end(), [&](const Place& a) { return a.is_v4() == target.is_v4(); });
+    return same == servers.end() ? std::nullopt : std::optional(*same);
+}
+
+bool goes_elsewhere(const Profile& profile, const std::string& host) {
+    return !profile.server.empty() && profile.server != host;
+}
+
+// Asks for the prefix only where nothing else says it: an IPv6 address of ours would be named, and the host has no IPv4
+// address that would show which of its others a DNS64 made.
+void ask_for_prefix(const Profile& profile, std::vector<Place>& places) {
+    const auto is_plain_v6 = [](const Place& p) { return !p.is_v4() && !p.nat64 && p.is_global(); };
+    if (profile.nat != NatPolicy::automatic || !std::all_of(places.begin(), places.end(), is_plain_v6))
+        return;
+    const auto prefixes = discover_nat64(kDiscovery);
+    for (Place& place : places)
+        place.nat64 = std::any_of(prefixes.begin(), prefixes.end(), [&](const Prefix& p) { return p.contains(place); });
+}
+
+} // namespace
+
+Result<std::vector<Way>> find_ways(const Profile& profile, const RequestSpec& spec, const std::string& host) {
+    auto targets = resolve(host, profile.family);
+    if (!targets)
+        return targets.error();
+    if (spec.source) // which has one family
+        std::erase_if(*targets, [&](const Place& p) { return p.is_v4() != spec.source->is_v4(); });
+    if (targets->empty())
+        return Error{in_quotes(host) + " has no address of the family of " + spec.source->text(), {}, Exit::usage};
+    put_last_family_first(profile, *targets);
+    std::vector<Way> ways;
+    for (const Place& target : *targets) {
+        Way way{target, {}, {}};
+        way.happened.address = target.text();
+        ways.push_back(std::move(way));
+    }
+    return ways;
+}
+
+void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string& host, std::vector<Way>& ways) {
+    std::vector<Place> servers;
+    for (const Way& way : ways)
+        servers.push_back(way.target);
+    std::optional<Error> failure;
+    if (goes_elsewhere(profile, host)) {
+        auto others = resolve(profile.server, profile.family);
+        servers = others ? *others : std::vector<Place>{};
+        if (!others)
+            failure = others.error();
+    }
+    ask_for_prefix(profile, servers);
+    if (profile.factor == FactorKind::totp)
+        randombytes_buf(spec.id.emplace().data(), spec.id->size());
+    for (Way& way : ways) {
+        const Address target = way.target;
+        way.knock.reset();
+        const auto server = knock_place_for(way.target, servers);
+        auto knock =
+            failure                   ? Result<Knock>(*failure)
+            : !server                 ? Result<Knock>(Error{
+                            "no address of " + printable(profile.server) + " is of the family of " + target.text(), {}})
+            : server->is_link_local() ? Result<Knock>(Error{"no server opens a port for a link-local address", {}})
+                                      : Knock::prepare(profile, for_target(profile, spec, target), *server);
+        if (knock)
+            way.knock = *std::move(knock);
+        else
+            way.happened.not_knocked = as_line(knock.error().message);
+        way.happened.source_mode = way.knock && way.knock->mode() == AddressMode::source;
+    }
+}
+
+RequestSpec for_target(const Profile& profile, RequestSpec spec, const Address& target) {
+    if (profile.gateway && spec.service == 0 && spec.target == Address{} && spec.action != Action::close_all)
+        spec.target = target;
+    return spec;
+}
+
+} // namespace xk::client

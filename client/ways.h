@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+//
+// Way: one address that the connection may go to, and the address that its knock goes to.
+#pragma once
+
+#include "client/addresses.h"
+#include "client/knock.h"
+#include "client/profile.h"
+#include "client/story.h"
+#include "protocol/base/result.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace xk::client {
+
+struct Way {
+    Place target;
+    std::optional<Knock> knock; // none: no packet can be sent, and `happened` says why
+    Happened happened;
+    // An answer came that says that this address does not serve: the next one has its turn at once.
+    bool is_decided = false;
+};
+
+// The ways to the host, in the order in which they are tried. An error when the host or the server has no address.
+Result<std::vector<Way>> find_ways(const Profile& profile, const RequestSpec& spec, const std::string& host);
+
+// Through a gateway a port means the port of the host behind it.
+RequestSpec for_target(const Profile& profile, RequestSpec spec, const Address& target);
+
+// Gives each way its request. With factor totp all have one request id, so that one code serves both families.
+void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string& host, std::vector<Way>& ways);
+
+} // namespace xk::client

@@ -1,0 +1,191 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# knock-client on the networks that people have: two families of which one does not serve, NAT, NAT64, addresses that are
+# translated though they look public, names and literals in every form. Real ssh and sshd, tayga, nft's masquerade.
+. "$(dirname "$0")/lib.sh"
+begin networks
+movable_clock
+export RES_OPTIONS="timeout:1 attempts:1"
+configure
+ENROLL_HOST=both.example enroll anna robot --factor hmac
+ENROLL_HOST=both.example enroll anna laptop --factor totp
+ENROLL_HOST=server.example.net enroll ops jump --factor none
+secret=$(cat "$D/etc/credentials/anna.laptop.otp")
+sed -i '/otp_secret/d' "$(profile anna-laptop)"
+code() { oathtool --totp -b "$secret"; }
+start
+start_sshd
+for name in both.example jump; do
+	printf '%s %s\n' "$name" "$(cut -d' ' -f1,2 "$D/ssh/host_key.pub")" >>"$D/ssh/known_hosts"
+done
+cat >"$D/hosts" <<-C
+	127.0.0.1 localhost
+	2001:db8::1 both.example
+	192.0.2.1 both.example
+	192.0.2.1 server.example.net server
+C
+# with_hosts NS COMMAND...: a host of that network, with names of its own.
+with_hosts() { unshare -m sh -c "mount --bind '$D/hosts' /etc/hosts && exec \"\$@\"" _ nsenter --net="/run/netns/$1" "${@:2}"; }
+client() { with_hosts "$CLI" "$CLIENT" "$@"; }
+# shellcheck disable=SC2086,SC2016  # $SSH is words; the other shell expands the rest
+ssh_by() { # NS PROFILE OPTIONS...: what sshd says of the connection
+	with_hosts "$1" $SSH -o "ProxyCommand=$CLIENT proxy -v --profile $(profile "$2") ${*:3} -- %h %p" root@both.example 'echo $SSH_CONNECTION' 2>"$D/err"
+}
+shut() { ctl close 0.0.0.0/0 >/dev/null; ctl close ::/0 >/dev/null; }
+status_of() {
+	local wanted=$1 what=$2 got=0
+	shift 2
+	"$@" >"$D/out" 2>"$D/err" </dev/null || got=$?
+	[ "$got" = "$wanted" ] || cat "$D/err" >&2
+	equal "$what" "$got" "$wanted"
+}
+
+say "nobody types: the knock goes first, and sshd sees one connection"
+equal "ssh gets in" "$(ssh_by "$CLI" anna-robot | cut -d' ' -f3)" 2001:db8::1
+contains "and the story says how" "$(cat "$D/err")" "knock to 2001:db8::1 from 2001:db8::2, bound to it, slot"
+equal "sshd saw one connection" "$(grep -c '^Connection from' "$D/ssh/log")" 1
+shut
+strace -f -qq -e trace=connect,sendto -o "$D/sent" nsenter --net="/run/netns/$CLI" "$CLIENT" open 192.0.2.1 ssh --profile anna-robot \
+	--profiles "$D/profiles" 2>/dev/null
+first=$(grep -m 1 -E 'htons\(22\)|sendto\(.*, 192, ' "$D/sent")
+contains "nothing tries the port before the packet has left" "$first" sendto
+shut
+
+say "families"
+for family in 4 6; do
+	case $family in 4) wanted=192.0.2.1 ;; *) wanted=2001:db8::1 ;; esac
+	equal "-$family" "$(ssh_by "$CLI" anna-robot -$family | cut -d' ' -f3)" $wanted
+	shut
+done
+sed -i '$ a family: ipv4' "$(profile anna-robot)"
+equal "family: in the profile" "$(ssh_by "$CLI" anna-robot | cut -d' ' -f3)" 192.0.2.1
+lacks "knocks with no other" "$(cat "$D/err")" "knock to 2001"
+equal "and the command line counts more" "$(ssh_by "$CLI" anna-robot -6 | cut -d' ' -f3)" 2001:db8::1
+status_of 2 "both at once make no sense" client open both.example ssh --profile anna-robot -4 -6
+sed -i 's/^family:.*/family: inet/' "$(profile anna-robot)"
+status_of 78 "a family that is none" client open both.example ssh --profile "$(profile anna-robot)"
+contains "is named" "$(cat "$D/err")" "write any, ipv4 or ipv6"
+sed -i '/^family:/d' "$(profile anna-robot)"
+shut
+
+say "names and literals"
+P=(--profiles "$D/profiles")
+status_of 0 "a name with the dot of a complete one" client open server.example.net. ssh "${P[@]}"
+shut
+status_of 0 "a name that the resolver completes" client open server ssh "${P[@]}"
+shut
+sed -i 's/"server.example.net"/"server.example.net", "192.0.2.1", "2001:db8::1"/' "$(profile ops-jump)"
+for literal in 192.0.513 0xc0000201 '[2001:db8::1]' 2001:DB8:0::1 ::ffff:192.0.2.1; do
+	status_of 0 "$literal" client open "$literal" ssh "${P[@]}"
+	shut
+done
+zone=$(ip -n "$SRV" -6 -o addr show dev host0 scope link | sed -n 's/.*inet6 \([^/]*\).*/\1/p')%cli0
+sed -i "s/\"192.0.2.1\"/\"192.0.2.1\", \"$zone\"/" "$(profile ops-jump)"
+status_of 1 "a link-local address cannot be knocked at" client open "$zone" ssh "${P[@]}"
+contains "and that is said, with the zone" "$(cat "$D/err")" "$zone: no server opens a port for a link-local address"
+background "$SRV" socat TCP6-LISTEN:2222,fork,reuseaddr SYSTEM:'echo hello' 2>/dev/null
+eventually 5 listening 2222
+equal "a port that answers there is reached" "$(client proxy "$zone" 2222 "${P[@]}" </dev/null)" hello
+
+say "AAAA where only IPv4 serves: sshd listens on one family"
+kill "$(cat "$D/ssh/sshd.pid")"
+not_listening() { ! listening 22; }
+eventually 5 not_listening
+echo "ListenAddress 0.0.0.0" >>"$D/ssh/sshd_config"
+background "$SRV" /usr/sbin/sshd -D -e -f "$D/ssh/sshd_config" 2>>"$D/ssh/log"
+eventually 10 listening 22
+rm -rf "$XDG_STATE_HOME"
+equal "a machine gets in" "$(ssh_by "$CLI" anna-robot | cut -d' ' -f3)" 192.0.2.1
+contains "the reset was understood" "$(cat "$D/err")" "2001:db8::1: reset"
+equal "the family is remembered, and nobody else can read that" "$(command stat -c %a "$XDG_STATE_HOME/xknock/families")" 600
+shut
+equal "it gets in again" "$(ssh_by "$CLI" anna-robot | cut -d' ' -f3)" 192.0.2.1
+lacks "and the dead family is not tried first" "$(cat "$D/err")" "2001:db8::1 tried"
+shut
+rm -rf "$XDG_STATE_HOME"
+next_step
+equal "a person with one code gets in" "$(ssh_by "$CLI" anna-laptop --otp "$(code)" | cut -d' ' -f3)" 192.0.2.1
+contains "though the first address took a knock with it" "$(cat "$D/err")" "knock to 2001:db8::1"
+shut
+rm -rf "$XDG_STATE_HOME"
+in_srv nft 'table inet own { chain input { type filter hook input priority 0; meta nfproto ipv6 tcp dport 22 drop; }; }'
+next_step
+equal "also where IPv6 is silent" "$(ssh_by "$CLI" anna-laptop --otp "$(code)" | cut -d' ' -f3)" 192.0.2.1
+in_srv nft delete table inet own
+shut
+
+say "NAT: a host behind the client's own router"
+NAT=xk$$-nat
+MORE_NS=$NAT
+ip netns add "$NAT"
+ip -n "$NAT" link set lo up
+pair "$CLI" nat0 10.9.0.1/24 fd00:9::1/64 "$NAT" in0 10.9.0.2/24 fd00:9::2/64
+ip -n "$NAT" route add default via 10.9.0.1
+in_cli sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+in_cli nft 'table inet nat { chain post { type nat hook postrouting priority srcnat; oifname cli0 ip saddr 10.9.0.0/24 masquerade; oifname cli0 ip saddr 203.0.113.0/24 masquerade; }; }'
+equal "ssh gets in from a private address" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
+contains "by the source that the server sees" "$(cat "$D/err")" "from 10.9.0.2, for the source that the server sees"
+shut
+sed -i '$ a nat: never' "$(profile anna-robot)"
+sed -i '$ a wait: 2s' "$(profile anna-robot)"
+status_of 255 "nat: never names it, and the server refuses" ssh_by "$NAT" anna-robot -4
+reaches refused source 1
+sed -i '/^nat:/d; /^wait:/d' "$(profile anna-robot)"
+ip -n "$NAT" addr del 10.9.0.2/24 dev in0
+ip -n "$NAT" addr add 203.0.113.2/24 dev in0
+ip -n "$CLI" addr add 203.0.113.1/24 dev nat0
+ip -n "$NAT" route replace default via 203.0.113.1
+equal "an address that looks public and is translated: auto finds out" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
+contains "after a knock that named it" "$(cat "$D/err")" "from 203.0.113.2, bound to it"
+shut
+next_step
+equal "a person with one code too" "$(ssh_by "$NAT" anna-laptop -4 --otp "$(code)" | cut -d' ' -f1)" 192.0.2.2
+shut
+sed -i '$ a nat: always' "$(profile anna-robot)"
+equal "nat: always names no address" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
+lacks "in no packet" "$(cat "$D/err")" "bound to it"
+sed -i '/^nat:/d' "$(profile anna-robot)"
+shut
+ip -n "$CLI" addr del 203.0.113.1/24 dev nat0
+
+say "NAT64: a network without IPv4, and a name of which a DNS64 made IPv6"
+ip -n "$NAT" addr flush dev in0
+ip -n "$NAT" addr add 2001:db8:c::2/64 dev in0 nodad
+ip -n "$CLI" addr add 2001:db8:c::1/64 dev nat0 nodad
+ip -n "$NAT" -6 route add default via 2001:db8:c::1
+cat >"$D/tayga.conf" <<-C
+	tun-device nat64
+	ipv4-addr 203.0.113.1
+	ipv6-addr 2001:db8:64:ffff::1
+	prefix 2001:db8:64::/96
+	dynamic-pool 203.0.113.0/24
+	data-dir $D/tayga
+C
+mkdir "$D/tayga"
+in_cli tayga --mktun -c "$D/tayga.conf" >/dev/null
+ip -n "$CLI" link set nat64 up
+ip -n "$CLI" route add 203.0.113.0/24 dev nat64
+ip -n "$CLI" -6 route add 2001:db8:64::/96 dev nat64
+background "$CLI" tayga --nodetach -c "$D/tayga.conf" >"$D/tayga.log" 2>&1
+ip -n "$SRV" route add 203.0.113.0/24 via 192.0.2.2
+synthesized() { # what the DNS64 answers, with or without the server's own IPv4 address
+	printf '127.0.0.1 localhost\n2001:db8:64::c000:201 both.example\n'
+	[ $# = 0 ] || printf '%s\n' "$@"
+}
+# hosts_are LINE...: /etc/hosts of that network
+hosts_are() { synthesized "$@" >"$D/hosts"; }
+hosts_are '192.0.2.1 both.example'
+equal "ssh gets in" "$(ssh_by "$NAT" anna-robot | cut -d' ' -f3)" 192.0.2.1
+contains "the NAT64 was known by the host's IPv4 address" "$(cat "$D/err")" "2001:db8:64::c000:201, by a NAT64"
+lacks "so no knock named our address" "$(cat "$D/err")" "bound to it"
+shut
+hosts_are '2001:db8:64::c000:aa ipv4only.arpa'
+equal "known by ipv4only.arpa" "$(ssh_by "$NAT" anna-robot | cut -d' ' -f3)" 192.0.2.1
+lacks "no knock named our address either" "$(cat "$D/err")" "bound to it"
+shut
+hosts_are
+next_step
+equal "where nothing tells it, one code is enough all the same" "$(ssh_by "$NAT" anna-laptop --otp "$(code)" | cut -d' ' -f3)" 192.0.2.1
+contains "after a knock that named our address" "$(cat "$D/err")" "bound to it"
+stop
+pass
