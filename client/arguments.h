@@ -22,6 +22,9 @@ struct Arguments {
     bool all = false, single_use = false;
     bool no_wait = false;
     bool verbose = false;
+    bool pass_socket = false;             // to ssh, which then needs no relay
+    bool install = false, remove = false; // of ssh-config
+    bool json = false;
 };
 
 } // namespace xk::client

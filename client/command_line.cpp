@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/command_line.h"
 
+#include "client/ssh_config.h"
 #include "client/verbs.h"
 
 #include <CLI/CLI.hpp>
@@ -60,6 +61,7 @@ int run_command_line(int argc, char** argv) {
 
     CLI::App* const proxy = add("proxy", "for ssh: ProxyCommand knock-client proxy -- %h %p", run_proxy);
     proxy->add_option("port", a.port, "TCP port")->required()->check(CLI::Range(1, 65535));
+    proxy->add_flag("--fdpass", a.pass_socket, "hand the connection to ssh (ProxyUseFdpass yes) and end");
     add_code(proxy);
     add_lifetime(proxy);
     CLI::App* const open = add("open", "open a service for our address", run_open);
@@ -74,6 +76,11 @@ int run_command_line(int argc, char** argv) {
     add_code(close);
     CLI::App* const status = add("status", "show profile, addresses and whether the port answers", run_status);
     status->add_option("service", a.service, kService);
+    CLI::App* const config =
+        add("ssh-config", "show what ssh_config needs for this host, or put it there", run_ssh_config);
+    config->add_flag("--fdpass", a.pass_socket, "for OpenSSH alone: no relay stands in the data path");
+    auto* const install = config->add_flag("--install", a.install, "write it where ssh reads it");
+    config->add_flag("--remove", a.remove, "take it away again")->excludes(install);
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& e) {

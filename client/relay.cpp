@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
+#include <iterator>
 #include <optional>
 
 namespace xk::client {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 // One direction: reads while there is room, writes while there is something.
 class Pipe {
@@ -42,21 +46,27 @@ class Pipe {
         if (begin_ == end_)
             begin_ = end_ = 0;
     }
-    // The errno that kept data from being passed on; 0: none, or the reader closed.
-    int failure() const { return failure_ == EPIPE || failure_ == ECONNRESET ? 0 : failure_; }
-
-  private:
+    // Nobody is there to read what arrives.
     void abandon(int failure) {
         failure_ = failure;
         ended_ = true;
         begin_ = end_ = 0;
     }
+    bool ended() const { return ended_; }
+    // The errno that kept data from being passed on; 0: none, or the reader closed.
+    int failure() const { return failure_ == EPIPE || failure_ == ECONNRESET ? 0 : failure_; }
 
+  private:
     int from_, to_, failure_ = 0;
     std::array<char, 64 * 1024> buffer_;
     std::size_t begin_ = 0, end_ = 0;
     bool ended_ = false;
 };
+
+// After both sides of us are gone, the time that the rest may take to reach a server that may be gone too.
+constexpr std::chrono::seconds kLastBytes{3};
+
+constexpr short kGone = POLLERR | POLLHUP;
 
 // The flag belongs to the open file, which a terminal shares with the shell, so it is put back at the end.
 class NonBlocking {
@@ -80,14 +90,28 @@ Result<void> relay(Fd socket, int in, int out) {
     std::optional<NonBlocking> of_out(out);
     const NonBlocking of_socket(socket.get());
     Pipe up(in, socket.get()), down(socket.get(), out);
-    bool up_closed = false, down_closed = false;
+    bool up_closed = false, down_closed = false, writer_gone = false;
+    std::optional<Clock::time_point> end;
     while (!up_closed || !down_closed) {
-        pollfd fds[4] = {{up.wants_read() ? up.from() : -1, POLLIN, 0},
-                         {up.wants_write() ? up.to() : -1, POLLOUT, 0},
-                         {down.wants_read() ? down.from() : -1, POLLIN, 0},
-                         {down.wants_write() ? down.to() : -1, POLLOUT, 0}};
-        if (::poll(fds, std::size(fds), -1) < 0 && errno != EINTR)
+        pollfd fds[] = {{up.wants_read() ? up.from() : -1, POLLIN, 0},
+                        {up.wants_write() ? up.to() : -1, POLLOUT, 0},
+                        {down.wants_read() ? down.from() : -1, POLLIN, 0},
+                        {down.wants_write() ? down.to() : -1, POLLOUT, 0},
+                        // Both are asked about their other end alone. A full buffer, or a network that takes nothing,
+                        // must not hide that ssh was killed.
+                        {down_closed ? -1 : out, 0, 0},
+                        {down_closed && !writer_gone ? in : -1, 0, 0}};
+        if (down_closed && (writer_gone || up.ended()) && !end)
+            end = Clock::now() + kLastBytes;
+        const int patience =
+            end ? static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(*end - Clock::now()).count()) : -1;
+        if (end && patience <= 0)
+            break;
+        if (::poll(fds, std::size(fds), patience) < 0 && errno != EINTR)
             return os_error("relaying");
+        writer_gone = writer_gone || (fds[5].revents & kGone) != 0;
+        if ((fds[4].revents & kGone) != 0 && !down.ended())
+            down.abandon(EPIPE);
         if (fds[0].revents != 0)
             up.read();
         if (fds[1].revents != 0)

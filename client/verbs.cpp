@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "client/verbs.h"
 
+#include "client/chosen.h"
 #include "client/code.h"
 #include "client/connect.h"
+#include "client/output_watch.h"
+#include "client/pass_socket.h"
 #include "client/profile.h"
 #include "client/relay.h"
 #include "client/settings.h"
 #include "protocol/base/quote.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,91 +20,6 @@
 
 namespace xk::client {
 namespace {
-
-Result<Profile> profile_for(const Arguments& a) {
-    const auto own = profile_directory();
-    if (!own && a.profiles.empty() && a.profile.find('/') == std::string::npos)
-        return own.error();
-    auto profile = a.profile.find('/') != std::string::npos
-                       ? load_profile(a.profile)
-                       : find_profile(a.profiles.empty() ? *own : a.profiles, a.profile.empty() ? a.host : a.profile);
-    if (profile && a.family != Family::any)
-        profile->family = a.family;
-    if (profile && own)
-        if (auto done = apply_settings(*own, *profile); !done)
-            return done.error();
-    return profile;
-}
-
-// Host as it can be connected to. What chose the profile without being one of its hosts is an alias, its name or that
-// of its file, and does not resolve.
-std::string host_of(const Arguments& a, const Profile& profile) {
-    const bool is_alias = a.profile.empty() || profile.is_called(a.host);
-    if (!is_alias || profile.has_host(a.host))
-        return a.host;
-    if (!profile.is_called(a.host)) // short for one of them?
-        if (const std::string complete = completed_name(a.host); profile.has_host(complete))
-            return a.host;
-    return !profile.server.empty() && !profile.gateway ? profile.server
-           : profile.hosts.empty()                     ? a.host
-                                                       : profile.hosts.front();
-}
-
-Error usage(Error error) {
-    error.exit = Exit::usage;
-    return error;
-}
-
-Result<RequestSpec> request_spec_of(const Arguments& a) {
-    RequestSpec spec;
-    spec.single_use = a.single_use;
-    if (!a.source.empty()) {
-        auto address = Address::parse(a.source);
-        if (!address)
-            return usage(address.error());
-        spec.source = *address;
-    }
-    if (!a.for_address.empty()) {
-        auto address = Address::parse(a.for_address);
-        if (!address)
-            return usage(address.error());
-        spec.for_address = *address;
-    }
-    if (!a.lifetime.empty()) {
-        auto lifetime = parse_duration(a.lifetime);
-        if (!lifetime)
-            return usage(lifetime.error());
-        spec.lifetime = static_cast<std::uint32_t>(lifetime->count());
-    }
-    return spec;
-}
-
-// The service of the command line, or the profile's own: "tcp/22" or a name. Its endpoints come back, none if the
-// profile does not know them.
-Result<std::vector<Endpoint>> choose_service(const Arguments& a, const Profile& profile, RequestSpec& spec) {
-    const std::string name = a.service.empty() ? profile.service : a.service;
-    if (name.empty())
-        return Error{"which service?", "name one, or set \"service\" in " + profile.file, Exit::usage};
-    const auto said = parse_service_spec(name);
-    if (!said)
-        return usage(said.error());
-    spec.service = said->service;
-    spec.endpoint = said->endpoint;
-    spec.target = said->target;
-    if (spec.service == 0)
-        return spec.target == Address{} ? std::vector<Endpoint>{spec.endpoint} : std::vector<Endpoint>();
-    if (!is_name(name))
-        return Error{in_quotes(name) + " is not the name of a service", {}, Exit::usage};
-    if (name == kAllServices) {
-        std::vector<Endpoint> all;
-        for (const auto& [service, endpoints] : profile.services)
-            all.insert(all.end(), endpoints.begin(), endpoints.end());
-        std::stable_partition(all.begin(), all.end(), [](const Endpoint& e) { return e.protocol == IpProtocol::tcp; });
-        return all;
-    }
-    const auto known = profile.services.find(name);
-    return known == profile.services.end() ? std::vector<Endpoint>() : known->second;
-}
 
 // The codes of obtain_code(), one for each time that one is needed.
 class ObtainedCodes final : public CodeSource {
@@ -121,6 +40,17 @@ class ObtainedCodes final : public CodeSource {
     const Profile& profile_;
     const std::optional<std::string>& given_;
 };
+
+// Standard input and output of a proxy are ssh's. Nothing is sent for a stream that nobody can use.
+Result<void> check_stream(bool must_pass) {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO}) {
+        const int mode = ::fcntl(fd, F_GETFL) & O_ACCMODE;
+        if (mode != O_RDWR && mode != (fd == STDIN_FILENO ? O_RDONLY : O_WRONLY))
+            return Error{std::string("standard ") + (fd == STDIN_FILENO ? "input" : "output") + " is closed",
+                         "ssh starts proxy with both; see ProxyCommand in docs/client.md", Exit::usage};
+    }
+    return must_pass ? check_can_pass(STDOUT_FILENO) : Result<void>();
+}
 
 void say_connected(const Arguments& a, const Connected& c, const std::string& what) {
     if (!c.knocked)
@@ -143,6 +73,11 @@ int fail(const Error& error) {
 }
 
 int run_proxy(const Arguments& a) {
+    if (auto usable = check_stream(a.pass_socket); !usable)
+        return fail(usable.error());
+    auto watch = OutputWatch::start(STDOUT_FILENO);
+    if (!watch)
+        return fail(watch.error());
     auto profile = profile_for(a);
     if (!profile)
         return fail(profile.error());
@@ -157,6 +92,11 @@ int run_proxy(const Arguments& a) {
         return fail(connected.error());
     if (a.verbose)
         say_connected(a, *connected, "tcp/" + std::to_string(a.port));
+    watch->reset();
+    if (a.pass_socket) {
+        auto passed = pass_socket(connected->fd, STDOUT_FILENO);
+        return passed ? 0 : fail(passed.error());
+    }
     auto done = relay(std::move(connected->fd), STDIN_FILENO, STDOUT_FILENO);
     return done ? 0 : fail(done.error());
 }
