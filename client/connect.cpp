@@ -60,6 +60,7 @@ class Login {
 
 Result<Connected> Login::run(std::vector<Way> ways) {
     prepare_knocks(profile_, spec_, host_, ways);
+    learn_our_address(profile_, ways, story_);
     Engine engine(std::move(ways), port_, spec_, story_);
     // A code of a person is worth more than the time to see whether the port is open already.
     const bool tries_first = !profile_.is_automatic() && profile_.probe.count() > 0;
@@ -114,8 +115,10 @@ Result<bool> Login::knock(Engine& engine) {
         if (engine.stands_within(milliseconds(0)) && profile_.probe.count() > 0 && !profile_.is_automatic())
             return true; // while the person typed
         engine.forget_attempts();
-        if (!first) // another code is another request
+        if (!first) { // another code is another request
             prepare_knocks(profile_, spec_, host_, engine.ways());
+            learn_our_address(profile_, engine.ways(), story_);
+        }
         const auto now = Clock::now();
         if (!last)
             last = now + profile_.wait + (makes_codes() ? until_next_slot() : milliseconds(0));

@@ -33,6 +33,8 @@ Result<Knock> Knock::prepare(const Profile& profile, const RequestSpec& spec, co
         return os_error("asking for our address");
     knock.server_ = server;
     knock.local_ = Address::of(reinterpret_cast<const sockaddr&>(address));
+    if (knock.local_.is_global())
+        knock.ours_ = knock.local_;
 
     Request& request = knock.request_;
     request.action = spec.action;
@@ -58,11 +60,16 @@ Result<Knock> Knock::prepare(const Profile& profile, const RequestSpec& spec, co
 }
 
 void Knock::try_other_mode() {
-    if (profile_->nat != NatPolicy::automatic || !local_.is_global() || mode() == AddressMode::delegated)
+    if (profile_->nat != NatPolicy::automatic || !ours_ || mode() == AddressMode::delegated)
         return;
     const bool is_bound = mode() == AddressMode::bound;
     request_.address_mode = is_bound ? AddressMode::source : AddressMode::bound;
-    request_.address = is_bound ? Address{} : local_;
+    request_.address = is_bound ? Address{} : *ours_;
+}
+
+void Knock::name_address(const Address& seen) {
+    ours_ = request_.address = seen;
+    request_.address_mode = AddressMode::bound;
 }
 
 Result<void> Knock::send(const std::string& code) {

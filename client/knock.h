@@ -45,9 +45,12 @@ class Knock {
     Slot slot() const { return slot_; }
     // Whether the request names an address, and which one.
     AddressMode mode() const { return request_.address_mode; }
+    const Address& named() const { return request_.address; }
     // From the next fresh packet on the request names our address where it did not, or the other way round: the policy
     // "auto" could not know whether the address is translated. Does nothing where the policy or the address forbids it.
     void try_other_mode();
+    // The request names this address of ours, which a server elsewhere sees (STUN), until try_other_mode().
+    void name_address(const Address& seen);
 
   private:
     Knock(const Profile& profile, Fd socket) : profile_(&profile), socket_(std::move(socket)) {}
@@ -58,6 +61,7 @@ class Knock {
     Address local_;
     Request request_;
     Slot slot_ = 0;
+    std::optional<Address> ours_; // as the request may name it
     wire::Packet packet_{};
 };
 

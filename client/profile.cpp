@@ -40,6 +40,7 @@ void take_habits(ProfileFile& file, Profile& profile) {
     profile.lifetime = static_cast<std::uint32_t>(file.lifetime.count());
     profile.nat = file.nat;
     profile.family = file.family;
+    profile.stun = std::move(file.stun);
     profile.probe = file.probe;
     profile.wait = file.wait;
 }

@@ -40,6 +40,7 @@ struct Profile {
     std::uint32_t lifetime = 0; // seconds; 0: the server's default
     NatPolicy nat = NatPolicy::automatic;
     Family family = Family::any;
+    std::string stun;                     // a STUN server; empty: none
     std::chrono::milliseconds probe{250}; // how long the port may take to answer without a knock
     std::chrono::seconds wait{10};        // how long it may take with one
 

@@ -74,7 +74,7 @@ void Story::say(const std::string& text) const {
 void Story::knocked(const Knock& knock, bool copy) const {
     if (!is_verbose_)
         return;
-    const std::string how = knock.mode() == AddressMode::bound    ? "bound to it"
+    const std::string how = knock.mode() == AddressMode::bound    ? "bound to " + knock.named().text()
                             : knock.mode() == AddressMode::source ? "for the source that the server sees"
                                                                   : "for another address";
     say(std::string(copy ? "the same packet again" : "knock") + " to " + knock.server().text() + " from " +

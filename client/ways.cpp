@@ -3,17 +3,20 @@
 
 #include "client/last_family.h"
 #include "client/nat64.h"
+#include "client/stun.h"
 #include "protocol/base/quote.h"
 
 #include <sodium.h>
 
 #include <algorithm>
+#include <map>
 
 namespace xk::client {
 namespace {
 
 // The answer to a question for the network's NAT64 prefix is worth no more of a person's time.
 constexpr std::chrono::milliseconds kDiscovery{250};
+constexpr std::chrono::milliseconds kStun{500};
 
 // The address to knock at for a connection to `target`: itself, or the server's address of the same family.
 std::optional<Place> knock_place_for(const Place& target, const std::vector<Place>& servers) {
@@ -52,7 +55,8 @@ Result<std::vector<Way>> find_ways(const Profile& profile, const RequestSpec& sp
     put_last_family_first(profile, *targets);
     std::vector<Way> ways;
     for (const Place& target : *targets) {
-        Way way{target, {}, {}};
+        Way way;
+        way.target = target;
         way.happened.address = target.text();
         ways.push_back(std::move(way));
     }
@@ -88,6 +92,28 @@ void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string&
         else
             way.happened.not_knocked = as_line(knock.error().message);
         way.happened.source_mode = way.knock && way.knock->mode() == AddressMode::source;
+    }
+}
+
+void learn_our_address(const Profile& profile, std::vector<Way>& ways, const Story& story) {
+    if (profile.stun.empty() || profile.nat != NatPolicy::automatic)
+        return;
+    std::map<Address, std::optional<Address>> asked; // by our own address: the ways of one family share it
+    for (Way& way : ways) {
+        if (!way.knock || way.knock->mode() != AddressMode::source)
+            continue;
+        const Address& local = way.knock->local();
+        if (!way.seen && !asked.contains(local)) {
+            const auto seen = ask_stun(profile.stun, local, kStun);
+            asked[local] = seen;
+            story.say("STUN server " + printable(profile.stun) + " from " + local.text() + ": " +
+                      (seen ? "we come from " + seen->text() : "no answer"));
+        }
+        if (!way.seen)
+            way.seen = asked[local];
+        if (way.seen && way.seen->is_grantable())
+            way.knock->name_address(*way.seen);
+        way.happened.source_mode = way.knock->mode() == AddressMode::source;
     }
 }
 

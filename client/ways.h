@@ -19,6 +19,7 @@ struct Way {
     Place target;
     std::optional<Knock> knock; // none: no packet can be sent, and `happened` says why
     Happened happened;
+    std::optional<Address> seen; // our address on this way, as the STUN server sees it
     // An answer came that says that this address does not serve: the next one has its turn at once.
     bool is_decided = false;
 };
@@ -31,5 +32,9 @@ RequestSpec for_target(const Profile& profile, RequestSpec spec, const Address& 
 
 // Gives each way its request. With factor totp all have one request id, so that one code serves both families.
 void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string& host, std::vector<Way>& ways);
+
+// Asks the profile's STUN server, if it names one, for the ways whose requests would name no address of ours. No answer
+// leaves them as they are.
+void learn_our_address(const Profile& profile, std::vector<Way>& ways, const Story& story);
 
 } // namespace xk::client

@@ -8,9 +8,9 @@ PACKAGES_BUILD=(cmake ninja-build pkg-config g++-12 gcc-12 clang-14 bpftool linu
 PACKAGES_DEMO=(iproute2 nftables openssh-server openssh-client nmap procps socat)
 PACKAGES_TEST=("${PACKAGES_DEMO[@]}" git python3 python3-systemd libclang-rt-14-dev clang-format-14 clang-tidy-14 shellcheck binutils oathtool tmux strace
 	tcpdump ethtool iptables ufw firewalld dbus fail2ban systemd systemd-container qemu-system-x86
-	ipvsadm keepalived tayga busybox-static cpio kmod e2fsprogs xdp-tools)
+	ipvsadm keepalived tayga coturn busybox-static cpio kmod e2fsprogs xdp-tools)
 # Services that these packages bring: they are not to run because somebody looked at xknock.
-PACKAGES_SERVICES=(ssh fail2ban ufw firewalld ipvsadm keepalived tayga)
+PACKAGES_SERVICES=(ssh fail2ban ufw firewalld ipvsadm keepalived tayga coturn)
 
 is_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 

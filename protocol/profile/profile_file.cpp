@@ -143,6 +143,7 @@ void describe(Fields& fields) {
     fields.optional("lifetime", &ProfileFile::lifetime, kDuration);
     fields.optional("nat", &ProfileFile::nat, kNat);
     fields.optional("family", &ProfileFile::family, kFamily);
+    fields.optional("stun", &ProfileFile::stun, yaml::kAnyText);
     fields.optional("probe_ms", &ProfileFile::probe, kProbe);
     fields.optional("wait", &ProfileFile::wait, kWait);
 }

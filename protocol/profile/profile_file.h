@@ -58,6 +58,7 @@ struct ProfileFile {
     std::chrono::seconds lifetime{0}; // 0: the server's default
     NatPolicy nat = NatPolicy::automatic;
     Family family = Family::any;
+    std::string stun; // a STUN server, "HOST" or "HOST:PORT"; empty: none
     std::chrono::milliseconds probe{250};
     std::chrono::seconds wait{10};
 };

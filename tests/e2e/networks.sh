@@ -42,7 +42,7 @@ status_of() {
 
 say "nobody types: the knock goes first, and sshd sees one connection"
 equal "ssh gets in" "$(ssh_by "$CLI" anna-robot | cut -d' ' -f3)" 2001:db8::1
-contains "and the story says how" "$(cat "$D/err")" "knock to 2001:db8::1 from 2001:db8::2, bound to it, slot"
+contains "and the story says how" "$(cat "$D/err")" "knock to 2001:db8::1 from 2001:db8::2, bound to 2001:db8::2, slot"
 equal "sshd saw one connection" "$(grep -c '^Connection from' "$D/ssh/log")" 1
 shut
 strace -f -qq -e trace=connect,sendto -o "$D/sent" nsenter --net="/run/netns/$CLI" "$CLIENT" open 192.0.2.1 ssh --profile anna-robot \
@@ -136,17 +136,43 @@ ip -n "$NAT" addr add 203.0.113.2/24 dev in0
 ip -n "$CLI" addr add 203.0.113.1/24 dev nat0
 ip -n "$NAT" route replace default via 203.0.113.1
 equal "an address that looks public and is translated: auto finds out" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
-contains "after a knock that named it" "$(cat "$D/err")" "from 203.0.113.2, bound to it"
+contains "after a knock that named it" "$(cat "$D/err")" "from 203.0.113.2, bound to 203.0.113.2"
 shut
 next_step
 equal "a person with one code too" "$(ssh_by "$NAT" anna-laptop -4 --otp "$(code)" | cut -d' ' -f1)" 192.0.2.2
 shut
 sed -i '$ a nat: always' "$(profile anna-robot)"
 equal "nat: always names no address" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
-lacks "in no packet" "$(cat "$D/err")" "bound to it"
+lacks "in no packet" "$(cat "$D/err")" "bound to"
 sed -i '/^nat:/d' "$(profile anna-robot)"
 shut
 ip -n "$CLI" addr del 203.0.113.1/24 dev nat0
+
+say "STUN: a server elsewhere says which address it sees"
+ip -n "$NAT" addr flush dev in0
+ip -n "$NAT" addr add 10.9.0.2/24 dev in0
+ip -n "$NAT" route replace default via 10.9.0.1
+ip -n "$STR" route replace default via 198.51.100.1
+in_srv sysctl -qw net.ipv4.ip_forward=1
+background "$STR" turnserver --stun-only --listening-ip 198.51.100.66 --listening-port 3478 --no-tls --no-dtls --no-cli \
+	--no-stdout-log --log-file /dev/null --pidfile "$D/turn.pid" --userdb "$D/turn.db" -c /dev/null >/dev/null 2>&1
+stun_listens() { in_str ss -Hlun 'sport = :3478' | matches .; }
+eventually 10 stun_listens || fail "the STUN server does not come up"
+sed -i '$ a stun: 198.51.100.66' "$(profile anna-robot)"
+equal "ssh gets in from a private address" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
+contains "by a knock that names the address that the server sees" "$(cat "$D/err")" "from 10.9.0.2, bound to 192.0.2.2"
+shut
+echo 'binding: match' >>"$D/etc/users/anna.yaml"
+ctl reload >/dev/null
+equal "also where the server wants it named" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
+shut
+sed -i '/^binding:/d' "$D/etc/users/anna.yaml"
+ctl reload >/dev/null
+sed -i 's/^stun:.*/stun: "198.51.100.66:9"/' "$(profile anna-robot)"
+equal "without an answer it is as without STUN" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
+contains "and that is said" "$(cat "$D/err")" "STUN server 198.51.100.66:9 from 10.9.0.2: no answer"
+sed -i '/^stun:/d' "$(profile anna-robot)"
+shut
 
 say "NAT64: a network without IPv4, and a name of which a DNS64 made IPv6"
 ip -n "$NAT" addr flush dev in0
@@ -177,15 +203,41 @@ hosts_are() { synthesized "$@" >"$D/hosts"; }
 hosts_are '192.0.2.1 both.example'
 equal "ssh gets in" "$(ssh_by "$NAT" anna-robot | cut -d' ' -f3)" 192.0.2.1
 contains "the NAT64 was known by the host's IPv4 address" "$(cat "$D/err")" "2001:db8:64::c000:201, by a NAT64"
-lacks "so no knock named our address" "$(cat "$D/err")" "bound to it"
+lacks "so no knock named our address" "$(cat "$D/err")" "bound to"
 shut
 hosts_are '2001:db8:64::c000:aa ipv4only.arpa'
 equal "known by ipv4only.arpa" "$(ssh_by "$NAT" anna-robot | cut -d' ' -f3)" 192.0.2.1
-lacks "no knock named our address either" "$(cat "$D/err")" "bound to it"
+lacks "no knock named our address either" "$(cat "$D/err")" "bound to"
 shut
 hosts_are
 next_step
 equal "where nothing tells it, one code is enough all the same" "$(ssh_by "$NAT" anna-laptop --otp "$(code)" | cut -d' ' -f3)" 192.0.2.1
-contains "after a knock that named our address" "$(cat "$D/err")" "bound to it"
+contains "after a knock that named our address" "$(cat "$D/err")" "bound to"
+shut
+
+say "what is said where nothing opens"
+printf '127.0.0.1 localhost\n192.0.2.1 both.example\n' >"$D/hosts"
+sed -i '$ a wait: 1s' "$(profile anna-robot)"
+tries() { client open both.example ssh --profile "$(profile anna-robot)" "$@"; }
+in_srv nft 'table inet own { chain input { type filter hook input priority 0; tcp dport 22 reject with icmpx host-unreachable; }; }'
+status_of 1 "the way is shut by somebody who says so" tries
+contains "unreachable" "$(cat "$D/err")" "192.0.2.1: 2 knocks, then unreachable (No route to host)"
+contains "is no question of codes" "$(cat "$D/err")" "hint: is this machine's network up?"
+in_srv nft flush chain inet own input
+in_srv nft add rule inet own input tcp dport 22 drop
+status_of 1 "by somebody who says nothing" tries
+contains "silence" "$(cat "$D/err")" "192.0.2.1: 2 knocks, then silence"
+contains "may have many causes" "$(cat "$D/err")" "may this credential open it? does the network let UDP out?"
+in_srv nft delete table inet own
+kill "$(cat "$D/ssh/sshd.pid")"
+eventually 5 not_listening
+status_of 1 "nobody listens" tries
+contains "a reset" "$(cat "$D/err")" "192.0.2.1: 2 knocks, then reset: it is open and nobody listens"
+contains "asks for the service" "$(cat "$D/err")" "hint: does the service run there?"
+contains "the clock is spoken of" "$(cat "$D/err")" "this machine's clock is"
+ip -n "$CLI" route add unreachable 192.0.2.1/32
+status_of 1 "no way out" tries
+contains "is told before anything is sent" "$(cat "$D/err")" "192.0.2.1: no way to 192.0.2.1: "
+lacks "with no story of a knock" "$(cat "$D/err")" "did not open"
 stop
 pass

@@ -24,7 +24,7 @@ bool same(const ProfileFile& a, const ProfileFile& b) {
            a.server_id == b.server_id && a.credential == b.credential && *a.key == *b.key && a.factor == b.factor &&
            a.digits == b.digits && same(a.hmac_key, b.hmac_key) && same(a.otp_secret, b.otp_secret) &&
            a.service == b.service && a.services == b.services && a.gateway == b.gateway && a.lifetime == b.lifetime &&
-           a.nat == b.nat && a.family == b.family && a.probe == b.probe && a.wait == b.wait;
+           a.nat == b.nat && a.family == b.family && a.stun == b.stun && a.probe == b.probe && a.wait == b.wait;
 }
 
 struct Reading {
@@ -126,6 +126,8 @@ ProfileFile random_profile() {
     profile.lifetime = std::chrono::seconds(flag() ? UINT32_MAX : engine() % 100000);
     profile.nat = std::array{NatPolicy::automatic, NatPolicy::always, NatPolicy::never}[engine() % 3];
     profile.family = std::array{Family::any, Family::ipv4, Family::ipv6}[engine() % 3];
+    if (flag())
+        profile.stun.append(hostile());
     profile.probe = std::chrono::milliseconds(flag() ? 10'000 : engine() % 10'000);
     profile.wait = std::chrono::seconds(flag() ? UINT32_MAX : 1 + engine() % 100);
     return profile;

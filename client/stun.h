@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+//
+// STUN (RFC 8489): a server elsewhere says which address it sees us come from, so that a knock from behind a NAT can
+// name that address. The answer is not authenticated. A forged one makes a knock that names a wrong address, which the
+// server refuses; it opens nothing for anybody.
+#pragma once
+
+#include "client/addresses.h"
+#include "protocol/base/bytes.h"
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace xk::client {
+
+using StunId = Bytes<12>; // of a transaction
+using StunRequest = Bytes<20>;
+
+StunRequest stun_request(const StunId& id);
+// The address in the XOR-MAPPED-ADDRESS of a success response to this request. Nothing for anything else.
+std::optional<Address> stun_answer(std::span<const std::uint8_t> message, const StunId& id);
+
+// Asks "HOST" or "HOST:PORT" (3478), from `local`, of the same family. Nothing when no answer comes in this time.
+std::optional<Address> ask_stun(const std::string& server, const Address& local, std::chrono::milliseconds time);
+
+// "stun.example.net:3479", "[2001:db8::1]:3479", or one of them without a port.
+std::optional<std::pair<std::string, std::uint16_t>> stun_server(const std::string& text);
+
+} // namespace xk::client
