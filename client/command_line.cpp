@@ -17,13 +17,13 @@ namespace xk::client {
 namespace {
 
 // Keys are in this process: keep them out of core dumps, of debuggers in other processes, and of the swap. The lock
-// covers the pages that exist now; keys that are read later lie in memory that locks itself (Secret). The profile's
-// text stays in yaml-cpp's nodes.
+// covers the pages that have contents now; keys that are read later lie in memory that locks itself (Secret). The
+// profile's text stays in yaml-cpp's nodes.
 void guard_memory() {
     const rlimit none{0, 0};
     ::setrlimit(RLIMIT_CORE, &none);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    ::mlockall(MCL_CURRENT);
+    ::mlockall(MCL_CURRENT | MCL_ONFAULT); // a page without contents needs no time yet
 }
 
 } // namespace

@@ -97,6 +97,7 @@ eventually 10 listening 22
 rm -rf "$XDG_STATE_HOME"
 equal "a machine gets in" "$(ssh_by "$CLI" anna-robot | cut -d' ' -f3)" 192.0.2.1
 contains "the reset was understood" "$(cat "$D/err")" "2001:db8::1: reset"
+lacks "and the next address had its turn at once" "$(cat "$D/err")" "the same packet again to 2001:db8::1"
 equal "the family is remembered, and nobody else can read that" "$(command stat -c %a "$XDG_STATE_HOME/xknock/families")" 600
 shut
 equal "it gets in again" "$(ssh_by "$CLI" anna-robot | cut -d' ' -f3)" 192.0.2.1

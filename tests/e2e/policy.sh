@@ -46,7 +46,7 @@ granted_to bob-phone
 
 say "binding"
 rules bob 'binding: match'
-echo 'nat: false' >>"$D/profiles/bob-phone.yaml"
+echo 'nat: never' >>"$D/profiles/bob-phone.yaml"
 granted_to bob-phone
 "$PACKET" make --profile "$(profile bob-phone)" --mode 0 >"$D/packet"
 before=$(stat refused binding)
