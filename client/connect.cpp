@@ -168,11 +168,14 @@ Result<void> knock_only(const Profile& profile, const RequestSpec& spec, const s
         return targets.error();
     std::vector<Knock> sent;
     std::optional<Error> trouble;
+    RequestSpec request = spec; // the same for both families, so that one code is good for them
+    if (profile.factor == FactorKind::totp)
+        request.id = new_request_id();
     for (const Place& server : *servers) {
         const auto target = std::ranges::find_if(*targets, [&](const Place& a) { return a.is_v4() == server.is_v4(); });
         if (target == targets->end())
             continue;
-        auto knock = Knock::prepare(profile, for_target(profile, spec, *target), server);
+        auto knock = prepare_knock(profile, for_target(profile, request, *target), server);
         if (!knock) {
             trouble = knock.error();
             continue;

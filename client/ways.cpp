@@ -63,6 +63,18 @@ Result<std::vector<Way>> find_ways(const Profile& profile, const RequestSpec& sp
     return ways;
 }
 
+wire::RequestId new_request_id() {
+    wire::RequestId id;
+    randombytes_buf(id.data(), id.size());
+    return id;
+}
+
+Result<Knock> prepare_knock(const Profile& profile, const RequestSpec& spec, const Place& server) {
+    if (server.is_link_local())
+        return Error{"no server opens a port for a link-local address", {}};
+    return Knock::prepare(profile, spec, server);
+}
+
 void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string& host, std::vector<Way>& ways) {
     std::vector<Place> servers;
     for (const Way& way : ways)
@@ -76,17 +88,16 @@ void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string&
     }
     ask_for_prefix(profile, servers);
     if (profile.factor == FactorKind::totp)
-        randombytes_buf(spec.id.emplace().data(), spec.id->size());
+        spec.id = new_request_id();
     for (Way& way : ways) {
         const Address target = way.target;
         way.knock.reset();
         const auto server = knock_place_for(way.target, servers);
         auto knock =
-            failure                   ? Result<Knock>(*failure)
-            : !server                 ? Result<Knock>(Error{
+            failure   ? Result<Knock>(*failure)
+            : !server ? Result<Knock>(Error{
                             "no address of " + printable(profile.server) + " is of the family of " + target.text(), {}})
-            : server->is_link_local() ? Result<Knock>(Error{"no server opens a port for a link-local address", {}})
-                                      : Knock::prepare(profile, for_target(profile, spec, target), *server);
+                      : prepare_knock(profile, for_target(profile, spec, target), *server);
         if (knock)
             way.knock = *std::move(knock);
         else

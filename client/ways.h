@@ -30,6 +30,11 @@ Result<std::vector<Way>> find_ways(const Profile& profile, const RequestSpec& sp
 // Through a gateway a port means the port of the host behind it.
 RequestSpec for_target(const Profile& profile, RequestSpec spec, const Address& target);
 
+wire::RequestId new_request_id();
+
+// Knock::prepare(), and an error for a link-local address: no server opens a port for one.
+Result<Knock> prepare_knock(const Profile& profile, const RequestSpec& spec, const Place& server);
+
 // Gives each way its request. With factor totp all have one request id, so that one code serves both families.
 void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string& host, std::vector<Way>& ways);
 

@@ -87,6 +87,24 @@ background "$SRV" socat TCP6-LISTEN:2222,fork,reuseaddr SYSTEM:'echo hello' 2>/d
 eventually 5 listening 2222
 equal "a port that answers there is reached" "$(client proxy "$zone" 2222 "${P[@]}" </dev/null)" hello
 
+status_of 1 "nor blindly" client open "$zone" ssh --no-wait "${P[@]}"
+contains "for the same reason" "$(cat "$D/err")" "no server opens a port for a link-local address"
+
+say "one code closes what was opened by both families"
+for family in 4 6; do
+	next_step
+	status_of 0 "opened by -$family" client open both.example ssh --profile "$(profile anna-laptop)" -$family --otp "$(code)"
+done
+equal "two grants" "$(grants)" 2
+next_step
+# The first knock behind a jump of the clock is refused (horizon); let it be another one.
+client open both.example tcp/80 --profile "$(profile anna-robot)" --no-wait 2>/dev/null
+status_of 0 "closed" client close both.example ssh --profile "$(profile anna-laptop)" --otp "$(code)"
+none_of_ssh() { ! ctl grants | matches tcp/22; }
+eventually 5 none_of_ssh || fail "$(ctl grants)"
+say "none is left"
+shut
+
 say "AAAA where only IPv4 serves: sshd listens on one family"
 kill "$(cat "$D/ssh/sshd.pid")"
 not_listening() { ! listening 22; }
