@@ -24,7 +24,7 @@ struct Arguments {
     bool verbose = false;
     bool pass_socket = false;             // to ssh, which then needs no relay
     bool install = false, remove = false; // of ssh-config
-    bool json = false;
+    bool json = false;                    // of status and ls
 };
 
 } // namespace xk::client

@@ -11,7 +11,10 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <csignal>
+#include <string>
+#include <vector>
 
 namespace xk::client {
 namespace {
@@ -26,10 +29,32 @@ void guard_memory() {
     ::mlockall(MCL_CURRENT | MCL_ONFAULT); // a page without contents needs no time yet
 }
 
+bool takes_value(const CLI::App& app, const std::string& word) {
+    for (const CLI::App* sub : app.get_subcommands(nullptr))
+        if (const CLI::Option* const option = sub->get_option_no_throw(word))
+            return option->get_type_size() > 0;
+    return false;
+}
+
+// The words with the verb first, so that its options may stand on either side of it.
+std::vector<std::string> verb_first(const CLI::App& app, int argc, char** argv) {
+    std::vector<std::string> words(argv + 1, argv + argc);
+    for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
+        if (words[i].size() > 1 && words[i].front() == '-') {
+            i += takes_value(app, words[i]) ? 1 : 0;
+            continue;
+        }
+        std::rotate(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(i),
+                    words.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+        break;
+    }
+    return words;
+}
+
 } // namespace
 
 int run_command_line(int argc, char** argv) {
-    CLI::App app("knock-client: opens a port of a server that runs xknockd");
+    CLI::App app("opens a port of a server that runs xknockd", "knock-client");
     app.require_subcommand(1);
     app.set_version_flag("--version", "knock-client " XK_VERSION);
     Arguments a;
@@ -75,14 +100,24 @@ int run_command_line(int argc, char** argv) {
     close->add_flag("--all", a.all, "everything, for every address");
     add_code(close);
     CLI::App* const status = add("status", "show profile, addresses and whether the port answers", run_status);
+    status->add_flag("--json", a.json, "for programs");
     status->add_option("service", a.service, kService);
+    CLI::App* const test = add("test", "send a knock that is judged and opens nothing", run_test);
+    test->add_option("service", a.service, kService);
+    add_code(test);
+    CLI::App* const ls = app.add_subcommand("ls", "list the profiles, and how each was used last");
+    ls->add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
+    ls->add_flag("--json", a.json, "for programs");
+    ls->callback([&run] { run = run_ls; });
     CLI::App* const config =
         add("ssh-config", "show what ssh_config needs for this host, or put it there", run_ssh_config);
     config->add_flag("--fdpass", a.pass_socket, "for OpenSSH alone: no relay stands in the data path");
     auto* const install = config->add_flag("--install", a.install, "write it where ssh reads it");
     config->add_flag("--remove", a.remove, "take it away again")->excludes(install);
     try {
-        app.parse(argc, argv);
+        std::vector<std::string> words = verb_first(app, argc, argv);
+        std::reverse(words.begin(), words.end()); // as CLI11 wants them
+        app.parse(std::move(words));
     } catch (const CLI::ParseError& e) {
         return app.exit(e) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
     }

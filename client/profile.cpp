@@ -2,6 +2,7 @@
 #include "client/profile.h"
 
 #include "client/addresses.h"
+#include "client/profile_list.h"
 #include "client/settings.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
@@ -127,41 +128,31 @@ Result<Profile> load_profile(const std::string& file) {
 
 namespace {
 
-struct Search {
+std::vector<std::string> search(const std::string& directory, const std::string& host) {
     std::vector<std::string> found;
-    bool has_unreadable = false;
-};
-
-Search search(const std::string& directory, const std::string& host) {
-    Search result;
     std::error_code code;
     for (fs::directory_iterator i(directory, code), end; !code && i != end; i.increment(code)) {
         if (i->path().extension() != ".yaml" || i->path().filename() == kSettingsName)
             continue;
         const std::string file = i->path().string();
         if (is_for_host(file, host))
-            result.found.push_back(file);
-        else if (!read_checked(file, secret_file()))
-            result.has_unreadable = true;
+            found.push_back(file);
     }
-    return result;
+    return found;
 }
 
 } // namespace
 
 Result<Profile> find_profile(const std::string& directory, const std::string& host) {
-    auto [found, unreadable] = search(directory, host);
+    std::vector<std::string> found = search(directory, host);
     if (found.empty()) // "server" may be short for server.example.net
         if (const std::string complete = completed_name(host); !complete.empty())
-            found = search(directory, complete).found;
+            found = search(directory, complete);
     std::sort(found.begin(), found.end());
     if (found.size() == 1)
         return load_profile(found[0]);
     if (found.empty())
-        return Error{"no profile in " + in_quotes(directory) + " is for host " + in_quotes(host),
-                     unreadable ? "some profiles there are not mode 0600 and were not looked at"
-                                : "put the profile that \"knockctl keygen\" wrote there, and the host into its hosts",
-                     Exit::configuration};
+        return no_profile_for(directory, host);
     return Error{"profiles " + in_quotes(found[0]) + " and " + in_quotes(found[1]) + " are both for host " +
                      in_quotes(host),
                  {},

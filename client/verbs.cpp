@@ -4,6 +4,7 @@
 #include "client/chosen.h"
 #include "client/code.h"
 #include "client/connect.h"
+#include "client/last_use.h"
 #include "client/output_watch.h"
 #include "client/pass_socket.h"
 #include "client/profile.h"
@@ -88,6 +89,7 @@ int run_proxy(const Arguments& a) {
     ObtainedCodes codes(*profile, a.otp);
     const Story story(a.verbose);
     auto connected = knock_and_connect(*profile, *spec, host_of(a, *profile), a.port, codes, story);
+    remember_use(*profile, connected ? kOpened : kFailed);
     if (!connected)
         return fail(connected.error());
     if (a.verbose)
@@ -122,6 +124,7 @@ int run_open(const Arguments& a) {
         ObtainedCodes codes(*profile, a.otp);
         const Story story(a.verbose);
         auto connected = knock_and_connect(*profile, *spec, host, endpoints->front().port, codes, story);
+        remember_use(*profile, connected ? kOpened : kFailed);
         if (!connected)
             return fail(connected.error());
         Arguments loud = a;
@@ -134,7 +137,29 @@ int run_open(const Arguments& a) {
         return fail(code.error());
     if (auto sent = knock_only(*profile, *spec, host, *code); !sent)
         return fail(sent.error());
+    remember_use(*profile, kSent);
     std::fprintf(stderr, "knock-client: knocked; a server does not answer, so nobody knows more here\n");
+    return 0;
+}
+
+int run_test(const Arguments& a) {
+    auto profile = profile_for(a);
+    if (!profile)
+        return fail(profile.error());
+    auto spec = request_spec_of(a);
+    if (!spec)
+        return fail(spec.error());
+    spec->action = Action::probe;
+    if (auto endpoints = choose_service(a, *profile, *spec); !endpoints)
+        return fail(endpoints.error());
+    auto code = ObtainedCodes(*profile, a.otp).code_now();
+    if (!code)
+        return fail(code.error());
+    if (auto sent = knock_only(*profile, *spec, host_of(a, *profile), *code); !sent)
+        return fail(sent.error());
+    remember_use(*profile, kSent);
+    std::fprintf(stderr, "knock-client: the probe was sent; a server does not answer. Its log says \"probe by\" this "
+                         "device, or why it was refused (journalctl -u xknockd)\n");
     return 0;
 }
 
@@ -155,40 +180,6 @@ int run_close(const Arguments& a) {
         return fail(code.error());
     if (auto sent = knock_only(*profile, *spec, host_of(a, *profile), *code); !sent)
         return fail(sent.error());
-    return 0;
-}
-
-int run_status(const Arguments& a) {
-    auto profile = profile_for(a);
-    if (!profile)
-        return fail(profile.error());
-    const std::string host = host_of(a, *profile);
-    std::printf("profile     %s (%s)\n", printable(profile->name).c_str(), as_line(profile->file).c_str());
-    std::printf("factor      %s%s\n", std::string(name_of(profile->factor)).c_str(),
-                profile->is_automatic() ? "" : ", asked for on the terminal");
-    auto addresses = resolve(host, profile->family);
-    if (!addresses)
-        return fail(addresses.error());
-    RequestSpec spec;
-    if (auto made = request_spec_of(a))
-        spec = *made;
-    const auto endpoints = choose_service(a, *profile, spec);
-    for (const Place& address : *addresses) {
-        auto knock = Knock::prepare(*profile, spec, address);
-        if (!knock) {
-            std::printf("address     %s: %s\n", address.text().c_str(), as_line(knock.error().message).c_str());
-            continue;
-        }
-        std::printf("address     %s from %s%s\n", address.text().c_str(), knock->local().text().c_str(),
-                    knock->mode() == AddressMode::source ? ", taken for one behind NAT" : "");
-        if (!endpoints || endpoints->empty() || endpoints->front().protocol != IpProtocol::tcp)
-            continue;
-        Attempts attempts;
-        attempts.begin(address, endpoints->front().port, knock->local());
-        const bool open = attempts.wait(std::max(profile->probe, std::chrono::milliseconds(250))).has_value();
-        std::printf("port        %s %s\n", endpoints->front().text().c_str(),
-                    open ? "answers" : "is silent: closed, or nobody there");
-    }
     return 0;
 }
 

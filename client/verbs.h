@@ -12,6 +12,8 @@ int run_proxy(const Arguments& arguments);
 int run_open(const Arguments& arguments);
 int run_close(const Arguments& arguments);
 int run_status(const Arguments& arguments);
+int run_test(const Arguments& arguments);
+int run_ls(const Arguments& arguments);
 
 // Prints the error with its hint; the exit code.
 int fail(const Error& error);
