@@ -222,17 +222,24 @@ TEST_CASE("a copy of a retry opens nothing for an address of the other family") 
 }
 
 TEST_CASE("a code that was used for an address that is translated is good for the one that the server sees") {
-    Setup setup;
-    Request r = setup.request(kTotp);
-    r.address_mode = AddressMode::bound;
-    r.address = address("203.0.113.2");
-    CHECK(is_refused(setup.knock(kTotp, r), Reject::source));
-    r.address_mode = AddressMode::source;
-    r.address = {};
-    CHECK(is_accepted(setup.knock(kTotp, r)));
-    CHECK(is_refused(setup.knock(kTotp, r, "192.0.2.8"), Reject::request_reused));
-    CHECK(is_refused(setup.knock(kTotp, setup.request(kTotp)), Reject::code_used));
-    CHECK(setup.firewall.opened.size() == 1);
+    struct Case {
+        const char *named, *seen, *other;
+    };
+    for (const Case& c :
+         {Case{"203.0.113.2", "192.0.2.7", "192.0.2.8"}, Case{"2001:db8:9::2", "2001:db8::7", "2001:db8::8"}}) {
+        CAPTURE(c.named);
+        Setup setup;
+        Request r = setup.request(kTotp);
+        r.address_mode = AddressMode::bound;
+        r.address = address(c.named);
+        CHECK(is_refused(setup.knock(kTotp, r, c.seen), Reject::source));
+        r.address_mode = AddressMode::source;
+        r.address = {};
+        CHECK(is_accepted(setup.knock(kTotp, r, c.seen)));
+        CHECK(is_refused(setup.knock(kTotp, r, c.other), Reject::request_reused));
+        CHECK(is_refused(setup.knock(kTotp, setup.request(kTotp), c.seen), Reject::code_used));
+        CHECK(setup.firewall.opened.size() == 1);
+    }
 }
 
 TEST_CASE("the same request id of two credentials is two requests") {
