@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/command_line.h"
 
+#include "client/keep.h"
 #include "client/ssh_config.h"
 #include "client/verbs.h"
 
@@ -105,6 +106,10 @@ int run_command_line(int argc, char** argv) {
     CLI::App* const test = add("test", "send a knock that is judged and opens nothing", run_test);
     test->add_option("service", a.service, kService);
     add_code(test);
+    CLI::App* const keep = add("keep", "hold a service open until told to stop", run_keep);
+    keep->add_option("service", a.service, kService);
+    keep->add_option("--lifetime", a.lifetime, "what is asked for each time (5m); the next knock comes at half of it");
+    keep->add_flag("--leave", a.leave, "do not close the grant at the end");
     CLI::App* const ls = app.add_subcommand("ls", "list the profiles, and how each was used last");
     ls->add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
     ls->add_flag("--json", a.json, "for programs");

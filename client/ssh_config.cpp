@@ -118,7 +118,7 @@ std::optional<std::pair<std::size_t, std::size_t>> find_marked(std::string_view 
 
 Result<std::string> host_block_text(const HostBlock& block) {
     for (const std::string& host : {block.host, block.host_name})
-        if (!host.empty() && !is_plain_host(host))
+        if (!is_plain_host(host) && (!host.empty() || block.host.empty()))
             return Error{in_quotes(host) + " is no host that can stand in ssh_config", "name a host name or an address",
                          Exit::usage};
     for (const std::string& path : {block.program, block.profile})

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# knock-client keep: the grant outlives its lifetime and follows the address, and ends when keep is told to stop.
+. "$(dirname "$0")/lib.sh"
+begin keep
+movable_clock
+configure
+ENROLL_HOST=192.0.2.1 enroll anna robot --factor hmac
+ENROLL_HOST=192.0.2.1 enroll anna laptop --factor totp
+start
+READS=yes listen 22
+P=(--profiles "$D/profiles")
+keep() { # OPTIONS
+	background "$CLI" "$CLIENT" keep 192.0.2.1 ssh --profile anna-robot "${P[@]}" "$@" 2>"$D/kept"
+	KEEPER=$BACKGROUND
+}
+told() { # SIGNAL
+	local code=0
+	kill "-$1" "$KEEPER"
+	wait "$KEEPER" || code=$?
+	equal "told by $1, it ends" "$code" 0
+}
+
+say "who asks a person is refused at once"
+sed '/otp_secret/d' "$(profile anna-laptop)" >"$D/profiles/person.yaml"
+chmod 600 "$D/profiles/person.yaml"
+code=0
+in_cli "$CLIENT" keep 192.0.2.1 ssh --profile person "${P[@]}" 2>"$D/err" </dev/null || code=$?
+equal "with the code of a configuration that cannot work" "$code" 78
+contains "and the reason" "$(cat "$D/err")" "needs a factor that answers by itself"
+contains "and what to do" "$(cat "$D/err")" "--factor hmac"
+
+say "longer than one lifetime"
+keep --lifetime 4s
+eventually 10 granted || fail "keep opens nothing"
+prolonged() { [ "$(grep -c 'knocked for' "$D/kept")" -ge 4 ]; }
+eventually 30 prolonged || fail "keep knocks no more"
+check "after twice the lifetime the port is still open" granted
+lacks "and it was never shut in between" "$(cat "$D/log")" "expired"
+told TERM
+shut_now() { [ "$(grants)" = 0 ]; }
+check "the grant was closed" eventually 3 shut_now
+
+say "where the address changes"
+keep --lifetime 1h
+eventually 10 granted || fail "keep opens nothing"
+ip -n "$CLI" addr del 192.0.2.2/24 dev cli0
+ip -n "$CLI" addr add 192.0.2.3/24 dev cli0
+ip -n "$CLI" route replace default via 192.0.2.1
+follows() { ctl grants | matches 192.0.2.3; }
+check "the next knock comes from the new one, long before the lifetime" eventually 20 follows
+check "and the port is open for it" granted
+
+say "where there is no network for a while"
+ip -n "$CLI" link set cli0 down
+lost() { grep -q "Network is unreachable" "$D/kept"; }
+check "it is said once" eventually 20 lost
+ctl close 0.0.0.0/0 >/dev/null
+ip -n "$CLI" link set cli0 up
+ip -n "$CLI" route replace default via 192.0.2.1
+check "the network's return is enough" eventually 30 follows
+equal "the fault was not said again and again" "$(grep -c 'Network is unreachable' "$D/kept")" 1
+told INT
+ctl close 0.0.0.0/0 >/dev/null
+
+say "with --leave"
+keep --lifetime 1h --leave
+eventually 10 granted || fail "keep opens nothing"
+told HUP
+check "the port stays open" granted
+ctl close 0.0.0.0/0 >/dev/null
+
+say "with a stored secret: a code counts once"
+background "$CLI" "$CLIENT" keep 192.0.2.1 ssh --profile anna-laptop "${P[@]}" --lifetime 1h 2>"$D/kept"
+KEEPER=$BACKGROUND
+eventually 10 granted || fail "keep opens nothing"
+ip -n "$CLI" addr add 192.0.2.9/24 dev cli0
+ip -n "$CLI" addr del 192.0.2.9/24 dev cli0
+next_step
+twice() { [ "$(grep -c 'knocked for' "$D/kept")" -ge 2 ]; }
+check "the next knock waits for the next code" eventually 40 twice
+next_step
+# What was made before the server saw its clock jump is refused.
+seen() { [ "$(grep -c "was set forward" "$D/log")" -ge 2 ]; }
+eventually 10 seen || fail "the server sees no jump of its clock"
+told TERM
+check "and so does the close" eventually 10 shut_now
+unit=$XK_BUILD/systemd/knock-client-keep@.service
+mkdir "$D/units"
+sed "s|^ExecStart=[^ ]*|ExecStart=$CLIENT|; /^Documentation/d" "$unit" >"$D/units/knock-client-keep@.service"
+check "the unit of the user manager is well-formed" env XDG_RUNTIME_DIR="$D" systemd-analyze verify --user --man=no \
+	"$D/units/knock-client-keep@.service"
+lacks "no code was sent twice" "$(cat "$D/log")" "code-used"
+pass
