@@ -87,6 +87,8 @@ class Keeper {
     Result<void> send() {
         std::string code;
         if (profile_.factor == FactorKind::totp) {
+            if (totp_step(Now::read().wall) == last_step_)
+                std::fprintf(stderr, "knock-client: the code of this half minute was used; waiting for the next one\n");
             while (totp_step(Now::read().wall) == last_step_)
                 ::poll(nullptr, 0, 200);
             auto made = obtain_code(profile_, {});
