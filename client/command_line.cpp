@@ -42,7 +42,7 @@ std::vector<std::string> verb_first(const CLI::App& app, int argc, char** argv) 
     std::vector<std::string> words(argv + 1, argv + argc);
     for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
         if (words[i].size() > 1 && words[i].front() == '-') {
-            i += takes_value(app, words[i]) ? 1 : 0;
+            i += takes_value(app, words[i]) ? std::size_t{1} : 0;
             continue;
         }
         std::rotate(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(i),

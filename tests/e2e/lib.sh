@@ -14,7 +14,7 @@ set -euo pipefail
 XKNOCKD=$XK_BUILD/daemon/xknockd
 WORKER=$XK_BUILD/daemon/xknock-worker
 HOOKS=$XK_BUILD/daemon/xknock-hooks
-CLIENT=$XK_BUILD/client/knock-client
+CLIENT=${XK_CLIENT:-$XK_BUILD/client/knock-client} # or client/xknock.py
 KNOCKCTL=$XK_BUILD/tools/knockctl
 PACKET=$XK_BUILD/tests/tool/xk-packet
 PROBE=$XK_BUILD/tests/tool/xk-probe
