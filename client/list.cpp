@@ -17,13 +17,22 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string time_text(std::chrono::system_clock::time_point time, const char* format, bool is_utc) {
+std::string local_text(std::chrono::system_clock::time_point time) {
     const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
     std::tm parts{};
-    if ((is_utc ? ::gmtime_r(&seconds, &parts) : ::localtime_r(&seconds, &parts)) == nullptr)
-        return {};
     char text[32];
-    return {text, std::strftime(text, sizeof text, format, &parts)};
+    return ::localtime_r(&seconds, &parts) == nullptr
+               ? std::string()
+               : std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts));
+}
+
+std::string utc_text(std::chrono::system_clock::time_point time) {
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+    std::tm parts{};
+    char text[32];
+    return ::gmtime_r(&seconds, &parts) == nullptr
+               ? std::string()
+               : std::string(text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts));
 }
 
 std::string hosts_text(const Profile& profile) {
@@ -35,7 +44,7 @@ std::string hosts_text(const Profile& profile) {
 
 std::string use_text(const Profile& profile) {
     const auto use = last_use(profile);
-    return use ? use->outcome + " " + time_text(use->time, "%Y-%m-%d %H:%M", false) : "never";
+    return use ? use->outcome + " " + local_text(use->time) : "never";
 }
 
 // Each fault on a line of its own, below the first one.
@@ -70,7 +79,7 @@ Json json_of(const ListedProfile& one) {
                  {"factor", name_of(one.profile->factor)},
                  {"asks", !one.profile->is_automatic()}};
     if (const auto use = last_use(*one.profile)) {
-        json["last_use"] = time_text(use->time, "%Y-%m-%dT%H:%M:%SZ", true);
+        json["last_use"] = utc_text(use->time);
         json["outcome"] = use->outcome;
     }
     return json;

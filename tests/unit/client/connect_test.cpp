@@ -90,7 +90,7 @@ TEST_CASE("a reset everywhere asks for the service; NAT and silence for the addr
 }
 
 TEST_CASE("texts of the host's name move no cursor") {
-    CHECK_FALSE(has(not_open({.host = "\x1b[2J", .port = 22}).message, "\x1b"));
+    CHECK_FALSE(has(not_open({.host = "\x1b[2J", .port = 22, .addresses = {}}).message, "\x1b"));
 }
 
 TEST_CASE("the family that worked last is kept for each credential") {

@@ -48,7 +48,7 @@ struct Person : CodeSource {
                 return std::optional<std::string>();
         return std::optional<std::string>("123456");
     }
-    void used(const std::string& code) override { sent += code == "123456" ? 1 : 0; }
+    void used(const std::string& code) override { sent += code == "123456" ? 1u : 0u; }
     bool is_person() const override { return true; }
     bool may_ask_again() const override { return asked < most; }
 };
