@@ -25,6 +25,7 @@ constexpr Now kLater{WallTime(1'700'000'600s), BootTime(50s)};
 constexpr auto kSkew = 30s;
 constexpr std::size_t kChecksumSize = 32;
 constexpr KnockId kKnock = {{0xc4, 0xed}, {0x4e}, {0x3a, 0xc0}};
+const Address kAddress = Address::v4(192, 0, 2, 7);
 
 struct Records {
     std::vector<CredentialState> credentials;
@@ -127,10 +128,10 @@ void check_taken_over(State& state, StateMemory& memory, StateMemory& next_memor
     const auto twins = std::ranges::count_if(memory.replay(), [](const ReplayEntry& e) {
         return e.knock.request == kKnock.request && e.knock.credential == kKnock.credential;
     });
-    const ReplayEntry* const known = state.replay().find(kKnock).packet;
+    const ReplayEntry* const known = state.replay().find(kKnock, kAddress).packet;
     // What is older is forgotten by whoever reads it.
     if (known != nullptr && twins == 1 && known->slot + kSlotsKept >= state.header().high_slot)
-        FUZZ_CHECK(next.replay().find(kKnock).packet->progress == known->progress);
+        FUZZ_CHECK(next.replay().find(kKnock, kAddress).packet->progress == known->progress);
 }
 
 // Whatever memory it began with: what is remembered is known, and only that.
@@ -138,22 +139,21 @@ void check_works(State& state) {
     const wire::Tag tag = {0x7a, 0x67};
     const wire::Mac mac = {0x3a, 0xc0};
     const wire::CredentialId id = {0xc4, 0xed};
-    const Address address = Address::v4(192, 0, 2, 7);
     const Slot slot = slot_of(kNow.wall);
 
     CredentialState* const record = state.credential(id);
     FUZZ_CHECK(record != nullptr && record->id == id && state.find(id) == record);
     FUZZ_CHECK(locked_for(*record, kNow.boot) >= 0s);
     ReplayMemory& replay = state.replay();
-    ReplayEntry* const entry = replay.find(kKnock).packet == nullptr
-                                   ? replay.remember(kKnock, slot, address, state.header().high_slot)
+    ReplayEntry* const entry = replay.find(kKnock, kAddress).packet == nullptr
+                                   ? replay.remember(kKnock, slot, kAddress, state.header().high_slot)
                                    : nullptr;
     if (entry != nullptr) {
-        FUZZ_CHECK(replay.find(kKnock).packet == entry && replay.find(kKnock).request == nullptr);
-        FUZZ_CHECK(entry->progress == Progress::judging && entry->address == address);
+        FUZZ_CHECK(replay.find(kKnock, kAddress).packet == entry && replay.find(kKnock, kAddress).request == nullptr);
+        FUZZ_CHECK(entry->progress == Progress::judging && entry->address == kAddress);
         entry->progress = Progress::waiting;
-        replay.finish(kKnock.credential, kKnock.request);
-        FUZZ_CHECK(replay.find(kKnock).request == entry && entry->progress == Progress::done);
+        replay.finish(kKnock.credential, kKnock.request, kAddress);
+        FUZZ_CHECK(replay.find(kKnock, kAddress).request == entry && entry->progress == Progress::done);
     }
     FUZZ_CHECK(state.begin_attempt(tag, mac) == 1);
     FUZZ_CHECK(state.begin_attempt(tag, mac) == 2);
@@ -208,10 +208,10 @@ void check_next_boot(State& state, StateMemory& next_memory, BootTime stopped, b
     FUZZ_CHECK(next.header().high_slot == state.header().high_slot);
     FUZZ_CHECK(next.header().horizon >= state.header().horizon);
     // Slots so far in the future that they wrap are none that was ever accepted.
-    const ReplayEntry* const known = state.replay().find(kKnock).request;
+    const ReplayEntry* const known = state.replay().find(kKnock, kAddress).request;
     if (clean && known != nullptr && known->progress == Progress::done &&
         state.header().high_slot == slot_of(kNow.wall))
-        FUZZ_CHECK(next.replay().find(kKnock).request->progress == Progress::done);
+        FUZZ_CHECK(next.replay().find(kKnock, kAddress).request->progress == Progress::done);
 }
 
 // An image that somebody wrote who took the worker over: copying it is safe.
@@ -279,7 +279,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         check_carried(state, records, header.saved_boot);
         for (const ReplayEntry& e : records.replay)
             if (begin == State::Begin::from_clean_copy)
-                (void)state.replay().find(e.knock);
+                (void)state.replay().find(e.knock, e.address);
     }
     check_works(state);
     if (how & 32)
