@@ -117,7 +117,8 @@ std::string normal_host(std::string_view host) {
 
 std::string completed_name(const std::string& host) {
     int failure = 0;
-    if (host.empty() || host.size() > kMostName || host.back() == '.')
+    // A name with a dot is complete for the resolver (resolv.conf(5), ndots), and an address is no name.
+    if (host.empty() || host.size() > kMostName || host.find_first_of(".:") != host.npos)
         return {};
     const List list = look_up(host, AF_UNSPEC, AI_CANONNAME, failure);
     if (!list || list->ai_canonname == nullptr || normal_host(list->ai_canonname) == normal_host(host))
