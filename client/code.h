@@ -1,26 +1,49 @@
 // SPDX-License-Identifier: MIT
 //
-// Obtains a one-time code: from the command line, a program, a stored secret, or a person at the terminal. It never
-// uses standard input or output, because ssh's stream goes through them.
+// The codes of one connection: from the command line, a program, a stored secret, or a person. Processes of one user
+// with one profile ask one question among them. What was sent is remembered, and is not sent again.
 #pragma once
 
+#include "client/code_source.h"
 #include "client/profile.h"
-#include "protocol/base/result.h"
+#include "client/prompt_lock.h"
+#include "client/question.h"
+#include "client/used_codes.h"
 
 #include <optional>
 #include <string>
 
 namespace xk::client {
 
-// Digits as the profile wants them. `given` (--otp) wins; then otp_command, otp_secret, then a question on /dev/tty,
-// or through $SSH_ASKPASS where there is no terminal. Blanks that authenticators show are taken out.
+// Digits as the profile wants them, without a person: `given` (--otp) wins; then otp_command, then otp_secret. Blanks
+// that authenticators show are taken out.
 Result<std::string> obtain_code(const Profile& profile, const std::optional<std::string>& given);
 
-// Runs the program and returns its output without white space at the ends. No shell runs it, its standard input is
-// empty, and it has 30 seconds.
-Result<std::string> run_for_output(const std::vector<std::string>& command);
+class Codes final : public CodeSource {
+  public:
+    Codes(const Profile& profile, const std::optional<std::string>& given);
+    Result<std::optional<std::string>> next(const Opened& opened) override;
+    void used(const std::string& code) override;
+    bool is_person() const override { return needs_code() && !given_ && !profile_.is_automatic(); }
+    bool may_ask_again() const override { return is_person() && asked_ < kMostQuestions; }
+    // For a request whose port is not tried.
+    Result<std::string> next_unwatched();
 
-// Asks on the terminal without echo. Ctrl-C gives the terminal back and is an error.
-Result<std::string> ask_on_terminal(const std::string& prompt);
+  private:
+    static constexpr unsigned kMostQuestions = 3;
+    bool needs_code() const { return profile_.factor == FactorKind::totp; }
+    Result<std::optional<std::string>> made(const Opened& opened);
+    Result<std::optional<std::string>> from_person(const Opened& opened);
+    Result<Answer> ask(const Opened& opened);
+    Result<bool> wait_for(PromptLock& lock, const Opened& opened);
+    std::optional<Error> fault_of(const std::string& code) const;
+
+    const Profile& profile_;
+    std::optional<std::string> given_;
+    UsedCodes used_;
+    PromptLock lock_;
+    unsigned asked_ = 0;
+    std::string why_again_; // the line above the next question
+};
 
 } // namespace xk::client

@@ -13,9 +13,6 @@
 
 namespace xk::client {
 
-// $XDG_STATE_HOME/xknock, or ~/.local/state/xknock. Empty without a home directory.
-std::string state_directory();
-
 void put_last_family_first(const Profile& profile, std::vector<Place>& places);
 // Writes only where it changed.
 void remember_family(const Profile& profile, const Address& worked);

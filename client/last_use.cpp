@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/last_use.h"
 
-#include "client/last_family.h"
+#include "client/state_file.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/secure_file.h"
 #include "protocol/encoding.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //
 // STUN (RFC 8489): a server elsewhere says which address it sees us come from, so that a knock from behind a NAT can
-// name that address. The answer is not authenticated. Whoever guesses gets nowhere: the answer carries 96 random bits of
-// the question, and a knock that names a wrong address is refused. But somebody on the path to the STUN server can answer
-// with his own address, and use the knock from there if he is on the path to the server too. So against him a knock with
-// such an address is worth as much as one that names none.
+// name that address. The answer is not authenticated. Whoever guesses gets nowhere: the answer carries 96 random bits
+// of the question, and a knock that names a wrong address is refused. But somebody on the path to the STUN server can
+// answer with his own address, and use the knock from there if he is on the path to the server too. So against him a
+// knock with such an address is worth as much as one that names none.
 #pragma once
 
 #include "client/addresses.h"

@@ -22,26 +22,6 @@
 namespace xk::client {
 namespace {
 
-// The codes of obtain_code(), one for each time that one is needed.
-class ObtainedCodes final : public CodeSource {
-  public:
-    ObtainedCodes(const Profile& profile, const std::optional<std::string>& given) : profile_(profile), given_(given) {}
-    Result<std::optional<std::string>> next(const std::function<bool(std::chrono::milliseconds)>&) override {
-        auto code = code_now();
-        return code ? Result(std::optional(*std::move(code))) : code.error();
-    }
-    Result<std::string> code_now() const {
-        return profile_.factor == FactorKind::totp ? obtain_code(profile_, given_) : std::string();
-    }
-    void used(const std::string&) override {}
-    bool is_person() const override { return !profile_.is_automatic() && !given_; }
-    bool may_ask_again() const override { return false; }
-
-  private:
-    const Profile& profile_;
-    const std::optional<std::string>& given_;
-};
-
 // Standard input and output of a proxy are ssh's. Nothing is sent for a stream that nobody can use.
 Result<void> check_stream(bool must_pass) {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO}) {
@@ -86,9 +66,12 @@ int run_proxy(const Arguments& a) {
     if (!spec)
         return fail(spec.error());
     spec->endpoint = {IpProtocol::tcp, a.port};
-    ObtainedCodes codes(*profile, a.otp);
     const Story story(a.verbose);
-    auto connected = knock_and_connect(*profile, *spec, host_of(a, *profile), a.port, codes, story);
+    // Others may ask as soon as the connection stands, or does not.
+    auto connected = [&] {
+        Codes codes(*profile, a.otp);
+        return knock_and_connect(*profile, *spec, host_of(a, *profile), a.port, codes, story);
+    }();
     remember_use(*profile, connected ? kOpened : kFailed);
     if (!connected)
         return fail(connected.error());
@@ -121,7 +104,7 @@ int run_open(const Arguments& a) {
     const bool can_try = !a.no_wait && !spec->single_use && !endpoints->empty() &&
                          endpoints->front().protocol == IpProtocol::tcp && !spec->for_address;
     if (can_try) {
-        ObtainedCodes codes(*profile, a.otp);
+        Codes codes(*profile, a.otp);
         const Story story(a.verbose);
         auto connected = knock_and_connect(*profile, *spec, host, endpoints->front().port, codes, story);
         remember_use(*profile, connected ? kOpened : kFailed);
@@ -132,11 +115,13 @@ int run_open(const Arguments& a) {
         say_connected(loud, *connected, endpoints->front().text());
         return 0;
     }
-    auto code = ObtainedCodes(*profile, a.otp).code_now();
+    Codes codes(*profile, a.otp);
+    auto code = codes.next_unwatched();
     if (!code)
         return fail(code.error());
     if (auto sent = knock_only(*profile, *spec, host, *code); !sent)
         return fail(sent.error());
+    codes.used(*code);
     remember_use(*profile, kSent);
     std::fprintf(stderr, "knock-client: knocked; a server does not answer, so nobody knows more here\n");
     return 0;
@@ -152,11 +137,13 @@ int run_test(const Arguments& a) {
     spec->action = Action::probe;
     if (auto endpoints = choose_service(a, *profile, *spec); !endpoints)
         return fail(endpoints.error());
-    auto code = ObtainedCodes(*profile, a.otp).code_now();
+    Codes codes(*profile, a.otp);
+    auto code = codes.next_unwatched();
     if (!code)
         return fail(code.error());
     if (auto sent = knock_only(*profile, *spec, host_of(a, *profile), *code); !sent)
         return fail(sent.error());
+    codes.used(*code);
     remember_use(*profile, kSent);
     std::fprintf(stderr, "knock-client: the probe was sent; a server does not answer. Its log says \"probe by\" this "
                          "device, or why it was refused (journalctl -u xknockd)\n");
@@ -175,11 +162,13 @@ int run_close(const Arguments& a) {
         spec->endpoint = {IpProtocol::tcp, 1}; // the field must say something
     else if (auto endpoints = choose_service(a, *profile, *spec); !endpoints)
         return fail(endpoints.error());
-    auto code = ObtainedCodes(*profile, a.otp).code_now();
+    Codes codes(*profile, a.otp);
+    auto code = codes.next_unwatched();
     if (!code)
         return fail(code.error());
     if (auto sent = knock_only(*profile, *spec, host_of(a, *profile), *code); !sent)
         return fail(sent.error());
+    codes.used(*code);
     return 0;
 }
 

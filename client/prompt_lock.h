@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+//
+// The right to ask a person. One process has it at a time for each profile, and one for each terminal. It is a lock on
+// a file in $XDG_RUNTIME_DIR/xknock, without that in the client's state directory. The kernel takes it from a process
+// that ends, however it ends.
+#pragma once
+
+#include "protocol/base/fd.h"
+
+#include <optional>
+#include <string>
+
+namespace xk::client {
+
+enum class Taken { by_us, by_another, impossible };
+
+class PromptLock {
+  public:
+    // `name` is that of the file. Without a directory of our own there is no lock, and then everybody asks.
+    explicit PromptLock(std::string name) : name_(std::move(name)) {}
+
+    // Does not wait. Having it already is having it.
+    Taken take();
+    void release() { fd_.reset(); }
+
+  private:
+    std::string name_;
+    Fd fd_;
+};
+
+// The name of the lock for this terminal; nothing where the kernel does not say which one it is.
+std::optional<std::string> terminal_lock_name(int tty);
+
+} // namespace xk::client
