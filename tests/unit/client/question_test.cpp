@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -83,6 +84,7 @@ class Asker {
   private:
     // A terminal hangs up when its leader ends, so the asker is the leader's child.
     [[noreturn]] void lead(int to_test, const Opened& opened, const std::string& lock) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL); // with the test, however it ends
         ::setsid();
         ::ioctl(tty_, TIOCSCTTY, 0);
         const pid_t asker = ::fork();
@@ -90,7 +92,7 @@ class Asker {
             ask(opened, lock);
         int status = 0;
         (void)!::write(to_test, &asker, sizeof asker);
-        ::waitpid(asker, &status, 0);
+        ::waitpid(asker, &status, WUNTRACED); // one that stopped is told too
         (void)!::write(to_test, &status, sizeof status);
         for (;;)
             ::pause();
