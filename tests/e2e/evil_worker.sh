@@ -56,7 +56,8 @@ stop
 for attack in many-tags tag-of-nobody short unknown descriptors verb bool protocol notice pong notices messages \
 	late-ready report horizon xknockds-own changed scope other-generation outcomes suppressed outcome nothing-suppressed; do
 	export XK_EVIL=$attack
-	start
+	# With sanitizers xknockd is too slow, beside a load, to take more of the large messages in a second than are allowed.
+	if [ $attack = messages ]; then XKNOCKD=${XK_RELEASE:-$XK_BUILD}/daemon/xknockd start; else start; fi
 	code=0
 	wait "$DAEMON" || code=$?
 	equal "$attack: xknockd gives this worker up" "$code" 1
