@@ -1,14 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What xknock.py does at the prompt: it asks again where a typed code opens nothing, three times in all, and the question
-# goes away when the port opens meanwhile. All else is in main_job.sh and client.sh, which run with it too.
+# What xknock.py does at the prompt: it asks again where a typed code opens nothing, three times in all. All else
+# is in main_job.sh and client.sh, which run with it too.
 . "$(dirname "$0")/lib.sh"
 CLIENT=$TOP/client/xknock.py
 begin python-client
 movable_clock
 configure
 ENROLL_HOST=192.0.2.1 enroll anna laptop --factor totp
-ENROLL_HOST=192.0.2.1 enroll anna robot --factor hmac
 secret=$(cat "$D/etc/credentials/anna.laptop.otp")
 sed -i '/otp_secret/d' "$(profile anna-laptop)"
 start
@@ -52,17 +51,5 @@ equal "it asked three times" "$(grep -o 'Code for anna-laptop:' "$D/tty" | wc -l
 contains "and gave up" "$(cat "$D/tty")" "ended 1"
 contains "with what may be wrong" "$(cat "$D/tty")" "was the code right, and not used yet?"
 
-say "the port opens while it asks"
-: >"$D/tty"
-# shellcheck disable=SC2094  # what is typed waits for what is asked
-{
-	eventually 10 asked 1 || true
-	knock 192.0.2.1 anna-robot ssh >/dev/null 2>&1 || true
-	eventually 30 ended || true
-} 2>/dev/null | on_terminal >"$D/tty" 2>&1
-equal "it asked once" "$(grep -o 'Code for anna-laptop:' "$D/tty" | wc -l)" 1
-contains "and the question went away" "$(cat "$D/tty")" "ended 0"
-contains "because the port answers" "$(cat "$D/tty")" "answers without a knock"
-contains "the terminal is as it was" "$(cat "$D/tty")" " echo "
 stop
 pass
