@@ -31,7 +31,7 @@ constexpr std::chrono::seconds kMostBetweenFailures{30};
 class Keeper {
   public:
     Keeper(const Profile& profile, RequestSpec spec, std::string host, RouteWatch routes, Fd signals)
-        : profile_(profile), spec_(std::move(spec)), host_(std::move(host)), routes_(std::move(routes)),
+        : profile_(profile), spec_(spec), host_(std::move(host)), routes_(std::move(routes)),
           signals_(std::move(signals)) {
         state_.lifetime = std::chrono::seconds(spec_.lifetime);
     }
