@@ -95,10 +95,12 @@ class Keeper {
             if (!made)
                 return made.error();
             code = *made;
-            Codes(profile_, {}).used(code); // a login beside us takes the next one
             last_step_ = totp_step(Now::read().wall);
         }
-        return knock_only(profile_, spec_, host_, code);
+        auto sent = knock_only(profile_, spec_, host_, code);
+        if (sent)
+            Codes(profile_, {}).used(code); // a login beside us takes the next one
+        return sent;
     }
 
     const Profile& profile_;

@@ -33,6 +33,18 @@ Result<void> check_stream(bool must_pass) {
     return must_pass ? check_can_pass(STDOUT_FILENO) : Result<void>();
 }
 
+// One request whose port is not tried.
+Result<void> knock_unwatched(const Arguments& a, const Profile& profile, const RequestSpec& spec) {
+    Codes codes(profile, a.otp);
+    auto code = codes.next_unwatched();
+    if (!code)
+        return code.error();
+    auto sent = knock_only(profile, spec, host_of(a, profile), *code);
+    if (sent)
+        codes.used(*code);
+    return sent;
+}
+
 void say_connected(const Arguments& a, const Connected& c, const std::string& what) {
     if (!c.knocked)
         std::fprintf(stderr, "knock-client: %s of %s answers without a knock\n", what.c_str(),
@@ -115,13 +127,8 @@ int run_open(const Arguments& a) {
         say_connected(loud, *connected, endpoints->front().text());
         return 0;
     }
-    Codes codes(*profile, a.otp);
-    auto code = codes.next_unwatched();
-    if (!code)
-        return fail(code.error());
-    if (auto sent = knock_only(*profile, *spec, host, *code); !sent)
+    if (auto sent = knock_unwatched(a, *profile, *spec); !sent)
         return fail(sent.error());
-    codes.used(*code);
     remember_use(*profile, kSent);
     std::fprintf(stderr, "knock-client: knocked; a server does not answer, so nobody knows more here\n");
     return 0;
@@ -137,13 +144,8 @@ int run_test(const Arguments& a) {
     spec->action = Action::probe;
     if (auto endpoints = choose_service(a, *profile, *spec); !endpoints)
         return fail(endpoints.error());
-    Codes codes(*profile, a.otp);
-    auto code = codes.next_unwatched();
-    if (!code)
-        return fail(code.error());
-    if (auto sent = knock_only(*profile, *spec, host_of(a, *profile), *code); !sent)
+    if (auto sent = knock_unwatched(a, *profile, *spec); !sent)
         return fail(sent.error());
-    codes.used(*code);
     remember_use(*profile, kSent);
     std::fprintf(stderr, "knock-client: the probe was sent; a server does not answer. Its log says \"probe by\" this "
                          "device, or why it was refused (journalctl -u xknockd)\n");
@@ -162,13 +164,8 @@ int run_close(const Arguments& a) {
         spec->endpoint = {IpProtocol::tcp, 1}; // the field must say something
     else if (auto endpoints = choose_service(a, *profile, *spec); !endpoints)
         return fail(endpoints.error());
-    Codes codes(*profile, a.otp);
-    auto code = codes.next_unwatched();
-    if (!code)
-        return fail(code.error());
-    if (auto sent = knock_only(*profile, *spec, host_of(a, *profile), *code); !sent)
+    if (auto sent = knock_unwatched(a, *profile, *spec); !sent)
         return fail(sent.error());
-    codes.used(*code);
     return 0;
 }
 
