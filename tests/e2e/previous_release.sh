@@ -29,7 +29,9 @@ if ! complete; then
 	git archive "$commit" | tar -x -C "$work/source"
 	(
 		cd "$work/source"
-		cmake --preset release
+		# What it writes does not depend on the compiler: so it is the one that is quick, and warnings are its own affair.
+		cmake --preset release -DCMAKE_C_COMPILER=clang-14 -DCMAKE_CXX_COMPILER=clang++-14 \
+			-DCMAKE_CXX_FLAGS_RELEASE=-O0 -DXK_WERROR=OFF
 		cmake --build build/release --target "${programs[@]##*/}" --parallel "$(nproc)"
 	) >"$work/log" 2>&1 || {
 		tail -n 20 "$work/log" >&2
