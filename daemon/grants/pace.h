@@ -31,7 +31,7 @@ class Pace {
     }
 
   private:
-    // Twice the time that nft(8) takes to list a pinhole (10,000 in 0.1 s; tests/bench/listing): a listing that is
+    // Twice the time that nft(8) takes to read a pinhole from the kernel (10,000 in 0.1 s): a listing that is
     // under way when the pause begins fails, and a second one has to fit into the pause.
     static constexpr std::chrono::microseconds kPauseForAPinhole{20};
     // A run is four pauses long, so one of five knocks waits, for half a pause on average.
