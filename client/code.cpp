@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/code.h"
 
+#include "client/clock_check.h"
 #include "client/program.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/quote.h"
@@ -38,6 +39,12 @@ std::string without_blanks(std::string code) {
 
 Error wrong_form(const Profile& profile) {
     return Error{"a code has " + std::to_string(profile.digits) + " digits", {}};
+}
+
+// With a wrong clock no code opens anything.
+std::string doubt_of_clock(const Profile& profile) {
+    const ClockFacts facts = read_clock_facts(profile);
+    return is_clock_doubtful(facts) ? "\nthis machine's clock is " + clock_words(facts) : "";
 }
 
 bool in_background(int tty) {
@@ -120,7 +127,7 @@ std::optional<Error> Codes::fault_of(const std::string& code) const {
 
 MaybeCode Codes::from_person(const Opened& opened) {
     if (asked_ > 0)
-        why_again_ = "that code did not open the port";
+        why_again_ = "that code did not open the port" + doubt_of_clock(profile_);
     for (std::optional<Error> fault; asked_ < kMostQuestions || !fault;) {
         auto answer = ask(opened);
         if (!answer)

@@ -81,7 +81,7 @@ Result<Connected> Login::run(std::vector<Way> ways) {
                 .addresses = {},
                 .person = !profile_.is_automatic(),
                 .totp = profile_.factor == FactorKind::totp,
-                .is_synchronised = clock_is_synchronised()};
+                .clock = read_clock_facts(profile_)};
     for (const Way& way : engine.ways())
         known.addresses.push_back(way.happened);
     return not_open(known);

@@ -30,7 +30,7 @@ struct Status {
     Profile profile;
     std::string port; // of the service: tcp/22
     std::vector<AddressStatus> addresses;
-    bool is_clock_synchronised = false;
+    ClockFacts clock;
 };
 
 AddressStatus status_of(const Profile& profile, const RequestSpec& spec, const Place& address,
@@ -53,7 +53,7 @@ AddressStatus status_of(const Profile& profile, const RequestSpec& spec, const P
 
 // With what can be known so far where it fails.
 Result<void> find_out(const Arguments& a, Status& status) {
-    status.is_clock_synchronised = clock_is_synchronised();
+    status.clock = read_clock_facts(status.profile);
     auto spec = request_spec_of(a);
     if (!spec)
         return spec.error();
@@ -78,8 +78,7 @@ void print(const Status& status) {
     std::printf("profile     %s (%s)\n", printable(profile.name).c_str(), as_line(profile.file).c_str());
     std::printf("factor      %s%s\n", std::string(name_of(profile.factor)).c_str(),
                 profile.is_automatic() ? "" : ", asked for on the terminal");
-    std::printf("clock       %s\n",
-                status.is_clock_synchronised ? "synchronised" : "not synchronised: \"timedatectl\" says more");
+    std::printf("clock       %s\n", clock_words(status.clock).c_str());
     for (const AddressStatus& one : status.addresses) {
         if (!one.fault.empty()) {
             std::printf("address     %s: %s\n", one.address.text().c_str(), as_line(one.fault).c_str());
@@ -105,11 +104,10 @@ void print_json(const Status& status) {
             entry["answers"] = *one.answers;
         addresses.push_back(std::move(entry));
     }
-    Json json = {{"profile", printable(status.profile.name)},
-                 {"file", as_line(status.profile.file)},
-                 {"factor", name_of(status.profile.factor)},
-                 {"asks", !status.profile.is_automatic()},
-                 {"clock_synchronised", status.is_clock_synchronised}};
+    Json json = {
+        {"profile", printable(status.profile.name)},          {"file", as_line(status.profile.file)},
+        {"factor", name_of(status.profile.factor)},           {"asks", !status.profile.is_automatic()},
+        {"clock_synchronised", status.clock.is_synchronised}, {"clock_doubtful", is_clock_doubtful(status.clock)}};
     if (!status.port.empty())
         json["port"] = status.port;
     json["addresses"] = std::move(addresses);

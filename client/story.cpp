@@ -3,8 +3,6 @@
 
 #include "protocol/base/quote.h"
 
-#include <sys/timex.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -41,27 +39,22 @@ Error not_open(const Known& known) {
     std::string message = "port " + std::to_string(known.port) + " of " + printable(known.host) + " did not open";
     for (const Happened& one : known.addresses)
         message += "\n  " + line_of(one);
-    message += known.is_synchronised ? "\n  this machine's clock is synchronised"
-                                     : "\n  this machine's clock is not synchronised";
+    message += "\n  this machine's clock is " + clock_words(known.clock);
     if (all(known.addresses, [](const Happened& one) { return one.unreachable != 0 || one.knocks == 0; }))
         return Error{message, "is this machine's network up? is there a way to the server?"};
     std::string hint;
+    if (is_clock_doubtful(known.clock))
+        hint = clock_remedy() + ". If it is right: ";
     if (all(known.addresses, [](const Happened& one) { return one.resets != 0 || one.knocks == 0; }))
-        hint = "does the service run there? ";
+        hint += "does the service run there? ";
     if (known.totp && known.person)
         hint += "was the code right, and not used yet? ";
-    if (!known.is_synchronised)
-        hint += "is the clock right? ";
+    if (!known.clock.is_synchronised && !is_clock_doubtful(known.clock))
+        hint += "is the clock right (\"timedatectl\" says more)? ";
     hint += "may this credential open it? does the network let UDP out? does the server run xknockd?";
     if (std::any_of(known.addresses.begin(), known.addresses.end(), is_silent_behind_nat))
         hint += " do UDP and TCP leave this network by two addresses (CGNAT)? then use IPv6 or a VPN";
     return Error{message, hint};
-}
-
-bool clock_is_synchronised() {
-    timex state{};
-    const int answer = ::adjtimex(&state);
-    return answer >= 0 && answer != TIME_ERROR && (state.status & STA_UNSYNC) == 0;
 }
 
 void Story::say(const std::string& text) const {

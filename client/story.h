@@ -5,6 +5,7 @@
 #pragma once
 
 #include "client/attempts.h"
+#include "client/clock_check.h"
 #include "client/knock.h"
 #include "protocol/base/result.h"
 
@@ -28,14 +29,11 @@ struct Known {
     std::uint16_t port = 0;
     std::vector<Happened> addresses;
     bool person = false, totp = false;
-    bool is_synchronised = false; // the kernel's clock
+    ClockFacts clock;
 };
 
 // Pure: the error for a port that did not open, from what is known.
 Error not_open(const Known& known);
-
-// Whether the kernel says that something keeps its clock right (adjtimex(2)).
-bool clock_is_synchronised();
 
 class Story {
   public:

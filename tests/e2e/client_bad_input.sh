@@ -4,6 +4,7 @@
 # anything is sent, with the exit code of docs/client.md.
 . "$(dirname "$0")/lib.sh"
 begin client_bad_input
+movable_clock
 export RES_OPTIONS="timeout:1 attempts:1"
 configure
 ENROLL_HOST=server.example enroll anna robot --factor hmac
@@ -96,6 +97,34 @@ probed() { grep -q "probe by anna/robot from 192.0.2.2" "$D/log"; }
 check "the server judged it" eventually 10 probed
 equal "and opened nothing" "$(grants)" 0
 
+say "a clock that is wrong"
+# The test's hardware clock stands while the client waits, so a span is a pattern. off SECONDS WITH WORDS: the client's clock is ahead by so much, with_hardware_clock or without one (env).
+off() {
+	set_clock "$D/its-clock" $((AHEAD + $1 * 1000000000))
+	XK_CLOCK=$D/its-clock XK_SYNCHRONISED=no status_of 1 "by $1 s" "$2" nsenter --net="/run/netns/$CLI" "$CLIENT" open 192.0.2.1 \
+		--profile anna-robot "${P[@]}"
+	matches -e "$3" <"$D/err" || fail "it is not told: '$3' does not match $(cat "$D/err")"
+}
+remedy='hint: set the clock right first ("timedatectl set-ntp true" or "chronyc makestep", as root)'
+sed -i '$ a wait: 1s' "$R"
+for case in "45:[45]. s ahead of" "-45:[1-4]. s behind" "3600:1 h ahead of" "-3630:1 h behind" \
+	"86400:1 d ahead of" "-86430:1 d behind"; do
+	touch -d @0 "$XDG_STATE_HOME/xknock/used/"*
+	off "${case%%:*}" with_hardware_clock "${case#*:} the hardware clock: one of them is wrong"
+	said "with what to do" "$remedy"
+done
+touch "$XDG_STATE_HOME/xknock/used/"*
+off -86400 env "before this profile was used last: it is wrong, or it was wrong then"
+said "with what to do" "$remedy"
+off 86400 env "this machine's clock is not synchronised; it says $(date -d "+1 day" "+%Y-%m-%d ")"
+said "though only a person can compare it" 'is the clock right ("timedatectl" says more)?'
+XK_SYNCHRONISED=yes status_of 1 "of a clock that is right" with_hardware_clock nsenter --net="/run/netns/$CLI" "$CLIENT" \
+	open 192.0.2.1 443 --profile anna-laptop "${P[@]}" --otp 000000
+said "that is said" "this machine's clock is synchronised"
+lacks "and no more" "$(cat "$D/err")" "the clock right"
+equal "a clock that is wrong opened nothing" "$(grants)" 0
+sed -i '/^wait: 1s/d' "$R"
+
 say "words in any order"
 status_of 0 "options before the verb" client --profiles "$D/profiles" --profile anna-robot open 192.0.2.1
 shut
@@ -138,7 +167,7 @@ client status 192.0.2.1 ssh --json --profile anna-robot "${P[@]}" | python3 -c '
 import json, sys
 status = json.load(sys.stdin)
 assert status["profile"] == "anna-robot" and status["port"] == "tcp/22" and status["asks"] is False, status
-assert isinstance(status["clock_synchronised"], bool), status
+assert isinstance(status["clock_synchronised"], bool) and isinstance(status["clock_doubtful"], bool), status
 assert [(a["address"], a["source"], a["behind_nat"], a["answers"]) for a in status["addresses"]] == [
     ("192.0.2.1", "192.0.2.2", False, True)], status
 ' || fail "status --json"
