@@ -9,6 +9,7 @@
 #include "protocol/profile/profile_file.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,9 @@ struct Place : Address {
 // The first eight addresses of a name, in the order of RFC 6724 (getaddrinfo) with the families by turns (RFC 8305). A
 // literal is itself, in every form that inet_aton(3) knows, with brackets or a zone.
 Result<std::vector<Place>> resolve(const std::string& host, Family family = Family::any);
+
+// Whoever must not wait for a name server has a look-up of his own.
+using LookUp = std::function<Result<std::vector<Place>>(const std::string& host, Family family)>;
 
 // Takes the families by turns, so that eight dead addresses of one family do not hide the other.
 std::vector<Place> interleaved(const std::vector<Place>& all);

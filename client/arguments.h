@@ -17,7 +17,7 @@ struct Arguments {
     std::string service;
     std::string profile, profiles;
     std::optional<std::string> otp;
-    std::string source, for_address, lifetime;
+    std::string source, for_address, lifetime, every;
     Family family = Family::any; // -4, -6
     bool all = false, single_use = false;
     bool no_wait = false;

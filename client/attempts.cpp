@@ -64,6 +64,11 @@ std::optional<Fd> Attempts::wait_for_answer(std::chrono::nanoseconds time) {
     return standing;
 }
 
+bool Attempts::is_silent(std::size_t tag, Clock::time_point begun_before) const {
+    return std::any_of(pending_.begin(), pending_.end(),
+                       [&](const Try& one) { return one.tag == tag && one.begun < begun_before; });
+}
+
 std::optional<Fd> Attempts::wait(std::chrono::milliseconds time) {
     const Clock::time_point deadline = Clock::now() + time;
     do

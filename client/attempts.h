@@ -34,6 +34,8 @@ class Attempts {
     std::optional<Fd> wait(std::chrono::milliseconds time);
 
     bool any_pending() const { return !pending_.empty(); }
+    // Whether one to this address that began before is without an answer so far.
+    bool is_silent(std::size_t tag, Clock::time_point begun_before) const;
     // What failed since the last call, in the order of the answers.
     std::vector<Failure> take_failures() { return std::exchange(failures_, {}); }
 

@@ -109,6 +109,7 @@ int run_command_line(int argc, char** argv) {
     CLI::App* const keep = add("keep", "hold a service open until told to stop", run_keep);
     keep->add_option("service", a.service, kService);
     keep->add_option("--lifetime", a.lifetime, "what is asked for each time (5m); the next knock comes at half of it");
+    keep->add_option("--every", a.every, "the longest time between knocks (15s; 45s with one-time codes)");
     keep->add_flag("--leave", a.leave, "do not close the grant at the end");
     CLI::App* const ls = app.add_subcommand("ls", "list the profiles, and how each was used last");
     ls->add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");

@@ -19,20 +19,11 @@ using Clock = Attempts::Clock;
 constexpr milliseconds kPatience{1500};
 // A link-local address is only tried, never knocked at.
 constexpr milliseconds kOnlyTried{1000};
-constexpr milliseconds kCopyAfter{250};
 
 // Time until the client's clock is in the next slot, and a little more for the server's.
 milliseconds until_next_slot() {
     const WallTime now = Now::read().wall;
     return std::chrono::ceil<milliseconds>(slot_end(slot_of(now)) - now) + milliseconds(200);
-}
-
-Error no_way(const std::vector<Way>& ways) {
-    const bool local = std::all_of(ways.begin(), ways.end(), [](const Way& w) { return w.target.is_link_local(); });
-    std::string message = "no knock can be sent";
-    for (const Way& way : ways)
-        message += "\n  " + way.happened.address + ": " + way.happened.not_knocked;
-    return Error{message, local ? "use another address of the server, of its network or of the internet" : ""};
 }
 
 // One connection, from its codes to its end.
@@ -128,7 +119,7 @@ Result<bool> Login::knock(Engine& engine) {
                          : codes_.is_person() ? now + profile_.wait
                                               : *last;
         auto stands = engine.knock(**code, end, [&] { codes_.used(**code); });
-        if (!stands || *stands)
+        if (!stands || *stands || (engine.nobody_listens() && Clock::now() - now >= kPatience))
             return stands;
         if (!asks_again && (!makes_codes() || Clock::now() >= *last))
             return false;
@@ -156,45 +147,6 @@ Result<Connected> knock_and_connect(const Profile& profile, const RequestSpec& s
     for (const Way& way : *ways)
         story.say(printable(host) + " has " + way.target.text() + (way.target.nat64 ? ", by a NAT64" : ""));
     return Login(profile, spec, host, port, codes, story).run(*std::move(ways));
-}
-
-Result<void> knock_only(const Profile& profile, const RequestSpec& spec, const std::string& host,
-                        const std::string& code) {
-    auto servers = resolve(profile.server.empty() ? host : profile.server, profile.family);
-    if (!servers)
-        return servers.error();
-    auto targets = profile.gateway ? resolve(host, profile.family) : servers;
-    if (!targets)
-        return targets.error();
-    std::vector<Knock> sent;
-    std::optional<Error> trouble;
-    RequestSpec request = spec; // the same for both families, so that one code is good for them
-    if (profile.factor == FactorKind::totp)
-        request.id = new_request_id();
-    for (const Place& server : *servers) {
-        const auto target = std::ranges::find_if(*targets, [&](const Place& a) { return a.is_v4() == server.is_v4(); });
-        if (target == targets->end())
-            continue;
-        auto knock = prepare_knock(profile, for_target(profile, request, *target), server);
-        if (!knock) {
-            trouble = knock.error();
-            continue;
-        }
-        if (auto done = knock->send(code); !done) {
-            trouble = done.error();
-            continue;
-        }
-        sent.push_back(*std::move(knock));
-        if (spec.action == Action::open)
-            break;
-    }
-    if (sent.empty())
-        return trouble.value_or(Error{"no address of " + printable(host) + " is of the family of the server's", {}});
-    ::poll(nullptr, 0, static_cast<int>(kCopyAfter.count()));
-    for (Knock& knock : sent)
-        if (auto done = knock.send_copy(); !done)
-            return done;
-    return {};
 }
 
 } // namespace xk::client

@@ -35,10 +35,4 @@ struct Connected {
 Result<Connected> knock_and_connect(const Profile& profile, const RequestSpec& spec, const std::string& host,
                                     std::uint16_t port, CodeSource& codes, const Story& story);
 
-// Sends the knock and its copy, and does not wait. A request to open goes to the first of the server's addresses that
-// has a route: another family has another source, and a person's code is good for one. A request to close goes to all
-// of them, because the client does not know by which one the pinhole was opened; a knock too many closes nothing else.
-Result<void> knock_only(const Profile& profile, const RequestSpec& spec, const std::string& host,
-                        const std::string& code);
-
 } // namespace xk::client

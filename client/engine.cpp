@@ -22,6 +22,13 @@ bool Engine::can_knock() const {
     return std::any_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.knock.has_value(); });
 }
 
+bool Engine::nobody_listens() const {
+    const auto opened = [](const Way& way) { return way.knock && way.happened.opened; };
+    return std::any_of(ways_.begin(), ways_.end(), opened) &&
+           std::all_of(ways_.begin(), ways_.end(),
+                       [&](const Way& way) { return opened(way) || !way.knock || way.happened.unreachable != 0; });
+}
+
 void Engine::probe() {
     const Clock::time_point now = Clock::now();
     if (probed_ && now - *probed_ < kProbeAgain)
@@ -49,7 +56,8 @@ Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, 
     std::optional<Error> trouble;
     bool was_sent = false;
     for (Way& way : ways_)
-        way.is_decided = false;
+        way.is_decided = way.is_over = false;
+    began_ = Clock::now();
     for (std::size_t pass = 0; Clock::now() < deadline; ++pass) {
         bool any = false;
         for (std::size_t i = 0; i < ways_.size() && Clock::now() < deadline; ++i) {
@@ -65,8 +73,8 @@ Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, 
                     sent();
             } else if (!done)
                 trouble = done.error();
-            if (standing_)
-                return true;
+            if (standing_ || is_over())
+                return standing_.has_value();
         }
         if (!any) // the network is gone, but a connection that was begun may still come about
             break;
@@ -120,6 +128,8 @@ Result<void> Engine::take_step(Way& way, std::size_t i, const Step& step, const 
         story_.say(way.happened.not_knocked);
         return done;
     }
+    if (step.what != Step::What::copy)
+        way.packet = Clock::now();
     way.happened.knocks += step.what == Step::What::copy ? 0 : 1;
     way.happened.source_mode |= way.knock->mode() == AddressMode::source;
     story_.knocked(*way.knock, step.what == Step::What::copy);
@@ -145,16 +155,31 @@ void Engine::note_failures(Clock::time_point begin) {
             way.happened.unreachable = failure.error;
         else if (failure.error == ECONNREFUSED)
             ++way.happened.resets;
-        // A server that answers as closed does so until the pinhole is open.
-        if (is_unreachable(failure.error) || (failure.error == ECONNREFUSED && failure.begun >= begin + kOpenBy))
-            way.is_decided = true;
+        note_answer(way, failure, begin);
     }
 }
 
-// Once for each address: where all have answered so, each of them keeps its turn.
+void Engine::note_answer(Way& way, const Attempts::Failure& failure, Clock::time_point begin) {
+    // A server that answers as closed does so until the pinhole is open.
+    const bool is_reset = failure.error == ECONNREFUSED && failure.begun >= begin + kOpenBy;
+    if (!is_reset && !is_unreachable(failure.error))
+        return;
+    way.is_decided = true;
+    way.happened.opened |= is_reset && attempts_.is_silent(failure.tag, begin + kOpenBy);
+    way.is_over |= failure.begun >= began_ + kStarts && way.packet && failure.begun >= *way.packet + kOpenBy;
+}
+
+// Once for each address: where all have answered so, each of them keeps its turn until all is over.
 bool Engine::gives_way(std::size_t i) const {
-    return ways_[i].is_decided &&
-           std::any_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.knock && !way.is_decided; });
+    return is_over() || (ways_[i].is_decided && std::any_of(ways_.begin(), ways_.end(), [](const Way& way) {
+                             return way.knock && !way.is_decided;
+                         }));
+}
+
+// Where every answer says that the network is gone, it may come back.
+bool Engine::is_over() const {
+    return std::all_of(ways_.begin(), ways_.end(), [](const Way& way) { return !way.knock || way.is_over; }) &&
+           std::any_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.knock && way.happened.resets > 0; });
 }
 
 Connected Engine::take() {

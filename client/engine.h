@@ -19,6 +19,8 @@ class Engine {
 
     std::vector<Way>& ways() { return ways_; }
     bool can_knock() const;
+    // The knock opened the port, at each address that can be reached, and nobody listens there: no other code helps.
+    bool nobody_listens() const;
 
     // Tries the port without a knock; again where the last time is a second ago.
     void probe();
@@ -39,7 +41,9 @@ class Engine {
     Result<void> take_step(Way& way, std::size_t i, const Step& step, const std::string& code);
     bool wait_until(Clock::time_point time, std::size_t i, Clock::time_point begin);
     void note_failures(Clock::time_point begin);
+    void note_answer(Way& way, const Attempts::Failure& failure, Clock::time_point begin);
     bool gives_way(std::size_t i) const;
+    bool is_over() const;
 
     std::vector<Way> ways_;
     std::uint16_t port_;
@@ -48,6 +52,7 @@ class Engine {
     Attempts attempts_;
     std::optional<Fd> standing_;
     std::optional<Clock::time_point> probed_, knocked_;
+    Clock::time_point began_; // with this code
 };
 
 } // namespace xk::client

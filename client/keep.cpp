@@ -3,9 +3,10 @@
 
 #include "client/chosen.h"
 #include "client/code.h"
-#include "client/connect.h"
+#include "client/known_names.h"
 #include "client/last_use.h"
 #include "client/route_watch.h"
+#include "client/unwatched.h"
 #include "client/verbs.h"
 #include "protocol/base/quote.h"
 #include "protocol/otp.h"
@@ -25,24 +26,31 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kLifetime{300}; // that is asked for where nobody says another
-constexpr milliseconds kSettle{300};           // a network that changes sends several messages
+// The server may give less than what was asked for, and never answers. A knock every so often leaves no gap while it
+// gives half a minute, which is what it gives where nothing is asked for. One-time codes last for half a minute each,
+// and one in three is left for the logins beside us: then it must give a minute.
+constexpr std::chrono::seconds kEvery{15}, kEveryWithCodes{45};
+constexpr milliseconds kSettle{300}; // a network that changes sends several messages
 constexpr std::chrono::seconds kMostBetweenFailures{30};
 
 class Keeper {
   public:
-    Keeper(const Profile& profile, RequestSpec spec, std::string host, RouteWatch routes, Fd signals)
+    Keeper(const Profile& profile, RequestSpec spec, std::string host, std::chrono::seconds every, bool verbose,
+           RouteWatch routes, Fd signals)
         : profile_(profile), spec_(spec), host_(std::move(host)), routes_(std::move(routes)),
-          signals_(std::move(signals)) {
+          signals_(std::move(signals)), names_(signals_.get()), story_(verbose) {
         state_.lifetime = std::chrono::seconds(spec_.lifetime);
+        state_.every = every;
     }
 
     // Until a signal comes.
     void run() {
-        while (wait_until(first_ ? Clock::now() : next_knock(state_)))
+        knock();
+        while (wait_until(next_knock(state_)))
             knock();
     }
     Result<void> close() {
-        if (first_)
+        if (!was_sent_)
             return {};
         spec_.action = Action::close;
         return send();
@@ -68,12 +76,16 @@ class Keeper {
     }
 
     void knock() {
+        const bool is_news = !was_sent_ || state_.failures > 0 || state_.last_change;
         state_.last_change.reset();
         auto sent = send();
-        first_ = false;
+        if (!sent && is_stopped())
+            return;
         remember_use(profile_, sent ? kSent : kFailed);
         if (sent) {
-            std::fprintf(stderr, "knock-client: knocked for %s\n", printable(host_).c_str());
+            was_sent_ = true;
+            const std::string words = "knocked for " + printable(host_);
+            is_news ? void(std::fprintf(stderr, "knock-client: %s\n", words.c_str())) : story_.say(words);
             state_.last_knock = Clock::now();
             state_.failures = 0;
             return;
@@ -83,24 +95,32 @@ class Keeper {
             fail(sent.error());
     }
 
+    bool is_stopped() const {
+        pollfd stop{signals_.get(), POLLIN, 0};
+        return ::poll(&stop, 1, 0) == 1;
+    }
+
     // A code counts once, so a knock in the same step as the last one waits for the next step.
-    Result<void> send() {
-        std::string code;
-        if (profile_.factor == FactorKind::totp) {
-            if (totp_step(Now::read().wall) == last_step_)
-                std::fprintf(stderr, "knock-client: the code of this half minute was used; waiting for the next one\n");
-            while (totp_step(Now::read().wall) == last_step_)
-                ::poll(nullptr, 0, 200);
-            auto made = obtain_code(profile_, {});
-            if (!made)
-                return made.error();
-            code = *made;
-            last_step_ = totp_step(Now::read().wall);
+    Result<std::string> next_code() {
+        if (profile_.factor != FactorKind::totp)
+            return std::string();
+        if (totp_step(Now::read().wall) == last_step_)
+            std::fprintf(stderr, "knock-client: the code of this half minute was used; waiting for the next one\n");
+        while (totp_step(Now::read().wall) == last_step_) {
+            if (spec_.action == Action::open && is_stopped())
+                return Error{"told to stop", {}};
+            ::poll(nullptr, 0, 200);
         }
-        auto sent = knock_only(profile_, spec_, host_, code);
-        if (sent)
+        return obtain_code(profile_, {});
+    }
+
+    Result<void> send() {
+        const auto used = [this](const std::string& code) {
+            last_step_ = totp_step(Now::read().wall);
             Codes(profile_, {}).used(code); // a login beside us takes the next one
-        return sent;
+        };
+        const auto look_up = [this](const std::string& host, Family family) { return names_.find(host, family); };
+        return knock_unwatched(profile_, spec_, host_, {[this] { return next_code(); }, used}, story_, look_up);
     }
 
     const Profile& profile_;
@@ -108,8 +128,10 @@ class Keeper {
     std::string host_;
     RouteWatch routes_;
     Fd signals_;
+    KnownNames names_;
+    Story story_;
     KeepState state_;
-    bool first_ = true;
+    bool was_sent_ = false;
     std::optional<TotpStep> last_step_;
 };
 
@@ -134,6 +156,15 @@ Result<Fd> stop_signals() {
     return fd;
 }
 
+Result<std::chrono::seconds> every_of(const Arguments& a, const Profile& profile) {
+    if (a.every.empty())
+        return profile.factor == FactorKind::totp ? kEveryWithCodes : kEvery;
+    auto every = parse_duration(a.every);
+    if (!every || every->count() == 0)
+        return Error{in_quotes(a.every) + " is no time between knocks", "write 15s or more, 5m, 2h", Exit::usage};
+    return *every;
+}
+
 Error needs_person() {
     return Error{"keep needs a factor that answers by itself, and this profile asks a person",
                  "enroll the device with --factor hmac, or give otp_command in ~/.config/xknock/config.yaml",
@@ -144,7 +175,8 @@ Error needs_person() {
 
 Clock::time_point next_knock(const KeepState& state) {
     // Half of the lifetime leaves room for a knock that is lost.
-    Clock::time_point due = state.last_knock + std::chrono::milliseconds(state.lifetime) / 2;
+    const auto pause_between = std::min<milliseconds>(milliseconds(state.lifetime) / 2, state.every);
+    Clock::time_point due = state.last_knock + pause_between;
     if (state.failures > 0) {
         const auto pause = std::chrono::seconds(1U << std::min(state.failures - 1, 5U));
         due = state.last_failure + std::min(pause, kMostBetweenFailures);
@@ -165,13 +197,16 @@ int run_keep(const Arguments& a) {
         return fail(endpoints.error());
     if (spec->lifetime == 0)
         spec->lifetime = profile->lifetime != 0 ? profile->lifetime : static_cast<std::uint32_t>(kLifetime.count());
+    auto every = every_of(a, *profile);
+    if (!every)
+        return fail(every.error());
     auto signals = stop_signals();
     if (!signals)
         return fail(signals.error());
     auto routes = RouteWatch::start();
     if (!routes)
         return fail(routes.error());
-    Keeper keeper(*profile, *spec, host_of(a, *profile), *std::move(routes), *std::move(signals));
+    Keeper keeper(*profile, *spec, host_of(a, *profile), *every, a.verbose, *std::move(routes), *std::move(signals));
     keeper.run();
     auto closed = a.leave ? Result<void>() : keeper.close();
     return closed ? 0 : fail(closed.error());

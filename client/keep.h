@@ -16,6 +16,7 @@ int run_keep(const Arguments& arguments);
 struct KeepState {
     std::chrono::steady_clock::time_point last_knock; // that was sent
     std::chrono::seconds lifetime{0};
+    std::chrono::seconds every{0};                                    // the longest time between two
     unsigned failures = 0;                                            // in a row, since then
     std::chrono::steady_clock::time_point last_failure;               // the last of them
     std::optional<std::chrono::steady_clock::time_point> last_change; // of the network, since the last knock

@@ -22,5 +22,8 @@ std::chrono::milliseconds turn_of_pass(std::size_t pass);
 
 // An attempt that begins so late after the packet meets an open pinhole. A reset of it means that nobody listens.
 inline constexpr std::chrono::milliseconds kOpenBy{15};
+// A service that is just starting has so long after the first packet until it listens, and a packet that was lost or in
+// the wrong address mode was sent anew by then. A reset of an attempt that begins later is the last word.
+inline constexpr std::chrono::milliseconds kStarts{1500};
 
 } // namespace xk::client

@@ -3,9 +3,9 @@
 // The verb status: what can be known without a knock.
 #include "client/attempts.h"
 #include "client/chosen.h"
-#include "client/knock.h"
 #include "client/story.h"
 #include "client/verbs.h"
+#include "client/ways.h"
 #include "protocol/base/quote.h"
 
 #include <nlohmann/json.hpp>
@@ -22,6 +22,7 @@ struct AddressStatus {
     Place address;
     std::string fault; // why no knock can leave for it
     Address source;
+    std::optional<Address> seen; // by the STUN server, where it is another one
     bool is_behind_nat = false;
     std::optional<bool> answers; // nothing where the port was not tried
 };
@@ -33,20 +34,21 @@ struct Status {
     ClockFacts clock;
 };
 
-AddressStatus status_of(const Profile& profile, const RequestSpec& spec, const Place& address,
-                        const std::vector<Endpoint>& endpoints) {
-    AddressStatus status{address, {}, {}, false, {}};
-    auto knock = Knock::prepare(profile, spec, address);
-    if (!knock) {
-        status.fault = knock.error().message;
+AddressStatus status_of(const Profile& profile, const Way& way, const std::vector<Endpoint>& endpoints) {
+    AddressStatus status;
+    status.address = way.target;
+    if (!way.knock) {
+        status.fault = way.happened.not_knocked;
         return status;
     }
-    status.source = knock->local();
-    status.is_behind_nat = knock->mode() == AddressMode::source;
+    status.source = way.knock->local();
+    status.is_behind_nat = way.knock->mode() == AddressMode::source;
+    if (way.seen && *way.seen != status.source)
+        status.seen = way.seen;
     if (endpoints.empty() || endpoints.front().protocol != IpProtocol::tcp)
         return status;
     Attempts attempts;
-    attempts.begin(address, endpoints.front().port, knock->local());
+    attempts.begin(way.target, endpoints.front().port, status.source);
     status.answers = attempts.wait(std::max(profile.probe, std::chrono::milliseconds(250))).has_value();
     return status;
 }
@@ -65,11 +67,14 @@ Result<void> find_out(const Arguments& a, Status& status) {
         return chosen.error();
     if (!endpoints.empty())
         status.port = endpoints.front().text();
-    auto addresses = resolve(host_of(a, status.profile), status.profile.family);
-    if (!addresses)
-        return addresses.error();
-    for (const Place& address : *addresses)
-        status.addresses.push_back(status_of(status.profile, *spec, address, endpoints));
+    const std::string host = host_of(a, status.profile);
+    auto ways = find_ways(status.profile, *spec, host);
+    if (!ways)
+        return ways.error();
+    prepare_knocks(status.profile, *spec, host, *ways);
+    learn_our_address(status.profile, *ways, Story(a.verbose));
+    for (const Way& way : *ways)
+        status.addresses.push_back(status_of(status.profile, way, endpoints));
     return {};
 }
 
@@ -84,7 +89,8 @@ void print(const Status& status) {
             std::printf("address     %s: %s\n", one.address.text().c_str(), as_line(one.fault).c_str());
             continue;
         }
-        std::printf("address     %s from %s%s\n", one.address.text().c_str(), one.source.text().c_str(),
+        const std::string seen = one.seen ? ", seen from outside as " + one.seen->text() : std::string();
+        std::printf("address     %s from %s%s%s\n", one.address.text().c_str(), one.source.text().c_str(), seen.c_str(),
                     one.is_behind_nat ? ", taken for one behind NAT" : "");
         if (one.answers)
             std::printf("port        %s %s\n", status.port.c_str(),
@@ -100,6 +106,8 @@ void print_json(const Status& status) {
             entry["fault"] = as_line(one.fault);
         else
             entry.update(Json{{"source", one.source.text()}, {"behind_nat", one.is_behind_nat}});
+        if (one.seen)
+            entry["seen"] = one.seen->text();
         if (one.answers)
             entry["answers"] = *one.answers;
         addresses.push_back(std::move(entry));

@@ -21,6 +21,8 @@ std::string line_of(const Happened& one) {
     line += times(one.knocks, "knock") + ", then ";
     if (one.unreachable != 0)
         return line + "unreachable (" + std::strerror(one.unreachable) + ")";
+    if (one.opened)
+        return line + "reset: it is open and nobody listens";
     return line + (one.resets != 0 ? "reset: it is open and nobody listens, or it answers as closed while it is shut"
                                    : "silence");
 }
@@ -42,6 +44,8 @@ Error not_open(const Known& known) {
     message += "\n  this machine's clock is " + clock_words(known.clock);
     if (all(known.addresses, [](const Happened& one) { return one.unreachable != 0 || one.knocks == 0; }))
         return Error{message, "is this machine's network up? is there a way to the server?"};
+    if (all(known.addresses, [](const Happened& one) { return one.opened || one.unreachable != 0 || one.knocks == 0; }))
+        return Error{message, "does the service run there? the knock did its work"};
     std::string hint;
     if (is_clock_doubtful(known.clock))
         hint = clock_remedy() + ". If it is right: ";

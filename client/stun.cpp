@@ -110,11 +110,12 @@ std::optional<std::pair<std::string, std::uint16_t>> stun_server(const std::stri
     return std::pair(text.substr(0, colon), port);
 }
 
-std::optional<Address> ask_stun(const std::string& server, const Address& local, milliseconds time) {
+std::optional<Address> ask_stun(const std::string& server, const Address& local, milliseconds time,
+                                const LookUp& look_up) {
     const auto where = stun_server(server);
     if (!where)
         return std::nullopt;
-    const auto places = resolve(where->first, local.is_v4() ? Family::ipv4 : Family::ipv6);
+    const auto places = look_up(where->first, local.is_v4() ? Family::ipv4 : Family::ipv6);
     const Fd socket(::socket(local.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!places || !socket)
         return std::nullopt;

@@ -25,7 +25,8 @@ StunRequest stun_request(const StunId& id);
 std::optional<Address> stun_answer(std::span<const std::uint8_t> message, const StunId& id);
 
 // Asks "HOST" or "HOST:PORT" (3478), from `local`, of the same family. Nothing when no answer comes in this time.
-std::optional<Address> ask_stun(const std::string& server, const Address& local, std::chrono::milliseconds time);
+std::optional<Address> ask_stun(const std::string& server, const Address& local, std::chrono::milliseconds time,
+                                const LookUp& look_up = resolve);
 
 // "stun.example.net:3479", "[2001:db8::1]:3479", or one of them without a port.
 std::optional<std::pair<std::string, std::uint16_t>> stun_server(const std::string& text);

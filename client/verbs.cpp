@@ -10,6 +10,7 @@
 #include "client/profile.h"
 #include "client/relay.h"
 #include "client/settings.h"
+#include "client/unwatched.h"
 #include "protocol/base/quote.h"
 
 #include <fcntl.h>
@@ -34,15 +35,11 @@ Result<void> check_stream(bool must_pass) {
 }
 
 // One request whose port is not tried.
-Result<void> knock_unwatched(const Arguments& a, const Profile& profile, const RequestSpec& spec) {
+Result<void> send_request(const Arguments& a, const Profile& profile, const RequestSpec& spec) {
     Codes codes(profile, a.otp);
-    auto code = codes.next_unwatched();
-    if (!code)
-        return code.error();
-    auto sent = knock_only(profile, spec, host_of(a, profile), *code);
-    if (sent)
-        codes.used(*code);
-    return sent;
+    const auto next = [&] { return codes.next_unwatched(); };
+    const auto used = [&](const std::string& code) { codes.used(code); };
+    return knock_unwatched(profile, spec, host_of(a, profile), {next, used}, Story(a.verbose));
 }
 
 void say_connected(const Arguments& a, const Connected& c, const std::string& what) {
@@ -127,7 +124,7 @@ int run_open(const Arguments& a) {
         say_connected(loud, *connected, endpoints->front().text());
         return 0;
     }
-    if (auto sent = knock_unwatched(a, *profile, *spec); !sent)
+    if (auto sent = send_request(a, *profile, *spec); !sent)
         return fail(sent.error());
     remember_use(*profile, kSent);
     std::fprintf(stderr, "knock-client: knocked; a server does not answer, so nobody knows more here\n");
@@ -144,7 +141,7 @@ int run_test(const Arguments& a) {
     spec->action = Action::probe;
     if (auto endpoints = choose_service(a, *profile, *spec); !endpoints)
         return fail(endpoints.error());
-    if (auto sent = knock_unwatched(a, *profile, *spec); !sent)
+    if (auto sent = send_request(a, *profile, *spec); !sent)
         return fail(sent.error());
     remember_use(*profile, kSent);
     std::fprintf(stderr, "knock-client: the probe was sent; a server does not answer. Its log says \"probe by\" this "
@@ -164,7 +161,7 @@ int run_close(const Arguments& a) {
         spec->endpoint = {IpProtocol::tcp, 1}; // the field must say something
     else if (auto endpoints = choose_service(a, *profile, *spec); !endpoints)
         return fail(endpoints.error());
-    if (auto sent = knock_unwatched(a, *profile, *spec); !sent)
+    if (auto sent = send_request(a, *profile, *spec); !sent)
         return fail(sent.error());
     return 0;
 }

@@ -27,10 +27,6 @@ std::optional<Place> knock_place_for(const Place& target, const std::vector<Plac
     return same == servers.end() ? std::nullopt : std::optional(*same);
 }
 
-bool goes_elsewhere(const Profile& profile, const std::string& host) {
-    return !profile.server.empty() && profile.server != host;
-}
-
 // Asks for the prefix only where nothing else says it: an IPv6 address of ours would be named, and the host has no IPv4
 // address that would show which of its others a DNS64 made.
 void ask_for_prefix(const Profile& profile, std::vector<Place>& places) {
@@ -44,8 +40,13 @@ void ask_for_prefix(const Profile& profile, std::vector<Place>& places) {
 
 } // namespace
 
-Result<std::vector<Way>> find_ways(const Profile& profile, const RequestSpec& spec, const std::string& host) {
-    auto targets = resolve(host, profile.family);
+bool goes_elsewhere(const Profile& profile, const std::string& host) {
+    return !profile.server.empty() && profile.server != host;
+}
+
+Result<std::vector<Way>> find_ways(const Profile& profile, const RequestSpec& spec, const std::string& host,
+                                   const LookUp& look_up) {
+    auto targets = look_up(host, profile.family);
     if (!targets)
         return targets.error();
     if (spec.source) // which has one family
@@ -75,13 +76,14 @@ Result<Knock> prepare_knock(const Profile& profile, const RequestSpec& spec, con
     return Knock::prepare(profile, spec, server);
 }
 
-void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string& host, std::vector<Way>& ways) {
+void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string& host, std::vector<Way>& ways,
+                    const LookUp& look_up) {
     std::vector<Place> servers;
     for (const Way& way : ways)
         servers.push_back(way.target);
     std::optional<Error> failure;
     if (goes_elsewhere(profile, host)) {
-        auto others = resolve(profile.server, profile.family);
+        auto others = look_up(profile.server, profile.family);
         servers = others ? *others : std::vector<Place>{};
         if (!others)
             failure = others.error();
@@ -106,7 +108,7 @@ void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string&
     }
 }
 
-void learn_our_address(const Profile& profile, std::vector<Way>& ways, const Story& story) {
+void learn_our_address(const Profile& profile, std::vector<Way>& ways, const Story& story, const LookUp& look_up) {
     if (profile.stun.empty() || profile.nat != NatPolicy::automatic)
         return;
     std::map<Address, std::optional<Address>> asked; // by our own address: the ways of one family share it
@@ -115,7 +117,7 @@ void learn_our_address(const Profile& profile, std::vector<Way>& ways, const Sto
             continue;
         const Address& local = way.knock->local();
         if (!way.seen && !asked.contains(local)) {
-            const auto seen = ask_stun(profile.stun, local, kStun);
+            const auto seen = ask_stun(profile.stun, local, kStun, look_up);
             asked[local] = seen;
             story.say("STUN server " + printable(profile.stun) + " from " + local.text() + ": " +
                       (seen ? "we come from " + seen->text() : "no answer"));
@@ -126,6 +128,14 @@ void learn_our_address(const Profile& profile, std::vector<Way>& ways, const Sto
             way.knock->name_address(*way.seen);
         way.happened.source_mode = way.knock->mode() == AddressMode::source;
     }
+}
+
+Error no_way(const std::vector<Way>& ways) {
+    const bool local = std::all_of(ways.begin(), ways.end(), [](const Way& w) { return w.target.is_link_local(); });
+    std::string message = "no knock can be sent";
+    for (const Way& way : ways)
+        message += "\n  " + way.happened.address + ": " + way.happened.not_knocked;
+    return Error{message, local ? "use another address of the server, of its network or of the internet" : ""};
 }
 
 RequestSpec for_target(const Profile& profile, RequestSpec spec, const Address& target) {

@@ -11,7 +11,7 @@ start
 READS=yes listen 22
 P=(--profiles "$D/profiles")
 keep() { # OPTIONS
-	background "$CLI" "$CLIENT" keep 192.0.2.1 ssh --profile anna-robot "${P[@]}" "$@" 2>"$D/kept"
+	background "$CLI" "$CLIENT" keep 192.0.2.1 ssh --profile anna-robot -v "${P[@]}" "$@" 2>"$D/kept"
 	KEEPER=$BACKGROUND
 }
 told() { # SIGNAL
@@ -37,9 +37,56 @@ prolonged() { [ "$(grep -c 'knocked for' "$D/kept")" -ge 4 ]; }
 eventually 30 prolonged || fail "keep knocks no more"
 check "after twice the lifetime the port is still open" granted
 lacks "and it was never shut in between" "$(cat "$D/log")" "expired"
+prolonged_times() { [ "$(grep -c 'knocked for' "$D/kept")" -ge "$1" ]; }
 told TERM
 shut_now() { [ "$(grants)" = 0 ]; }
 check "the grant was closed" eventually 3 shut_now
+
+say "where the server gives less than was asked for"
+cat >>"$D/etc/users/anna.yaml" <<<'max_lifetime: 20s'
+ctl reload >/dev/null
+keep --lifetime 1h
+eventually 10 granted || fail "keep opens nothing"
+check "the next knock comes in time" eventually 40 prolonged_times 3
+lacks "and leaves no gap" "$(cat "$D/log")" "expired"
+told TERM
+check "the grant was closed" eventually 3 shut_now
+code=0
+in_cli "$CLIENT" keep 192.0.2.1 ssh --profile anna-robot "${P[@]}" --every 0s 2>"$D/err" || code=$?
+equal "no time between knocks is none" "$code" 2
+sed -i '/^max_lifetime: 20s/d' "$D/etc/users/anna.yaml"
+ctl reload >/dev/null
+
+say "where a name server does not answer"
+printf '192.0.2.1 named.example\n' >"$D/hosts"
+printf 'nameserver 192.0.2.1\noptions timeout:30 attempts:5\n' >"$D/resolv.conf"
+in_srv nft 'table inet own { chain input { type filter hook input priority 0; udp dport 53 drop; }; }'
+keep_named() {
+	# shellcheck disable=SC2016  # for the other shell
+	unshare -m sh -c 'mount --bind "$1/hosts" /etc/hosts && mount --bind "$1/resolv.conf" /etc/resolv.conf && shift &&
+		exec nsenter --net="/run/netns/$1" "$2" keep named.example ssh --profile "$3" -v --every "$4"' _ \
+		"$D" "$CLI" "$CLIENT" "$(profile anna-robot)" "$1" 2>"$D/kept" &
+	KEEPER=$!
+}
+asks() { in_cli ss -Hun 'dport = :53' | matches .; }
+ended() { ! grep -qs '^State:.[^Z]' "/proc/$KEEPER/status"; }
+told_to_end() {
+	kill -TERM "$KEEPER"
+	check "it ends at once" eventually 20 ended
+	local code=0
+	wait "$KEEPER" || code=$?
+	equal "as it was told" "$code" 0
+}
+keep_named 2s
+eventually 10 granted || fail "keep opens nothing"
+: >"$D/hosts"
+eventually 20 asks || fail "it looks nothing up"
+told_to_end
+check "and closes the grant, at the address that it knew" eventually 3 shut_now
+keep_named 2s
+eventually 20 asks || fail "it looks nothing up"
+told_to_end
+in_srv nft delete table inet own
 
 say "where the address changes"
 keep --lifetime 1h

@@ -31,6 +31,7 @@ client() { with_hosts "$CLI" "$CLIENT" "$@"; }
 ssh_by() { # NS PROFILE OPTIONS...: what sshd says of the connection
 	with_hosts "$1" $SSH -o "ProxyCommand=$CLIENT proxy -v --profile $(profile "$2") ${*:3} -- %h %p" root@both.example 'echo $SSH_CONNECTION' 2>"$D/err"
 }
+none() { [ "$(grants)" = 0 ]; }
 shut() { ctl close 0.0.0.0/0 >/dev/null; ctl close ::/0 >/dev/null; }
 status_of() {
 	local wanted=$1 what=$2 got=0
@@ -105,6 +106,32 @@ eventually 5 none_of_ssh || fail "$(ctl grants)"
 say "none is left"
 shut
 
+say "one code and one request test both families"
+next_step
+client open both.example tcp/80 --profile "$(profile anna-robot)" --no-wait 2>/dev/null # the jump of the clock, as above
+sleep 4 # a probe is only logged within the budget of one a second
+status_of 0 "tested" client test both.example ssh --profile "$(profile anna-laptop)" --otp "$(code)"
+probed() { grep -q "probe by anna/laptop.* from $1$" "$D/log"; }
+for address in 192.0.2.2 2001:db8::2; do
+	eventually 5 probed $address || fail "no probe from $address"
+	say "from $address, too"
+done
+equal "no code was used twice" "$(stat refused code-used) $(stat refused request-reused)" "0 0"
+shut
+
+say "a port that cannot be tried is opened for both families"
+status_of 0 "UDP" client open both.example vpn --profile "$(profile anna-robot)"
+vpn_for() { ctl grants | matches "^$1 .*udp/51820"; }
+for address in 192.0.2.2 2001:db8::2; do
+	eventually 5 vpn_for $address || fail "no grant for $address: $(ctl grants)"
+	say "for $address"
+done
+shut
+status_of 0 "but a grant for one connection" client open both.example ssh --single --profile "$(profile anna-robot)"
+one() { [ "$(grants)" = 1 ]; }
+check "is one grant" eventually 5 one
+shut
+
 say "AAAA where only IPv4 serves: sshd listens on one family"
 kill "$(cat "$D/ssh/sshd.pid")"
 not_listening() { ! listening 22; }
@@ -160,6 +187,26 @@ shut
 next_step
 equal "a person with one code too" "$(ssh_by "$NAT" anna-laptop -4 --otp "$(code)" | cut -d' ' -f1)" 192.0.2.2
 shut
+from_outside() { ctl grants | matches "^192.0.2.2 .*$1"; }
+unwatched() { with_hosts "$NAT" "$CLIENT" "$@" -4 --profile "$(profile anna-robot)"; }
+status_of 0 "a port that is not tried" unwatched open both.example ssh --no-wait
+check "opens there too" eventually 5 from_outside tcp/22
+status_of 0 "and one of UDP" unwatched open both.example vpn -v
+contains "by a knock that names the address" "$(cat "$D/err")" "knock to 192.0.2.1 from 203.0.113.2, bound to 203.0.113.2"
+contains "and one that names none" "$(cat "$D/err")" "knock to 192.0.2.1 from 203.0.113.2, for the source that the server sees"
+check "opens" eventually 5 from_outside udp/51820
+status_of 0 "a close" unwatched close both.example all
+check "closes both" eventually 5 none
+probes=$(grep -c "probe by anna/robot.* from 192.0.2.2$" "$D/log" || true)
+sleep 4 # as above
+status_of 0 "a test" unwatched test both.example ssh
+tested() { [ "$(grep -c "probe by anna/robot.* from 192.0.2.2$" "$D/log")" -gt "$probes" ]; }
+check "is seen" eventually 5 tested
+sed -i '$ a nat: never' "$(profile anna-robot)"
+status_of 0 "nat: never" unwatched open both.example vpn -v
+lacks "names it in every packet" "$(cat "$D/err")" "for the source that the server sees"
+sed -i '/^nat:/d' "$(profile anna-robot)"
+shut
 sed -i '$ a nat: always' "$(profile anna-robot)"
 equal "nat: always names no address" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
 lacks "in no packet" "$(cat "$D/err")" "bound to"
@@ -185,12 +232,31 @@ echo 'binding: match' >>"$D/etc/users/anna.yaml"
 ctl reload >/dev/null
 equal "also where the server wants it named" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
 shut
+status_of 0 "also for a port that is not tried" unwatched open both.example vpn
+check "it opens" eventually 5 from_outside udp/51820
+shut
+contains "status says which address it is" "$(unwatched status both.example ssh)" "192.0.2.1 from 10.9.0.2, seen from outside as 192.0.2.2"
+contains "also to programs" "$(unwatched status both.example ssh --json)" '"seen": "192.0.2.2"'
 sed -i '/^binding:/d' "$D/etc/users/anna.yaml"
 ctl reload >/dev/null
 sed -i 's/^stun:.*/stun: "198.51.100.66:9"/' "$(profile anna-robot)"
 equal "without an answer it is as without STUN" "$(ssh_by "$NAT" anna-robot -4 | cut -d' ' -f1)" 192.0.2.2
 contains "and that is said" "$(cat "$D/err")" "STUN server 198.51.100.66:9 from 10.9.0.2: no answer"
 sed -i '/^stun:/d' "$(profile anna-robot)"
+shut
+
+say "UDP and TCP leave the network by two addresses"
+ip -n "$CLI" addr add 192.0.2.5/24 dev cli0
+in_cli nft 'table inet two { chain post { type nat hook postrouting priority srcnat - 1; oifname cli0 ip saddr 10.9.0.0/24 meta l4proto udp snat ip to 192.0.2.5; }; }'
+sed -i '$ a wait: 2s' "$(profile anna-robot)"
+status_of 1 "the port does not open" unwatched open both.example ssh
+check "though the knock was granted, for the address of UDP" grep -q "granted anna/robot .*from 192.0.2.5" "$D/log"
+contains "what is likely is said" "$(cat "$D/err")" "do UDP and TCP leave this network by two addresses"
+in_cli nft delete table inet two
+status_of 0 "by one address it opens" unwatched open both.example ssh
+lacks "and nothing of it is said" "$(cat "$D/err")" "two addresses"
+sed -i '/^wait:/d' "$(profile anna-robot)"
+ip -n "$CLI" addr del 192.0.2.5/24 dev cli0
 shut
 
 say "NAT64: a network without IPv4, and a name of which a DNS64 made IPv6"
@@ -250,10 +316,26 @@ contains "may have many causes" "$(cat "$D/err")" "may this credential open it? 
 in_srv nft delete table inet own
 kill "$(cat "$D/ssh/sshd.pid")"
 eventually 5 not_listening
+shut
 status_of 1 "nobody listens" tries
-contains "a reset" "$(cat "$D/err")" "192.0.2.1: 2 knocks, then reset: it is open and nobody listens"
-contains "asks for the service" "$(cat "$D/err")" "hint: does the service run there?"
 contains "the clock is spoken of" "$(cat "$D/err")" "this machine's clock is"
+contains "a reset" "$(cat "$D/err")" "192.0.2.1: 2 knocks, then reset: it is open and nobody listens"
+lacks "the knock opened what was silent before" "$(cat "$D/err")" "answers as closed"
+contains "asks for the service" "$(cat "$D/err")" "hint: does the service run there? the knock did its work"
+sed -i 's/^wait:.*/wait: 5m/' "$(profile anna-robot)"
+shut
+status_of 1 "nobody listens, and there would be a lot of time" tries
+contains "it ends when the retries are over" "$(cat "$D/err")" "192.0.2.1: 3 knocks, then reset"
+next_step
+client open both.example tcp/80 --profile "$(profile anna-robot)" --no-wait 2>/dev/null # the jump of the clock, as above
+shut
+printf '#!/bin/sh\necho asked >>%s\noathtool --totp -b %s\n' "$D/asked" "$secret" >"$D/askpass"
+chmod 700 "$D/askpass"
+status_of 1 "a person" env SSH_ASKPASS="$D/askpass" SSH_ASKPASS_REQUIRE=force nsenter --net="/run/netns/$CLI" "$CLIENT" \
+	open 192.0.2.1 ssh --profile "$(profile anna-laptop)"
+equal "is not asked for another code" "$(grep -c asked "$D/asked")" 1
+contains "because the code was right" "$(cat "$D/err")" "the knock did its work"
+shut
 ip -n "$CLI" route add unreachable 192.0.2.1/32
 status_of 1 "no way out" tries
 contains "is told before anything is sent" "$(cat "$D/err")" "192.0.2.1: no way to 192.0.2.1: "

@@ -15,6 +15,7 @@ KeepState knocked(std::chrono::seconds lifetime) {
     KeepState state;
     state.last_knock = kStart;
     state.lifetime = lifetime;
+    state.every = 24h;
     return state;
 }
 
@@ -23,6 +24,14 @@ KeepState knocked(std::chrono::seconds lifetime) {
 TEST_CASE("the next knock comes at half of the lifetime, also of an odd one") {
     CHECK(next_knock(knocked(300s)) == kStart + 150s);
     CHECK(next_knock(knocked(5s)) == kStart + 2500ms);
+}
+
+TEST_CASE("a knock comes every so often, whatever lifetime was asked for") {
+    KeepState state = knocked(3600s);
+    state.every = 15s;
+    CHECK(next_knock(state) == kStart + 15s);
+    state.lifetime = 10s;
+    CHECK(next_knock(state) == kStart + 5s);
 }
 
 TEST_CASE("a change of the network brings it forward, and never puts it off") {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <fstream>
+#include <thread>
 
 using namespace xk;
 using namespace xk::client;
@@ -53,11 +54,25 @@ struct Person : CodeSource {
     bool may_ask_again() const override { return asked < most; }
 };
 
-Profile profile_with(const std::string& more) {
+// Nothing to type.
+struct Nobody : CodeSource {
+    unsigned sent = 0;
+    std::function<void()> before = [] {};
+    Result<std::optional<std::string>> next(const std::function<bool(std::chrono::milliseconds)>&) override {
+        before();
+        return std::optional<std::string>("");
+    }
+    void used(const std::string&) override { ++sent; }
+    bool is_person() const override { return false; }
+    bool may_ask_again() const override { return false; }
+};
+
+Profile profile_with(const std::string& more, const std::string& wait = "1s") {
     const test::TemporaryDirectory directory;
     const std::string file = std::string(directory.path()) + "/server.yaml";
     std::ofstream(file) << "server_id: \"b773f9a54a28777aa850a3011ff9ea05\"\ncredential: \"78b43b124fd41ca6\"\n"
-                           "key: \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\nwait: 1s\n"
+                           "key: \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\"\n"
+                        << "wait: " << wait << "\n"
                         << more;
     ::chmod(file.c_str(), 0600);
     return load_profile(file).value();
@@ -106,19 +121,34 @@ TEST_CASE("a port that opens while a person is asked ends the question, and noth
 TEST_CASE("where nobody types the knock is sent, and the connection stands behind it") {
     const Port port;
     port.listen();
-    struct Nobody : CodeSource {
-        unsigned sent = 0;
-        Result<std::optional<std::string>> next(const std::function<bool(std::chrono::milliseconds)>&) override {
-            return std::optional<std::string>("");
-        }
-        void used(const std::string&) override { ++sent; }
-        bool is_person() const override { return false; }
-        bool may_ask_again() const override { return false; }
-    } nobody;
+    Nobody nobody;
     const auto connected = connect_to(profile_with("factor: none\n"), port, nobody);
     REQUIRE(connected.has_value());
     CHECK(connected->knocked);
     CHECK(nobody.sent == 1);
+}
+
+TEST_CASE("where every address answers with a reset it ends when the retries are over, long before the wait") {
+    const Port port;
+    Nobody nobody;
+    const auto connected = connect_to(profile_with("factor: none\n", "5m"), port, nobody);
+    REQUIRE_FALSE(connected.has_value());
+    CHECK(connected.error().message.find("127.0.0.1: 3 knocks, then reset") != std::string::npos);
+}
+
+TEST_CASE("a service that is just starting is waited for") {
+    const Port port;
+    Nobody nobody;
+    std::thread service;
+    nobody.before = [&] {
+        service = std::thread([&] {
+            std::this_thread::sleep_for(700ms);
+            port.listen();
+        });
+    };
+    const auto connected = connect_to(profile_with("factor: none\n", "5m"), port, nobody);
+    service.join();
+    CHECK(connected.has_value());
 }
 
 TEST_CASE("a code of the wrong form is an error before anything is sent") {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+//
+// A request whose port is not tried: to close, to test, and to open what cannot be tried. Addresses and address modes
+// are those of a connection (ways.h). Nobody sees whether the first mode was right, so both are sent where both may be.
+#pragma once
+
+#include "client/knock.h"
+#include "client/profile.h"
+#include "client/story.h"
+#include "client/ways.h"
+#include "protocol/base/result.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace xk::client {
+
+struct UnwatchedCode {
+    std::function<Result<std::string>()> next;             // asked for when a packet can leave; empty without a code
+    std::function<void(const std::string& code)> was_sent; // with at least one packet
+};
+
+// Sends the request and its copy, and does not wait for the port. A request to close goes to every address, because the
+// grant may be for any of our addresses; others go to the first address of each family.
+Result<void> knock_unwatched(const Profile& profile, const RequestSpec& spec, const std::string& host,
+                             const UnwatchedCode& code, const Story& story, const LookUp& look_up = resolve);
+
+// Of the ways whose packet can leave those that such a request takes.
+std::vector<Way> unwatched_ways(std::vector<Way> ways, const RequestSpec& spec, bool is_gateway);
+
+} // namespace xk::client
