@@ -45,7 +45,7 @@ bool from_base64(std::string_view text, std::span<std::uint8_t> out) {
     unsigned char any = 0;
     for (const char c : text)
         any |= static_cast<unsigned char>(c);
-    if (any >= 0x80)
+    if ((any & 0x80) != 0)
         return false;
     std::size_t size = 0;
     const char* end = nullptr;

@@ -30,8 +30,7 @@ bool is_digit(std::uint8_t c) { return c >= '0' && c <= '9'; }
 } // namespace
 
 TotpStep totp_step(WallTime t) {
-    const auto us = t.time_since_epoch().count();
-    return us < 0 ? 0 : static_cast<TotpStep>(us / std::chrono::microseconds(kTotpPeriod).count());
+    return static_cast<TotpStep>(std::max(t, WallTime{}).time_since_epoch() / kTotpPeriod);
 }
 
 std::optional<Proof> totp_proof(std::string_view code, unsigned digits) {

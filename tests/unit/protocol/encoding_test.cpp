@@ -37,11 +37,16 @@ TEST_CASE("base32 is read as authenticator applications show it") {
     CHECK(from_base32("NBUQ", out) == 2);
     CHECK(from_base32("MZXW6YQ=", out) == 4);
     CHECK(from_base32("GE3D CMJR", out) == 5);
+    CHECK(from_base32("NB UQ====", out) == 2);
+    for (const char* text : {"AGBAZZTT", "agbazztt"}) {
+        REQUIRE_MESSAGE(from_base32(text, out) == 5, text);
+        CHECK_MESSAGE(to_base32(ByteView(out).first(5)) == "AGBAZZTT", text);
+    }
     // No digit; padding inside, of a wrong length, or alone; a digit that adds nothing; bits behind the last byte.
-    for (const char* text :
-         {"", "1", "NBSWY3D1", "NBSWY3DP!", "NB=Q", "NBUQ===", "NBSWY3DP=", "=", "N", "NBU", "NBSWY3", "NBUR", "N8UQ",
-          "\xce"
-          "BUQ"})
+    for (const char* text : {"", "1", "NBSWY3D1", "NBSWY3DP!", "NB=Q", "NBUQ===", "NBSWY3DP=", "=", "N", "NBU",
+                             "NBSWY3", "NBUR", "N8UQ", "NBSWY3DPA",
+                             "\xce"
+                             "BUQ"})
         CHECK_MESSAGE(from_base32(text, out) == 0, text);
 }
 

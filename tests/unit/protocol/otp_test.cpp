@@ -65,6 +65,7 @@ TEST_CASE("only digits, exactly as many, and zeros behind them are a proof") {
     for (const char* code : {"", "12345", "1234567", "12345x", " 12345", "12345\n", "-12345"})
         CHECK_MESSAGE(!totp_proof(code, 6).has_value(), code);
     CHECK_FALSE(totp_proof(std::string_view("12345\0", 6), 6).has_value());
+    CHECK_FALSE(totp_proof("123456789", 9).has_value()); // more digits than any code has
     Proof proof = *totp_proof("123456", 6);
     CHECK(is_totp_proof(proof, 6));
     CHECK_FALSE(is_totp_proof(proof, 8));

@@ -119,6 +119,21 @@ TEST_CASE("a clock beyond the range of time is refused") {
     CHECK(fault_with(16, 0x40) == RequestFault::clock);
     CHECK(fault_with(16, 0xff) == RequestFault::clock);
     CHECK_FALSE(fault_with(16, 0x3f).has_value());
+    Request first = plain();
+    first.clock = WallTime{};
+    CHECK(fault_with(16, 0x40, first) == RequestFault::clock); // the first one that is beyond it
+}
+
+TEST_CASE("a second factor of a configuration has one of three names") {
+    CHECK(parse_factor_kind("none").value() == FactorKind::none);
+    CHECK(parse_factor_kind("totp").value() == FactorKind::totp);
+    CHECK(parse_factor_kind("hmac").value() == FactorKind::hmac);
+    for (const char* text : {"", "TOTP", "totp ", "ed25519", "sk-ed25519", "?"}) {
+        const auto refused = parse_factor_kind(text);
+        REQUIRE_MESSAGE(!refused, text);
+        CHECK(refused.error().message == "\"" + std::string(text) + "\" is not a second factor");
+        CHECK(refused.error().hint == "write totp, hmac or none");
+    }
 }
 
 TEST_CASE("no two byte strings mean the same request") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <set>
 
 using namespace xk;
@@ -51,6 +52,28 @@ TEST_CASE("a nonce does not repeat while random numbers, time or request differ"
     std::set<wire::Nonce> seen;
     for (int i = 0; i < 1000; ++i)
         CHECK(seen.insert(hedged_nonce(k.nonce, WallTime{}, RequestBytes{})).second);
+}
+
+TEST_CASE("where the kernel's random numbers are always the same, time, request and key make the nonce") {
+    static randombytes_implementation broken{};
+    broken.implementation_name = [] { return "broken"; };
+    broken.random = [] { return std::uint32_t{7}; };
+    broken.buf = [](void* to, std::size_t size) { std::memset(to, 7, size); };
+    const auto k = keys(), other = [] {
+        CredentialKeys of_another;
+        derive_keys(of_another, Key{7}, wire::ServerId{8}, wire::CredentialId{10});
+        return of_another;
+    }();
+    randombytes_set_implementation(&broken);
+    const auto first = hedged_nonce(k.nonce, WallTime{}, RequestBytes{1});
+    const auto same = hedged_nonce(k.nonce, WallTime{}, RequestBytes{1});
+    const auto later = hedged_nonce(k.nonce, WallTime(std::chrono::microseconds(1)), RequestBytes{1});
+    const auto asks_else = hedged_nonce(k.nonce, WallTime{}, RequestBytes{2});
+    const auto of_another = hedged_nonce(other.nonce, WallTime{}, RequestBytes{1});
+    randombytes_set_implementation(&randombytes_sysrandom_implementation);
+    CHECK(first == same); // the test has broken them
+    CHECK(std::set{first, later, asks_else, of_another}.size() == 4);
+    CHECK(hedged_nonce(k.nonce, WallTime{}, RequestBytes{1}) != first);
 }
 
 TEST_CASE("nothing in a packet is constant") {

@@ -22,21 +22,24 @@ bool holds_secret(const void* memory, std::size_t size) {
     return std::search(bytes, bytes + size, wanted.begin(), wanted.end()) != bytes + size;
 }
 
-void release(void* memory) {
+} // namespace
+
+// The linker puts this in the place of free(3) in everything but shared libraries (--wrap=free).
+extern "C" void __real_free(void* memory);
+extern "C" void __wrap_free(void* memory);
+extern "C" void __wrap_free(void* memory) {
     if (memory != nullptr && watches && holds_secret(memory, ::malloc_usable_size(memory)))
         found = true;
-    std::free(memory);
+    __real_free(memory);
 }
-
-} // namespace
 
 void* operator new(std::size_t size) {
     if (void* const memory = std::malloc(size))
         return memory;
     throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { release(memory); }
-void operator delete(void* memory, std::size_t) noexcept { release(memory); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace xk::test {
 

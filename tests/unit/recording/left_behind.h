@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Finds copies of a secret that nobody wiped. A program that links left_behind.cpp frees memory through it.
+// Finds copies of a secret that nobody wiped. A program that links xk_left_behind frees memory through it.
 #pragma once
 
 #include "protocol/base/bytes.h"
