@@ -20,37 +20,7 @@ done
 check "is at most 1.5" awk "BEGIN { exit !($exposure <= 1.5) }"
 
 say "boot"
-mkdir -p "$D/root" "$D/ctr"
-chmod 755 "$D/ctr"
-# systemd wants a cgroup2 of its own, and nspawn no overlay on "/" itself.
-# shellcheck disable=SC2016  # for the other shell
-setsid unshare -m --propagation private bash -c '
-	mount -t cgroup2 none /sys/fs/cgroup && mkdir -p "/sys/fs/cgroup/$1" && echo $$ >"/sys/fs/cgroup/$1/cgroup.procs" &&
-	mount --bind / "$2" && exec systemd-nspawn -q -M "$1" -D "$2" --volatile=overlay --register=no --keep-unit \
-	--link-journal=no --console=pipe --capability=CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN \
-	--system-call-filter="bpf perf_event_open @memlock" --network-namespace-path="/run/netns/$3" --bind-ro="$4:/opt/stage" -b \
-	systemd.mask=fail2ban.service systemd.mask=fwknop-server.service systemd.mask=ssh.service systemd.mask=nftables.service
-	' _ "xk$$" "$D/root" "$SRV" "$D/stage" </dev/null >"$D/console" 2>&1 &
-NSPAWN=$!
-finish_container() {
-	local code=$?
-	set +e
-	kill -TERM "$NSPAWN" 2>/dev/null
-	eventually 15 ended
-	for dir in /sys/fs/cgroup/unified/"xk$$" /sys/fs/cgroup/"xk$$"; do
-		[ -d "$dir" ] && find "$dir" -depth -type d -exec rmdir {} + 2>/dev/null
-	done
-	(exit $code)
-	finish
-}
-ended() { ! grep -qs '^State:.[^Z]' "/proc/$NSPAWN/status"; }
-trap finish_container EXIT
-find_leader() { LEADER=$(pgrep -P "$NSPAWN" -x systemd | sed -n 1p) && [ -n "$LEADER" ]; }
-eventually 20 find_leader || fail "no systemd: $(cat "$D/console")"
-inside() { nsenter -t "$LEADER" -m -u -i -n -p -C -- "$@"; }
-booted() { case $(inside systemctl is-system-running 2>/dev/null) in running | degraded) true ;; *) false ;; esac; }
-eventually 60 booted || fail "it does not boot: $(tail -5 "$D/console")"
-say "systemd $(inside systemctl --version | sed -n 1p | cut -d' ' -f2) runs as PID 1"
+boot "$SRV" "$D/stage"
 
 say "install, enroll, start"
 inside cp -a /opt/stage/usr/. /usr/
