@@ -53,7 +53,8 @@ Error no_profile_for(const std::string& directory, const std::string& host) {
         error.message += "\n  " + all.error().message;
         return error;
     }
-    if (const auto meant = yaml::nearest(host, names_in(*all)))
+    const auto meant = yaml::nearest(host, names_in(*all));
+    if (meant)
         error.hint = "did you mean " + in_quotes(*meant) + "?";
     std::size_t refused = 0;
     for (const auto& [file, profile] : *all) {
@@ -61,9 +62,11 @@ Error no_profile_for(const std::string& directory, const std::string& host) {
             continue;
         const std::string& faults = profile.error().message;
         error.message += "\n  refused: " + faults.substr(0, faults.find('\n'));
-        if (refused == 1 && !profile.error().hint.empty())
+        if (refused == 1 && !meant && !profile.error().hint.empty()) // of a file that may be of another host
             error.hint = profile.error().hint;
     }
+    if (refused > kMostRefused)
+        error.message += "\n  refused: " + std::to_string(refused - kMostRefused) + " more (knock-client ls)";
     return error;
 }
 

@@ -79,7 +79,13 @@ Result<void> SshFiles::write_config(const std::string& text) const {
     return done ? done : by_hand(done.error());
 }
 
-Result<void> SshFiles::remove_config() const { return remove_file(config(), true); }
+Result<void> SshFiles::remove_config() const {
+    std::error_code code;
+    // The link is the user's own, and what it leads to would keep our line.
+    if (fs::is_symlink(config(), code))
+        return write_config("");
+    return remove_file(config(), true);
+}
 
 Result<void> SshFiles::write_host(const std::string& host, const std::string& text) const {
     for (const std::string& directory : {directory_, hosts()})

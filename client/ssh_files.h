@@ -22,6 +22,7 @@ class SshFiles {
     // leads to is then changed, and must be ours.
     Result<std::optional<std::string>> read_config() const;
     Result<void> write_config(const std::string& text) const;
+    // Empties it where it is behind a link.
     Result<void> remove_config() const;
 
     std::string host_file(const std::string& host) const { return hosts() + "/" + host + ".conf"; }
