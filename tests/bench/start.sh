@@ -12,6 +12,12 @@ bench_start() {
 	xknock_start
 	background "$SRV" "$TOOLS/xk-bench-listen" 8022
 	eventually 5 listening 8022
+	# As a person has it: the keys of each client are in a file.
+	(
+		umask 077
+		printf '%s\n' '[192.0.2.1]' 'SPA_SERVER 192.0.2.1' 'ACCESS tcp/22' 'ALLOW_IP 192.0.2.2' 'USE_HMAC Y' \
+			"KEY_BASE64 $FWKNOP_KEY" "HMAC_KEY_BASE64 $FWKNOP_HMAC" >"$D/fwknoprc"
+	)
 	local i profile
 	for ((i = 0; i < STARTS; i++)); do
 		# Four devices take turns, so that none meets its rate limit.
@@ -21,9 +27,7 @@ bench_start() {
 		ctl close 0.0.0.0/0 >/dev/null
 		started "$D/start.proxy" "$CLIENT" proxy 192.0.2.1 22 --profile "$profile"
 		started "$D/start.plain" socat -u OPEN:/dev/null TCP:192.0.2.1:8022
-		started "$D/start.fwknop" fwknop -A tcp/22 -a 192.0.2.2 -D 192.0.2.1 --use-hmac \
-			--key-base64-rijndael "$FWKNOP_KEY" --key-base64-hmac "$FWKNOP_HMAC" --no-rc-file --no-home-dir \
-			-E "$D/fwknop/args"
+		started "$D/start.fwknop" fwknop --rc-file "$D/fwknoprc" -n 192.0.2.1 -E "$D/fwknop/args"
 	done
 	xknock_stop
 }
