@@ -48,7 +48,7 @@ bool is_of(Family family, const Address& address) {
 Place Place::of(const sockaddr& address) {
     Place place(Address::of(address));
     if (address.sa_family == AF_INET6)
-        place.zone = reinterpret_cast<const sockaddr_in6&>(address).sin6_scope_id;
+        place.zone = static_cast<const sockaddr_in6*>(static_cast<const void*>(&address))->sin6_scope_id;
     return place;
 }
 

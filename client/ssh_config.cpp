@@ -122,7 +122,7 @@ Result<std::string> host_block_text(const HostBlock& block) {
             return Error{in_quotes(host) + " is no host that can stand in ssh_config", "name a host name or an address",
                          Exit::usage};
     for (const std::string& path : {block.program, block.profile})
-        if (std::ranges::any_of(path, [](char c) { return c >= 0 && c < ' '; }))
+        if (std::ranges::any_of(path, [](char c) { return static_cast<unsigned char>(c) < ' '; }))
             return Error{in_quotes(path) + " cannot stand in ssh_config", "rename it", Exit::configuration};
     std::string text = "Host " + block.host + "\n";
     if (!block.host_name.empty())

@@ -18,10 +18,11 @@ using CodeText = std::array<char, kMaxDigits + 1>; // with the terminator that l
 
 void generate(ByteView secret, TotpStep step, unsigned digits, CodeText& out) {
     static const bool ready = oath_init() == OATH_OK;
-    const auto seconds = static_cast<time_t>(step * static_cast<TotpStep>(kTotpPeriod.count()));
-    // It can only fail on a number of digits or a clock that our callers cannot pass, or without memory.
-    if (!ready || oath_totp_generate(reinterpret_cast<const char*>(secret.data()), secret.size(), seconds,
-                                     static_cast<unsigned>(kTotpPeriod.count()), 0, digits, out.data()) != OATH_OK)
+    // A time-based code is that of a counter, the step (RFC 6238, section 4.2). So no time_t is passed to the library:
+    // where it has 32 bits there and 64 here, the arguments would be others. It can only fail on a number of digits
+    // that our callers cannot pass, or without memory.
+    if (!ready || oath_hotp_generate(reinterpret_cast<const char*>(secret.data()), secret.size(), step, digits, false,
+                                     OATH_HOTP_DYNAMIC_TRUNCATION, out.data()) != OATH_OK)
         std::abort();
 }
 

@@ -42,6 +42,12 @@ bool in_any(const Address& address, const Range (&ranges)[N]) {
                        [&](const Range& r) { return covers(r.network, r.length, address); });
 }
 
+// The system gives out each family's addresses with its alignment; the common type does not say so.
+template <class Family>
+const Family& as(const sockaddr& address) {
+    return *static_cast<const Family*>(static_cast<const void*>(&address));
+}
+
 // The IPv4 address that v4-mapped text means, in any of its forms. Nothing for any other text.
 std::optional<Address> mapped_v4(std::string_view text) {
     const std::string copy(text);
@@ -100,14 +106,14 @@ Result<Address> Address::parse_logged(std::string_view text) {
 
 Address Address::of(const sockaddr& address) {
     if (address.sa_family == AF_INET) {
-        const auto& in = reinterpret_cast<const sockaddr_in&>(address);
+        const auto& in = as<sockaddr_in>(address);
         Bytes<4> four;
         std::memcpy(four.data(), &in.sin_addr, four.size());
         return v4(four);
     }
     Address a;
     if (address.sa_family == AF_INET6) {
-        const auto& in6 = reinterpret_cast<const sockaddr_in6&>(address);
+        const auto& in6 = as<sockaddr_in6>(address);
         std::memcpy(a.bytes.data(), &in6.sin6_addr, a.bytes.size());
     }
     return a;

@@ -24,12 +24,27 @@ elseif(XK_SANITIZE)
     -fno-omit-frame-pointer)
   target_link_options(xk_flags INTERFACE -fsanitize=${XK_SANITIZE})
 else()
+  # Each processor has its own protection of jumps and returns; 32-bit ARM has none.
+  set(control_flow)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+    set(control_flow -fcf-protection)
+  elseif(CMAKE_SYSTEM_PROCESSOR STREQUAL "aarch64")
+    set(control_flow -mbranch-protection=standard)
+  endif()
   # clang-14 (the tidy preset) has the last flag behind a second one that later versions refuse.
   target_compile_options(xk_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
-    -fstack-protector-strong -fstack-clash-protection -fcf-protection -D_GLIBCXX_ASSERTIONS
+    -fstack-protector-strong -fstack-clash-protection ${control_flow} -D_GLIBCXX_ASSERTIONS
     $<$<CXX_COMPILER_ID:GNU>:-ftrivial-auto-var-init=zero>)
 endif()
-target_link_options(xk_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:-pie>)
+set(executable -pie)
+if(XK_STATIC)
+  set(executable -static-pie)
+  if(CMAKE_SYSTEM_PROCESSOR STREQUAL "armv7l") # Debian 12's glibc has no rcrt1.o for it
+    set(executable -static)
+  endif()
+endif()
+target_link_options(xk_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack
+  $<$<STREQUAL:$<TARGET_PROPERTY:TYPE>,EXECUTABLE>:${executable}>)
 
 # The standard library's headers are parsed once for all sources where the compiler is clang, in the presets that nobody
 # ships: that halves the time of a build and of lint.tidy. What is shipped is built without, so that a source that lacks
