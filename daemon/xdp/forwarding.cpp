@@ -20,13 +20,22 @@ int on_switch(const nlattr* attribute, void* on) {
     return MNL_CB_OK;
 }
 
+} // namespace
+
+bool says_forwarding(const nlmsghdr* message) {
+    bool on = false;
+    mnl_attr_parse(message, sizeof(netconfmsg), on_switch, &on);
+    return on;
+}
+
+namespace {
+
 // Whether any interface forwards packets of this family. A change that interrupts the dump also sends a notification,
 // and update() then queries again.
 Result<bool> query_family(std::uint8_t family) {
     bool on = false;
-    auto whole =
-        ask_route({RTM_GETNETCONF}, netconfmsg{family}, "asking whether this host forwards",
-                  [&](const nlmsghdr* message) { mnl_attr_parse(message, sizeof(netconfmsg), on_switch, &on); });
+    auto whole = ask_route({RTM_GETNETCONF}, netconfmsg{family}, "asking whether this host forwards",
+                           [&](const nlmsghdr* message) { on = on || says_forwarding(message); });
     if (!whole)
         return whole.error();
     return on;

@@ -12,6 +12,9 @@
 
 namespace xk::xdp {
 
+// Whether this message of the kernel says that an interface forwards.
+bool says_forwarding(const nlmsghdr* message);
+
 class Forwarding {
   public:
     static Result<Forwarding> open();

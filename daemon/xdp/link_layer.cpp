@@ -14,27 +14,28 @@
 namespace xk::xdp {
 namespace {
 
-struct Found {
-    std::uint16_t type = 0;
-    std::uint32_t mtu = 0;
-    std::string kind;
-};
-
 int on_kind(const nlattr* attribute, void* found) {
     if (mnl_attr_get_type(attribute) == IFLA_INFO_KIND)
-        static_cast<Found*>(found)->kind = text_of(attribute);
+        static_cast<LinkFacts*>(found)->kind = text_of(attribute);
     return MNL_CB_OK;
 }
 
 int on_attribute(const nlattr* attribute, void* found) {
     if (mnl_attr_get_type(attribute) == IFLA_MTU)
-        static_cast<Found*>(found)->mtu = number_of<std::uint32_t>(attribute).value_or(0);
+        static_cast<LinkFacts*>(found)->mtu = number_of<std::uint32_t>(attribute).value_or(0);
     if (mnl_attr_get_type(attribute) == IFLA_LINKINFO)
         mnl_attr_parse_nested(attribute, on_kind, found);
     return MNL_CB_OK;
 }
 
 } // namespace
+
+LinkFacts link_facts_of(const nlmsghdr* message) {
+    LinkFacts facts;
+    facts.type = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message))->ifi_type;
+    mnl_attr_parse(message, sizeof(ifinfomsg), on_attribute, &facts);
+    return facts;
+}
 
 Result<LinkLayer> link_layer_of(std::uint16_t type, std::string_view kind) {
     switch (type) {
@@ -65,12 +66,9 @@ Result<LinkLayer> link_layer_of(std::uint16_t type, std::string_view kind) {
 Result<Link> read_link(int ifindex) {
     ifinfomsg wanted{};
     wanted.ifi_index = ifindex;
-    Found found;
-    auto done =
-        ask_route({RTM_GETLINK, false}, wanted, "asking what kind of interface it is", [&](const nlmsghdr* message) {
-            found.type = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message))->ifi_type;
-            mnl_attr_parse(message, sizeof(ifinfomsg), on_attribute, &found);
-        });
+    LinkFacts found;
+    auto done = ask_route({RTM_GETLINK, false}, wanted, "asking what kind of interface it is",
+                          [&](const nlmsghdr* message) { found = link_facts_of(message); });
     if (!done)
         return done.error();
     auto layer = link_layer_of(found.type, found.kind);

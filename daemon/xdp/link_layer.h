@@ -9,6 +9,8 @@
 
 #include "protocol/base/result.h"
 
+#include <libmnl/libmnl.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,6 +23,14 @@ struct Link {
     LinkLayer layer = LinkLayer::ethernet;
     std::uint32_t mtu = 0; // bytes
 };
+
+// What a message of the kernel says of one interface.
+struct LinkFacts {
+    std::uint16_t type = 0; // ARPHRD_...
+    std::uint32_t mtu = 0;
+    std::string kind; // as "ip link add type" has it; empty: hardware
+};
+LinkFacts link_facts_of(const nlmsghdr* message);
 
 // Reads from rtnetlink. An interface whose packets have another shape is an error.
 Result<Link> read_link(int ifindex);

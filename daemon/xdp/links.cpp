@@ -47,12 +47,6 @@ namespace {
 
 constexpr const char* kListening = "listening for changes of interfaces";
 
-// One interface: the interface that it is a part of, and the one below it; 0: none.
-struct Relation {
-    std::uint32_t master = 0, link = 0;
-    bool elsewhere = false; // `link` is in another network namespace
-};
-
 int on_relation(const nlattr* attribute, void* to) {
     auto* const r = static_cast<Relation*>(to);
     switch (mnl_attr_get_type(attribute)) {
@@ -73,6 +67,12 @@ int on_relation(const nlattr* attribute, void* to) {
 
 } // namespace
 
+Relation relation_of(const nlmsghdr* message) {
+    Relation relation;
+    mnl_attr_parse(message, sizeof(ifinfomsg), on_relation, &relation);
+    return relation;
+}
+
 std::vector<std::string> interfaces_below(const std::string& name) {
     std::vector<std::string> found;
     const int of = index_of_interface(name);
@@ -80,8 +80,7 @@ std::vector<std::string> interfaces_below(const std::string& name) {
         return found;
     const auto take = [&](const nlmsghdr* message) {
         const auto* const info = static_cast<const ifinfomsg*>(mnl_nlmsg_get_payload(message));
-        Relation relation;
-        mnl_attr_parse(message, sizeof *info, on_relation, &relation);
+        const Relation relation = relation_of(message);
         if (static_cast<int>(relation.master) == of)
             found.push_back(name_of_interface(info->ifi_index));
         if (info->ifi_index == of && relation.link != 0 && !relation.elsewhere)

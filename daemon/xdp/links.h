@@ -7,6 +7,7 @@
 #include "daemon/xdp/route_netlink.h"
 #include "protocol/base/result.h"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,13 @@ std::string known_interfaces();
 Error no_interface(const std::vector<std::string>& names); // none of these is there
 // A line for each of these that is not there. An error where none of them is.
 Result<std::vector<std::string>> missing_interfaces(const std::vector<std::string>& names);
+
+// What a message of the kernel says of one interface: the one that it is a part of, and the one below it; 0: none.
+struct Relation {
+    std::uint32_t master = 0, link = 0;
+    bool elsewhere = false; // `link` is in another network namespace
+};
+Relation relation_of(const nlmsghdr* message);
 
 // The interfaces that it is made of: a bridge's ports, a bond's slaves, the interface below a VLAN. For a veth pair in
 // one network namespace it is the other end.
