@@ -373,4 +373,9 @@ Result<void> Lifetimes::forget_used(const std::set<Address>& own) {
     return looked ? Result<void>() : Result<void>(looked.error());
 }
 
+Result<void> Lifetimes::restore_grants(const std::set<Address>& own, const Now& now) {
+    auto known = forget_used(own);
+    return known ? grants_.restore(now) : known;
+}
+
 } // namespace xk

@@ -69,6 +69,9 @@ class Lifetimes : public PinholeListener {
     // Forgets the grants of single use that have had their connection. To be called before all grants are written anew,
     // which would open them again.
     Result<void> forget_used(const std::set<Address>& own);
+    // Writes all grants anew, but for those that forget_used() forgets. Where it is not known which of them were used,
+    // this writes nothing.
+    Result<void> restore_grants(const std::set<Address>& own, const Now& now);
 
   private:
     // A pinhole by which a session may have come.

@@ -157,7 +157,6 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     void on_ruleset();
     void on_links();
     void on_sleep(const Now& now);
-    Result<void> forget_used_grants() override;
     Result<void> restore_grants(const Now& now) override;
     Result<void> restore_bans(const Now& now) override;
     bool is_over(const Now& now) override;

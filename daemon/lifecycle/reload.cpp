@@ -66,7 +66,10 @@ Result<void> Reload::prepare(const std::shared_ptr<config::Config>& shared, cons
     return carry_out(steps);
 }
 
-void Reload::leave_behind(std::string_view what) {
+void Reload::follow_change(std::string_view what, const Result<void>& done) {
+    if (done)
+        return;
+    log::error(done.error());
     for (const Follower& follower : followers_)
         if (follower.what == what && std::ranges::find(behind_, &follower) == behind_.end())
             behind_.push_back(&follower);

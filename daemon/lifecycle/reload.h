@@ -49,8 +49,9 @@ class Reload {
 
     // Lets the followers that failed try again.
     void on_tick();
-    // This follower could not write what changed outside of a reload: it tries again on every tick as after a reload.
-    void leave_behind(std::string_view what);
+    // Something changed outside of a reload, and `done` is whether this follower could write it. If it could not, the
+    // error is logged, and the follower tries again on every tick as after a reload.
+    void follow_change(std::string_view what, const Result<void>& done);
 
   private:
     Result<void> prepare(const std::shared_ptr<config::Config>& next, const Now& now);

@@ -47,12 +47,7 @@ Result<void> Daemon::renew_last_good(const config::Config& config) {
 }
 
 // Called after every change, but for a reload, of the ruleset that a failed start should put up.
-void Daemon::keep_last_good() {
-    if (auto done = renew_last_good(config()); !done) {
-        log::error(done.error());
-        reload_.leave_behind(kLastGood);
-    }
-}
+void Daemon::keep_last_good() { reload_.follow_change(kLastGood, renew_last_good(config())); }
 
 void Daemon::notify_status() const {
     notify("STATUS=" +

@@ -31,7 +31,7 @@ bool restore_after_sleep(RestorePort& port, const Now& now) {
             log::error(Error(done.error()).within("after the sleep"));
         return done.has_value();
     };
-    const bool grants = is_done(port.forget_used_grants()) && is_done(port.restore_grants(now));
+    const bool grants = is_done(port.restore_grants(now));
     const bool bans = is_done(port.restore_bans(now));
     return grants && bans;
 }

@@ -29,14 +29,12 @@ std::chrono::nanoseconds time_asleep();
 class RestorePort {
   public:
     virtual ~RestorePort() = default;
-    // Grants for one connection that were used just before the sleep must not come back.
-    virtual Result<void> forget_used_grants() = 0;
+    // Grants of single use that were used just before the sleep must not come back.
     virtual Result<void> restore_grants(const Now& now) = 0;
     virtual Result<void> restore_bans(const Now& now) = 0;
 };
 
-// Restores bans even if grants fail, and grants only if it is known which of them were used. Returns false if an error
-// was logged: then the table has to be repaired.
+// Restores bans even if grants fail. Returns false if an error was logged: then the table has to be repaired.
 bool restore_after_sleep(RestorePort& port, const Now& now);
 
 } // namespace xk

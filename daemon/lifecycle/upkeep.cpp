@@ -13,10 +13,7 @@ void Daemon::on_addresses() {
     if (!*changed)
         return;
     syn_drop_.on_addresses(parts_.own_addresses.all());
-    if (auto done = filter_slot_.write_addresses(config()); !done) {
-        log::error(done.error());
-        reload_.leave_behind(kFilterMaps);
-    }
+    reload_.follow_change(kFilterMaps, filter_slot_.write_addresses(config()));
 }
 
 void Daemon::on_forwarding() {
@@ -25,10 +22,7 @@ void Daemon::on_forwarding() {
         return fail(changed.error());
     if (!*changed)
         return;
-    if (auto done = filter_slot_.write_forwarding(config()); !done) {
-        log::error(done.error());
-        reload_.leave_behind(kFilterMaps);
-    }
+    reload_.follow_change(kFilterMaps, filter_slot_.write_forwarding(config()));
 }
 
 void Daemon::on_ruleset() {
@@ -108,11 +102,10 @@ void Daemon::on_sleep(const Now& now) {
         repair_.want();
 }
 
-Result<void> Daemon::forget_used_grants() {
-    return parts_.dry_run ? Result<void>() : lifetimes_.forget_used(own_addresses());
+// A dry run opens nothing, so no session comes by its grants.
+Result<void> Daemon::restore_grants(const Now& now) {
+    return parts_.dry_run ? grants_.restore(now) : lifetimes_.restore_grants(own_addresses(), now);
 }
-
-Result<void> Daemon::restore_grants(const Now& now) { return grants_.restore(now); }
 
 Result<void> Daemon::restore_bans(const Now& now) {
     bans_.expire(now);

@@ -286,6 +286,30 @@ TEST_CASE("a grant of single use that had its connection is forgotten before all
     CHECK(f.grants.book().pinholes() == 0);
 }
 
+TEST_CASE("grants that are written anew leave out those of single use that had their connection") {
+    SessionFixture f;
+    REQUIRE(f.open(kAnna, kClient, "ssh", 30, true) == Answer::done);
+    REQUIRE(f.open(kAnna, address("203.0.113.6"), "ssh", 30, true) == Answer::done);
+    REQUIRE(f.open(kAnna, address("203.0.113.7"), "ssh", 30) == Answer::done);
+    REQUIRE(f.sets.dump().size() == 3);
+    f.begin(session(kClient, "tcp/22"));
+    REQUIRE(f.lifetimes.restore_grants(f.own, f.now));
+    CHECK_FALSE(f.is_open(kSsh));
+    CHECK(f.sets.dump().size() == 2);
+    f.check_same();
+}
+
+TEST_CASE("no grant is written anew where nobody knows which ones had their connection") {
+    SessionFixture f;
+    REQUIRE(f.open(kAnna, kClient, "ssh", 30, true) == Answer::done);
+    REQUIRE(f.open(kAnna, address("203.0.113.7"), "ssh", 30) == Answer::done);
+    const std::size_t commits = f.sets.commits();
+    f.faults.fail_at(1);
+    CHECK(f.lifetimes.restore_grants(f.own, f.now).error().message == "list sockets: made to fail by the test");
+    f.faults.none();
+    CHECK(f.sets.commits() == commits);
+}
+
 TEST_CASE("a range of ports ends no session that this host began from one of them") {
     config::Config config = make_config();
     config.policy.services[4].ports[0] = PortRange::parse("tcp/32000-61000").value();

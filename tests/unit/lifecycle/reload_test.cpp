@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/reload.h"
 
 #include "tests/unit/lifecycle/recorder.h"
+#include "tests/unit/recording/log.h"
 
 using namespace xk;
 using namespace xk::test;
@@ -292,9 +293,15 @@ TEST_CASE("hooks that move with their service are no change") {
 TEST_CASE("a follower that lost what changed outside of a reload is told again on each tick, once") {
     Reloaded r;
     r.behind = {"maps"};
-    r.reload.leave_behind("maps");
-    r.reload.leave_behind("maps");
-    r.reload.leave_behind("nobody");
+    const CapturedLog log;
+    r.reload.follow_change("maps", {});
+    r.reload.on_tick();
+    CHECK(r.followed.empty());
+    CHECK(log.text().empty());
+    r.reload.follow_change("maps", Error{"the map is full", {}});
+    r.reload.follow_change("maps", Error{"the map is full", {}});
+    r.reload.follow_change("nobody", Error{"nothing", {}});
+    CHECK(log.text() == "error the map is full\nerror the map is full\nerror nothing\n");
     r.reload.on_tick();
     CHECK(r.followed == std::vector<std::string>{"maps of old"});
     r.behind.clear();

@@ -57,9 +57,8 @@ struct Ended : TeardownPort {
 };
 
 struct Slept : RestorePort {
-    Result<void> used, grants, bans;
+    Result<void> grants, bans;
     std::vector<std::string> steps;
-    Result<void> forget_used_grants() override { return steps.push_back("used"), used; }
     Result<void> restore_grants(const Now&) override { return steps.push_back("grants"), grants; }
     Result<void> restore_bans(const Now&) override { return steps.push_back("bans"), bans; }
 };
@@ -164,19 +163,10 @@ TEST_CASE("after a sleep grants and bans get their time again, whatever fails, a
                 port.bans = Error{"the maps are full", {}};
             const CapturedLog log;
             CHECK(restore_after_sleep(port, kNow) == (grants && bans));
-            CHECK(port.steps == Steps{"used", "grants", "bans"});
+            CHECK(port.steps == Steps{"grants", "bans"});
             CHECK(log.has("error after the sleep: the sets are busy\n") == !grants);
             CHECK(log.has("error after the sleep: the maps are full\n") == !bans);
         }
-}
-
-TEST_CASE("after a sleep no grant is written anew while it is not known which ones were used") {
-    Slept port;
-    port.used = Error{"no connection tracking", {}};
-    const CapturedLog log;
-    CHECK_FALSE(restore_after_sleep(port, kNow));
-    CHECK(port.steps == Steps{"used", "bans"});
-    CHECK(log.has("error after the sleep: no connection tracking\n"));
 }
 
 TEST_CASE("a copy that could not be written is tried again after ten seconds, without another judgement") {

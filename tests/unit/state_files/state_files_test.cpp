@@ -10,23 +10,29 @@
 
 #include <doctest/doctest.h>
 
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <thread>
+#include <utility>
 
 using namespace xk;
 using namespace xk::authz;
 using namespace std::chrono_literals;
 
 namespace {
+
+std::function<void()> before_lock; // what somebody else does between the opening of a file and the lock on it
 
 const Bytes<16> kBoot = {1}, kNextBoot = {2};
 const Now kNow{WallTime(1'700'000'000s), BootTime(5'000s)};
@@ -100,6 +106,13 @@ bool is_locked(const Directory& directory, std::size_t entries = kEntries) {
 }
 
 } // namespace
+
+// In the place of the C library's.
+extern "C" int flock(int fd, int operation) noexcept {
+    if (before_lock)
+        std::exchange(before_lock, nullptr)();
+    return static_cast<int>(::syscall(SYS_flock, fd, operation));
+}
 
 TEST_CASE("memory of this boot is gone on with, and of another boot begun anew") {
     const Directory directory;
@@ -321,4 +334,21 @@ TEST_CASE("a daemon has the lock alone; whoever only looks at it for a moment st
     });
     CHECK(d.open());
     look.join();
+}
+
+TEST_CASE("a lock on a file that was removed after it was opened counts for nobody") {
+    const Directory directory;
+    REQUIRE(directory.open());
+    const auto remove = [&] { std::filesystem::remove(directory.path + "/lock"); };
+    before_lock = remove;
+    const auto refused = directory.open();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().exit == Exit::busy);
+    CHECK(refused.error().message == "\"" + directory.path + "/lock\" was removed meanwhile");
+    CHECK_FALSE(before_lock);  // the lock was tried
+    REQUIRE(directory.open()); // which makes the file anew
+    before_lock = remove;
+    const auto held = StateFiles::hold(directory.path);
+    REQUIRE_FALSE(held);
+    CHECK(held.error().exit == Exit::busy);
 }

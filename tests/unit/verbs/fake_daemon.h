@@ -49,7 +49,8 @@ class FakeDaemon final : public ConfigSource,
     Counters counters;
     authz::StateHeader judgement{};
     events::EventCounters events_counted;
-    events::Events events_handed_out;
+    BootTime events_clock{};
+    events::Events events_handed_out{[this] { return events_clock; }};
     events::RecentEvents recent;
     std::vector<GrantRow> grants; // in the order of their pinholes
     authz::BanBook book;

@@ -224,6 +224,19 @@ TEST_CASE("stats: every counter has its name") {
     CHECK(stats.size() == 5);
 }
 
+TEST_CASE("stats: events that a sink did not get, because it had taken too much time") {
+    struct Slow : authz::EventSink {
+        BootTime* clock = nullptr;
+        void on_event(const authz::Event&) override { *clock += std::chrono::hours(1); }
+    } slow;
+    VerbFixture f;
+    slow.clock = &f.daemon.events_clock;
+    f.daemon.events_handed_out.add("log", slow);
+    for (int i = 0; i < 3; ++i)
+        f.daemon.events_handed_out.on_event({});
+    CHECK(f.ask({{"verb", "stats"}}).at("events").at("lost") == json{{"log", {{"failed", 0}, {"slow", 2}}}});
+}
+
 TEST_CASE("stats: events that a sink lost, and events that no sink got") {
     struct Throwing : authz::EventSink {
         void on_event(const authz::Event&) override { throw 1; }
