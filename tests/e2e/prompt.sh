@@ -32,6 +32,7 @@ shows() { screen "$1" | matches "$2"; }
 type_line() { t send-keys -t "s:$1" -l "$2" && t send-keys -t "s:$1" Enter; }
 questions() { screen "$1" | grep -c 'Code for' || true; }
 settings() { stty -F "$(t display -p -t "s:$1" '#{pane_tty}')" -a; }
+refuses() { ! "$@"; }
 has_echo() { settings "$1" | matches ' echo '; }
 has_no_echo() { settings "$1" | matches ' -echo '; }
 asker() { # the client that holds the lock of its terminal, and no guardian
@@ -113,6 +114,75 @@ eventually 20 shows 0 'in 1' || fail "the question stays: $(screen 0)"
 eventually 20 shows 0 all2 || fail "ssh does not end"
 equal "the question is gone" "$(questions 0)" 1
 check "the terminal has its echo" has_echo 0
+shut
+
+say "Ctrl-Z and fg"
+next_step
+type_line 0 "clear; $D/login 1; echo all\$((1+1))"
+eventually 20 has_no_echo 0 || fail "nobody asks"
+t send-keys -t s:0 C-z
+eventually 20 shows 0 Stopped || fail "Ctrl-Z does not stop it: $(screen 0)"
+check "the shell has its echo" eventually 20 has_echo 0
+type_line 1 "clear; $D/login 2; echo all\$((1+1))"
+check "another login may ask meanwhile" eventually 20 has_no_echo 1
+equal "with a question of its own" "$(questions 1)" 1
+t send-keys -t s:1 C-c
+check "and gives its terminal back" eventually 20 has_echo 1
+type_line 0 "fg; echo back\$((1+1))"
+again() { [ "$(questions 0)" = 2 ] && has_no_echo 0; }
+eventually 20 again || fail "it does not ask again: $(screen 0)"
+type_line 0 "$(code)"
+eventually 30 shows 0 'in 1' || fail "the code opens nothing: $(screen 0)"
+eventually 20 shows 0 back2 || fail "ssh does not end"
+check "after the answer the terminal has its echo" has_echo 0
+shut
+
+say "ssh is gone while its client asks"
+type_line 0 "clear; $D/login 1; echo all\$((1+1))"
+eventually 20 asker || fail "nobody asks"
+eventually 20 has_no_echo 0 || fail "it shows what is typed"
+client=$(asker)
+kill -KILL "$(ps -o ppid= -p "$client" | tr -d ' ')"
+check "the client ends" eventually 20 refuses kill -0 "$client"
+check "the terminal has its echo" eventually 20 has_echo 0
+
+say "a program is asked where ssh would ask it, without a terminal as cron and VS Code start it, and with one"
+ssh-keygen -q -t ed25519 -N passphrase -f "$D/ssh/locked"
+cat "$D/ssh/locked.pub" >>"$D/ssh/authorized_keys"
+ctl open 192.0.2.2 ssh --for 5m >/dev/null
+printf '#!/bin/sh\necho >>%s/asked\nexit 1\n' "$D" >"$D/askpass"
+chmod +x "$D/askpass"
+ssh_asks=(ssh -F none -i "$D/ssh/locked" -o IdentitiesOnly=yes -o "UserKnownHostsFile=$D/ssh/known_hosts" -o NumberOfPasswordPrompts=1
+	-o PreferredAuthentications=publickey 192.0.2.1 true)
+we_ask=("$CLIENT" open 192.0.2.1 443 --profiles "$D/profiles")
+# asked_by ENVIRONMENT... -- COMMAND...: whether the program was asked, in a session without a terminal, or with one (TERMINAL).
+asked_by() {
+	local environment=()
+	while [ "$1" != -- ]; do environment+=("$1") && shift; done
+	shift
+	rm -f "$D/asked"
+	if [ -n "${TERMINAL:-}" ]; then
+		# Whoever asks on the terminal waits there, and is ended.
+		nsenter --net="/run/netns/$CLI" env "${environment[@]}" timeout 20 setsid --wait script -qec "$(printf '%q ' "$@")" "$D/typed" \
+			>"$D/terminal" 2>&1 < <(eventually 15 eval '[ -e "$D/asked" ] || grep -qE "Code for|passphrase" "$D/terminal"'; printf '\003') || true
+	else
+		nsenter --net="/run/netns/$CLI" setsid --wait env "${environment[@]}" "$@" </dev/null >"$D/out" 2>&1 || true
+	fi
+	[ -e "$D/asked" ] && echo yes || echo no
+}
+asked=
+for TERMINAL in '' yes; do
+	for display in '' DISPLAY=:9; do # ssh has WAYLAND_DISPLAY only in later releases
+		for require in '' force prefer never; do
+			with=(-u DISPLAY -u WAYLAND_DISPLAY -u SSH_AUTH_SOCK SSH_ASKPASS="$D/askpass" ${display:+"$display"} ${require:+SSH_ASKPASS_REQUIRE=$require})
+			wanted=$(asked_by "${with[@]}" -- "${ssh_asks[@]}")
+			got=$(asked_by "${with[@]}" -- "${we_ask[@]}")
+			equal "terminal: ${TERMINAL:-no}, ${display:-no display}, ${require:-nothing} required: $got" "$got" "$wanted"
+			asked+=${got:0:1}
+		done
+	done
+done
+equal "in those cases that its manual has" "$asked" nynnyyynnynnnyyn
 shut
 
 say "a program that asks"
