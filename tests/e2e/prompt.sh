@@ -137,14 +137,16 @@ eventually 20 shows 0 back2 || fail "ssh does not end"
 check "after the answer the terminal has its echo" has_echo 0
 shut
 
-say "ssh is gone while its client asks"
-type_line 0 "clear; $D/login 1; echo all\$((1+1))"
-eventually 20 asker || fail "nobody asks"
-eventually 20 has_no_echo 0 || fail "it shows what is typed"
-client=$(asker)
-kill -KILL "$(ps -o ppid= -p "$client" | tr -d ' ')"
-check "the client ends" eventually 20 refuses kill -0 "$client"
-check "the terminal has its echo" eventually 20 has_echo 0
+say "who wanted the connection is gone while the client asks: ssh, and a script that has no stream to it"
+for asks in "$D/login 1" "sh -c \"$CLIENT open 192.0.2.1 --profiles $D/profiles; true\""; do
+	type_line 0 "clear; $asks; echo all\$((1+1))"
+	eventually 20 asker || fail "nobody asks"
+	eventually 20 has_no_echo 0 || fail "it shows what is typed"
+	client=$(asker)
+	kill -KILL "$(ps -o ppid= -p "$client" | tr -d ' ')"
+	check "the client ends" eventually 20 refuses kill -0 "$client"
+	check "the terminal has its echo" eventually 20 has_echo 0
+done
 
 say "a program is asked where ssh would ask it, without a terminal as cron and VS Code start it, and with one"
 ssh-keygen -q -t ed25519 -N passphrase -f "$D/ssh/locked"
@@ -163,6 +165,7 @@ asked_by() {
 	rm -f "$D/asked"
 	if [ -n "${TERMINAL:-}" ]; then
 		# Whoever asks on the terminal waits there, and is ended.
+		# shellcheck disable=SC2016  # for eval
 		nsenter --net="/run/netns/$CLI" env "${environment[@]}" timeout 20 setsid --wait script -qec "$(printf '%q ' "$@")" "$D/typed" \
 			>"$D/terminal" 2>&1 < <(eventually 15 eval '[ -e "$D/asked" ] || grep -qE "Code for|passphrase" "$D/terminal"'; printf '\003') || true
 	else
