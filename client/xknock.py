@@ -3,10 +3,10 @@
 """xknock.py: opens a port of a server that runs xknockd, where there is no knock-client: macOS, BSD, Windows, Termux,
 iOS, routers. One file, Python 3.6 or later, nothing but its standard library. It reads the profiles of knock-client.
 
-It is also a second implementation of docs/protocol.md, and its comments name the sections there. docs/client.md says
-how to use it and what it leaves out of what knock-client does.
+It is a second implementation of docs/protocol.md too: its comments name the sections. docs/client.md says what it has.
 """
 import base64
+import contextlib
 import errno
 import getopt
 import getpass
@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import ipaddress
 import itertools
+import json
 import os
 import pathlib
 import re
@@ -29,11 +30,11 @@ from collections import namedtuple
 
 VERSION = "0.1.0"
 USAGE = """usage: xknock.py VERB HOST [SERVICE | PORT] [options]
-  open HOST [SERVICE]    open a service for our address: its name, all, tcp/22, or tcp/22@ADDRESS behind the server
+  open HOST [SERVICE]    open a service for our address: its name, all, or tcp/22
   proxy HOST PORT        for ssh: ProxyCommand xknock.py proxy -- %h %p
   close HOST [SERVICE]   close what this credential opened; --all: everything, for every address
-  status HOST [SERVICE]  show profile, addresses and whether the port answers
-  --profile NAME|FILE  --profiles DIR  --source ADDRESS  --otp CODE  --lifetime 5m  --no-wait (do not try the port)
+  status HOST            show profile and addresses
+  --profile NAME|FILE  --profiles DIR  --otp CODE  --lifetime 5m  --no-wait (do not try the port)
   -4  -6  -v  --help  --version"""
 FAILED, WRONG_USE, BAD_PROFILE = 1, 2, 78  # exit codes; docs/client.md
 
@@ -41,6 +42,7 @@ OPEN, CLOSE, CLOSE_ALL = 1, 2, 3  # docs/protocol.md, "Actions"
 FACTORS = {"none": 0, "totp": 1, "hmac": 2}  # "The request"
 SOURCE, BOUND = 0, 1  # "Address modes"
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
+PORT = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 TCP = PROTOCOLS["tcp"]
 SLOT = 30  # seconds
 
@@ -55,8 +57,7 @@ class Trouble(Exception):
 
 def as_line(text):
     """Texts of others, as docs/client.md promises: nothing that a terminal obeys."""
-    raw = text.encode("utf-8", "surrogateescape")
-    return "".join(chr(b) if 32 <= b < 127 else "\\x%02x" % b for b in raw)
+    return "".join(chr(b) if 32 <= b < 127 else "\\x%02x" % b for b in text.encode("utf-8", "backslashreplace"))
 
 
 def quoted(text):
@@ -64,8 +65,7 @@ def quoted(text):
 
 
 def say(text):
-    sys.stderr.write("xknock: " + text + "\n")
-    sys.stderr.flush()
+    print("xknock: " + text, file=sys.stderr, flush=True)
 
 
 # docs/protocol.md, "Notation"
@@ -133,7 +133,6 @@ def secretbox(key, nonce, message):
 
 
 # docs/protocol.md, "Keys", "Slots", "Services", "Factors"
-
 Keys = namedtuple("Keys", "gate seal nonce")
 SlotKeys = namedtuple("SlotKeys", "tag mac_key box_key")
 
@@ -148,10 +147,6 @@ def slot_keys(keys, slot):
     return SlotKeys(gate[:8], gate[8:24], kdf(keys.seal, slot, b"xk1_seal"))
 
 
-def slot_of(clock):
-    return max(0, clock) // (SLOT * 1000000)
-
-
 def service_id(name):
     digest = hashlib.blake2b(b"xknock/1 service " + name.encode(), digest_size=32).digest()
     return int.from_bytes(digest[:4], "big") or 1
@@ -164,7 +159,6 @@ def totp(secret, step, digits):
 
 
 # docs/protocol.md, "The request", "Seal"
-
 Request = namedtuple("Request", "action factor mode protocol flags port lifetime service clock address id target")
 
 
@@ -178,7 +172,7 @@ def hmac_proof(key, server_id, tag, nonce, head):
 
 def seal(keys, clock, request, proof, hmac_key=None, server_id=b""):
     """The 192 bytes of a knock. `proof` is the code's digits, or empty; an HMAC is computed here."""
-    slot = slot_of(clock)
+    slot = clock // (SLOT * 1000000)
     head = request_head(request)
     nonce = hashlib.blake2b(os.urandom(32) + struct.pack(">Q", clock) + head + proof.ljust(64, b"\0"), digest_size=24,
                             key=keys.nonce).digest()
@@ -193,22 +187,11 @@ def seal_with(keys, nonce, request):
 
 
 # docs/protocol.md, "Address modes"
-
 NO_ADDRESS, MAPPED = bytes(16), bytes(10) + b"\xff\xff"
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
-NEVER_A_SOURCE = "0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 240.0.0.0/4 ::/8 fe80::/10 fec0::/10 ff00::/8"
-PRIVATE = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 192.0.0.0/24 198.18.0.0/15 fc00::/7"
+NOT_GLOBAL = ("0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 240.0.0.0/4 ::/8 fe80::/10 fec0::/10 ff00::/8 "
+              "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 192.0.0.0/24 198.18.0.0/15 fc00::/7")
 NAT64 = "64:ff9b::/96 64:ff9b:1::/48"
-
-
-def parse_address(text):
-    try:
-        address = ipaddress.ip_address(text)
-        if "%" not in text and not getattr(address, "ipv4_mapped", None):
-            return address
-    except ValueError:
-        pass
-    raise Trouble(quoted(text) + " is not an IP address", "write 192.0.2.1 or 2001:db8::1", WRONG_USE)
 
 
 def address_of(sockaddr):
@@ -224,14 +207,6 @@ def lies_in(address, networks):
     return any(address in ipaddress.ip_network(network) for network in networks.split())
 
 
-def is_grantable(address):
-    return lies_in(address, "64:ff9b::/32") or not lies_in(address, NEVER_A_SOURCE)
-
-
-def is_global(address):
-    return is_grantable(address) and not lies_in(address, PRIVATE)
-
-
 # Files whose rights matter
 
 def check_rights(path, status):
@@ -239,68 +214,61 @@ def check_rights(path, status):
     above = [(str(d), d.stat()) for d in pathlib.Path(os.path.realpath(path)).parents]
     for place, found in [(path, status)] + above:
         mode, is_file = found.st_mode & 0o7777, place == path
-        if found.st_uid not in trusted:
-            what, hint = "belongs to uid %d" % found.st_uid, "chown root "
-        elif is_file and found.st_nlink != 1:
-            what, hint = "has a second hard link", "copy it to a new file: "
-        elif mode & 0o022 and (is_file or not mode & stat.S_ISVTX):
-            what, hint = "can be written by others (mode %04o)" % mode, "chmod 0600 " if is_file else "chmod go-w "
-        elif mode & 0o077 and is_file:
-            what, hint = "can be read by others (mode %04o)" % mode, "chmod 0600 "
-        else:
-            continue
-        raise Trouble(quoted(place) + " " + what, hint + as_line(place), BAD_PROFILE)
+        for is_wrong, what, hint in (
+                (found.st_uid not in trusted, "belongs to uid %d" % found.st_uid, "chown root "),
+                (is_file and found.st_nlink != 1, "has a second hard link", "copy it to a new file: "),
+                (mode & 0o022 and (is_file or not mode & stat.S_ISVTX), "can be written by others (mode %04o)" % mode,
+                 "chmod go-w "),
+                (mode & 0o077 and is_file, "can be read by others (mode %04o)" % mode, "chmod 0600 ")):
+            if is_wrong:
+                raise Trouble(quoted(place) + " " + what, hint + as_line(place), BAD_PROFILE)
 
 
 def read_secret_file(path):
     """The text of a file that nobody else can read or change. Windows has other rights; there the user sees to them."""
-    def opener(name, flags):  # follows no link, and does not wait for the other end of a pipe
-        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    # Follows no link, and does not wait for the other end of a pipe.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         if os.path.islink(path):
             raise OSError(errno.ELOOP, "is a symbolic link; put the file itself there")
-        with open(path, "rb", opener=opener) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise OSError(errno.EINVAL, "is not a regular file")
+        with open(os.open(path, flags), "rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > 256 * 1024:
+                raise OSError(errno.EINVAL, "is not a regular file of at most 256 KiB")
             if hasattr(os, "geteuid"):
-                check_rights(path, os.fstat(file.fileno()))
-            text = file.read(256 * 1024 + 1)
-        if len(text) > 256 * 1024:
-            raise OSError(errno.EFBIG, "is too large")
-        return text.decode().replace("\r\n", "\n")
+                check_rights(path, status)
+            return file.read(256 * 1024).decode()
     except (OSError, UnicodeError) as e:
         raise Trouble("%s %s" % (quoted(path), getattr(e, "strerror", None) or "is no text"), "", BAD_PROFILE)
 
 
-# The part of YAML that "knockctl keygen" writes: "key: value" on one line, where the value is a text or a list of texts
-# in brackets, and a mapping of such lines that are indented. Anything else is a fault and never a guess.
-
-LETTER = r"(?:[^\s\[\]{},:#]|:(?=[^\s\]},]))"  # of a text that is not quoted
-PLAIN = r"""(?:[^\s"'#&*!|>%%@`?~\[\]{},:-]|[-:?](?=[^\s\[\]{},]))(?: *%s|\#)*""" % LETTER
-TEXT = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|%s)""" % PLAIN
-LIST = r"\[ *(?:%s(?: *, *%s)*)? *\]" % (TEXT, TEXT)
-LINE = re.compile(r"( *)(%s) *:(?: +(%s|%s))?\s*(?:(?<=\s)#.*)?" % (TEXT, TEXT, LIST))
-ESCAPES = dict(zip('0abtnvfre"/\\ ', '\0\a\b\t\n\v\f\r\x1b"/\\ '))
+# The part of YAML that "knockctl keygen" writes: "key: value" on one line, where the value is a word, a text in double
+# quotes or a list of such texts (JSON, which is YAML too), and a mapping of such lines that are indented. Anything else
+# is a fault and never a guess.
+LINE = re.compile(r"( *)([\w.-]+) *:(?: +(.*))?", re.ASCII)
+WORDS = re.compile(r"([a-z0-9/](?:[\w./@+=-]|:(?=\S)| +(?=\w))*)?", re.ASCII | re.IGNORECASE)
 
 
-def text_of(yaml):
-    if yaml.startswith('"'):
-        return re.sub(r"\\(x..|u.{4}|U.{8}|.)",
-                      lambda e: ESCAPES.get(e.group(1)) or chr(int(e.group(1)[1:], 16)), yaml[1:-1])
-    return yaml[1:-1].replace("''", "'") if yaml.startswith("'") else yaml
+def value_of(text):
+    if text[:1] in ("\"", "["):
+        value, end = json.JSONDecoder().raw_decode(text)
+    else:
+        value, end = WORDS.match(text).group(1), WORDS.match(text).end()
+    if not re.fullmatch(r"\s*|\s+#.*", " " * (end == 0) + text[end:]):
+        raise ValueError
+    return value
 
 
 def read_yaml(path):
-    """{key: (line, value)}. A value is a text, a list of texts, or a mapping like this one."""
+    """{key: (line, value)}. A value is a text, a list, or a mapping like this one."""
     root, inner, width = {}, None, 0
-    for number, line in enumerate(read_secret_file(path).split("\n"), 1):
+    for number, line in enumerate(read_secret_file(path).splitlines(), 1):
         if re.fullmatch(r"\s*(#.*)?", line) or (line == "---" and not root):
             continue
         place, found = "%s:%d" % (as_line(path), number), LINE.fullmatch(line)
         try:
-            indent, key, value = len(found.group(1)), text_of(found.group(2)), found.group(3) or ""
-            value = [text_of(v) for v in re.findall(TEXT, value[1:-1])] if value[:1] == "[" else text_of(value)
-        except (AttributeError, ValueError, OverflowError):
+            indent, key, value = len(found.group(1)), found.group(2), value_of(found.group(3) or "")
+        except (AttributeError, ValueError):
             raise Trouble(place + ": this program does not understand the line", "docs/client.md", BAD_PROFILE)
         width = width or indent
         if indent not in (0, width) or (indent and inner is None) or key in (inner if indent else root):
@@ -308,7 +276,7 @@ def read_yaml(path):
         if indent:
             inner[key] = (place, value)
         else:
-            inner = {} if found.group(3) is None else None
+            inner = {} if value is None else None
             root[key] = (place, value if inner is None else inner)
     return root
 
@@ -317,46 +285,35 @@ def read_yaml(path):
 
 def matched(pattern, convert, text, what="what docs/client.md has"):
     """The value of a text of this form. A fault does not repeat the text: it may be a secret."""
-    try:
+    with contextlib.suppress(ValueError):
         if re.fullmatch(pattern, text):
             return convert(text)
-    except ValueError:
-        pass
     raise Trouble("is not " + what, "", WRONG_USE)
-
-
-def port_number(text):
-    return range(65536).index(int(text)) or int("")  # a ValueError where it is none
 
 
 def duration(text):
     return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[text[-1]]
 
 
-def base32(text):
-    return base64.b32decode(text + "=" * (-len(text) % 8))
-
-
 def service_port(text):
     """(protocol, port) that shows whether the service is open; None for a range, and for a port behind the server."""
-    form, what = "(tcp|udp|sctp)/([0-9]{1,5})(-[0-9]{1,5}|@[0-9a-fA-F.:]+)?", "a protocol and a port, such as tcp/22"
-    protocol, port, more = matched(form, re.compile(form).match, text, what).groups()
-    found = PROTOCOLS[protocol], matched("[0-9]+", port_number, port, what)
-    return None if more else found
+    form, what = "(tcp|udp|sctp)/(%s)(-%s|@[0-9a-fA-F.:]+)?" % (PORT, PORT), "a protocol and a port, such as tcp/22"
+    found = matched(form, re.compile(form).fullmatch, text, what)
+    return None if found.group(3) else (PROTOCOLS[found.group(1)], int(found.group(2)))
 
 
 DURATION, KEY = "[0-9]{1,4}[smhd]", "[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="
 FIELDS = {  # key: the form of its text, what makes the value of it, and the value where the profile does not have it
     "name": ("(?s).*", str, None), "server": ("(?s).*", str, ""), "service": ("(?s).*", str, ""),
-    "knock_port": ("[0-9]{1,5}", port_number, 62201), "server_id": ("[0-9a-fA-F]{32}", bytes.fromhex, None),
+    "knock_port": (PORT, int, 62201), "server_id": ("[0-9a-fA-F]{32}", bytes.fromhex, None),
     "credential": ("[0-9a-fA-F]{16}", bytes.fromhex, None), "key": (KEY, base64.b64decode, None),
     "hmac_key": (KEY, base64.b64decode, None), "factor": ("none|totp|hmac", FACTORS.get, None),
-    "digits": ("6|8", int, 6),
-    "otp_secret": ("[A-Z2-7]{32,103}", base32, None), "gateway": ("true|false", "true".__eq__, False),
-    "lifetime": (DURATION, duration, 0), "nat": ("auto|always|never", str, "auto"),
-    "family": ("any|ipv4|ipv6", {"any": 0, "ipv4": FAMILY[4], "ipv6": FAMILY[6]}.get, 0),
+    "digits": ("6|8", int, 6), "stun": ("(?s).*", str, ""),  # which only knock-client uses
+    "otp_secret": ("[A-Z2-7]{32,103}", lambda text: base64.b32decode(text + "=" * (-len(text) % 8)), None),
+    "gateway": ("true|false", "true".__eq__, False), "lifetime": (DURATION, duration, 0),
+    "nat": ("auto|always|never", str, "auto"), "family": (
+        "any|ipv4|ipv6", {"any": 0, "ipv4": FAMILY[4], "ipv6": FAMILY[6]}.get, 0),
     "probe_ms": ("[0-9]{1,4}|10000", int, 250), "wait": ("0*[1-9][0-9]{0,3}[smhd]", duration, 10)}
-IGNORED = {"stun"}  # what only knock-client uses
 
 
 def listed(value):
@@ -369,41 +326,30 @@ class Profile:
         self.__dict__.update({key: default for key, (_, _, default) in FIELDS.items()})
         for key, (place, value) in read_yaml(file).items():
             try:
-                self.take(key, value)
+                if key == "hosts":
+                    self.hosts = [matched("(?s).*", str, host) for host in listed(value)]
+                elif key == "services":
+                    for name, (_, ports) in value.items():
+                        self.services[name] = [port for port in map(service_port, listed(ports)) if port]
+                elif key in FIELDS:
+                    setattr(self, key, matched(*FIELDS[key][:2], value))
+                else:
+                    raise Trouble("is no key that this program knows")
             except (Trouble, TypeError, AttributeError) as e:
                 what = getattr(e, "message", "has a wrong form")
                 raise Trouble("%s: %s %s" % (place, as_line(key), what), "", BAD_PROFILE)
-        needed = ("server_id", "credential", "key", "factor")
-        faults = [key + " is missing" for key in needed if getattr(self, key) is None]
-        if bool(self.hmac_key) != (self.factor == FACTORS["hmac"]):
-            faults.append("factor hmac has an hmac_key, and no other factor")
-        if self.otp_secret and self.factor != FACTORS["totp"]:
-            faults.append("otp_secret is for factor totp only")
-        if self.gateway and not self.server:
-            faults.append("gateway needs server, the address of the gateway")
-        if faults:
-            raise Trouble("%s: %s" % (as_line(file), "; ".join(faults)), "", BAD_PROFILE)
+        rules = [(getattr(self, key) is not None, key + " is missing")
+                 for key in ("server_id", "credential", "key", "factor")]
+        rules += [
+            (bool(self.hmac_key) == (self.factor == FACTORS["hmac"]), "factor hmac has an hmac_key, no other has"),
+            (not self.otp_secret or self.factor == FACTORS["totp"], "otp_secret is for factor totp only"),
+            (not self.gateway or self.server, "gateway needs server, the address of the gateway")]
+        for holds, fault in rules:
+            if not holds:
+                raise Trouble("%s: %s" % (as_line(file), fault), "", BAD_PROFILE)
         self.name = self.name or pathlib.Path(file).stem
         self.keys = derive_keys(self.key, self.server_id, self.credential)
         self.needs_person = self.factor == FACTORS["totp"] and not self.otp_secret
-
-    def take(self, key, value):
-        if key == "hosts":
-            self.hosts = [matched("(?s).*", str, host) for host in listed(value)]
-        elif key == "services":
-            for name, (_, ports) in value.items():
-                self.services[name] = [port for port in map(service_port, listed(ports)) if port]
-        elif key in FIELDS:
-            setattr(self, key, matched(*FIELDS[key][:2], value))
-        elif key not in IGNORED:
-            raise Trouble("is no key that this program knows")
-
-
-def profile_directory():
-    if os.name == "nt":
-        return os.path.join(os.environ.get("APPDATA", os.path.expanduser("~")), "xknock")
-    base = os.environ.get("XDG_CONFIG_HOME", "")
-    return os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.config"), "xknock")
 
 
 def is_among(host, names):
@@ -415,11 +361,9 @@ def find_profile(directory, host):
     found = []
     for file in sorted(map(str, pathlib.Path(directory).glob("*.yaml"))):
         words = [pathlib.Path(file).stem]
-        try:
+        with contextlib.suppress(Trouble):  # it is said if the file is chosen by its name
             lines = read_yaml(file)
             words += sum((listed(lines[key][1]) for key in ("name", "hosts") if key in lines), [])
-        except Trouble:
-            pass  # it is said if the file is chosen by its name
         if words != ["config"] and is_among(host, words):
             found.append(file)
     if len(found) > 1:
@@ -432,11 +376,10 @@ def find_profile(directory, host):
 
 
 # docs/protocol.md, "Client behaviour"
-
 COPY_AFTER, LATE, TYPED = 0.25, 0.015, 1.5
 TRIES = {0: (0, 0.001, 0.003, 0.007, 0.015, 0.06, 0.3), 0.5: (0.002, 0.015, 0.3)}
 SCHEDULE = sorted((at + after, what) for at in (0, 0.5, 1.5, 3) for after, what in (
-    [(0, "mode" if at == 0.5 else "seal"), (COPY_AFTER, "copy")] + [(t, "try") for t in TRIES.get(at, TRIES[0.5])]))
+    [(0, "seal"), (COPY_AFTER, "copy")] + [(t, "try") for t in TRIES.get(at, TRIES[0.5])]))
 TURNS = (0.5, 1, 3.5)
 MOST_ADDRESSES, MOST_PENDING = 8, 64
 
@@ -456,18 +399,13 @@ def resolve(host, family):
 class Knock:
     """One request to one address of the server. The socket, once connected, shows which address of ours it sees."""
 
-    def __init__(self, profile, request, source, server, target):
+    def __init__(self, profile, request, server, target):
         self.profile, self.request, self.server, self.target = profile, request, server, target
-        self.is_decided, self.began = False, None
+        self.is_decided, self.began, self.packet = False, None, None
         self.udp = socket.socket(FAMILY[server.version], socket.SOCK_DGRAM)
-        try:
-            if source:
-                self.udp.bind((str(source), 0))
-            self.udp.connect((str(server), profile.knock_port))
-        except OSError as e:
-            raise Trouble("no way to %s: %s" % (server, e))
+        self.udp.connect((str(server), profile.knock_port))
         self.local = address_of(self.udp.getsockname())
-        self.has_modes = profile.nat == "auto" and is_global(self.local)
+        self.has_modes = profile.nat == "auto" and not lies_in(self.local, NOT_GLOBAL)
         if profile.nat == "never" or (self.has_modes and not lies_in(server, NAT64)):
             self.change_mode()
 
@@ -476,18 +414,17 @@ class Knock:
         self.request = self.request._replace(mode=mode, address=address)
 
     def send(self, code):
+        if self.packet and self.has_modes:  # by turns: our address may be translated on the way, or it must be named
+            self.change_mode()
         clock = int(time.time() * 1000000)
         self.packet = seal(self.profile.keys, clock, self.request._replace(clock=clock), code.encode(),
                            self.profile.hmac_key, self.profile.server_id)
         self.send_copy()
 
     def send_copy(self):
-        for is_last in (False, False, True):  # a refusal speaks of an earlier packet: the knock port answers as closed
-            try:
-                return self.udp.send(self.packet)
-            except OSError as e:
-                if is_last:
-                    raise Trouble("knocking at %s: %s" % (self.server, e))
+        with contextlib.suppress(ConnectionRefusedError):  # of an earlier packet: the knock port answers as closed
+            return self.udp.send(self.packet)
+        self.udp.send(self.packet)
 
     def failed(self, error, begun):
         """A reset that is so late says that the port is open and nobody listens; an early one, that it is shut."""
@@ -496,21 +433,21 @@ class Knock:
             self.is_decided = True
 
 
-def knocks_for(profile, request, host, source, family):
+def knocks_for(profile, request, host, family):
     """One for each address of the host that there is a way to. With TOTP one id: the code is good for both families."""
     targets = resolve(host, family)
     servers = targets if profile.server in ("", host) else resolve(profile.server, family)
     knocks, trouble, one_id = [], Trouble("%s and the server have no family in common" % quoted(host)), os.urandom(16)
-    behind = profile.gateway and not request.service and request.action != CLOSE_ALL and request.target == NO_ADDRESS
+    behind = profile.gateway and not request.service and request.action != CLOSE_ALL
     for target in targets:
         same = [server for server in servers if server.version == target.version]
         own = request._replace(id=one_id if profile.factor == FACTORS["totp"] else os.urandom(16),
-                               target=raw(target) if behind else request.target)
+                               target=raw(target) if behind else NO_ADDRESS)
         try:
             if same:
-                knocks.append(Knock(profile, own, source, target if target in servers else same[0], target))
-        except Trouble as e:
-            trouble = e
+                knocks.append(Knock(profile, own, target if target in servers else same[0], target))
+        except OSError as e:
+            trouble = Trouble("no way to %s: %s" % (target, e))
     if not knocks:
         raise trouble
     return knocks
@@ -525,13 +462,10 @@ class Attempts:
     def begin(self, knock):
         connection, begun = socket.socket(FAMILY[knock.target.version], socket.SOCK_STREAM), time.monotonic()
         connection.setblocking(False)
-        try:
-            connection.bind((str(knock.local), 0))
-            connection.connect((str(knock.target), self.port))
-        except BlockingIOError:
-            pass
-        except OSError as e:
-            return knock.failed(e.errno, begun)
+        connection.bind((str(knock.local), 0))
+        error = connection.connect_ex((str(knock.target), self.port))
+        if error not in (0, errno.EINPROGRESS, errno.EWOULDBLOCK):  # the last is what Windows says
+            return knock.failed(error, begun)
         if len(self.pending) == MOST_PENDING:
             self.pending.pop(min(self.pending, key=lambda c: self.pending[c][1])).close()
         self.pending[connection] = (knock, begun)
@@ -567,38 +501,32 @@ def take_turn(knock, others, code, attempts, end):
             return connection
         if what == "try":
             attempts.begin(knock)
-        elif what == "copy":
-            knock.send_copy()
         else:
-            if what == "mode" and knock.has_modes:
-                knock.change_mode()
-            knock.send(code)
+            knock.send_copy() if what == "copy" else knock.send(code)
 
 
 def knock_and_try(knocks, code, attempts, end):
     """Each address has its turns until the time is over."""
     for number in itertools.count():
-        trouble, alive = None, False
+        troubles = []
         for knock in knocks:
-            if number == 1 and knock.has_modes:
-                knock.change_mode()
             turn = TURNS[min(number, len(TURNS) - 1)] if len(knocks) > 1 else end
+            connection = None
             try:
                 connection = take_turn(knock, knocks, code, attempts, min(end, time.monotonic() + turn))
-                alive = True
-            except Trouble as e:
-                trouble, connection = e, None
+            except OSError as e:
+                troubles.append(e)
             if connection or time.monotonic() >= end:
                 return connection
-        if not alive:  # the network is gone, but a connection that was begun may still come about
+        if len(troubles) == len(knocks):  # the network is gone, but a connection that was begun may still come about
             if not attempts.pending:
-                raise trouble
+                raise troubles[-1]
             return attempts.wait(end)
 
 
-def connect(profile, request, host, port, given, source, family):
+def connect(profile, request, host, port, given, family):
     """(connection, seconds since the knock; None where the port answered without one)."""
-    knocks, attempts, deadline = knocks_for(profile, request, host, source, family), Attempts(port), None
+    knocks, attempts, deadline = knocks_for(profile, request, host, family), Attempts(port), None
     if profile.needs_person and profile.probe_ms:
         for knock in knocks:
             attempts.begin(knock)
@@ -621,12 +549,12 @@ def connect(profile, request, host, port, given, source, family):
             raise Trouble("port %d of %s did not open" % (port, as_line(host)), (
                 "was the code right, and not used yet? " if profile.needs_person else "") + "is this machine's clock "
                 "right? may this credential open it? does the server run xknockd?")
-        knocks = knocks_for(profile, request, host, source, family)  # another code is another request
+        knocks = knocks_for(profile, request, host, family)  # another code is another request
 
 
-def knock_only(profile, request, host, code, source, family):
+def knock_only(profile, request, host, code, family):
     """To the first address that has a route; to close goes to all, because nobody knows by which one it was opened."""
-    knocks = knocks_for(profile, request, host if profile.gateway else profile.server or host, source, family)
+    knocks = knocks_for(profile, request, host if profile.gateway else profile.server or host, family)
     knocks = knocks[:1] if request.action == OPEN else knocks
     for knock in knocks:
         knock.send(code)
@@ -659,38 +587,21 @@ def ask(prompt):
         raise Trouble("a code is needed and there is no terminal to ask on", "use --otp, or otp_secret in the profile")
 
 
-def pump(read, write):
-    data = read(65536)
-    while data:
-        write(data)
-        data = read(65536)
-
-
 def relay(connection):
     """By threads: not every system can wait for what ssh gives us. The end of our input is passed on (half-closed)."""
     def up():
-        try:
-            pump(lambda size: os.read(0, size), connection.sendall)
+        with contextlib.suppress(OSError):  # the other direction says more
+            for data in iter(lambda: os.read(0, 65536), b""):
+                connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
-        except OSError:  # the other direction says more
-            pass
 
-    def write(data):
-        while data:
-            data = data[os.write(1, data):]
-    if os.name == "nt":
-        import msvcrt
-        for fd in (0, 1):
-            msvcrt.setmode(fd, os.O_BINARY)
     connection.setblocking(True)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     threading.Thread(target=up, daemon=True).start()
-    try:
-        pump(connection.recv, write)
-    except (BrokenPipeError, ConnectionResetError):
-        pass
-    except OSError as e:
-        raise Trouble("passing on what the server said: %s" % e)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for data in iter(lambda: connection.recv(65536), b""):
+            while data:
+                data = data[os.write(1, data):]
 
 
 # docs/client.md, "Commands"
@@ -698,11 +609,9 @@ def relay(connection):
 def choose_service(profile, name):
     """The fields of the request that say what is asked for, and the endpoints that can show whether it is open."""
     name = "tcp/" + name if re.fullmatch("[0-9]+", name) else name
-    port, _, target = name.partition("@")
     if "/" in name:
-        place = service_port(port) or service_port("a range")
-        behind = raw(parse_address(target)) if target else NO_ADDRESS
-        return {"protocol": place[0], "port": place[1], "target": behind}, [] if target else [place]
+        place = service_port(name) or service_port("a range")
+        return {"protocol": place[0], "port": place[1]}, [place]
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,31}", name):
         raise Trouble(quoted(name) + " is not the name of a service", "name one", WRONG_USE)
     if name != "all" and profile.services and name not in profile.services:
@@ -711,51 +620,40 @@ def choose_service(profile, name):
     return {"service": service_id(name)}, sorted(known, key=lambda e: name == "all" and e[0] != TCP)
 
 
-def show_status(profile, request, host, ports, source, family):
+def show_status(profile, request, host, family):
     print("profile     %s (%s)" % (as_line(profile.name), as_line(profile.file)))
     print("factor      %s%s" % (sorted(FACTORS, key=FACTORS.get)[profile.factor],
                                 ", asked for on the terminal" if profile.needs_person else ""))
-    for knock in knocks_for(profile, request, host, source, family):
+    for knock in knocks_for(profile, request, host, family):
         print("address     %s from %s%s" % (
             knock.target, knock.local, ", taken for one behind NAT" if knock.request.mode == SOURCE else ""))
-        if ports[:1] and ports[0][0] == TCP:
-            attempts = Attempts(ports[0][1])
-            attempts.begin(knock)
-            answers = attempts.wait(time.monotonic() + max(profile.probe_ms, 250) / 1000)
-            how = "answers" if answers else "is silent: closed, or nobody there"
-            print("port        tcp/%d %s" % (ports[0][1], how))
 
 
 def run(verb, host, what, options):
-    named, own = options.get("--profile", ""), profile_directory()
-    is_file = "/" in named or os.sep in named
+    named, base = options.get("--profile", ""), os.environ.get("XDG_CONFIG_HOME", "")
+    own = os.path.join(base if os.path.isabs(base) else os.path.expanduser("~/.config"), "xknock")
+    is_file = {"/", os.sep} & set(named)
     profile = Profile(named) if is_file else find_profile(options.get("--profiles", own), named or host)
-    source = parse_address(options["--source"]) if "--source" in options else None
     lifetime = matched(DURATION, duration, options.get("--lifetime", "0s"), "a duration: write 30s, 5m, 2h or 1d")
     fields, ports = {"protocol": TCP, "port": 1}, []  # close --all: the field must say something
-    if "--all" not in options:
-        try:
-            fields, ports = choose_service(profile, "tcp/" + what if verb == "proxy" else what or profile.service)
-        except Trouble:
-            if verb != "status":  # which shows the rest all the same
-                raise
+    if verb != "status" and "--all" not in options:
+        fields, ports = choose_service(profile, "tcp/" + what if verb == "proxy" else what or profile.service)
     action = OPEN if verb != "close" else CLOSE_ALL if "--all" in options else CLOSE
     request = Request(action, profile.factor, SOURCE, 0, 0, 0, lifetime or profile.lifetime, 0, 0, NO_ADDRESS,
                       NO_ADDRESS, NO_ADDRESS)._replace(**fields)
     family = FAMILY[4] if "-4" in options else FAMILY[6] if "-6" in options else profile.family
-    given = options.get("--otp")
     # An alias, or the name of the profile's file, does not resolve.
     if not is_among(host, profile.hosts) and ("--profile" not in options or is_among(host, [profile.name])):
         host = profile.server if profile.server and not profile.gateway else (profile.hosts + [host])[0]
     if verb == "status":
-        return show_status(profile, request, host, ports, source, family)
+        return show_status(profile, request, host, family)
     # Only a TCP port of the server itself says whether it is open.
     if verb == "close" or "--no-wait" in options or not ports or ports[0][0] != TCP:
-        knock_only(profile, request, host, next_code(profile, given), source, family)
+        knock_only(profile, request, host, next_code(profile, options.get("--otp")), family)
         return say("knocked; a server does not answer, so nobody knows more here") if verb == "open" else None
     if verb == "open" and (len(ports) > 1 or lifetime):
         profile.probe_ms = 0  # one port that answers does not show that the others are open, nor for how long
-    connection, seconds = connect(profile, request, host, ports[0][1], given, source, family)
+    connection, seconds = connect(profile, request, host, ports[0][1], options.get("--otp"), family)
     if verb == "open" or "-v" in options:
         how = "answers without a knock" if seconds is None else "open %.2f ms after the knock" % (seconds * 1000)
         say("tcp/%d of %s %s" % (ports[0][1], address_of(connection.getpeername()), how))
@@ -765,7 +663,7 @@ def run(verb, host, what, options):
 def parse_command_line(arguments):
     try:
         found, words = getopt.gnu_getopt(arguments, "v46h", [
-            "help", "version", "profile=", "profiles=", "source=", "otp=", "lifetime=", "no-wait", "all"])
+            "help", "version", "profile=", "profiles=", "otp=", "lifetime=", "no-wait", "all"])
     except getopt.GetoptError as e:
         raise Trouble(as_line(str(e)), "xknock.py --help", WRONG_USE)
     options = dict(found)
@@ -773,33 +671,28 @@ def parse_command_line(arguments):
         print("xknock.py " + VERSION if "--version" in options else USAGE)
         sys.exit(0)
     verb, host, what = (words + ["", "", ""])[:3]
-    if verb not in ("open", "proxy", "close", "status") or not 0 < len(host) <= 253 or len(words) > 3:
+    if (verb not in ("open", "proxy", "close", "status") or not 0 < len(host) <= 253 or len(words) > 3
+            or (verb == "proxy" and not re.fullmatch(PORT, what))):
         raise Trouble("open, proxy, close or status, a host, and a port or a service", "xknock.py --help", WRONG_USE)
-    if verb == "proxy" and not (re.fullmatch("[0-9]{1,5}", what) and 0 < int(what) < 65536):
-        raise Trouble(quoted(what) + " is not a port", "", WRONG_USE)
     return verb, host, what, options
 
 
 def main():
-    try:
+    with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # keys are in this process
-    except (ImportError, OSError, ValueError):
-        pass
-    for name in ("SIGTERM", "SIGHUP"):  # the terminal is put back first
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), lambda number, frame: sys.exit(128 + number))
+    for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # the terminal is put back first
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
     try:
         run(*parse_command_line(sys.argv[1:]))
         return 0
     except KeyboardInterrupt:
         say("interrupted")
     except Trouble as e:
-        for line in e.message.split("\n"):
-            say(as_line(line))
-        if e.hint:
-            sys.stderr.write("  hint: " + as_line(e.hint) + "\n")
+        say(as_line(e.message) + ("\n  hint: " + as_line(e.hint) if e.hint else ""))
         return e.code
+    except OSError as e:
+        say(as_line(str(e)))
     return FAILED
 
 

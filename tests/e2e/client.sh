@@ -154,10 +154,10 @@ if [ -z "${XK_CLIENT:-}" ]; then # xknock.py has no settings
 	rm -r "$SETTINGS" "$D/config/xknock/anna-laptop.yaml"
 fi
 evil="$D/profiles/a${esc}]0;evil${esc}[2J.yaml"
-sed 's/^key:.*/key: "\\e[2Jshort"/' "$(profile ops-jump)" >"$evil"
-printf 'name: "ops\\e[31m\\u009b2J\\u202e"\nserver: "\\e[2J"\nkey2: 1\n' >>"$evil"
+sed 's/^key:.*/key: "\\u001b[2Jshort"/' "$(profile ops-jump)" >"$evil"
+printf 'name: "ops\\u001b[31m\\u009b2J\\u202e"\nserver: "\\u001b[2J"\nkey2: 1\n' >>"$evil"
 sed -i '/^service:/d' "$evil"
-printf 'service: "\\e[2J"\n' >>"$evil"
+printf 'service: "\\u001b[2J"\n' >>"$evil"
 chmod 600 "$evil"
 status_of 78 "faults of an evil profile" client open x --profile "$evil"
 cat "$D/out" "$D/err" >"$D/printed"

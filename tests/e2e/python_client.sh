@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# What xknock.py does at the prompt: it asks again where a typed code opens nothing, three times in all. All else
-# is in main_job.sh and client.sh, which run with it too.
+# What xknock.py does at the prompt: it asks again where a typed code opens nothing, three times in all. And where its
+# address looks public and is translated. All else is in main_job.sh and client.sh, which run with it too.
 . "$(dirname "$0")/lib.sh"
 CLIENT=$TOP/client/xknock.py
 begin python-client
@@ -50,6 +50,20 @@ types 000000 000001 000002 | on_terminal >"$D/tty" 2>&1
 equal "it asked three times" "$(grep -o 'Code for anna-laptop:' "$D/tty" | wc -l)" 3
 contains "and gave up" "$(cat "$D/tty")" "ended 1"
 contains "with what may be wrong" "$(cat "$D/tty")" "was the code right, and not used yet?"
+
+say "an address that looks public and is translated"
+ENROLL_HOST=192.0.2.1 enroll anna robot --factor hmac
+check "the server knows the device" ctl reload
+ip -n "$CLI" addr add 192.0.2.3/24 dev cli0
+in_cli nft -f - <<-N
+	table ip translation {
+	 chain out { type nat hook postrouting priority srcnat; ip saddr 192.0.2.2 snat to 192.0.2.3; }
+	}
+N
+refused=$(stat refused source)
+check "opens the port all the same" knock 192.0.2.1 anna-robot ssh
+[ "$(stat refused source)" -gt "$refused" ] || fail "the first knock did not name our address"
+contains "by the second address mode: for the address that the server sees" "$(ctl grants)" 192.0.2.3
 
 stop
 pass
