@@ -106,6 +106,7 @@ move_clock() { set_clock "$D/clock" $((AHEAD += $1 * 1000000000)); }
 with_hardware_clock() {
 	mkdir -p "$D/class/rtc/rtc0"
 	XK_CLOCK=$D/clock date +%s >"$D/class/rtc/rtc0/since_epoch"
+	# shellcheck disable=SC2016  # for the inner shell
 	unshare -m sh -c 'mount --bind "$0" /sys/class && exec "$@"' "$D/class" "$@"
 }
 # late_in_step: two seconds before the step of one-time codes ends that is now. next_step: the next one has begun.
