@@ -61,8 +61,6 @@ Profile profile_of(ProfileFile& file, const std::string& path) {
     for (auto* key : {&file.hmac_key, &file.otp_secret}) // one of them, by the factor
         if (*key)
             profile.factor_key = std::move(**key);
-    profile.keys.keep_from_children(); // of which one keeps the terminal's settings (quiet_terminal.h)
-    profile.factor_key.keep_from_children();
     take_habits(file, profile);
     return profile;
 }

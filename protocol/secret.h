@@ -7,11 +7,8 @@
 #pragma once
 
 #include <sodium.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -59,15 +56,6 @@ class Secret {
 
     // sodium_malloc locks its pages, but does not report when the limit (RLIMIT_MEMLOCK) forbids it.
     bool locked() const { return count_ == 0 || sodium_mlock(data_, count_ * sizeof(T)) == 0; }
-
-    // A child that is forked has zeros here: what it has is not locked, and may outlive us. It must not free it.
-    void keep_from_children() const {
-        const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-        const auto begin = reinterpret_cast<std::uintptr_t>(data_) / page * page;
-        const auto end = reinterpret_cast<std::uintptr_t>(data_ + count_);
-        if (count_ > 0 && ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_WIPEONFORK) != 0)
-            std::abort(); // every kernel that runs us has it (4.14)
-    }
 
   private:
     T* data_ = nullptr;

@@ -174,27 +174,8 @@ equal "what /proc shows is root's" "$(command stat -c %U "/proc/$client/mem")" r
 cat "/proc/$client/"{cmdline,environ} >"$D/exec.client"
 memory client "$client"
 for what in gate seal factor; do contains "the client locks: $what" "$(cat "$D/client")" "anna.robot $what raw locked"; done
-refuse "and what it has is locked" grep swappable "$D/client"
 refuse "another credential's is not there" grep -v '^anna.robot' "$D/client"
 exec {typed}>&-
-
-say "a client that asks, and its guardian, which puts the terminal's settings back when the client is killed"
-sed '/otp_secret/d' "$(profile anna-laptop)" >"$D/profiles/asks.yaml"
-chmod 600 "$D/profiles/asks.yaml"
-background "$CLI" socat -u "EXEC:$CLIENT open 192.0.2.1 tcp/443 --profile $D/profiles/asks.yaml,pty,setsid,ctty,stderr" - >"$D/asks"
-socat=$BACKGROUND
-eventually 10 grep -q 'Code for asks' "$D/asks" || fail "nobody asks: $(cat "$D/asks")"
-# The client leads the session of its terminal, and the guardian one of its own.
-client=$(pgrep -P "$socat")
-guardian=$(pgrep -P "$client")
-memory asker "$client"
-for what in gate seal; do contains "the client locks: $what" "$(cat "$D/asker")" "anna.laptop $what raw locked"; done
-refuse "and what it has is locked" grep swappable "$D/asker"
-memory guardian "$guardian" "$D/profiles/asks.yaml"
-equal "the guardian has nothing; what it does have was found" "$(cat "$D/guardian")" \
-	"control $D/profiles/asks.yaml text swappable"
-kill "$client"
-wait "$socat" || true
 
 say "a secret in a file that is none"
 printf 'key: "%s"\n' "$good" >>"$D/etc/credentials/bob.phone.yaml"
