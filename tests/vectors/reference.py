@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A second implementation of the knock protocol, from docs/protocol.md and the Python standard library.
 
-Prints the vector file that is its argument: keys.txt, otp.txt, packets.txt or siphash.txt. The
+Prints the vector file that is its argument: keys.txt, otp.txt, packets.txt, sequences.txt or siphash.txt. The
 committed files are this program's output (tests/vectors/check.sh compares them), and the C++ tests read the
 same files, so the two implementations check each other.
 """
@@ -137,6 +137,16 @@ def service_id(name):
     return struct.unpack(">L", first)[0] or 1
 
 
+def strong_ports(key, slot, count):
+    drawn = struct.unpack(">32H", kdf(64, slot, b"xk1_seqn", key))
+    return list(dict.fromkeys(24576 + number % 8192 for number in drawn))[:count]
+
+
+def clock_ports(code, count):
+    key = int(code).to_bytes(3, "big")
+    return [1024 + int(hotp(key, i, 6)) * 64512 // 10**6 for i in range(count)]
+
+
 def show(**fields):
     for name, value in fields.items():
         print(f"{name} = {value.hex() if isinstance(value, bytes) else value}")
@@ -216,8 +226,27 @@ def print_packets():
         )
 
 
+def print_sequences():
+    print("# Credential's subkey 4 and slot -> the ports of the strong sequence.")
+    master = hashlib.blake2b(b"xknock/1" + SERVER + IDENT, digest_size=32, key=CREDENTIAL).digest()
+    key = kdf(32, 4, b"xk1_root", master)
+    for slot in SLOTS:
+        show(key=key, slot=slot, strong=" ".join(map(str, strong_ports(key, slot, 10))))
+    print("# A key whose first ten numbers hold one twice.")
+    for n in range(10**6):
+        key = n.to_bytes(32, "big")
+        first = [number % 8192 for number in struct.unpack(">32H", kdf(64, 7, b"xk1_seqn", key))][:10]
+        if len(set(first)) < 10:
+            show(key=key, slot=7, strong=" ".join(map(str, strong_ports(key, 7, 10))))
+            break
+    print("# Code -> the ports that c-lock's client sends.")
+    for code in ("000000", "000001", "000255", "000256", "065535", "065536", "084678", "099999", "123456", "287082", "999999"):
+        show(code=code, clock=" ".join(map(str, clock_ports(code, 10))))
+
+
 PRINTERS = {
     "siphash.txt": print_siphash, "keys.txt": print_keys, "otp.txt": print_otp, "packets.txt": print_packets,
+    "sequences.txt": print_sequences,
 }
 
 if __name__ == "__main__":
