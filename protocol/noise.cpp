@@ -103,6 +103,7 @@ void encrypt(const Key& key, std::uint64_t number, ByteView associated, ByteView
     wipe_library_frames();
 }
 
+// libsodium clears the text where the authenticator is wrong.
 bool decrypt(const Key& key, std::uint64_t number, ByteView associated, ByteView sealed, std::span<std::uint8_t> out) {
     require(sealed.size() == out.size() + kAuthenticatorSize);
     const auto nonce = nonce_of(number);
@@ -110,8 +111,6 @@ bool decrypt(const Key& key, std::uint64_t number, ByteView associated, ByteView
         crypto_aead_chacha20poly1305_ietf_decrypt(out.data(), nullptr, nullptr, sealed.data(), sealed.size(),
                                                   associated.data(), associated.size(), nonce.data(), key.data()) == 0;
     wipe_library_frames();
-    if (!right)
-        std::ranges::fill(out, std::uint8_t{0});
     return right;
 }
 
