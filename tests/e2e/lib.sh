@@ -11,6 +11,7 @@
 set -euo pipefail
 
 : "${XK_BUILD:?the build directory}"
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH # as in tools/run-tests
 XKNOCKD=$XK_BUILD/daemon/xknockd
 WORKER=$XK_BUILD/daemon/xknock-worker
 HOOKS=$XK_BUILD/daemon/xknock-hooks
