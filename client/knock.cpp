@@ -90,7 +90,7 @@ Result<void> Knock::send(const std::string& code) {
         Bytes<32> key;
         const Wiped wiped_key(key);
         std::copy_n(profile_->factor_key->bytes, key.size(), key.begin());
-        const wire::Tag tag = gate_keys(profile_->keys->gate, slot).tag;
+        const wire::Tag tag = slot_tag(profile_->keys->gate, slot);
         const Proof proof = hmac_proof(key, profile_->server_id, tag, nonce, bytes);
         std::copy(proof.begin(), proof.end(), bytes.begin() + wire::kSignedSize);
     }

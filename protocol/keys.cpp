@@ -18,14 +18,11 @@ enum Subkey : std::uint64_t { kGateKey = 1, kSealKey = 2, kNonceKey = 5 };
 
 constexpr std::string_view kDomain = "xknock/1";
 
-// libsodium 1.0.18 leaves each hash in a frame of its own that is over. Its frames take less than this.
-void wipe_library_frames() { sodium_stackzero(2048); }
-
 Key subkey(const Key& from, std::uint64_t number, const char* context) {
     static_assert(std::tuple_size_v<Key> == crypto_kdf_KEYBYTES);
     Key out;
     crypto_kdf_derive_from_key(out.data(), out.size(), number, context, from.data());
-    wipe_library_frames();
+    sodium_stackzero(2048); // libsodium 1.0.18 leaves each hash in a frame of its own, which is smaller
     return out;
 }
 
@@ -42,7 +39,6 @@ void derive_keys(CredentialKeys& out, const Key& credential, const wire::ServerI
     crypto_generichash_update(&state, server.data(), server.size());
     crypto_generichash_update(&state, id.data(), id.size());
     crypto_generichash_final(&state, master.data(), master.size());
-    wipe_library_frames();
     out.gate = subkey(master, kGateKey, kRoot);
     out.seal = subkey(master, kSealKey, kRoot);
     out.nonce = subkey(master, kNonceKey, kRoot);
@@ -55,6 +51,12 @@ GateKeys gate_keys(const Key& gate, Slot slot) {
     std::copy_n(g.begin(), keys.tag.size(), keys.tag.begin());
     std::copy_n(g.begin() + keys.tag.size(), keys.mac_key.size(), keys.mac_key.begin());
     return keys;
+}
+
+wire::Tag slot_tag(const Key& gate, Slot slot) {
+    GateKeys keys = gate_keys(gate, slot);
+    Wiped wiped(keys);
+    return keys.tag;
 }
 
 Key seal_key(const Key& seal, Slot slot) { return subkey(seal, slot, kSeal); }

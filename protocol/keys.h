@@ -32,6 +32,9 @@ struct GateKeys {
 
 GateKeys gate_keys(const Key& gate, Slot slot);
 
+// The tag alone, for everybody who needs no MAC key.
+wire::Tag slot_tag(const Key& gate, Slot slot);
+
 // The secretbox key of one slot. The caller wipes it.
 Key seal_key(const Key& seal, Slot slot);
 

@@ -489,10 +489,10 @@ TEST_CASE(
 }
 
 TEST_CASE("the factor must be the credential's own kind") {
+    Setup setup;
     for (const auto who : {kTotp, kHmac, kPlain})
         for (const auto kind :
              {FactorKind::none, FactorKind::totp, FactorKind::hmac, FactorKind::ed25519, FactorKind::sk_ed25519}) {
-            Setup setup;
             Request r = setup.request(who);
             if (r.factor == kind)
                 continue;

@@ -93,7 +93,8 @@ TEST_CASE("forty devices at their full rate for as long as anything is remembere
     }
 }
 
-TEST_CASE("ten times as many are refused themselves; whoever knocks now and then is let in all the time") {
+TEST_CASE("ten times as many are refused themselves; whoever knocks now and then is let in all the time" *
+          doctest::test_suite("long")) {
     Knocks k;
     std::size_t refused = 0;
     for (unsigned slot = 0; slot < 3 * kSlots; ++slot) {

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -97,6 +98,23 @@ TEST_CASE("a directory is given to its user only when it is empty, and no link")
     CHECK(make_directory(g / "link", 0700, kOther, kOther).error().message.find("is not a directory") !=
           std::string::npos);
     CHECK(status_of(g / "link").st_uid == 0);
+}
+
+TEST_CASE("a directory that cannot be read is not given away, because it may be in use") {
+    const Ground g;
+    rlimit before{};
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    // Two descriptors find and open it. To read it takes one more.
+    const int first = ::dup(STDIN_FILENO), second = ::dup(STDIN_FILENO);
+    const rlimit two{static_cast<rlim_t>(second) + 1, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &two) == 0);
+    ::close(first);
+    ::close(second);
+    const auto given = make_directory(g / "real", 0700, kOther, kOther);
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+    REQUIRE_FALSE(given);
+    CHECK(given.error().message.find("is in use") != std::string::npos);
+    CHECK(status_of(g / "real").st_uid == 0);
 }
 
 TEST_CASE("a new file is given to its owner, and a link in its place is replaced, not followed") {

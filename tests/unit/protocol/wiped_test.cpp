@@ -71,6 +71,14 @@ TEST_CASE("no key between the key of a credential and the keys that are used sta
     REQUIRE(std::equal(gate.value().tag.begin(), gate.value().tag.end(), slot_key.begin()));
 }
 
+TEST_CASE("whoever needs the tag of a slot leaves its MAC key in no memory") {
+    const CredentialKeys keys = make_keys();
+    const GateKeys gate = gate_keys(keys.gate, kSlot);
+    Place<wire::Tag> tag;
+    CHECK_FALSE(leaves_behind(gate.mac_key, [&] { new (tag.memory) wire::Tag(slot_tag(keys.gate, kSlot)); }));
+    CHECK(tag.value() == gate.tag);
+}
+
 TEST_CASE("no key of a packet stays in memory where the packet is sealed or opened") {
     const CredentialKeys keys = make_keys();
     const GateKeys gate = gate_keys(keys.gate, kSlot);

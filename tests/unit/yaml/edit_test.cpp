@@ -98,6 +98,8 @@ TEST_CASE("what would be a guess is refused, with the line to write by hand") {
     }
     // The comment of a line that goes is somebody's.
     CHECK(refused(kFile, "name", std::nullopt).find("take \"name\" out by hand") != std::string::npos);
+    // Without its only key the file would be no mapping any more.
+    CHECK(refused("a: 1\n", "a", std::nullopt).find("take \"a\" out by hand") != std::string::npos);
     for (const char* text :
          {"{a: 1, b: 2}\n", "  a: 1\n  b: 2\n", "? a\n: 1\n", "--- {a: 1}\n", "a: &x 1\nb: *x\n", "a: |\n  1\n",
           "a:\n  1\n", "a: \"1\n  2\"\n", "\"a\": 1\n", "a : 1\n", "a: [1,\n  2] # x\n"}) {
