@@ -62,14 +62,17 @@ Result<void> stop_for(int tty) {
 
 } // namespace
 
-Result<std::string> obtain_code(const Profile& profile, const std::optional<std::string>& given) {
+Result<std::string> obtain_code(const Profile& profile, const std::optional<std::string>& given,
+                                const Opened& is_stopped) {
     std::string code;
     if (given) {
         code = *given;
     } else if (!profile.otp_command.empty()) {
-        auto said = run_for_output(profile.otp_command, kCommandPatience, pause);
+        auto said = run_for_output(profile.otp_command, kCommandPatience, is_stopped ? is_stopped : pause);
         if (!said)
             return said.error();
+        if (!*said)
+            return Error{in_quotes(profile.otp_command[0]) + " was stopped before it gave a code", {}};
         code = **said;
     } else {
         code = totp_code({profile.factor_key->bytes, profile.factor_key->size}, totp_step(Now::read().wall),

@@ -16,8 +16,10 @@
 namespace xk::client {
 
 // Digits as the profile wants them, without a person: `given` (--otp) wins; then otp_command, then otp_secret. Blanks
-// that authenticators show are taken out.
-Result<std::string> obtain_code(const Profile& profile, const std::optional<std::string>& given);
+// that authenticators show are taken out. The program is killed once `is_stopped`, which waits at most so long, says
+// so.
+Result<std::string> obtain_code(const Profile& profile, const std::optional<std::string>& given,
+                                const Opened& is_stopped = {});
 
 class Codes final : public CodeSource {
   public:

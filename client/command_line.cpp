@@ -14,7 +14,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace xk::client {
@@ -28,6 +30,112 @@ void guard_memory() {
     ::setrlimit(RLIMIT_CORE, &none);
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     ::mlockall(MCL_CURRENT | MCL_ONFAULT); // a page without contents needs no time yet
+}
+
+struct Verb {
+    const char* name;
+    const char* what;
+    int (*run)(const Arguments&);
+    void (*add_options)(CLI::App&, Arguments&);
+};
+
+void add_common(CLI::App& verb, Arguments& a) {
+    verb.add_option("host", a.host, "host name, address, or a profile's alias")->required();
+    verb.add_option("--profile", a.profile, "name of the profile, or its file");
+    verb.add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
+    verb.add_option("--source", a.source, "our own address to use");
+    auto* const four = verb.add_flag_callback(
+        "-4", [&a] { a.family = Family::ipv4; }, "IPv4 alone");
+    verb.add_flag_callback(
+            "-6", [&a] { a.family = Family::ipv6; }, "IPv6 alone")
+        ->excludes(four);
+    verb.add_flag("-v,--verbose", a.verbose, "say what happened");
+}
+
+void add_code(CLI::App& verb, Arguments& a) {
+    verb.add_option("--otp", a.otp, "one-time code; it can be seen in the list of processes");
+}
+
+void add_lifetime(CLI::App& verb, Arguments& a) {
+    verb.add_option("--lifetime", a.lifetime, "how long the grant is to stay open: 30s, 5m");
+    verb.add_flag("--single", a.single_use, "the grant shuts behind the first connection");
+}
+
+void add_service(CLI::App& verb, Arguments& a) {
+    add_common(verb, a);
+    verb.add_option("service", a.service, "its name on the server, all, tcp/22, or tcp/22@HOST behind it");
+}
+
+void proxy_options(CLI::App& verb, Arguments& a) {
+    add_common(verb, a);
+    verb.add_option("port", a.port, "TCP port")->required()->check(CLI::Range(1, 65535));
+    verb.add_flag("--fdpass", a.pass_socket, "hand the connection to ssh (ProxyUseFdpass yes) and end");
+    add_code(verb, a);
+    add_lifetime(verb, a);
+}
+
+void open_options(CLI::App& verb, Arguments& a) {
+    add_service(verb, a);
+    verb.add_option("--for", a.for_address, "open for this address instead (needs the right to)");
+    verb.add_flag("--no-wait", a.no_wait, "do not try whether the port answers");
+    add_code(verb, a);
+    add_lifetime(verb, a);
+}
+
+void close_options(CLI::App& verb, Arguments& a) {
+    add_service(verb, a);
+    verb.add_flag("--all", a.all, "everything, for every address");
+    add_code(verb, a);
+}
+
+void status_options(CLI::App& verb, Arguments& a) {
+    add_service(verb, a);
+    verb.add_flag("--json", a.json, "for programs");
+}
+
+void test_options(CLI::App& verb, Arguments& a) {
+    add_service(verb, a);
+    add_code(verb, a);
+}
+
+void keep_options(CLI::App& verb, Arguments& a) {
+    add_service(verb, a);
+    verb.add_option("--lifetime", a.lifetime, "what is asked for each time (5m); the next knock comes at half of it");
+    verb.add_option("--every", a.every, "the longest time between knocks (5s; 45s with one-time codes)");
+    verb.add_flag("--leave", a.leave, "do not close the grant at the end");
+}
+
+void ls_options(CLI::App& verb, Arguments& a) {
+    verb.add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
+    verb.add_flag("--json", a.json, "for programs");
+}
+
+void ssh_config_options(CLI::App& verb, Arguments& a) {
+    add_common(verb, a);
+    verb.add_flag("--fdpass", a.pass_socket, "for OpenSSH alone: no relay stands in the data path");
+    auto* const install = verb.add_flag("--install", a.install, "write it where ssh reads it");
+    verb.add_flag("--remove", a.remove, "take it away again")->excludes(install);
+}
+
+constexpr Verb kVerbs[] = {
+    {"proxy", "for ssh: ProxyCommand knock-client proxy -- %h %p", run_proxy, proxy_options},
+    {"open", "open a service for our address", run_open, open_options},
+    {"close", "close what this credential opened", run_close, close_options},
+    {"status", "show profile, addresses and whether the port answers", run_status, status_options},
+    {"test", "send a knock that is judged and opens nothing", run_test, test_options},
+    {"keep", "hold a service open until told to stop", run_keep, keep_options},
+    {"ls", "list the profiles, and how each was used last", run_ls, ls_options},
+    {"ssh-config", "show what ssh_config needs for this host, or put it there", run_ssh_config, ssh_config_options},
+};
+
+// To make the options of all verbs would take a third of the time until a knock leaves. Where the first word is a verb,
+// no other one is needed.
+std::vector<Verb> needed_verbs(int argc, char** argv) {
+    std::vector<Verb> needed(std::begin(kVerbs), std::end(kVerbs));
+    const auto is_first = [&](const Verb& verb) { return argc > 1 && argv[1] == std::string_view(verb.name); };
+    if (std::any_of(needed.begin(), needed.end(), is_first))
+        std::erase_if(needed, [&](const Verb& verb) { return !is_first(verb); });
+    return needed;
 }
 
 bool takes_value(const CLI::App& app, const std::string& word) {
@@ -61,65 +169,11 @@ int run_command_line(int argc, char** argv) {
     Arguments a;
     int (*run)(const Arguments&) = nullptr;
 
-    const auto add = [&](const char* name, const char* what, int (*function)(const Arguments&)) {
-        CLI::App* const sub = app.add_subcommand(name, what);
-        sub->add_option("host", a.host, "host name, address, or a profile's alias")->required();
-        sub->add_option("--profile", a.profile, "name of the profile, or its file");
-        sub->add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
-        sub->add_option("--source", a.source, "our own address to use");
-        auto* const four = sub->add_flag_callback(
-            "-4", [&a] { a.family = Family::ipv4; }, "IPv4 alone");
-        sub->add_flag_callback(
-               "-6", [&a] { a.family = Family::ipv6; }, "IPv6 alone")
-            ->excludes(four);
-        sub->add_flag("-v,--verbose", a.verbose, "say what happened");
-        sub->callback([&run, function] { run = function; });
-        return sub;
-    };
-    const auto add_code = [&](CLI::App* sub) {
-        sub->add_option("--otp", a.otp, "one-time code; it can be seen in the list of processes");
-    };
-    const auto add_lifetime = [&](CLI::App* sub) {
-        sub->add_option("--lifetime", a.lifetime, "how long the grant is to stay open: 30s, 5m");
-        sub->add_flag("--single", a.single_use, "the grant shuts behind the first connection");
-    };
-    const char* const kService = "its name on the server, all, tcp/22, or tcp/22@HOST behind it";
-
-    CLI::App* const proxy = add("proxy", "for ssh: ProxyCommand knock-client proxy -- %h %p", run_proxy);
-    proxy->add_option("port", a.port, "TCP port")->required()->check(CLI::Range(1, 65535));
-    proxy->add_flag("--fdpass", a.pass_socket, "hand the connection to ssh (ProxyUseFdpass yes) and end");
-    add_code(proxy);
-    add_lifetime(proxy);
-    CLI::App* const open = add("open", "open a service for our address", run_open);
-    open->add_option("service", a.service, kService);
-    open->add_option("--for", a.for_address, "open for this address instead (needs the right to)");
-    open->add_flag("--no-wait", a.no_wait, "do not try whether the port answers");
-    add_code(open);
-    add_lifetime(open);
-    CLI::App* const close = add("close", "close what this credential opened", run_close);
-    close->add_option("service", a.service, kService);
-    close->add_flag("--all", a.all, "everything, for every address");
-    add_code(close);
-    CLI::App* const status = add("status", "show profile, addresses and whether the port answers", run_status);
-    status->add_flag("--json", a.json, "for programs");
-    status->add_option("service", a.service, kService);
-    CLI::App* const test = add("test", "send a knock that is judged and opens nothing", run_test);
-    test->add_option("service", a.service, kService);
-    add_code(test);
-    CLI::App* const keep = add("keep", "hold a service open until told to stop", run_keep);
-    keep->add_option("service", a.service, kService);
-    keep->add_option("--lifetime", a.lifetime, "what is asked for each time (5m); the next knock comes at half of it");
-    keep->add_option("--every", a.every, "the longest time between knocks (15s; 45s with one-time codes)");
-    keep->add_flag("--leave", a.leave, "do not close the grant at the end");
-    CLI::App* const ls = app.add_subcommand("ls", "list the profiles, and how each was used last");
-    ls->add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
-    ls->add_flag("--json", a.json, "for programs");
-    ls->callback([&run] { run = run_ls; });
-    CLI::App* const config =
-        add("ssh-config", "show what ssh_config needs for this host, or put it there", run_ssh_config);
-    config->add_flag("--fdpass", a.pass_socket, "for OpenSSH alone: no relay stands in the data path");
-    auto* const install = config->add_flag("--install", a.install, "write it where ssh reads it");
-    config->add_flag("--remove", a.remove, "take it away again")->excludes(install);
+    for (const Verb& verb : needed_verbs(argc, argv)) {
+        CLI::App* const sub = app.add_subcommand(verb.name, verb.what);
+        verb.add_options(*sub, a);
+        sub->callback([&run, function = verb.run] { run = function; });
+    }
     try {
         std::vector<std::string> words = verb_first(app, argc, argv);
         std::reverse(words.begin(), words.end()); // as CLI11 wants them

@@ -27,9 +27,11 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kLifetime{300}; // that is asked for where nobody says another
 // The server may give less than what was asked for, and never answers. A knock every so often leaves no gap while it
-// gives half a minute, which is what it gives where nothing is asked for. One-time codes last for half a minute each,
-// and one in three is left for the logins beside us: then it must give a minute.
-constexpr std::chrono::seconds kEvery{15}, kEveryWithCodes{45};
+// gives ten seconds, even if one knock is lost. One-time codes last for half a minute each, and one in three is left
+// for the logins beside us: then it must give a minute.
+constexpr std::chrono::seconds kEvery{5}, kEveryWithCodes{45};
+// Whoever tells us to stop does not wait longer for a program that gives the code of the close.
+constexpr std::chrono::seconds kLastCode{5};
 constexpr milliseconds kSettle{300}; // a network that changes sends several messages
 constexpr std::chrono::seconds kMostBetweenFailures{30};
 
@@ -45,6 +47,10 @@ class Keeper {
 
     // Until a signal comes.
     void run() {
+        if (profile_.factor == FactorKind::totp)
+            std::fprintf(stderr, "knock-client: a code is good for half a minute and for one knock: where the server "
+                                 "gives less than a minute, the port is shut now and then. A device with --factor hmac "
+                                 "has no such gap\n");
         knock();
         while (wait_until(next_knock(state_)))
             knock();
@@ -95,9 +101,9 @@ class Keeper {
             fail(sent.error());
     }
 
-    bool is_stopped() const {
+    bool is_stopped(milliseconds time = milliseconds(0)) const {
         pollfd stop{signals_.get(), POLLIN, 0};
-        return ::poll(&stop, 1, 0) == 1;
+        return ::poll(&stop, 1, static_cast<int>(time.count())) == 1;
     }
 
     // A code counts once, so a knock in the same step as the last one waits for the next step.
@@ -111,7 +117,14 @@ class Keeper {
                 return Error{"told to stop", {}};
             ::poll(nullptr, 0, 200);
         }
-        return obtain_code(profile_, {});
+        const bool is_last = spec_.action == Action::close;
+        const auto end = Clock::now() + kLastCode;
+        return obtain_code(profile_, {}, [&](milliseconds time) {
+            if (!is_last)
+                return is_stopped(time);
+            ::poll(nullptr, 0, static_cast<int>(time.count()));
+            return Clock::now() >= end;
+        });
     }
 
     Result<void> send() {
@@ -161,7 +174,7 @@ Result<std::chrono::seconds> every_of(const Arguments& a, const Profile& profile
         return profile.factor == FactorKind::totp ? kEveryWithCodes : kEvery;
     auto every = parse_duration(a.every);
     if (!every || every->count() == 0)
-        return Error{in_quotes(a.every) + " is no time between knocks", "write 15s or more, 5m, 2h", Exit::usage};
+        return Error{in_quotes(a.every) + " is no time between knocks", "write 5s or more, 5m, 2h", Exit::usage};
     return *every;
 }
 

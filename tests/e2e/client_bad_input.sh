@@ -153,7 +153,6 @@ said "one that was never used" "last use    never"
 said "one that is refused" "$D/profiles/faulty.yaml
   refused     "
 said "texts of others are harmless" 'hosts       \x1b[2Jx'
-refuse "nothing that a terminal obeys" grep -aP '[^\x20-\x7e\n]' "$D/out"
 client ls --json "${P[@]}" | python3 -c '
 import json, sys
 by = {one.get("profile", one["file"].rsplit("/")[-1]): one for one in json.load(sys.stdin)}
@@ -175,4 +174,40 @@ say "status --json"
 client test 192.0.2.1 --profile anna-robot "${P[@]}" 2>/dev/null
 contains "of what was only sent nobody knows more" "$(client ls "${P[@]}")" "last use    sent "
 equal "and its memory is this user's alone" "$(find "$XDG_STATE_HOME" -type f -not -perm 600)" ""
+
+say "a profile with a terminal's commands in every text"
+mkdir -m 700 "$D/evil"
+sed '/^hosts:/d' "$R" >"$D/evil/evil.yaml"
+cat >>"$D/evil/evil.yaml" <<-'C'
+	hosts: ["\e[2J\x9bx", "192.0.2.1"]
+	name: "\e[2J\x9bname"
+	stun: "\e[2J\x9bstun"
+C
+sed 's/^knock_port:.*/knock_port: "\\e[2J"/' "$R" >"$D/evil/faulty.yaml"
+chmod 600 "$D/evil/"*
+# harmless CODE WHAT COMMAND...
+harmless() {
+	status_of "$@"
+	cat "$D/out" "$D/err" | matches -aP '[^\x20-\x7e]' && fail "it shows what a terminal obeys: $(cat -v "$D/out" "$D/err")"
+	say "shows nothing that a terminal obeys"
+}
+E=(--profiles "$D/evil")
+harmless 0 "ls" client ls "${E[@]}"
+said "has its name" '\x1b[2J\xc2\x9bname ('
+harmless 0 "ls --json" client ls --json "${E[@]}"
+harmless 0 "status" client status 192.0.2.1 "${E[@]}"
+harmless 0 "status --json" client status 192.0.2.1 --json "${E[@]}"
+harmless 0 "open -v" client open 192.0.2.1 -v "${E[@]}"
+harmless 2 "a service that it does not have" client open 192.0.2.1 wbe "${E[@]}"
+harmless 78 "a host that it is not for" client open nowhere "${E[@]}"
+harmless 78 "a host that is like its own" client open "$(printf '\033[2J\302\233y')" "${E[@]}"
+harmless 0 "test" client test 192.0.2.1 "${E[@]}"
+harmless 0 "close" client close 192.0.2.1 "${E[@]}"
+shut
+
+say "a name with sixty addresses"
+{ printf '127.0.0.1 localhost\n' && printf '192.0.2.%s many.example\n' {100..159}; } >"$D/hosts"
+many() { unshare -m sh -c "mount --bind '$D/hosts' /etc/hosts && exec \"\$@\"" _ nsenter --net="/run/netns/$CLI" "$CLIENT" "$@"; }
+status_of 0 "status" many status many.example --profile "$R"
+equal "eight of them count" "$(grep -c '^address' "$D/out")" 8
 pass

@@ -43,7 +43,7 @@ shut_now() { [ "$(grants)" = 0 ]; }
 check "the grant was closed" eventually 3 shut_now
 
 say "where the server gives less than was asked for"
-cat >>"$D/etc/users/anna.yaml" <<<'max_lifetime: 20s'
+cat >>"$D/etc/users/anna.yaml" <<<'max_lifetime: 10s'
 ctl reload >/dev/null
 keep --lifetime 1h
 eventually 10 granted || fail "keep opens nothing"
@@ -54,7 +54,7 @@ check "the grant was closed" eventually 3 shut_now
 code=0
 in_cli "$CLIENT" keep 192.0.2.1 ssh --profile anna-robot "${P[@]}" --every 0s 2>"$D/err" || code=$?
 equal "no time between knocks is none" "$code" 2
-sed -i '/^max_lifetime: 20s/d' "$D/etc/users/anna.yaml"
+sed -i '/^max_lifetime: 10s/d' "$D/etc/users/anna.yaml"
 ctl reload >/dev/null
 
 say "where a name server does not answer"
@@ -125,6 +125,7 @@ KEEPER=$BACKGROUND
 eventually 10 granted || fail "keep opens nothing"
 ip -n "$CLI" addr add 192.0.2.9/24 dev cli0
 ip -n "$CLI" addr del 192.0.2.9/24 dev cli0
+contains "what codes cannot do is said at the start" "$(cat "$D/kept")" "where the server gives less than a minute, the port is shut now and then"
 waits() { [ "$(grep -c "waiting for the next one" "$D/kept")" -ge "$1" ]; }
 check "a change in the same half minute has to wait" eventually 20 waits 1
 next_step
@@ -136,6 +137,19 @@ seen() { [ "$(grep -c "was set forward" "$D/log")" -ge 2 ]; }
 eventually 10 seen || fail "the server sees no jump of its clock"
 told TERM
 check "and so does the close" eventually 10 shut_now
+
+say "with a program that gives no code"
+printf '#!/bin/sh\necho $$ >%s\nexec sleep 600\n' "$D/its-pid" >"$D/slow"
+mkdir -p "$D/home/xknock"
+printf 'otp_command:\n  %s: [%s]\n' "$D/profiles/person.yaml" "$D/slow" >"$D/home/xknock/config.yaml"
+chmod 700 "$D/slow" "$D/home/xknock"
+chmod 600 "$D/home/xknock/config.yaml"
+background "$CLI" env XDG_CONFIG_HOME="$D/home" "$CLIENT" keep 192.0.2.1 ssh --profile "$D/profiles/person.yaml" 2>"$D/kept"
+KEEPER=$BACKGROUND
+eventually 20 test -s "$D/its-pid" || fail "the program is not started: $(cat "$D/kept")"
+told_to_end
+refuse "the program is ended, too" kill -0 "$(cat "$D/its-pid")"
+
 unit=$XK_BUILD/systemd/knock-client-keep@.service
 mkdir "$D/units"
 sed "s|^ExecStart=[^ ]*|ExecStart=$CLIENT|; /^Documentation/d" "$unit" >"$D/units/knock-client-keep@.service"
