@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 namespace xk::client {
 namespace {
@@ -22,7 +23,7 @@ using MaybeCode = Result<std::optional<std::string>>;
 
 constexpr std::chrono::seconds kCommandPatience{30};
 constexpr milliseconds kLook{50};
-// The other process's code may have opened the port: a try every second shows that.
+// Another request of this user may have opened the port too: a try every second shows that.
 constexpr milliseconds kAfterAnother{1300};
 // Programs and secrets give a new code in each step.
 constexpr int kMostSteps = 2;
@@ -82,12 +83,16 @@ Result<std::string> obtain_code(const Profile& profile, const std::optional<std:
     return totp_proof(code, profile.digits) ? Result(code) : wrong_form(profile);
 }
 
-Codes::Codes(const Profile& profile, const std::optional<std::string>& given)
-    : profile_(profile), given_(given), used_(profile), lock_("prompt-" + to_hex(profile.credential)) {}
+Codes::Codes(const Profile& profile, const std::optional<std::string>& given, PromptWish wish)
+    : profile_(profile), given_(given), used_(profile), wish_(std::move(wish)),
+      lock_("prompt-" + to_hex(profile.credential)) {}
 
 void Codes::used(const std::string& code) {
-    if (needs_code())
-        used_.remember(code, Now::read().wall);
+    if (!needs_code())
+        return;
+    used_.remember(code, Now::read().wall);
+    was_sent_ = true;
+    leave(PromptNote::sent);
 }
 
 MaybeCode Codes::next(const Opened& opened) {
@@ -129,9 +134,11 @@ std::optional<Error> Codes::fault_of(const std::string& code) const {
 }
 
 MaybeCode Codes::from_person(const Opened& opened) {
-    if (asked_ > 0)
+    if (std::exchange(was_sent_, false)) {
         why_again_ = "that code did not open the port" + doubt_of_clock(profile_);
-    for (std::optional<Error> fault; asked_ < kMostQuestions || !fault;) {
+        leave(PromptNote::wrong);
+    }
+    for (;;) {
         auto answer = ask(opened);
         if (!answer)
             return answer.error();
@@ -139,60 +146,112 @@ MaybeCode Codes::from_person(const Opened& opened) {
             return std::optional<std::string>();
         ++asked_;
         const std::string code = without_blanks(answer->code);
-        fault = fault_of(code);
+        const auto fault = fault_of(code);
         if (!fault)
             return std::optional(code);
-        if (asked_ == kMostQuestions)
+        leave(PromptNote::wrong);
+        if (asked_ >= kMostQuestions)
             return *fault;
         why_again_ = fault->message;
     }
-    return Error{"no code was given", {}};
 }
 
-// Whether the port was opened while another process had the lock.
-Result<bool> Codes::wait_for(PromptLock& lock, const Opened& opened) {
-    bool waited = false;
-    while (lock.take() == Taken::by_another) {
-        waited = true;
+void Codes::leave(PromptNote::What what) {
+    if (!lock_.is_ours())
+        return;
+    const unsigned wrong = what == PromptNote::opened ? 0 : what == PromptNote::sent ? asked_ - 1 : asked_;
+    lock_.write(text_of({what, BootClock::now(), wrong, wish_.lifetime, wish_.request}));
+}
+
+void Codes::ended(bool stands) {
+    if (stands || asked_ >= kMostQuestions)
+        leave(stands ? PromptNote::opened : PromptNote::wrong);
+}
+
+// What came of a question that was asked while we were there, once.
+std::optional<PromptNote> Codes::news() {
+    const auto note = parse_prompt_note(lock_.text());
+    const BootTime now = BootClock::now();
+    if (!note || note->at < begun_ || note->at > now || note->at <= seen_)
+        return {};
+    seen_ = note->at;
+    return note;
+}
+
+// Nobody has one of them while he waits for the other: he may be stopped, and others could ask.
+bool Codes::take_both(std::optional<PromptLock>& terminal) {
+    if (lock_.take() == Taken::by_another)
+        return false;
+    if (!terminal || terminal->take() != Taken::by_another)
+        return true;
+    lock_.release();
+    return false;
+}
+
+// True where the port opened meanwhile, or another process's answer has opened it for us too.
+Result<bool> Codes::wait_for_turn(std::optional<PromptLock>& terminal, const Opened& opened) {
+    const pid_t parent = ::getppid();
+    const auto give_back = [&] {
+        lock_.release();
+        if (terminal)
+            terminal->release();
+    };
+    auto watched_until = BootTime::min();
+    for (;;) {
+        if (BootClock::now() >= watched_until && take_both(terminal)) {
+            const auto note = news();
+            if (!note)
+                return false;
+            asked_ = std::max(asked_, note->wrong_codes);
+            if (asked_ >= kMostQuestions)
+                return Error{"no code opened the port: another login of yours asked three times", "try again"};
+            if (note->serves(wish_, BootClock::now())) {
+                give_back();
+                return true;
+            }
+            if (note->what == PromptNote::wrong || !wish_.watches)
+                return false;
+            give_back();
+            watched_until = BootClock::now() + kAfterAnother;
+        }
+        if (::getppid() != parent)
+            return Error{"the program that wanted the connection is gone", {}};
         if (opened(kLook))
             return true;
     }
-    const auto end = BootClock::now() + kAfterAnother;
-    while (waited && BootClock::now() < end)
-        if (opened(kLook))
-            return true;
-    return false;
 }
 
 Result<Answer> Codes::ask(const Opened& opened) {
     for (;;) {
-        if (auto open = wait_for(lock_, opened); !open || *open)
+        const Fd tty(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
+        const auto program = askpass_program(static_cast<bool>(tty));
+        if (!program && !tty) // nor is another's question waited for, which may stand there for ever
+            return Error{"a code is needed and there is no terminal to ask on",
+                         "use otp_command in ~/.config/xknock/config.yaml, otp_secret, or SSH_ASKPASS with "
+                         "SSH_ASKPASS_REQUIRE=force"};
+        std::optional<PromptLock> terminal;
+        if (!program)
+            terminal.emplace(terminal_lock_name(tty.get()).value_or("terminal"));
+        if (auto open = wait_for_turn(terminal, opened); !open || *open)
             return open ? Result(Answer{Answer::opened, {}}) : open.error();
         const std::string prompt =
             why_again_ + (why_again_.empty() ? "" : "\n") + "Code for " + printable(profile_.name) + ": ";
-        const Fd tty(::open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC));
-        if (const auto program = askpass_program(static_cast<bool>(tty))) {
+        if (program) {
             auto said = run_for_output({*program, prompt}, std::nullopt, opened);
             if (!said)
                 return said.error();
             return *said ? Answer{Answer::text, **said} : Answer{Answer::opened, {}};
         }
-        if (!tty)
-            return Error{"a code is needed and there is no terminal to ask on",
-                         "use otp_command in ~/.config/xknock/config.yaml, otp_secret, or SSH_ASKPASS with "
-                         "SSH_ASKPASS_REQUIRE=force"};
-        PromptLock terminal(terminal_lock_name(tty.get()).value_or("terminal"));
-        if (auto open = wait_for(terminal, opened); !open || *open)
-            return open ? Result(Answer{Answer::opened, {}}) : open.error();
         auto answer =
             in_background(tty.get()) ? Result(Answer{Answer::stopped, {}}) : ask_on_terminal(tty.get(), prompt, opened);
         if (!answer || answer->kind != Answer::stopped)
             return answer;
         // Nobody waits for one that is stopped.
-        terminal.release();
+        terminal->release();
         lock_.release();
         if (auto done = stop_for(tty.get()); !done)
             return done.error();
+        begun_ = BootClock::now();
     }
 }
 

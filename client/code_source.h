@@ -16,8 +16,9 @@ class CodeSource {
   public:
     virtual ~CodeSource() = default;
     // The next code; empty text for factors without one. Nothing when `opened` came true while a person was asked, or
-    // while another process of this user asked him. `opened` waits at most so long and says whether a connection
-    // stands; it is called about every 50 ms, or waited in.
+    // when the answer that he gave another process of this user opened the port for us too; each such answer counts
+    // once, so where no connection comes about the next call asks. `opened` waits at most so long and says whether a
+    // connection stands; it is called about every 50 ms, or waited in.
     virtual Result<std::optional<std::string>> next(const std::function<bool(std::chrono::milliseconds)>& opened) = 0;
     // The request with this code was sent (for the memory of used steps).
     virtual void used(const std::string& code) = 0;

@@ -19,11 +19,22 @@ using Clock = Attempts::Clock;
 constexpr milliseconds kPatience{1500};
 // A link-local address is only tried, never knocked at.
 constexpr milliseconds kOnlyTried{1000};
+constexpr milliseconds kLook{50};
 
 // Time until the client's clock is in the next slot, and a little more for the server's.
 milliseconds until_next_slot() {
     const WallTime now = Now::read().wall;
     return std::chrono::ceil<milliseconds>(slot_end(slot_of(now)) - now) + milliseconds(200);
+}
+
+// Tries the port every second.
+bool watch(Engine& engine, milliseconds time) {
+    engine.probe();
+    const auto end = Clock::now() + time;
+    const bool stands = engine.stands_within(time);
+    if (!stands && Clock::now() < end) // every attempt has failed
+        ::poll(nullptr, 0, static_cast<int>(std::chrono::ceil<milliseconds>(end - Clock::now()).count()));
+    return stands;
 }
 
 // One connection, from its codes to its end.
@@ -38,6 +49,7 @@ class Login {
   private:
     Result<std::optional<std::string>> next_code(Engine& engine);
     Result<bool> knock(Engine& engine);
+    bool comes_about(Engine& engine) const;
     Connected connected(Engine& engine) const;
     bool makes_codes() const { return profile_.factor == FactorKind::totp && profile_.is_automatic(); }
 
@@ -86,13 +98,20 @@ Result<std::optional<std::string>> Login::next_code(Engine& engine) {
             ::poll(nullptr, 0, static_cast<int>(time.count()));
             return false;
         }
-        engine.probe();
-        const auto end = Clock::now() + time;
-        bool stands = engine.stands_within(time);
-        if (!stands && Clock::now() < end) // every attempt has failed
-            ::poll(nullptr, 0, static_cast<int>(std::chrono::ceil<milliseconds>(end - Clock::now()).count()));
-        return stands;
+        return watch(engine, time);
     });
+}
+
+// Behind another login's code that opened the port.
+bool Login::comes_about(Engine& engine) const {
+    if (engine.stands_within(milliseconds(0)))
+        return true;
+    engine.forget_attempts(); // made before the port was open
+    const auto end = Clock::now() + profile_.wait;
+    while (Clock::now() < end)
+        if (watch(engine, kLook))
+            return true;
+    return false;
 }
 
 Result<bool> Login::knock(Engine& engine) {
@@ -101,8 +120,11 @@ Result<bool> Login::knock(Engine& engine) {
         auto code = next_code(engine);
         if (!code)
             return code.error();
-        if (!*code)
-            return engine.stands_within(std::chrono::duration_cast<milliseconds>(profile_.wait));
+        if (!*code) {
+            if (comes_about(engine))
+                return true;
+            continue; // and asks, since the other login's grant does not serve
+        }
         if (engine.stands_within(milliseconds(0)) && profile_.probe.count() > 0 && !profile_.is_automatic())
             return true; // while the person typed
         engine.forget_attempts();

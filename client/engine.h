@@ -27,7 +27,10 @@ class Engine {
     // Waits at most so long, less where every attempt has failed.
     bool stands_within(std::chrono::milliseconds time);
     // Gives up what was begun: a SYN of a probe that the kernel repeats would be a second connection.
-    void forget_attempts() { attempts_ = Attempts(); }
+    void forget_attempts() {
+        attempts_ = Attempts();
+        probed_.reset();
+    }
 
     // Knocks with this code at all addresses by turns until a connection stands or the time has come. `sent` is called
     // behind the first packet. An error when no packet could be sent.

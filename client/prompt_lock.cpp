@@ -7,12 +7,15 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdlib>
 
 namespace xk::client {
 namespace {
+
+constexpr std::size_t kMostBytes = 256;
 
 // Somebody else's directory, or one that others can write, could hold us up for ever.
 Fd own_directory(const std::string& path) {
@@ -50,6 +53,23 @@ Taken PromptLock::take() {
         return errno == EWOULDBLOCK || errno == EINTR ? Taken::by_another : Taken::impossible;
     fd_ = std::move(fd);
     return Taken::by_us;
+}
+
+std::string PromptLock::text() const {
+    struct stat status {};
+    std::string text(kMostBytes, '\0');
+    if (!fd_ || ::fstat(fd_.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid() ||
+        (status.st_mode & 077) != 0)
+        return {};
+    const ssize_t size = ::pread(fd_.get(), text.data(), text.size(), 0);
+    text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return text;
+}
+
+// Empty first: who is killed in between leaves no mixture of two notes.
+void PromptLock::write(const std::string& text) const {
+    if (fd_ && ::ftruncate(fd_.get(), 0) == 0)
+        (void)!::pwrite(fd_.get(), text.data(), text.size(), 0);
 }
 
 std::optional<std::string> terminal_lock_name(int tty) {

@@ -42,6 +42,17 @@ Result<void> send_request(const Arguments& a, const Profile& profile, const Requ
     return knock_unwatched(profile, spec, host_of(a, profile), {next, used}, Story(a.verbose));
 }
 
+// Others may ask, or go on, as soon as the connection stands or does not.
+Result<Connected> connect_by_codes(const Arguments& a, const Profile& profile, const RequestSpec& spec,
+                                   std::uint16_t port) {
+    const std::string host = host_of(a, profile);
+    Codes codes(profile, a.otp, wish_of(profile, spec, host, port));
+    auto connected = knock_and_connect(profile, spec, host, port, codes, Story(a.verbose));
+    codes.ended(connected.has_value());
+    remember_use(profile, connected ? kOpened : kFailed);
+    return connected;
+}
+
 void say_connected(const Arguments& a, const Connected& c, const std::string& what) {
     if (!c.knocked)
         std::fprintf(stderr, "knock-client: %s of %s answers without a knock\n", what.c_str(),
@@ -75,13 +86,7 @@ int run_proxy(const Arguments& a) {
     if (!spec)
         return fail(spec.error());
     spec->endpoint = {IpProtocol::tcp, a.port};
-    const Story story(a.verbose);
-    // Others may ask as soon as the connection stands, or does not.
-    auto connected = [&] {
-        Codes codes(*profile, a.otp);
-        return knock_and_connect(*profile, *spec, host_of(a, *profile), a.port, codes, story);
-    }();
-    remember_use(*profile, connected ? kOpened : kFailed);
+    auto connected = connect_by_codes(a, *profile, *spec, a.port);
     if (!connected)
         return fail(connected.error());
     if (a.verbose)
@@ -108,15 +113,11 @@ int run_open(const Arguments& a) {
     // That one port answers says nothing of the others, and not for how long.
     if (endpoints->size() > 1 || spec->lifetime != 0)
         profile->probe = {};
-    const std::string host = host_of(a, *profile);
     // Only a TCP port of our own address says whether it is open; the one connection of --single is not ours to use up.
     const bool can_try = !a.no_wait && !spec->single_use && !endpoints->empty() &&
                          endpoints->front().protocol == IpProtocol::tcp && !spec->for_address;
     if (can_try) {
-        Codes codes(*profile, a.otp);
-        const Story story(a.verbose);
-        auto connected = knock_and_connect(*profile, *spec, host, endpoints->front().port, codes, story);
-        remember_use(*profile, connected ? kOpened : kFailed);
+        auto connected = connect_by_codes(a, *profile, *spec, endpoints->front().port);
         if (!connected)
             return fail(connected.error());
         Arguments loud = a;
