@@ -13,6 +13,7 @@ MAY = {
     "protocol/profile": ["protocol", "protocol/base", "protocol/yaml"],
     "protocol": ["protocol/base"],
     "daemon/authz": ["protocol", "protocol/base"],
+    "daemon/legacy": ["protocol", "protocol/base"],
     "daemon/nft": ["daemon/authz", "protocol", "protocol/base"],
     "daemon/xdp": ["daemon/authz", "protocol", "protocol/base", "bpf/abi.h"],
     "daemon/privsep": ["daemon/authz", "protocol", "protocol/base"],
