@@ -30,15 +30,15 @@ const PendingUse* PendingUses::find_use(const UseToken& token) const {
     return known == by_token_.end() ? nullptr : &entries_[known->second];
 }
 
-const PendingUse* PendingUses::begin_use(const PendingUse& use) {
+const PendingUse* PendingUses::begin_use(PendingUse use) {
     const auto held = held_.find(use.token.credential);
     if (free_.empty() || (held != held_.end() && held->second >= kMostPendingOfCredential))
         return nullptr;
     const std::uint32_t index = free_.back();
     free_.pop_back();
     PendingUse& entry = entries_[index];
+    use.live = 0; // before it is copied: the entry must not look live while it is half there
     entry = use;
-    entry.live = 0;
     // SIGKILL stops a process between two instructions; what it stored before is in the page cache in program order.
     std::atomic_signal_fence(std::memory_order_seq_cst);
     entry.live = 1;

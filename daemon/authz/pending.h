@@ -57,7 +57,7 @@ class PendingUses {
     // Null where the use does not wait.
     const PendingUse* find_use(const UseToken& token) const;
     // Null when the table or the credential's share of it is full. The token must not wait already.
-    const PendingUse* begin_use(const PendingUse& use);
+    const PendingUse* begin_use(PendingUse use);
     void end_use(const UseToken& token);
     // The oldest first.
     std::vector<UseToken> waiting() const;

@@ -277,12 +277,12 @@ void State::give_back(std::span<const wire::CredentialId> in_use, const Now& now
     }
 }
 
-std::optional<std::uint32_t> State::keep(const Asked& asked) {
+std::optional<std::uint32_t> State::keep(Asked asked) {
     const auto room = std::ranges::find_if(image_->asked, [](const Asked& a) { return a.live == 0; });
     if (room == image_->asked.end())
         return std::nullopt;
+    asked.live = 0; // before it is copied: the entry must not look live while it is half there
     *room = asked;
-    room->live = 0;
     stores_before_are_done();
     room->live = 1;
     return static_cast<std::uint32_t>(room - image_->asked.begin());

@@ -152,7 +152,7 @@ class State {
     const ReplayMemory& replay() const { return replay_; }
 
     // Remembers a request that waits. Nothing when there is no room; then only the client's next packet can ask again.
-    std::optional<std::uint32_t> keep(const Asked& asked);
+    std::optional<std::uint32_t> keep(Asked asked);
     const Asked& asked(std::uint32_t index) const { return image_->asked[index]; }
     // If `done`, further packets of the request do nothing. If not, the request may come again.
     void end_asked(std::uint32_t index, bool done);

@@ -79,7 +79,7 @@ TEST_CASE("a message has what explains the outcome, and nothing else of the pack
     authz::Outcome outcome = refused_from(kOther, Reject::code_used);
     outcome.facts = authz::Facts{.action = Action::open,
                                  .address = kFlooder,
-                                 .service = 0,
+                                 .service = 5,
                                  .endpoint = {IpProtocol::udp, 51820},
                                  .clock_ahead = -31s,
                                  .totp_step = 59'833'333u};
@@ -95,6 +95,7 @@ TEST_CASE("a message has what explains the outcome, and nothing else of the pack
     CHECK(m.totp_step == 59'833'333);
     CHECK(m.protocol == 17);
     CHECK(m.port == 51820);
+    CHECK(m.service == 5);
     CHECK(m.reject == static_cast<std::uint32_t>(Reject::code_used));
     CHECK(m.locked_for == 0);
     m = message_of(lock_from(kOther), &anna);
