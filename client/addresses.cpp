@@ -115,15 +115,21 @@ std::string normal_host(std::string_view host) {
     return list ? Address::of(*list->ai_addr).text() : name;
 }
 
+bool is_beginning_of(std::string_view host, std::string_view name) {
+    return normal_host(name).starts_with(normal_host(host) + ".");
+}
+
 std::string completed_name(const std::string& host) {
     int failure = 0;
-    // A name with a dot is complete for the resolver (resolv.conf(5), ndots), and an address is no name.
-    if (host.empty() || host.size() > kMostName || host.find_first_of(".:") != host.npos)
+    // An address is no name, and one that ends in a dot is complete.
+    if (host.empty() || host.size() > kMostName || host.back() == '.' || host.find(':') != host.npos)
         return {};
     const List list = look_up(host, AF_UNSPEC, AI_CANONNAME, failure);
     if (!list || list->ai_canonname == nullptr || normal_host(list->ai_canonname) == normal_host(host))
         return {};
-    return list->ai_canonname;
+    // One with a dot may be an alias of another host's (CNAME).
+    const bool is_completed = is_beginning_of(host, list->ai_canonname);
+    return host.find('.') == host.npos || is_completed ? list->ai_canonname : std::string();
 }
 
 } // namespace xk::client

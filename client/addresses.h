@@ -48,6 +48,9 @@ std::vector<Place> interleaved(const std::vector<Place>& all);
 // zone. A literal becomes the usual text of its address, so 192.0.513 is 192.0.2.1.
 std::string normal_host(std::string_view host);
 
+// Whether the resolver may make this name of the host: server.lan.example.net of server.lan.
+bool is_beginning_of(std::string_view host, std::string_view name);
+
 // The complete name that the resolver made of this one, such as server.example.net of "server" (search in
 // resolv.conf). Empty when there is none.
 std::string completed_name(const std::string& host);

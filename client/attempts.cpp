@@ -34,10 +34,11 @@ void Attempts::begin(const Place& to, std::uint16_t port, const std::optional<Ad
     pending_.push_back({std::move(fd), tag, now});
 }
 
-std::optional<Fd> Attempts::wait_for_answer(std::chrono::nanoseconds time) {
+std::optional<Fd> Attempts::wait_for_answer(std::chrono::nanoseconds time, int other) {
     std::vector<pollfd> fds;
     for (const Try& one : pending_)
         fds.push_back({one.fd.get(), POLLOUT, 0});
+    fds.push_back({other, POLLIN, 0});
     time = std::max(time, std::chrono::nanoseconds(0));
     const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
     const timespec left{static_cast<time_t>(seconds.count()), static_cast<long>((time - seconds).count())};
@@ -46,7 +47,7 @@ std::optional<Fd> Attempts::wait_for_answer(std::chrono::nanoseconds time) {
     // The oldest first: of two that stand the server has accepted it first.
     std::vector<Try> still;
     std::optional<Fd> standing;
-    for (std::size_t i = 0; i < fds.size(); ++i) {
+    for (std::size_t i = 0; i < pending_.size(); ++i) {
         int failure = 0;
         socklen_t size = sizeof failure;
         if (fds[i].revents != 0 && !standing)

@@ -141,7 +141,7 @@ Result<bool> Login::knock(Engine& engine) {
                          : codes_.is_person() ? now + profile_.wait
                                               : *last;
         auto stands = engine.knock(**code, end, [&] { codes_.used(**code); });
-        if (!stands || *stands || (engine.nobody_listens() && Clock::now() - now >= kPatience))
+        if (!stands || *stands || (engine.no_code_helps() && Clock::now() - now >= kPatience))
             return stands;
         if (!asks_again && (!makes_codes() || Clock::now() >= *last))
             return false;

@@ -22,11 +22,10 @@ bool Engine::can_knock() const {
     return std::any_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.knock.has_value(); });
 }
 
-bool Engine::nobody_listens() const {
-    const auto opened = [](const Way& way) { return way.knock && way.happened.opened; };
-    return std::any_of(ways_.begin(), ways_.end(), opened) &&
-           std::all_of(ways_.begin(), ways_.end(),
-                       [&](const Way& way) { return opened(way) || !way.knock || way.happened.unreachable != 0; });
+bool Engine::no_code_helps() const {
+    return std::all_of(ways_.begin(), ways_.end(), [](const Way& way) {
+        return !way.knock || way.happened.opened || way.happened.unreachable != 0;
+    });
 }
 
 void Engine::probe() {
@@ -58,9 +57,9 @@ Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, 
     for (Way& way : ways_)
         way.is_decided = way.is_over = false;
     began_ = Clock::now();
-    for (std::size_t pass = 0; Clock::now() < deadline; ++pass) {
+    for (std::size_t pass = 0; Clock::now() < deadline; pass = std::exchange(has_changed_, false) ? 0 : pass + 1) {
         bool any = false;
-        for (std::size_t i = 0; i < ways_.size() && Clock::now() < deadline; ++i) {
+        for (std::size_t i = 0; i < ways_.size() && Clock::now() < deadline && !has_changed_; ++i) {
             if (!ways_[i].knock)
                 continue;
             const auto others = std::count_if(ways_.begin(), ways_.end(), [](const Way& w) { return !!w.knock; });
@@ -76,11 +75,9 @@ Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, 
             if (standing_ || is_over())
                 return standing_.has_value();
         }
-        if (!any) // the network is gone, but a connection that was begun may still come about
+        if (!any && !has_changed_ && (!was_sent || !comes_back(deadline)))
             break;
     }
-    while (!standing_ && was_sent && attempts_.any_pending() && Clock::now() < deadline)
-        stands_within(std::chrono::ceil<milliseconds>(deadline - Clock::now()));
     if (!was_sent && trouble && !standing_)
         return *trouble;
     return standing_.has_value();
@@ -89,6 +86,7 @@ Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, 
 Result<void> Engine::turn(std::size_t i, std::size_t pass, const std::string& code, Clock::time_point end) {
     const Clock::time_point begin = Clock::now();
     Way& way = ways_[i];
+    way.is_over = false;
     if (pass == 1)
         way.knock->try_other_mode();
     for (const Step& step : schedule()) {
@@ -99,8 +97,11 @@ Result<void> Engine::turn(std::size_t i, std::size_t pass, const std::string& co
             return done;
         if (!knocked_)
             knocked_ = begin;
+        if (!routes_)
+            if (auto routes = RouteWatch::start())
+                routes_ = *std::move(routes);
     }
-    if (!standing_ && !gives_way(i))
+    if (!standing_ && !has_changed_ && !gives_way(i))
         wait_until(end, i, begin);
     return {};
 }
@@ -125,9 +126,11 @@ Result<void> Engine::take_step(Way& way, std::size_t i, const Step& step, const 
     }
     if (!done) {
         way.happened.not_knocked = as_line(done.error().message);
+        way.is_decided = true;
         story_.say(way.happened.not_knocked);
         return done;
     }
+    way.happened.not_knocked.clear();
     if (step.what != Step::What::copy)
         way.packet = Clock::now();
     way.happened.knocks += step.what == Step::What::copy ? 0 : 1;
@@ -139,9 +142,9 @@ Result<void> Engine::take_step(Way& way, std::size_t i, const Step& step, const 
 // True where the turn is over before.
 bool Engine::wait_until(Clock::time_point time, std::size_t i, Clock::time_point begin) {
     do {
-        standing_ = attempts_.wait_for_answer(time - Clock::now());
+        standing_ = attempts_.wait_for_answer(time - Clock::now(), routes_ ? routes_->fd() : -1);
         note_failures(begin);
-        if (standing_ || gives_way(i))
+        if (standing_ || gives_way(i) || follow_network())
             return true;
     } while (Clock::now() < time);
     return false;
@@ -169,17 +172,59 @@ void Engine::note_answer(Way& way, const Attempts::Failure& failure, Clock::time
     way.is_over |= failure.begun >= began_ + kStarts && way.packet && failure.begun >= *way.packet + kOpenBy;
 }
 
-// Once for each address: where all have answered so, each of them keeps its turn until all is over.
+// Once for each address: where all have answered so, each of them keeps its turn until its last word.
 bool Engine::gives_way(std::size_t i) const {
-    return is_over() || (ways_[i].is_decided && std::any_of(ways_.begin(), ways_.end(), [](const Way& way) {
-                             return way.knock && !way.is_decided;
-                         }));
+    return ways_[i].is_over || (ways_[i].is_decided && std::any_of(ways_.begin(), ways_.end(), [](const Way& way) {
+                                    return way.knock && !way.is_decided;
+                                }));
 }
 
-// Where every answer says that the network is gone, it may come back.
+// Where no packet can leave for any of them the network may come back.
 bool Engine::is_over() const {
-    return std::all_of(ways_.begin(), ways_.end(), [](const Way& way) { return !way.knock || way.is_over; }) &&
-           std::any_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.knock && way.happened.resets > 0; });
+    const auto is_done = [](const Way& way) { return !way.knock || way.is_over || !way.happened.not_knocked.empty(); };
+    return std::all_of(ways_.begin(), ways_.end(), is_done) &&
+           std::any_of(ways_.begin(), ways_.end(), [](const Way& way) { return way.knock && way.is_over; });
+}
+
+// True where the network of this machine has changed so that all begins anew: by another address of ours, or because
+// an address could not be reached before.
+bool Engine::follow_network() {
+    if (!routes_ || !routes_->drain())
+        return false;
+    for (Way& way : ways_) {
+        if (!way.knock)
+            continue;
+        const auto moved = way.knock->follow_address();
+        if (moved)
+            has_changed_ |= *moved || way.happened.unreachable != 0 || !way.happened.not_knocked.empty();
+        else
+            way.happened.not_knocked = as_line(moved.error().message);
+    }
+    if (!has_changed_)
+        return false;
+    story_.say("the network of this machine has changed");
+    began_ = Clock::now();
+    for (Way& way : ways_) {
+        way.is_decided = way.is_over = false;
+        way.happened.unreachable = 0;
+        if (way.knock)
+            way.knock->begin_anew();
+    }
+    return true;
+}
+
+// No packet can leave. A connection that was begun may still come about, and the network may come back.
+bool Engine::comes_back(Clock::time_point deadline) {
+    while (!standing_) {
+        const auto end = attempts_.any_pending() ? deadline : std::min(deadline, began_ + kStarts);
+        if (Clock::now() >= end)
+            break;
+        standing_ = attempts_.wait_for_answer(end - Clock::now(), routes_ ? routes_->fd() : -1);
+        note_failures(began_);
+        if (follow_network())
+            return true;
+    }
+    return false;
 }
 
 Connected Engine::take() {

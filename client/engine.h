@@ -5,6 +5,7 @@
 
 #include "client/attempts.h"
 #include "client/connect.h"
+#include "client/route_watch.h"
 #include "client/schedule.h"
 #include "client/ways.h"
 
@@ -19,8 +20,8 @@ class Engine {
 
     std::vector<Way>& ways() { return ways_; }
     bool can_knock() const;
-    // The knock opened the port, at each address that can be reached, and nobody listens there: no other code helps.
-    bool nobody_listens() const;
+    // At each address the knock opened the port and nobody listens there, or the network says that there is no way.
+    bool no_code_helps() const;
 
     // Tries the port without a knock; again where the last time is a second ago.
     void probe();
@@ -32,8 +33,9 @@ class Engine {
         probed_.reset();
     }
 
-    // Knocks with this code at all addresses by turns until a connection stands or the time has come. `sent` is called
-    // behind the first packet. An error when no packet could be sent.
+    // Knocks with this code at all addresses by turns until a connection stands or the time has come; less where every
+    // address has said its last word and the network of this machine does not change. `sent` is called behind the first
+    // packet. An error when no packet could be sent.
     Result<bool> knock(const std::string& code, Clock::time_point deadline, const std::function<void()>& sent);
 
     // The connection that stands.
@@ -47,6 +49,8 @@ class Engine {
     void note_answer(Way& way, const Attempts::Failure& failure, Clock::time_point begin);
     bool gives_way(std::size_t i) const;
     bool is_over() const;
+    bool follow_network();
+    bool comes_back(Clock::time_point deadline);
 
     std::vector<Way> ways_;
     std::uint16_t port_;
@@ -55,7 +59,9 @@ class Engine {
     Attempts attempts_;
     std::optional<Fd> standing_;
     std::optional<Clock::time_point> probed_, knocked_;
-    Clock::time_point began_; // with this code
+    Clock::time_point began_; // with this code, or anew because the network had changed
+    std::optional<RouteWatch> routes_;
+    bool has_changed_ = false; // the network, since the last turn began
 };
 
 } // namespace xk::client

@@ -12,30 +12,42 @@ bool names_our_address(NatPolicy nat, const Address& local, const Place& server)
     return nat == NatPolicy::never || (nat == NatPolicy::automatic && local.is_global() && !server.nat64);
 }
 
+// A connected socket shows which of this host's addresses the kernel uses for the server.
+Result<Fd> connected_socket(const std::optional<Address>& source, const Place& server, std::uint16_t port) {
+    Fd socket(::socket(server.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket)
+        return os_error("making a UDP socket");
+    sockaddr_storage address;
+    if (source) {
+        const socklen_t size = source->to_sockaddr(address, 0);
+        if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
+            return os_error("using " + source->text() + " as our address");
+    }
+    const socklen_t size = server.to_sockaddr(address, port);
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
+        return os_error("no way to " + server.text());
+    return socket;
+}
+
+Result<Address> local_address(const Fd& socket) {
+    sockaddr_storage address;
+    socklen_t size = sizeof address;
+    if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+        return os_error("asking for our address");
+    return Address::of(reinterpret_cast<const sockaddr&>(address));
+}
+
 } // namespace
 
 Result<Knock> Knock::prepare(const Profile& profile, const RequestSpec& spec, const Place& server) {
-    Knock knock(profile, Fd(::socket(server.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
-    if (!knock.socket_)
-        return os_error("making a UDP socket");
-    sockaddr_storage address;
-    if (spec.source) {
-        const socklen_t size = spec.source->to_sockaddr(address, 0);
-        if (::bind(knock.socket_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
-            return os_error("using " + spec.source->text() + " as our address");
-    }
-    // A connected socket shows which of this host's addresses the kernel uses for the server.
-    const socklen_t size = server.to_sockaddr(address, profile.port);
-    if (::connect(knock.socket_.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
-        return os_error("no way to " + server.text());
-    socklen_t local_size = sizeof address;
-    if (::getsockname(knock.socket_.get(), reinterpret_cast<sockaddr*>(&address), &local_size) != 0)
-        return os_error("asking for our address");
-    knock.server_ = server;
-    knock.local_ = Address::of(reinterpret_cast<const sockaddr&>(address));
-    if (knock.local_.is_global())
-        knock.ours_ = knock.local_;
-
+    auto socket = connected_socket(spec.source, server, profile.port);
+    if (!socket)
+        return socket.error();
+    auto local = local_address(*socket);
+    if (!local)
+        return local.error();
+    Knock knock(profile, *std::move(socket), server);
+    knock.source_ = spec.source;
     Request& request = knock.request_;
     request.action = spec.action;
     request.factor = profile.factor;
@@ -51,12 +63,39 @@ Result<Knock> Knock::prepare(const Profile& profile, const RequestSpec& spec, co
     if (spec.for_address) {
         request.address_mode = AddressMode::delegated;
         request.address = *spec.for_address;
-    } else if (names_our_address(profile.nat, knock.local_, server)) {
-        // Somebody on the path could replace the packet's source by their own: name the address in the request.
-        request.address_mode = AddressMode::bound;
-        request.address = knock.local_;
     }
+    knock.come_from(*local);
     return knock;
+}
+
+void Knock::come_from(const Address& local) {
+    local_ = local;
+    ours_ = local.is_global() ? std::optional(local) : std::nullopt;
+    if (mode() == AddressMode::delegated)
+        return;
+    // Somebody on the path could replace the packet's source by their own: name the address in the request.
+    const bool is_named = names_our_address(profile_->nat, local, server_);
+    request_.address_mode = is_named ? AddressMode::bound : AddressMode::source;
+    request_.address = is_named ? local : Address{};
+}
+
+Result<bool> Knock::follow_address() {
+    auto socket = connected_socket(source_, server_, profile_->port);
+    if (!socket)
+        return socket.error();
+    const auto local = local_address(*socket);
+    if (!local)
+        return local.error();
+    if (*local == local_)
+        return false;
+    socket_ = *std::move(socket);
+    come_from(*local);
+    return true;
+}
+
+void Knock::begin_anew() {
+    if (profile_->factor != FactorKind::totp)
+        randombytes_buf(request_.id.data(), request_.id.size());
 }
 
 void Knock::try_other_mode() {

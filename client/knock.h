@@ -51,13 +51,22 @@ class Knock {
     void try_other_mode();
     // The request names this address of ours, which a server elsewhere sees (STUN), until try_other_mode().
     void name_address(const Address& seen);
+    // Another socket where the kernel now uses another of our addresses for the server. Whether it does; an error where
+    // there is no way to the server.
+    Result<bool> follow_address();
+    // Another request: it is for one address of a family, and its grant may be over. A code is used up with its
+    // request, and good for the other family.
+    void begin_anew();
 
   private:
-    Knock(const Profile& profile, Fd socket) : profile_(&profile), socket_(std::move(socket)) {}
+    Knock(const Profile& profile, Fd socket, const Place& server)
+        : profile_(&profile), socket_(std::move(socket)), server_(server) {}
+    void come_from(const Address& local);
 
     const Profile* profile_;
     Fd socket_;
     Place server_;
+    std::optional<Address> source_; // that the user wants
     Address local_;
     Request request_;
     Slot slot_ = 0;

@@ -28,7 +28,10 @@ FileRules secret_file() {
     return rules;
 }
 
-bool same_host(std::string_view a, std::string_view b) { return normal_host(a) == normal_host(b); }
+// Of a host that was asked for and one that a profile knows.
+using Matches = bool (*)(std::string_view host, std::string_view known);
+
+bool same_host(std::string_view host, std::string_view known) { return normal_host(host) == normal_host(known); }
 
 void take_habits(ProfileFile& file, Profile& profile) {
     profile.service = std::move(file.service);
@@ -80,8 +83,8 @@ Result<Profile> read_profile(const std::string& path) {
 }
 
 // Reads name and hosts of a file and does not check the rest.
-bool is_for_host(const std::string& file, const std::string& host) {
-    if (same_host(fs::path(file).stem().string(), host))
+bool is_for_host(const std::string& file, const std::string& host, Matches matches) {
+    if (matches(host, fs::path(file).stem().string()))
         return true;
     auto text = read_checked(file, secret_file());
     if (!text)
@@ -92,10 +95,10 @@ bool is_for_host(const std::string& file, const std::string& host) {
     if (!section)
         return false;
     const auto name = section->scalar("name");
-    if (name && same_host(name->value, host))
+    if (name && matches(host, name->value))
         return true;
     const auto hosts = section->scalars("hosts", yaml::EmptyList::fine).value_or(std::vector<Scalar>{});
-    return std::any_of(hosts.begin(), hosts.end(), [&](const Scalar& h) { return same_host(h.value, host); });
+    return std::any_of(hosts.begin(), hosts.end(), [&](const Scalar& h) { return matches(host, h.value); });
 }
 
 } // namespace
@@ -128,26 +131,31 @@ Result<Profile> load_profile(const std::string& file) {
 
 namespace {
 
-std::vector<std::string> search(const std::string& directory, const std::string& host) {
+std::vector<std::string> search(const std::string& directory, const std::string& host, Matches matches) {
     std::vector<std::string> found;
     std::error_code code;
     for (fs::directory_iterator i(directory, code), end; !code && i != end; i.increment(code)) {
         if (i->path().extension() != ".yaml" || i->path().filename() == kSettingsName)
             continue;
         const std::string file = i->path().string();
-        if (is_for_host(file, host))
+        if (is_for_host(file, host, matches))
             found.push_back(file);
     }
     return found;
 }
 
+// "server" for server.example.net. For a slip of the hand in a longer name no name server is asked.
+bool may_be_short(const std::string& directory, const std::string& host) {
+    return host.find('.') == std::string::npos || !search(directory, host, is_beginning_of).empty();
+}
+
 } // namespace
 
 Result<Profile> find_profile(const std::string& directory, const std::string& host) {
-    std::vector<std::string> found = search(directory, host);
-    if (found.empty()) // "server" may be short for server.example.net
+    std::vector<std::string> found = search(directory, host, same_host);
+    if (found.empty() && may_be_short(directory, host))
         if (const std::string complete = completed_name(host); !complete.empty())
-            found = search(directory, complete);
+            found = search(directory, complete, same_host);
     std::sort(found.begin(), found.end());
     if (found.size() == 1)
         return load_profile(found[0]);

@@ -17,11 +17,13 @@ Result<RouteWatch> RouteWatch::start() {
     return RouteWatch(std::move(fd));
 }
 
-void RouteWatch::drain() {
+bool RouteWatch::drain() {
     char message[8192];
+    bool any = false;
     // ENOBUFS says that messages were lost, so something changed, and the next call goes on.
-    while (::recv(fd_.get(), message, sizeof message, 0) >= 0 || errno == ENOBUFS || errno == EINTR) {
-    }
+    while (::recv(fd_.get(), message, sizeof message, 0) >= 0 || errno == ENOBUFS || errno == EINTR)
+        any = any || errno != EINTR;
+    return any;
 }
 
 } // namespace xk::client

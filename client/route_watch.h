@@ -14,8 +14,8 @@ class RouteWatch {
     static Result<RouteWatch> start();
     // Becomes readable with a change.
     int fd() const { return fd_.get(); }
-    // Takes everything that has come.
-    void drain();
+    // Takes everything that has come. Whether something had.
+    bool drain();
 
   private:
     explicit RouteWatch(Fd fd) : fd_(std::move(fd)) {}

@@ -19,6 +19,8 @@ std::string line_of(const Happened& one) {
     if (one.knocks == 0)
         return line + (one.not_knocked.empty() ? "not tried" : one.not_knocked);
     line += times(one.knocks, "knock") + ", then ";
+    if (!one.not_knocked.empty())
+        return line + one.not_knocked;
     if (one.unreachable != 0)
         return line + "unreachable (" + std::strerror(one.unreachable) + ")";
     if (one.opened)
@@ -31,9 +33,9 @@ bool all(const std::vector<Happened>& addresses, bool (*is)(const Happened&)) {
     return std::all_of(addresses.begin(), addresses.end(), is);
 }
 
-bool is_silent_behind_nat(const Happened& one) {
-    return one.knocks > 0 && one.source_mode && one.resets == 0 && one.unreachable == 0;
-}
+bool is_gone(const Happened& one) { return one.unreachable != 0 || one.knocks == 0 || !one.not_knocked.empty(); }
+
+bool is_silent_behind_nat(const Happened& one) { return !is_gone(one) && one.source_mode && one.resets == 0; }
 
 } // namespace
 
@@ -42,9 +44,9 @@ Error not_open(const Known& known) {
     for (const Happened& one : known.addresses)
         message += "\n  " + line_of(one);
     message += "\n  this machine's clock is " + clock_words(known.clock);
-    if (all(known.addresses, [](const Happened& one) { return one.unreachable != 0 || one.knocks == 0; }))
+    if (all(known.addresses, is_gone))
         return Error{message, "is this machine's network up? is there a way to the server?"};
-    if (all(known.addresses, [](const Happened& one) { return one.opened || one.unreachable != 0 || one.knocks == 0; }))
+    if (all(known.addresses, [](const Happened& one) { return one.opened || is_gone(one); }))
         return Error{message, "does the service run there? the knock did its work"};
     std::string hint;
     if (is_clock_doubtful(known.clock))

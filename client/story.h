@@ -21,7 +21,7 @@ struct Happened {
     unsigned resets = 0;
     bool opened = false;      // an attempt beside the knock was silent and a later one was reset: it opened for us
     int unreachable = 0;      // the errno of the last answer that the network gave; 0: none
-    std::string not_knocked;  // why no packet was sent
+    std::string not_knocked;  // why no packet was sent, or no further one
     bool source_mode = false; // the packet's source stood for us
 };
 

@@ -80,6 +80,19 @@ for literal in 192.0.513 0xc0000201 '[2001:db8::1]' 2001:DB8:0::1 ::ffff:192.0.2
 	status_of 0 "$literal" client open "$literal" ssh "${P[@]}"
 	shut
 done
+printf 'nameserver 127.0.0.1\nsearch dept.example.net example.net\n' >"$D/resolv.conf"
+background "$CLI" dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --user=root --pid-file \
+	--listen-address=127.0.0.1 --bind-interfaces --local=/dept/example.net/ --host-record=gate.dept.example.net,192.0.2.1 \
+	--cname=alias.example.net,gate.dept.example.net 2>/dev/null
+answers() { in_cli ss -Hlun 'sport = :53' | matches .; }
+eventually 5 answers || fail "no name server"
+with_dns() { unshare -m sh -c "mount --bind '$D/resolv.conf' /etc/resolv.conf && exec \"\$@\"" _ nsenter --net="/run/netns/$CLI" "$@"; }
+sed -i 's/"192.0.2.1"/"192.0.2.1", "gate.dept.example.net"/' "$(profile ops-jump)"
+for name in gate gate.dept GATE.Dept gate.dept.example.net.; do
+	status_of 0 "$name, by DNS" with_dns "$CLIENT" open "$name" ssh "${P[@]}"
+	shut
+done
+status_of 78 "an alias with a dot is another host" with_dns "$CLIENT" open alias.example.net ssh "${P[@]}"
 zone=$(ip -n "$SRV" -6 -o addr show dev host0 scope link | sed -n 's/.*inet6 \([^/]*\).*/\1/p')%cli0
 sed -i "s/\"192.0.2.1\"/\"192.0.2.1\", \"$zone\"/" "$(profile ops-jump)"
 status_of 1 "a link-local address cannot be knocked at" client open "$zone" ssh "${P[@]}"
@@ -308,6 +321,58 @@ in_srv nft 'table inet own { chain input { type filter hook input priority 0; tc
 status_of 1 "the way is shut by somebody who says so" tries
 contains "unreachable" "$(cat "$D/err")" "192.0.2.1: 2 knocks, then unreachable (No route to host)"
 contains "is no question of codes" "$(cat "$D/err")" "hint: is this machine's network up?"
+sed -i 's/^wait:.*/wait: 1h/' "$(profile anna-robot)"
+# How many of the attempts are answered so is for the server's limit of ICMP errors to say.
+status_of 1 "it ends when the retries are over, though there would be an hour" tries
+contains "with the same words" "$(cat "$D/err")" " knocks, then unreachable (No route to host)"
+printf '#!/bin/sh\necho asked >>%s\noathtool --totp -b %s\n' "$D/asked" "$secret" >"$D/askpass"
+chmod 700 "$D/askpass"
+# person COMMAND...: types the right code
+person() { env SSH_ASKPASS="$D/askpass" SSH_ASKPASS_REQUIRE=force nsenter --net="/run/netns/$CLI" "$@"; }
+next_step
+status_of 1 "a person" person "$CLIENT" open 192.0.2.1 ssh --profile "$(profile anna-laptop)"
+equal "is not asked for another code" "$(grep -c asked "$D/asked")" 1
+rm "$D/asked"
+
+say "the network changes in the midst of a knock"
+# midst: begins to knock, and goes on where the first attempts are over.
+midst() {
+	shut
+	: >"$D/err"
+	client open both.example ssh -v --profile "$(profile anna-robot)" 2>"$D/err" &
+	MIDST=$!
+	tried() { [ "$(grep -c "192.0.2.1 tried" "$D/err")" -ge 7 ]; }
+	eventually 20 tried || fail "it does not knock: $(cat "$D/err")"
+}
+opens_at_last() {
+	wait "$MIDST" || fail "it does not get in: $(cat "$D/err")"
+	say "it gets in"
+}
+in_srv nft flush chain inet own input
+in_srv nft add rule inet own input tcp dport 22 drop
+midst
+ip -n "$CLI" addr add 192.0.2.3/24 dev cli0
+ip -n "$CLI" addr del 192.0.2.2/24 dev cli0
+ip -n "$CLI" addr replace 192.0.2.3/24 dev cli0
+ip -n "$CLI" route replace default via 192.0.2.1
+in_srv nft flush chain inet own input
+opens_at_last
+contains "from the new address" "$(cat "$D/err")" "knock to 192.0.2.1 from 192.0.2.3, bound to 192.0.2.3"
+ip -n "$CLI" addr add 192.0.2.2/24 dev cli0
+ip -n "$CLI" addr del 192.0.2.3/24 dev cli0
+ip -n "$CLI" addr replace 192.0.2.2/24 dev cli0
+ip -n "$CLI" route replace default via 192.0.2.1
+in_srv nft add rule inet own input tcp dport 22 drop
+midst
+ip -n "$CLI" link set cli0 down
+shut
+in_srv nft flush chain inet own input
+ip -n "$CLI" link set cli0 up
+ip -n "$CLI" route replace default via 192.0.2.1
+opens_at_last
+contains "when the network is back" "$(cat "$D/err")" "the network of this machine has changed"
+sed -i 's/^wait:.*/wait: 1s/' "$(profile anna-robot)"
+shut
 in_srv nft flush chain inet own input
 in_srv nft add rule inet own input tcp dport 22 drop
 status_of 1 "by somebody who says nothing" tries
@@ -329,10 +394,7 @@ contains "it ends when the retries are over" "$(cat "$D/err")" "192.0.2.1: 3 kno
 next_step
 client open both.example tcp/80 --profile "$(profile anna-robot)" --no-wait 2>/dev/null # the jump of the clock, as above
 shut
-printf '#!/bin/sh\necho asked >>%s\noathtool --totp -b %s\n' "$D/asked" "$secret" >"$D/askpass"
-chmod 700 "$D/askpass"
-status_of 1 "a person" env SSH_ASKPASS="$D/askpass" SSH_ASKPASS_REQUIRE=force nsenter --net="/run/netns/$CLI" "$CLIENT" \
-	open 192.0.2.1 ssh --profile "$(profile anna-laptop)"
+status_of 1 "a person" person "$CLIENT" open 192.0.2.1 ssh --profile "$(profile anna-laptop)"
 equal "is not asked for another code" "$(grep -c asked "$D/asked")" 1
 contains "because the code was right" "$(cat "$D/err")" "the knock did its work"
 shut
