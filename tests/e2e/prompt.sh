@@ -12,8 +12,8 @@ eventually 20 shows 0 'Code for anna-laptop:' || fail "nobody asks: $(screen 0)"
 type_line 1 "clear; $D/login 6; echo all\$((1+1))"
 eventually 20 has_no_echo 0 || fail "the echo stays on while a code is asked for"
 type_line 0 "$(code)"
-eventually 30 shows 0 all2 || fail "they do not end: $(screen 0)"
-eventually 30 shows 1 all2 || fail "the other terminal's does not end: $(screen 1)"
+eventually 90 shows 0 all2 || fail "they do not end: $(screen 0)"
+eventually 90 shows 1 all2 || fail "the other terminal's does not end: $(screen 1)"
 for i in 1 2 3 4 5; do contains "login $i is in" "$(screen 0)" "in $i"; done
 contains "and the other terminal's" "$(screen 1)" "in 6"
 equal "one question was asked" "$(questions 0)" 1
@@ -33,7 +33,7 @@ eventually 20 another || fail "nobody else asks: $(screen 0)"
 eventually 20 has_no_echo 0 || fail "the second one shows what is typed"
 say "another one asks"
 type_line 0 "$(code)"
-eventually 30 shows 0 all2 || fail "they do not end: $(screen 0)"
+eventually 90 shows 0 all2 || fail "they do not end: $(screen 0)"
 equal "two are in" "$(screen 0 | grep -c '^in ')" 2
 check "the terminal has its echo" has_echo 0
 shut
@@ -43,7 +43,7 @@ eventually 20 asker || fail "nobody asks"
 eventually 20 has_no_echo 0 || fail "it shows what is typed"
 kill -KILL "$(asker)"
 eventually 20 has_echo 0 || fail "a killed asker leaves the terminal without echo"
-eventually 20 shows 0 all2 || fail "ssh does not end"
+eventually 90 shows 0 all2 || fail "ssh does not end"
 say "the last one that is killed leaves the echo on"
 
 say "wrong and used codes"
@@ -55,9 +55,9 @@ type_line 0 "$(printf '%06d' $(((10#$fresh + 1) % 1000000)))"
 eventually 20 shows 0 'that code did not open the port' || fail "a wrong code is not asked for again: $(screen 0)"
 eventually 20 has_no_echo 0 || fail "nobody asks again"
 type_line 0 "$fresh"
-eventually 30 shows 0 'in 1' || fail "the right one opens nothing: $(screen 0)"
+eventually 90 shows 0 'in 1' || fail "the right one opens nothing: $(screen 0)"
 say "a wrong code is asked for again, and the right one opens"
-eventually 20 shows 0 all2 || fail "ssh does not end"
+eventually 90 shows 0 all2 || fail "ssh does not end"
 shut
 before=$(stat filter candidate)
 type_line 0 "clear; $D/login 1; echo all\$((1+1))"
@@ -70,7 +70,7 @@ say "the port opens meanwhile"
 eventually 20 has_no_echo 0 || fail "nobody asks again"
 ctl open 192.0.2.2 ssh --for 30s >/dev/null
 eventually 20 shows 0 'in 1' || fail "the question stays: $(screen 0)"
-eventually 20 shows 0 all2 || fail "ssh does not end"
+eventually 90 shows 0 all2 || fail "ssh does not end"
 equal "the question is gone" "$(questions 0)" 1
 check "the terminal has its echo" has_echo 0
 shut
@@ -91,7 +91,7 @@ type_line 0 "fg; echo back\$((1+1))"
 again() { [ "$(questions 0)" = 2 ] && has_no_echo 0; }
 eventually 20 again || fail "it does not ask again: $(screen 0)"
 type_line 0 "$(code)"
-eventually 30 shows 0 'in 1' || fail "the code opens nothing: $(screen 0)"
+eventually 90 shows 0 'in 1' || fail "the code opens nothing: $(screen 0)"
 eventually 20 shows 0 back2 || fail "ssh does not end"
 check "after the answer the terminal has its echo" has_echo 0
 shut
