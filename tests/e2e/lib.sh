@@ -131,6 +131,14 @@ begin() {
 	network
 }
 
+# finish_after COMMAND...: with the exit code that the test had, and not that of the command.
+finish_after() {
+	local code=$?
+	set +e
+	"$@"
+	(exit $code)
+	finish
+}
 finish() {
 	local code=$?
 	trap - EXIT INT TERM HUP

@@ -4,48 +4,7 @@
 # codes, used codes, and programs that ask.
 . "$(dirname "$0")/lib.sh"
 begin prompt
-command -v tmux >/dev/null || skip "needs tmux"
-movable_clock
-configure
-ENROLL_HOST=192.0.2.1 enroll anna laptop --factor totp
-secret=$(cat "$D/etc/credentials/anna.laptop.otp")
-sed -i '/otp_secret/d' "$(profile anna-laptop)"
-start_sshd
-start
-mkdir -m 700 "$D/runtime"
-export XDG_RUNTIME_DIR=$D/runtime
-code() { oathtool --totp -b "$secret"; }
-shut() { ctl close 0.0.0.0/0 >/dev/null; }
-cat >"$D/login" <<-C
-	#!/bin/sh
-	$SSH -o ConnectTimeout=60 -o 'ProxyCommand $CLIENT proxy --profiles $D/profiles -- %h %p' 192.0.2.1 "echo in \$1" || exit 1 # xargs ends at 255
-C
-chmod +x "$D/login"
-TMUX_SOCKET=$D/tmux
-t() { tmux -S "$TMUX_SOCKET" "$@"; }
-in_cli tmux -S "$TMUX_SOCKET" -f /dev/null new-session -d -s s -x 120 -y 40 sh
-trap 't kill-server 2>/dev/null; finish' EXIT
-in_cli tmux -S "$TMUX_SOCKET" new-window -d -t s:1 sh
-screen() { t capture-pane -p -t "s:$1"; }
-shows() { screen "$1" | matches "$2"; }
-# type WINDOW LINE
-type_line() { t send-keys -t "s:$1" -l "$2" && t send-keys -t "s:$1" Enter; }
-questions() { screen "$1" | grep -c 'Code for' || true; }
-settings() { stty -F "$(t display -p -t "s:$1" '#{pane_tty}')" -a; }
-refuses() { ! "$@"; }
-has_echo() { settings "$1" | matches ' echo '; }
-has_no_echo() { settings "$1" | matches ' -echo '; }
-asker() { # the client that holds the lock of its terminal, and no guardian
-	local pid
-	for pid in $(ip netns pids "$CLI"); do
-		[ "$(readlink "/proc/$pid/exe")" = "$(realpath "$CLIENT")" ] || continue
-		# The guardian leads a session of its own.
-		[ "$(ps -o sid= -p "$pid" | tr -d ' ')" != "$pid" ] || continue
-		find "/proc/$pid/fd" -lname '*/terminal-*' | matches . && echo "$pid" && return
-	done
-	return 1
-}
-
+. "$(dirname "$0")/prompt_ground.sh"
 say "five logins on one terminal and one on another"
 next_step
 type_line 0 "clear; seq 5 | xargs -P 5 -n 1 $D/login; echo all\$((1+1))"
@@ -53,8 +12,8 @@ eventually 20 shows 0 'Code for anna-laptop:' || fail "nobody asks: $(screen 0)"
 type_line 1 "clear; $D/login 6; echo all\$((1+1))"
 eventually 20 has_no_echo 0 || fail "the echo stays on while a code is asked for"
 type_line 0 "$(code)"
-eventually 30 shows 0 all2 || fail "they do not end: $(screen 0)"
-eventually 30 shows 1 all2 || fail "the other terminal's does not end: $(screen 1)"
+eventually 90 shows 0 all2 || fail "they do not end: $(screen 0)"
+eventually 90 shows 1 all2 || fail "the other terminal's does not end: $(screen 1)"
 for i in 1 2 3 4 5; do contains "login $i is in" "$(screen 0)" "in $i"; done
 contains "and the other terminal's" "$(screen 1)" "in 6"
 equal "one question was asked" "$(questions 0)" 1
@@ -74,7 +33,7 @@ eventually 20 another || fail "nobody else asks: $(screen 0)"
 eventually 20 has_no_echo 0 || fail "the second one shows what is typed"
 say "another one asks"
 type_line 0 "$(code)"
-eventually 30 shows 0 all2 || fail "they do not end: $(screen 0)"
+eventually 90 shows 0 all2 || fail "they do not end: $(screen 0)"
 equal "two are in" "$(screen 0 | grep -c '^in ')" 2
 check "the terminal has its echo" has_echo 0
 shut
@@ -84,7 +43,7 @@ eventually 20 asker || fail "nobody asks"
 eventually 20 has_no_echo 0 || fail "it shows what is typed"
 kill -KILL "$(asker)"
 eventually 20 has_echo 0 || fail "a killed asker leaves the terminal without echo"
-eventually 20 shows 0 all2 || fail "ssh does not end"
+eventually 90 shows 0 all2 || fail "ssh does not end"
 say "the last one that is killed leaves the echo on"
 
 say "wrong and used codes"
@@ -96,9 +55,9 @@ type_line 0 "$(printf '%06d' $(((10#$fresh + 1) % 1000000)))"
 eventually 20 shows 0 'that code did not open the port' || fail "a wrong code is not asked for again: $(screen 0)"
 eventually 20 has_no_echo 0 || fail "nobody asks again"
 type_line 0 "$fresh"
-eventually 30 shows 0 'in 1' || fail "the right one opens nothing: $(screen 0)"
+eventually 90 shows 0 'in 1' || fail "the right one opens nothing: $(screen 0)"
 say "a wrong code is asked for again, and the right one opens"
-eventually 20 shows 0 all2 || fail "ssh does not end"
+eventually 90 shows 0 all2 || fail "ssh does not end"
 shut
 before=$(stat filter candidate)
 type_line 0 "clear; $D/login 1; echo all\$((1+1))"
@@ -111,7 +70,7 @@ say "the port opens meanwhile"
 eventually 20 has_no_echo 0 || fail "nobody asks again"
 ctl open 192.0.2.2 ssh --for 30s >/dev/null
 eventually 20 shows 0 'in 1' || fail "the question stays: $(screen 0)"
-eventually 20 shows 0 all2 || fail "ssh does not end"
+eventually 90 shows 0 all2 || fail "ssh does not end"
 equal "the question is gone" "$(questions 0)" 1
 check "the terminal has its echo" has_echo 0
 shut
@@ -132,7 +91,7 @@ type_line 0 "fg; echo back\$((1+1))"
 again() { [ "$(questions 0)" = 2 ] && has_no_echo 0; }
 eventually 20 again || fail "it does not ask again: $(screen 0)"
 type_line 0 "$(code)"
-eventually 30 shows 0 'in 1' || fail "the code opens nothing: $(screen 0)"
+eventually 90 shows 0 'in 1' || fail "the code opens nothing: $(screen 0)"
 eventually 20 shows 0 back2 || fail "ssh does not end"
 check "after the answer the terminal has its echo" has_echo 0
 shut

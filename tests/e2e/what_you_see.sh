@@ -43,7 +43,7 @@ unshare -m sh -c '
 	env -i HOME=/home/anna PATH="$D/bin:$PATH" TERM=screen LC_ALL=C.UTF-8 PS1='$ ' TZ=UTC0 XK_SYNCHRONISED=yes \
 	XK_CLOCK="$XK_CLOCK" LD_PRELOAD="$LD_PRELOAD" ASAN_OPTIONS="$ASAN_OPTIONS" \
 	tmux -S "$D/tmux/socket" -f /dev/null new-session -d -s s -x 600 -y 40 sh
-trap 't kill-server 2>/dev/null; finish' EXIT
+trap 'finish_after t kill-server' EXIT
 PATH=$D/bin:$PATH t new-window -d -t s:1 sh # it has the PATH of who makes it
 
 # The screen without its empty end.
