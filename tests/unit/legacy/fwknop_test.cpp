@@ -183,7 +183,6 @@ TEST_CASE("the ciphertext is whole blocks with right padding") {
         other.resize(static_cast<std::size_t>(static_cast<int>(blob.size()) + change));
         CHECK(verdict(signed_wire(unpadded_base64(other), user)) == "blocks");
     }
-    // With the longest HMAC a packet may be long enough and have no whole block: by its length it has some here.
     std::string unpadded = plain;
     unpadded.resize((plain.size() / 16 + 1) * 16, '\0'); // the last byte is 0, which is no padding
     CHECK(verdict(signed_wire(encrypted(unpadded, user, false), user)) == "decryption");

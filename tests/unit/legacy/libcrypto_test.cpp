@@ -78,6 +78,11 @@ TEST_CASE("no key, right HMAC or plaintext stays in memory where a packet of fwk
                                   bytes_of(plain).first(40), bytes_of(plain).last(40)})
         CHECK_FALSE(leaves_behind(secret, decode));
     CHECK(accepted == 5);
+    // Refused right behind the decryption, so that nothing is written over what it left.
+    wire = signed_wire(encrypted(std::string(96, 'x'), user, false), user);
+    CHECK_FALSE(leaves_behind(derived.key, decode));
+    CHECK_FALSE(leaves_behind(bytes_of(std::string(40, 'x')), decode));
+    wire = signed_wire(text, user);
     wire.back() = wire.back() == 'A' ? 'E' : 'A';
     CHECK_FALSE(leaves_behind(bytes_of(hmac), decode)); // the right answer to a wrong one
     CHECK(accepted == 5);
