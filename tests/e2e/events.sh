@@ -11,22 +11,6 @@ for n in $(seq $crowd); do enroll crowd "d$n" --factor none --service ssh; done
 listen 22
 start
 
-# events KIND [FIELD=VALUE]...: how many of them there are.
-events() {
-	python3 - "$D/run/control.sock" "$@" <<-'P'
-		import json, socket, struct, sys
-		with socket.socket(socket.AF_UNIX) as s:
-		    s.connect(sys.argv[1])
-		    body = b'{"verb": "events"}'
-		    s.sendall(struct.pack(">I", len(body)) + body)
-		    f = s.makefile("rb")
-		    reply = json.loads(f.read(struct.unpack(">I", f.read(4))[0]))["events"]
-		numbers = [e["number"] for e in reply]
-		assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True
-		wanted = dict(field.split("=", 1) for field in sys.argv[3:])
-		print(sum(e["kind"] == sys.argv[2] and all(str(e.get(k)) == v for k, v in wanted.items()) for e in reply))
-	P
-}
 # The numbers of "knockctl stats --json", by two names: kind knock_refused; reason stale.
 kind() { ctl stats --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["events"]["kinds"][sys.argv[1]])' "$1"; }
 refused() { ctl stats --json | python3 -c 'import json, sys; print(sum(json.load(sys.stdin)["refused"].values()))'; }

@@ -269,6 +269,22 @@ stat() { ctl stats --json | sed -n "/\"$1\": {/,/}/s/ *\"$2\": \\([0-9]*\\),*/\\
 reaches() { eventually 5 at_least "$@" || fail "$1 $2 is $(stat "$1" "$2"), not $3"; }
 at_least() { [ "$(stat "$1" "$2")" -ge "$3" ]; }
 grants() { ctl grants --json | grep -c '"address"' || true; }
+# events KIND [FIELD=VALUE]...: how many of them the daemon tells of.
+events() {
+	python3 - "$D/run/control.sock" "$@" <<-'P'
+		import json, socket, struct, sys
+		with socket.socket(socket.AF_UNIX) as s:
+		    s.connect(sys.argv[1])
+		    body = b'{"verb": "events"}'
+		    s.sendall(struct.pack(">I", len(body)) + body)
+		    f = s.makefile("rb")
+		    reply = json.loads(f.read(struct.unpack(">I", f.read(4))[0]))["events"]
+		numbers = [e["number"] for e in reply]
+		assert numbers == list(range(numbers[0], numbers[0] + len(numbers))) if numbers else True
+		wanted = dict(field.split("=", 1) for field in sys.argv[3:])
+		print(sum(e["kind"] == sys.argv[2] and all(str(e.get(k)) == v for k, v in wanted.items()) for e in reply))
+	P
+}
 
 # knock ADDRESS PROFILE [options]: opens ssh (or what is named) and waits for the port where something listens.
 knock() { in_cli "$CLIENT" open "$1" --profile "$(profile "$2")" "${@:3}"; }
