@@ -23,8 +23,9 @@ for file in tests/fuzz/fuzz_*.cpp; do
 done
 for file in tests/unit/*/*_test.cpp tests/bpf/*_test.cpp tests/nft/*_test.cpp; do
 	relative=${file#tests/unit/}
-	grep -qF "${relative##*/}" "$(dirname "$file")/CMakeLists.txt" 2>/dev/null ||
-		grep -qF "$relative" tests/unit/CMakeLists.txt || fault "$file is not compiled"
+	# As a word: pinned_maps_test.cpp is not maps_test.cpp.
+	grep -qwF "${relative##*/}" "$(dirname "$file")/CMakeLists.txt" 2>/dev/null ||
+		grep -qwF "$relative" tests/unit/CMakeLists.txt || fault "$file is not compiled"
 done
 for file in tests/lint/*.sh tests/lint/*.py; do grep -qF "$file" tests/lint/CMakeLists.txt || fault "$file is not run"; done
 # A test that may skip, or a case that is switched off, tests nothing.
