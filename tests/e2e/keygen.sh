@@ -66,7 +66,7 @@ say "as enrolled, it knocks"
 mv "$D"/xknock-*.yaml "$D/profiles/"
 listen 22
 start
-lacks "the first start has no horizon to wait for" "$(cat "$D/log")" "judgement begins with what"
+contains "the first start has no horizon to wait for" "$(cat "$D/log")" "judgement begins with the copy of a clean stop"
 in_cli "$CLIENT" open 192.0.2.1 --profile "$D/profiles/xknock-anna-laptop.yaml" --otp "$(oathtool --totp -b "$secret")" 2>"$D/err" ||
 	fail "the laptop: $(cat "$D/err")"
 check "the laptop opens ssh with a code of an authenticator" granted
@@ -74,9 +74,10 @@ ctl close anna >/dev/null
 check "the robot does without one" in_cli "$CLIENT" open 192.0.2.1 --profile "$D/profiles/xknock-anna-robot.yaml"
 say "names that would break the profile"
 for bad in 'a"b' 'a\b' $'a\nb'; do
-	refuse "--server" "$KNOCKCTL" keygen carl --device x --server "$bad" -c "$D/etc/xknock.yaml" --out "$D/bad-profile"
-	refuse "--host" "$KNOCKCTL" keygen carl --device x --host "$bad" -c "$D/etc/xknock.yaml" --out "$D/bad-profile"
-	contains "is said" "$(cat "$D/out")" "is not a host"
+	for option in --server --host; do
+		refuse "$option" "$KNOCKCTL" keygen carl --device x $option "$bad" -c "$D/etc/xknock.yaml" --out "$D/bad-profile"
+		contains "is said" "$(cat "$D/out")" "is not a host"
+	done
 done
 refuse "and nothing is written" test -e "$D/bad-profile"
 
@@ -126,12 +127,14 @@ daemon_user ln -s "$D/safe" "$D/mine/link"
 sed "s|state: $D/state|state: $D/mine/link|" "$D/etc/xknock.yaml" >"$D/etc/linked.yaml"
 refuse "keygen, where the state's directory is a link of the daemon's user" \
 	"$KNOCKCTL" keygen mallory -c "$D/etc/linked.yaml" --out "$D/mallory.yaml"
+contains "a link is none" "$(cat "$D/out")" "\"$D/mine/link\" is not a directory"
 unharmed "keygen behind a link"
 sed "s|state: $D/state|state: $D/mine/link/below|" "$D/etc/xknock.yaml" >"$D/etc/linked.yaml"
 refuse "or lies behind one" "$KNOCKCTL" keygen mallory -c "$D/etc/linked.yaml" --out "$D/mallory.yaml"
 contains "it is said whose the link is" "$(cat "$D/out")" "is a symbolic link of user $UID_DAEMON"
 unharmed "keygen below a link"
 refuse "a profile behind a link of somebody's" keygen mallory --device x --out "$D/mine/link/profile.yaml"
+contains "for its owner" "$(cat "$D/out")" "is a symbolic link of user $UID_DAEMON"
 unharmed "keygen --out"
 rm -f "$D/etc/linked.yaml"
 fresh
@@ -140,10 +143,12 @@ keygen eve --device phone --factor none --no-qr --out "$D/phone.yaml" >/dev/null
 for name in lock state; do
 	daemon_user ln -s "$D/mine-of-root" "$D/run/$name"
 	refuse "run/$name is a link" daemon_command
+	contains "run/$name is a link: it is said" "$(cat "$D/out")" "opening \"$D/run/$name\": Too many levels of symbolic links"
 	unharmed "start, $name a link"
 	rm -f "$D/run/$name"
 	ln "$D/mine-of-root" "$D/run/$name"
 	refuse "run/$name is another name of root's file" daemon_command
+	contains "run/$name is another name: it is said" "$(cat "$D/out")" "\"$D/run/$name\" is not a file of user $UID_DAEMON's alone"
 	rm -f "$D/run/$name"
 	unharmed "start, $name a second name"
 	daemon_user mkfifo "$D/run/$name"
@@ -155,6 +160,7 @@ rm -rf "$D/run"
 daemon_user ln -s "$D/safe" "$D/mine/run"
 sed "s|run: $D/run|run: $D/mine/run|" "$D/etc/xknock.yaml" >"$D/etc/linked.yaml"
 refuse "the run directory is a link" nsenter --net="/run/netns/$SRV" "$XKNOCKD" -c "$D/etc/linked.yaml" --worker "$WORKER" --hooks "$HOOKS"
+contains "it is said" "$(cat "$D/out")" "\"$D/mine/run\" is not a directory"
 unharmed "start, run a link"
 touch "$D/safe/lock" "$D/safe/state"
 sed "s|run: $D/run|run: $D/mine/run|" "$D/etc/xknock.yaml" >"$D/etc/linked.yaml"

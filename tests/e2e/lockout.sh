@@ -52,9 +52,12 @@ equal "the next start is none on trial" "$(left)" null
 refuse "and the gate stands" open_to_all
 
 say "a daemon that runs is put on trial, and confirmed"
-refuse "not for a time that is none" ctl try 0s
-refuse "nor for ever" ctl try 8d
+for time in 0s 8d; do
+	refuse "not for $time" ctl try $time
+	contains "which is no time for one" "$(cat "$D/out")" "a trial lasts from 1s to 7d"
+done
 refuse "there is nothing to confirm yet" ctl confirm
+contains "which is said" "$(cat "$D/out")" "the gate is not on trial"
 check "try" ctl try 1h
 contains "it says what to do" "$(cat "$D/out")" "knockctl confirm"
 [ "$(left)" -gt 3500 ] || fail "an hour is $(left) seconds"
@@ -195,7 +198,7 @@ contains "the disabled, not all of them by name" "$log" \
 contains "the expired" "$log" "may not knock, expired: guest10/phone"
 contains "those of later" "$log" "may not knock, not yet valid: bob/phone"
 contains "those whose time ends soon" "$log" "valid for less than 7 days more: anna/laptop (${soon}T00:00:00Z), anna/robot (${soon}T00:00:00Z)"
-lacks "and nobody of whom there is nothing to say" "$log" "locked:"
+lacks "and nobody of whom there is nothing to say" "$log" "may not knock, locked"
 user guest1 's/enabled: false/enabled: true/'
 user bob '/valid_from/d'
 user anna '/valid_until/d'

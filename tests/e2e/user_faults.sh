@@ -14,13 +14,16 @@ mend() {
 	cp -a "$D/etc.good" "$D/etc"
 }
 etc=$D/etc
+# known: the users of whom a credential counts, each once.
+known() { ctl users --json | python3 -c 'import json, sys; print(*sorted({c["user"] for c in json.load(sys.stdin)["users"]}))'; }
 # out WHO WHAT PART: the daemon starts; WHO/phone is no credential of it, the others are.
 out() {
 	start
 	contains "$1: is said with its place" "$(cat "$D/log")" "error: $2"
 	contains "$1: as what it does" "$(cat "$D/log")" "whom it describes is disabled until it is mended"
 	contains "$1: and counted" "$(grep 'ready:' "$D/log" | tail -1)" "credentials (disabled by faults: "
-	lacks "$1: nobody of that name may knock" "$(ctl users --json | sed '/"disabled"/,$d')" "$3"
+	contains "$1: the others are known" "$(known)" anna
+	lacks "$1: nobody of that name may knock" "$(known)" "$3"
 	check "$1: the others are let in" knock 192.0.2.1 anna-robot
 	in_str "$CLIENT" open 198.51.100.1 --profile "$(profile bob-phone)" ssh --no-wait 2>/dev/null
 	refuse "$1: they are not" can_connect "$STR" 198.51.100.1 22
@@ -75,6 +78,7 @@ code=0
 "$KNOCKCTL" check "$etc/xknock.yaml" >"$D/refused" 2>&1 || code=$?
 equal "knockctl check refuses it" "$code" 78
 refuse "and so does xknockd --check" daemon_command --check
+contains "for the same" "$(cat "$D/out")" 'unknown key "lifetme"'
 
 say "a reload"
 sed -i 's/binding.*//' "$etc/users/anna.yaml"
@@ -90,6 +94,7 @@ check "nobody is thrown out by it" knock 192.0.2.1 anna-robot
 sed -i '/lifetme/d' "$etc/users/anna.yaml" "$etc/users/carl.yaml"
 echo garbage >"$etc/credentials/anna.robot.key"
 refuse "nor by a key" ctl reload
+contains "that is none" "$(cat "$D/out")" "anna.robot.key: is not a key"
 cp -p "$D/etc.good/credentials/anna.robot.key" "$D/etc.good/credentials/bob.phone.key" "$etc/credentials/"
 check "what is mended" ctl reload
 check "counts: bob" in_str "$CLIENT" open 198.51.100.1 --profile "$(profile bob-phone)" ssh
