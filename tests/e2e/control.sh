@@ -54,6 +54,7 @@ say "even a right code is refused then"
 check "the user's other device goes on" knock 192.0.2.1 anna-robot
 ctl close anna >/dev/null
 refuse "unlocking nobody" ctl unlock nobody
+contains "is an error" "$(cat "$D/out")" 'there is no user or device "nobody"'
 check "unlock" ctl unlock anna/laptop
 unlocked() { ! ctl users | matches locked; }
 eventually 5 unlocked || fail "it is still locked"
@@ -131,8 +132,11 @@ check "one port" is_json ctl open 198.51.100.67 tcp/22 --for 10s --json
 refuse "a port of no service" ctl open 198.51.100.66 tcp/8022 --for 1h
 contains "is told" "$(cat "$D/out")" "there is no service"
 refuse "an address of this host" ctl open 198.51.100.1 web --for 1h
+contains "is told" "$(cat "$D/out")" "198.51.100.1 is an address of this host"
 refuse "one that is none" ctl open localhost web --for 1h
+contains "is told" "$(cat "$D/out")" '"localhost" is not an IP address'
 refuse "for no time" ctl open 198.51.100.66 web
+contains "is told" "$(cat "$D/out")" "--for is required"
 ctl ban 203.0.113.7 >/dev/null
 refuse "who is banned" ctl open 203.0.113.7 web --for 1h
 contains "is told why" "$(cat "$D/out")" "203.0.113.7 is banned"
@@ -154,8 +158,8 @@ for verb in "open 203.0.113.1 ssh --for 1h" "ban 203.0.113.1" "unban 203.0.113.1
 done
 for verb in status grants users stats bans reload; do
 	refuse "others may not $verb" as 62020 62020 62020 $verb
+	contains "and are told" "$(cat "$D/out")" "you may not talk to xknockd"
 done
-contains "and are told" "$(cat "$D/out")" "you may not talk to xknockd"
 for file in "$D/run/state" "$D/run/lock" "$D/state/state" "$D/bpf/xknock/maps2/tags" "$D/etc/credentials/anna.robot.key" \
 	"/proc/$DAEMON/environ" "/proc/$DAEMON/mem" "/proc/$(worker_pid)/maps" "/proc/$(worker_pid)/environ"; do
 	refuse "nobody else reads ${file#"$D"}" setpriv --reuid=62020 --regid=62020 --clear-groups cat "$file"

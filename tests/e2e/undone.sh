@@ -19,9 +19,11 @@ if ctl status --json | matches '"owned": true'; then
 		in_srv nft flush ruleset
 		sleep 0.0$((RANDOM % 3))
 	done
-	refuse "delete table" in_srv nft delete table inet xknock
-	refuse "insert rule" in_srv nft insert rule inet xknock prerouting accept
-	refuse "delete element" in_srv nft delete element inet xknock protected '{ tcp . 22 }'
+	for what in "delete table inet xknock" "insert rule inet xknock prerouting accept" \
+		"delete element inet xknock protected { tcp . 22 }"; do
+		refuse "$what" in_srv nft "$what"
+		contains "is not permitted" "$(cat "$D/out")" "Operation not permitted"
+	done
 	exec 9>&-
 	eventually 5 test -s "$D/storm"
 	equal "in a hundred flushes a stranger got in" "$(cut -d' ' -f2 "$D/storm")" 0
