@@ -55,7 +55,7 @@ type_line 0 "$(printf '%06d' $(((10#$fresh + 1) % 1000000)))"
 eventually 20 shows 0 'that code did not open the port' || fail "a wrong code is not asked for again: $(screen 0)"
 eventually 20 has_no_echo 0 || fail "nobody asks again"
 type_line 0 "$fresh"
-eventually 90 shows 0 'in 1' || fail "the right one opens nothing: $(screen 0)"
+eventually 90 shows 0 '^in 1' || fail "the right one opens nothing: $(screen 0)"
 say "a wrong code is asked for again, and the right one opens"
 eventually 90 shows 0 all2 || fail "ssh does not end"
 shut
@@ -69,7 +69,7 @@ equal "and nothing is sent with it" "$(stat filter candidate)" "$before"
 say "the port opens meanwhile"
 eventually 20 has_no_echo 0 || fail "nobody asks again"
 ctl open 192.0.2.2 ssh --for 30s >/dev/null
-eventually 20 shows 0 'in 1' || fail "the question stays: $(screen 0)"
+eventually 20 shows 0 '^in 1' || fail "the question stays: $(screen 0)"
 eventually 90 shows 0 all2 || fail "ssh does not end"
 equal "the question is gone" "$(questions 0)" 1
 check "the terminal has its echo" has_echo 0
@@ -91,7 +91,7 @@ type_line 0 "fg; echo back\$((1+1))"
 again() { [ "$(questions 0)" = 2 ] && has_no_echo 0; }
 eventually 20 again || fail "it does not ask again: $(screen 0)"
 type_line 0 "$(code)"
-eventually 90 shows 0 'in 1' || fail "the code opens nothing: $(screen 0)"
+eventually 90 shows 0 '^in 1' || fail "the code opens nothing: $(screen 0)"
 eventually 20 shows 0 back2 || fail "ssh does not end"
 check "after the answer the terminal has its echo" has_echo 0
 shut
