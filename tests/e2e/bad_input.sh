@@ -8,6 +8,7 @@ configure
 sed -i 's|^services: {|&games: tcp/6000-6010, |' "$D/etc/xknock.yaml"
 enroll_everybody
 sed -i 's/^services: .*/services: [ssh, games]/' "$D/etc/users/bob.yaml"
+sed -i 's/^# lifetime:.*/lifetime: 10m/' "$D/etc/users/anna.yaml" # longer than the test
 start
 listen 22
 
@@ -111,7 +112,12 @@ eventually 70 grep -q 'more refusals and probes were not logged' "$D/log" || fai
 say "and the others are counted in one"
 
 check "the daemon is the same as before" kill -0 "$DAEMON"
-equal "nothing was sent back to any of them" "$(tcpdump -r "$D/out.pcap" -n 2>/dev/null | wc -l)" 0
+# What is captured up to a packet that the server does send is all that there was.
+echo end | in_srv socat -u - UDP:192.0.2.2:9
+captured() { tcpdump -r "$D/out.pcap" -n 2>/dev/null; }
+the_end() { captured | matches '192.0.2.2.9: UDP'; }
+eventually 10 the_end || fail "nothing is captured"
+equal "nothing was sent back to any of them" "$(captured | wc -l)" 1
 stop
 for secret in "$D"/etc/credentials/*.key "$D"/etc/credentials/*.otp; do
 	lacks "no secret in the log" "$(cat "$D/log")" "$(cat "$secret")"
