@@ -18,7 +18,7 @@ chmod +x "$D/knock-client"
 CLIENT=$D/knock-client
 
 say "the file"
-readelf -hlW "$built" >"$D/elf"
+readelf -hldW "$built" >"$D/elf"
 refuse "it asks for no loader and no shared library" grep -qE 'INTERP|NEEDED' "$D/elf"
 check "what is relocated is read-only" grep -q GNU_RELRO "$D/elf"
 check "the stack is not executable" grep -q 'GNU_STACK.* RW ' "$D/elf"
