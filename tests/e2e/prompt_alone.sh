@@ -47,6 +47,7 @@ say "git, without a terminal"
 git -c init.defaultBranch=main init -q "$D/there"
 git -C "$D/there" -c user.name=anna -c user.email=anna@example.net commit -q --allow-empty -m first
 git init -q "$D/here"
+# shellcheck disable=SC2016  # for the other shell
 printf '#!/bin/sh\nprintf "%%s\\n" "$1" >>%s/asked\noathtool --totp -b %s\n' "$D" "$secret" >"$D/askpass"
 sed 's/-o BatchMode=yes//; s/ "echo.*$/ "$@"/; s/192.0.2.1 "/"/' "$D/login" >"$D/git-ssh"
 # With BatchMode ssh asks nobody, and a client has its own mind.
