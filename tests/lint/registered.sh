@@ -28,6 +28,11 @@ for file in tests/unit/*/*_test.cpp tests/bpf/*_test.cpp tests/nft/*_test.cpp; d
 		grep -qwF "$relative" tests/unit/CMakeLists.txt || fault "$file is not compiled"
 done
 for file in tests/lint/*.sh tests/lint/*.py; do grep -qF "$file" tests/lint/CMakeLists.txt || fault "$file is not run"; done
+# Scripts beside such a file would import it in place of Python's own module.
+shadowing=$(git ls-files '*.py' | python3 -c 'import sys
+for path in sys.stdin.read().split():
+    if path.rsplit("/", 1)[-1][:-3] in sys.stdlib_module_names: print(path)')
+[ -z "$shadowing" ] || fault "$shadowing has the name of a module of Python's own"
 # A test that may skip, or a case that is switched off, tests nothing.
 if grep -rnE 'SKIP_RETURN_CODE|[ "]DISABLED|doctest::skip|may_fail|should_fail' tests --include=CMakeLists.txt --include='*.cpp' >&2; then
 	fault "a test may be skipped"
