@@ -135,7 +135,12 @@ done
 shows 5
 
 begins 0
+# That the port was shut is seen only where the knock is judged behind the first attempts to connect.
+kill -STOP "$(worker_pid)"
+candidates=$(stat filter candidate)
 runs 6
+reaches filter candidate $((candidates + 1))
+kill -CONT "$(worker_pid)"
 shows 6
 
 begins 0

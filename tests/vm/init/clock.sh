@@ -32,6 +32,7 @@ capture /tmp/past
 accepted_as_new "an eavesdropper sees a knock (1)" /tmp/past
 close_all
 capture /tmp/held # and this one they keep from arriving
+past=$(date +%s)
 
 jump 3600
 opens_at_once "one hour on" robot
@@ -78,8 +79,8 @@ say "one hour on: the log says that it is right again"
 opens_at_once "and then" robot
 close_all
 
-# The operator says that it is right.
-jump -3600
+# The operator says that it is right. On a slow machine an hour back would be too late for knock (1).
+date -s "@$past" >/dev/null
 eventually 5 said "$WRONG" 2 || fail "the log does not say that the clock is wrong"
 capture /tmp/fresh
 moment=$(date +%s)
