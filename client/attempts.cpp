@@ -70,6 +70,11 @@ bool Attempts::is_silent(std::size_t tag, Clock::time_point begun_before) const 
                        [&](const Try& one) { return one.tag == tag && one.begun < begun_before; });
 }
 
+Attempts::Clock::duration Attempts::silence(std::size_t tag) const {
+    const auto oldest = std::find_if(pending_.begin(), pending_.end(), [&](const Try& one) { return one.tag == tag; });
+    return oldest == pending_.end() ? Clock::duration(0) : Clock::now() - oldest->begun;
+}
+
 std::optional<Fd> Attempts::wait(std::chrono::milliseconds time) {
     const Clock::time_point deadline = Clock::now() + time;
     do

@@ -37,6 +37,8 @@ class Attempts {
     bool any_pending() const { return !pending_.empty(); }
     // Whether one to this address that began before is without an answer so far.
     bool is_silent(std::size_t tag, Clock::time_point begun_before) const;
+    // How long the oldest one to this address is without an answer; zero where none is.
+    Clock::duration silence(std::size_t tag) const;
     // What failed since the last call, in the order of the answers.
     std::vector<Failure> take_failures() { return std::exchange(failures_, {}); }
 

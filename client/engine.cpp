@@ -51,6 +51,13 @@ bool Engine::stands_within(milliseconds time) {
     return standing_.has_value();
 }
 
+void Engine::forget_attempts() {
+    for (std::size_t i = 0; i < ways_.size(); ++i)
+        ways_[i].silence = std::max(ways_[i].silence, attempts_.silence(i));
+    attempts_ = Attempts();
+    probed_.reset();
+}
+
 Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, const std::function<void()>& sent) {
     std::optional<Error> trouble;
     bool was_sent = false;
@@ -168,7 +175,9 @@ void Engine::note_answer(Way& way, const Attempts::Failure& failure, Clock::time
     if (!is_reset && !is_unreachable(failure.error))
         return;
     way.is_decided = true;
-    way.happened.opened |= is_reset && attempts_.is_silent(failure.tag, begin + kOpenBy);
+    // What was silent for longer than this answer took would have been answered, too.
+    way.happened.opened |=
+        is_reset && (attempts_.is_silent(failure.tag, begin + kOpenBy) || way.silence > Clock::now() - failure.begun);
     way.is_over |= failure.begun >= began_ + kStarts && way.packet && failure.begun >= *way.packet + kOpenBy;
 }
 

@@ -28,10 +28,7 @@ class Engine {
     // Waits at most so long, less where every attempt has failed.
     bool stands_within(std::chrono::milliseconds time);
     // Gives up what was begun: a SYN of a probe that the kernel repeats would be a second connection.
-    void forget_attempts() {
-        attempts_ = Attempts();
-        probed_.reset();
-    }
+    void forget_attempts();
 
     // Knocks with this code at all addresses by turns until a connection stands or the time has come; less where every
     // address has said its last word and the network of this machine does not change. `sent` is called behind the first

@@ -19,8 +19,8 @@ struct Happened {
     std::string address;
     unsigned knocks = 0;
     unsigned resets = 0;
-    bool opened = false;      // an attempt beside the knock was silent and a later one was reset: it opened for us
-    int unreachable = 0;      // the errno of the last answer that the network gave; 0: none
+    bool opened = false; // an attempt before or beside the knock was silent and a later one was reset: it opened for us
+    int unreachable = 0; // the errno of the last answer that the network gave; 0: none
     std::string not_knocked;  // why no packet was sent, or no further one
     bool source_mode = false; // the packet's source stood for us
 };

@@ -24,6 +24,7 @@ struct Way {
     bool is_decided = false;
     bool is_over = false;                              // its last word: nothing that is sent changes it
     std::optional<Attempts::Clock::time_point> packet; // the last one that was sealed
+    Attempts::Clock::duration silence{};               // the longest of an attempt before the knock
 };
 
 // The ways to the host, in the order in which they are tried. An error when the host or the server has no address.

@@ -29,7 +29,8 @@ class Port {
         ::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size);
         number = ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port);
     }
-    void listen() const { REQUIRE(::listen(fd_.get(), 16) == 0); }
+    void listen(int backlog = 16) const { REQUIRE(::listen(fd_.get(), backlog) == 0); }
+    void close() { fd_.reset(); }
     std::uint16_t number = 0;
 
   private:
@@ -134,6 +135,23 @@ TEST_CASE("where every address answers with a reset it ends when the retries are
     const auto connected = connect_to(profile_with("factor: none\n", "5m"), port, nobody);
     REQUIRE_FALSE(connected.has_value());
     CHECK(connected.error().message.find("127.0.0.1: 3 knocks, then reset") != std::string::npos);
+}
+
+// However early the attempts beside the knock are answered: the probe before it was not.
+TEST_CASE("a person is not asked again where what was silent before the knock answers with a reset after it") {
+    Port port;
+    port.listen(0);
+    const Fd first(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); // the kernel drops what comes behind it
+    sockaddr_storage address;
+    const socklen_t size = Address::v4(127, 0, 0, 1).to_sockaddr(address, port.number);
+    REQUIRE(::connect(first.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0);
+    Person person;
+    person.before_typing = [&] { port.close(); };
+    const auto connected = connect_to(profile_with("factor: totp\n"), port, person);
+    REQUIRE_FALSE(connected.has_value());
+    CHECK(person.asked == 1);
+    CHECK(connected.error().message.find("it is open and nobody listens") != std::string::npos);
+    CHECK(connected.error().message.find("answers as closed") == std::string::npos);
 }
 
 TEST_CASE("a service that is just starting is waited for") {

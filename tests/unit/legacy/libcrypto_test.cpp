@@ -72,7 +72,7 @@ TEST_CASE("no key, right HMAC or plaintext stays in memory where a packet of fwk
     REQUIRE(derive_aes_key(user.key, Bytes<8>{1, 2, 3, 4, 5, 6, 7, 8}, derived));
     std::size_t accepted = 0;
     const auto decode = [&] {
-        accepted += std::holds_alternative<FwknopPacket>(decode_fwknop(bytes_of(wire), user.keys())) ? 1 : 0;
+        accepted += std::holds_alternative<FwknopPacket>(decode_fwknop(bytes_of(wire), user.keys())) ? 1U : 0U;
     };
     for (const ByteView secret : {ByteView(user.key), ByteView(user.hmac_key), ByteView(derived.key),
                                   bytes_of(plain).first(40), bytes_of(plain).last(40)})
@@ -98,7 +98,7 @@ TEST_CASE("no key or right HMAC stays in memory where a token of capyknock is op
     const Buffer hmac(bytes.end() - 32, bytes.end());
     std::size_t accepted = 0;
     const auto decode = [&] {
-        accepted += std::holds_alternative<CapyknockRequest>(decode_capyknock(token, key)) ? 1 : 0;
+        accepted += std::holds_alternative<CapyknockRequest>(decode_capyknock(token, key)) ? 1U : 0U;
     };
     for (const ByteView secret : {ByteView(key).first(16), ByteView(key).last(16), bytes_of(kPlain).first(40)})
         CHECK_FALSE(leaves_behind(secret, decode));
