@@ -4,9 +4,6 @@
 # opened together; none is lost, however the processes end, and however many come at once.
 . "$(dirname "$0")/lib.sh"
 # As it is shipped: with sanitizers the daemon takes three minutes for them.
-RELEASE=${XK_RELEASE:-$XK_BUILD}
-XKNOCKD=$RELEASE/daemon/xknockd WORKER=$RELEASE/daemon/xknock-worker HOOKS=$RELEASE/daemon/xknock-hooks
-KNOCKCTL=$RELEASE/tools/knockctl
 begin crowd
 DEVICES=210
 configure 'gate: {max_grants: 65536}'

@@ -7,9 +7,6 @@ begin doctor
 configure
 enroll anna robot --factor hmac
 cp "$KNOCKCTL" "$KNOCKCTL-host" "$D/" # homes are covered up below, and the build may be in one
-# As it is shipped, for a limit on memory: a sanitizer wants terabytes of addresses.
-mkdir "$D/shipped"
-cp "${XK_RELEASE:-$XK_BUILD}"/tools/knockctl{,-host} "$D/shipped/"
 mkdir "$D/home"
 
 # The doctor as root on the server, in a private mount namespace: $D/home is everybody's home, and $MOUNTS may put more in
@@ -124,7 +121,8 @@ if [ -d /home ]; then # what a user chose is read for a little while only, and w
 	chmod 644 "$D"/home/mallory/*.yaml
 	install -m 644 "$(profile anna-robot)" "$D/home/bob/.config/xknock/server.yaml"
 	ln -s ../../bob/.config/xknock "$D/home/mallory/.config/xknock"
-	DOCTOR=$D/shipped/knockctl MOUNTS='ulimit -v 2000000' doctor >"$D/found" 2>&1 || true
+	# (With a sanitizer, which wants terabytes of addresses, it does not run.)
+	MOUNTS='ulimit -v 2000000' doctor >"$D/found" 2>&1 || true
 	contains "a large file does no harm" "$(cat "$D/found")" '/home/bob/.config/xknock/server.yaml" is a profile'
 	lacks "nor does a link" "$(cat "$D/found")" mallory
 	rm -r "$D/home/mallory" "$D/home/bob"
@@ -165,7 +163,7 @@ echo 'table inet xknock { }' >"$D/loaded/more/mallory.nft"
 chown 65534 "$D/loaded/more/mallory.nft"
 mkfifo "$D/loaded/more/pipe"
 truncate -s 64G "$D/loaded/more/large"
-DOCTOR=$D/shipped/knockctl MOUNTS="ulimit -v 2000000 && $BOOT" finds advice 'saved: "/etc/more/mallory.nft" is loaded as root and can be written by others'
+MOUNTS="ulimit -v 2000000 && $BOOT" finds advice 'saved: "/etc/more/mallory.nft" is loaded as root and can be written by others'
 contains "and a large one is left out" "$(cat "$D/found")" '"/etc/more/large" is larger than'
 rm -r "$D/loaded"
 well "the host as it was"

@@ -4,9 +4,6 @@
 # done, and as soon as there is room again they get in. So it is with descriptors for clients of the control socket.
 . "$(dirname "$0")/lib.sh"
 # As it is shipped: the sanitizer needs descriptors itself, and takes minutes for full maps.
-RELEASE=${XK_RELEASE:-$XK_BUILD}
-XKNOCKD=$RELEASE/daemon/xknockd WORKER=$RELEASE/daemon/xknock-worker HOOKS=$RELEASE/daemon/xknock-hooks
-KNOCKCTL=$RELEASE/tools/knockctl
 begin limits
 configure 'gate: {max_grants: 2}'
 enroll_everybody

@@ -74,7 +74,7 @@ rules bob "hours: [$(LC_ALL=C day $((now + 172800))), \"$(LC_ALL=C day $((now + 
 refused_with hours bob-phone
 stop
 # A zone twelve hours from here: the same minute is of another day there.
-rules_of_zone() { rules bob "hours: [\"$(TZ=$1 LC_ALL=C day "$now") $(TZ=$1 date -d "@$((now - 300))" +%H:%M)-$(TZ=$1 date -d "@$((now + 900))" +%H:%M)\"]"; }
+rules_of_zone() { rules bob "hours: [\"$(TZ=$1 LC_ALL=C day $((now - 300))) $(TZ=$1 date -d "@$((now - 300))" +%H:%M)-$(TZ=$1 date -d "@$((now + 900))" +%H:%M)\"]"; }
 export TZ=XKT-11:30
 start
 rules_of_zone XKT-11:30

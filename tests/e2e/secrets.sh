@@ -5,12 +5,8 @@
 # log, an output, a command line, an environment, a packet or a file that is not its own; files, sockets and processes have
 # the rights that the design gives them; in memory keys are where they must be, locked, and nowhere else.
 #
-# A sanitizer has memory and habits of its own: the programs here are those of the release build.
+# A sanitizer has memory and habits of its own: these are the programs as they are shipped.
 . "$(dirname "$0")/lib.sh"
-XK_RELEASE=${XK_RELEASE:-$XK_BUILD/../release}
-[ -x "$XK_RELEASE/daemon/xknockd" ] || fail "there is no release build in $XK_RELEASE"
-XKNOCKD=$XK_RELEASE/daemon/xknockd WORKER=$XK_RELEASE/daemon/xknock-worker
-CLIENT=$XK_RELEASE/client/knock-client KNOCKCTL=$XK_RELEASE/tools/knockctl
 begin secrets
 
 SINCE=$(date +%s)

@@ -4,12 +4,10 @@
 # package would, enrolled as an operator would, knocked at from the next network namespace. Notify, watchdog, restarts,
 # reload, a configuration that is wrong, and what the unit leaves to the two processes.
 . "$(dirname "$0")/lib.sh"
-: "${XK_RELEASE:?the release build}"
-CLIENT=$XK_RELEASE/client/knock-client
 begin systemd
 
 say "the unit on paper"
-DESTDIR=$D/stage cmake --install "$XK_RELEASE" >/dev/null
+DESTDIR=$D/stage cmake --install "$XK_BUILD" >/dev/null
 exposure=$(systemd-analyze security --offline=true --no-pager "$D/stage/usr/lib/systemd/system/xknockd.service" |
 	sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
 say "exposure $exposure"
