@@ -153,6 +153,7 @@ for what in "xknockd" "its worker"; do
 	before=$(show NRestarts)
 	main=$(show MainPID)
 	if [ "$what" = xknockd ]; then victim=$main; else victim=$(inside pgrep -P "$main" -x xknock-worker); fi
+	check "a knock opens" knocks
 	inside kill -KILL "$victim"
 	check "kill -9 of $what: the grant stays open meanwhile" granted
 	eventually 10 restarted "$before" || fail "no restart after kill -9 of $what"
@@ -162,6 +163,7 @@ for what in "xknockd" "its worker"; do
 done
 if inside knockctl status --json | matches '"owned": true'; then
 	before=$(show NRestarts)
+	check "a knock opens" knocks
 	inside kill -KILL "$(show MainPID)"
 	inside nft flush ruleset
 	refuse "a flush while nobody of us lives changes nothing: systemd keeps the owner" can_connect "$STR" 198.51.100.1 22
