@@ -104,6 +104,18 @@ TEST_CASE("each owner has a time of its own, and the longest counts") {
     CHECK(book.list().all().empty());
 }
 
+TEST_CASE("of several that end later the first is the next to end, wherever it stands") {
+    BanBook book = book_of({{"192.0.2.6", claim("", "192.0.2.6", kNow + 30s)},
+                            {"192.0.2.7", claim("", "192.0.2.7", kNow + 10s)},
+                            {"192.0.2.8", claim("", "192.0.2.8", kNow + 20s)},
+                            {"192.0.2.9", claim("", "192.0.2.9", kNow + 40s)},
+                            {"192.0.2.10", claim("", "192.0.2.10", std::nullopt)}});
+    CHECK(book.expire(kNow + 10s) == prefixes({"192.0.2.7"}));
+    CHECK(book.expire(kNow + 20s) == prefixes({"192.0.2.8"}));
+    CHECK(book.expire(kNow + 30s) == prefixes({"192.0.2.6"}));
+    CHECK(book.expire(kNow + 40s) == prefixes({"192.0.2.9"}));
+}
+
 TEST_CASE("a prefix whose last claim is taken away is not banned any more") {
     BanBook book = book_of({{"192.0.2.7", claim("sshd", "192.0.2.7", std::nullopt)}});
     CHECK(book.list().is_banned(prefix("192.0.2.7").address, kNow));
@@ -178,6 +190,7 @@ TEST_CASE("the owners are read from their text as they were written") {
     // Changes that came after it; a line that was not written to its end does not count.
     const BanClaims before = book.claims_of(prefix("192.0.2.7"));
     const BanClaims after = {claim("fail2ban sshd", "192.0.2.7", kNow + 30s), claim("c", "192.0.2.7", kNow + 1s)};
+    CHECK(change_lines(prefix("192.0.2.7"), before, before).empty());
     const std::string more = text + change_lines(prefix("192.0.2.7"), before, after);
     book.set(prefix("192.0.2.7"), after);
     CHECK(read_bans_text(more, kBoot)->all() == book.all());

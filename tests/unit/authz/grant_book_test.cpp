@@ -146,6 +146,14 @@ TEST_CASE("of too many holders the one whose time ends first gives way") {
     book.open(kSsh, kAnna, kNow + 1s);
     CHECK(book.all().at(kSsh).size() == kMaxHolders);
     CHECK(book.all().at(kSsh).back() == Holder{kAnna, kNow + 1s});
+    // Nor do more come in from elsewhere, such as the state of a daemon before.
+    std::vector<Holder> many;
+    for (std::uint8_t i = 0; i <= kMaxHolders; ++i)
+        many.push_back({{i}, kNow + 1s * i});
+    put_longest_first(many);
+    CHECK(many.size() == kMaxHolders);
+    CHECK(many.front().until == kNow + 1s * kMaxHolders);
+    CHECK(many.back().until == kNow + 1s);
 }
 
 TEST_CASE("what is over is forgotten") {
