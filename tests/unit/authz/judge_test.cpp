@@ -613,6 +613,9 @@ TEST_CASE("at most fifty codes are looked at, restarts or not") {
     const Outcome outcome = setup.knock(kTotp);
     CHECK(is_refused(outcome, Reject::locked));
     CHECK(outcome.refused()->locked_for_good);
+    setup.policy.credentials[kTotp].enabled = false;
+    setup.restart();
+    CHECK(is_refused(setup.knock(kTotp), Reject::disabled)); // which is what the admin did
     CHECK(is_accepted(setup.knock(kTotp8)));
 }
 
