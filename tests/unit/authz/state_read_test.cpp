@@ -432,6 +432,9 @@ TEST_CASE("the copy of the release before: locked devices, used codes, counters 
     CHECK(state.replay().find({{2}, {2}, {2}}, address("192.0.2.7")).packet->progress == Progress::judged);
     CHECK(is_clean_copy(view(copy_before())));
     CHECK_FALSE(is_first_copy(view(copy_before())));
+    // Nobody had ever knocked.
+    const std::string none = bytes_of(header_before(kBoot)) + bytes_of(std::vector<std::uint64_t>{0, 0});
+    CHECK(fit_of_copy(none + bytes_of(checksum_of(view(none)))) == StateFit::whole);
     // Counts that say more, or less, than there is.
     const std::vector<std::pair<std::uint64_t, std::uint64_t>> wrong = {{3, 3}, {2, 2}, {65537, 3}, {2, 1 << 21}};
     for (const auto& [credentials, knocks] : wrong)
