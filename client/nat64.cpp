@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "client/nat64.h"
 
+#include "client/answer_within.h"
+
 #include <netdb.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <future>
 #include <memory>
-#include <thread>
 
 namespace xk::client {
 namespace {
@@ -78,12 +78,7 @@ std::vector<Prefix> nat64_prefixes(const std::vector<Address>& of_ipv4only) {
 }
 
 std::vector<Prefix> discover_nat64(std::chrono::milliseconds time) {
-    // getaddrinfo(3) has no time-out of its own, and a name server that does not answer would hold the knock up for
-    // seconds. So a thread asks, and ends with the program at the latest.
-    auto answer = std::make_shared<std::promise<std::vector<Address>>>();
-    auto future = answer->get_future();
-    std::thread([answer] { answer->set_value(look_up_known_name()); }).detach();
-    return future.wait_for(time) == std::future_status::ready ? nat64_prefixes(future.get()) : std::vector<Prefix>{};
+    return nat64_prefixes(answer_within(time, look_up_known_name).value_or(std::vector<Address>{}));
 }
 
 } // namespace xk::client

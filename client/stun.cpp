@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "client/stun.h"
 
+#include "client/answer_within.h"
 #include "protocol/base/fd.h"
+#include "protocol/base/quote.h"
 
 #include <poll.h>
 #include <sodium.h>
@@ -108,6 +110,11 @@ std::optional<std::pair<std::string, std::uint16_t>> stun_server(const std::stri
     if (code != std::errc{} || stop != end || port == 0 || colon == 0)
         return std::nullopt;
     return std::pair(text.substr(0, colon), port);
+}
+
+Result<std::vector<Place>> resolve_soon(const std::string& host, Family family) {
+    auto found = answer_within(kStunPatience, [host, family] { return resolve(host, family); });
+    return found ? *std::move(found) : Error{"no name server answers for " + in_quotes(host), {}};
 }
 
 std::optional<Address> ask_stun(const std::string& server, const Address& local, milliseconds time,

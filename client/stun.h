@@ -14,8 +14,13 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace xk::client {
+
+// A login behind NAT waits so long for an answer.
+constexpr std::chrono::milliseconds kStunPatience{500};
 
 using StunId = Bytes<12>; // of a transaction
 using StunRequest = Bytes<20>;
@@ -27,6 +32,9 @@ std::optional<Address> stun_answer(std::span<const std::uint8_t> message, const 
 // Asks "HOST" or "HOST:PORT" (3478), from `local`, of the same family. Nothing when no answer comes in this time.
 std::optional<Address> ask_stun(const std::string& server, const Address& local, std::chrono::milliseconds time,
                                 const LookUp& look_up = resolve);
+
+// The server's addresses: resolve(), but a login waits no longer for a name server than for the STUN server itself.
+Result<std::vector<Place>> resolve_soon(const std::string& host, Family family);
 
 // "stun.example.net:3479", "[2001:db8::1]:3479", or one of them without a port.
 std::optional<std::pair<std::string, std::uint16_t>> stun_server(const std::string& text);

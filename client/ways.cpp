@@ -3,7 +3,6 @@
 
 #include "client/last_family.h"
 #include "client/nat64.h"
-#include "client/stun.h"
 #include "protocol/base/quote.h"
 
 #include <sodium.h>
@@ -16,7 +15,6 @@ namespace {
 
 // The answer to a question for the network's NAT64 prefix is worth no more of a person's time.
 constexpr std::chrono::milliseconds kDiscovery{250};
-constexpr std::chrono::milliseconds kStun{500};
 
 // The address to knock at for a connection to `target`: itself, or the server's address of the same family.
 std::optional<Place> knock_place_for(const Place& target, const std::vector<Place>& servers) {
@@ -36,6 +34,11 @@ void ask_for_prefix(const Profile& profile, std::vector<Place>& places) {
     const auto prefixes = discover_nat64(kDiscovery);
     for (Place& place : places)
         place.nat64 = std::any_of(prefixes.begin(), prefixes.end(), [&](const Prefix& p) { return p.contains(place); });
+}
+
+// Whether the server may see a connection come from there: behind a NAT64 it sees an IPv4 address.
+bool is_source_at(const Place& server, const std::optional<Address>& address) {
+    return address && address->is_grantable() && address->is_v4() == (server.is_v4() || server.nat64);
 }
 
 } // namespace
@@ -117,14 +120,14 @@ void learn_our_address(const Profile& profile, std::vector<Way>& ways, const Sto
             continue;
         const Address& local = way.knock->local();
         if (!way.seen && !asked.contains(local)) {
-            const auto seen = ask_stun(profile.stun, local, kStun, look_up);
+            const auto seen = ask_stun(profile.stun, local, kStunPatience, look_up);
             asked[local] = seen;
             story.say("STUN server " + printable(profile.stun) + " from " + local.text() + ": " +
                       (seen ? "we come from " + seen->text() : "no answer"));
         }
-        if (!way.seen)
+        if (!way.seen && is_source_at(way.knock->server(), asked[local]))
             way.seen = asked[local];
-        if (way.seen && way.seen->is_grantable())
+        if (way.seen)
             way.knock->name_address(*way.seen);
         way.happened.source_mode = way.knock->mode() == AddressMode::source;
     }

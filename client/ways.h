@@ -7,6 +7,7 @@
 #include "client/knock.h"
 #include "client/profile.h"
 #include "client/story.h"
+#include "client/stun.h"
 #include "protocol/base/result.h"
 
 #include <optional>
@@ -46,7 +47,7 @@ void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string&
 // Asks the profile's STUN server, if it names one, for the ways whose requests would name no address of ours. No answer
 // leaves them as they are.
 void learn_our_address(const Profile& profile, std::vector<Way>& ways, const Story& story,
-                       const LookUp& look_up = resolve);
+                       const LookUp& look_up = resolve_soon);
 
 // The error where no way has a request.
 Error no_way(const std::vector<Way>& ways);

@@ -307,7 +307,25 @@ hosts_are '2001:db8:64::c000:aa ipv4only.arpa'
 equal "known by ipv4only.arpa" "$(ssh_by "$NAT" anna-robot | cut -d' ' -f3)" 192.0.2.1
 lacks "no knock named our address either" "$(cat "$D/err")" "bound to"
 shut
+hosts_are '192.0.2.1 both.example' '2001:db8:64::c633:6442 stun.example'
+sed -i '$ a stun: stun.example' "$(profile anna-robot)"
+equal "by the STUN server behind the same NAT64" "$(ssh_by "$NAT" anna-robot | cut -d' ' -f3)" 192.0.2.1
+contains "the knock names the IPv4 address that the server sees" "$(cat "$D/err")" "from 2001:db8:c::2, bound to 192.0.2.2"
+sed -i '/^stun:/d' "$(profile anna-robot)"
+shut
+sed -i '$ a nat: never' "$(profile anna-robot)"
+sed -i '$ a wait: 2s' "$(profile anna-robot)"
+before=$(stat refused source)
+status_of 255 "nat: never names our address, and the server refuses" ssh_by "$NAT" anna-robot
+lacks "in every packet" "$(cat "$D/err")" "for the source that the server sees"
+reaches refused source $((before + 1))
+sed -i '/^wait:/d' "$(profile anna-robot)"
 hosts_are
+sed -i 's/^nat:.*/nat: always/' "$(profile anna-robot)"
+equal "nat: always names none, though nothing tells that there is a NAT64" "$(ssh_by "$NAT" anna-robot | cut -d' ' -f3)" 192.0.2.1
+lacks "in no packet" "$(cat "$D/err")" "bound to"
+sed -i '/^nat:/d' "$(profile anna-robot)"
+shut
 next_step
 equal "where nothing tells it, one code is enough all the same" "$(ssh_by "$NAT" anna-laptop --otp "$(code)" | cut -d' ' -f3)" 192.0.2.1
 contains "after a knock that named our address" "$(cat "$D/err")" "bound to"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "client/stun.h"
 
+#include "client/answer_within.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -68,6 +70,16 @@ TEST_CASE("a message that is cut, or whose lengths lie, is none") {
     short_tail.resize(38);
     short_tail[3] = 18;
     CHECK_FALSE(stun_answer(short_tail, kId).has_value());
+}
+
+TEST_CASE("a name server that does not answer is not waited for") {
+    std::promise<void> over;
+    // It answers only when the wait is over.
+    const auto answer =
+        answer_within(std::chrono::milliseconds(1), [over = over.get_future().share()] { return over.wait(), 1; });
+    CHECK_FALSE(answer.has_value());
+    over.set_value();
+    CHECK(answer_within(std::chrono::minutes(1), [] { return 1; }) == 1);
 }
 
 TEST_CASE("a server is named with or without its port") {
