@@ -13,6 +13,14 @@ wrong() { printf '%06d' $(((10#$(code) + $1) % 1000000)); }
 clients() {
 	[ "$(ip netns pids "$CLI" | xargs -I{} readlink /proc/{}/exe | grep -c "^$(realpath "$CLIENT")\$")" = "$1" ]
 }
+waiter() { # a client that waits for $first, and no guardian
+	local pid
+	for pid in $(ip netns pids "$CLI"); do
+		[ "$(readlink "/proc/$pid/exe")" = "$(realpath "$CLIENT")" ] && [ "$pid" != "$first" ] &&
+			[ "$(ps -o sid= -p "$pid" | tr -d ' ')" != "$pid" ] && echo "$pid" && return
+	done
+	return 1
+}
 asks() { [ "$(questions "$1")" = "$2" ] && has_no_echo "$1"; }
 # begins WINDOW COMMAND: on a clean screen.
 begins() { type_line "$1" "clear; $2"; }
@@ -55,8 +63,9 @@ for wish in "ssh --lifetime 60s" web "ssh --profile $D/unwatched.yaml"; do
 	t send-keys -t s:1 C-c
 done
 
-for wish in "ssh --lifetime 2m" "web" "ssh --lifetime 60s -4" "ssh --lifetime 60s --source 192.0.2.2"; do
+for wish in "ssh --lifetime 2m" "web --lifetime 60s" "ssh --lifetime 60s -4" "ssh --lifetime 60s --source 192.0.2.2"; do
 	anew
+	ctl open 192.0.2.2 web --for 5m >/dev/null # who goes on with the other's grant would get in
 	begins 0 "$(open_command ssh --lifetime 60s)"
 	eventually 20 asks 0 1 || fail "nobody asks: $(screen 0)"
 	begins 1 "$(open_command "$wish")"
@@ -122,12 +131,28 @@ eventually 20 asks 0 1 || fail "nobody asks"
 begins 1 "sh -c '$CLIENT open 192.0.2.1 --profiles $D/profiles; true'; echo end"
 eventually 20 clients 3 || fail "the second one does not wait: $(screen 1)"
 eventually 20 find_asker || fail "nobody asks"
-for pid in $(ip netns pids "$CLI"); do
-	[ "$(readlink "/proc/$pid/exe")" = "$(realpath "$CLIENT")" ] && [ "$pid" != "$first" ] &&
-		[ "$(ps -o sid= -p "$pid" | tr -d ' ')" != "$pid" ] && kill -KILL "$(ps -o ppid= -p "$pid" | tr -d ' ')" && break
-done
+kill -KILL "$(ps -o ppid= -p "$(waiter)" | tr -d ' ')"
 check "it ends" eventually 20 clients 2
 t send-keys -t s:0 C-c
+
+say "one that waits is killed"
+anew
+begins 0 "$(open_command ssh)"
+eventually 20 asks 0 1 || fail "nobody asks"
+begins 1 "$(open_command ssh)"
+eventually 20 clients 3 || fail "the second one does not wait: $(screen 1)"
+eventually 20 find_asker || fail "nobody asks"
+kill -KILL "$(waiter)"
+check "its shell goes on" eventually 20 shows 1 end137
+check "nothing of it is left" eventually 20 clients 2
+check "its terminal has its echo" has_echo 1
+check "the question stays" asks 0 1
+begins 1 "$(open_command ssh)"
+eventually 20 clients 3 || fail "another one does not wait: $(screen 1)"
+type_line 0 "$(code)"
+check "its answer opens" eventually 30 shows 0 end0
+check "also for one that waits by then" eventually 30 shows 1 end0
+equal "with one question" "$(questions 0) $(questions 1)" "1 0"
 
 say "a question for another host on the same terminal"
 anew
