@@ -16,7 +16,7 @@ code() { oathtool --totp -b "$secret"; }
 shut() { ctl close 0.0.0.0/0 >/dev/null; }
 cat >"$D/login" <<-C
 	#!/bin/sh
-	$SSH -o ConnectTimeout=60 -o 'ProxyCommand $CLIENT proxy --profiles $D/profiles -- %h %p' 192.0.2.1 "echo in \$1" || exit 1 # xargs ends at 255
+	${SSH/ConnectTimeout=20/ConnectTimeout=600} -o 'ProxyCommand $CLIENT proxy --profiles $D/profiles -- %h %p' 192.0.2.1 "echo in \$1" || exit 1 # xargs ends at 255
 C
 chmod +x "$D/login"
 TMUX_SOCKET=$D/tmux
