@@ -35,8 +35,11 @@ struct Now {
     BootTime boot;
 
     static Now read() {
-        return {std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now()),
-                BootClock::now()};
+        // system_clock of a libstdc++ for 32 bits has a time of 32 bits: on armhf it ends in 2038.
+        timespec t{};
+        ::clock_gettime(CLOCK_REALTIME, &t);
+        const auto since = std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec);
+        return {WallTime(std::chrono::floor<std::chrono::microseconds>(since)), BootClock::now()};
     }
 
     // The wall time of another moment of this boot, by the present relation of the clocks.

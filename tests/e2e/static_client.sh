@@ -28,6 +28,8 @@ refuse "it does not know where it was built" grep -qF "$TOP/" "$built"
 equal "it runs" "$("$CLIENT" --version)" "knock-client $(sed -n 's/^project(xknock VERSION \([0-9.]*\).*/\1/p' "$TOP/CMakeLists.txt")"
 check "its keys, codes and packets are those of the vectors" "${run[@]}" "$TOP/build/static/$ARCH/tree/tests/unit/unit_protocol"
 
+# A static program loads no other clock, but the emulator does.
+[ ${#run[@]} = 0 ] || movable_clock
 configure
 ENROLL_HOST=192.0.2.1 enroll anna laptop --factor totp
 ENROLL_HOST=server.example enroll anna robot --factor hmac
@@ -59,5 +61,14 @@ out=$(with_names $SSH -o ProxyCommand="$CLIENT proxy --profiles $D/profiles -v -
 	'echo "in as $SSH_CONNECTION"' 2>"$D/ssh.err") || fail "ssh: $(cat "$D/ssh.err")"
 contains "ssh gets in by the name that DNS has" "$out" "in as 2001:db8::2"
 contains "after a knock with a key" "$(cat "$D/log")" "granted anna/robot"
+ctl close anna >/dev/null
+
+if [ ${#run[@]} -gt 0 ]; then
+	say "in 2040, behind the end of a time of 32 bits"
+	refuse "the port is shut" granted
+	move_clock $((2208988800 - $(date +%s)))
+	knock_only 192.0.2.1 anna-robot tcp/80 # the first knock behind a jump of the clock is refused (horizon)
+	check "a knock opens the port" knock 192.0.2.1 anna-robot ssh
+fi
 stop
 pass
