@@ -334,7 +334,7 @@ shut
 say "what is said where nothing opens"
 printf '127.0.0.1 localhost\n192.0.2.1 both.example\n' >"$D/hosts"
 sed -i '$ a wait: 1s' "$(profile anna-robot)"
-tries() { client open both.example ssh --profile "$(profile anna-robot)" "$@"; }
+tries() { client open both.example ssh --profile "$(profile anna-robot)"; }
 in_srv nft 'table inet own { chain input { type filter hook input priority 0; tcp dport 22 reject with icmpx host-unreachable; }; }'
 status_of 1 "the way is shut by somebody who says so" tries
 contains "unreachable" "$(cat "$D/err")" "192.0.2.1: 2 knocks, then unreachable (No route to host)"

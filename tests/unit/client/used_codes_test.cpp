@@ -78,6 +78,16 @@ TEST_CASE("a code of the command line that was used is not sent again") {
     CHECK(again.error().message.find("this code was used ") == 0);
 }
 
+TEST_CASE("a code of the command line has the digits that the profile wants") {
+    const OwnState state;
+    const Profile profile = some_profile();
+    for (const char* text : {"", "12345", "1234567", "12345x"}) {
+        const auto code = Codes(profile, text).next_unwatched();
+        REQUIRE_FALSE(code.has_value());
+        CHECK(code.error().message == "a code has 6 digits");
+    }
+}
+
 TEST_CASE("a stored secret waits for its next code where this one was used, and watches the port meanwhile") {
     const OwnState state;
     Profile profile = some_profile();
