@@ -20,7 +20,7 @@
 namespace xk::client {
 
 // A login behind NAT waits so long for an answer.
-constexpr std::chrono::milliseconds kStunPatience{500};
+inline constexpr std::chrono::milliseconds kStunPatience{500};
 
 using StunId = Bytes<12>; // of a transaction
 using StunRequest = Bytes<20>;
