@@ -16,7 +16,7 @@ find_commit || { git fetch --quiet --unshallow && find_commit; } || {
 	printf '%s\n' "commit $PREVIOUS is not in this clone: git fetch --unshallow" >&2
 	exit 1
 }
-programs=(daemon/xknockd daemon/xknock-worker daemon/xknock-hooks tools/knockctl)
+programs=(daemon/xknockd daemon/xknock-worker daemon/xknock-hooks tools/knockctl tools/knockctl-host)
 directory=$XK_BUILD/previous/$commit
 complete() {
 	local program
