@@ -312,12 +312,12 @@ eventually 5 only_recidive || fail "after sshd's unban: $(ctl bans)"
 check "the recidivist is out when sshd's ban is over" banned
 f2b set sshd bantime 3600 >/dev/null
 # many ROUND: others each time, for recidive reads of them.
-many() { python3 -c "print(*[f'100.64.$1.{i}' for i in range(25)], *[f'2001:db8:$1:{i:x}::1' for i in range(25)])"; }
+many() { python3 -c "print(*[f'100.64.$1.{i}' for i in range(80)], *[f'2001:db8:$1:{i:x}::1' for i in range(80)])"; }
 # shellcheck disable=SC2046  # many words
 f2b set sshd banip $(many 1) >/dev/null
 count() { ctl bans --json | grep -c '"prefix"'; }
-equal "many of both families" "$(count)" 51
-contains "IPv6 by its network, as the action was told" "$(ctl bans)" 2001:db8:1:18::/64
+equal "many of both families" "$(count)" 161
+contains "IPv6 by its network, as the action was told" "$(ctl bans)" 2001:db8:1:4f::/64
 lines=$(wc -l <"$D/log")
 check "a flush" f2b unban --all
 equal "takes all of both families" "$(count || true)" 0
@@ -338,8 +338,8 @@ equal "in as few" "$(tail -n +$((lines + 1)) "$D/log" | grep -c 'took away')" 3
 lacks "and one by one nobody" "$(tail -n +$((lines + 1)) "$D/log")" "unbanned "
 sed -i 's/^bantime = 2$/bantime = 3600/' "$F/jail.conf"
 f2b_start
-eventually 60 logged 'Restore Ban' 51 || fail "it does not restore: $(tail -n 3 "$F/log")"
-all_again() { [ "$(count)" = 51 ]; }
+eventually 60 logged 'Restore Ban' 161 || fail "it does not restore: $(tail -n 3 "$F/log")"
+all_again() { [ "$(count)" = 161 ]; }
 eventually 10 all_again || fail "restored are $(count)"
 check "a start brings them back" test "$(names $S)" = "fail2ban recidive, operator"
 f2b stop >/dev/null

@@ -147,6 +147,7 @@ stands "all the same"
 
 say "and with nothing, where that is wanted"
 make fourth
+accepted fourth
 stop
 rm "$D/run/state" "$D/state/state" "$D/bpf/xknock"/maps*/seen
 start
