@@ -19,7 +19,7 @@ using Clock = Attempts::Clock;
 constexpr milliseconds kPatience{1500};
 // A link-local address is only tried, never knocked at.
 constexpr milliseconds kOnlyTried{1000};
-constexpr milliseconds kLook{50};
+constexpr milliseconds kLookAtPrompt{50};
 
 // Time until the client's clock is in the next slot, and a little more for the server's.
 milliseconds until_next_slot() {
@@ -109,7 +109,7 @@ bool Login::comes_about(Engine& engine) const {
     engine.forget_attempts(); // made before the port was open
     const auto end = Clock::now() + profile_.wait;
     while (Clock::now() < end)
-        if (watch(engine, kLook))
+        if (watch(engine, kLookAtPrompt))
             return true;
     return false;
 }

@@ -15,7 +15,7 @@
 namespace xk::client {
 namespace {
 
-constexpr std::size_t kMostBytes = 256;
+constexpr std::size_t kMostLockBytes = 256;
 
 // Somebody else's directory, or one that others can write, could hold us up for ever.
 Fd own_directory(const std::string& path) {
@@ -57,7 +57,7 @@ Taken PromptLock::take() {
 
 std::string PromptLock::text() const {
     struct stat status {};
-    std::string text(kMostBytes, '\0');
+    std::string text(kMostLockBytes, '\0');
     if (!fd_ || ::fstat(fd_.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid() ||
         (status.st_mode & 077) != 0)
         return {};

@@ -14,7 +14,7 @@
 namespace xk::client {
 namespace {
 
-constexpr std::chrono::milliseconds kLook{50};
+constexpr std::chrono::milliseconds kLookAtQuestion{50};
 constexpr const char* kClearLine = "\r\x1b[K";
 constexpr const char* kUsualAskpass = "/usr/bin/ssh-askpass";
 
@@ -108,7 +108,7 @@ Result<Answer> ask_on_terminal(int tty, const std::string& prompt, const Opened&
             print(tty, "\n");
             return line ? Result(Answer{Answer::text, **line}) : line.error();
         }
-        if (opened(kLook)) {
+        if (opened(kLookAtQuestion)) {
             print(tty, kClearLine);
             return Answer{Answer::opened, {}};
         }

@@ -13,7 +13,7 @@
 namespace xk::client {
 namespace {
 
-constexpr std::size_t kMostBytes = 16384;
+constexpr std::size_t kMostStateBytes = 16384;
 
 } // namespace
 
@@ -43,7 +43,7 @@ std::string read_state(const std::string& file) {
     if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid() ||
         (status.st_mode & 077) != 0)
         return {};
-    std::string text(kMostBytes, '\0');
+    std::string text(kMostStateBytes, '\0');
     const ssize_t size = ::read(fd.get(), text.data(), text.size());
     text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
     return text;

@@ -18,7 +18,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr std::size_t kMostBytes = 4096; // then old lines are taken out
+constexpr std::size_t kMostUsedBytes = 4096; // then old lines are taken out
 
 std::int64_t seconds_of(WallTime time) { return std::chrono::duration_cast<seconds>(time.time_since_epoch()).count(); }
 
@@ -76,7 +76,7 @@ void UsedCodes::remember(const std::string& code, WallTime now) const {
         return;
     const std::string file = file_of(directory, profile_), before = read_state(file);
     const std::string line = std::to_string(seconds_of(now)) + " " + hash(code, seconds_of(now)) + "\n";
-    if (before.size() > kMostBytes)
+    if (before.size() > kMostUsedBytes)
         write_state(file, recent_lines(before, now) + line);
     else
         append(file, line);

@@ -18,7 +18,7 @@ enum Subkey : std::uint64_t {
     kNonce = 6,
 };
 
-constexpr std::string_view kDomain = "xknock/1 handshake";
+constexpr std::string_view kHandshakeDomain = "xknock/1 handshake";
 
 // A message of the handshake fills the box, so that a hello, an answer and a request do not differ.
 constexpr std::size_t kPayloadSize = wire::kRequestSize - noise::kOverhead;
@@ -26,7 +26,7 @@ constexpr std::uint8_t kVersion = 1;
 
 using Payload = Bytes<kPayloadSize>;
 using Prologue = Bytes<18 + wire::kServerIdSize + sizeof(Number)>;
-static_assert(kDomain.size() == 18);
+static_assert(kHandshakeDomain.size() == 18);
 
 // libsodium leaves each hash in a frame of its own that is over (protocol/keys.cpp).
 void wipe_library_frames() { sodium_stackzero(2048); }
@@ -40,7 +40,7 @@ Key subkey(const Key& from, std::uint64_t number, const char* context) {
 // Client, server and hello are those that both ends mean: each has keys of its own, and all are part of the transcript.
 Prologue prologue(const wire::ServerId& server, Number number) {
     Prologue out;
-    auto at = std::ranges::copy(kDomain, out.begin()).out;
+    auto at = std::ranges::copy(kHandshakeDomain, out.begin()).out;
     std::ranges::copy(server, at);
     store_be<Number>(std::span(out).last<sizeof(Number)>(), number);
     return out;
@@ -138,7 +138,7 @@ std::optional<Answer> read_answer(noise::Handshake& state, const Keys& keys, Num
 SignedMessage signed_message(const wire::ServerId& server, const noise::Hash& transcript, const wire::Tag& tag,
                              const wire::Nonce& nonce, const RequestBytes& request) {
     SignedMessage out;
-    auto at = std::ranges::copy(kDomain, out.begin()).out;
+    auto at = std::ranges::copy(kHandshakeDomain, out.begin()).out;
     at = std::ranges::copy(server, at).out;
     at = std::ranges::copy(transcript, at).out;
     at = std::ranges::copy(tag, at).out;

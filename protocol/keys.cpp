@@ -16,7 +16,7 @@ static_assert(sizeof kRoot - 1 == crypto_kdf_CONTEXTBYTES);
 // Subkey numbers under "xk1_root". 3 (handshake) and 4 (sequence) belong to modes of their own.
 enum Subkey : std::uint64_t { kGateKey = 1, kSealKey = 2, kNonceKey = 5 };
 
-constexpr std::string_view kDomain = "xknock/1";
+constexpr std::string_view kKeyDomain = "xknock/1";
 
 Key subkey(const Key& from, std::uint64_t number, const char* context) {
     static_assert(std::tuple_size_v<Key> == crypto_kdf_KEYBYTES);
@@ -35,7 +35,7 @@ void derive_keys(CredentialKeys& out, const Key& credential, const wire::ServerI
     crypto_generichash_state state;
     Wiped wiped_state(state);
     crypto_generichash_init(&state, credential.data(), credential.size(), master.size());
-    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(kDomain.data()), kDomain.size());
+    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(kKeyDomain.data()), kKeyDomain.size());
     crypto_generichash_update(&state, server.data(), server.size());
     crypto_generichash_update(&state, id.data(), id.size());
     crypto_generichash_final(&state, master.data(), master.size());

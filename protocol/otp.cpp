@@ -12,7 +12,7 @@ namespace xk {
 namespace {
 
 constexpr std::size_t kMaxDigits = 8;
-constexpr std::string_view kDomain = "xknock/1";
+constexpr std::string_view kOtpDomain = "xknock/1";
 
 using CodeText = std::array<char, kMaxDigits + 1>; // with the terminator that liboath writes
 
@@ -72,7 +72,7 @@ std::optional<TotpStep> match_totp(ByteView secret, unsigned digits, WallTime no
 SignedMessage signed_message(const wire::ServerId& server, const wire::Tag& tag, const wire::Nonce& nonce,
                              const RequestBytes& request) {
     SignedMessage message;
-    auto at = std::ranges::copy(kDomain, message.begin()).out;
+    auto at = std::ranges::copy(kOtpDomain, message.begin()).out;
     at = std::ranges::copy(server, at).out;
     at = std::ranges::copy(tag, at).out;
     at = std::ranges::copy(nonce, at).out;

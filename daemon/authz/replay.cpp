@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint32_t kEnd = UINT32_MAX;
 
-std::uint64_t number_of(const wire::CredentialId& credential) { return load_be<std::uint64_t>(credential); }
+std::uint64_t number_of_holder(const wire::CredentialId& credential) { return load_be<std::uint64_t>(credential); }
 
 bool is_of(const ReplayEntry& entry, const wire::CredentialId& credential, const wire::RequestId& request) {
     return entry.knock.credential == credential && entry.knock.request == request;
@@ -53,7 +53,7 @@ void ReplayMemory::enter(std::uint32_t index) {
     next_[index] = head;
     head = index;
     of_slot_[entry.slot].push_back(index);
-    ++held_[number_of(entry.knock.credential)];
+    ++held_[number_of_holder(entry.knock.credential)];
 }
 
 void ReplayMemory::leave(std::uint32_t index) {
@@ -63,7 +63,7 @@ void ReplayMemory::leave(std::uint32_t index) {
     while (*at != index)
         at = &next_[*at];
     *at = next_[index];
-    if (const auto held = held_.find(number_of(entry.knock.credential)); --held->second == 0)
+    if (const auto held = held_.find(number_of_holder(entry.knock.credential)); --held->second == 0)
         held_.erase(held);
     free_.push_back(index);
 }
@@ -118,7 +118,7 @@ void ReplayMemory::finish(const wire::CredentialId& credential, const wire::Requ
 }
 
 std::size_t ReplayMemory::held_by(const wire::CredentialId& credential) const {
-    const auto held = held_.find(number_of(credential));
+    const auto held = held_.find(number_of_holder(credential));
     return held == held_.end() ? 0 : held->second;
 }
 

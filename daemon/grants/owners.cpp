@@ -17,7 +17,7 @@ namespace xk {
 namespace {
 
 constexpr std::string_view kHead = "xknock-owners 1";
-constexpr std::chrono::seconds kSoon{10};
+constexpr std::chrono::seconds kLookSoon{10};
 constexpr std::chrono::minutes kNowAndThen{5};
 
 // The longest file that save() writes: a head, and lines with two addresses, an endpoint, a port and the holders. One
@@ -133,7 +133,7 @@ bool Owners::is_held(const authz::Pinhole& pinhole, const wire::CredentialId& id
 bool Owners::wants_look(BootTime now) const {
     if (records_.empty())
         return false;
-    return now - last_look_ >= (shared_ || full_ ? std::chrono::nanoseconds(kSoon) : kNowAndThen);
+    return now - last_look_ >= (shared_ || full_ ? std::chrono::nanoseconds(kLookSoon) : kNowAndThen);
 }
 
 void Owners::prune(const std::set<authz::Pinhole>& alive, BootTime now) {

@@ -16,18 +16,18 @@ namespace {
 
 // A Fernet token: version | time | IV | ciphertext | HMAC-SHA-256 of all before.
 constexpr std::uint8_t kFernet = 0x80;
-constexpr std::size_t kTimeAt = 1, kIvAt = 9, kCiphertextAt = 25, kHmac = 32, kBlock = 16;
-constexpr std::size_t kFewestToken = kCiphertextAt + kBlock + kHmac;
+constexpr std::size_t kTimeAt = 1, kIvAt = 9, kCiphertextAt = 25, kHmac = 32, kAesBlock = 16;
+constexpr std::size_t kFewestToken = kCiphertextAt + kAesBlock + kHmac;
 constexpr std::size_t kMostToken = kMostCapyknock / 4 * 3;
 constexpr std::size_t kHalfKey = kCapyknockKey / 2;
 
 using TokenBytes = Bytes<kMostToken>;
 using Key = std::span<const std::uint8_t, kCapyknockKey>;
-using Fault = std::optional<CapyknockFault>;
+using CapyknockCheck = std::optional<CapyknockFault>;
 
-bool is_name_character(char c) { return c > ' ' && c <= '~'; }
+bool is_capyknock_name_character(char c) { return c > ' ' && c <= '~'; }
 
-Fault check_hmac(ByteView token, Key key) {
+CapyknockCheck check_hmac(ByteView token, Key key) {
     crypto_auth_hmacsha256_state state;
     const Wiped wiped_state(state);
     Bytes<kHmac> right{};
@@ -81,7 +81,7 @@ std::optional<std::uint16_t> read_port(const JsonField& field) {
     return std::nullopt;
 }
 
-Fault read_plaintext(std::string_view plain, CapyknockRequest& out) {
+CapyknockCheck read_plaintext(std::string_view plain, CapyknockRequest& out) {
     std::array<JsonField, 4> fields = {JsonField("otpcode"), JsonField("trgsrvip"), JsonField("trgsrvport"),
                                        JsonField("myip")};
     const auto& [code, target, port, address] = fields;
@@ -108,13 +108,13 @@ Fault read_plaintext(std::string_view plain, CapyknockRequest& out) {
     return std::nullopt;
 }
 
-Fault open_token(ByteView token, Key key, CapyknockRequest& out) {
-    if (const Fault fault = check_hmac(token, key))
+CapyknockCheck open_token(ByteView token, Key key, CapyknockRequest& out) {
+    if (const CapyknockCheck fault = check_hmac(token, key))
         return fault;
     TokenBytes plain{};
     const Wiped wiped(plain);
     const auto size =
-        decrypt_aes(key.last<kHalfKey>(), std::span<const std::uint8_t, kBlock>(token.subspan(kIvAt, kBlock)),
+        decrypt_aes(key.last<kHalfKey>(), std::span<const std::uint8_t, kAesBlock>(token.subspan(kIvAt, kAesBlock)),
                     token.subspan(kCiphertextAt, token.size() - kCiphertextAt - kHmac), plain);
     if (!size)
         return CapyknockFault::decryption;
@@ -134,7 +134,7 @@ std::variant<CapyknockEnvelope, CapyknockFault> read_capyknock_envelope(ByteView
     if (!read_json_fields(text_of(wire), fields))
         return CapyknockFault::envelope;
     if (!name.is_text() || name.text.empty() || name.text.size() > kMostCapyknockName ||
-        !std::ranges::all_of(name.text, is_name_character))
+        !std::ranges::all_of(name.text, is_capyknock_name_character))
         return CapyknockFault::name;
     if (!token.is_text())
         return CapyknockFault::token;
@@ -144,14 +144,14 @@ std::variant<CapyknockEnvelope, CapyknockFault> read_capyknock_envelope(ByteView
 std::variant<CapyknockRequest, CapyknockFault> decode_capyknock(std::string_view token, Key key) {
     TokenBytes bytes{};
     const auto size = decode_base64(token, Base64::url_padded, bytes);
-    if (!size || *size < kFewestToken || (*size - kFewestToken) % kBlock != 0)
+    if (!size || *size < kFewestToken || (*size - kFewestToken) % kAesBlock != 0)
         return CapyknockFault::token;
     const ByteView whole = ByteView(bytes).first(*size);
     if (whole.front() != kFernet)
         return CapyknockFault::version;
     CapyknockRequest request;
     const Wiped wiped(request);
-    if (const Fault fault = open_token(whole, key, request))
+    if (const CapyknockCheck fault = open_token(whole, key, request))
         return *fault;
     request.token_time = load_be<std::uint64_t>(field<kTimeAt, 8>(std::span<const std::uint8_t, kMostToken>(bytes)));
     crypto_hash_sha256(request.replay_id.data(), whole.data(), whole.size());

@@ -26,13 +26,13 @@ constexpr std::size_t kMostTimeDigits = 12, kMostTimeoutDigits = 5, kMostVersion
 enum Field : std::size_t { kRandom, kUser, kTime, kVersion, kType, kMessage, kFewestFields };
 constexpr std::size_t kMostFields = kFewestFields + 3; // NAT, server authentication, time-out
 
-using Fault = std::optional<FwknopFault>;
+using FwknopCheck = std::optional<FwknopFault>;
 
 bool is_base64(char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
 }
 
-Fault check_form(std::string_view wire, const FwknopKeys& keys) {
+FwknopCheck check_form(std::string_view wire, const FwknopKeys& keys) {
     if (keys.encryption.empty() || keys.encryption.size() > kMostFwknopKey || keys.hmac.empty() ||
         keys.hmac.size() > kMostFwknopHmacKey)
         return FwknopFault::keys;
@@ -54,7 +54,7 @@ std::string_view write_base64(ByteView bytes, HashText& out) {
 }
 
 // Compares as text: bytes have several texts, and each would be another packet to the replay memory.
-Fault check_hmac(std::string_view signed_text, std::string_view hmac, const FwknopKeys& keys) {
+FwknopCheck check_hmac(std::string_view signed_text, std::string_view hmac, const FwknopKeys& keys) {
     Bytes<kMostHash> right{};
     const Wiped wiped_right(right);
     HashText right_text{};
@@ -73,7 +73,7 @@ struct Plaintext {
     std::string_view text() const { return text_of(ByteView(bytes).first(size)); }
 };
 
-Fault decrypt(std::string_view text, ByteView key, Plaintext& plain) {
+FwknopCheck decrypt(std::string_view text, ByteView key, Plaintext& plain) {
     Bytes<kMostPlain + 3> blob{};
     const auto size = decode_base64(text, Base64::unpadded, blob);
     if (!size)
@@ -152,7 +152,7 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) {
 }
 
 // "203.0.113.9,tcp/22,udp/53". Every element counts: the original looks at some of them only.
-Fault read_message(std::string_view text, FwknopPacket& out) {
+FwknopCheck read_message(std::string_view text, FwknopPacket& out) {
     Bytes<kMostMessage / 4 * 3> bytes{};
     if (text.size() > kMostMessage)
         return FwknopFault::message;
@@ -181,7 +181,7 @@ Fault read_message(std::string_view text, FwknopPacket& out) {
 
 // Which fields follow the message depends on the type: a server authentication may stand before the time-out, and
 // neither the original nor this checks one.
-Fault read_type(const Fields& fields, FwknopPacket& out) {
+FwknopCheck read_type(const Fields& fields, FwknopPacket& out) {
     const std::string_view type = fields.all[kType];
     if (type.size() != 1 || type.front() < '0' || type.front() > '6')
         return FwknopFault::type;
@@ -202,7 +202,7 @@ Fault read_type(const Fields& fields, FwknopPacket& out) {
     return std::nullopt;
 }
 
-Fault read_fields(std::string_view plain, FwknopPacket& out) {
+FwknopCheck read_fields(std::string_view plain, FwknopPacket& out) {
     const std::size_t colon = plain.rfind(':');
     if (colon == plain.npos)
         return FwknopFault::fields;
@@ -221,7 +221,7 @@ Fault read_fields(std::string_view plain, FwknopPacket& out) {
     out.made = WallTime(std::chrono::seconds(*seconds));
     if (fields->all[kVersion].empty() || fields->all[kVersion].size() > kMostVersion)
         return FwknopFault::version;
-    if (const Fault fault = read_type(*fields, out))
+    if (const FwknopCheck fault = read_type(*fields, out))
         return fault;
     return read_message(fields->all[kMessage], out);
 }
@@ -229,21 +229,21 @@ Fault read_fields(std::string_view plain, FwknopPacket& out) {
 } // namespace
 
 std::variant<FwknopPacket, FwknopFault> decode_fwknop(ByteView wire, const FwknopKeys& keys) {
-    if (const Fault fault = check_form(text_of(wire), keys))
+    if (const FwknopCheck fault = check_form(text_of(wire), keys))
         return *fault;
     std::array<char, kMostText> whole{};
     std::ranges::copy(kPrefix, whole.begin());
     std::ranges::copy(wire, whole.begin() + kPrefix.size());
     const std::string_view text(whole.data(), kPrefix.size() + wire.size());
     const std::size_t end = text.size() - unpadded_size(hash_size(keys.hmac_hash)); // no hash is as long as a packet
-    if (const Fault fault = check_hmac(text.substr(0, end), text.substr(end), keys))
+    if (const FwknopCheck fault = check_hmac(text.substr(0, end), text.substr(end), keys))
         return *fault;
     Plaintext plain;
     const Wiped wiped(plain);
-    if (const Fault fault = decrypt(text.substr(0, end), keys.encryption, plain))
+    if (const FwknopCheck fault = decrypt(text.substr(0, end), keys.encryption, plain))
         return *fault;
     FwknopPacket packet;
-    if (const Fault fault = read_fields(plain.text(), packet))
+    if (const FwknopCheck fault = read_fields(plain.text(), packet))
         return *fault;
     crypto_hash_sha256(packet.replay_id.data(), wire.data(), wire.size());
     return packet;

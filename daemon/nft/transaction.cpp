@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::size_t kRoom = 32 * 1024;          // for one message; ours are smaller
 constexpr std::size_t kReceiveBuffer = 64 * 1024; // a dump comes in pieces of at most 32 KiB
-constexpr timeval kPatience{5, 0};
+constexpr timeval kAnswerPatience{5, 0};
 
 // MNL_ALIGN and MNL_NLMSG_HDRLEN without their signed arithmetic.
 constexpr std::size_t aligned(std::size_t n) { return (n + 3) & ~std::size_t{3}; }
@@ -86,7 +86,7 @@ Result<Socket> Socket::open_nf_tables() {
     if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof size) != 0 ||
         ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) != 0)
         return os_error("enlarging netlink buffers", kRights);
-    if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience) != 0)
+    if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kAnswerPatience, sizeof kAnswerPatience) != 0)
         return os_error("setting a netlink time limit");
     return socket;
 }

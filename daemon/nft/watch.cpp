@@ -17,7 +17,7 @@ namespace xk::nft {
 namespace {
 
 constexpr std::size_t kBuffer = 64 * 1024;
-constexpr int kRoom = 4 * 1024 * 1024;
+constexpr int kReceiveRoom = 4 * 1024 * 1024;
 
 // Every message of nf_tables has the name of its table as attribute 1 (NFTA_TABLE_NAME, NFTA_CHAIN_TABLE, ...).
 constexpr std::uint16_t kTableName = 1;
@@ -59,7 +59,7 @@ Result<Watch> Watch::open_watch(const std::string& table, std::uint32_t own) {
         mnl_socket_setsockopt(raw, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0)
         return os_error("listening for changes of nf_tables", "xknockd needs CAP_NET_ADMIN");
     // Best effort: where reports do not fit, the kernel says so (ENOBUFS), and the caller repairs all.
-    (void)::setsockopt(mnl_socket_get_fd(raw), SOL_SOCKET, SO_RCVBUFFORCE, &kRoom, sizeof kRoom);
+    (void)::setsockopt(mnl_socket_get_fd(raw), SOL_SOCKET, SO_RCVBUFFORCE, &kReceiveRoom, sizeof kReceiveRoom);
     return watch;
 }
 

@@ -71,7 +71,7 @@ Result<Prefixes> parse_prefixes(const json& fields) {
     return parsed;
 }
 
-std::string subject_of(const json& fields) {
+std::string subject_of_ban(const json& fields) {
     if (truth_field(fields, "all"))
         return "all";
     if (has_field(fields, "prefixes"))
@@ -201,7 +201,7 @@ Table ban_verbs(BanSource& bans, Banner& banner) {
               {"reason", FieldKind::text},
               {"ipv6_prefix", FieldKind::bits}},
              [&](const Request& request) { return run_ban(bans, banner, request); },
-             subject_of},
+             subject_of_ban},
             {"unban",
              control::Role::admin,
              {{"prefix", FieldKind::text},
@@ -210,7 +210,7 @@ Table ban_verbs(BanSource& bans, Banner& banner) {
               {"family", FieldKind::text},
               {"reason", FieldKind::text}},
              [&](const Request& request) { return run_unban(bans, banner, request); },
-             subject_of}};
+             subject_of_ban}};
 }
 
 } // namespace xk::verbs

@@ -47,7 +47,7 @@ Result<control::Reply> run_close(GrantCloser& closer, const ConfigSource& source
     return json_reply({{"closed", *closed}, {"ended", sessions->ended}, {"shared", sessions->shared}});
 }
 
-std::string subject_of(const json& fields) {
+std::string subject_of_close(const json& fields) {
     return text_field(fields, "what") + (truth_field(fields, "cut") ? " and its sessions" : "");
 }
 
@@ -58,7 +58,7 @@ Table close_verbs(GrantCloser& closer, const ConfigSource& config) {
              control::Role::admin,
              {{"what", FieldKind::text}, {"cut", FieldKind::truth}, {"caller", FieldKind::session}},
              [&](const Request& request) { return run_close(closer, config, request); },
-             subject_of}};
+             subject_of_close}};
 }
 
 } // namespace xk::verbs

@@ -12,7 +12,7 @@
 namespace xk::xdp {
 namespace {
 
-constexpr const char* kListening = "listening for changes of forwarding";
+constexpr const char* kListeningForForwarding = "listening for changes of forwarding";
 
 int on_switch(const nlattr* attribute, void* on) {
     if (mnl_attr_get_type(attribute) == NETCONFA_FORWARDING && number_of<std::uint32_t>(attribute).value_or(0) != 0)
@@ -52,7 +52,7 @@ Result<bool> Forwarding::query() {
 }
 
 Result<Forwarding> Forwarding::open() {
-    auto socket = open_route_socket({RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF}, kListening);
+    auto socket = open_route_socket({RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF}, kListeningForForwarding);
     if (!socket)
         return socket.error();
     Forwarding forwarding(*std::move(socket));
@@ -64,7 +64,7 @@ Result<Forwarding> Forwarding::open() {
 }
 
 Result<bool> Forwarding::update() {
-    auto notified = take_notifications(socket_.get(), kListening);
+    auto notified = take_notifications(socket_.get(), kListeningForForwarding);
     if (!notified || !*notified)
         return notified;
     auto on = query();

@@ -45,7 +45,7 @@ Result<std::vector<std::string>> missing_interfaces(const std::vector<std::strin
 
 namespace {
 
-constexpr const char* kListening = "listening for changes of interfaces";
+constexpr const char* kListeningForLinks = "listening for changes of interfaces";
 
 int on_relation(const nlattr* attribute, void* to) {
     auto* const r = static_cast<Relation*>(to);
@@ -91,12 +91,12 @@ std::vector<std::string> interfaces_below(const std::string& name) {
 }
 
 Result<LinkWatch> LinkWatch::open() {
-    auto socket = open_route_socket({RTNLGRP_LINK}, kListening);
+    auto socket = open_route_socket({RTNLGRP_LINK}, kListeningForLinks);
     if (!socket)
         return socket.error();
     return LinkWatch(*std::move(socket));
 }
 
-Result<bool> LinkWatch::update() { return take_notifications(socket_.get(), kListening); }
+Result<bool> LinkWatch::update() { return take_notifications(socket_.get(), kListeningForLinks); }
 
 } // namespace xk::xdp

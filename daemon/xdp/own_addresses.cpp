@@ -11,7 +11,7 @@
 namespace xk::xdp {
 namespace {
 
-constexpr const char* kListening = "listening for changes of our addresses";
+constexpr const char* kListeningForAddresses = "listening for changes of our addresses";
 constexpr int kDumps = 100; // until one is whole
 
 // Our address is IFA_LOCAL where a peer address is set, and IFA_ADDRESS otherwise.
@@ -66,7 +66,7 @@ Result<std::set<Address>> OwnAddresses::list() {
 }
 
 Result<OwnAddresses> OwnAddresses::open() {
-    auto socket = open_route_socket({RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR}, kListening);
+    auto socket = open_route_socket({RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR}, kListeningForAddresses);
     if (!socket)
         return socket.error();
     OwnAddresses own(*std::move(socket));
@@ -79,7 +79,7 @@ Result<OwnAddresses> OwnAddresses::open() {
 }
 
 Result<bool> OwnAddresses::update() {
-    auto notified = take_notifications(socket_.get(), kListening);
+    auto notified = take_notifications(socket_.get(), kListeningForAddresses);
     if (!notified || !*notified)
         return notified;
     // One address may be on two interfaces, so that a deletion does not say that it is gone.

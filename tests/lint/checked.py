@@ -13,10 +13,10 @@ import subprocess
 BUILD = pathlib.Path(os.environ["XK_BUILD"])
 
 
-def commands():
+def commands(build=BUILD):
     """The build's compile commands, by the source's path from the top."""
     found = {}
-    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+    for entry in json.loads((build / "compile_commands.json").read_text()):
         words = shlex.split(entry["command"])
         if "ccache" in os.path.basename(words[0]):
             words = words[1:]

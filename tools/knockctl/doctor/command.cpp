@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <fstream>
 
 namespace xk::tools {
 namespace {
@@ -65,6 +66,13 @@ Result<std::string> output_of(std::vector<std::string> words) {
     if (status != 0)
         return Error{"running " + words[0] + " failed", {}};
     return output;
+}
+
+std::string first_line(const std::string& path) {
+    std::string line;
+    std::ifstream in(path);
+    std::getline(in, line);
+    return line;
 }
 
 } // namespace xk::tools

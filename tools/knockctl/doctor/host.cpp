@@ -14,7 +14,6 @@
 #include <sys/timex.h>
 
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <set>
 #include <sstream>
@@ -80,13 +79,6 @@ void check_filter(const config::Config& config, const std::string& interface, co
                                                    : "; as long as it is, this kernel refuses an MTU above " +
                                                          std::to_string(xdp::largest_mtu_in_a_page())),
             {});
-}
-
-std::string first_line(const std::string& path) {
-    std::string line;
-    std::ifstream in(path);
-    std::getline(in, line);
-    return line;
 }
 
 std::optional<unsigned long long> number_in(const std::string& path) {

@@ -17,13 +17,6 @@ namespace {
 
 constexpr int kIpvsPriority = 99; // at hook input: NF_IP_PRI_NAT_SRC - 1
 
-std::string first_line(const std::string& path) {
-    std::string line;
-    std::ifstream in(path);
-    std::getline(in, line);
-    return line;
-}
-
 bool has_modules(const Ruleset& ruleset) {
     return std::ranges::any_of(ruleset.all(), [](const Chain* chain) {
         return std::ranges::any_of(chain->rules, [](const Rule& rule) {

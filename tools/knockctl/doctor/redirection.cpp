@@ -9,7 +9,6 @@ namespace xk::tools {
 namespace {
 
 using nlohmann::json;
-using Kind = Landing::Kind;
 
 constexpr int kDepth = 16;                   // of jumps, as in the kernel (NFT_JUMP_STACK_SIZE)
 constexpr std::size_t kMaxElements = 70'000; // of one map: each port once, and some
@@ -27,7 +26,7 @@ class RuleReader {
     }
 
     void read() {
-        Landing rewritten{.kind = Kind::rewrite};
+        Landing rewritten{.kind = Landing::Kind::rewrite};
         for (const json& statement : rule_.statements)
             if (statement.is_object() && !statement.empty() &&
                 !one(statement.begin().key(), statement.begin().value(), rewritten))
@@ -50,10 +49,13 @@ class RuleReader {
                     jump(condition, verdict.begin().value().value("target", ""));
             });
         } else if (word == "redirect" || word == "dnat" || word == "tproxy") {
-            translate(word == "redirect" ? Kind::redirect : word == "dnat" ? Kind::dnat : Kind::tproxy, what);
+            translate(word == "redirect" ? Landing::Kind::redirect
+                      : word == "dnat"   ? Landing::Kind::dnat
+                                         : Landing::Kind::tproxy,
+                      what);
             return word == "tproxy";
         } else if (word == "notrack") {
-            land(condition_, {.kind = Kind::notrack});
+            land(condition_, {.kind = Landing::Kind::notrack});
         } else if (word == "mangle") {
             rewrite(what, rewritten);
         } else if (word == "xt" && what.is_object() && what.value("type", "") == "target") {
@@ -93,11 +95,11 @@ class RuleReader {
     }
 
     // An address, a port, or both in one map; each may be a map of its own.
-    void translate(Kind kind, const json& what) {
+    void translate(Landing::Kind kind, const json& what) {
         const std::string family = what.is_object() ? what.value("family", "") : "";
         if (!family.empty())
             (family == "ip" ? condition_.v6 : condition_.v4) = false;
-        Landing landing{.kind = kind, .here = kind == Kind::redirect};
+        Landing landing{.kind = kind, .here = kind == Landing::Kind::redirect};
         expand(landing, what.is_object() ? what.value("addr", json()) : json(), condition_,
                [&](const Landing& addressed, const Condition& condition) {
                    expand(addressed, what.is_object() ? what.value("port", json()) : json(), condition,
@@ -143,12 +145,14 @@ class RuleReader {
     // A target of iptables that iptables-save said nothing about: nft(8) has a text for the most
     // common ones.
     void module(const std::string& name) {
-        static const std::map<std::string, Kind> kKinds = {
-            {"REDIRECT", Kind::redirect}, {"DNAT", Kind::dnat}, {"NETMAP", Kind::dnat}, {"TPROXY", Kind::tproxy}};
+        static const std::map<std::string, Landing::Kind> kKinds = {{"REDIRECT", Landing::Kind::redirect},
+                                                                    {"DNAT", Landing::Kind::dnat},
+                                                                    {"NETMAP", Landing::Kind::dnat},
+                                                                    {"TPROXY", Landing::Kind::tproxy}};
         if (const auto kind = kKinds.find(name); kind != kKinds.end())
-            land(condition_, {.kind = kind->second, .here = kind->second == Kind::redirect, .unknown = true});
+            land(condition_, {.kind = kind->second, .here = kind->second == Landing::Kind::redirect, .unknown = true});
         else if (rule_.text.ends_with("notrack"))
-            land(condition_, {.kind = Kind::notrack});
+            land(condition_, {.kind = Landing::Kind::notrack});
     }
 
     const Ruleset& ruleset_;

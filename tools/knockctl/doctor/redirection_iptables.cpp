@@ -7,7 +7,6 @@
 namespace xk::tools {
 namespace {
 
-using Kind = Landing::Kind;
 using Words = std::vector<std::string>;
 
 // Words of a line; one in quotes may have blanks.
@@ -84,13 +83,13 @@ void narrow(Condition& condition, const std::string& option, const std::string& 
 
 // The target and its words.
 std::optional<Landing> landing_of(const std::string& target, const std::map<std::string, std::string>& options) {
-    static const std::map<std::string, Kind> kKinds = {{"REDIRECT", Kind::redirect}, {"DNAT", Kind::dnat},
-                                                       {"NETMAP", Kind::dnat},       {"TPROXY", Kind::tproxy},
-                                                       {"NOTRACK", Kind::notrack},   {"CT", Kind::notrack}};
+    static const std::map<std::string, Landing::Kind> kKinds = {
+        {"REDIRECT", Landing::Kind::redirect}, {"DNAT", Landing::Kind::dnat},       {"NETMAP", Landing::Kind::dnat},
+        {"TPROXY", Landing::Kind::tproxy},     {"NOTRACK", Landing::Kind::notrack}, {"CT", Landing::Kind::notrack}};
     const auto kind = kKinds.find(target);
     if (kind == kKinds.end() || (target == "CT" && !options.contains("--notrack")))
         return std::nullopt;
-    Landing landing{.kind = kind->second, .here = kind->second == Kind::redirect};
+    Landing landing{.kind = kind->second, .here = kind->second == Landing::Kind::redirect};
     for (const auto& [option, value] : options)
         if (option == "--to-ports" || option == "--to-port" || option == "--on-port")
             landing.ports = value == "0" ? std::nullopt : std::optional(PortSet::parse(value, '-'));
