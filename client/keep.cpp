@@ -40,7 +40,8 @@ class Keeper {
     Keeper(const Profile& profile, RequestSpec spec, std::string host, std::chrono::seconds every, bool verbose,
            RouteWatch routes, Fd signals)
         : profile_(profile), spec_(spec), host_(std::move(host)), routes_(std::move(routes)),
-          signals_(std::move(signals)), names_(signals_.get()), story_(verbose) {
+          signals_(std::move(signals)), names_(signals_.get()), stun_names_(signals_.get(), resolve_soon),
+          story_(verbose) {
         state_.lifetime = std::chrono::seconds(spec_.lifetime);
         state_.every = every;
     }
@@ -132,8 +133,11 @@ class Keeper {
             last_step_ = totp_step(Now::read().wall);
             Codes(profile_, {}).used(code); // a login beside us takes the next one
         };
-        const auto look_up = [this](const std::string& host, Family family) { return names_.find(host, family); };
-        return knock_unwatched(profile_, spec_, host_, {[this] { return next_code(); }, used}, story_, look_up);
+        const auto by = [](KnownNames& names) {
+            return [&names](const std::string& host, Family family) { return names.find(host, family); };
+        };
+        return knock_unwatched(profile_, spec_, host_, {[this] { return next_code(); }, used}, story_, by(names_),
+                               by(stun_names_));
     }
 
     const Profile& profile_;
@@ -141,7 +145,7 @@ class Keeper {
     std::string host_;
     RouteWatch routes_;
     Fd signals_;
-    KnownNames names_;
+    KnownNames names_, stun_names_;
     Story story_;
     KeepState state_;
     bool was_sent_ = false;

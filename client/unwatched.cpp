@@ -76,12 +76,13 @@ std::vector<Way> unwatched_ways(std::vector<Way> ways, const RequestSpec& spec, 
 }
 
 Result<void> knock_unwatched(const Profile& profile, const RequestSpec& spec, const std::string& host,
-                             const UnwatchedCode& code, const Story& story, const LookUp& look_up) {
+                             const UnwatchedCode& code, const Story& story, const LookUp& look_up,
+                             const LookUp& look_up_stun) {
     auto ways = ways_to(profile, spec, host, look_up);
     if (!ways)
         return ways.error();
     prepare_knocks(profile, spec, host, *ways, look_up);
-    learn_our_address(profile, *ways, story, look_up);
+    learn_our_address(profile, *ways, story, look_up_stun);
     if (std::none_of(ways->begin(), ways->end(), [](const Way& way) { return way.knock.has_value(); }))
         return no_way(*ways);
     auto taken = unwatched_ways(*std::move(ways), spec, profile.gateway);

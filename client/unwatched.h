@@ -22,9 +22,11 @@ struct UnwatchedCode {
 };
 
 // Sends the request and its copy, and does not wait for the port. A request to close goes to every address, because the
-// grant may be for any of our addresses; others go to the first address of each family.
+// grant may be for any of our addresses; others go to the first address of each family. `look_up` finds the host and
+// the profile's server, `look_up_stun` its STUN server.
 Result<void> knock_unwatched(const Profile& profile, const RequestSpec& spec, const std::string& host,
-                             const UnwatchedCode& code, const Story& story, const LookUp& look_up = resolve);
+                             const UnwatchedCode& code, const Story& story, const LookUp& look_up = resolve,
+                             const LookUp& look_up_stun = resolve_soon);
 
 // Of the ways whose packet can leave those that such a request takes.
 std::vector<Way> unwatched_ways(std::vector<Way> ways, const RequestSpec& spec, bool is_gateway);

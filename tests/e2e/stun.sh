@@ -94,5 +94,28 @@ done
 sed -i 's/^stun:.*/stun: "198.51.100.66:4010"/' "$(profile anna-robot)" # loopback
 client status 192.0.2.1 ssh --profile "$(profile anna-robot)" >"$D/out"
 lacks "status shows no such address either" "$(cat "$D/out")" "seen from outside"
+
+say "a name server that is silent, for half a minute, and knows the STUN server alone"
+in_srv nft 'table inet own { chain input { type filter hook input priority -10; udp dport 53 drop; }; }'
+printf 'nameserver 192.0.2.1\noptions timeout:30 attempts:1\n' >"$D/resolv.conf"
+sed -i 's/^stun:.*/stun: stun.example/' "$(profile anna-robot)"
+# unresolved VERB ARGUMENTS...: ends long before the resolver does.
+unresolved() {
+	timeout 20 unshare -m sh -c "mount --bind '$D/resolv.conf' /etc/resolv.conf && exec \"\$@\"" _ nsenter --net="/run/netns/$NAT" \
+		"$CLIENT" "$1" 192.0.2.1 "${@:2}" -v --profile "$(profile anna-robot)" 2>"$D/err"
+}
+for verb in "open ssh" "open tcp/80 --no-wait" test "close ssh"; do
+	# shellcheck disable=SC2086  # words
+	check "$verb" unresolved $verb
+	contains "it was asked for" "$(cat "$D/err")" "STUN server stun.example from 10.9.0.2: no answer"
+done
+ctl close 0.0.0.0/0 >/dev/null
+kept() { ctl grants | matches "192.0.2.2 "; }
+unresolved keep ssh &
+keeper=$!
+eventually 15 kept || fail "keep does not open: $(cat "$D/err")"
+say "keep"
+kill -INT "$(pgrep -P "$keeper")"
+wait "$keeper" || [ $? = 124 ] || fail "keep ends badly: $(cat "$D/err")"
 stop
 pass
