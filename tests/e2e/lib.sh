@@ -77,13 +77,15 @@ equal() { [ "$2" = "$3" ] || fail "$1: got '$2', wanted '$3'"; say "$1"; }
 contains() { case $2 in *"$3"*) say "$1" ;; *) fail "$1: '$3' is not in: $2" ;; esac; }
 lacks() { case $2 in *"$3"*) fail "$1: '$3' is in: $2" ;; *) say "$1" ;; esac; }
 
-# eventually SECONDS COMMAND...: until it succeeds; the bound is only for a test that fails.
+# eventually SECONDS COMMAND...: until it succeeds; the bound is only for a test that fails. It looks less often the longer it
+# waits, and leaves the processors to the other tests.
 eventually() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1)) pauses=(0.02 0.03 0.05 0.08 0.12 0.2) i=0
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep 0.02
+		sleep "${pauses[i]}"
+		i=$((i + 1 < ${#pauses[@]} ? i + 1 : i))
 	done
 }
 
@@ -346,6 +348,7 @@ start_sshd() {
 	# With PAM root gets in although the password is locked; without, wrong passwords are refused without a delay.
 	local pam=yes
 	[ "${SSHD_PASSWORDS:-no}" = no ] || pam=no
+	# SHLVL: Debian's bash reads root's ~/.bashrc for every command that sshd runs, except in a shell in another one.
 	cat >"$D/ssh/sshd_config" <<-C
 		Port 22
 		HostKey $D/ssh/host_key
@@ -358,6 +361,7 @@ start_sshd() {
 		PermitRootLogin prohibit-password
 		UseDNS no
 		LogLevel VERBOSE
+		SetEnv SHLVL=1
 	C
 	background "$SRV" /usr/sbin/sshd -D -e -f "$D/ssh/sshd_config" 2>"$D/ssh/log"
 	eventually 10 listening 22 || fail "sshd does not listen"

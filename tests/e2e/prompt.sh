@@ -75,6 +75,20 @@ equal "the question is gone" "$(questions 0)" 1
 check "the terminal has its echo" has_echo 0
 shut
 
+say "three codes that no server takes"
+next_step
+before=$(stat filter candidate)
+type_line 0 "clear; $D/login 1; echo all\$((1+1))"
+for i in 1 2 3; do
+	asked() { [ "$(questions 0)" = "$i" ] && has_no_echo 0; }
+	eventually 20 asked || fail "question $i is not asked: $(screen 0)"
+	type_line 0 "$((1110 + i))"
+done
+eventually 90 shows 0 all2 || fail "they do not end it: $(screen 0)"
+equal "end it" "$(questions 0)" 3
+equal "and nothing was sent" "$(stat filter candidate)" "$before"
+contains "for the reason of the last one" "$(screen 0)" "a code has 6 digits"
+
 say "Ctrl-Z and fg"
 next_step
 type_line 0 "clear; $D/login 1; echo all\$((1+1))"

@@ -28,7 +28,7 @@ TOP=$(cd "$HERE/../.." && pwd)
 : "${XK_BUILD:?the build directory}"
 export XK_BUILD
 CACHE=${XK_VM_CACHE:-$TOP/build/vm-cache}
-WATCHDOG=120 # seconds for one boot
+WATCHDOG=300 # seconds for one boot; only a test that fails takes so long
 
 say() { printf '%s\n' "-- $*"; }
 skip() {
@@ -151,7 +151,7 @@ case_clock() {
 
 coexist() {
 	kernel "$1"
-	local WATCHDOG=240 # it starts the daemon many times
+	local WATCHDOG=600 # it starts the daemon many times
 	boot "xk.case=coexist"
 }
 case_coexist() { coexist debian12; }

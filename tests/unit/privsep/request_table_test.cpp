@@ -140,6 +140,8 @@ TEST_CASE("each kind of message has a budget, which refused messages spend and t
            conversation.admit(received_of(Type::pong, sizeof(Pong), 0), begin + 1s) == Fault::unasked)
         ++pongs;
     CHECK(pongs == 16'000);
+    CHECK(conversation.admit(received_of(Type::tags, sizeof(Tags), 0), begin + 1s) == Fault::too_many);
+    CHECK(conversation.admit(received_of(Type::tags, sizeof(Tags), 0), begin + 2s) == std::nullopt);
 }
 
 TEST_CASE("a fault is named with its message") {
