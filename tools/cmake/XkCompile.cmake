@@ -55,6 +55,11 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND NOT XK_TIDY)
   file(WRITE ${PROJECT_BINARY_DIR}/precompiled.cpp "")
   add_library(xk_precompiled OBJECT ${PROJECT_BINARY_DIR}/precompiled.cpp)
   target_link_libraries(xk_precompiled PRIVATE xk_flags sodium)
+  # The sanitizers' programs are large: lld links them in a third of the time.
+  find_program(XK_LLD NAMES ld.lld-14)
+  if(XK_LLD)
+    target_link_options(xk_flags INTERFACE -fuse-ld=lld)
+  endif()
   # A date in it would make each build another one for a compiler cache.
   target_compile_options(xk_precompiled PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
   target_precompile_headers(xk_precompiled PRIVATE <algorithm> <array> <bit> <chrono> <concepts> <cstddef> <cstdint>
