@@ -400,13 +400,13 @@ in_srv nft delete table inet own
 kill "$(cat "$D/ssh/sshd.pid")"
 eventually 5 not_listening
 shut
+attempted() { in_cli ss -Htn state syn-sent | matches .; }
 # tries_unheard: of its attempts one is silent, for the grant waits for it.
 tries_unheard() {
 	local trying code=0
 	kill -STOP "$DAEMON"
 	tries &
 	trying=$!
-	attempted() { in_cli ss -Htn state syn-sent | matches .; }
 	eventually 5 attempted || fail "no attempt: $(cat "$D/err")"
 	kill -CONT "$DAEMON"
 	wait "$trying" || code=$?
