@@ -26,8 +26,8 @@ using namespace xk::test;
 
 namespace {
 
-constexpr uid_t kFailingUid = 62022;
-constexpr gid_t kFailingGid = 62023;
+constexpr uid_t kUid = 62022;
+constexpr gid_t kGid = 62023;
 
 // What a step says in a child in which these calls fail; "" where it succeeds.
 std::string error_of(const std::function<Result<void>()>& step, const std::vector<FailingCall>& calls) {
@@ -70,9 +70,9 @@ void check_failures(const std::function<Result<void>()>& step, const std::vector
 }
 
 const std::vector<Failure> kEnds = {
-    {{{SYS_setgroups, EPERM}}, "becoming user " + std::to_string(kFailingUid)},
-    {{{SYS_setresgid, EPERM}}, "becoming user " + std::to_string(kFailingUid)},
-    {{{SYS_setresuid, EPERM}}, "becoming user " + std::to_string(kFailingUid)},
+    {{{SYS_setgroups, EPERM}}, "becoming user " + std::to_string(kUid)},
+    {{{SYS_setresgid, EPERM}}, "becoming user " + std::to_string(kUid)},
+    {{{SYS_setresuid, EPERM}}, "becoming user " + std::to_string(kUid)},
     {{{SYS_capget, EPERM}}, "reading our capabilities"},
     {{{SYS_capset, EPERM}}, "dropping capabilities"},
     {{prctl_of(PR_CAP_AMBIENT)}, "dropping capabilities"},
@@ -85,7 +85,7 @@ const std::vector<Failure> kEnds = {
 
 TEST_CASE("xknockd does not go on where it cannot give up a privilege") {
     for (const bool dispatcher : {false, true}) {
-        const auto keep = [dispatcher] { return privsep::keep_capabilities(kFailingUid, kFailingGid, dispatcher); };
+        const auto keep = [dispatcher] { return privsep::keep_capabilities(kUid, kGid, dispatcher); };
         CHECK(error_of(keep, {}) == "");
         check_failures(keep, kEnds);
         check_failures(keep, {{{prctl_of(PR_SET_KEEPCAPS)}, "keeping capabilities"}});
@@ -99,18 +99,18 @@ TEST_CASE("xknockd does not go on where it cannot give up a privilege") {
 }
 
 TEST_CASE("the worker does not go on where it cannot give up a privilege") {
-    const auto become = [] { return privsep::become_nobody(kFailingUid, kFailingGid); };
+    const auto become = [] { return privsep::become_nobody(kUid, kGid); };
     CHECK(error_of(become, {}) == "");
     check_failures(become, kEnds);
 }
 
 TEST_CASE("the sandbox is not entered where one of its walls cannot be made") {
     // The filter kills who writes to a pipe, so only failures are looked at here.
-    const auto enter = [] { return privsep::enter_sandbox(kFailingUid, kFailingGid); };
+    const auto enter = [] { return privsep::enter_sandbox(kUid, kGid); };
     const std::string limits = "limiting the worker's memory and descriptors";
     check_failures(enter, {{{{SYS_prlimit64, EPERM, {{1, RLIMIT_AS}}}}, limits},
                            {{{SYS_prlimit64, EPERM, {{1, RLIMIT_NOFILE}}}}, limits},
-                           {{{SYS_setresuid, EPERM}}, "becoming user " + std::to_string(kFailingUid)},
+                           {{{SYS_setresuid, EPERM}}, "becoming user " + std::to_string(kUid)},
                            {{{SYS_seccomp, EPERM, {{0, SECCOMP_SET_MODE_FILTER}}}}, "loading the system call filter"}});
     CHECK(error_of(enter, {{SYS_seccomp, EPERM}, prctl_of(PR_SET_SECCOMP)}) == "making the system call filter failed");
 #if !defined(XK_SANITIZED)

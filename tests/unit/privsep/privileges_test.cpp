@@ -25,8 +25,8 @@ using namespace xk;
 
 namespace {
 
-constexpr uid_t kDroppedUid = 62012;
-constexpr gid_t kDroppedGid = 62013;
+constexpr uid_t kUid = 62012;
+constexpr gid_t kGid = 62013;
 constexpr std::uint64_t bit(int capability) { return std::uint64_t{1} << capability; }
 constexpr std::uint64_t kKept = bit(CAP_NET_ADMIN) | bit(CAP_BPF) | bit(CAP_PERFMON);
 constexpr std::uint64_t kOfDispatcher = bit(CAP_SYS_ADMIN) | bit(CAP_DAC_OVERRIDE);
@@ -74,7 +74,7 @@ std::string faults_in_child(const std::function<void(Checks&)>& steps) {
     REQUIRE(child >= 0);
     if (child == 0) {
         Checks checks;
-        const gid_t groups[] = {kDroppedGid + 1, kDroppedGid + 2};
+        const gid_t groups[] = {kGid + 1, kGid + 2};
         checks.equal(::setgroups(2, groups), 0, "setgroups");
         steps(checks);
         const std::string& text = checks.faults();
@@ -93,7 +93,7 @@ std::string faults_in_child(const std::function<void(Checks&)>& steps) {
 }
 
 void check_user(Checks& c) {
-    const std::string uid = std::to_string(kDroppedUid), gid = std::to_string(kDroppedGid);
+    const std::string uid = std::to_string(kUid), gid = std::to_string(kGid);
     c.equal(status_line("Uid"), uid + "\t" + uid + "\t" + uid + "\t" + uid, "user");
     c.equal(status_line("Gid"), gid + "\t" + gid + "\t" + gid + "\t" + gid, "group");
     c.equal(status_line("Groups"), std::string(), "supplementary groups");
@@ -117,14 +117,14 @@ void check_closed(Checks& c) {
 TEST_CASE("xknockd keeps three capabilities under its own user, and no way back") {
     CHECK(faults_in_child([](Checks& c) {
               c.that(privsep::check_capabilities().has_value(), "root lacks what xknockd needs");
-              c.that(privsep::keep_capabilities(kDroppedUid, kDroppedGid, false).has_value(), "keep_capabilities");
+              c.that(privsep::keep_capabilities(kUid, kGid, false).has_value(), "keep_capabilities");
               check_user(c);
               check_sets(c, kKept, kKept);
               check_closed(c);
               c.that(privsep::check_capabilities().has_value(), "it lacks what xknockd needs");
               // A unit begins as this user already, and the kernel changes nothing by itself then.
               c.equal(::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), 0, "PR_SET_DUMPABLE");
-              c.that(privsep::keep_capabilities(kDroppedUid, kDroppedGid, false).has_value(), "again");
+              c.that(privsep::keep_capabilities(kUid, kGid, false).has_value(), "again");
               check_user(c);
               check_sets(c, kKept, kKept);
               check_closed(c);
@@ -133,7 +133,7 @@ TEST_CASE("xknockd keeps three capabilities under its own user, and no way back"
 
 TEST_CASE("for libxdp's dispatcher xknockd keeps two more, not in effect, and can drop them") {
     CHECK(faults_in_child([](Checks& c) {
-              c.that(privsep::keep_capabilities(kDroppedUid, kDroppedGid, true).has_value(), "keep_capabilities");
+              c.that(privsep::keep_capabilities(kUid, kGid, true).has_value(), "keep_capabilities");
               check_user(c);
               check_sets(c, kKept | kOfDispatcher, kKept);
               check_closed(c);
@@ -144,7 +144,7 @@ TEST_CASE("for libxdp's dispatcher xknockd keeps two more, not in effect, and ca
 
 TEST_CASE("the worker keeps no capability, and a missing one is named") {
     CHECK(faults_in_child([](Checks& c) {
-              c.that(privsep::become_nobody(kDroppedUid, kDroppedGid).has_value(), "become_nobody");
+              c.that(privsep::become_nobody(kUid, kGid).has_value(), "become_nobody");
               check_user(c);
               check_sets(c, 0, 0);
               check_closed(c);
@@ -152,7 +152,7 @@ TEST_CASE("the worker keeps no capability, and a missing one is named") {
               c.that(!missing.has_value(), "nothing is missing");
               c.equal(missing ? "" : missing.error().message,
                       std::string("the process lacks CAP_NET_ADMIN and CAP_BPF"), "message");
-              c.that(!privsep::become_nobody(kDroppedUid + 1, kDroppedGid).has_value(), "it becomes another user");
+              c.that(!privsep::become_nobody(kUid + 1, kGid).has_value(), "it becomes another user");
           }) == "");
 }
 
@@ -189,8 +189,7 @@ TEST_CASE("what a process does not have is not kept, and is no error") {
     for (const bool dispatcher : {false, true})
         CHECK(faults_in_child([dispatcher](Checks& c) {
                   give_up(c, {CAP_PERFMON, CAP_SYS_ADMIN, CAP_DAC_OVERRIDE});
-                  c.that(privsep::keep_capabilities(kDroppedUid, kDroppedGid, dispatcher).has_value(),
-                         "keep_capabilities");
+                  c.that(privsep::keep_capabilities(kUid, kGid, dispatcher).has_value(), "keep_capabilities");
                   check_user(c);
                   check_sets(c, kKept & ~bit(CAP_PERFMON), kKept & ~bit(CAP_PERFMON));
                   check_closed(c);
@@ -201,8 +200,8 @@ TEST_CASE("a unit without CAP_SETPCAP keeps its bounding set, and loses everythi
     for (const bool worker : {false, true})
         CHECK(faults_in_child([worker](Checks& c) {
                   give_up(c, {CAP_SETPCAP});
-                  const auto done = worker ? privsep::become_nobody(kDroppedUid, kDroppedGid)
-                                           : privsep::keep_capabilities(kDroppedUid, kDroppedGid, false);
+                  const auto done =
+                      worker ? privsep::become_nobody(kUid, kGid) : privsep::keep_capabilities(kUid, kGid, false);
                   c.that(done.has_value(), "giving up privileges");
                   check_user(c);
                   c.equal(capabilities("CapPrm"), worker ? 0 : kKept, "permitted");
