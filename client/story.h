@@ -30,7 +30,7 @@ struct Known {
     std::uint16_t port = 0;
     std::vector<Happened> addresses;
     bool person = false, totp = false;
-    ClockFacts clock;
+    ClockFacts clock{};
 };
 
 // Pure: the error for a port that did not open, from what is known.

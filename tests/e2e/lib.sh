@@ -80,12 +80,13 @@ lacks() { case $2 in *"$3"*) fail "$1: '$3' is in: $2" ;; *) say "$1" ;; esac; }
 # eventually SECONDS COMMAND...: until it succeeds; the bound is only for a test that fails. It looks less often the longer it
 # waits, and leaves the processors to the other tests.
 eventually() {
-	local end=$((SECONDS + $1)) pauses=(0.02 0.03 0.05 0.08 0.12 0.2) i=0
+	# The condition sees the locals of who calls it: these have names that no test has.
+	local eventually_end=$((SECONDS + $1)) eventually_pauses=(0.02 0.03 0.05 0.08 0.12 0.2) eventually_tries=0
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$SECONDS" -lt "$end" ] || return 1
-		sleep "${pauses[i]}"
-		i=$((i + 1 < ${#pauses[@]} ? i + 1 : i))
+		[ "$SECONDS" -lt "$eventually_end" ] || return 1
+		sleep "${eventually_pauses[eventually_tries]}"
+		((eventually_tries + 1 == ${#eventually_pauses[@]})) || eventually_tries=$((eventually_tries + 1))
 	done
 }
 
