@@ -100,7 +100,7 @@ told_to_end
 in_srv nft delete table inet own
 
 say "where the address changes"
-keep --lifetime 1h
+keep --lifetime 1h --every 1h # so that it is the change that brings the next knock
 eventually 10 granted || fail "keep opens nothing"
 ip -n "$CLI" addr del 192.0.2.2/24 dev cli0
 ip -n "$CLI" addr add 192.0.2.3/24 dev cli0
@@ -113,6 +113,10 @@ say "where there is no network for a while"
 ip -n "$CLI" link set cli0 down
 lost() { grep -q "Network is unreachable" "$D/kept"; }
 check "it is said once" eventually 20 lost
+: >"$D/first"
+# Of each knock it is kept how it went.
+failed_again() { find "$XDG_STATE_HOME/xknock/used" -type f -newer "$D/first" | matches .; }
+check "and tried again" eventually 20 failed_again
 ctl close 0.0.0.0/0 >/dev/null
 ip -n "$CLI" link set cli0 up
 ip -n "$CLI" route replace default via 192.0.2.1
@@ -131,9 +135,13 @@ ctl close 0.0.0.0/0 >/dev/null
 say "with a stored secret: a code counts once"
 # All of this in one half minute. A jump of the clock here would be one more that the server has to see first.
 until [ "$(into_step)" -lt 22 ]; do sleep 0.5; done
+its_code=$(oathtool --totp -b "$(cat "$D/etc/credentials/anna.laptop.otp")")
 background "$CLI" "$CLIENT" keep 192.0.2.1 ssh --profile anna-laptop "${P[@]}" --lifetime 1h 2>"$D/kept"
 KEEPER=$BACKGROUND
 eventually 10 granted || fail "keep opens nothing"
+refuse "a login beside it does not send the same code" in_cli "$CLIENT" open 192.0.2.1 ssh --profile anna-laptop "${P[@]}" --no-wait \
+	--otp "$its_code"
+contains "because keep used it" "$(cat "$D/out")" "this code was used"
 ip -n "$CLI" addr add 192.0.2.9/24 dev cli0
 ip -n "$CLI" addr del 192.0.2.9/24 dev cli0
 contains "what codes cannot do is said at the start" "$(cat "$D/kept")" "where the server gives less than a minute, the port is shut now and then"

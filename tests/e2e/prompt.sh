@@ -45,6 +45,12 @@ kill -KILL "$(asker)"
 eventually 20 has_echo 0 || fail "a killed asker leaves the terminal without echo"
 eventually 90 shows 0 all2 || fail "ssh does not end"
 say "the last one that is killed leaves the echo on"
+type_line 0 "clear; $D/login 1; echo all\$((1+1))"
+eventually 20 asker || fail "nobody asks"
+eventually 20 has_no_echo 0 || fail "it shows what is typed"
+kill -KILL -- "-$(ps -o pgid= -p "$(asker)" | tr -d ' ')"
+check "also where all of its job is killed" eventually 20 has_echo 0
+eventually 90 shows 0 all2 || fail "the shell does not go on: $(screen 0)"
 
 say "wrong and used codes"
 next_step
@@ -87,7 +93,7 @@ done
 eventually 90 shows 0 all2 || fail "they do not end it: $(screen 0)"
 equal "end it" "$(questions 0)" 3
 equal "and nothing was sent" "$(stat filter candidate)" "$before"
-contains "for the reason of the last one" "$(screen 0)" "a code has 6 digits"
+contains "for the reason of the last one" "$(screen 0 | grep "^knock-client:")" "a code has 6 digits"
 
 say "Ctrl-Z and fg"
 next_step

@@ -46,6 +46,8 @@ TEST_CASE("addresses behind a NAT64 are known by the prefixes of everybody and b
     CHECK_FALSE(places[5].nat64);
     places.pop_back();
     mark_nat64(places);
+    CHECK(places[0].nat64);
+    CHECK(places[1].nat64);
     CHECK_FALSE(places[3].nat64);
 }
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 TOP = pathlib.Path(__file__).resolve().parents[3]
 FILE = TOP / "client" / "xknock.py"
@@ -207,6 +208,30 @@ class Addresses(unittest.TestCase):
                 ("fd00::1", False), ("fe80::1", False), ("::1", False), ("ff02::1", False), ("192.0.0.4", False)):
             address = xknock.ipaddress.ip_address(text)
             self.assertEqual(not xknock.lies_in(address, xknock.NOT_GLOBAL), world, text)
+
+    def test_of_ours_that_a_knock_names(self):
+        """By turns where it may be translated on the way, in no packet where it surely is, and as the profile's nat says."""
+        bound, source = xknock.BOUND, xknock.SOURCE
+        for nat, local, server, wanted in (
+                ("auto", "192.0.2.2", "192.0.2.1", [bound, source, bound]),
+                ("auto", "10.1.2.3", "192.0.2.1", [source, source, source]),
+                ("auto", "2001:db8::2", "2001:db8::1", [bound, source, bound]),
+                ("auto", "2001:db8::2", "64:ff9b::c000:201", [source, bound, source]),
+                ("never", "10.1.2.3", "192.0.2.1", [bound, bound, bound]),
+                ("never", "2001:db8::2", "64:ff9b::c000:201", [bound, bound, bound]),
+                ("always", "192.0.2.2", "192.0.2.1", [source, source, source])):
+            sent = []
+            address = xknock.raw(xknock.ipaddress.ip_address(local))
+            with mock.patch.object(xknock.socket, "socket") as sockets, \
+                    mock.patch.object(xknock, "seal", lambda keys, clock, request, *proof: sent.append(request) or b"packet"):
+                sockets().getsockname.return_value = (local, 4242)
+                profile = mock.Mock(nat=nat, knock_port=62201)
+                request = xknock.Request(*[0] * 12)._replace(mode=source, address=xknock.NO_ADDRESS)
+                knock = xknock.Knock(profile, request, xknock.ipaddress.ip_address(server), None)
+                for _ in wanted:
+                    knock.send("")
+            named = [(mode, address if mode == bound else xknock.NO_ADDRESS) for mode in wanted]
+            self.assertEqual([(r.mode, r.address) for r in sent], named, (nat, local, server))
 
 
 class Turns(unittest.TestCase):
