@@ -255,11 +255,18 @@ TEST_CASE("a clock behind what was accepted, or far behind the horizon, is not b
     CHECK(m.state.believes(kNow, 30s));
     m.state.header().horizon = (kNow.wall + 30s + 121s).time_since_epoch().count();
     CHECK_FALSE(m.state.believes(kNow, 30s));
+    // Three slots after the one in which the skew ends, to the microsecond.
+    const auto far = slot_end(slot_of(kNow.wall + 30s) + 3).time_since_epoch().count();
+    m.state.header().horizon = far;
+    CHECK(m.state.believes(kNow, 30s));
+    m.state.header().horizon = far + 1;
+    CHECK_FALSE(m.state.believes(kNow, 30s));
 }
 
 TEST_CASE("a credential's record is made once and found again") {
     Memory m;
     m.state.begin_boot(kBoot, kNow, 30s, nullptr);
+    CHECK(m.state.credential({}) == nullptr); // the id of an empty place
     CredentialState* a = m.state.credential({1});
     REQUIRE(a != nullptr);
     CHECK(m.state.credential({2}) != a);
