@@ -15,7 +15,7 @@
 /* Changes whenever a map below changes its meaning; pins carry it in their directory's name. daemon/xdp/pinned_maps.cpp
  * ("since") says which map changed when, so that the next start takes over the others. A new counter goes to the end,
  * so that the other numbers keep their meaning. */
-#define XK_ABI_VERSION 2
+#define XK_ABI_VERSION 3
 
 #define XK_PACKET_SIZE	 192 /* UDP payload of every knock */
 #define XK_TAG_OFFSET	 0
@@ -32,6 +32,20 @@
 #define XK_MAX_KNOWN_SOURCES	131072
 #define XK_MAX_ALLOWED_NETWORKS 512
 #define XK_RING_SIZE		(1u << 22) /* bytes: 15,000 records, one for each device and more */
+
+/* Sequences of ports (protocol/sequence.h has the same numbers; daemon/xdp/ asserts it). */
+#define XK_SEQUENCE_FIRST      24576 /* a multiple of the next one, which is a power of two */
+#define XK_SEQUENCE_PORTS      8192
+#define XK_MOST_SEQUENCE_PORTS 10
+#define XK_SEQUENCE_SLOTS      3    /* the one that counts, the one before for a moment, and the next one */
+#define XK_MAX_SEQUENCES       1000 /* credentials that may knock so */
+/* A step of the clock needs old and new slots at once. */
+#define XK_MAX_STEPS	       (2 * XK_SEQUENCE_SLOTS * XK_MOST_SEQUENCE_PORTS * XK_MAX_SEQUENCES)
+#define XK_MAX_PROGRESS	       16384
+#define XK_PROGRESS_LOCKS      1024	     /* a power of two */
+#define XK_SEQUENCE_TIME       10000000000ll /* ns from the first port to the last one */
+#define XK_MOST_RESETS	       8	     /* of one source: it is not looked at for the rest of the slot */
+#define XK_MOST_BEGUN	       (1u << 20)    /* sequences begun in one slot, by all sources */
 
 struct xk_address {
 	__u8 bytes[16];
@@ -68,9 +82,11 @@ struct xk_seen {
 
 /* Kinds of records in the ring "candidates". A new way of knocking is a new number. */
 enum xk_record_kind {
-	XK_RECORD_PACKET = 1, /* struct xk_packet_record, version 1 */
+	XK_RECORD_PACKET = 1,	/* struct xk_packet_record */
+	XK_RECORD_SEQUENCE = 2, /* struct xk_sequence_record */
 };
-#define XK_PACKET_RECORD_VERSION 1
+#define XK_PACKET_RECORD_VERSION   1
+#define XK_SEQUENCE_RECORD_VERSION 1
 
 /*
  * Every record begins with this and holds everything about one knock. The first three members are the header, which a
@@ -95,6 +111,53 @@ struct xk_packet_record {
 };
 
 /*
+ * The sequences of a slot are a tree. A node is the ports that came so far; the slot's own number is its root, and all
+ * other nodes are numbers with the highest bit set. Map "sequence_steps" (hash): from a node by a port to the next
+ * node.
+ */
+struct xk_step_key {
+	__u64 node;
+	__u16 port; /* host order */
+	__u16 pad[3];
+};
+struct xk_step {
+	__u64 next;	  /* node; 0: the sequence is complete */
+	__u32 credential; /* of a complete sequence: index into "credentials" */
+	__u32 used;	  /* not zero: it was reported already */
+};
+
+/* Map "sequence_slots" (array): slot s is in entry s modulo XK_SEQUENCE_SLOTS. */
+struct xk_sequence_slot {
+	__u64 slot;
+	__u64 not_before; /* boot time, ns */
+	__u64 expires;	  /* boot time, ns; 0: the entry is empty */
+	__u64 begun;	  /* sequences begun, by all sources; the filter counts */
+};
+
+/* The ports that a source has sent, in their order. The others are zero. */
+struct xk_ports {
+	__u16 port[XK_MOST_SEQUENCE_PORTS]; /* host order */
+	__u16 count;
+	__u16 resets; /* how often a wrong port made it begin again in this slot */
+};
+
+/* Map "sequence_progress" (LRU hash): of each source that has sent a right first port. */
+struct xk_progress_key {
+	struct xk_address source;
+	__u64 slot;
+};
+struct xk_progress {
+	__u64 node;
+	__u64 since; /* boot time, ns, of the first port */
+	struct xk_ports sent;
+};
+
+struct xk_sequence_record {
+	struct xk_record head;
+	struct xk_ports sent;
+};
+
+/*
  * Map "counters" (per-CPU array of __u64): one for each exit of the program that drops or judges a packet. The same
  * words are in docs/protocol.md, in docs/control.md and in JSON (lint.exits); a '-' stands there for each '_'.
  */
@@ -112,6 +175,7 @@ enum xk_counter {
 	XK_RING_FULL, /* no room in the ring: dropped, and not remembered as seen */
 	XK_CANDIDATE, /* pushed to the ring: dropped */
 	XK_SYN,	      /* begins a connection to a protected TCP port without a grant: dropped */
+	XK_SEQUENCE,  /* the last port of a sequence: pushed to the ring; the packet goes on as if there were none */
 	XK_COUNTERS
 };
 
@@ -126,7 +190,8 @@ enum xk_stealth {
 struct xk_settings {
 	__u16 knock_port; /* network order */
 	__u8 stealth;	  /* enum xk_stealth */
-	__u8 pad[5];
+	__u8 sequences;	  /* not zero: sequences of ports are looked for */
+	__u8 pad[4];
 	__u64 knock_interval; /* token bucket: ns for each knock of a credential */
 	__u64 knock_burst;    /* token bucket: knocks at once */
 };
@@ -190,6 +255,10 @@ XK_ASSERT(sizeof(struct xk_seen) == 16, "abi");
 XK_ASSERT(sizeof(struct xk_record) == 64 && XK_OFFSET(xk_record, source) == 8, "abi");
 XK_ASSERT(XK_OFFSET(xk_record, arrived) == 40 && XK_OFFSET(xk_record, credential) == 56, "abi");
 XK_ASSERT(sizeof(struct xk_packet_record) == 256 && XK_OFFSET(xk_packet_record, packet) == 64, "abi");
+XK_ASSERT(sizeof(struct xk_step_key) == 16 && sizeof(struct xk_step) == 16, "abi");
+XK_ASSERT(sizeof(struct xk_sequence_slot) == 32, "abi");
+XK_ASSERT(sizeof(struct xk_progress_key) == 24 && sizeof(struct xk_progress) == 40, "abi");
+XK_ASSERT(sizeof(struct xk_sequence_record) == 88 && XK_OFFSET(xk_sequence_record, sent) == 64, "abi");
 XK_ASSERT(sizeof(struct xk_settings) == 24, "abi");
 XK_ASSERT(XK_OFFSET(xk_syn_guard, ports) == 8 && XK_OFFSET(xk_syn_guard, local) == 32776, "abi");
 

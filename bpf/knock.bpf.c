@@ -3,7 +3,8 @@
  * The filter at the NIC. It decides about packets to the knock port, about banned sources, and about SYNs to protected
  * ports where it is certain that nftables would drop them. It passes on everything that it does not understand; the
  * ruleset (daemon/nft) protects the ports. The checks have the order of docs/protocol.md, "The filter". None of them
- * keeps state that an unauthenticated packet could fill.
+ * keeps state that an unauthenticated packet could fill. Where sequences of ports are in use, it follows these beside
+ * that (sequence.bpf.h).
  *
  * It parses Ethernet with two VLAN tags at most, an IPv4 header of 20 bytes or an IPv6 header of 40, and UDP or TCP
  * right behind that. There is no loop over options or extension headers, because an attacker chooses how many there
@@ -26,6 +27,7 @@
 #include "bans.bpf.h"
 #include "bucket.bpf.h"
 #include "packet.bpf.h"
+#include "sequence.bpf.h"
 #include "siphash.bpf.h"
 #include "syn_guard.bpf.h"
 
@@ -226,6 +228,9 @@ static __always_inline int decide(struct xdp_md *ctx, const struct packet *p, en
 		count(XK_BANNED);
 		return settings.stealth == XK_STEALTH_DRY ? XDP_PASS : XDP_DROP;
 	}
+	/* The settings are constants for the verifier: while this one is zero there is no code for it. */
+	if (settings.sequences && shape != NOT_OURS)
+		watch_sequences(ctx, p);
 	if (shape == SYN) {
 		if (settings.stealth == XK_STEALTH_DRY || !is_unwanted(p))
 			return XDP_PASS;

@@ -26,6 +26,10 @@ struct Arguments {
     bool pass_socket = false;             // to ssh, which then needs no relay
     bool install = false, remove = false; // of ssh-config
     bool json = false;                    // of status and ls
+    // Of sequence.
+    bool print = false, tcp = false;
+    std::size_t ports = 0; // how many; 0: as the profile says
+    unsigned pause = 0;    // milliseconds; 0: the usual one
 };
 
 } // namespace xk::client

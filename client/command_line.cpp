@@ -2,6 +2,7 @@
 #include "client/command_line.h"
 
 #include "client/keep.h"
+#include "client/sequence_verb.h"
 #include "client/ssh_config.h"
 #include "client/verbs.h"
 
@@ -105,6 +106,22 @@ void keep_options(CLI::App& verb, Arguments& a) {
     verb.add_flag("--leave", a.leave, "do not close the grant at the end");
 }
 
+void sequence_options(CLI::App& verb, Arguments& a) {
+    add_service(verb, a);
+    auto* const tcp = verb.add_flag("--tcp", a.tcp, "begin a TCP connection to each port");
+    verb.add_flag_callback(
+            "--udp", [&a] { a.tcp = false; }, "send an empty UDP datagram to each port (this is the default)")
+        ->excludes(tcp);
+    verb.add_option("--ports", a.ports, "how many ports (as the profile says)")
+        ->check(CLI::Range(sequence::kFewestStrongPorts, sequence::kMostPorts));
+    verb.add_option("--pause", a.pause, "milliseconds between two ports (20; 100 with --print)")
+        ->check(CLI::Range(1, 1000));
+    auto* const no_wait = verb.add_flag("--no-wait", a.no_wait, "do not try whether the port answers");
+    verb.add_flag("--print", a.print, "send nothing; print a line that sends them from another machine's shell")
+        ->excludes(no_wait)
+        ->excludes(verb.get_option("--source"));
+}
+
 void ls_options(CLI::App& verb, Arguments& a) {
     verb.add_option("--profiles", a.profiles, "directory of profiles (~/.config/xknock)");
     verb.add_flag("--json", a.json, "for programs");
@@ -124,6 +141,7 @@ constexpr Verb kVerbs[] = {
     {"status", "show profile, addresses and whether the port answers", run_status, status_options},
     {"test", "send a knock that is judged and opens nothing", run_test, test_options},
     {"keep", "hold a service open until told to stop", run_keep, keep_options},
+    {"sequence", "knock with a sequence of ports, or print it", run_sequence, sequence_options},
     {"ls", "list the profiles, and how each was used last", run_ls, ls_options},
     {"ssh-config", "show what ssh_config needs for this host, or put it there", run_ssh_config, ssh_config_options},
 };

@@ -47,6 +47,7 @@ void take_habits(ProfileFile& file, Profile& profile) {
     profile.stun = std::move(file.stun);
     profile.probe = file.probe;
     profile.wait = file.wait;
+    profile.sequence_ports = file.sequence_ports;
 }
 
 Profile profile_of(ProfileFile& file, const std::string& path) {

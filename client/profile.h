@@ -43,6 +43,7 @@ struct Profile {
     std::string stun;                     // a STUN server; empty: none
     std::chrono::milliseconds probe{250}; // how long the port may take to answer without a knock
     std::chrono::seconds wait{10};        // how long it may take with one
+    std::size_t sequence_ports = sequence::kStrongPorts;
 
     // Both ignore the case.
     bool is_called(std::string_view alias) const;

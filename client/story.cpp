@@ -57,7 +57,10 @@ Error not_open(const Known& known) {
         hint += "was the code right, and not used yet? ";
     if (!known.clock.is_synchronised && !is_clock_doubtful(known.clock))
         hint += "is the clock right (\"timedatectl\" says more)? ";
-    hint += "may this credential open it? does the network let UDP out? does the server run xknockd?";
+    hint += known.is_sequence
+                ? "does the server take a sequence of so many ports from this credential? does the network "
+                  "let each of them out? does the server run xknockd?"
+                : "may this credential open it? does the network let UDP out? does the server run xknockd?";
     if (std::any_of(known.addresses.begin(), known.addresses.end(), is_silent_behind_nat))
         hint += " do UDP and TCP leave this network by two addresses (CGNAT)? then use IPv6 or a VPN";
     return Error{message, hint};

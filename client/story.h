@@ -30,6 +30,7 @@ struct Known {
     std::uint16_t port = 0;
     std::vector<Happened> addresses;
     bool person = false, totp = false;
+    bool is_sequence = false; // the knocks were sequences of ports
     ClockFacts clock{};
 };
 

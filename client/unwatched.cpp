@@ -18,15 +18,6 @@ bool is_close(const RequestSpec& spec) { return spec.action == Action::close || 
 // One connection, or one address that was named, wants one grant.
 bool is_for_one(const RequestSpec& spec) { return spec.single_use || spec.for_address; }
 
-// Knocks may go to a host that has an address, for another one that only they who are inside can look up.
-Result<std::vector<Way>> ways_to(const Profile& profile, const RequestSpec& spec, const std::string& host,
-                                 const LookUp& look_up) {
-    auto ways = find_ways(profile, spec, host, look_up);
-    if (ways || profile.gateway || !goes_elsewhere(profile, host))
-        return ways;
-    return find_ways(profile, spec, profile.server, look_up);
-}
-
 // Takes the ways away on which it failed.
 Result<void> send_first(std::vector<Way>& ways, const std::string& code, const Story& story) {
     std::optional<Error> trouble;
@@ -59,6 +50,14 @@ void send_again(std::vector<Way>& ways, const std::string& code, const Story& st
 
 } // namespace
 
+Result<std::vector<Way>> find_unwatched_ways(const Profile& profile, const RequestSpec& spec, const std::string& host,
+                                             const LookUp& look_up) {
+    auto ways = find_ways(profile, spec, host, look_up);
+    if (ways || profile.gateway || !goes_elsewhere(profile, host))
+        return ways;
+    return find_ways(profile, spec, profile.server, look_up);
+}
+
 std::vector<Way> unwatched_ways(std::vector<Way> ways, const RequestSpec& spec, bool is_gateway) {
     std::vector<Way> taken;
     for (Way& way : ways) {
@@ -78,7 +77,7 @@ std::vector<Way> unwatched_ways(std::vector<Way> ways, const RequestSpec& spec, 
 Result<void> knock_unwatched(const Profile& profile, const RequestSpec& spec, const std::string& host,
                              const UnwatchedCode& code, const Story& story, const LookUp& look_up,
                              const LookUp& look_up_stun) {
-    auto ways = ways_to(profile, spec, host, look_up);
+    auto ways = find_unwatched_ways(profile, spec, host, look_up);
     if (!ways)
         return ways.error();
     prepare_knocks(profile, spec, host, *ways, look_up);

@@ -28,6 +28,11 @@ Result<void> knock_unwatched(const Profile& profile, const RequestSpec& spec, co
                              const UnwatchedCode& code, const Story& story, const LookUp& look_up = resolve,
                              const LookUp& look_up_stun = resolve_soon);
 
+// find_ways(), or the ways to the profile's server: knocks may go to a host that has an address, for another one that
+// only they who are inside can look up.
+Result<std::vector<Way>> find_unwatched_ways(const Profile& profile, const RequestSpec& spec, const std::string& host,
+                                             const LookUp& look_up = resolve);
+
 // Of the ways whose packet can leave those that such a request takes.
 std::vector<Way> unwatched_ways(std::vector<Way> ways, const RequestSpec& spec, bool is_gateway);
 

@@ -308,7 +308,7 @@ FIELDS = {  # key: the form of its text, what makes the value of it, and the val
     "knock_port": (PORT, int, 62201), "server_id": ("[0-9a-fA-F]{32}", bytes.fromhex, None),
     "credential": ("[0-9a-fA-F]{16}", bytes.fromhex, None), "key": (KEY, base64.b64decode, None),
     "hmac_key": (KEY, base64.b64decode, None), "factor": ("none|totp|hmac", FACTORS.get, None),
-    "digits": ("6|8", int, 6), "stun": ("(?s).*", str, ""),  # which only knock-client uses
+    "digits": ("6|8", int, 6), "stun": ("(?s).*", str, ""), "sequence_ports": ("[5-9]|10", int, 6),  # two not used here
     "otp_secret": ("[A-Z2-7]{32,103}", lambda text: base64.b32decode(text + "=" * (-len(text) % 8)), None),
     "gateway": ("true|false", "true".__eq__, False), "lifetime": (DURATION, duration, 0),
     "nat": ("auto|always|never", str, "auto"), "family": (

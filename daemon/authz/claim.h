@@ -47,6 +47,7 @@ struct Freshness {
     // an older knock cannot do.
     std::optional<WallTime> made;
     std::chrono::seconds tolerance{0}; // `made` may differ from the arrival by so much, either way
+    bool is_clock = true;              // `made` is what the client's clock showed
 };
 
 // The evidence for the second factor. It is not checked yet.

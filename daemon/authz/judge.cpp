@@ -52,7 +52,7 @@ Facts Judge::facts_of(const Context& c) {
                 .endpoint = wanted.endpoint,
                 .clock_ahead = {},
                 .totp_step = c.step};
-    if (c.claim.freshness.made)
+    if (c.claim.freshness.made && c.claim.freshness.is_clock)
         facts.clock_ahead = seconds_ahead(*c.claim.freshness.made, c.arrived);
     return facts;
 }
@@ -99,7 +99,7 @@ std::optional<Refused> Judge::prove(Context& c) const {
 std::optional<Judge::Result> Judge::check_new(Context& c) {
     // 4. Skew, horizon, replay. The skew comes first, so that a wrong clock is the reported reason also right after a
     // boot.
-    const auto& [made, tolerance] = c.claim.freshness;
+    const auto& [made, tolerance, is_clock] = c.claim.freshness;
     if (made && *made < c.arrived - tolerance)
         return refuse(Reject::stale);
     if (made && *made > c.arrived + tolerance)

@@ -55,6 +55,7 @@ GrantContext Judge::rights_context(const Context& c) const {
             .when = {c.arrived, c.now.boot},
             .address = c.address,
             .source = c.record.source,
+            .way = mode_of(c.record.kind),
             .bans = &bans_};
 }
 

@@ -47,6 +47,17 @@ class Method {
     virtual void add_credential(std::uint32_t place) = 0;
 };
 
+// The way of knocking that records of this kind are; none for a kind that no method reads.
+constexpr std::optional<KnockMode> mode_of(RecordKind kind) {
+    switch (kind) {
+    case RecordKind::packet:
+        return KnockMode::packet;
+    case RecordKind::sequence:
+        return KnockMode::sequence;
+    }
+    return std::nullopt;
+}
+
 struct MethodRow {
     RecordKind kind;
     std::unique_ptr<Method> (*make)(const MethodParts& parts);

@@ -10,10 +10,12 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/quote.h"
 #include "protocol/request.h"
+#include "protocol/sequence.h"
 #include "protocol/service.h"
 #include "protocol/wire.h"
 
 #include <algorithm>
+#include <array>
 #include <bitset>
 #include <chrono>
 #include <cstdint>
@@ -80,6 +82,11 @@ struct Service {
     std::optional<Pinhole> pinhole(const Pinhole& like) const;
 };
 
+// The ways of knocking (docs/modes.md). A user may use the first one alone unless their file says more.
+enum class KnockMode : std::uint8_t { packet, sequence };
+inline constexpr std::array<std::string_view, 2> kKnockModeNames = {"packet", "sequence"};
+inline constexpr std::size_t kKnockModes = kKnockModeNames.size();
+
 // This decides which address a knock may open for.
 enum class Binding : std::uint8_t {
     match,    // the one that it names and comes from, so that nobody on the path can put in their own
@@ -129,6 +136,7 @@ struct Credential {
     std::uint8_t totp_digits = 6;
     bool enabled = true;
     Binding binding = Binding::any;
+    std::bitset<kKnockModes> modes{1};                 // by KnockMode
     std::chrono::seconds lifetime{0}, max_lifetime{0}; // 0: the service's, or 30 seconds and an hour
     WallTime valid_from = WallTime::min();
     WallTime valid_until = WallTime::max();
@@ -138,6 +146,7 @@ struct Credential {
     Lockout lockout;
     std::bitset<kMaxServices> services; // by index into Policy::services
 
+    bool has_mode(KnockMode mode) const { return modes[static_cast<std::size_t>(mode)]; }
     std::string label() const { return std::string(user.view()) + "/" + std::string(device.view()); }
     bool operator==(const Credential&) const = default;
 };
@@ -150,9 +159,17 @@ struct Policy;
 // The user's name, "operator", or an empty text where nobody has this id any more.
 std::string_view user_of(const Policy& policy, const wire::CredentialId& credential);
 
+// Sequences of ports (protocol/sequence.h).
+struct SequenceSettings {
+    std::uint32_t ports = sequence::kStrongPorts;
+    ServiceId opens = service_id(kAllServices); // of those that the user has
+    bool operator==(const SequenceSettings&) const = default;
+};
+
 struct Settings {
     wire::ServerId server{};
     std::chrono::seconds skew = wire::kDefaultSkew; // of a client's clock, either way
+    SequenceSettings sequence;
     bool operator==(const Settings&) const = default;
 };
 

@@ -13,7 +13,8 @@ Credential empty_place() {
 } // namespace
 
 bool is_sound(const PolicyChange& change) {
-    if (change.places > kMaxCredentials)
+    const std::uint32_t ports = change.settings.sequence.ports;
+    if (change.places > kMaxCredentials || ports < sequence::kFewestStrongPorts || ports > sequence::kMostPorts)
         return false;
     std::vector<bool> named(change.places);
     const auto name = [&](std::uint32_t place) {

@@ -30,7 +30,8 @@ struct PolicyChange {
 
 inline bool is_empty_place(const Credential& credential) { return credential.id == wire::CredentialId{}; }
 
-// Whether each place is one of `places` and is named once, and each changed one has an id.
+// Whether each place is one of `places` and is named once, each changed one has an id, and a sequence can have so many
+// ports.
 bool is_sound(const PolicyChange& change);
 
 // Applies the change to the policy. The change must be is_sound().

@@ -21,6 +21,8 @@ namespace xk::authz {
 // The numbers of bpf/abi.h, enum xk_record_kind. Each way of knocking has its own.
 enum class RecordKind : std::uint16_t {
     packet = 1, // `bytes` are the 192 of one UDP packet
+    sequence =
+        2, // `bytes` are ten port numbers of 16 bits in host order, how many of them came, and a count of 16 bits
 };
 
 // A record may wait this long for a judge, because the daemon may be restarting. An older one is refused.

@@ -11,7 +11,7 @@ constexpr std::string_view kNames[] = {
     "locked",       "not-yet-valid", "expired",  "banned",     "factor-kind",    "proof-form",  "wrong-code",
     "code-used",    "binding",       "source",   "delegation", "own-address",    "service",     "unsupported",
     "limit",        "refused",       "firewall", "crashed",    "hours",          "network",     "panic",
-    "taken",        "unanswered"};
+    "taken",        "unanswered",    "ports",    "mode"};
 static_assert(std::size(kNames) == kRejects);
 
 } // namespace

@@ -58,6 +58,8 @@ enum class Reject : std::uint8_t {
     panic,          // 5: the operator's panic is on
     taken,          // 8: another host used the knock
     unanswered,     // 8: the Admission did not answer in time
+    ports,          // 1: not the ports of a sequence that counts
+    mode,           // 5: not a way of knocking that the user may use
     count_,
 };
 

@@ -24,7 +24,7 @@ namespace xk::authz {
 
 // The subject of a rule. Bits, because each caller checks some of them.
 enum Aspect : unsigned {
-    kOfStatus = 1,   // whether the credential is enabled
+    kOfStatus = 1,   // whether the credential is enabled, and for this way of knocking
     kOfTime = 2,     // dates and hours, which can end a grant without a reload
     kOfPlace = 4,    // networks and bans
     kOfAddress = 8,  // the address that the grant is for
@@ -49,6 +49,7 @@ struct GrantContext {
     bool is_open = false;                   // `selector` is an open pinhole: exactly this one must be allowed
     std::optional<Address> source{};        // of the knock
     std::optional<AddressMode> mode{};      // of the knock
+    std::optional<KnockMode> way{};         // of knocking
     std::optional<Address> destination{};   // of the knock: an address of this host
     const std::set<Address>* own = nullptr; // every address of this host
     const BanList* bans = nullptr;

@@ -11,6 +11,10 @@ Refusal refuse_if(bool is_so, Reject reason) { return is_so ? Refusal(reason) : 
 
 Refusal disabled(const GrantContext& c, Verdict&) { return refuse_if(!c.credential.enabled, Reject::disabled); }
 
+Refusal not_their_mode(const GrantContext& c, Verdict&) {
+    return refuse_if(c.way && !c.credential.has_mode(*c.way), Reject::mode);
+}
+
 Refusal not_yet_valid(const GrantContext& c, Verdict&) {
     return refuse_if(c.when.wall < c.credential.valid_from, Reject::not_yet_valid);
 }
@@ -92,6 +96,7 @@ Refusal cannot_be_single_use(const GrantContext& c, Verdict& verdict) {
 std::span<const Rule> rules() {
     static constexpr Rule kRules[] = {
         {"the credential is enabled", kOfStatus, disabled},
+        {"the user may knock in this way", kOfStatus, not_their_mode},
         {"its dates have begun", kOfTime, not_yet_valid, has_beginning},
         {"its dates are not over", kOfTime, expired, has_end},
         {"it is one of the user's hours", kOfTime, not_their_hour, has_hours},

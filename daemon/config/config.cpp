@@ -38,6 +38,7 @@ bool read_main(Config& config, Faults& faults) {
     config.hooks.services = std::move(hooks);
     read_xdp(*main, config);
     read_gate(*main, config);
+    read_sequence(*main, config);
     read_control(*main, config);
     const bool has_accounts = read_process(*main, config);
     read_paths(*main, config);
@@ -70,6 +71,9 @@ Result<Config> load_config(const std::string& file, Identity identity, UserFault
     if (!faults.empty())
         return faults.error();
     people.take_over();
+    check_sequences(faults, config);
+    if (!faults.empty())
+        return faults.error();
     config.policy.make_index();
     return config;
 }

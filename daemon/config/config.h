@@ -53,6 +53,8 @@ struct NamedUser {
     std::bitset<authz::kMaxServices> services; // by index of policy.services
 };
 
+inline constexpr double kMaxGuessOdds = 1e-6;
+
 // The half of a configuration that a reload can change.
 struct Live {
     std::vector<std::string> interfaces;
@@ -67,6 +69,7 @@ struct Live {
     std::vector<Prefix> never_ban; // beside those of `allow`
     bool shut_on_failure = true;   // gate.on_failure: a start that fails leaves the ports shut, also after a boot
     std::size_t max_grants = 4096;
+    double max_guess_odds = kMaxGuessOdds;        // sequence.max_guess_odds, a day
     Hooks hooks;                                  // the first hook, and another user, need a restart: HookCalls
     std::optional<gid_t> admin_group, read_group; // of the control socket
 

@@ -52,6 +52,10 @@ void People::add_device(File& file, const Place& place, User& user, const Creden
     credential.device = authz::Name(device.device);
     credential.factor = device.factor;
     credential.totp_digits = static_cast<std::uint8_t>(device.digits.value_or(6));
+    // Ports carry no code, so a device that needs one cannot knock by them.
+    if (credential.factor != FactorKind::none)
+        credential.modes.reset(static_cast<std::size_t>(authz::KnockMode::sequence));
+    user.has_sequence |= credential.has_mode(authz::KnockMode::sequence);
     credential.enabled = credential.enabled && device.enabled;
     // A device may have narrower dates than its user: after a rotation the old key expires by itself.
     credential.valid_from = std::max(credential.valid_from, device.valid_from.value_or(WallTime::min()));

@@ -67,6 +67,12 @@ void People::take_over() {
         if (!user.has_credential)
             config_.warnings.push_back(user.place.text() + ": user " + in_quotes(name) +
                                        " has no credential and cannot knock");
+        else if (user.rights.has_mode(authz::KnockMode::sequence) && !user.has_sequence)
+            config_.warnings.push_back(user.place.text() + ": user " + in_quotes(name) +
+                                       " has mode sequence, and no device without a second factor, which it needs");
+        else if (user.has_sequence && user.rights.binding == authz::Binding::match)
+            config_.warnings.push_back(user.place.text() + ": user " + in_quotes(name) +
+                                       " has mode sequence, whose knocks name no address, and \"binding: match\"");
     }
     for (const Device& device : devices_) {
         if (!device.file->is_good())

@@ -43,6 +43,7 @@ class People {
         yaml::Place place;
         authz::Credential rights; // everything but id, device and factor
         bool has_credential = false;
+        bool has_sequence = false; // a credential may knock by sequences
     };
     // The place where a name or an id was seen first.
     struct Use {

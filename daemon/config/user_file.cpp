@@ -28,6 +28,19 @@ std::string binding_text(authz::Binding binding) {
     return std::string(found->first);
 }
 
+Result<authz::KnockMode> parse_mode(std::string_view text) {
+    const auto found = std::ranges::find(authz::kKnockModeNames, text);
+    if (found == authz::kKnockModeNames.end())
+        return Error{in_quotes(text) + " is neither packet nor sequence", {}};
+    return static_cast<authz::KnockMode>(found - authz::kKnockModeNames.begin());
+}
+
+std::string mode_text(authz::KnockMode mode) {
+    return std::string(authz::kKnockModeNames[static_cast<std::size_t>(mode)]);
+}
+
+constexpr Form kKnockMode{parse_mode, mode_text, Style::bare};
+constexpr Most kMostModes{authz::kKnockModes, "modes"};
 constexpr Form kBinding{parse_binding, binding_text, Style::bare};
 constexpr Form kHours{parse_week_hours, [](const WeekHours& hours) { return text_of(hours); }, Style::text};
 constexpr Most kMostNetworks{authz::kMaxNetworks, "networks"};
@@ -58,6 +71,7 @@ void describe(Fields& fields, const CheckService& check_service) {
     fields.required("name", &UserFile::name, yaml::kName);
     fields.required_list("services", &UserFile::services, service_form(check_service));
     fields.optional("enabled", &UserFile::enabled, yaml::kTruth);
+    fields.list("modes", &UserFile::modes, kKnockMode, EmptyList::fault, kMostModes);
     fields.optional("binding", &UserFile::binding, kBinding);
     fields.list("networks", &UserFile::networks, kNetwork, EmptyList::fault, kMostNetworks);
     fields.list("explicit_networks", &UserFile::explicit_networks, kNetwork, EmptyList::fault, kMostNetworks);
@@ -107,6 +121,10 @@ authz::Credential rights_of(const UserFile& user) {
     rights.user = authz::Name(user.name);
     rights.enabled = user.enabled;
     rights.binding = user.binding;
+    if (!user.modes.empty())
+        rights.modes.reset();
+    for (const authz::KnockMode mode : user.modes)
+        rights.modes.set(static_cast<std::size_t>(mode));
     set_networks(rights.networks, user.networks);
     set_networks(rights.explicit_networks, user.explicit_networks);
     for (const WeekHours& hours : user.hours)

@@ -38,6 +38,7 @@ struct UserFile {
     std::vector<std::string> services;
     bool enabled = true;
     authz::Binding binding = authz::Binding::any;
+    std::vector<authz::KnockMode> modes;   // empty: packets alone
     std::vector<Prefix> networks;          // empty: anywhere
     std::vector<Prefix> explicit_networks; // empty: any address
     std::vector<WeekHours> hours;          // empty: always

@@ -199,6 +199,7 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     Owners owners_;
     Lifetimes lifetimes_;
     FilterTags tags_;
+    FilterSteps steps_;
     WorkerGrants worker_grants_;
     Monitor monitor_;
     GrantEvents grant_events_;

@@ -5,6 +5,8 @@
 #include "daemon/xdp/links.h"
 #include "daemon/xdp/maps.h"
 
+#include <algorithm>
+
 namespace xk {
 
 Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, bool dry_run,
@@ -13,6 +15,8 @@ Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, b
     settings.knock_port = config.port;
     settings.dry_run = dry_run;
     settings.answer_as_closed = config.answer_as_closed;
+    settings.sequences = std::ranges::any_of(config.policy.credentials,
+                                             [](const auto& c) { return c.has_mode(authz::KnockMode::sequence); });
     settings.share = config.coexist;
     settings.run_priority = config.run_priority;
     const std::string pins = dry_run ? xdp::Filter::pins_of_dry_run(config.pin_directory) : config.pin_directory;

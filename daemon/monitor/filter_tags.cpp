@@ -9,4 +9,8 @@ void FilterTags::end_replacement() { tags_.end_replacement(); }
 void FilterTags::begin_replacement_of(const std::set<std::uint32_t>& places) { tags_.begin_replacement_of(places); }
 void FilterTags::end_replacement_of(const std::set<std::uint32_t>& places) { tags_.end_replacement_of(places); }
 
+Result<void> FilterSteps::add(const std::vector<xdp::PublishedStep>& steps) { return steps_.add(steps); }
+void FilterSteps::begin_replacement() { steps_.begin_replacement(); }
+void FilterSteps::end_replacement() { steps_.end_replacement(); }
+
 } // namespace xk

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// FilterTags: TagPort over the filter's map of tags.
+// FilterTags and FilterSteps: TagPort and StepPort over the filter's maps.
 #pragma once
 
 #include "daemon/monitor/ports.h"
@@ -23,6 +23,20 @@ class FilterTags : public TagPort {
 
   private:
     xdp::Tags tags_;
+};
+
+class FilterSteps : public StepPort {
+  public:
+    explicit FilterSteps(xdp::Filter& filter) : steps_(filter) {}
+    // Goes on with the same pinned maps through another filter.
+    void bind_filter(xdp::Filter& filter) { steps_.bind_filter(filter); }
+
+    Result<void> add(const std::vector<xdp::PublishedStep>& steps) override;
+    void begin_replacement() override;
+    void end_replacement() override;
+
+  private:
+    xdp::Steps steps_;
 };
 
 } // namespace xk

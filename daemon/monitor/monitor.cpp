@@ -24,6 +24,7 @@ constexpr Handler<Monitor> Monitor::kHandlers[] = {
     {Type::horizon_raised, &Monitor::handle_horizon_raised},
     {Type::pong, &Monitor::handle_pong},
     {Type::tags, &Monitor::handle_tags},
+    {Type::steps, &Monitor::handle_steps},
     {Type::request_grant, &Monitor::handle_request},
     {Type::notice, &Monitor::handle_notice},
     {Type::outcome, &Monitor::handle_outcome},
@@ -179,6 +180,39 @@ Result<void> Monitor::handle_tags(Received& received) {
         break;
     }
     return worker_error("said something that makes no sense: tags of no publication");
+}
+
+// Late ones are dropped: the worker publishes all of them again for the configuration that counts.
+Result<void> Monitor::handle_steps(Received& received) {
+    Steps message;
+    const Wiped wiped(message);
+    read_into(message, received);
+    const auto records = checked(message);
+    const auto age = publication_.age_of(message.generation);
+    if (!records || age == TagPublication::Age::senseless)
+        return worker_error("said something that makes no sense: steps of no publication");
+    if (age == TagPublication::Age::late)
+        return {};
+    std::vector<xdp::PublishedStep> steps;
+    steps.reserve(records->size());
+    for (const StepRecord& record : *records) {
+        if (!places_.is_taken(record.place))
+            return worker_error("published a sequence of no credential");
+        steps.push_back({.slot = record.slot,
+                         .not_before = BootTime(std::chrono::nanoseconds(record.not_before)),
+                         .expires = BootTime(std::chrono::nanoseconds(record.expires)),
+                         .node = record.node,
+                         .next = record.next,
+                         .place = record.place,
+                         .port = record.port});
+    }
+    if (message.first == 1)
+        world_.steps.begin_replacement();
+    if (auto added = world_.steps.add(steps); !added)
+        return added;
+    if (message.last == 1)
+        world_.steps.end_replacement();
+    return {};
 }
 
 Result<void> Monitor::handle_notice(Received& received) {

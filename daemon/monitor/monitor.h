@@ -29,6 +29,7 @@ class Monitor {
   public:
     struct World {
         TagPort& tags;
+        StepPort& steps;
         GrantPort& grants;
         MonitorOwner& owner;
         authz::EventSink& events;
@@ -110,11 +111,12 @@ class Monitor {
     Result<void> handle_horizon_raised(privsep::Received& received);
     Result<void> handle_pong(privsep::Received& received);
     Result<void> handle_tags(privsep::Received& received);
+    Result<void> handle_steps(privsep::Received& received);
     Result<void> handle_request(privsep::Received& received);
     Result<void> handle_notice(privsep::Received& received);
     Result<void> handle_outcome(privsep::Received& received);
     Result<void> handle_suppressed(privsep::Received& received);
-    static const privsep::Handler<Monitor> kHandlers[8];
+    static const privsep::Handler<Monitor> kHandlers[9];
 
     void note_refusal(const privsep::RequestGrant& message, const privsep::CheckedRequest& asked,
                       const GrantReply& reply, const Now& now);

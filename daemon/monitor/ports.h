@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 //
-// The interfaces through which the Monitor acts. GrantPort does what the worker requests, TagPort takes what it
-// publishes, and MonitorOwner is notified of the worker's end. The wiring implements them by the tables of grants and
-// bans and by the filter; the unit tests implement them by recorders.
+// The interfaces through which the Monitor acts. GrantPort does what the worker requests, TagPort and StepPort take
+// what it publishes, and MonitorOwner is notified of the worker's end. The wiring implements them by the tables of
+// grants and bans and by the filter; the unit tests implement them by recorders.
 #pragma once
 
 #include "daemon/authz/firewall.h"
+#include "daemon/xdp/steps.h"
 #include "daemon/xdp/tags.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/result.h"
@@ -28,6 +29,16 @@ class TagPort {
     virtual void end_replacement() = 0;
     virtual void begin_replacement_of(const std::set<std::uint32_t>& places) = 0;
     virtual void end_replacement_of(const std::set<std::uint32_t>& places) = 0;
+};
+
+// The sequences of ports in the filter, as a tree of steps.
+class StepPort {
+  public:
+    virtual ~StepPort() = default;
+    virtual Result<void> add(const std::vector<xdp::PublishedStep>& steps) = 0;
+    // end_replacement() removes the steps that were not added since begin_replacement().
+    virtual void begin_replacement() = 0;
+    virtual void end_replacement() = 0;
 };
 
 // The result of a request.

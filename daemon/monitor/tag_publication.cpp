@@ -64,10 +64,17 @@ void TagPublication::end(TagScope scope) {
     }
 }
 
+TagPublication::Age TagPublication::age_of(std::uint32_t generation) const {
+    if (generation == generation_)
+        return Age::current;
+    return generation == before_ && before_ != 0 && !follows_ ? Age::late : Age::senseless;
+}
+
 Result<TagPublication::Verdict> TagPublication::publish(const privsep::Tags& message, const Places& places) {
     const auto scope = checked(message);
-    const bool is_late = message.generation == before_ && before_ != 0 && !follows_;
-    if (!scope || (message.generation != generation_ && !is_late))
+    const Age age = age_of(message.generation);
+    const bool is_late = age == Age::late;
+    if (!scope || age == Age::senseless)
         return Verdict::senseless;
     // In a new generation the worker publishes the changed places first, and only once.
     if (*scope == TagScope::changed && (is_late || (message.first == 1) != expects_changed_))

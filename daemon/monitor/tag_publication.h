@@ -25,6 +25,10 @@ class TagPublication {
     // An error is the filter's.
     Result<Verdict> publish(const privsep::Tags& message, const Places& places);
 
+    // Of a message of this generation: it counts, it is of the one before and comes late, or it makes no sense.
+    enum class Age { current, late, senseless };
+    Age age_of(std::uint32_t generation) const;
+
     bool is_published() const { return published_; } // whether all tags have been published once
     // Whether the worker has sent tags of the generation that counts. After that it sends no tags of the earlier
     // generation.

@@ -75,4 +75,14 @@ std::optional<TagScope> checked(const Tags& message) {
     return std::nullopt;
 }
 
+std::optional<std::span<const StepRecord>> checked(const Steps& message) {
+    if (message.count > kStepsInMessage || message.first > 1 || message.last > 1)
+        return std::nullopt;
+    const std::span steps(message.steps, message.count);
+    const auto is_in_range = [](const StepRecord& step) {
+        return step.port >= sequence::kFirstPort && step.port - sequence::kFirstPort < sequence::kPorts;
+    };
+    return std::ranges::all_of(steps, is_in_range) ? std::optional(steps) : std::nullopt;
+}
+
 } // namespace xk::privsep

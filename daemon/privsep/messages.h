@@ -12,6 +12,7 @@
 //   NewPolicy  a change of the policy      SecretsRead   which secrets it needs next, and which ones were bad
 //   Secrets    files of a few credentials
 //   Activate   the change counts now       Tags          the tags that the filter accepts
+//                                          Steps         the sequences of ports that it follows
 //   Ban, Unban                             RequestGrant  open, close, close all
 //   ReplyGrant, GrantCommitted
 //   Unlock, AcceptClock, Panic             Notice        something that the operator must know
@@ -54,6 +55,7 @@ enum class Type : std::uint32_t {
     horizon_raised,
     outcome,
     suppressed,
+    steps,
 };
 
 // Descriptors, in this order: the ring's map; the state file; with `has_copy` the copy of the state; with
@@ -217,6 +219,29 @@ struct Tags {
     TagRecord tags[kTagsInMessage];
 };
 
+// All steps of all sequences that count now or soon, as a tree (bpf/abi.h). A publication replaces the one before. It
+// is one or more messages, between which the worker sends no other one.
+inline constexpr std::size_t kStepsInMessage = 200;
+struct StepRecord {
+    std::uint64_t slot;
+    std::int64_t not_before; // boot time, ns
+    std::int64_t expires;    // boot time, ns
+    std::uint64_t node, next;
+    std::uint32_t place; // of the credential
+    std::uint16_t port;
+    std::uint16_t pad;
+};
+struct Steps {
+    static constexpr Type kType = Type::steps;
+    Type type = kType;
+    std::uint32_t first = 0; // 1: this message begins a publication
+    std::uint32_t last = 0;  // 1: this message ends it
+    std::uint32_t count = 0;
+    std::uint32_t generation = 0;
+    std::uint32_t pad = 0;
+    StepRecord steps[kStepsInMessage];
+};
+
 enum class GrantVerb : std::uint32_t { open = 1, close, close_all };
 struct RequestGrant {
     static constexpr Type kType = Type::request_grant;
@@ -295,6 +320,8 @@ struct CheckedRequest {
 std::optional<CheckedRequest> checked(const RequestGrant& message);
 std::optional<NoticeKind> checked(const Notice& message);
 std::optional<TagScope> checked(const Tags& message);
+// Nothing where a number is out of range; else the steps.
+std::optional<std::span<const StepRecord>> checked(const Steps& message);
 
 template <typename M>
 Result<void> send(const Channel& channel, const M& message, std::span<const int> fds = {}) {

@@ -31,8 +31,8 @@ inline constexpr std::uint8_t kServing =
 // The messages of the worker that share one budget. An honest worker never reaches a budget's limit. It sends one
 // request for each knock, and to judge a knock takes more than ten microseconds. It sends a notice when a credential is
 // locked for good, or about the clock. It sends at most 24 outcomes before it sees that we read, and 50 in a second
-// (daemon/worker/outcome_reports.h). Nearly all other messages are tags: it sends all of them (1,000 messages at most)
-// for a new configuration, or when the clock was set.
+// (daemon/worker/outcome_reports.h). Nearly all other messages are tags and steps: it sends all of them (1,200 messages
+// at most) for a new configuration, or when the clock was set.
 enum class Allowance : std::uint8_t { none, requests, notices, outcomes, others };
 
 struct Rule {
@@ -94,6 +94,7 @@ inline constexpr std::array kRequestTable = {
     table::to_xknockd<HorizonRaised>("horizon", kServing, Allowance::others, Type::raise_horizon),
     table::to_xknockd<Pong>("pong", kServing, Allowance::others, Type::ping),
     table::to_xknockd<Tags>("tags", table::kJudging, Allowance::others),
+    table::to_xknockd<Steps>("steps", table::kJudging, Allowance::others),
     table::to_xknockd<RequestGrant>("request", table::kJudging, Allowance::requests),
     table::to_xknockd<Notice>("notice", table::kJudging, Allowance::notices),
     table::to_xknockd<Outcome>("outcome", table::kJudging, Allowance::outcomes),

@@ -22,6 +22,14 @@ json services_json(const authz::Policy& policy, const authz::Credential& credent
     return services;
 }
 
+json modes_json(const authz::Credential& credential) {
+    json modes = json::array();
+    for (std::size_t i = 0; i < authz::kKnockModes; ++i)
+        if (credential.modes.test(i))
+            modes.push_back(std::string(authz::kKnockModeNames[i]));
+    return modes;
+}
+
 std::string status_text(const authz::Credential& credential, const authz::CredentialState& state, const Now& now) {
     const CredentialStatus status = status_of(credential, state, now);
     if (status == CredentialStatus::locked_for_a_while)
@@ -37,6 +45,7 @@ json user_json(const authz::Policy& policy, std::size_t index, const authz::Cred
             {"device", std::string(credential.device.view())},
             {"id", to_hex(credential.id)},
             {"factor", std::string(name_of(credential.factor))},
+            {"modes", modes_json(credential)},
             {"services", services_json(policy, credential)},
             {"status", status_text(credential, state, now)},
             {"wrong_codes", state.failures},

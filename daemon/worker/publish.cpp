@@ -1,15 +1,36 @@
 // SPDX-License-Identifier: MIT
-// Publishes the filter's tags as the wall clock goes on, and none while the clock is not credible.
+// Publishes the filter's tags and sequences of ports as the wall clock goes on, and none while the clock is not
+// credible.
 #include "daemon/worker/worker.h"
 
+#include "daemon/authz/sequences.h"
 #include "daemon/log.h"
 #include "protocol/base/duration.h"
 
+#include <sodium.h>
 #include <sys/timerfd.h>
+
+#include <algorithm>
+#include <utility>
 
 namespace xk::worker {
 
 using namespace privsep;
+
+namespace {
+
+// The number of the node to which a port leads. 2^63 numbers for at most 30,000 nodes: no two are the same by chance,
+// and nobody else has a say in them.
+std::uint64_t node_behind(std::uint64_t node, std::uint16_t port) {
+    Bytes<10> path;
+    store_be<std::uint64_t>(std::span(path).first<8>(), node);
+    store_be<std::uint16_t>(std::span(path).last<2>(), port);
+    Bytes<16> hash;
+    crypto_generichash(hash.data(), hash.size(), path.data(), path.size(), nullptr, 0);
+    return load_be<std::uint64_t>(std::span(hash).first<8>()) | std::uint64_t{1} << 63;
+}
+
+} // namespace
 
 bool Worker::clock_is_credible(const Now& now) const {
     return now.wall >= earliest_ && state_.believes(now, judge_->policy().settings.skew);
@@ -50,7 +71,8 @@ Result<void> Worker::follow_clock(bool was_set) {
             return sent;
         was_set = true;
     }
-    return publish_tags(now, was_set ? TagScope::all : TagScope::more);
+    auto published = publish_tags(now, was_set ? TagScope::all : TagScope::more);
+    return published ? publish_steps(now) : published;
 }
 
 Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<const std::uint32_t> changed) {
@@ -71,7 +93,7 @@ Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<cons
     };
     const Secret<CredentialKeys>& keys = judge_->keys();
     const auto add = [&](Slot slot, std::uint32_t place) -> Result<void> {
-        if (authz::is_nobodys(keys[place]))
+        if (authz::is_nobodys(keys[place]) || !judge_->policy().credentials[place].has_mode(authz::KnockMode::packet))
             return {};
         const authz::TagLife life = authz::tag_life(slot, skew);
         GateKeys gate = gate_keys(keys[place].gate, slot);
@@ -105,6 +127,51 @@ Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<cons
     if (sent)
         sent = flush(true);
     return sent;
+}
+
+Result<void> Worker::publish_steps(const Now& now) {
+    const authz::Policy& policy = judge_->policy();
+    const auto knocks_so = [](const authz::Credential& c) { return c.has_mode(authz::KnockMode::sequence); };
+    const bool any = clock_is_credible(now) && std::ranges::any_of(policy.credentials, knocks_so);
+    if (!std::exchange(has_published_steps_, any) && !any)
+        return {};
+    const auto message = std::make_unique<Steps>();
+    const Wiped wiped_message(*message);
+    message->generation = generation_;
+    message->first = 1;
+    const auto flush = [&](bool last) -> Result<void> {
+        message->last = last ? 1 : 0;
+        auto sent = send_message(*message);
+        message->first = 0;
+        message->count = 0;
+        return sent;
+    };
+    const auto add = [&](Slot slot, std::uint32_t place) -> Result<void> {
+        const auto [from, until] = authz::sequence_life(slot);
+        const auto ports = sequence::strong_ports(judge_->keys()[place].sequence, slot, policy.settings.sequence.ports);
+        std::uint64_t node = slot;
+        for (std::size_t i = 0; i < ports.size(); ++i) {
+            StepRecord& record = message->steps[message->count++];
+            record.slot = slot;
+            record.not_before = now.boot_at(from).time_since_epoch().count();
+            record.expires = now.boot_at(until).time_since_epoch().count();
+            record.node = node;
+            record.next = node = i + 1 < ports.size() ? node_behind(node, ports[i]) : 0;
+            record.place = place;
+            record.port = ports[i];
+            if (message->count == kStepsInMessage)
+                if (auto sent = flush(false); !sent)
+                    return sent;
+        }
+        return {};
+    };
+    const Slot last = slot_of(now.wall) + 1;
+    for (Slot slot = slot_of(now.wall - authz::kSequenceGrace); any && slot <= last; ++slot)
+        for (std::uint32_t place = 0; place < policy.credentials.size(); ++place)
+            if (knocks_so(policy.credentials[place]) && !authz::is_nobodys(judge_->keys()[place]))
+                if (auto sent = add(slot, place); !sent)
+                    return sent;
+    return flush(true);
 }
 
 } // namespace xk::worker

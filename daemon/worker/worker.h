@@ -94,6 +94,8 @@ class Worker {
 
     // Sends tags for the filter: all, those of slots that begin soon, or those of the places in `changed`.
     Result<void> publish_tags(const Now& now, privsep::TagScope scope, std::span<const std::uint32_t> changed = {});
+    // Sends all sequences of ports that count now or with the next slot.
+    Result<void> publish_steps(const Now& now);
     Result<void> follow_clock(bool was_set);
     bool clock_is_credible(const Now& now) const;
     // A jump forward raises the horizon. Call it before anything is judged by this clock.
@@ -114,6 +116,7 @@ class Worker {
     std::optional<Pending> pending_;
     std::uint32_t generation_ = 0;
     authz::SlotRange published_{};
+    bool has_published_steps_ = false; // the last publication had some
     bool clock_reported_wrong_ = false;
     WallTime earliest_{};
     std::chrono::seconds first_skew_ = wire::kDefaultSkew; // while no configuration counts

@@ -41,6 +41,10 @@ constexpr auto kPinned = std::to_array<Pinned>({
     {"forwarding", 1},
     {"ban_counts", 1},
     {"allowed_networks", 1},
+    {"sequence_steps", 3},
+    {"sequence_slots", 3},
+    {"sequence_progress", 3},
+    {"progress_locks", 3},
 });
 static_assert(std::ranges::all_of(kPinned, [](const Pinned& p) { return p.since >= 1 && p.since <= XK_ABI_VERSION; }));
 

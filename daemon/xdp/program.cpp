@@ -25,6 +25,7 @@ xk_settings settings_of(const FilterSettings& from) {
     settings.stealth = from.dry_run ? XK_STEALTH_DRY : from.answer_as_closed ? XK_STEALTH_CLOSED : XK_STEALTH_DROP;
     settings.knock_interval = static_cast<__u64>(from.knock_interval.count());
     settings.knock_burst = from.knock_burst;
+    settings.sequences = from.sequences ? 1 : 0;
     return settings;
 }
 
@@ -65,6 +66,10 @@ const bpf_map* map_of(const knock_bpf& skeleton, Map map) {
         return skeleton.maps.allowed_networks;
     case Map::forwarding:
         return skeleton.maps.forwarding;
+    case Map::sequence_steps:
+        return skeleton.maps.sequence_steps;
+    case Map::sequence_slots:
+        return skeleton.maps.sequence_slots;
     }
     std::abort();
 }

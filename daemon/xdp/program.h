@@ -25,6 +25,7 @@ struct FilterSettings {
     bool answer_as_closed = false;                                           // stealth "closed"
     std::chrono::nanoseconds knock_interval{std::chrono::milliseconds(500)}; // each credential's bucket
     std::uint64_t knock_burst = 32;
+    bool sequences = false;    // sequences of ports are looked for
     bool share = false;        // the interface with other XDP programs, through libxdp's dispatcher
     unsigned run_priority = 0; // among them
 };
@@ -43,6 +44,8 @@ enum class Map {
     known_sources,
     allowed_networks,
     forwarding,
+    sequence_steps,
+    sequence_slots,
 };
 
 // Whether the kernel knows programs that take packets in several pieces (Linux 5.18). It tries to load one, because

@@ -20,10 +20,14 @@ struct Layout {
 };
 constexpr Layout kLayouts[] = {
     {authz::RecordKind::packet, XK_PACKET_RECORD_VERSION, sizeof(xk_packet_record)},
+    {authz::RecordKind::sequence, XK_SEQUENCE_RECORD_VERSION, sizeof(xk_sequence_record)},
 };
 static_assert(static_cast<unsigned>(authz::RecordKind::packet) == XK_RECORD_PACKET);
+static_assert(static_cast<unsigned>(authz::RecordKind::sequence) == XK_RECORD_SEQUENCE);
 static_assert(sizeof xk_packet_record::packet == wire::kPacketSize);
 static_assert(sizeof xk_packet_record::packet <= authz::RecordBytes::kMost);
+// authz/methods/sequence.cpp reads it.
+static_assert(sizeof(xk_ports) == 24 && XK_OFFSET(xk_ports, count) == 20);
 
 authz::Record record_of(const xk_record& head, ByteView bytes) {
     authz::Record record;

@@ -146,6 +146,8 @@ void describe(Fields& fields) {
     fields.optional("stun", &ProfileFile::stun, yaml::kAnyText);
     fields.optional("probe_ms", &ProfileFile::probe, kProbe);
     fields.optional("wait", &ProfileFile::wait, kWait);
+    fields.optional("sequence_ports", &ProfileFile::sequence_ports,
+                    yaml::number_form<std::size_t>(sequence::kFewestStrongPorts, sequence::kMostPorts));
 }
 
 } // namespace

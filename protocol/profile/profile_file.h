@@ -9,6 +9,7 @@
 #include "protocol/otp.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
+#include "protocol/sequence.h"
 #include "protocol/wire.h"
 
 #include <chrono>
@@ -61,6 +62,7 @@ struct ProfileFile {
     std::string stun; // a STUN server, "HOST" or "HOST:PORT"; empty: none
     std::chrono::milliseconds probe{250};
     std::chrono::seconds wait{10};
+    std::size_t sequence_ports = sequence::kStrongPorts; // of a strong sequence; as the server has it
 };
 
 // Adds faults to those of the section. A profile with faults must not be used.

@@ -34,6 +34,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -53,6 +54,7 @@ struct Options {
     unsigned rate = 0; // packets a second; 0: as fast as it goes
     bool base64 = false;
     bool syn = false;
+    bool scan = false; // SYNs, each to another port
 };
 
 struct Datagram {
@@ -170,17 +172,21 @@ Result<Sent> trickle(const Options& o, Frame frame, int program) {
     if (!fd || ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0)
         return os_error("making a packet socket");
     std::vector<Frame> frames(kFrames);
+    std::mt19937 random(1);
+    std::uniform_int_distribution<unsigned> any_port(1024, 65535);
     for (Frame& made : frames) {
-        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &frame, .data_out = &made, .data_size_in = sizeof frame,
-                    .data_size_out = sizeof made);
+        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = &frame, .data_out = &made,
+                    .data_size_in = static_cast<__u32>(size_of(o)), .data_size_out = sizeof made);
         if (const int failure = ::bpf_prog_test_run_opts(program, &options); failure != 0)
             return os_error_of(failure, "making junk");
+        if (o.scan)
+            made.tcp.th_dport = htons(static_cast<std::uint16_t>(any_port(random)));
     }
     Sent sent;
     const auto begin = Clock::now();
     while (stopped == 0) {
         const Frame& next = frames[sent.packets % kFrames];
-        if (::send(fd.get(), &next, sizeof next, 0) < 0 && errno != ENOBUFS && errno != EINTR)
+        if (::send(fd.get(), &next, size_of(o), 0) < 0 && errno != ENOBUFS && errno != EINTR)
             return os_error("sending");
         ++sent.packets;
         const std::chrono::duration<double> due(static_cast<double>(sent.packets) / o.rate);
@@ -222,7 +228,8 @@ int main(int argc, char** argv) {
     app.add_option("--port", o.port);
     app.add_option("--seconds", o.seconds)->check(CLI::Range(0.1, kLongest));
     auto* const rate = app.add_option("--rate", o.rate, "packets a second; 0 for all that it can");
-    app.add_flag("--syn", o.syn, "SYNs of 198.18.0.0/15 instead of UDP; without --rate")->excludes(rate);
+    auto* const syn = app.add_flag("--syn", o.syn, "SYNs of 198.18.0.0/15 instead of UDP");
+    app.add_flag("--scan", o.scan, "each to a port of its own, from 1024 on")->needs(syn)->needs(rate);
     app.add_flag("--base64", o.base64, "the payload is valid base64");
     CLI11_PARSE(app, argc, argv);
     for (const int signal : {SIGTERM, SIGALRM})

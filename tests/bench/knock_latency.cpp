@@ -2,10 +2,12 @@
 //
 // xk-bench-knock: how long a pinhole takes to open, as its user sees it: from just before the knock is sent until a TCP
 // connection stands, tried anew every 100 µs. Knocks are xknock's, sealed here (the sealing counts), or ready-made
-// packets of another daemon, one a line. Each knock comes from a source address of its own, whose pinhole is shut
-// before. Prints microseconds, one line for each knock, and "-" for one that did not open.
+// packets of another daemon, one a line. Or they are sequences of ports, a millisecond apart; then the time begins
+// before the last port. Each knock comes from a source address of its own, whose pinhole is shut before. Prints
+// microseconds, one line for each knock, and "-" for one that did not open.
 #include "client/knock.h"
 #include "client/profile.h"
+#include "protocol/sequence.h"
 
 #include <CLI/CLI.hpp>
 
@@ -38,6 +40,9 @@ struct Options {
     std::uint16_t port = 22, knock_port = wire::kDefaultPort;
     std::vector<std::string> profiles;
     std::string packets;
+    std::vector<std::uint16_t> ports; // of a fixed sequence
+    bool sequence = false;            // the profiles' own sequences
+    bool tcp = false;
     unsigned count = 1, gap_ms = 20, jitter_ms = 20, timeout_ms = 3000;
 };
 
@@ -115,6 +120,49 @@ class Packets : public Knocker {
     std::uint16_t port_;
     Fd fd_;
     const std::string* packet_ = nullptr;
+};
+
+// Ports in their order, by datagrams or by SYNs that nobody repeats. All but the last one leave while it is prepared.
+class Sequences : public Knocker {
+  public:
+    Sequences(std::vector<client::Profile> profiles, const Options& o, const Address& server)
+        : profiles_(std::move(profiles)), fixed_(o.ports), type_(o.tcp ? SOCK_STREAM | SOCK_NONBLOCK : SOCK_DGRAM),
+          server_(server) {}
+    Result<void> prepare(unsigned i, const Address& source) override {
+        auto ports = fixed_;
+        if (!profiles_.empty()) {
+            const client::Profile& profile = profiles_[i % profiles_.size()];
+            ports = sequence::strong_ports(profile.keys->sequence, slot_of(Now::read().wall), profile.sequence_ports);
+        }
+        source_ = source;
+        last_ = ports.back();
+        ports.pop_back();
+        for (const std::uint16_t port : ports) {
+            if (auto sent = send_to(port); !sent)
+                return sent;
+            std::this_thread::sleep_for(kPause);
+        }
+        return {};
+    }
+    Result<void> send() override { return send_to(last_); }
+
+  private:
+    static constexpr milliseconds kPause{1};
+
+    Result<void> send_to(std::uint16_t port) {
+        auto fd = connect_from(type_, source_, server_, port);
+        if (!fd)
+            return fd.error();
+        if (type_ == SOCK_DGRAM && ::send(fd->get(), "", 0, 0) < 0 && errno != ECONNREFUSED)
+            return os_error("sending to a port");
+        return {};
+    }
+
+    std::vector<client::Profile> profiles_;
+    std::vector<std::uint16_t> fixed_;
+    int type_;
+    Address server_, source_;
+    std::uint16_t last_ = 0;
 };
 
 // Connections that are being made.
@@ -223,6 +271,8 @@ Result<void> run(const Options& o, Knocker& knocker, const Address& server, cons
 }
 
 Result<std::unique_ptr<Knocker>> make_knocker(const Options& o, const Address& server) {
+    if (!o.ports.empty())
+        return std::unique_ptr<Knocker>(new Sequences({}, o, server));
     if (o.packets.empty()) {
         std::vector<client::Profile> profiles;
         for (const std::string& file : o.profiles) {
@@ -231,6 +281,8 @@ Result<std::unique_ptr<Knocker>> make_knocker(const Options& o, const Address& s
                 return profile.error();
             profiles.push_back(*std::move(profile));
         }
+        if (o.sequence)
+            return std::unique_ptr<Knocker>(new Sequences(std::move(profiles), o, server));
         return std::unique_ptr<Knocker>(new Xknock(std::move(profiles), server, o.port));
     }
     std::ifstream in(o.packets);
@@ -269,13 +321,17 @@ int main(int argc, char** argv) {
     auto* const profiles = app.add_option("--profile", o.profiles, "of xknock; several take turns");
     auto* const packets = app.add_option("--packets", o.packets, "file with one packet in each line");
     profiles->excludes(packets);
+    app.add_option("--ports", o.ports, "of a sequence that is always the same")->excludes(profiles)->excludes(packets);
+    app.add_flag("--sequence", o.sequence, "the profiles' own sequences; each is good for one knock in a slot")
+        ->needs(profiles);
+    app.add_flag("--tcp", o.tcp, "sequences by SYNs instead of datagrams");
     app.add_option("--knock-port", o.knock_port, "where --packets go");
     app.add_option("--gap-ms", o.gap_ms, "pause before each knock");
     app.add_option("--jitter-ms", o.jitter_ms, "and a random one up to this");
     app.add_option("--timeout-ms", o.timeout_ms, "after which a grant counts as shut");
     CLI11_PARSE(app, argc, argv);
-    if (o.profiles.empty() == o.packets.empty()) {
-        std::cerr << "xk-bench-knock: either --profile or --packets\n";
+    if (o.ports.empty() && o.profiles.empty() == o.packets.empty()) {
+        std::cerr << "xk-bench-knock: either --profile, --packets or --ports\n";
         return 2;
     }
     ::prctl(PR_SET_TIMERSLACK, 1); // ns; the default of 50 µs would be half the interval

@@ -25,9 +25,14 @@ std::vector<std::uint64_t> Filter::counters() {
 }
 
 int Filter::on_record(void* self, void* data, std::size_t size) {
-    REQUIRE(size == sizeof(xk_packet_record));
     auto* filter = static_cast<Filter*>(self);
-    filter->record_ = *static_cast<const xk_packet_record*>(data);
+    if (static_cast<const xk_record*>(data)->kind == XK_RECORD_SEQUENCE) {
+        REQUIRE(size == sizeof(xk_sequence_record));
+        filter->sequence_ = *static_cast<const xk_sequence_record*>(data);
+    } else {
+        REQUIRE(size == sizeof(xk_packet_record));
+        filter->record_ = *static_cast<const xk_packet_record*>(data);
+    }
     ++filter->records_;
     return 0;
 }
@@ -82,6 +87,55 @@ void Filter::publish(const CredentialKeys& k, Slot slot, std::uint64_t not_befor
     update(skeleton_->maps.tags, tag, value);
 }
 
+void Filter::publish_sequence(const std::vector<std::uint16_t>& ports, Slot slot, std::uint64_t not_before,
+                              std::uint64_t expires, std::uint32_t credential) {
+    std::uint64_t node = slot;
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+        xk_step_key key{};
+        key.node = node;
+        key.port = ports[i];
+        xk_step step{};
+        // A step that another sequence has too leads where it led.
+        if (bpf_map__lookup_elem(skeleton_->maps.sequence_steps, &key, sizeof key, &step, sizeof step, 0) != 0)
+            step.next = i + 1 < ports.size() ? std::uint64_t{1} << 63 | ++nodes_ : 0;
+        step.credential = credential;
+        update(skeleton_->maps.sequence_steps, key, step);
+        node = step.next;
+    }
+    set_sequence_slot({slot, not_before, expires, 0});
+}
+
+void Filter::set_sequence_slot(const xk_sequence_slot& value) {
+    update(skeleton_->maps.sequence_slots, static_cast<std::uint32_t>(value.slot % XK_SEQUENCE_SLOTS), value);
+}
+
+xk_sequence_slot Filter::sequence_slot(Slot slot) const {
+    const auto entry = static_cast<std::uint32_t>(slot % XK_SEQUENCE_SLOTS);
+    xk_sequence_slot value{};
+    REQUIRE(bpf_map__lookup_elem(skeleton_->maps.sequence_slots, &entry, sizeof entry, &value, sizeof value, 0) == 0);
+    return value;
+}
+
+void Filter::age_progress(std::uint64_t ns) {
+    xk_progress_key key;
+    REQUIRE(bpf_map__get_next_key(skeleton_->maps.sequence_progress, nullptr, &key, sizeof key) == 0);
+    xk_progress value{};
+    REQUIRE(bpf_map__lookup_elem(skeleton_->maps.sequence_progress, &key, sizeof key, &value, sizeof value, 0) == 0);
+    value.since -= ns;
+    update(skeleton_->maps.sequence_progress, key, value);
+}
+
+std::size_t Filter::progress_entries() const {
+    std::size_t count = 0;
+    xk_progress_key key, next;
+    for (const xk_progress_key* at = nullptr;
+         bpf_map__get_next_key(skeleton_->maps.sequence_progress, at, &next, sizeof next) == 0; at = &key) {
+        key = next;
+        ++count;
+    }
+    return count;
+}
+
 void Filter::add_local(const char* text) {
     update(skeleton_->maps.local_addresses, abi(address(text)), std::uint32_t{1});
 }
@@ -127,6 +181,7 @@ Verdict Filter::run_bare(const Frame& packet) { return run(skeleton_->progs.xkno
 Verdict Filter::run(const bpf_program* program, const Frame& frame, std::uint32_t repeat) {
     const auto before = counters();
     record_.reset();
+    sequence_.reset();
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = static_cast<__u32>(frame.size()),
                 .repeat = static_cast<int>(repeat));
     REQUIRE(bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0);
@@ -139,8 +194,17 @@ Verdict Filter::run(const bpf_program* program, const Frame& frame, std::uint32_
         for (auto n = before[static_cast<std::size_t>(i)]; n < after[static_cast<std::size_t>(i)]; ++n)
             verdict.counters.push_back(i);
     verdict.record = record_;
+    verdict.sequence = sequence_;
     return verdict;
 }
+
+std::uint32_t Filter::code_size() const {
+    bpf_prog_info info{};
+    __u32 size = sizeof info;
+    REQUIRE(bpf_obj_get_info_by_fd(bpf_program__fd(skeleton_->progs.xknock), &info, &size) == 0);
+    return info.xlated_prog_len;
+}
+
 // As the kernel has it, not as the object says.
 MapShape Filter::shape_of(const std::string& map) const {
     bpf_map_info info{};

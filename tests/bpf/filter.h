@@ -39,6 +39,7 @@ struct Verdict {
     int action = -1;                        // XDP_PASS, XDP_DROP
     std::vector<int> counters;              // the ones that moved, by one each
     std::optional<xk_packet_record> record; // pushed to the ring
+    std::optional<xk_sequence_record> sequence;
 };
 
 struct MapShape {
@@ -63,6 +64,14 @@ class Filter {
 
     void publish(const CredentialKeys& k, Slot slot, std::uint64_t not_before = 0, std::uint64_t expires = ~0ull,
                  std::uint32_t credential = kCredential);
+    // The steps of one sequence, and its slot.
+    void publish_sequence(const std::vector<std::uint16_t>& ports, Slot slot, std::uint64_t not_before = 0,
+                          std::uint64_t expires = ~0ull, std::uint32_t credential = kCredential);
+    std::size_t progress_entries() const;
+    // As if the only source that is followed had sent its first port so much earlier.
+    void age_progress(std::uint64_t ns);
+    xk_sequence_slot sequence_slot(Slot slot) const;
+    void set_sequence_slot(const xk_sequence_slot& value);
     void add_local(const char* text);
     void ban(const char* text, std::uint64_t until = ~0ull);
     void count_bans(std::uint32_t addresses, std::uint32_t networks);
@@ -77,6 +86,8 @@ class Filter {
     Verdict run_bare(const Frame& packet);
     Verdict run_bare(const FrameSpec& spec) { return run_bare(without_ethernet(build(spec))); }
 
+    // Bytes of the program's instructions behind the verifier, which takes out what cannot run.
+    std::uint32_t code_size() const;
     MapShape shape_of(const std::string& map) const;
 
     void stop_consuming() { consume_ = false; }
@@ -93,6 +104,8 @@ class Filter {
     knock_bpf* skeleton_;
     ring_buffer* ring_ = nullptr;
     std::optional<xk_packet_record> record_;
+    std::optional<xk_sequence_record> sequence_;
+    std::uint32_t nodes_ = 0;
     std::size_t records_ = 0;
     bool consume_ = true;
 };

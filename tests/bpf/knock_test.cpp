@@ -70,6 +70,10 @@ TEST_CASE("every map has the shape that the daemon counts on") {
         {"known_sources", BPF_MAP_TYPE_HASH, sizeof(xk_address), 8, XK_MAX_KNOWN_SOURCES, lazy},
         {"allowed_networks", BPF_MAP_TYPE_LPM_TRIE, sizeof(xk_prefix), 4, XK_MAX_ALLOWED_NETWORKS, lazy},
         {"forwarding", BPF_MAP_TYPE_ARRAY, 4, 4, 1, 0},
+        {"sequence_steps", BPF_MAP_TYPE_HASH, sizeof(xk_step_key), sizeof(xk_step), XK_MAX_STEPS, lazy},
+        {"sequence_slots", BPF_MAP_TYPE_ARRAY, 4, sizeof(xk_sequence_slot), XK_SEQUENCE_SLOTS, 0},
+        {"progress_locks", BPF_MAP_TYPE_ARRAY, 4, 4, XK_PROGRESS_LOCKS, 0},
+        {"sequence_progress", BPF_MAP_TYPE_LRU_HASH, sizeof(xk_progress_key), sizeof(xk_progress), XK_MAX_PROGRESS, 0},
     };
     for (const test::MapShape& shape : expected) {
         CAPTURE(shape.name);

@@ -20,7 +20,7 @@ done
 contains "status: the mode of each interface" "$(ctl status)" "host0 (native), host1 (native)"
 contains "status: the clock" "$(ctl status)" "clock        ok"
 contains "grants: address, port, service and holder" "$(ctl grants | tr -s ' ')" "192.0.2.2 tcp/22 ssh "
-contains "users: status" "$(ctl users | tr -s ' ')" "anna/robot hmac ssh, web, vpn ok 0 1 20"
+contains "users: status" "$(ctl users | tr -s ' ')" "anna/robot hmac packet ssh, web, vpn ok 0 1 20"
 contains "stats: what the filter saw" "$(ctl stats)" "candidate"
 
 say "close and unlock"
@@ -160,7 +160,7 @@ for verb in status grants users stats bans reload; do
 	refuse "others may not $verb" as 62020 62020 62020 $verb
 	contains "and are told" "$(cat "$D/out")" "you may not talk to xknockd"
 done
-for file in "$D/run/state" "$D/run/lock" "$D/state/state" "$D/bpf/xknock/maps2/tags" "$D/etc/credentials/anna.robot.key" \
+for file in "$D/run/state" "$D/run/lock" "$D/state/state" "$D/bpf/xknock/maps3/tags" "$D/etc/credentials/anna.robot.key" \
 	"/proc/$DAEMON/environ" "/proc/$DAEMON/mem" "/proc/$(worker_pid)/maps" "/proc/$(worker_pid)/environ"; do
 	refuse "nobody else reads ${file#"$D"}" setpriv --reuid=62020 --regid=62020 --clear-groups cat "$file"
 done

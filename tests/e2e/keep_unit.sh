@@ -29,7 +29,7 @@ inside systemctl start "user@$USER_ID" || fail "no user manager: $(inside journa
 as_user() { inside runuser -u keeper -- env XDG_RUNTIME_DIR="/run/user/$USER_ID" "$@"; }
 U=knock-client-keep@anna\\x2drobot
 show() { as_user systemctl --user show -p "$1" --value "${2:-$U}"; }
-journal() { inside journalctl -q --no-pager -o cat "_UID=$USER_ID" "_SYSTEMD_USER_UNIT=${1:-$U}.service"; }
+journal() { inside journalctl -q --no-pager -o cat "_UID=$USER_ID" "_SYSTEMD_USER_UNIT=$U.service"; }
 shut_now() { [ "$(grants)" = 0 ]; }
 check "the unit is well-formed" as_user systemd-analyze verify --user --man=no "$U.service"
 

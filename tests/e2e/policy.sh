@@ -102,7 +102,7 @@ reaches refused wrong-code 3
 eventually 10 unlocked || fail "3 s do not end"
 wrong 000004
 reaches refused wrong-code 4
-contains "the fourth locks for good" "$(ctl users | tr -s ' ')" "totp ssh, web, vpn locked 4"
+contains "the fourth locks for good" "$(ctl users | tr -s ' ')" "totp packet ssh, web, vpn locked 4"
 ctl unlock anna >/dev/null
 rules anna
 
@@ -117,7 +117,7 @@ sed -i "s/^valid_until: .*/valid_until: $(in_days -1)/" "$D/etc/credentials/anna
 check "a reload" ctl reload
 refused_with expired anna-robot
 granted_to anna-robot-2027
-contains "knockctl users says it" "$(ctl users | tr -s ' ')" "anna/robot hmac ssh, web, vpn expired"
+contains "knockctl users says it" "$(ctl users | tr -s ' ')" "anna/robot hmac packet ssh, web, vpn expired"
 rules anna "valid_until: $(in_days -2)"
 refused_with expired anna-robot-2027
 stop

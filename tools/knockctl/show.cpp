@@ -145,11 +145,12 @@ std::string show_grants(const json& r) {
 std::string show_users(const json& r) {
     std::vector<Row> rows;
     for (const json& u : r.at("users"))
-        rows.push_back({text(u.at("user")) + "/" + text(u.at("device")), text(u.at("factor")), joined(u.at("services")),
-                        text(u.at("status")), text(u.at("wrong_codes")), text(u.at("knocks")), text(u.at("last_knock")),
-                        text(u.at("last_address"))});
-    return (rows.empty() ? "no users\n"
-                         : table({"USER", "FACTOR", "SERVICES", "STATUS", "WRONG", "KNOCKS", "LAST", "FROM"}, rows)) +
+        rows.push_back({text(u.at("user")) + "/" + text(u.at("device")), text(u.at("factor")), joined(u.at("modes")),
+                        joined(u.at("services")), text(u.at("status")), text(u.at("wrong_codes")), text(u.at("knocks")),
+                        text(u.at("last_knock")), text(u.at("last_address"))});
+    return (rows.empty()
+                ? "no users\n"
+                : table({"USER", "FACTOR", "MODES", "SERVICES", "STATUS", "WRONG", "KNOCKS", "LAST", "FROM"}, rows)) +
            show_disabled(r);
 }
 

@@ -10,7 +10,7 @@ namespace xk::test {
 
 // A sequence of ports, as the filter would report it when it is complete: no packet, only whose it is and in which
 // slot. The ports follow from the code of the step in its eight bytes (big-endian).
-inline constexpr auto kSequence = static_cast<authz::RecordKind>(2);
+inline constexpr auto kSequence = static_cast<authz::RecordKind>(9);
 
 // While it is on, bob holds nothing.
 inline bool bob_is_barred = false;

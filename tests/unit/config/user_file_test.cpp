@@ -81,6 +81,8 @@ UserFile random_user(Random& random) {
         user.services.push_back(random.name());
     user.enabled = random.flag();
     user.binding = static_cast<authz::Binding>(random.number(0, 2));
+    for (auto n = random.number(0, authz::kKnockModes); n > 0; --n)
+        user.modes.push_back(static_cast<authz::KnockMode>(random.number(0, authz::kKnockModes - 1)));
     for (auto n = random.number(0, authz::kMaxNetworks); n > 0; --n)
         user.networks.push_back(random.network());
     if (user.binding == authz::Binding::explicit_)
@@ -180,6 +182,7 @@ TEST_CASE("what is written says no more than it must") {
     UserFile user = anna();
     user.services = {};
     user.enabled = false;
+    user.modes = {authz::KnockMode::packet, authz::KnockMode::sequence};
     user.binding = authz::Binding::explicit_;
     user.explicit_networks = {Prefix::parse("2001:db8::/32").value()};
     user.hours = {parse_week_hours("mon-fri 08:00-18:00").value(), parse_week_hours("sat 22:00-02:00").value()};
@@ -187,7 +190,8 @@ TEST_CASE("what is written says no more than it must") {
     user.lifetime = 90s;
     user.valid_until = parse_date("2026-12-31").value();
     CHECK(user_file_text(user).value() ==
-          "name: anna\nservices: []\nenabled: false\nbinding: explicit\nexplicit_networks: [\"2001:db8::/32\"]\n"
+          "name: anna\nservices: []\nenabled: false\nmodes: [\"packet\", \"sequence\"]\n"
+          "binding: explicit\nexplicit_networks: [\"2001:db8::/32\"]\n"
           "hours: [\"mon-fri 08:00-18:00\", \"sat 22:00-02:00\"]\nlockout: {free: 2}\nlifetime: 90s\n"
           "valid_until: 2026-12-31\n");
 }

@@ -353,6 +353,92 @@ TEST_CASE("tags that no honest worker publishes end the worker") {
     }
 }
 
+namespace {
+
+Steps steps_of(std::uint32_t generation, std::uint32_t place, std::uint16_t port, bool first = true, bool last = true) {
+    Steps message;
+    message.generation = generation;
+    message.first = first ? 1 : 0;
+    message.last = last ? 1 : 0;
+    message.count = 1;
+    message.steps[0] = {56'666'667, 5, 40, 56'666'667, 9, place, port, 0};
+    return message;
+}
+
+} // namespace
+
+TEST_CASE("the sequences that the worker publishes replace those before") {
+    Judging j;
+    Peer& p = j.peer;
+    p.send_message(steps_of(1, 0, 24576, true, false));
+    p.send_message(steps_of(1, 2, 32767, false, true));
+    CHECK(p.goes_on());
+    REQUIRE(p.steps.steps.size() == 2);
+    const xdp::PublishedStep& step = p.steps.steps[1];
+    CHECK(step.slot == 56'666'667);
+    CHECK(step.not_before == BootTime(5ns));
+    CHECK(step.expires == BootTime(40ns));
+    CHECK(step.node == 56'666'667);
+    CHECK(step.next == 9);
+    CHECK(step.place == 2);
+    CHECK(step.port == 32767);
+    p.send_message(steps_of(1, 1, 24600, true, false));
+    CHECK(p.goes_on());
+    CHECK(p.steps.before.size() == 2); // until the publication is whole
+    p.send_message(steps_of(1, 1, 24601, false, true));
+    CHECK(p.goes_on());
+    CHECK(p.steps.steps.size() == 2);
+    CHECK(p.steps.before.empty());
+}
+
+TEST_CASE("late sequences of the configuration before are dropped: all come again") {
+    Judging j;
+    Peer& p = j.peer;
+    p.send_message(steps_of(1, 0, 24576));
+    j.devices.config.policy.credentials[1].lifetime = 9s;
+    p.load(j.devices.config, 1);
+    p.send_message(steps_of(1, 0, 24577));
+    CHECK(p.goes_on());
+    REQUIRE(p.steps.steps.size() == 1);
+    CHECK(p.steps.steps[0].port == 24576);
+    p.publish(TagScope::changed, {1}, 30, 2);
+    p.send_message(steps_of(2, 0, 24578));
+    CHECK(p.goes_on());
+    CHECK(p.steps.steps[0].port == 24578);
+    p.send_message(steps_of(1, 0, 24579)); // and not after it followed
+    CHECK_FALSE(p.goes_on());
+}
+
+TEST_CASE("sequences that no honest worker publishes end the worker") {
+    const auto too_many = [] {
+        auto message = std::make_unique<Steps>(steps_of(1, 0, 24576));
+        message->count = kStepsInMessage + 1;
+        return *message;
+    };
+    auto odd = steps_of(1, 0, 24576);
+    odd.first = 2;
+    const std::pair<const char*, Steps> attempts[] = {
+        {"of no credential", steps_of(1, 3, 24576)},
+        {"of another generation", steps_of(2, 0, 24576)},
+        {"a port below the range", steps_of(1, 0, 24575)},
+        {"a port above it", steps_of(1, 0, 32768)},
+        {"more than fit", too_many()},
+        {"a first that is no truth", odd},
+    };
+    for (const auto& [name, message] : attempts) {
+        const std::string what = name;
+        CAPTURE(what);
+        Judging j;
+        j.peer.send_message(message);
+        CHECK_FALSE(j.peer.goes_on());
+        CHECK(j.peer.steps.steps.empty());
+    }
+    Judging j;
+    j.peer.steps.fails = true;
+    j.peer.send_message(steps_of(1, 0, 24576));
+    CHECK_FALSE(j.peer.goes_on());
+}
+
 TEST_CASE("a filter that takes no tags is an error, and no publication") {
     Judging j;
     j.peer.tags.fails = true;

@@ -68,6 +68,20 @@ struct RecordingTags : TagPort {
     }
 };
 
+struct RecordingSteps : StepPort {
+    std::vector<xdp::PublishedStep> steps, before;
+    bool fails = false;
+
+    Result<void> add(const std::vector<xdp::PublishedStep>& more) override {
+        if (fails)
+            return Error{"no memory", {}};
+        steps.insert(steps.end(), more.begin(), more.end());
+        return {};
+    }
+    void begin_replacement() override { before = std::exchange(steps, {}); }
+    void end_replacement() override { before.clear(); }
+};
+
 struct RecordingGrants : GrantPort {
     std::deque<authz::Answer> answers; // the next ones; then done
     std::vector<authz::GrantRequest> requests;
@@ -165,6 +179,7 @@ struct Devices {
 
 struct Peer {
     RecordingTags tags;
+    RecordingSteps steps;
     RecordingGrants grants;
     RecordingOwner owner;
     RecordingEvents events;
@@ -176,9 +191,10 @@ struct Peer {
         auto ends = privsep::Channel::pair().value();
         ::fcntl(ends.first.fd(), F_SETFL, O_NONBLOCK);
         worker.emplace(std::move(ends.second));
-        monitor.emplace(privsep::Child{-1, std::move(ends.first)},
-                        Monitor::World{.tags = tags, .grants = grants, .owner = owner, .events = events},
-                        Monitor::Settings{.patience = patience, .most_unanswered = 10, .settled_after = -1h});
+        monitor.emplace(
+            privsep::Child{-1, std::move(ends.first)},
+            Monitor::World{.tags = tags, .steps = steps, .grants = grants, .owner = owner, .events = events},
+            Monitor::Settings{.patience = patience, .most_unanswered = 10, .settled_after = -1h});
     }
 
     template <typename M>

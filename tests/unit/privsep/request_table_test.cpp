@@ -41,6 +41,7 @@ const Message kMessages[] = {
     {Type::ready, sizeof(Ready), Side::xknockd, "s", 0, 0, Type::setup},
     {Type::secrets_read, sizeof(SecretsRead), Side::xknockd, "hj", 0, 0, Type::new_policy},
     {Type::tags, sizeof(Tags), Side::xknockd, "j", 0, 0, {}},
+    {Type::steps, sizeof(Steps), Side::xknockd, "j", 0, 0, {}},
     {Type::request_grant, sizeof(RequestGrant), Side::xknockd, "j", 0, 0, {}},
     {Type::notice, sizeof(Notice), Side::xknockd, "j", 0, 0, {}},
     {Type::outcome, sizeof(privsep::Outcome), Side::xknockd, "j", 0, 0, {}},

@@ -24,7 +24,8 @@ bool same(const ProfileFile& a, const ProfileFile& b) {
            a.server_id == b.server_id && a.credential == b.credential && *a.key == *b.key && a.factor == b.factor &&
            a.digits == b.digits && same(a.hmac_key, b.hmac_key) && same(a.otp_secret, b.otp_secret) &&
            a.service == b.service && a.services == b.services && a.gateway == b.gateway && a.lifetime == b.lifetime &&
-           a.nat == b.nat && a.family == b.family && a.stun == b.stun && a.probe == b.probe && a.wait == b.wait;
+           a.nat == b.nat && a.family == b.family && a.stun == b.stun && a.probe == b.probe && a.wait == b.wait &&
+           a.sequence_ports == b.sequence_ports;
 }
 
 struct Reading {
@@ -130,6 +131,7 @@ ProfileFile random_profile() {
         profile.stun.append(hostile());
     profile.probe = std::chrono::milliseconds(flag() ? 10'000 : engine() % 10'000);
     profile.wait = std::chrono::seconds(flag() ? UINT32_MAX : 1 + engine() % 100);
+    profile.sequence_ports = 5 + engine() % 6;
     return profile;
 }
 
@@ -196,6 +198,8 @@ TEST_CASE("each fault of a profile is named, and no secret with it") {
     CHECK(fault("factor: none\notp_command: [a]\n").find("f:5:1: a profile runs no program") == 0);
     CHECK(fault("factor: none\ngateway: true\n").find("f:1:1: \"gateway\" needs \"server\"") == 0);
     CHECK(fault("factor: none\nwait: 0s\n") == "f:5:7: a wait of no time does not knock (write 1s or more)");
+    CHECK(fault("factor: none\nsequence_ports: 4\n") == "f:5:17: \"4\" is not a number from 5 to 10");
+    CHECK(fault("factor: none\nsequence_ports: 11\n") == "f:5:17: \"11\" is not a number from 5 to 10");
     CHECK(fault("factor: none\nprobe_ms: 10001\n") == "f:5:11: \"10001\" is not a number from 0 to 10000");
     CHECK(fault("factor: none\nservices: {a: [tcp/0]}\n").find("f:5:16: \"tcp/0\" is not") == 0);
     CHECK(fault("factor: none\nknock_prt: 1\n") == "f:5:1: unknown key \"knock_prt\" (did you mean \"knock_port\"?)");
@@ -217,5 +221,6 @@ TEST_CASE("what the reader would refuse is not written") {
     CHECK(refusal([](ProfileFile& p) { p.services = {{"s h", {"tcp/22"}}}; }) == "services: \"s h\" is not a name");
     CHECK(refusal([](ProfileFile& p) { p.services = {{"ssh", {"22"}}}; }).find("ssh: \"22\" is not") == 0);
     CHECK(refusal([](ProfileFile& p) { p.wait = std::chrono::seconds(0); }).find("wait: ") == 0);
+    CHECK(refusal([](ProfileFile& p) { p.sequence_ports = 4; }).find("sequence_ports: ") == 0);
     CHECK(refusal([](ProfileFile& p) { p.gateway = true; }).find("\"gateway\" needs \"server\"") == 0);
 }

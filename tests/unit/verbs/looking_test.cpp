@@ -160,13 +160,15 @@ TEST_CASE("users: each device with all its fields") {
     laptop.last_accepted = f.now.wall.time_since_epoch().count();
     laptop.last_address = address_of("192.0.2.2");
     CHECK(f.ask({{"verb", "users"}}) == json::parse(R"({"disabled": [], "users": [
-        {"user": "anna", "device": "laptop", "id": "0101000000000000", "factor": "totp",
+        {"user": "anna", "device": "laptop", "id": "0101000000000000", "factor": "totp", "modes": ["packet"],
          "services": ["ssh", "web", "vpn"], "status": "locked for 30s", "wrong_codes": 6, "knocks": 1,
          "last_knock": "2025-11-21T11:50:07Z", "last_address": "192.0.2.2"},
-        {"user": "anna", "device": "robot", "id": "0102000000000000", "factor": "hmac", "services": ["ssh", "web"],
-         "status": "ok", "wrong_codes": 0, "knocks": 0, "last_knock": null, "last_address": null},
-        {"user": "bob", "device": "phone", "id": "0201000000000000", "factor": "none", "services": ["ssh"],
-         "status": "ok", "wrong_codes": 0, "knocks": 0, "last_knock": null, "last_address": null}]})"));
+        {"user": "anna", "device": "robot", "id": "0102000000000000", "factor": "hmac", "modes": ["packet"],
+         "services": ["ssh", "web"], "status": "ok", "wrong_codes": 0, "knocks": 0,
+         "last_knock": null, "last_address": null},
+        {"user": "bob", "device": "phone", "id": "0201000000000000", "factor": "none", "modes": ["packet"],
+         "services": ["ssh"], "status": "ok", "wrong_codes": 0, "knocks": 0,
+         "last_knock": null, "last_address": null}]})"));
 }
 
 TEST_CASE("users: every status") {

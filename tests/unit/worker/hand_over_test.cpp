@@ -163,6 +163,79 @@ TEST_CASE("a change of one credential reads its secrets and publishes its tags, 
         }
 }
 
+namespace {
+
+// The steps of one publication, over all of its messages. Tags of slots that begin meanwhile are skipped.
+std::vector<StepRecord> read_steps(TestWorker& w) {
+    std::vector<StepRecord> steps;
+    for (bool first = true;; first = false) {
+        const auto message = w.next<Steps>();
+        REQUIRE(message.has_value());
+        CHECK((message->first == 1) == first);
+        steps.insert(steps.end(), message->steps, message->steps + message->count);
+        if (message->last == 1)
+            return steps;
+    }
+}
+
+std::vector<std::uint16_t> ports_of(const std::vector<StepRecord>& steps, std::uint32_t place, Slot slot) {
+    std::vector<std::uint16_t> ports;
+    std::uint64_t node = slot;
+    for (const StepRecord& step : steps)
+        if (step.place == place && step.slot == slot) {
+            CHECK(step.node == node);
+            node = step.next;
+            ports.push_back(step.port);
+        }
+    CHECK(node == 0);
+    return ports;
+}
+
+} // namespace
+
+TEST_CASE("the ports of those who may knock so are published, and of nobody else") {
+    TestWorker w(200);
+    for (const std::uint32_t place : {4u, 6u})
+        w.credentials[place].modes = 3; // packets and sequences
+    w.credentials[8].modes = 2;         // sequences alone
+    w.judge();
+    CHECK(w.tags.size() == 199);
+    CHECK_FALSE(w.tags.contains(8));
+    const auto steps = read_steps(w);
+    std::set<std::uint32_t> places;
+    std::set<Slot> slots;
+    for (const StepRecord& step : steps) {
+        places.insert(step.place);
+        slots.insert(step.slot);
+        CHECK(step.expires - step.not_before == 35'000'000'000); // the slot, and five seconds
+    }
+    CHECK(places == std::set<std::uint32_t>{4, 6, 8});
+    const Slot slot = *slots.rbegin() - 1; // of the publication
+    CHECK(slots.contains(slot));
+    CHECK(slot_of(Now::read().wall) - slot <= 1);
+    CHECK(steps.size() == 6 * places.size() * slots.size());
+    Key key;
+    key.fill(9);
+    CredentialKeys keys;
+    derive_keys(keys, key, wire::ServerId{}, w.credentials[6].id);
+    CHECK(ports_of(steps, 6, slot) == sequence::strong_ports(keys.sequence, slot, 6));
+    CHECK(ports_of(steps, 6, slot + 1) == sequence::strong_ports(keys.sequence, slot + 1, 6));
+
+    // A hand-over publishes all of them again: 4 and 6 have lost them.
+    authz::PolicyChange change;
+    change.places = 200;
+    change.emptied = {4};
+    w.credentials[6].modes = 1;
+    change.changed = {{6, w.credentials[6]}};
+    w.hand_over(change, 6, 5);
+    CHECK(w.next<SecretsRead>()->next == 0);
+    w.give(0, w.keys(1));
+    CHECK(w.next<SecretsRead>().has_value());
+    REQUIRE(send(w.worker.channel, Activate{}));
+    for (const StepRecord& step : read_steps(w))
+        CHECK(step.place == 8);
+}
+
 TEST_CASE("other settings change the tags of everybody") {
     TestWorker w(20);
     w.judge();

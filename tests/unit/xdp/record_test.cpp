@@ -86,10 +86,34 @@ TEST_CASE("a record of another version is malformed, and one of a kind to come i
         CHECK(is(read(record), RecordFault::malformed));
     }
     record = good();
-    for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, 2, 257, 65535}) {
+    for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, 3, 257, 65535}) {
         record.head.kind = kind;
         CHECK(is(read(record), RecordFault::unknown));
     }
+}
+
+TEST_CASE("a record of a sequence holds its ports, and has a length of its own") {
+    xk_sequence_record record{};
+    record.head = good().head;
+    record.head.kind = XK_RECORD_SEQUENCE;
+    record.head.version = XK_SEQUENCE_RECORD_VERSION;
+    record.head.length = sizeof record;
+    record.sent.port[0] = 24576;
+    record.sent.count = 6;
+    const auto read_it = [&](std::size_t size) {
+        return xdp::read_record({reinterpret_cast<const std::uint8_t*>(&record), size});
+    };
+    const auto found = read_it(sizeof record);
+    REQUIRE(std::holds_alternative<authz::Record>(found));
+    const auto& taken = std::get<authz::Record>(found);
+    CHECK(taken.kind == authz::RecordKind::sequence);
+    CHECK(taken.slot == record.head.slot);
+    REQUIRE(taken.bytes.size() == sizeof record.sent);
+    CHECK(std::equal(taken.bytes.begin(), taken.bytes.end(), reinterpret_cast<const std::uint8_t*>(&record.sent)));
+    record.head.length = sizeof(xk_packet_record);
+    CHECK(is(read_it(sizeof record), RecordFault::malformed));
+    record.head.length = sizeof record - 1;
+    CHECK(is(read_it(sizeof record - 1), RecordFault::malformed));
 }
 
 TEST_CASE("a record of the release before, which had no header, is none of ours") {

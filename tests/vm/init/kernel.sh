@@ -63,6 +63,15 @@ refuse "closed again" granted6
 out=$(knock 2001:db8::1 robot 2>&1) || fail "knock over IPv6: $out"
 contains "a machine's knock opens the port over IPv6" "$out" "after the knock"
 
+say "a sequence of ports"
+enroll_device phone --factor none --host 192.0.2.1
+echo 'modes: [packet, sequence]' >>/etc/xknock/users/anna.yaml
+check "the filter that follows them takes the place of the other one" knockctl reload
+close_all
+sequence_opens() { in_cli knock-client sequence 192.0.2.1 ssh --profile "$PROFILES/phone.yaml"; }
+check "it opens, once a slot has begun since the boot" eventually 70 sequence_opens
+contains "for its device" "$(knockctl grants)" "anna/phone"
+
 close_all
 say "WireGuard: packets without an Ethernet header"
 ip link add wg0 type wireguard || fail "this kernel has no WireGuard"

@@ -267,6 +267,8 @@ Result<void> Enrolment::write_profile() {
         profile.digits = options_.digits;
     if (options_.factor == FactorKind::hmac)
         *profile.hmac_key.emplace() = *factor_;
+    if (options_.factor == FactorKind::none)
+        profile.sequence_ports = config_->policy.settings.sequence.ports;
     if (!services_.empty())
         profile.service = services_.front();
     profile.services = ports_of(*config_, services_);
