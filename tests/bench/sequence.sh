@@ -101,7 +101,7 @@ sequence_row() { # TITLE FILE OURS
 		"$(calculate '%.1f x' "$median / $mine")"
 }
 print_sequence() {
-	printf '\n8. Sequences of six ports: from the last port to a TCP connection, tried every 100 us\n'
+	printf '\n9. Sequences of six ports: from the last port to a TCP connection, tried every 100 us\n'
 	printf '  %-28s %6s %8s %12s %12s %12s\n' '' knocks opened median p99 "to xknock"
 	local by
 	for by in udp tcp; do
