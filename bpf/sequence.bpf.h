@@ -139,7 +139,11 @@ static __always_inline int add_port(struct progress_lock *lock, struct xk_progre
 	return is_complete;
 }
 
-/* One port in one slot. */
+/*
+ * One port in one slot. All ports of a sequence are different: one that was sent already is a copy, or TCP repeats a
+ * SYN that had no answer. Where another processor has reset the number of ports between the two looks at it, a port may
+ * be added to a node of before; the record has too few ports then, and the judgement refuses it.
+ */
 static __always_inline void take_port(struct xdp_md *ctx, const struct packet *p, struct xk_sequence_slot *slot,
 				      __u16 port, __u64 now)
 {
@@ -159,7 +163,6 @@ static __always_inline void take_port(struct xdp_md *ctx, const struct packet *p
 	node = *(volatile __u64 *)&progress->node;
 	if (sent >= XK_MOST_SEQUENCE_PORTS)
 		return;
-		/* All ports of a sequence are different: this is a copy, or TCP repeats a SYN that had no answer. */
 #pragma unroll
 	for (int i = 0; i < XK_MOST_SEQUENCE_PORTS; i++)
 		if (i < sent && progress->sent.port[i] == port)
