@@ -56,17 +56,11 @@ std::string ports_text(const std::vector<std::uint16_t>& ports) {
     return text;
 }
 
-std::string shell_line(const std::vector<Place>& servers, const std::vector<std::uint16_t>& ports,
-                       std::chrono::milliseconds pause, SequenceBy by) {
-    std::string hosts;
-    for (const Place& server : servers)
-        hosts += (hosts.empty() ? "" : " ") + server.text();
-    const bool is_one = servers.size() == 1;
-    const std::string host = is_one ? hosts : "$a";
-    const std::string command = by == SequenceBy::udp ? udp_command(host) : tcp_command(host);
+std::string shell_line(const Place& server, const std::vector<std::uint16_t>& ports, std::chrono::milliseconds pause,
+                       SequenceBy by) {
+    const std::string command = by == SequenceBy::udp ? udp_command(server.text()) : tcp_command(server.text());
     // POSIX has no parts of seconds in sleep, and some routers' BusyBox has none either.
-    return "for p in " + ports_text(ports) + "; do " +
-           (is_one ? command : "for a in " + hosts + "; do " + command + "; done") + "; sleep " + seconds_text(pause) +
+    return "for p in " + ports_text(ports) + "; do " + command + "; sleep " + seconds_text(pause) +
            " 2>/dev/null || sleep 1; done";
 }
 

@@ -44,11 +44,10 @@ Result<void> check_factor(const Profile& profile);
 
 enum class SequenceBy { udp, tcp };
 
-// One line for a POSIX shell that sends the ports to all of the addresses, of which there is at least one. It needs nc
-// (OpenBSD's, the traditional one, or Nmap's) or bash. Its datagrams hold one byte, because no such tool sends an empty
-// one.
-std::string shell_line(const std::vector<Place>& servers, const std::vector<std::uint16_t>& ports,
-                       std::chrono::milliseconds pause, SequenceBy by);
+// One line for a POSIX shell that sends the ports to this address. It needs nc (OpenBSD's, the traditional one, or
+// Nmap's) or bash. Its datagrams hold one byte, because no such tool sends an empty one.
+std::string shell_line(const Place& server, const std::vector<std::uint16_t>& ports, std::chrono::milliseconds pause,
+                       SequenceBy by);
 
 // The ports with blanks between them, in decimal.
 std::string ports_text(const std::vector<std::uint16_t>& ports);

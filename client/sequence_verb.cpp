@@ -123,26 +123,26 @@ int knock_by_sequence(const Arguments& a, const Profile& profile, const RequestS
 
 // The address for a line that another machine sends: of IPv4 where there is one, because such a machine may have
 // nothing else. This one needs no way to it.
-Result<std::vector<Place>> places_to_print(const Profile& profile, const std::string& host) {
+Result<Place> place_to_print(const Profile& profile, const std::string& host) {
     auto all = resolve(goes_elsewhere(profile, host) ? profile.server : host, profile.family);
     if (!all)
-        return all;
+        return all.error();
     std::erase_if(*all, [](const Place& place) { return place.is_link_local(); });
     if (all->empty())
         return Error{"no server opens a port for a link-local address", {}};
     const auto v4 = std::ranges::find_if(*all, &Place::is_v4);
-    return std::vector{v4 == all->end() ? all->front() : *v4};
+    return v4 == all->end() ? all->front() : *v4;
 }
 
 int print_sequence(const Arguments& a, const Profile& profile) {
     const Story story(a.verbose);
-    auto places = places_to_print(profile, host_of(a, profile));
-    if (!places)
-        return fail(places.error());
+    const auto place = place_to_print(profile, host_of(a, profile));
+    if (!place)
+        return fail(place.error());
     const std::size_t count = count_of(a, profile);
     const milliseconds pause = pause_of(a);
     const auto next = next_ports(profile, count, std::max(kRoomToType, sequence_length(count, pause)), story);
-    std::printf("%s\n", shell_line(*places, next.ports, pause, a.tcp ? SequenceBy::tcp : SequenceBy::udp).c_str());
+    std::printf("%s\n", shell_line(*place, next.ports, pause, a.tcp ? SequenceBy::tcp : SequenceBy::udp).c_str());
     if (std::fflush(stdout) != 0)
         return fail(os_error("writing the line"));
     const auto left = std::chrono::floor<std::chrono::seconds>(next.end - Now::read().wall);
