@@ -15,7 +15,7 @@
 /* Changes whenever a map below changes its meaning; pins carry it in their directory's name. daemon/xdp/pinned_maps.cpp
  * ("since") says which map changed when, so that the next start takes over the others. A new counter goes to the end,
  * so that the other numbers keep their meaning. */
-#define XK_ABI_VERSION 3
+#define XK_ABI_VERSION 4
 
 #define XK_PACKET_SIZE	 192 /* UDP payload of every knock */
 #define XK_TAG_OFFSET	 0
@@ -24,7 +24,11 @@
 
 #define XK_MAX_CREDENTIALS	10000
 /* The widest skew needs nine slots, and a step of the wall clock needs old and new slots at once. */
-#define XK_MAX_TAGS		(20 * XK_MAX_CREDENTIALS)
+#define XK_MAX_PACKET_TAGS	(20 * XK_MAX_CREDENTIALS)
+/* Of each credential that may use handshakes the next hellos, and the requests of its sessions. */
+#define XK_MAX_HANDSHAKES	1000
+#define XK_MAX_TAGS		(XK_MAX_PACKET_TAGS + 80 * XK_MAX_HANDSHAKES)
+#define XK_MAX_PEERS		4096
 #define XK_MAX_SEEN		65536
 #define XK_MAX_LOCAL		4096
 #define XK_MAX_BANNED_ADDRESSES 131072
@@ -47,6 +51,31 @@
 #define XK_MOST_RESETS	       8	     /* of one source: it is not looked at for the rest of the slot */
 #define XK_MOST_BEGUN	       (1u << 20)    /* sequences begun in one slot, by all sources */
 
+/* Sequences of c-lock. They are in the same maps of steps and slots, under other roots. */
+#define XK_C_LOCK_ROOT	     (1ull << 62) /* the root is the slot with this bit */
+#define XK_FIRST_C_LOCK_PORT 1024
+#define XK_MOST_OPEN_PORTS   16
+#define XK_MAX_RUNS	     16384
+#define XK_MAX_RIGHT_SOURCES 1024
+#define XK_RUN_PAUSE	     2000000000ll /* ns: a port that comes later than this begins another run */
+/* ns, after the first, the second and each further failed run: the source is not followed for so long */
+#define XK_FIRST_PENALTY     60000000000ull
+#define XK_SECOND_PENALTY    600000000000ull
+#define XK_LONGEST_PENALTY   3600000000000ull
+
+/* Packets of old clients (docs/protocol.md, "Old clients: the filter"). The lengths are those of the UDP payload. */
+#define XK_FEWEST_CAPYKNOCK	  200
+#define XK_MOST_CAPYKNOCK	  1024
+#define XK_FEWEST_FWKNOP	  140
+#define XK_MOST_FWKNOP		  716
+#define XK_MOST_LEGACY		  1024 /* the longest of all, a multiple of 8 */
+#define XK_LEGACY_ROW		  2048 /* buckets of one row, a power of two; there are two rows */
+#define XK_LEGACY_SOURCE_INTERVAL 250000000ll
+#define XK_LEGACY_SOURCE_BURST	  24
+#define XK_LEGACY_INTERVAL	  2000000ll /* of all sources together */
+#define XK_LEGACY_BURST		  500
+#define XK_LEGACY_RING		  (XK_RING_SIZE / 4) /* bytes: where so many wait, no packet of an old client is added */
+
 struct xk_address {
 	__u8 bytes[16];
 };
@@ -64,7 +93,7 @@ struct xk_tag {
 	__u64 expires;	  /* boot time, ns; tags end by it without a daemon too */
 	__u64 slot;
 	__u32 credential; /* index into "credentials" */
-	__u32 pad;
+	__u32 kind;	  /* enum xk_record_kind: of the records of its packets */
 };
 
 /* Map "credentials": array by credential index. */
@@ -80,13 +109,30 @@ struct xk_seen {
 	__u64 mac;
 };
 
+/*
+ * Map "hello_peers" (LRU hash): from where and to where authentic hellos came. The daemon answers nobody else. The
+ * value is the arrival: boot time, ns.
+ */
+struct xk_peer {
+	struct xk_address source;
+	struct xk_address destination;
+	__u16 source_port; /* host order */
+	__u16 pad[3];
+};
+
 /* Kinds of records in the ring "candidates". A new way of knocking is a new number. */
 enum xk_record_kind {
-	XK_RECORD_PACKET = 1,	/* struct xk_packet_record */
-	XK_RECORD_SEQUENCE = 2, /* struct xk_sequence_record */
+	XK_RECORD_PACKET = 1,		 /* struct xk_packet_record */
+	XK_RECORD_SEQUENCE = 2,		 /* struct xk_sequence_record */
+	XK_RECORD_C_LOCK = 3,		 /* struct xk_sequence_record */
+	XK_RECORD_HELLO = 4,		 /* struct xk_packet_record */
+	XK_RECORD_HANDSHAKE_REQUEST = 5, /* struct xk_packet_record */
+	XK_RECORD_CAPYKNOCK = 6,	 /* struct xk_legacy_record, as long as its packet */
+	XK_RECORD_FWKNOP = 7,		 /* likewise */
 };
 #define XK_PACKET_RECORD_VERSION   1
 #define XK_SEQUENCE_RECORD_VERSION 1
+#define XK_LEGACY_RECORD_VERSION   1
 
 /*
  * Every record begins with this and holds everything about one knock. The first three members are the header, which a
@@ -111,9 +157,9 @@ struct xk_packet_record {
 };
 
 /*
- * The sequences of a slot are a tree. A node is the ports that came so far; the slot's own number is its root, and all
- * other nodes are numbers with the highest bit set. Map "sequence_steps" (hash): from a node by a port to the next
- * node.
+ * The sequences of a slot are a tree. A node is the ports that came so far; the slot's own number is its root (of the
+ * sequences of c-lock, with XK_C_LOCK_ROOT), and all other nodes are numbers with the highest bit set. Map
+ * "sequence_steps" (hash): from a node by a port to the next node.
  */
 struct xk_step_key {
 	__u64 node;
@@ -152,30 +198,70 @@ struct xk_progress {
 	struct xk_ports sent;
 };
 
+/*
+ * Map "c_lock_runs" (LRU hash): of each source of SYNs (IPv6: of its /64), its unfinished run of ports. `sent.resets`
+ * is the number of its failed runs, at most 3.
+ */
+struct xk_run {
+	__u64 node[XK_SEQUENCE_SLOTS]; /* by entry of "sequence_slots"; 0: the run is wrong there */
+	__u64 last;		       /* boot time, ns, of the last port */
+	__u64 muted;		       /* boot time, ns: until then the source is not followed */
+	struct xk_ports sent;
+	__u16 last_port;
+	__u16 pad[3];
+};
+
+/* Map "c_lock_attempts" (array of one): the bucket of all guesses. */
+struct xk_attempts {
+	__u32 lock; /* struct bpf_spin_lock on the kernel's side */
+	__u32 pad;
+	__u64 arrival; /* theoretical arrival time (GCRA), boot time, ns */
+};
+
 struct xk_sequence_record {
 	struct xk_record head;
 	struct xk_ports sent;
 };
+
+/* The ring holds as much of it as the packet has: head.length is sizeof(struct xk_record) and the payload's length. */
+struct xk_legacy_record {
+	struct xk_record head;
+	__u8 packet[XK_MOST_LEGACY];
+};
+
+/*
+ * Map "legacy_buckets" (array): entry 0 is that of all sources together. Behind it are two rows of buckets by hashes of
+ * the source.
+ */
+struct xk_bucket {
+	__u32 lock; /* struct bpf_spin_lock on the kernel's side */
+	__u32 pad;
+	__u64 arrival; /* theoretical arrival time (GCRA), boot time, ns */
+};
+#define XK_LEGACY_BUCKETS (1 + 2 * XK_LEGACY_ROW)
 
 /*
  * Map "counters" (per-CPU array of __u64): one for each exit of the program that drops or judges a packet. The same
  * words are in docs/protocol.md, in docs/control.md and in JSON (lint.exits); a '-' stands there for each '_'.
  */
 enum xk_counter {
-	XK_TRANSIT,   /* not for an address of ours: passed */
-	XK_BANNED,    /* source is banned (packets to any port): dropped */
-	XK_LENGTH,    /* not 192 bytes, or lengths disagree: dropped, but for what may be an answer */
-	XK_SOURCE,    /* a source that cannot be: dropped */
-	XK_TAG,	      /* unknown tag: dropped, but for what may be an answer */
-	XK_EXPIRED,   /* tag before or after its time: dropped */
-	XK_DISABLED,  /* credential disabled: dropped */
-	XK_MAC,	      /* MAC wrong: dropped */
-	XK_SEEN,      /* exact copy: dropped */
-	XK_RATE,      /* credential's bucket empty: dropped */
-	XK_RING_FULL, /* no room in the ring: dropped, and not remembered as seen */
-	XK_CANDIDATE, /* pushed to the ring: dropped */
-	XK_SYN,	      /* begins a connection to a protected TCP port without a grant: dropped */
-	XK_SEQUENCE,  /* the last port of a sequence: pushed to the ring; the packet goes on as if there were none */
+	XK_TRANSIT,	/* not for an address of ours: passed */
+	XK_BANNED,	/* source is banned (packets to any port): dropped */
+	XK_LENGTH,	/* not 192 bytes, or lengths disagree: dropped, but for what may be an answer */
+	XK_SOURCE,	/* a source that cannot be: dropped */
+	XK_TAG,		/* unknown tag: dropped, but for what may be an answer */
+	XK_EXPIRED,	/* tag before or after its time: dropped */
+	XK_DISABLED,	/* credential disabled: dropped */
+	XK_MAC,		/* MAC wrong: dropped */
+	XK_SEEN,	/* exact copy: dropped */
+	XK_RATE,	/* credential's bucket empty: dropped */
+	XK_RING_FULL,	/* no room in the ring: dropped, and not remembered as seen */
+	XK_CANDIDATE,	/* pushed to the ring: dropped */
+	XK_SYN,		/* begins a connection to a protected TCP port without a grant: dropped */
+	XK_SEQUENCE,	/* the last port of a sequence: pushed to the ring; the packet goes on as if there were none */
+	XK_LEGACY,	/* a packet of an old client: pushed to the ring, dropped */
+	XK_LEGACY_FORM, /* to an old client's port, and not of its form: dropped, but for what may be an answer */
+	XK_LEGACY_RATE, /* of an old client's form, and too many of the source or of all: dropped */
 	XK_COUNTERS
 };
 
@@ -189,11 +275,18 @@ enum xk_stealth {
 /* Read-only data of the program; the loader fills it before the verifier sees it. */
 struct xk_settings {
 	__u16 knock_port; /* network order */
-	__u8 stealth;	  /* enum xk_stealth */
-	__u8 sequences;	  /* not zero: sequences of ports are looked for */
-	__u8 pad[4];
-	__u64 knock_interval; /* token bucket: ns for each knock of a credential */
-	__u64 knock_burst;    /* token bucket: knocks at once */
+	/* Network order, 0: no such client may knock. Either may be the other one, or the knock port. */
+	__u16 capyknock_port;
+	__u16 fwknop_port;
+	__u8 stealth;			      /* enum xk_stealth */
+	__u8 sequences;			      /* not zero: sequences of ports are looked for */
+	__u64 knock_interval;		      /* token bucket: ns for each knock of a credential */
+	__u64 knock_burst;		      /* token bucket: knocks at once */
+	__u64 attempt_interval;		      /* likewise, of all runs of c-lock */
+	__u64 attempt_burst;		      /* at once; strangers get half of them */
+	__u16 open_ports[XK_MOST_OPEN_PORTS]; /* host order; 0: none */
+	__u8 c_lock_ports;		      /* how many a sequence of c-lock has; 0: they are not looked for */
+	__u8 pad[7];
 };
 
 /*
@@ -259,7 +352,11 @@ XK_ASSERT(sizeof(struct xk_step_key) == 16 && sizeof(struct xk_step) == 16, "abi
 XK_ASSERT(sizeof(struct xk_sequence_slot) == 32, "abi");
 XK_ASSERT(sizeof(struct xk_progress_key) == 24 && sizeof(struct xk_progress) == 40, "abi");
 XK_ASSERT(sizeof(struct xk_sequence_record) == 88 && XK_OFFSET(xk_sequence_record, sent) == 64, "abi");
-XK_ASSERT(sizeof(struct xk_settings) == 24, "abi");
+XK_ASSERT(sizeof(struct xk_peer) == 40 && XK_OFFSET(xk_peer, source_port) == 32, "abi");
+XK_ASSERT(sizeof(struct xk_run) == 72 && sizeof(struct xk_attempts) == 16, "abi");
+XK_ASSERT(sizeof(struct xk_settings) == 80, "abi");
+XK_ASSERT(sizeof(struct xk_legacy_record) == 64 + XK_MOST_LEGACY && XK_MOST_LEGACY % 8 == 0, "abi");
+XK_ASSERT(sizeof(struct xk_bucket) == 16 && XK_OFFSET(xk_bucket, arrival) == 8, "abi");
 XK_ASSERT(XK_OFFSET(xk_syn_guard, ports) == 8 && XK_OFFSET(xk_syn_guard, local) == 32776, "abi");
 
 #endif

@@ -36,16 +36,17 @@ static __always_inline int has_socket(struct xdp_md *ctx, const struct packet *p
 }
 
 /*
- * The knock port may be the source port of a flow that left this host. Such a flow belongs to a client behind the host
- * whose address it translates, or to a socket of its own. Only connection tracking knows the first kind, so nftables
- * decides on a host that forwards. Packets with a known tag are knocks and never answers.
+ * The knock port, or that of an old client, may be the source port of a flow that left this host. Such a flow belongs
+ * to a client behind the host whose address it translates, or to a socket of its own. Only connection tracking knows
+ * the first kind, so nftables decides on a host that forwards. Packets with a known tag or the form of an old client
+ * are knocks and never answers.
  */
 static __always_inline int may_be_answer(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
 {
 	const __u32 zero = 0;
 	const __u32 *forwards;
 
-	if (why != XK_LENGTH && why != XK_TAG)
+	if (why != XK_LENGTH && why != XK_TAG && why != XK_LEGACY_FORM)
 		return 0;
 	forwards = bpf_map_lookup_elem(&forwarding, &zero);
 	return (forwards && *forwards) || has_socket(ctx, p);

@@ -3,8 +3,9 @@
  * The filter at the NIC. It decides about packets to the knock port, about banned sources, and about SYNs to protected
  * ports where it is certain that nftables would drop them. It passes on everything that it does not understand; the
  * ruleset (daemon/nft) protects the ports. The checks have the order of docs/protocol.md, "The filter". None of them
- * keeps state that an unauthenticated packet could fill. Where sequences of ports are in use, it follows these beside
- * that (sequence.bpf.h).
+ * keeps state that an unauthenticated packet could fill. Where they are in use, other ways of knocking are followed
+ * beside that, with state of a fixed size: sequences of ports (sequence.bpf.h, c_lock.bpf.h) and old clients
+ * (legacy.bpf.h).
  *
  * It parses Ethernet with two VLAN tags at most, an IPv4 header of 20 bytes or an IPv6 header of 40, and UDP or TCP
  * right behind that. There is no loop over options or extension headers, because an attacker chooses how many there
@@ -26,6 +27,8 @@
 #include "answer.bpf.h"
 #include "bans.bpf.h"
 #include "bucket.bpf.h"
+#include "c_lock.bpf.h"
+#include "legacy.bpf.h"
 #include "packet.bpf.h"
 #include "sequence.bpf.h"
 #include "siphash.bpf.h"
@@ -140,6 +143,15 @@ static __always_inline enum parsed parse_bare(struct xdp_md *ctx, struct packet 
 	return parse_ip(p, *first >> 4 == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6), first, end, banned);
 }
 
+/* The daemon answers a hello only to where it came from, whatever the process says that has judged it. */
+static __always_inline void remember_peer(const struct packet *p, __u64 now)
+{
+	const struct xk_peer peer = {
+		.source = p->source, .destination = p->destination, .source_port = bpf_ntohs(p->udp->source)};
+
+	bpf_map_update_elem(&hello_peers, &peer, &now, BPF_ANY);
+}
+
 /* Judges a datagram to the knock port at an address of ours, and returns the counter of its exit. */
 static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct packet *p)
 {
@@ -194,7 +206,9 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 		bpf_ringbuf_discard(record, 0);
 		return XK_SEEN;
 	}
-	record->head.kind = XK_RECORD_PACKET;
+	if (tag->kind == XK_RECORD_HELLO)
+		remember_peer(p, now);
+	record->head.kind = tag->kind;
 	record->head.version = XK_PACKET_RECORD_VERSION;
 	record->head.length = sizeof(*record);
 	record->head.source_port = bpf_ntohs(p->udp->source);
@@ -212,14 +226,35 @@ static __always_inline enum xk_counter judge(struct xdp_md *ctx, const struct pa
 }
 
 /*
- * Counts the exit of a packet to the knock port and decides where it goes. With stealth "drop" nothing comes back. With
- * "closed" the stack answers as for any closed port, and in a dry run as if there were no filter. The stack limits its
- * answers by itself (icmp_ratelimit, icmp_msgs_per_sec); a limit here would be visible beside other ports.
+ * Counts the exit of a packet to the knock port, or to an old client's, and decides where it goes. With stealth "drop"
+ * nothing comes back. With "closed" the stack answers as for any closed port, and in a dry run as if there were no
+ * filter. The stack limits its answers by itself (icmp_ratelimit, icmp_msgs_per_sec); a limit here would be visible
+ * beside other ports.
  */
 static __always_inline int finish(struct xdp_md *ctx, const struct packet *p, enum xk_counter why)
 {
 	count(why);
 	return settings.stealth == XK_STEALTH_DROP && !may_be_answer(ctx, p, why) ? XDP_DROP : XDP_PASS;
+}
+
+/*
+ * Judges a datagram to the knock port, or to one of an old client. These may be the same: what is neither a knock nor
+ * of an old client's form then leaves as it does without old clients.
+ */
+static __always_inline enum xk_counter judge_any(struct xdp_md *ctx, const struct packet *p)
+{
+	enum xk_counter why = XK_LEGACY_FORM;
+	enum xk_counter legacy;
+
+	if (p->udp->dest == settings.knock_port) {
+		why = judge(ctx, p);
+		if (why != XK_LENGTH && why != XK_TAG)
+			return why;
+	}
+	if (!is_legacy_port(p->udp->dest))
+		return why;
+	legacy = judge_legacy(ctx, p);
+	return legacy == XK_LEGACY_FORM ? why : legacy;
 }
 
 static __always_inline int decide(struct xdp_md *ctx, const struct packet *p, enum parsed shape, int banned)
@@ -228,22 +263,24 @@ static __always_inline int decide(struct xdp_md *ctx, const struct packet *p, en
 		count(XK_BANNED);
 		return settings.stealth == XK_STEALTH_DRY ? XDP_PASS : XDP_DROP;
 	}
-	/* The settings are constants for the verifier: while this one is zero there is no code for it. */
+	/* The settings are constants for the verifier: while one of these is zero there is no code for it. */
 	if (settings.sequences && shape != NOT_OURS)
 		watch_sequences(ctx, p);
+	if (settings.c_lock_ports && shape == SYN)
+		watch_c_lock(ctx, p);
 	if (shape == SYN) {
 		if (settings.stealth == XK_STEALTH_DRY || !is_unwanted(p))
 			return XDP_PASS;
 		count(XK_SYN);
 		return XDP_DROP;
 	}
-	if (shape == NOT_OURS || p->udp->dest != settings.knock_port)
+	if (shape == NOT_OURS || (p->udp->dest != settings.knock_port && !is_legacy_port(p->udp->dest)))
 		return XDP_PASS;
 	if (!bpf_map_lookup_elem(&local_addresses, &p->destination)) {
 		count(XK_TRANSIT);
 		return XDP_PASS;
 	}
-	return finish(ctx, p, judge(ctx, p));
+	return finish(ctx, p, judge_any(ctx, p));
 }
 
 /*

@@ -46,6 +46,13 @@ struct {
 } seen SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, XK_MAX_PEERS);
+	__type(key, struct xk_peer);
+	__type(value, __u64);
+} hello_peers SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, XK_MAX_LOCAL);

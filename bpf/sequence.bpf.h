@@ -74,27 +74,37 @@ static __always_inline void begin_sequence(struct xk_sequence_slot *slot, const 
 	bpf_map_update_elem(&sequence_progress, key, &fresh, BPF_ANY);
 }
 
-/* Reports a complete sequence, once. Two processors may report it at the same moment; the worker takes one of them. */
-static __always_inline void report_sequence(struct xdp_md *ctx, const struct packet *p, struct xk_step *step,
-					    const struct xk_ports *sent, __u64 slot, __u64 now)
+/* Reports a complete sequence, once, and returns whether it did. Two processors may report it at the same moment; the
+ * worker takes one of them. */
+static __always_inline int report_sequence(struct xdp_md *ctx, const struct packet *p, struct xk_step *step,
+					   const struct xk_ports *sent, __u64 slot, __u64 now, __u16 kind)
 {
 	struct xk_sequence_record *record;
 	struct credential *credential;
 
+	enum xk_counter why;
+
 	if (!step)
-		return;
+		return 0;
 	credential = bpf_map_lookup_elem(&credentials, &step->credential);
 	if (step->used)
-		return count(XK_SEEN);
-	if (!credential || credential->disabled)
-		return count(XK_DISABLED);
-	if (!take_token(credential, now))
-		return count(XK_RATE);
+		why = XK_SEEN;
+	else if (!credential || credential->disabled)
+		why = XK_DISABLED;
+	else
+		why = take_token(credential, now) ? XK_SEQUENCE : XK_RATE;
+	if (why != XK_SEQUENCE) {
+		count(why);
+		return 0;
+	}
+	/* Nothing comes between these two: the verifier of Linux 5.10 must see that the record is there or not. */
 	record = bpf_ringbuf_reserve(&candidates, sizeof(*record), 0);
-	if (!record)
-		return count(XK_RING_FULL);
+	if (!record) {
+		count(XK_RING_FULL);
+		return 0;
+	}
 	step->used = 1;
-	record->head.kind = XK_RECORD_SEQUENCE;
+	record->head.kind = kind;
 	record->head.version = XK_SEQUENCE_RECORD_VERSION;
 	record->head.length = sizeof(*record);
 	record->head.source_port = 0;
@@ -107,6 +117,7 @@ static __always_inline void report_sequence(struct xdp_md *ctx, const struct pac
 	record->sent = *sent;
 	bpf_ringbuf_submit(record, 0);
 	count(XK_SEQUENCE);
+	return 1;
 }
 
 /*
@@ -170,7 +181,7 @@ static __always_inline void take_port(struct xdp_md *ctx, const struct packet *p
 	step = find_step(node, port);
 	lock = bpf_map_lookup_elem(&progress_locks, &place);
 	if (lock && add_port(lock, progress, step, node, sent, port, &complete))
-		report_sequence(ctx, p, step, &complete, key.slot, now);
+		report_sequence(ctx, p, step, &complete, key.slot, now, XK_RECORD_SEQUENCE);
 }
 
 /* Looks at a datagram or a SYN. At the turn of a slot two slots count, and a source has a progress in each of them. */

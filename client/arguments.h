@@ -21,6 +21,7 @@ struct Arguments {
     Family family = Family::any; // -4, -6
     bool all = false, single_use = false;
     bool no_wait = false;
+    bool handshake = false;
     bool leave = false; // keep leaves the grant open when it stops
     bool verbose = false;
     bool pass_socket = false;             // to ssh, which then needs no relay
@@ -29,6 +30,7 @@ struct Arguments {
     // Of sequence.
     bool print = false, tcp = false;
     std::size_t ports = 0; // how many; 0: as the profile says
+    std::string code;      // of c-lock; "-": a line of standard input; empty: none
     unsigned pause = 0;    // milliseconds; 0: the usual one
 };
 

@@ -34,11 +34,12 @@ void Attempts::begin(const Place& to, std::uint16_t port, const std::optional<Ad
     pending_.push_back({std::move(fd), tag, now});
 }
 
-std::optional<Fd> Attempts::wait_for_answer(std::chrono::nanoseconds time, int other) {
+std::optional<Fd> Attempts::wait_for_answer(std::chrono::nanoseconds time, std::initializer_list<int> others) {
     std::vector<pollfd> fds;
     for (const Try& one : pending_)
         fds.push_back({one.fd.get(), POLLOUT, 0});
-    fds.push_back({other, POLLIN, 0});
+    for (const int other : others)
+        fds.push_back({other, POLLIN, 0});
     time = std::max(time, std::chrono::nanoseconds(0));
     const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
     const timespec left{static_cast<time_t>(seconds.count()), static_cast<long>((time - seconds).count())};

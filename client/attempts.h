@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -28,9 +29,9 @@ class Attempts {
     // Begins one more, from `local` if given. A failure to begin counts as an attempt that failed. `tag` is the
     // caller's name for the address.
     void begin(const Place& to, std::uint16_t port, const std::optional<Address>& local, std::size_t tag = 0);
-    // Waits at most this long, and less when an attempt fails or `other` (-1: none) becomes readable. The connection
-    // that stands, if one does.
-    std::optional<Fd> wait_for_answer(std::chrono::nanoseconds time, int other = -1);
+    // Waits at most this long, and less when an attempt fails or one of `others` (-1: none) becomes readable. The
+    // connection that stands, if one does.
+    std::optional<Fd> wait_for_answer(std::chrono::nanoseconds time, std::initializer_list<int> others = {});
     // The same, and failures do not end it.
     std::optional<Fd> wait(std::chrono::milliseconds time);
 

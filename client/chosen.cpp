@@ -46,6 +46,8 @@ Result<Profile> profile_for(const Arguments& a) {
                        : find_profile(a.profiles.empty() ? *own : a.profiles, a.profile.empty() ? a.host : a.profile);
     if (profile && a.family != Family::any)
         profile->family = a.family;
+    if (profile && a.handshake)
+        profile->mode = ClientMode::handshake;
     if (profile && own)
         if (auto done = apply_settings(*own, *profile); !done)
             return done.error();

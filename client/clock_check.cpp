@@ -53,6 +53,14 @@ std::string text_of(std::time_t time) {
     return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %z", &parts)};
 }
 
+bool hardware_differs(const ClockFacts& facts) {
+    return facts.hardware && std::abs(*facts.hardware - facts.now) >= kNotable;
+}
+
+bool is_before_the_past(const ClockFacts& facts) { return facts.past >= facts.now + kNotable; }
+
+} // namespace
+
 std::string span_text(std::time_t seconds) {
     seconds = std::abs(seconds);
     const auto two = [](std::time_t big, const char* big_unit, std::time_t small, const char* small_unit) {
@@ -65,14 +73,6 @@ std::string span_text(std::time_t seconds) {
         return two(seconds / 3600, "h", seconds % 3600 / 60, "min");
     return seconds >= 60 ? two(seconds / 60, "min", seconds % 60, "s") : std::to_string(seconds) + " s";
 }
-
-bool hardware_differs(const ClockFacts& facts) {
-    return facts.hardware && std::abs(*facts.hardware - facts.now) >= kNotable;
-}
-
-bool is_before_the_past(const ClockFacts& facts) { return facts.past >= facts.now + kNotable; }
-
-} // namespace
 
 ClockFacts read_clock_facts(const Profile& profile, const std::string& root) {
     ClockFacts facts{.now = std::time(nullptr),

@@ -26,6 +26,9 @@ ClockFacts read_clock_facts(const Profile& profile, const std::string& root = ""
 // Nothing keeps the clock right, and another time of this machine contradicts it.
 bool is_clock_doubtful(const ClockFacts& facts);
 
+// "1 d 2 h", "3 min 20 s": the length of a span, whichever its sign.
+std::string span_text(std::time_t seconds);
+
 // Ends the sentence "this machine's clock is ...".
 std::string clock_words(const ClockFacts& facts);
 

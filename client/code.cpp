@@ -2,6 +2,7 @@
 #include "client/code.h"
 
 #include "client/clock_check.h"
+#include "client/own_counter.h"
 #include "client/program.h"
 #include "protocol/base/fd.h"
 #include "protocol/base/quote.h"
@@ -39,13 +40,17 @@ std::string without_blanks(std::string code) {
 }
 
 Error wrong_form(const Profile& profile) {
-    return Error{"a code has " + std::to_string(profile.digits) + " digits", {}};
+    return Error{"a code has " + std::to_string(profile.digits) + " digits" +
+                     (profile.factor == FactorKind::hotp ? "; two codes in a row may be typed together" : ""),
+                 {}};
 }
 
-// With a wrong clock no code opens anything.
-std::string doubt_of_clock(const Profile& profile) {
+// With a wrong clock no code opens anything. A counter that is far ahead of the server's is found by two codes only.
+std::string doubt(const Profile& profile) {
+    if (profile.factor == FactorKind::hotp)
+        return "\nif it was right, type the next two codes in a row";
     const ClockFacts facts = read_clock_facts(profile);
-    return is_clock_doubtful(facts) ? "\nthis machine's clock is " + clock_words(facts) : "";
+    return is_clock_doubtful(facts) && !profile.by_handshake() ? "\nthis machine's clock is " + clock_words(facts) : "";
 }
 
 bool in_background(int tty) {
@@ -64,7 +69,7 @@ Result<void> stop_for(int tty) {
 } // namespace
 
 Result<std::string> obtain_code(const Profile& profile, const std::optional<std::string>& given,
-                                const Opened& is_stopped) {
+                                const Opened& is_stopped, std::chrono::microseconds ahead) {
     std::string code;
     if (given) {
         code = *given;
@@ -75,12 +80,17 @@ Result<std::string> obtain_code(const Profile& profile, const std::optional<std:
         if (!*said)
             return Error{in_quotes(profile.otp_command[0]) + " was stopped before it gave a code", {}};
         code = **said;
+    } else if (profile.factor == FactorKind::hotp) {
+        auto codes = own_hotp_codes(profile);
+        if (!codes)
+            return codes.error();
+        code = *codes;
     } else {
-        code = totp_code({profile.factor_key->bytes, profile.factor_key->size}, totp_step(Now::read().wall),
+        code = totp_code({profile.factor_key->bytes, profile.factor_key->size}, totp_step(Now::read().wall + ahead),
                          profile.digits);
     }
     code = without_blanks(code);
-    return totp_proof(code, profile.digits) ? Result(code) : wrong_form(profile);
+    return profile.proof_of(code) ? Result(code) : wrong_form(profile);
 }
 
 Codes::Codes(const Profile& profile, const std::optional<std::string>& given, PromptWish wish)
@@ -106,36 +116,37 @@ Result<std::string> Codes::next_unwatched() {
     return code ? Result(code->value_or("")) : code.error();
 }
 
-// A code that was sent is worth nothing: the next one comes by itself with the next step.
+// A code that was sent is worth nothing: the next one of TOTP comes by itself with the next step.
 MaybeCode Codes::made(const Opened& opened) {
     for (int step = 0;; ++step) {
-        auto code = obtain_code(profile_, given_);
+        auto code = obtain_code(profile_, given_, {}, ahead_);
         if (!code)
             return code.error();
         const Now now = Now::read();
         const auto age = used_.age(*code, now.wall);
         if (!age)
             return std::optional(*code);
-        if (given_ || step == kMostSteps)
-            return Error{"this code was " + used_words(*age, now.wall), {}};
-        for (const auto slot = totp_step(now.wall); totp_step(Now::read().wall - milliseconds(200)) <= slot;)
+        if (given_ || step == kMostSteps || profile_.factor == FactorKind::hotp)
+            return Error{"this code was " + used_words(*age, profile_.factor, now.wall + ahead_), {}};
+        const auto step_now = [this] { return totp_step(Now::read().wall + ahead_ - milliseconds(200)); };
+        for (const auto used = totp_step(now.wall + ahead_); step_now() <= used;)
             if (opened(kLook))
                 return std::optional<std::string>();
     }
 }
 
 std::optional<Error> Codes::fault_of(const std::string& code) const {
-    if (!totp_proof(code, profile_.digits))
+    if (!profile_.proof_of(code))
         return wrong_form(profile_);
     const WallTime now = Now::read().wall;
     if (const auto age = used_.age(code, now))
-        return Error{used_words(*age, now), {}};
+        return Error{used_words(*age, profile_.factor, now + ahead_), {}};
     return {};
 }
 
 MaybeCode Codes::from_person(const Opened& opened) {
     if (std::exchange(was_sent_, false)) {
-        why_again_ = "that code did not open the port" + doubt_of_clock(profile_);
+        why_again_ = "that code did not open the port" + doubt(profile_);
         leave(PromptNote::wrong);
     }
     for (;;) {

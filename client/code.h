@@ -16,11 +16,11 @@
 
 namespace xk::client {
 
-// Digits as the profile wants them, without a person: `given` (--otp) wins; then otp_command, then otp_secret. Blanks
-// that authenticators show are taken out. The program is killed once `is_stopped`, which waits at most so long, says
-// so.
+// Digits as the profile wants them (of HOTP two codes too), without a person: `given` (--otp) wins; then otp_command,
+// then otp_secret. Blanks that authenticators show are taken out. The program is killed once `is_stopped`, which waits
+// at most so long, says so. A stored secret of TOTP gives the code of our clock and `ahead`.
 Result<std::string> obtain_code(const Profile& profile, const std::optional<std::string>& given,
-                                const Opened& is_stopped = {});
+                                const Opened& is_stopped = {}, std::chrono::microseconds ahead = {});
 
 class Codes final : public CodeSource {
   public:
@@ -28,6 +28,7 @@ class Codes final : public CodeSource {
     Codes(const Profile& profile, const std::optional<std::string>& given, PromptWish wish = {});
     Result<std::optional<std::string>> next(const Opened& opened) override;
     void used(const std::string& code) override;
+    void server_is_ahead(std::chrono::microseconds ahead) override { ahead_ = ahead; }
     bool is_person() const override { return needs_code() && !given_ && !profile_.is_automatic(); }
     bool may_ask_again() const override { return is_person() && asked_ < kMostQuestions; }
     // How it ended, for those who wait: whether a connection stands.
@@ -37,7 +38,7 @@ class Codes final : public CodeSource {
 
   private:
     static constexpr unsigned kMostQuestions = 3;
-    bool needs_code() const { return profile_.factor == FactorKind::totp; }
+    bool needs_code() const { return has_codes(profile_.factor); }
     Result<std::optional<std::string>> made(const Opened& opened);
     Result<std::optional<std::string>> from_person(const Opened& opened);
     Result<Answer> ask(const Opened& opened);
@@ -56,7 +57,8 @@ class Codes final : public CodeSource {
     BootTime seen_;                     // the note that was followed last
     unsigned asked_ = 0;                // of us and of those that we waited for
     bool was_sent_ = false;             // the last code
-    std::string why_again_;             // the line above the next question
+    std::chrono::microseconds ahead_{0};
+    std::string why_again_; // the line above the next question
 };
 
 } // namespace xk::client

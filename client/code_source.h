@@ -22,6 +22,9 @@ class CodeSource {
     virtual Result<std::optional<std::string>> next(const std::function<bool(std::chrono::milliseconds)>& opened) = 0;
     // The request with this code was sent (for the memory of used steps).
     virtual void used(const std::string& code) = 0;
+    // The server has said, in a handshake, that its clock is so far ahead of ours: codes that are made here are for its
+    // clock from now on.
+    virtual void server_is_ahead(std::chrono::microseconds) {}
     // A person types: a code that does not open within 1.5 s is asked for again, up to three times in all.
     virtual bool is_person() const = 0;
     virtual bool may_ask_again() const = 0;

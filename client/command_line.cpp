@@ -57,6 +57,10 @@ void add_code(CLI::App& verb, Arguments& a) {
     verb.add_option("--otp", a.otp, "one-time code; it can be seen in the list of processes");
 }
 
+void add_handshake(CLI::App& verb, Arguments& a) {
+    verb.add_flag("--handshake", a.handshake, "ask the server first: our clock may be wrong, and it sees our address");
+}
+
 void add_lifetime(CLI::App& verb, Arguments& a) {
     verb.add_option("--lifetime", a.lifetime, "how long the grant is to stay open: 30s, 5m");
     verb.add_flag("--single", a.single_use, "the grant shuts behind the first connection");
@@ -69,6 +73,7 @@ void add_service(CLI::App& verb, Arguments& a) {
 
 void proxy_options(CLI::App& verb, Arguments& a) {
     add_common(verb, a);
+    add_handshake(verb, a);
     verb.add_option("port", a.port, "TCP port")->required()->check(CLI::Range(1, 65535));
     verb.add_flag("--fdpass", a.pass_socket, "hand the connection to ssh (ProxyUseFdpass yes) and end");
     add_code(verb, a);
@@ -77,6 +82,7 @@ void proxy_options(CLI::App& verb, Arguments& a) {
 
 void open_options(CLI::App& verb, Arguments& a) {
     add_service(verb, a);
+    add_handshake(verb, a);
     verb.add_option("--for", a.for_address, "open for this address instead (needs the right to)");
     verb.add_flag("--no-wait", a.no_wait, "do not try whether the port answers");
     add_code(verb, a);
@@ -85,6 +91,7 @@ void open_options(CLI::App& verb, Arguments& a) {
 
 void close_options(CLI::App& verb, Arguments& a) {
     add_service(verb, a);
+    add_handshake(verb, a);
     verb.add_flag("--all", a.all, "everything, for every address");
     add_code(verb, a);
 }
@@ -96,11 +103,13 @@ void status_options(CLI::App& verb, Arguments& a) {
 
 void test_options(CLI::App& verb, Arguments& a) {
     add_service(verb, a);
+    add_handshake(verb, a);
     add_code(verb, a);
 }
 
 void keep_options(CLI::App& verb, Arguments& a) {
     add_service(verb, a);
+    add_handshake(verb, a);
     verb.add_option("--lifetime", a.lifetime, "what is asked for each time (5m); the next knock comes at half of it");
     verb.add_option("--every", a.every, "the longest time between knocks (5s; 45s with one-time codes)");
     verb.add_flag("--leave", a.leave, "do not close the grant at the end");
@@ -112,14 +121,18 @@ void sequence_options(CLI::App& verb, Arguments& a) {
     verb.add_flag_callback(
             "--udp", [&a] { a.tcp = false; }, "send an empty UDP datagram to each port (this is the default)")
         ->excludes(tcp);
-    verb.add_option("--ports", a.ports, "how many ports (as the profile says)")
-        ->check(CLI::Range(sequence::kFewestStrongPorts, sequence::kMostPorts));
+    verb.add_option("--ports", a.ports, "how many ports (as the profile says; 4 with --code)")
+        ->check(CLI::Range(std::size_t{1}, sequence::kMostPorts));
     verb.add_option("--pause", a.pause, "milliseconds between two ports (20; 100 with --print)")
         ->check(CLI::Range(1, 1000));
     auto* const no_wait = verb.add_flag("--no-wait", a.no_wait, "do not try whether the port answers");
     verb.add_flag("--print", a.print, "send nothing; print a line that sends them from another machine's shell")
         ->excludes(no_wait)
         ->excludes(verb.get_option("--source"));
+    verb.add_option("--code", a.code,
+                    "knock as c-lock does, by this one-time code; it can be seen in the list of processes (-: from "
+                    "standard input)")
+        ->excludes(verb.get_option("--print"));
 }
 
 void ls_options(CLI::App& verb, Arguments& a) {

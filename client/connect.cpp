@@ -21,9 +21,9 @@ constexpr milliseconds kPatience{1500};
 constexpr milliseconds kOnlyTried{1000};
 constexpr milliseconds kLookAtPrompt{50};
 
-// Time until the client's clock is in the next slot, and a little more for the server's.
-milliseconds until_next_slot() {
-    const WallTime now = Now::read().wall;
+// Time until the clock that codes are made for is in the next slot, and a little more for the server's.
+milliseconds until_next_slot(std::chrono::microseconds ahead) {
+    const WallTime now = Now::read().wall + ahead;
     return std::chrono::ceil<milliseconds>(slot_end(slot_of(now)) - now) + milliseconds(200);
 }
 
@@ -48,6 +48,7 @@ class Login {
 
   private:
     Result<std::optional<std::string>> next_code(Engine& engine);
+    Result<void> greet(Engine& engine);
     Result<bool> knock(Engine& engine);
     bool comes_about(Engine& engine) const;
     Connected connected(Engine& engine) const;
@@ -59,6 +60,7 @@ class Login {
     std::uint16_t port_;
     CodeSource& codes_;
     const Story& story_;
+    std::chrono::microseconds ahead_{0}; // the server's clock of ours, by its last answer
 };
 
 Result<Connected> Login::run(std::vector<Way> ways) {
@@ -83,7 +85,9 @@ Result<Connected> Login::run(std::vector<Way> ways) {
                 .port = port_,
                 .addresses = {},
                 .person = !profile_.is_automatic(),
-                .totp = profile_.factor == FactorKind::totp,
+                .has_codes = has_codes(profile_.factor),
+                .hotp = profile_.factor == FactorKind::hotp,
+                .by_handshake = profile_.by_handshake(),
                 .clock = read_clock_facts(profile_)};
     for (const Way& way : engine.ways())
         known.addresses.push_back(way.happened);
@@ -114,9 +118,22 @@ bool Login::comes_about(Engine& engine) const {
     return false;
 }
 
+Result<void> Login::greet(Engine& engine) {
+    if (!profile_.by_handshake())
+        return {};
+    if (auto done = engine.greet(Clock::now() + profile_.wait); !done)
+        return done;
+    ahead_ = engine.ways().front().knock->greeting()->server_ahead();
+    codes_.server_is_ahead(ahead_);
+    return {};
+}
+
 Result<bool> Login::knock(Engine& engine) {
     std::optional<Clock::time_point> last;
     for (bool first = true;; first = false) {
+        if (first && makes_codes()) // for the server's clock
+            if (auto done = greet(engine); !done)
+                return done.error();
         auto code = next_code(engine);
         if (!code)
             return code.error();
@@ -132,11 +149,13 @@ Result<bool> Login::knock(Engine& engine) {
             prepare_knocks(profile_, spec_, host_, engine.ways());
             learn_our_address(profile_, engine.ways(), story_);
         }
+        if (auto done = greet(engine); !done)
+            return done.error();
         const auto now = Clock::now();
         if (!last)
-            last = now + profile_.wait + (makes_codes() ? until_next_slot() : milliseconds(0));
+            last = now + profile_.wait + (makes_codes() ? until_next_slot(ahead_) : milliseconds(0));
         const bool asks_again = codes_.is_person() && codes_.may_ask_again();
-        const auto end = makes_codes()        ? std::min(*last, now + until_next_slot())
+        const auto end = makes_codes()        ? std::min(*last, now + until_next_slot(ahead_))
                          : asks_again         ? now + kPatience
                          : codes_.is_person() ? now + profile_.wait
                                               : *last;

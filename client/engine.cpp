@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/engine.h"
 
+#include "client/greet_ways.h"
 #include "protocol/base/quote.h"
 
 #include <sys/socket.h>
@@ -13,6 +14,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kProbeAgain{1000};
+
+bool is_new_packet(const Step& step) { return step.what == Step::What::fresh || step.what == Step::What::other_mode; }
 
 bool is_unreachable(int error) { return error != ECONNREFUSED && error != ETIMEDOUT; }
 
@@ -58,6 +61,16 @@ void Engine::forget_attempts() {
     probed_.reset();
 }
 
+Result<void> Engine::greet(Clock::time_point deadline) {
+    if (auto done = greet_ways(ways_, deadline, GreetUntil::one_answers, wait_for_packet, story_); !done)
+        return done;
+    const auto first = std::find_if(ways_.begin(), ways_.end(),
+                                    [](const Way& way) { return way.knock && !way.knock->needs_greeting(); });
+    if (first != ways_.end())
+        std::rotate(ways_.begin(), first, first + 1);
+    return {};
+}
+
 Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, const std::function<void()>& sent) {
     std::optional<Error> trouble;
     bool was_sent = false;
@@ -71,13 +84,12 @@ Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, 
                 continue;
             const auto others = std::count_if(ways_.begin(), ways_.end(), [](const Way& w) { return !!w.knock; });
             const auto end = others == 1 ? deadline : std::min(deadline, Clock::now() + turn_of_pass(pass));
-            const unsigned before = ways_[i].happened.knocks;
+            const Happened before = ways_[i].happened;
             auto done = turn(i, pass, code, end);
-            if (ways_[i].happened.knocks > before) {
-                any = true;
-                if (!std::exchange(was_sent, true))
-                    sent();
-            } else if (!done)
+            any |= ways_[i].happened.knocks > before.knocks || ways_[i].happened.hellos > before.hellos;
+            if (ways_[i].happened.knocks > before.knocks && !std::exchange(was_sent, true))
+                sent();
+            if (ways_[i].happened.knocks == before.knocks && !done)
                 trouble = done.error();
             if (standing_ || is_over())
                 return standing_.has_value();
@@ -91,7 +103,7 @@ Result<bool> Engine::knock(const std::string& code, Clock::time_point deadline, 
 }
 
 Result<void> Engine::turn(std::size_t i, std::size_t pass, const std::string& code, Clock::time_point end) {
-    const Clock::time_point begin = Clock::now();
+    Clock::time_point begin = Clock::now();
     Way& way = ways_[i];
     way.is_over = false;
     if (pass == 1)
@@ -100,6 +112,15 @@ Result<void> Engine::turn(std::size_t i, std::size_t pass, const std::string& co
         const Clock::time_point due = begin + step.at;
         if (due >= end || wait_until(due, i, begin))
             break;
+        if (is_new_packet(step) && way.knock->needs_greeting()) {
+            const Clock::time_point asked = Clock::now();
+            auto answered = greet(i, begin, end);
+            if (!answered)
+                return answered.error();
+            if (!*answered)
+                break;
+            begin += Clock::now() - asked; // what is due behind the request
+        }
         if (auto done = take_step(way, i, step, code); !done)
             return done;
         if (!knocked_)
@@ -146,10 +167,21 @@ Result<void> Engine::take_step(Way& way, std::size_t i, const Step& step, const 
     return {};
 }
 
+Result<bool> Engine::greet(std::size_t i, Clock::time_point begin, Clock::time_point end) {
+    const auto wait = [&](int fd, Clock::time_point time) {
+        standing_ = attempts_.wait_for_answer(time - Clock::now(), {routes_fd(), fd});
+        note_failures(begin);
+        return standing_ || gives_way(i) || follow_network();
+    };
+    auto answered = greet_way(ways_[i], end, wait, story_);
+    ways_[i].is_decided |= !answered;
+    return answered;
+}
+
 // True where the turn is over before.
 bool Engine::wait_until(Clock::time_point time, std::size_t i, Clock::time_point begin) {
     do {
-        standing_ = attempts_.wait_for_answer(time - Clock::now(), routes_ ? routes_->fd() : -1);
+        standing_ = attempts_.wait_for_answer(time - Clock::now(), {routes_fd()});
         note_failures(begin);
         if (standing_ || gives_way(i) || follow_network())
             return true;
@@ -228,7 +260,7 @@ bool Engine::comes_back(Clock::time_point deadline) {
         const auto end = attempts_.any_pending() ? deadline : std::min(deadline, began_ + kStarts);
         if (Clock::now() >= end)
             break;
-        standing_ = attempts_.wait_for_answer(end - Clock::now(), routes_ ? routes_->fd() : -1);
+        standing_ = attempts_.wait_for_answer(end - Clock::now(), {routes_fd()});
         note_failures(began_);
         if (follow_network())
             return true;

@@ -30,6 +30,8 @@ class Engine {
     // Gives up what was begun: a SYN of a probe that the kernel repeats would be a second connection.
     void forget_attempts();
 
+    // By handshake: waits until one address has answered, which is the first one then. An error where none does.
+    Result<void> greet(Clock::time_point deadline);
     // Knocks with this code at all addresses by turns until a connection stands or the time has come; less where every
     // address has said its last word and the network of this machine does not change. `sent` is called behind the first
     // packet. An error when no packet could be sent.
@@ -41,6 +43,8 @@ class Engine {
   private:
     Result<void> turn(std::size_t i, std::size_t pass, const std::string& code, Clock::time_point end);
     Result<void> take_step(Way& way, std::size_t i, const Step& step, const std::string& code);
+    int routes_fd() const { return routes_ ? routes_->fd() : -1; }
+    Result<bool> greet(std::size_t i, Clock::time_point begin, Clock::time_point end);
     bool wait_until(Clock::time_point time, std::size_t i, Clock::time_point begin);
     void note_failures(Clock::time_point begin);
     void note_answer(Way& way, const Attempts::Failure& failure, Clock::time_point begin);

@@ -111,33 +111,50 @@ class Keeper {
     Result<std::string> next_code() {
         if (profile_.factor != FactorKind::totp)
             return std::string();
-        if (totp_step(Now::read().wall) == last_step_)
+        if (step_now() == last_step_)
             std::fprintf(stderr, "knock-client: the code of this half minute was used; waiting for the next one\n");
-        while (totp_step(Now::read().wall) == last_step_) {
+        while (step_now() == last_step_) {
             if (spec_.action == Action::open && is_stopped())
                 return Error{"told to stop", {}};
             ::poll(nullptr, 0, 200);
         }
         const bool is_last = spec_.action == Action::close;
         const auto end = Clock::now() + kLastCode;
-        return obtain_code(profile_, {}, [&](milliseconds time) {
-            if (!is_last)
-                return is_stopped(time);
-            ::poll(nullptr, 0, static_cast<int>(time.count()));
-            return Clock::now() >= end;
-        });
+        return obtain_code(
+            profile_, {},
+            [&](milliseconds time) {
+                if (!is_last)
+                    return is_stopped(time);
+                ::poll(nullptr, 0, static_cast<int>(time.count()));
+                return Clock::now() >= end;
+            },
+            ahead_);
+    }
+
+    TotpStep step_now() const { return totp_step(Now::read().wall + ahead_); }
+
+    // For an answer of the server. The close comes when somebody has said stop already.
+    bool wait_for(int fd, Clock::time_point time) const {
+        if (spec_.action == Action::close)
+            return wait_for_packet(fd, time);
+        const auto left = std::chrono::ceil<milliseconds>(time - Clock::now());
+        pollfd fds[] = {{signals_.get(), POLLIN, 0}, {fd, POLLIN, 0}};
+        ::poll(fds, 2, static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 1000)));
+        return fds[0].revents != 0;
     }
 
     Result<void> send() {
         const auto used = [this](const std::string& code) {
-            last_step_ = totp_step(Now::read().wall);
+            last_step_ = step_now();
             Codes(profile_, {}).used(code); // a login beside us takes the next one
         };
+        const auto ahead = [this](std::chrono::microseconds time) { ahead_ = time; };
         const auto by = [](KnownNames& names) {
             return [&names](const std::string& host, Family family) { return names.find(host, family); };
         };
-        return knock_unwatched(profile_, spec_, host_, {[this] { return next_code(); }, used}, story_, by(names_),
-                               by(stun_names_));
+        return knock_unwatched(profile_, spec_, host_, {[this] { return next_code(); }, used, ahead}, story_,
+                               by(names_), by(stun_names_),
+                               [this](int fd, Clock::time_point time) { return wait_for(fd, time); });
     }
 
     const Profile& profile_;
@@ -150,6 +167,7 @@ class Keeper {
     KeepState state_;
     bool was_sent_ = false;
     std::optional<TotpStep> last_step_;
+    std::chrono::microseconds ahead_{0}; // the server's clock of ours, by its last answer
 };
 
 int stop_event = -1;
@@ -188,6 +206,12 @@ Error needs_person() {
                  Exit::configuration};
 }
 
+// Nothing answers, so it would go on using codes up while the server is away, beyond those that are searched for.
+Error needs_no_counter() {
+    return Error{"keep needs a factor without a counter: codes of factor hotp that do not arrive are used up",
+                 "enroll the device with --factor hmac", Exit::configuration};
+}
+
 } // namespace
 
 Clock::time_point next_knock(const KeepState& state) {
@@ -207,6 +231,8 @@ int run_keep(const Arguments& a) {
         return fail(profile.error());
     if (!profile->is_automatic())
         return fail(needs_person());
+    if (profile->factor == FactorKind::hotp)
+        return fail(needs_no_counter());
     auto spec = request_spec_of(a);
     if (!spec)
         return fail(spec.error());

@@ -89,17 +89,19 @@ Result<bool> Knock::follow_address() {
     if (*local == local_)
         return false;
     socket_ = *std::move(socket);
+    if (greeting_)
+        greeting_->begin_anew();
     come_from(*local);
     return true;
 }
 
 void Knock::begin_anew() {
-    if (profile_->factor != FactorKind::totp)
+    if (!has_codes(profile_->factor))
         randombytes_buf(request_.id.data(), request_.id.size());
 }
 
 void Knock::try_other_mode() {
-    if (profile_->nat != NatPolicy::automatic || !ours_ || mode() == AddressMode::delegated)
+    if (greeting_ || profile_->nat != NatPolicy::automatic || !ours_ || mode() == AddressMode::delegated)
         return;
     const bool is_bound = mode() == AddressMode::bound;
     request_.address_mode = is_bound ? AddressMode::source : AddressMode::bound;
@@ -111,30 +113,63 @@ void Knock::name_address(const Address& seen) {
     request_.address_mode = AddressMode::bound;
 }
 
+Result<bool> Knock::greet(Greeting::Clock::time_point deadline, const Wait& wait,
+                          const std::function<void(handshake::Number)>& sent) {
+    auto answered = needs_greeting() ? greeting_->run(socket_.get(), deadline, wait, sent) : true;
+    return answered ? answered : std::move(answered.error()).within(server_.text());
+}
+
 Result<void> Knock::send(const std::string& code) {
-    const Now now = Now::read();
-    request_.clock = now.wall;
+    if (!greeting_) {
+        const WallTime now = Now::read().wall;
+        auto sealed = seal(code, *profile_->keys, now, slot_of(now));
+        return sealed ? send_copy() : sealed;
+    }
+    if (needs_greeting())
+        return Error{"no answer from " + server_.text(), {}};
+    // The server says which address it sees. Somebody on the path who passes all packets on from an address of his own
+    // would be that address, so a client that knows of no NAT accepts none but its own.
+    const Address seen = greeting_->answer().seen;
+    if (mode() == AddressMode::bound && profile_->nat == NatPolicy::never && ours_ && seen != *ours_)
+        return Error{"the server sees " + seen.text() + " and not " + ours_->text() +
+                         ": somebody translates the address, and the profile says \"nat: never\"",
+                     {}};
+    if (mode() != AddressMode::delegated)
+        name_address(seen);
+    if (auto sealed = seal(code, greeting_->request_keys(), greeting_->server_clock(), 0); !sealed)
+        return sealed;
+    greeting_->begin_anew(); // a handshake is for one request
+    return send_copy();
+}
+
+Proof Knock::hmac_proof_of(const wire::Tag& tag, const wire::Nonce& nonce, const RequestBytes& bytes) const {
+    Bytes<32> key;
+    const Wiped wiped_key(key);
+    std::copy_n(profile_->factor_key->bytes, key.size(), key.begin());
+    if (!greeting_)
+        return hmac_proof(key, profile_->server_id, tag, nonce, bytes);
+    return hmac_proof(key, handshake::signed_message(profile_->server_id, greeting_->transcript(), tag, nonce, bytes));
+}
+
+Result<void> Knock::seal(const std::string& code, const CredentialKeys& keys, WallTime clock, Slot slot) {
+    request_.clock = clock;
     request_.proof = {};
-    if (profile_->factor == FactorKind::totp) {
-        const auto proof = totp_proof(code, profile_->digits);
+    if (has_codes(profile_->factor)) {
+        const auto proof = profile_->proof_of(code);
         if (!proof)
             return Error{"a code has " + std::to_string(profile_->digits) + " digits", {}};
         request_.proof = *proof;
     }
     RequestBytes bytes = encode_request(request_);
     const Wiped wiped(bytes);
-    const Slot slot = slot_ = slot_of(now.wall);
-    const wire::Nonce nonce = hedged_nonce(profile_->keys->nonce, now.wall, bytes);
+    slot_ = slot;
+    const wire::Nonce nonce = hedged_nonce(keys.nonce, clock, bytes);
     if (profile_->factor == FactorKind::hmac) {
-        Bytes<32> key;
-        const Wiped wiped_key(key);
-        std::copy_n(profile_->factor_key->bytes, key.size(), key.begin());
-        const wire::Tag tag = slot_tag(profile_->keys->gate, slot);
-        const Proof proof = hmac_proof(key, profile_->server_id, tag, nonce, bytes);
+        const Proof proof = hmac_proof_of(slot_tag(keys.gate, slot), nonce, bytes);
         std::copy(proof.begin(), proof.end(), bytes.begin() + wire::kSignedSize);
     }
-    packet_ = seal_packet(*profile_->keys, slot, nonce, bytes);
-    return send_copy();
+    packet_ = seal_packet(keys, slot, nonce, bytes);
+    return {};
 }
 
 Result<void> Knock::send_copy() {

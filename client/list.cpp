@@ -61,10 +61,10 @@ void print(const ListedProfile& one) {
                     faults_text(one.profile.error().message).c_str());
         return;
     }
-    std::printf("%s (%s)\n  hosts       %s\n  factor      %s%s\n  last use    %s\n",
+    std::printf("%s (%s)\n  hosts       %s\n  factor      %s%s\n%s  last use    %s\n",
                 printable(one.profile->name).c_str(), as_line(one.file).c_str(), hosts_text(*one.profile).c_str(),
                 std::string(name_of(one.profile->factor)).c_str(), one.profile->is_automatic() ? "" : ", asked for",
-                use_text(*one.profile).c_str());
+                one.profile->by_handshake() ? "  mode        handshake\n" : "", use_text(*one.profile).c_str());
 }
 
 Json json_of(const ListedProfile& one) {
@@ -77,6 +77,7 @@ Json json_of(const ListedProfile& one) {
                  {"file", as_line(one.file)},
                  {"hosts", std::move(hosts)},
                  {"factor", name_of(one.profile->factor)},
+                 {"mode", name_of(one.profile->mode)},
                  {"asks", !one.profile->is_automatic()}};
     if (const auto use = last_use(*one.profile)) {
         json["last_use"] = utc_text(use->time);

@@ -41,6 +41,7 @@ void take_habits(ProfileFile& file, Profile& profile) {
                 if (auto& known = profile.services[name]; *port)
                     known.push_back(**port);
     profile.gateway = file.gateway;
+    profile.mode = file.mode;
     profile.lifetime = static_cast<std::uint32_t>(file.lifetime.count());
     profile.nat = file.nat;
     profile.family = file.family;

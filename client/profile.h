@@ -7,6 +7,7 @@
 #include "protocol/base/duration.h"
 #include "protocol/base/result.h"
 #include "protocol/keys.h"
+#include "protocol/otp.h"
 #include "protocol/profile/profile_file.h"
 #include "protocol/request.h"
 #include "protocol/secret.h"
@@ -31,12 +32,13 @@ struct Profile {
     Secret<CredentialKeys> keys;
     FactorKind factor = FactorKind::none;
     unsigned digits = 6;
-    Secret<FactorKey> factor_key;         // hmac: its key; totp: the stored secret, if there is one
+    Secret<FactorKey> factor_key;         // hmac: its key; totp, hotp: the stored secret, if any
     std::vector<std::string> otp_command; // prints a code; from the user's settings
     std::string service;                  // for "open" without one
     std::map<std::string, std::vector<Endpoint>>
-        services;               // names the server gave, with ports that say whether they are open
-    bool gateway = false;       // the hosts are behind the server, and the knock says which one is meant
+        services;         // names the server gave, with ports that say whether they are open
+    bool gateway = false; // the hosts are behind the server, and the knock says which one is meant
+    ClientMode mode = ClientMode::packet;
     std::uint32_t lifetime = 0; // seconds; 0: the server's default
     NatPolicy nat = NatPolicy::automatic;
     Family family = Family::any;
@@ -49,8 +51,13 @@ struct Profile {
     bool is_called(std::string_view alias) const;
     bool has_host(std::string_view host) const;
     bool is_for(std::string_view host) const { return is_called(host) || has_host(host); }
+    // The proof field for a code, or for two HOTP codes in a row. Nothing where `code` does not have their form.
+    std::optional<Proof> proof_of(std::string_view code) const {
+        return factor == FactorKind::hotp ? hotp_proof(code, digits) : totp_proof(code, digits);
+    }
+    bool by_handshake() const { return mode == ClientMode::handshake; }
     // Whether codes come without a person.
-    bool is_automatic() const { return factor != FactorKind::totp || factor_key->size > 0 || !otp_command.empty(); }
+    bool is_automatic() const { return !has_codes(factor) || factor_key->size > 0 || !otp_command.empty(); }
 };
 
 // $XDG_CONFIG_HOME/xknock, or ~/.config/xknock.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/sequence_plan.h"
 
+#include "protocol/sequence.h"
 #include "protocol/slot.h"
 
 #include <cstdio>
@@ -40,6 +41,17 @@ std::chrono::milliseconds sequence_length(std::size_t ports, std::chrono::millis
 WallTime sequence_start(WallTime now, std::chrono::milliseconds time) {
     const WallTime end = slot_end(slot_of(now));
     return now + time <= end ? now : end + kIntoSlot;
+}
+
+Result<std::vector<std::uint16_t>> code_ports(std::string_view code, std::size_t count) {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    const auto first = code.find_first_not_of(kBlanks);
+    if (first != code.npos)
+        code = code.substr(first, code.find_last_not_of(kBlanks) - first + 1);
+    auto ports = sequence::clock_ports(code, count);
+    if (ports.empty())
+        return Error{"a code of c-lock is six digits", {}, Exit::usage};
+    return ports;
 }
 
 Result<void> check_factor(const Profile& profile) {

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace xk::client {
@@ -38,6 +39,10 @@ std::chrono::milliseconds sequence_length(std::size_t ports, std::chrono::millis
 // When something that takes `time` may begin so that it ends in the slot in which it begins: now, or just after the
 // next slot has begun. `time` is at most 29 s.
 WallTime sequence_start(WallTime now, std::chrono::milliseconds time);
+
+// The ports of c-lock for what somebody gave as the code: blanks around it do not matter. An Error (usage) where it is
+// not six digits.
+Result<std::vector<std::uint16_t>> code_ports(std::string_view code, std::size_t count);
 
 // An error where the server would wait for a proof besides the ports.
 Result<void> check_factor(const Profile& profile);

@@ -44,17 +44,6 @@ Result<void> send_datagram(const Fd& socket, const Place& server, std::uint16_t 
     return {};
 }
 
-// The SYN has left, or waits for the neighbour's address, when connect() comes back. The kernel says nothing to the
-// server when a connection is closed that does not stand yet.
-Result<void> send_syn(const Knock& knock, std::uint16_t port) {
-    Attempts one;
-    one.begin(knock.server(), port, knock.local());
-    for (const Attempts::Failure& failure : one.take_failures())
-        if (failure.error != ECONNREFUSED) // the answer of a server on this very machine
-            return os_error_of(failure.error, "knocking at " + knock.server().text());
-    return {};
-}
-
 void add_failures(std::vector<Way>& ways, const std::vector<Attempts::Failure>& failures, const Story& story) {
     for (const Attempts::Failure& failure : failures) {
         Way& way = ways[failure.tag];
@@ -67,6 +56,17 @@ void add_failures(std::vector<Way>& ways, const std::vector<Attempts::Failure>& 
 }
 
 } // namespace
+
+// The SYN has left, or waits for the neighbour's address, when connect() comes back. The kernel says nothing to the
+// server when a connection is closed that does not stand yet.
+Result<void> send_syn(const Place& server, std::uint16_t port, const std::optional<Address>& local) {
+    Attempts one;
+    one.begin(server, port, local);
+    for (const Attempts::Failure& failure : one.take_failures())
+        if (failure.error != ECONNREFUSED) // the answer of a server on this very machine
+            return os_error_of(failure.error, "knocking at " + server.text());
+    return {};
+}
 
 Result<void> send_sequence(std::vector<Way>& ways, const std::vector<std::uint16_t>& ports, milliseconds pause,
                            SequenceBy by, const Story& story) {
@@ -83,7 +83,7 @@ Result<void> send_sequence(std::vector<Way>& ways, const std::vector<std::uint16
                 continue;
             Result<void> done;
             if (by == SequenceBy::tcp)
-                done = send_syn(*way.knock, ports[p]);
+                done = send_syn(way.knock->server(), ports[p], way.knock->local());
             else if (auto socket = p == 0 ? socket_from(way.knock->local()) : Result(std::move(sockets[i])))
                 done = send_datagram(sockets[i] = *std::move(socket), way.knock->server(), ports[p]);
             else

@@ -16,6 +16,9 @@
 
 namespace xk::client {
 
+// One SYN that is not repeated. An Error where it could not leave.
+Result<void> send_syn(const Place& server, std::uint16_t port, const std::optional<Address>& local);
+
 // Knocks at the server of each way, from the way's own address of ours: at all servers with the first port, then with
 // the second one after the pause, and so on. Every way has its Knock, which only says the two addresses. By TCP no SYN
 // is repeated. Ways on which a port cannot be sent are taken away; an error where none is left.

@@ -84,7 +84,7 @@ Error not_open_by_sequence(const Arguments& a, const Profile& profile, const std
                 .port = port,
                 .addresses = {},
                 .person = false,
-                .totp = false,
+                .has_codes = false,
                 .is_sequence = true,
                 .clock = read_clock_facts(profile)};
     for (const Way& way : ways) {
@@ -152,9 +152,59 @@ int print_sequence(const Arguments& a, const Profile& profile) {
     return 0;
 }
 
+Result<std::string> read_code(const Arguments& a) {
+    if (a.code != "-")
+        return a.code;
+    char line[64] = {};
+    if (std::fgets(line, sizeof line, stdin) == nullptr)
+        return Error{"there is no code on standard input", {}, Exit::usage};
+    return std::string(line);
+}
+
+// As c-lock's client, which has no profile: a SYN to each port of the first address. The pauses keep them in order.
+int knock_by_code(const Arguments& a) {
+    const Story story(a.verbose);
+    if (!a.service.empty())
+        return fail(Error{"with --code no port is tried: name no service", {}, Exit::usage});
+    const auto code = read_code(a);
+    if (!code)
+        return fail(code.error());
+    const auto ports = code_ports(*code, a.ports != 0 ? a.ports : sequence::kClockPorts);
+    if (!ports)
+        return fail(ports.error());
+    std::optional<Address> local;
+    if (!a.source.empty()) {
+        const auto parsed = Address::parse(a.source);
+        if (!parsed)
+            return fail(Error{in_quotes(a.source) + " is no address", {}, Exit::usage});
+        local = *parsed;
+    }
+    auto places = resolve(a.host, a.family);
+    if (!places)
+        return fail(places.error());
+    if (local)
+        std::erase_if(*places, [&](const Place& place) { return place.is_v4() != local->is_v4(); });
+    if (places->empty())
+        return fail(Error{in_quotes(a.host) + " has no address of this family", {}});
+    for (std::size_t i = 0; i < ports->size(); ++i) {
+        if (i > 0)
+            std::this_thread::sleep_for(pause_of(a));
+        if (auto sent = send_syn(places->front(), (*ports)[i], local); !sent)
+            return fail(sent.error());
+    }
+    story.say(std::to_string(ports->size()) + " ports of " + places->front().text() + " knocked at");
+    std::fprintf(stderr, "knock-client: the ports were sent; a server does not answer, so nobody knows more here\n");
+    return 0;
+}
+
 } // namespace
 
 int run_sequence(const Arguments& a) {
+    if (!a.code.empty())
+        return knock_by_code(a);
+    if (a.ports != 0 && a.ports < sequence::kFewestStrongPorts)
+        return fail(Error{
+            "a sequence has " + std::to_string(sequence::kFewestStrongPorts) + " ports at least", {}, Exit::usage});
     auto profile = profile_for(a);
     if (!profile)
         return fail(profile.error());

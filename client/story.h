@@ -17,6 +17,7 @@ namespace xk::client {
 // What happened at one address.
 struct Happened {
     std::string address;
+    unsigned hellos = 0; // by handshake, those that were sent anew
     unsigned knocks = 0;
     unsigned resets = 0;
     bool opened = false; // an attempt before or beside the knock was silent and a later one was reset: it opened for us
@@ -29,10 +30,14 @@ struct Known {
     std::string host;
     std::uint16_t port = 0;
     std::vector<Happened> addresses;
-    bool person = false, totp = false;
-    bool is_sequence = false; // the knocks were sequences of ports
+    bool person = false, has_codes = false, hotp = false;
+    bool is_sequence = false;  // the knocks were sequences of ports
+    bool by_handshake = false; // the server answers hellos, and does not look at our clock
     ClockFacts clock{};
 };
+
+// "192.0.2.1: 3 knocks, then silence".
+std::string line_of(const Happened& one);
 
 // Pure: the error for a port that did not open, from what is known.
 Error not_open(const Known& known);
@@ -45,6 +50,8 @@ class Story {
     // A line on standard error, with the time since the start. `text` holds nothing that a terminal obeys.
     void say(const std::string& text) const;
     void knocked(const Knock& knock, bool copy) const;
+    // What the server's answer said.
+    void greeted(const Greeting& greeting) const;
 
   private:
     bool is_verbose_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "client/unwatched.h"
 
+#include "client/greet_ways.h"
 #include "protocol/base/quote.h"
 
 #include <poll.h>
@@ -17,6 +18,19 @@ bool is_close(const RequestSpec& spec) { return spec.action == Action::close || 
 
 // One connection, or one address that was named, wants one grant.
 bool is_for_one(const RequestSpec& spec) { return spec.single_use || spec.for_address; }
+
+// By handshake: leaves the ways whose servers have answered.
+Result<void> greet(const Profile& profile, std::vector<Way>& ways, const UnwatchedCode& code, const Wait& wait,
+                   const Story& story) {
+    if (!profile.by_handshake())
+        return {};
+    const auto deadline = Greeting::Clock::now() + profile.wait;
+    if (auto done = greet_ways(ways, deadline, GreetUntil::all_had_a_turn, wait, story); !done)
+        return done;
+    std::erase_if(ways, [](const Way& way) { return !way.knock || way.knock->needs_greeting(); });
+    code.server_is_ahead(ways.front().knock->greeting()->server_ahead());
+    return {};
+}
 
 // Takes the ways away on which it failed.
 Result<void> send_first(std::vector<Way>& ways, const std::string& code, const Story& story) {
@@ -76,7 +90,7 @@ std::vector<Way> unwatched_ways(std::vector<Way> ways, const RequestSpec& spec, 
 
 Result<void> knock_unwatched(const Profile& profile, const RequestSpec& spec, const std::string& host,
                              const UnwatchedCode& code, const Story& story, const LookUp& look_up,
-                             const LookUp& look_up_stun) {
+                             const LookUp& look_up_stun, const Wait& wait) {
     auto ways = find_unwatched_ways(profile, spec, host, look_up);
     if (!ways)
         return ways.error();
@@ -85,9 +99,14 @@ Result<void> knock_unwatched(const Profile& profile, const RequestSpec& spec, co
     if (std::none_of(ways->begin(), ways->end(), [](const Way& way) { return way.knock.has_value(); }))
         return no_way(*ways);
     auto taken = unwatched_ways(*std::move(ways), spec, profile.gateway);
+    if (auto greeted = greet(profile, taken, code, wait, story); !greeted)
+        return greeted;
     auto text = code.next();
     if (!text)
         return text.error();
+    // That may have taken longer than the server remembers a handshake.
+    if (auto greeted = greet(profile, taken, code, wait, story); !greeted)
+        return greeted;
     if (auto sent = send_first(taken, *text, story); !sent)
         return sent;
     code.was_sent(*text);

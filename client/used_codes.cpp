@@ -82,8 +82,10 @@ void UsedCodes::remember(const std::string& code, WallTime now) const {
         append(file, line);
 }
 
-std::string used_words(seconds age, WallTime now) {
+std::string used_words(seconds age, FactorKind factor, WallTime now) {
     const std::string words = "used " + std::to_string(age.count()) + " s ago; ";
+    if (factor == FactorKind::hotp)
+        return words + "take the next one";
     if (totp_step(now - age) != totp_step(now))
         return words + "the next one is there";
     const auto left = kTotpPeriod - std::chrono::floor<seconds>(now.time_since_epoch()) % kTotpPeriod;

@@ -31,8 +31,8 @@ class UsedCodes {
     const Profile& profile_;
 };
 
-// "used 12 s ago; the next one in 14 s".
-std::string used_words(std::chrono::seconds age, WallTime now);
+// "used 12 s ago; the next one in 14 s"; without a time for HOTP, whose codes have none.
+std::string used_words(std::chrono::seconds age, FactorKind factor, WallTime now);
 
 // Time until the next step of codes begins, and a little more for the server's clock.
 std::chrono::milliseconds until_next_step(WallTime now);

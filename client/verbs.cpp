@@ -39,7 +39,8 @@ Result<void> send_request(const Arguments& a, const Profile& profile, const Requ
     Codes codes(profile, a.otp);
     const auto next = [&] { return codes.next_unwatched(); };
     const auto used = [&](const std::string& code) { codes.used(code); };
-    return knock_unwatched(profile, spec, host_of(a, profile), {next, used}, Story(a.verbose));
+    const auto ahead = [&](std::chrono::microseconds time) { codes.server_is_ahead(time); };
+    return knock_unwatched(profile, spec, host_of(a, profile), {next, used, ahead}, Story(a.verbose));
 }
 
 // Others may ask, or go on, as soon as the connection stands or does not.

@@ -29,7 +29,8 @@ std::optional<Place> knock_place_for(const Place& target, const std::vector<Plac
 // address that would show which of its others a DNS64 made.
 void ask_for_prefix(const Profile& profile, std::vector<Place>& places) {
     const auto is_plain_v6 = [](const Place& p) { return !p.is_v4() && !p.nat64 && p.is_global(); };
-    if (profile.nat != NatPolicy::automatic || !std::all_of(places.begin(), places.end(), is_plain_v6))
+    if (profile.by_handshake() || profile.nat != NatPolicy::automatic ||
+        !std::all_of(places.begin(), places.end(), is_plain_v6))
         return;
     const auto prefixes = discover_nat64(kDiscovery);
     for (Place& place : places)
@@ -92,7 +93,7 @@ void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string&
             failure = others.error();
     }
     ask_for_prefix(profile, servers);
-    if (profile.factor == FactorKind::totp)
+    if (has_codes(profile.factor))
         spec.id = new_request_id();
     for (Way& way : ways) {
         const Address target = way.target;
@@ -112,7 +113,7 @@ void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string&
 }
 
 void learn_our_address(const Profile& profile, std::vector<Way>& ways, const Story& story, const LookUp& look_up) {
-    if (profile.stun.empty() || profile.nat != NatPolicy::automatic)
+    if (profile.stun.empty() || profile.by_handshake() || profile.nat != NatPolicy::automatic)
         return;
     std::map<Address, std::optional<Address>> asked; // by our own address: the ways of one family share it
     for (Way& way : ways) {

@@ -40,7 +40,7 @@ wire::RequestId new_request_id();
 // Knock::prepare(), and an error for a link-local address: no server opens a port for one.
 Result<Knock> prepare_knock(const Profile& profile, const RequestSpec& spec, const Place& server);
 
-// Gives each way its request. With factor totp all have one request id, so that one code serves both families.
+// Gives each way its request. With one-time codes all have one request id, so that one code serves both families.
 void prepare_knocks(const Profile& profile, RequestSpec spec, const std::string& host, std::vector<Way>& ways,
                     const LookUp& look_up = resolve);
 

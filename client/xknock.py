@@ -39,8 +39,8 @@ USAGE = """usage: xknock.py VERB HOST [SERVICE | PORT] [options]
 FAILED, WRONG_USE, BAD_PROFILE = 1, 2, 78  # exit codes; docs/client.md
 
 OPEN, CLOSE, CLOSE_ALL = 1, 2, 3  # docs/protocol.md, "Actions"
-FACTORS = {"none": 0, "totp": 1, "hmac": 2}  # "The request"
-SOURCE, BOUND = 0, 1  # "Address modes"
+FACTORS = {"none": 0, "totp": 1, "hmac": 2, "hotp": 5}  # "The request"
+HAVE_CODES, SOURCE, BOUND = (FACTORS["totp"], FACTORS["hotp"]), 0, 1  # the last two: "Address modes"
 PROTOCOLS = {"tcp": 6, "udp": 17, "sctp": 132}
 PORT = "(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 TCP = PROTOCOLS["tcp"]
@@ -307,11 +307,11 @@ FIELDS = {  # key: the form of its text, what makes the value of it, and the val
     "name": ("(?s).*", str, None), "server": ("(?s).*", str, ""), "service": ("(?s).*", str, ""),
     "knock_port": (PORT, int, 62201), "server_id": ("[0-9a-fA-F]{32}", bytes.fromhex, None),
     "credential": ("[0-9a-fA-F]{16}", bytes.fromhex, None), "key": (KEY, base64.b64decode, None),
-    "hmac_key": (KEY, base64.b64decode, None), "factor": ("none|totp|hmac", FACTORS.get, None),
+    "hmac_key": (KEY, base64.b64decode, None), "factor": ("none|totp|hotp|hmac", FACTORS.get, None),
     "digits": ("6|8", int, 6), "stun": ("(?s).*", str, ""), "sequence_ports": ("[5-9]|10", int, 6),  # two not used here
     "otp_secret": ("[A-Z2-7]{32,103}", lambda text: base64.b32decode(text + "=" * (-len(text) % 8)), None),
     "gateway": ("true|false", "true".__eq__, False), "lifetime": (DURATION, duration, 0),
-    "nat": ("auto|always|never", str, "auto"), "family": (
+    "mode": ("packet", str, "packet"), "nat": ("auto|always|never", str, "auto"), "family": (
         "any|ipv4|ipv6", {"any": 0, "ipv4": FAMILY[4], "ipv6": FAMILY[6]}.get, 0),
     "probe_ms": ("[0-9]{1,4}|10000", int, 250), "wait": ("0*[1-9][0-9]{0,3}[smhd]", duration, 10)}
 
@@ -349,7 +349,7 @@ class Profile:
                 raise Trouble("%s: %s" % (as_line(file), fault), "", BAD_PROFILE)
         self.name = self.name or pathlib.Path(file).stem
         self.keys = derive_keys(self.key, self.server_id, self.credential)
-        self.needs_person = self.factor == FACTORS["totp"] and not self.otp_secret
+        self.needs_person = self.factor in HAVE_CODES and not self.otp_secret
 
 
 def is_among(host, names):
@@ -434,14 +434,14 @@ class Knock:
 
 
 def knocks_for(profile, request, host, family):
-    """One for each address of the host that there is a way to. With TOTP one id: the code is good for both families."""
+    """One for each address of the host that there is a way to. With codes one id: each is good for both families."""
     targets = resolve(host, family)
     servers = targets if profile.server in ("", host) else resolve(profile.server, family)
     knocks, trouble, one_id = [], Trouble("%s and the server have no family in common" % quoted(host)), os.urandom(16)
     behind = profile.gateway and not request.service and request.action != CLOSE_ALL
     for target in targets:
         same = [server for server in servers if server.version == target.version]
-        own = request._replace(id=one_id if profile.factor == FACTORS["totp"] else os.urandom(16),
+        own = request._replace(id=one_id if profile.factor in HAVE_CODES else os.urandom(16),
                                target=raw(target) if behind else NO_ADDRESS)
         try:
             if same:
@@ -566,12 +566,12 @@ def knock_only(profile, request, host, code, family):
 # docs/client.md, "Codes". Standard input and output are ssh's stream and never used.
 
 def next_code(profile, given):
-    if profile.factor != FACTORS["totp"]:
+    if profile.factor not in HAVE_CODES:
         return ""
     if given is None and profile.otp_secret:
         return totp(profile.otp_secret, int(time.time()) // SLOT, profile.digits)
     code = "".join((ask("Code for %s: " % as_line(profile.name)) if given is None else given).split())
-    if not re.fullmatch("[0-9]{%d}" % profile.digits, code):
+    if not re.fullmatch("([0-9]{%d}){1,%d}" % (profile.digits, 1 + (profile.factor == FACTORS["hotp"])), code):
         raise Trouble("a code has %d digits" % profile.digits)
     return code
 

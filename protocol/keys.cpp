@@ -13,8 +13,8 @@ constexpr char kGate[] = "xk1_gate";
 constexpr char kSeal[] = "xk1_seal";
 static_assert(sizeof kRoot - 1 == crypto_kdf_CONTEXTBYTES);
 
-// Subkey numbers under "xk1_root". 3 (handshake) belongs to a mode of its own.
-enum Subkey : std::uint64_t { kGateKey = 1, kSealKey = 2, kSequenceKey = 4, kNonceKey = 5 };
+// Subkey numbers under "xk1_root".
+enum Subkey : std::uint64_t { kGateKey = 1, kSealKey = 2, kHandshakeKey = 3, kSequenceKey = 4, kNonceKey = 5 };
 
 constexpr std::string_view kKeyDomain = "xknock/1";
 
@@ -41,6 +41,7 @@ void derive_keys(CredentialKeys& out, const Key& credential, const wire::ServerI
     crypto_generichash_final(&state, master.data(), master.size());
     out.gate = subkey(master, kGateKey, kRoot);
     out.seal = subkey(master, kSealKey, kRoot);
+    out.handshake = subkey(master, kHandshakeKey, kRoot);
     out.sequence = subkey(master, kSequenceKey, kRoot);
     out.nonce = subkey(master, kNonceKey, kRoot);
 }

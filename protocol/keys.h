@@ -14,10 +14,11 @@ using Key = Bytes<wire::kKeySize>;
 
 // The subkeys that one credential needs, derived once from M.
 struct CredentialKeys {
-    Key gate;     // tags and MAC keys
-    Key seal;     // secretbox keys
-    Key sequence; // ports (protocol/sequence.h)
-    Key nonce;    // client only: hedges the nonce
+    Key gate;      // tags and MAC keys
+    Key seal;      // secretbox keys
+    Key handshake; // of the keys in protocol/handshake.h
+    Key sequence;  // ports (protocol/sequence.h)
+    Key nonce;     // client only: hedges the nonce
 };
 
 // M = BLAKE2b-32(key = C, "xknock/1" | S | credential id); subkeys by crypto_kdf from M, "xk1_root".

@@ -16,13 +16,13 @@ constexpr std::string_view kOtpDomain = "xknock/1";
 
 using CodeText = std::array<char, kMaxDigits + 1>; // with the terminator that liboath writes
 
-void generate(ByteView secret, TotpStep step, unsigned digits, CodeText& out) {
+void generate(ByteView secret, HotpCounter counter, unsigned digits, CodeText& out) {
     static const bool ready = oath_init() == OATH_OK;
     // A time-based code is that of a counter, the step (RFC 6238, section 4.2). So no time_t is passed to the library:
     // where it has 32 bits there and 64 here, the arguments would be others. It can only fail on a number of digits
     // that our callers cannot pass, or without memory.
-    if (!ready || oath_hotp_generate(reinterpret_cast<const char*>(secret.data()), secret.size(), step, digits, false,
-                                     OATH_HOTP_DYNAMIC_TRUNCATION, out.data()) != OATH_OK)
+    if (!ready || oath_hotp_generate(reinterpret_cast<const char*>(secret.data()), secret.size(), counter, digits,
+                                     false, OATH_HOTP_DYNAMIC_TRUNCATION, out.data()) != OATH_OK)
         std::abort();
 }
 
@@ -44,10 +44,10 @@ std::optional<Proof> totp_proof(std::string_view code, unsigned digits) {
     return proof;
 }
 
-std::string totp_code(ByteView secret, TotpStep step, unsigned digits) {
+std::string hotp_code(ByteView secret, HotpCounter counter, unsigned digits) {
     CodeText text{};
     Wiped wiped(text);
-    generate(secret, step, digits, text);
+    generate(secret, counter, digits, text);
     return std::string(text.data(), digits);
 }
 
@@ -65,6 +65,41 @@ std::optional<TotpStep> match_totp(ByteView secret, unsigned digits, WallTime no
         generate(secret, step, digits, text);
         if (sodium_memcmp(text.data(), proof.data(), digits) == 0)
             matched = step;
+    }
+    return matched;
+}
+
+std::optional<Proof> hotp_proof(std::string_view code, unsigned digits) {
+    Proof proof{};
+    if (digits > kMaxDigits || (code.size() != digits && code.size() != 2 * digits))
+        return std::nullopt;
+    std::ranges::copy(code, proof.begin());
+    if (!is_hotp_proof(proof, digits))
+        return std::nullopt;
+    return proof;
+}
+
+bool is_hotp_proof(const Proof& proof, unsigned digits) {
+    return is_totp_proof(proof, digits) || is_totp_proof(proof, 2 * digits);
+}
+
+std::optional<HotpCounter> match_hotp(ByteView secret, unsigned digits, HotpCounter next, const Proof& proof) {
+    const bool is_pair = is_digit(proof[digits]);
+    const HotpCounter codes = is_pair ? 2 : 1;
+    const HotpCounter first = next - std::min(next, codes);
+    const HotpCounter end = next + (is_pair ? kHotpResync + 1 : kHotpLookAhead);
+    std::optional<HotpCounter> matched;
+    bool follows_first = false; // the code before was the first of the two
+    for (HotpCounter counter = first; counter < end; ++counter) {
+        CodeText text{};
+        Wiped wiped(text);
+        generate(secret, counter, digits, text);
+        const bool is_first = sodium_memcmp(text.data(), proof.data(), digits) == 0;
+        const bool is_second = sodium_memcmp(text.data(), proof.data() + digits, digits) == 0;
+        const bool is_last = is_pair ? is_second && follows_first : is_first;
+        if (is_last && !matched)
+            matched = counter;
+        follows_first = is_first;
     }
     return matched;
 }

@@ -92,15 +92,17 @@ std::string_view name_of(FactorKind factor) {
         return "ed25519";
     case FactorKind::sk_ed25519:
         return "sk-ed25519";
+    case FactorKind::hotp:
+        return "hotp";
     }
     return "?";
 }
 
 Result<FactorKind> parse_factor_kind(std::string_view text) {
-    for (const auto kind : {FactorKind::none, FactorKind::totp, FactorKind::hmac})
+    for (const auto kind : {FactorKind::none, FactorKind::totp, FactorKind::hotp, FactorKind::hmac})
         if (text == name_of(kind))
             return kind;
-    return Error{in_quotes(text) + " is not a second factor", "write totp, hmac or none"};
+    return Error{in_quotes(text) + " is not a second factor", "write totp, hotp, hmac or none"};
 }
 
 RequestBytes encode_request(const Request& r) {
@@ -129,7 +131,7 @@ std::variant<Request, RequestFault> decode_request(const RequestBytes& bytes) {
         return RequestFault::version;
     if (!is_one_of(bytes[kActionAt], 1, 4))
         return RequestFault::action;
-    if (!is_one_of(bytes[kFactorAt], 0, 4))
+    if (!is_one_of(bytes[kFactorAt], 0, 5))
         return RequestFault::factor;
     if (!is_one_of(bytes[kModeAt], 0, 2))
         return RequestFault::address_mode;

@@ -21,7 +21,11 @@ namespace xk {
 inline constexpr std::uint8_t kVersion = 1;
 
 enum class Action : std::uint8_t { open = 1, close = 2, close_all = 3, probe = 4 };
-enum class FactorKind : std::uint8_t { none = 0, totp = 1, hmac = 2, ed25519 = 3, sk_ed25519 = 4 };
+enum class FactorKind : std::uint8_t { none = 0, totp = 1, hmac = 2, ed25519 = 3, sk_ed25519 = 4, hotp = 5 };
+
+// Whether the proof is the digits of a code, which a person may type.
+constexpr bool has_codes(FactorKind factor) { return factor == FactorKind::totp || factor == FactorKind::hotp; }
+
 enum class AddressMode : std::uint8_t {
     source = 0,   // the packet's source address
     bound = 1,    // the address in the request, which must equal the source
@@ -63,7 +67,7 @@ enum class RequestFault : std::uint8_t {
 std::string_view name_of(RequestFault fault);
 std::string_view name_of(Action action);
 std::string_view name_of(FactorKind factor);
-// Accepts "totp", "hmac" and "none", which are those that files may name.
+// Accepts "totp", "hotp", "hmac" and "none", which are those that files may name.
 Result<FactorKind> parse_factor_kind(std::string_view text);
 
 // encode_request() checks nothing: the caller must have filled the request by the rules of decode_request().

@@ -8,7 +8,8 @@ PACKAGES_BUILD=(cmake ninja-build pkg-config g++-12 gcc-12 clang-14 bpftool linu
 PACKAGES_DEMO=(iproute2 nftables openssh-server openssh-client nmap procps socat)
 PACKAGES_TEST=("${PACKAGES_DEMO[@]}" git python3 python3-systemd libclang-rt-14-dev lld-14 clang-format-14 clang-tidy-14 shellcheck binutils oathtool tmux strace
 	tcpdump ethtool iptables ufw firewalld dbus fail2ban systemd systemd-container qemu-system-x86
-	ipvsadm keepalived tayga coturn dnsmasq-base qemu-user busybox-static cpio kmod e2fsprogs xdp-tools fwknop-client)
+	ipvsadm keepalived tayga coturn dnsmasq-base qemu-user busybox-static cpio kmod e2fsprogs xdp-tools fwknop-client
+	python3-cryptography)
 # What tools/static-client needs of the machine, and what it links of each architecture.
 PACKAGES_STATIC=(cmake ninja-build pkg-config)
 PACKAGES_STATIC_LINKED=(libc6-dev linux-libc-dev libsodium-dev liboath-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev

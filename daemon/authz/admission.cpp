@@ -11,10 +11,10 @@ Admitted LocalAdmission::consume_use(const Use& use) {
         // serves one address of each family, and none yet where the policy refused what it named.
         CredentialState& record = *use.record;
         const std::uint64_t used = *use.step + 1;
-        const bool known = used == record.totp_step && record.request == use.token.request;
+        const bool known = used == record.code_step && record.request == use.token.request;
         const bool serves = record.address == use.address || record.address == Address{} ||
                             record.address.is_v4() != use.address.is_v4();
-        if (used <= record.totp_step && !(known && serves))
+        if (used <= record.code_step && !(known && serves))
             return Admitted::code_used;
         record.request = use.token.request;
         if (use.request || !known)
@@ -22,7 +22,7 @@ Admitted LocalAdmission::consume_use(const Use& use) {
         // A worker that is killed here has the request in the record before the step. The next worker then knows the
         // request again.
         std::atomic_signal_fence(std::memory_order_seq_cst);
-        record.totp_step = used;
+        record.code_step = used;
     }
     for (ReplayEntry* const entry : use.entries)
         entry->progress = Progress::asking;

@@ -6,9 +6,9 @@
 // to Judge::on_admitted().
 #pragma once
 
+#include "daemon/authz/code_step.h"
 #include "daemon/authz/replay.h"
 #include "daemon/authz/state.h"
-#include "protocol/otp.h"
 
 #include <compare>
 #include <optional>
@@ -21,7 +21,7 @@ struct Use {
     UseToken token;
     Address address; // that the request is for
     CredentialState* record = nullptr;
-    std::optional<TotpStep> step; // of the code
+    std::optional<CodeStep> step; // of the code
     // False: the policy refuses. The code is used up nevertheless; packet and request are not.
     bool request = true;
     // True: the use waits already, and an earlier process asked about it. LocalAdmission has granted it and does not

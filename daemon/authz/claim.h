@@ -7,12 +7,14 @@
 #include "daemon/authz/replay.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
+#include "protocol/handshake.h"
 #include "protocol/otp.h"
 #include "protocol/request.h"
 #include "protocol/service.h"
 #include "protocol/slot.h"
 #include "protocol/wire.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -50,9 +52,15 @@ struct Freshness {
     bool is_clock = true;              // `made` is what the client's clock showed
 };
 
+// The slot under which the replay memory keeps a knock that carries no slot but the time when it was made. It is never
+// beyond the slots of packets, because the highest slot that was accepted says which time it is at least.
+inline Slot slot_made(WallTime made, WallTime arrived, std::chrono::seconds skew) {
+    return std::min(slot_of(made), slot_of(arrived + skew));
+}
+
 // The evidence for the second factor. It is not checked yet.
 struct Evidence {
-    static constexpr std::size_t kMostSigned = sizeof(SignedMessage); // bytes
+    static constexpr std::size_t kMostSigned = sizeof(handshake::SignedMessage); // bytes, the longest of all modes
 
     FactorKind kind = FactorKind::none;
     Proof proof{}; // digits, or an HMAC or signature over signed_bytes()
@@ -76,6 +84,18 @@ struct Wanted {
     std::uint32_t lifetime = 0; // seconds; 0: the policy's default
 };
 
+// What a request of protocol/request.h asks for.
+inline Wanted wanted_of(const Request& request) {
+    return {.action = request.action,
+            .address_mode = request.address_mode,
+            .address = request.address,
+            .service = request.service,
+            .target = request.target,
+            .endpoint = request.endpoint,
+            .single_use = request.single_use,
+            .lifetime = request.lifetime};
+}
+
 struct Claim {
     std::uint32_t credential = 0; // index into the policy; its key was used
     Slot slot = 0;                // of the key; the replay memory forgets the knock by it
@@ -83,6 +103,8 @@ struct Claim {
     Freshness freshness;
     Evidence evidence;
     Wanted wanted;
+    // The client sends each packet several times, so a replay for the same address is a copy and no news.
+    bool has_copies = false;
 };
 
 } // namespace xk::authz

@@ -9,15 +9,32 @@
 namespace xk::authz {
 namespace {
 
-constexpr std::string_view kKinds[] = {"knock_accepted",   "knock_refused", "refusals_suppressed",
-                                       "locked",           "unlocked",      "grant_begun",
-                                       "grant_prolonged",  "grant_ended",   "session_ended",
-                                       "banned",           "unbanned",      "reloaded",
-                                       "repaired",         "attached",      "detached",
-                                       "clock_wrong",      "clock_right",   "trial_begun",
-                                       "trial_confirmed",  "trial_over",    "panic_begun",
-                                       "panic_over",       "taken_over",    "operator_action",
-                                       "knocks_suppressed"};
+constexpr std::string_view kKinds[] = {"knock_accepted",
+                                       "knock_refused",
+                                       "refusals_suppressed",
+                                       "locked",
+                                       "unlocked",
+                                       "grant_begun",
+                                       "grant_prolonged",
+                                       "grant_ended",
+                                       "session_ended",
+                                       "banned",
+                                       "unbanned",
+                                       "reloaded",
+                                       "repaired",
+                                       "attached",
+                                       "detached",
+                                       "clock_wrong",
+                                       "clock_right",
+                                       "trial_begun",
+                                       "trial_confirmed",
+                                       "trial_over",
+                                       "panic_begun",
+                                       "panic_over",
+                                       "taken_over",
+                                       "operator_action",
+                                       "knocks_suppressed",
+                                       "legacy_client"};
 static_assert(std::size(kKinds) == kEventKinds);
 
 constexpr std::string_view kCauses[] = {"none",   "expired",       "used",  "by_user",   "by_operator", "banned",

@@ -6,6 +6,7 @@
 // is logged once. Every text in an event is printable and bounded (bounded()); none was copied from a packet.
 #pragma once
 
+#include "daemon/authz/policy.h"
 #include "daemon/authz/reject.h"
 #include "protocol/base/address.h"
 #include "protocol/base/clock.h"
@@ -49,6 +50,7 @@ enum class EventKind : std::uint8_t {
     taken_over,        // the horizon was raised: earlier knocks may have been accepted elsewhere; `detail` says why
     operator_action,   // `verb`, for or of `detail`; `failure`; other fields say what the verb did
     knocks_suppressed, // `count` accepted knocks were not reported one by one
+    legacy_client,     // a knock of an old client was accepted (`way`); `last_use`: the one of its device before it
     count_,
 };
 
@@ -117,6 +119,8 @@ struct Event {
     bool retry = false;
     std::optional<std::chrono::seconds> clock_ahead; // how far the client's clock is ahead of this host's
     std::optional<std::uint64_t> totp_step;          // the code is of this step (RFC 6238): time / 30 s
+    std::optional<KnockMode> way;                    // of knocking
+    std::optional<WallTime> last_use;                // legacy_client; none: its first knock
 
     // "anna/laptop", or the user alone where no device is known.
     std::string who() const { return device.empty() ? user : user + "/" + device; }

@@ -31,10 +31,19 @@ FactorVerdict verify_totp(const Credential& credential, const FactorSecret& secr
     return step ? FactorVerdict{std::nullopt, step} : FactorVerdict{Reject::wrong_code, {}};
 }
 
+FactorVerdict verify_hotp(const Credential& credential, const FactorSecret& secret, const Evidence& evidence,
+                          CodeStep used) {
+    if (!is_hotp_proof(evidence.proof, credential.totp_digits))
+        return {Reject::proof_form, {}};
+    const auto counter =
+        match_hotp({secret.bytes, secret.size}, credential.totp_digits, next_counter(used), evidence.proof);
+    return counter ? FactorVerdict{std::nullopt, step_of_counter(*counter)} : FactorVerdict{Reject::wrong_code, {}};
+}
+
 } // namespace
 
 FactorVerdict verify_factor(const Credential& credential, const FactorSecret& secret, const Evidence& evidence,
-                            WallTime arrived) {
+                            WallTime arrived, CodeStep used) {
     if (evidence.kind != credential.factor)
         return {Reject::factor_kind, {}};
     switch (credential.factor) {
@@ -44,6 +53,8 @@ FactorVerdict verify_factor(const Credential& credential, const FactorSecret& se
         return verify_hmac(secret, evidence);
     case FactorKind::totp:
         return verify_totp(credential, secret, evidence, arrived);
+    case FactorKind::hotp:
+        return verify_hotp(credential, secret, evidence, used);
     case FactorKind::ed25519:
     case FactorKind::sk_ed25519:
         break;

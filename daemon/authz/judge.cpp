@@ -5,6 +5,9 @@
 #include <algorithm>
 
 namespace xk::authz {
+
+using namespace std::chrono_literals;
+
 namespace {
 
 Refused refuse(Reject reason) { return Refused{reason}; }
@@ -19,17 +22,21 @@ bool needs_service(Action action) { return action == Action::open || action == A
 
 } // namespace
 
+// A record that crashed the worker is still in the ring for the next worker, so attempts are counted.
+std::uint32_t Judge::begin_attempt(const Record& record) {
+    wire::Tag bytes{};
+    wire::Mac arrival;
+    std::copy_n(record.bytes.begin(), std::min(record.bytes.size(), bytes.size()), bytes.begin());
+    store_be<std::uint64_t>(arrival, static_cast<std::uint64_t>(record.arrived.time_since_epoch().count()));
+    return state_.begin_attempt(bytes, arrival);
+}
+
 Outcome Judge::judge_record(const Record& record, const Now& now, Firewall& firewall) {
     Context c{record, now, now.wall_at(record.arrived)};
     const Wiped wiped(c.claim.evidence.proof);
     Outcome outcome;
     outcome.source = record.source;
-    // A record that crashed the worker is still in the ring for the next worker, so attempts are counted.
-    wire::Tag bytes{};
-    wire::Mac arrival;
-    std::copy_n(record.bytes.begin(), std::min(record.bytes.size(), bytes.size()), bytes.begin());
-    store_be<std::uint64_t>(arrival, static_cast<std::uint64_t>(record.arrived.time_since_epoch().count()));
-    if (state_.begin_attempt(bytes, arrival) > kMaxAttempts)
+    if (begin_attempt(record) > kMaxAttempts)
         outcome.result = refuse(Reject::crashed);
     else
         outcome.result = run(c, firewall);
@@ -38,6 +45,7 @@ Outcome Judge::judge_record(const Record& record, const Now& now, Firewall& fire
             entry->progress = c.progress;
     count(outcome.result);
     outcome.credential = c.index;
+    outcome.way = mode_of(record.kind);
     if (c.is_proved)
         outcome.facts = facts_of(c);
     state_.end_attempt();
@@ -51,7 +59,7 @@ Facts Judge::facts_of(const Context& c) {
                 .service = wanted.service,
                 .endpoint = wanted.endpoint,
                 .clock_ahead = {},
-                .totp_step = c.step};
+                .totp_step = totp_step_of(c.step)};
     if (c.claim.freshness.made && c.claim.freshness.is_clock)
         facts.clock_ahead = seconds_ahead(*c.claim.freshness.made, c.arrived);
     return facts;
@@ -85,6 +93,9 @@ std::optional<Refused> Judge::prove(Context& c) const {
     const auto method = std::ranges::find(methods_, c.record.kind, &Methods::value_type::first);
     if (method == methods_.end())
         return refuse(Reject::unsupported);
+    // The filter knows no tag of theirs that could be left out while our clock is wrong.
+    if (!clock_is_credible_ && (c.record.kind == RecordKind::capyknock || c.record.kind == RecordKind::fwknop))
+        return refuse(Reject::server_clock);
     if (const auto unproved = method->second->prove_record(c.record, c.now, c.claim)) {
         c.index = unproved->credential;
         return refuse(unproved->reason);
@@ -104,9 +115,19 @@ std::optional<Judge::Result> Judge::check_new(Context& c) {
         return refuse(Reject::stale);
     if (made && *made > c.arrived + tolerance)
         return refuse(Reject::future);
-    if (made && state_.refuses(*made, c.now))
+    // The horizon is where it is because a client's clock may be ahead by the skew. Where a way of knocking lets it be
+    // ahead by more, a knock of before the horizon may bear a time that is later by the difference.
+    const auto beyond = is_clock ? std::max(tolerance - policy_.settings.skew, std::chrono::seconds(0)) : 0s;
+    if (made && state_.refuses(*made, c.now, beyond))
         return refuse(Reject::horizon);
 
+    // Knocks of such a slot are forgotten: a copy would be new. Where tags or steps are published that cannot be, but
+    // packets of old clients need neither.
+    if (made && c.claim.slot + kSlotsKept < state_.header().high_slot)
+        return refuse(Reject::horizon);
+    // A knock that proves no time must not raise the highest slot by our own clock, which may be wrong.
+    if (!made)
+        c.claim.slot = state_.header().high_slot;
     // A record that was being judged when the last worker ended continues where it was.
     const auto keys = c.claim.replay.all();
     const ReplayEntry* request = nullptr;
@@ -119,15 +140,21 @@ std::optional<Judge::Result> Judge::check_new(Context& c) {
         const Progress progress = found.packet->progress;
         if ((progress != Progress::judging && progress != Progress::asking) || found.packet->address != c.address) {
             c.entries = {}; // they are another record's
-            return refuse(Reject::replay);
+            Refused replay = refuse(Reject::replay);
+            replay.is_copy = c.claim.has_copies && found.packet->address == c.address;
+            return replay;
         }
         c.entries[i] = found.packet;
     }
     // A retry is not remembered: it does nothing, however often it comes. But one that names no address would be the
     // request for another family, if somebody sent a copy of it from there.
     const bool is_retry = request != nullptr && request->progress == Progress::done && request->address == c.address;
-    const Accepted retry{
-        .action = c.claim.wanted.action, .retry = true, .address = c.address, .what = {}, .waiting = {}};
+    const Accepted retry{.action = c.claim.wanted.action,
+                         .retry = true,
+                         .address = c.address,
+                         .what = {},
+                         .waiting = {},
+                         .last_use = {}};
     if (is_retry && c.claim.wanted.address_mode != AddressMode::source)
         return retry;
     // From here on its copies are replays, also where it is refused. Otherwise somebody could send copies of a wrong
@@ -163,7 +190,7 @@ std::optional<Refused> Judge::check_factor(Context& c) {
     const Credential& credential = policy_.credentials[*c.index];
     CredentialState& record = *records_[*c.index];
     const Evidence& evidence = c.claim.evidence;
-    const FactorVerdict verdict = verify_factor(credential, factors_[*c.index], evidence, c.arrived);
+    const FactorVerdict verdict = verify_factor(credential, factors_[*c.index], evidence, c.arrived, record.code_step);
     c.step = verdict.step;
     if (!verdict.reason)
         return std::nullopt;
@@ -218,6 +245,9 @@ Judge::Result Judge::grant(const PendingUse& use, Progress& progress, const Now&
     const std::uint32_t index = use.request.credential;
     const BootTime arrived(std::chrono::nanoseconds(use.arrived));
     CredentialState& record = *records_[index];
+    const std::optional<WallTime> last_use =
+        record.last_accepted != 0 ? std::optional(WallTime(std::chrono::microseconds(record.last_accepted)))
+                                  : std::nullopt;
     progress = Progress::done;
     state_.raise_high_slot(use.slot);
     record.last_accepted = now.wall_at(arrived).time_since_epoch().count();
@@ -232,7 +262,12 @@ Judge::Result Judge::grant(const PendingUse& use, Progress& progress, const Now&
         answer = firewall.close_grant(use.request);
     else if (use.action == Action::close_all)
         answer = firewall.close_all(index);
-    Accepted accepted{.action = use.action, .retry = false, .address = use.request.address, .what = {}, .waiting = {}};
+    Accepted accepted{.action = use.action,
+                      .retry = false,
+                      .address = use.request.address,
+                      .what = {},
+                      .waiting = {},
+                      .last_use = last_use};
     // Until the grant is done, another packet of the request is judged and requests it again. If this process ends
     // before that, the next one requests the pinhole again.
     if (answer == Answer::waiting) {

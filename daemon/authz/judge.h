@@ -9,6 +9,7 @@
 #include "daemon/authz/bans.h"
 #include "daemon/authz/factor.h"
 #include "daemon/authz/firewall.h"
+#include "daemon/authz/handshakes.h"
 #include "daemon/authz/method.h"
 #include "daemon/authz/outcome.h"
 #include "daemon/authz/pending.h"
@@ -42,15 +43,26 @@ class Judge {
     Judge(const Judge&) = delete; // its methods refer to its policy
     Judge& operator=(const Judge&) = delete;
 
-    // Changes the configuration to judge by (judge_change.cpp). `keys` and `factors` are by index of change.changed and
-    // are copied to their places. The work is that of the changed credentials; all others keep their records and tags.
+    // Changes the configuration to judge by (judge_change.cpp). `keys`, `factors` and `legacy` are by index of
+    // change.changed and are copied to their places. The work is that of the changed credentials; all others keep their
+    // records and tags.
     void change_policy(PolicyChange change, std::span<const CredentialKeys> keys, std::span<const FactorSecret> factors,
-                       const Now& now);
+                       const Now& now, const LegacySecrets& legacy = LegacySecrets());
 
     // Call it when a slot begins and when the clock was set. Derives the tags of the slots that count now.
     void follow_clock(const Now& now);
 
     Outcome judge_record(const Record& record, const Now& now, Firewall& firewall);
+
+    // A hello of a handshake (RecordKind::hello; judge_hello.cpp). Each number counts once, whatever comes of it. The
+    // result is the answer to send, or the refusal.
+    std::variant<HelloAnswer, Outcome> judge_hello(const Record& record, const Now& now);
+    // The numbers of hellos that the filter should know of: from this one on, kHelloWindow of them. Nothing where the
+    // credential may not use handshakes, or there is no room for its numbers.
+    std::optional<handshake::Number> next_hello(std::uint32_t place);
+    // While our wall clock is not credible, packets of old clients are refused, and hellos of devices whose rights or
+    // codes depend on it.
+    void set_clock_credible(bool credible) { clock_is_credible_ = credible; }
 
     // Call it with the answer of an Admission that answered `later` before. Returns nothing if the use does not wait
     // any more: a second or late answer changes nothing. `later` is no answer.
@@ -76,6 +88,7 @@ class Judge {
 
     const Policy& policy() const { return policy_; }
     const Secret<CredentialKeys>& keys() const { return keys_; }
+    const Secret<FactorSecret>& factors() const { return factors_; }
 
   private:
     struct Context;
@@ -89,8 +102,11 @@ class Judge {
     std::optional<Result> admit(Context& c, const PendingUse& use, const Verdict& rights);       // step 8
     Result grant(const PendingUse& use, Progress& progress, const Now& now, Firewall& firewall); // step 9
     Result run(Context& c, Firewall& firewall);
+    std::optional<Refused> answer_hello(Context& c, HelloAnswer& answer);
+    std::uint32_t begin_attempt(const Record& record);
     void make_room(std::size_t places);
     void empty(std::uint32_t place);
+    void follow_factors();
 
     static Facts facts_of(const Context& c);
     GrantContext rights_context(const Context& c) const;
@@ -105,9 +121,12 @@ class Judge {
     Policy policy_;
     Secret<CredentialKeys> keys_;
     Secret<FactorSecret> factors_;
+    LegacySecrets legacy_; // by place; only change_policy() brings some
     State& state_;
     const BanList& bans_;
     bool in_panic_ = false;
+    bool clock_is_credible_ = true;
+    Handshakes handshakes_{policy_, keys_};
     Methods methods_;
     LocalAdmission local_;
     Admission& admission_;

@@ -31,11 +31,12 @@ void Judge::empty(std::uint32_t place) {
         method->remove_credential(place);
     wipe(keys_[place]);
     wipe(factors_[place]);
+    legacy_.remove(place);
     records_[place] = nullptr;
 }
 
 void Judge::change_policy(PolicyChange change, std::span<const CredentialKeys> keys,
-                          std::span<const FactorSecret> factors, const Now& now) {
+                          std::span<const FactorSecret> factors, const Now& now, const LegacySecrets& legacy) {
     std::vector<std::uint32_t> changed;
     for (const PlacedCredential& placed : change.changed)
         changed.push_back(placed.place);
@@ -48,6 +49,8 @@ void Judge::change_policy(PolicyChange change, std::span<const CredentialKeys> k
     for (std::size_t i = 0; i < changed.size(); ++i) {
         keys_[changed[i]] = keys[i];
         factors_[changed[i]] = factors[i];
+        if (const LegacySecret* const secret = legacy.find(static_cast<std::uint32_t>(i)))
+            legacy_.add(changed[i]) = *secret;
         for (const auto& [kind, method] : methods_)
             method->add_credential(changed[i]);
     }
@@ -61,6 +64,7 @@ void Judge::change_policy(PolicyChange change, std::span<const CredentialKeys> k
     for (std::size_t place = 0; place < records_.size(); ++place)
         if (records_[place] == nullptr && !is_empty_place(policy_.credentials[place]))
             records_[place] = state_.credential(policy_.credentials[place].id);
+    follow_factors();
 }
 
 } // namespace xk::authz

@@ -18,7 +18,7 @@ struct Judge::Context {
     Claim claim{};
     bool is_proved = false;                                // the claim is whole: the request could be read
     Address address{};                                     // that the request is for
-    std::optional<TotpStep> step{};                        // of the code, which is right
+    std::optional<CodeStep> step{};                        // of the code, which is right
     std::array<ReplayEntry*, ReplayKeys::kMost> entries{}; // of its replay keys, once they are remembered
     Progress progress = Progress::judged;                  // what the entries become
 };

@@ -11,13 +11,22 @@ Judge::Judge(Policy policy, Secret<CredentialKeys> keys, Secret<FactorSecret> fa
     : policy_(std::move(policy)), keys_(std::move(keys)), factors_(std::move(factors)), state_(state), bans_(bans),
       admission_(admission != nullptr ? *admission : local_), pending_(state.pending()) {
     for (const MethodRow& row : method_table())
-        methods_.emplace_back(row.kind, row.make({policy_, keys_}));
+        methods_.emplace_back(row.kind, row.make({policy_, keys_, factors_, legacy_, handshakes_}));
     std::vector<wire::CredentialId> in_use;
     for (const Credential& c : policy_.credentials)
         in_use.push_back(c.id);
     state_.give_back(in_use, now);
     for (const wire::CredentialId& id : in_use)
         records_.push_back(state_.credential(id));
+    follow_factors();
+}
+
+// A counter is above every TOTP step and would refuse every code, where a credential had factor hotp before.
+void Judge::follow_factors() {
+    for (std::size_t place = 0; place < records_.size(); ++place)
+        if (records_[place] != nullptr && policy_.credentials[place].factor == FactorKind::totp &&
+            is_hotp_step(records_[place]->code_step))
+            records_[place]->code_step = 0;
 }
 
 void Judge::follow_clock(const Now& now) {
@@ -112,7 +121,7 @@ Outcome Judge::conclude(const PendingUse& pending, std::optional<Admitted> answe
                           .service = use.request.service,
                           .endpoint = use.request.endpoint,
                           .clock_ahead = {},
-                          .totp_step = use.code != 0 ? std::optional(use.code - 1) : std::nullopt};
+                          .totp_step = totp_step_of(use.code != 0 ? std::optional(use.code - 1) : std::nullopt)};
     if (const auto index = policy_.find_credential(use.token.credential))
         use.request.credential = outcome.credential.emplace(static_cast<std::uint32_t>(*index));
     if (!answer) {

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "daemon/authz/claim.h"
+#include "daemon/authz/factor.h"
+#include "daemon/authz/legacy_secrets.h"
 #include "daemon/authz/policy.h"
 #include "daemon/authz/record.h"
 #include "daemon/authz/reject.h"
@@ -19,9 +21,14 @@ namespace xk::authz {
 
 // The parts of the configuration that a Method needs. They outlive the Method, and a reload changes them
 // (Method::remove_credential()).
+class Handshakes;
+
 struct MethodParts {
     const Policy& policy;
-    const Secret<CredentialKeys>& keys; // by place
+    const Secret<CredentialKeys>& keys;  // by place
+    const Secret<FactorSecret>& factors; // by place
+    const LegacySecrets& legacy;         // by place
+    Handshakes& handshakes;
 };
 
 struct Unproved {
@@ -54,6 +61,15 @@ constexpr std::optional<KnockMode> mode_of(RecordKind kind) {
         return KnockMode::packet;
     case RecordKind::sequence:
         return KnockMode::sequence;
+    case RecordKind::c_lock:
+        return KnockMode::c_lock;
+    case RecordKind::hello:
+    case RecordKind::handshake_request:
+        return KnockMode::handshake;
+    case RecordKind::capyknock:
+        return KnockMode::capyknock;
+    case RecordKind::fwknop:
+        return KnockMode::fwknop;
     }
     return std::nullopt;
 }

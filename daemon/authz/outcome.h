@@ -4,6 +4,7 @@
 #pragma once
 
 #include "daemon/authz/pending.h"
+#include "daemon/authz/policy.h"
 #include "daemon/authz/reject.h"
 #include "protocol/base/address.h"
 #include "protocol/otp.h"
@@ -25,12 +26,15 @@ struct Accepted {
     std::string what; // the services' names; empty for probe and close-all, and for a use that was pending
     // If it is not done yet (Answer::waiting): the index for State::end_asked().
     std::optional<std::uint32_t> waiting;
+    // When the device's knock before this one was accepted; none for the first one.
+    std::optional<WallTime> last_use = std::nullopt;
 };
 
 struct Refused {
     Reject reason = Reject::count_;
     std::chrono::seconds locked_for{0}; // wrong_code and locked: how long
     bool locked_for_good = false;
+    bool is_copy = false; // replay: another copy of a packet whose client sends several
 };
 
 // The knock passed every check, and the Admission has not answered yet. The knock is counted when it answers.
@@ -56,6 +60,7 @@ struct Outcome {
     std::optional<std::uint32_t> credential; // index; known once its key was proved
     Address source;                          // of the record; after a pending use the address that it is for
     std::optional<Facts> facts;              // once the request was read
+    std::optional<KnockMode> way;            // of knocking; none where the knock waited for its admission
 
     const Refused* refused() const { return std::get_if<Refused>(&result); }
     const Accepted* accepted() const { return std::get_if<Accepted>(&result); }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/authz/pending.h"
 
+#include "daemon/authz/code_step.h"
+
 #include <atomic>
 
 namespace xk::authz {
 
 bool is_sound(const PendingUse& use) {
     return use.live == 1 && is_sound(use.request) && use.action >= Action::open && use.action <= Action::probe &&
-           use.slot <= kLastSlot && use.arrived >= 0 && use.arrived <= use.begun && use.code <= kLastSlot;
+           use.slot <= kLastSlot && use.arrived >= 0 && use.arrived <= use.begun && (use.code & ~kHotpBit) <= kLastSlot;
 }
 
 PendingUses::PendingUses(std::span<PendingUse> entries) : entries_(entries) {

@@ -35,7 +35,7 @@ struct PendingUse {
     std::uint64_t slot;   // of the knock
     std::int64_t arrived; // boot time, ns
     std::int64_t begun;   // when it began to wait: boot time, ns
-    std::uint64_t code;   // step of the code + 1; 0: none
+    std::uint64_t code;   // CodeStep of the code + 1; 0: none
     std::uint64_t live;   // 1: the entry is in use; stored last
 };
 

@@ -83,9 +83,35 @@ struct Service {
 };
 
 // The ways of knocking (docs/modes.md). A user may use the first one alone unless their file says more.
-enum class KnockMode : std::uint8_t { packet, sequence };
-inline constexpr std::array<std::string_view, 2> kKnockModeNames = {"packet", "sequence"};
+enum class KnockMode : std::uint8_t { packet, sequence, c_lock, handshake, capyknock, fwknop };
+inline constexpr std::array<std::string_view, 6> kKnockModeNames = {"packet",    "sequence",  "c-lock",
+                                                                    "handshake", "capyknock", "fwknop"};
 inline constexpr std::size_t kKnockModes = kKnockModeNames.size();
+
+// The hash of fwknop's HMAC.
+enum class HmacKind : std::uint8_t { md5, sha1, sha256, sha384, sha512 };
+inline constexpr std::array<std::string_view, 5> kHmacKindNames = {"md5", "sha1", "sha256", "sha384", "sha512"};
+
+// What makes the packets of a device. The program decides what its secrets are. An old client's device knocks in the
+// mode of its kind alone, and no other device does.
+enum class DeviceKind : std::uint8_t { xknock, capyknock, fwknop };
+inline constexpr std::array<std::string_view, 3> kDeviceKindNames = {"xknock", "capyknock", "fwknop"};
+
+// The facts about a device of an old client that are not secret.
+inline constexpr std::size_t kMaxLegacyName = 64; // bytes
+struct LegacyClient {
+    DeviceKind kind = DeviceKind::xknock;
+    HmacKind hmac = HmacKind::sha256;   // fwknop
+    std::uint16_t port = 0;             // capyknock: the port that its packets ask for, of `target`
+    Address target;                     // capyknock
+    char name[kMaxLegacyName + 1] = {}; // capyknock: of the user, in its packets
+
+    std::string_view name_view() const { return {name, ::strnlen(name, kMaxLegacyName)}; }
+    bool operator==(const LegacyClient&) const = default;
+};
+
+// So many devices may be of kind fwknop. Its packets name no user, so each of them is tried with the keys of all.
+inline constexpr std::size_t kMostFwknopDevices = 64;
 
 // This decides which address a knock may open for.
 enum class Binding : std::uint8_t {
@@ -133,8 +159,9 @@ struct Credential {
     Name user;
     Name device;
     FactorKind factor = FactorKind::none;
-    std::uint8_t totp_digits = 6;
+    std::uint8_t totp_digits = 6; // of a code, for factors totp and hotp
     bool enabled = true;
+    LegacyClient legacy;
     Binding binding = Binding::any;
     std::bitset<kKnockModes> modes{1};                 // by KnockMode
     std::chrono::seconds lifetime{0}, max_lifetime{0}; // 0: the service's, or 30 seconds and an hour
@@ -166,10 +193,18 @@ struct SequenceSettings {
     bool operator==(const SequenceSettings&) const = default;
 };
 
+// Sequences of c-lock, which follow from a code of the second factor.
+struct ClockSettings {
+    std::uint32_t ports = sequence::kClockPorts;
+    ServiceId opens = service_id(kAllServices); // of those that the user has
+    bool operator==(const ClockSettings&) const = default;
+};
+
 struct Settings {
     wire::ServerId server{};
     std::chrono::seconds skew = wire::kDefaultSkew; // of a client's clock, either way
     SequenceSettings sequence;
+    ClockSettings c_lock;
     bool operator==(const Settings&) const = default;
 };
 

@@ -14,7 +14,9 @@ Credential empty_place() {
 
 bool is_sound(const PolicyChange& change) {
     const std::uint32_t ports = change.settings.sequence.ports;
-    if (change.places > kMaxCredentials || ports < sequence::kFewestStrongPorts || ports > sequence::kMostPorts)
+    const std::uint32_t clock_ports = change.settings.c_lock.ports;
+    if (change.places > kMaxCredentials || ports < sequence::kFewestStrongPorts || ports > sequence::kMostPorts ||
+        clock_ports < sequence::kClockPorts || clock_ports > sequence::kMostPorts)
         return false;
     std::vector<bool> named(change.places);
     const auto name = [&](std::uint32_t place) {

@@ -21,8 +21,13 @@ namespace xk::authz {
 // The numbers of bpf/abi.h, enum xk_record_kind. Each way of knocking has its own.
 enum class RecordKind : std::uint16_t {
     packet = 1, // `bytes` are the 192 of one UDP packet
-    sequence =
-        2, // `bytes` are ten port numbers of 16 bits in host order, how many of them came, and a count of 16 bits
+    // `bytes` are ten port numbers of 16 bits in host order, how many of them came, and a count of 16 bits
+    sequence = 2,
+    c_lock = 3,            // likewise
+    hello = 4,             // `bytes` are the 192 of the first packet of a handshake
+    handshake_request = 5, // `bytes` are the 192 of its last packet
+    capyknock = 6,         // `bytes` are one UDP packet, as long as it came
+    fwknop = 7,            // likewise
 };
 
 // A record may wait this long for a judge, because the daemon may be restarting. An older one is refused.
@@ -31,7 +36,7 @@ inline constexpr std::chrono::seconds kLongestWait{60};
 // The bytes of one record, in place: an allocation for each knock costs more than to copy them.
 class RecordBytes {
   public:
-    static constexpr std::size_t kMost = 192; // the longest record of any kind, without its header
+    static constexpr std::size_t kMost = 1472; // the longest record of any kind, without its header
 
     // Aborts where there are more than kMost.
     void assign(ByteView bytes);

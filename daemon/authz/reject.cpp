@@ -5,13 +5,14 @@ namespace xk::authz {
 namespace {
 
 constexpr std::string_view kNames[] = {
-    "late",         "tag",           "mac",      "box",        "version",        "action",      "factor",
-    "address-mode", "protocol",      "flags",    "port",       "clock",          "address",     "target",
-    "horizon",      "stale",         "future",   "replay",     "request-reused", "memory-full", "disabled",
-    "locked",       "not-yet-valid", "expired",  "banned",     "factor-kind",    "proof-form",  "wrong-code",
-    "code-used",    "binding",       "source",   "delegation", "own-address",    "service",     "unsupported",
-    "limit",        "refused",       "firewall", "crashed",    "hours",          "network",     "panic",
-    "taken",        "unanswered",    "ports",    "mode"};
+    "late",         "tag",           "mac",      "box",        "version",        "action",       "factor",
+    "address-mode", "protocol",      "flags",    "port",       "clock",          "address",      "target",
+    "horizon",      "stale",         "future",   "replay",     "request-reused", "memory-full",  "disabled",
+    "locked",       "not-yet-valid", "expired",  "banned",     "factor-kind",    "proof-form",   "wrong-code",
+    "code-used",    "binding",       "source",   "delegation", "own-address",    "service",      "unsupported",
+    "limit",        "refused",       "firewall", "crashed",    "hours",          "network",      "panic",
+    "taken",        "unanswered",    "ports",    "mode",       "half-open",      "server-clock", "legacy-form",
+    "legacy-type"};
 static_assert(std::size(kNames) == kRejects);
 
 } // namespace

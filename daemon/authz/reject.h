@@ -60,6 +60,10 @@ enum class Reject : std::uint8_t {
     unanswered,     // 8: the Admission did not answer in time
     ports,          // 1: not the ports of a sequence that counts
     mode,           // 5: not a way of knocking that the user may use
+    half_open,      // 4: too many handshakes are open, of the device or in all
+    server_clock,   // 1, 5: our own clock is wrong, and the knock or the device's rights depend on it
+    legacy_form,    // 1, 3: not a packet of this old client
+    legacy_type,    // 3: a kind of message that is not taken from this old client: a command, or NAT
     count_,
 };
 

@@ -3,6 +3,7 @@
 // Numbers of sequences of ports that both the judgement and the filter need.
 #pragma once
 
+#include "daemon/authz/factor.h"
 #include "daemon/authz/policy.h"
 #include "protocol/base/clock.h"
 #include "protocol/slot.h"
@@ -10,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace xk::authz {
 
@@ -30,5 +32,19 @@ inline constexpr std::uint32_t kMostBegun = 1u << 20;
 // An upper limit of the chance that somebody who knows no key completes a sequence within a day, while they send as
 // much as the filter lets them. `credentials` may knock by sequences of `ports` ports, at least two.
 double guess_odds(std::size_t credentials, std::size_t ports);
+
+// Whether this device has codes that c-lock's client could have: TOTP with six digits.
+constexpr bool can_use_c_lock(const Credential& credential) {
+    return credential.factor == FactorKind::totp && credential.totp_digits == 6;
+}
+
+// The ports of c-lock for this slot. The step of the code is the slot, because both are 30 seconds since 1970.
+std::vector<std::uint16_t> clock_ports_of(const FactorSecret& secret, Slot slot, std::size_t count);
+
+// All sources together may guess so many sequences of c-lock in an hour, and so many at once.
+inline constexpr std::uint32_t kAttemptsPerHour = 10;
+
+// An upper limit of the chance that somebody who knows no secret completes a sequence of c-lock within a day.
+double clock_guess_odds(std::size_t credentials, std::uint32_t attempts_per_hour);
 
 } // namespace xk::authz

@@ -2,7 +2,9 @@
 #include "daemon/authz/state.h"
 
 #include "daemon/authz/lockout.h"
+#include "daemon/authz/policy.h"
 #include "daemon/authz/state_read.h"
+#include "protocol/handshake.h"
 #include "protocol/otp.h"
 
 #include <sodium.h>
@@ -50,7 +52,7 @@ void append(std::string& to, const T* from, std::size_t count) {
 
 ByteView view_of(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
-void add_section(StateDirectory& directory, SectionType type, std::size_t record_size, std::uint64_t length) {
+Section& add_section(StateDirectory& directory, SectionType type, std::size_t record_size, std::uint64_t length) {
     Section& section = directory.section[directory.sections++];
     section.type = type;
     section.version = 1;
@@ -58,6 +60,7 @@ void add_section(StateDirectory& directory, SectionType type, std::size_t record
     section.offset = directory.size;
     section.length = length;
     directory.size += length;
+    return section;
 }
 
 } // namespace
@@ -74,6 +77,7 @@ StateDirectory directory_of(std::size_t replay_entries, const Bytes<16>& boot_id
     add_section(directory, SectionType::credentials, sizeof(CredentialState), sizeof(StateImage::credentials));
     add_section(directory, SectionType::asked, sizeof(Asked), sizeof(StateImage::asked));
     add_section(directory, SectionType::pending, sizeof(PendingUse), sizeof(StateImage::pending));
+    add_section(directory, SectionType::hellos, sizeof(HelloState), sizeof(StateImage::hellos)).optional = 1;
     add_section(directory, SectionType::replay, sizeof(ReplayEntry), replay_entries * sizeof(ReplayEntry));
     seal_directory(directory);
     return directory;
@@ -82,7 +86,8 @@ static_assert(offsetof(StateImage, header) == sizeof(StateDirectory) &&
               offsetof(StateImage, credentials) == offsetof(StateImage, header) + sizeof(StateHeader) &&
               offsetof(StateImage, asked) == offsetof(StateImage, credentials) + sizeof(StateImage::credentials) &&
               offsetof(StateImage, pending) == offsetof(StateImage, asked) + sizeof(StateImage::asked) &&
-              sizeof(StateImage) == offsetof(StateImage, pending) + sizeof(StateImage::pending));
+              offsetof(StateImage, hellos) == offsetof(StateImage, pending) + sizeof(StateImage::pending) &&
+              sizeof(StateImage) == offsetof(StateImage, hellos) + sizeof(StateImage::hellos));
 
 bool is_clean_copy(ByteView copy) {
     StateContents contents;
@@ -107,6 +112,8 @@ std::string save_state(const StateImage& image, std::span<const ReplayEntry> rep
     const auto credentials = static_cast<std::uint64_t>(
         std::ranges::find_if(image.credentials, [](const auto& c) { return all_zero(c.id); }) -
         image.credentials.begin());
+    const auto hellos = static_cast<std::uint64_t>(
+        std::ranges::find_if(image.hellos, [](const auto& h) { return all_zero(h.id); }) - image.hellos.begin());
     std::vector<ReplayEntry> kept;
     if (header.clean == 1)
         std::ranges::copy_if(replay, std::back_inserter(kept), [&](const ReplayEntry& e) {
@@ -121,9 +128,11 @@ std::string save_state(const StateImage& image, std::span<const ReplayEntry> rep
     append(out, &header, 1);
     append(out, image.credentials.data(), credentials);
     append(out, kept.data(), kept.size());
+    append(out, image.hellos.data(), hellos);
     add_section(directory, SectionType::judgement, sizeof header, sizeof header);
     add_section(directory, SectionType::credentials, sizeof(CredentialState), credentials * sizeof(CredentialState));
     add_section(directory, SectionType::replay, sizeof(ReplayEntry), kept.size() * sizeof(ReplayEntry));
+    add_section(directory, SectionType::hellos, sizeof(HelloState), hellos * sizeof(HelloState)).optional = 1;
     for (Section& section : std::span(directory.section).first(directory.sections))
         section.checksum = checksum_of(view_of(out).subspan(section.offset, section.length));
     seal_directory(directory);
@@ -169,7 +178,12 @@ State::Begin State::begin_boot(const Bytes<16>& boot_id, const Now& now, std::ch
         for (CredentialState& c : std::span(image_->credentials).first(copy->credentials.size())) {
             c.locked_until = carry_over(c.locked_until, copy->header.saved_boot, now);
             c.wrong_until = 0;
+            if (!clean && is_hotp_step(c.code_step))
+                ++c.code_step;
         }
+        std::ranges::copy(copy->hellos, image_->hellos.begin());
+        if (!clean)
+            skip_hellos();
     }
     // Nothing proves that no knock was accepted after the copy. So everything is refused that a client could have sent
     // before this moment; its clock may be ahead of ours by the skew. The limit is in boot time, because the wall clock
@@ -199,13 +213,15 @@ State::Begin State::begin_boot(const Bytes<16>& boot_id, const Now& now, std::ch
 
 bool State::take_over(const StateContents& before) {
     if (before.credentials.size() > kCredentialStates || before.asked.size() > kMostAsked ||
-        before.pending.size() > kMostPending || before.replay.size() > replay_.entries().size())
+        before.pending.size() > kMostPending || before.hellos.size() > kMostHelloStates ||
+        before.replay.size() > replay_.entries().size())
         return false;
     header() = before.header;
     std::ranges::copy(before.credentials, image_->credentials.begin());
     std::ranges::copy(before.asked, image_->asked.begin());
     std::ranges::copy(before.pending, image_->pending.begin());
     std::ranges::copy(before.replay, replay_.entries().begin());
+    std::ranges::copy(before.hellos, image_->hellos.begin());
     finish(before.boot_id);
     return true;
 }
@@ -271,10 +287,37 @@ void State::give_back(std::span<const wire::CredentialId> in_use, const Now& now
         used.insert(number_of(id));
     for (const auto& [id, index] : records_) {
         const CredentialState& c = image_->credentials[index];
-        const bool is_spent = !is_locked(c, now.boot) && c.totp_step + kStepsKept < totp_step(now.wall);
+        const bool is_spent = !is_locked(c, now.boot) && c.code_step + kStepsKept < totp_step(now.wall);
         if (is_spent && !used.contains(id))
             spare_.push_back(index);
     }
+}
+
+// Hellos may have been used that this memory does not know. A client whose next number is skipped by this finds the
+// window again, because it looks for it in steps of its size.
+void State::skip_hellos() {
+    for (HelloState& hellos : image_->hellos)
+        if (!all_zero(hellos.id))
+            hellos.last = std::min(hellos.last + kHelloWindow, std::uint64_t{handshake::kLastNumber});
+}
+
+HelloState* State::hellos(const wire::CredentialId& id, const Policy& policy) {
+    if (all_zero(id))
+        return nullptr;
+    // There are few, and a hello costs two scalar multiplications anyway.
+    auto found = std::ranges::find(image_->hellos, id, &HelloState::id);
+    if (found != image_->hellos.end())
+        return &*found;
+    found = std::ranges::find_if(image_->hellos, [](const HelloState& h) { return all_zero(h.id); });
+    if (found == image_->hellos.end())
+        found = std::ranges::find_if(image_->hellos,
+                                     [&](const HelloState& h) { return !policy.find_credential(h.id).has_value(); });
+    if (found == image_->hellos.end())
+        return nullptr;
+    found->last = 0;
+    stores_before_are_done();
+    found->id = id;
+    return &*found;
 }
 
 std::optional<std::uint32_t> State::keep(Asked asked) {
@@ -302,14 +345,19 @@ bool State::believes(const Now& now, std::chrono::seconds skew) const {
     return slot_of(now.wall) + 3 >= header().high_slot && header().horizon <= far;
 }
 
-bool State::refuses(WallTime clock, const Now& now) const {
+bool State::refuses(WallTime clock, const Now& now, std::chrono::seconds beyond) const {
     const StateHeader& h = header();
-    const BootTime until(std::chrono::nanoseconds(std::max(h.horizon_boot, h.refused_until)));
-    return clock.time_since_epoch().count() <= h.horizon || (until > BootTime{} && clock <= now.wall_at(until));
+    const auto is_before = [&](WallTime made, std::int64_t boot) {
+        const BootTime until{std::chrono::nanoseconds(boot)};
+        return until > BootTime{} && made <= now.wall_at(until);
+    };
+    return (clock - beyond).time_since_epoch().count() <= h.horizon || is_before(clock - beyond, h.horizon_boot) ||
+           is_before(clock, h.refused_until);
 }
 
 void State::raise_horizon(const Now& now, std::chrono::seconds skew) {
     header().horizon_boot = std::max(header().horizon_boot, (now.boot + skew).time_since_epoch().count());
+    skip_hellos();
 }
 
 std::chrono::microseconds State::follow_wall_clock(const Now& now) {
@@ -331,7 +379,8 @@ void State::accept_clock(const Now& now, std::chrono::seconds skew) {
     for (CredentialState& c : image_->credentials) {
         if (all_zero(c.id))
             break;
-        c.totp_step = std::min(c.totp_step, used);
+        if (!is_hotp_step(c.code_step))
+            c.code_step = std::min(c.code_step, used);
     }
     // Entries of that time are forgotten as usual; the horizon protects against them.
     for (ReplayEntry& e : replay_.entries())

@@ -9,6 +9,7 @@
 // can be proved to be new.
 #pragma once
 
+#include "daemon/authz/code_step.h"
 #include "daemon/authz/firewall.h"
 #include "daemon/authz/pending.h"
 #include "daemon/authz/reject.h"
@@ -31,7 +32,7 @@ namespace xk::authz {
 
 struct CredentialState {
     wire::CredentialId id;      // all zero: free
-    std::uint64_t totp_step;    // last accepted, + 1; 0: none yet
+    CodeStep code_step;         // last accepted, + 1; 0: none yet
     wire::RequestId request;    // the request that used it
     Address address;            // the address that it was for
     std::int64_t locked_until;  // boot time, ns; 0: not locked; kLockedForGood
@@ -82,6 +83,16 @@ bool is_sound(const Asked& asked);
 inline constexpr std::size_t kCredentialStates = 65536;
 inline constexpr std::size_t kMostAsked = 4096; // at a time; each waits for about a fifth of a second
 
+// The numbers of the hellos that a credential has used (docs/protocol.md, "The handshake").
+struct HelloState {
+    wire::CredentialId id; // all zero: free; stored last
+    std::uint64_t last;    // the highest number that was used; 0: none
+};
+static_assert(sizeof(HelloState) == 16);
+inline constexpr std::size_t kMostHelloStates = 4096; // four times as many as may use handshakes at once
+// The client sends no number that is so much above the last one that it knows to be used.
+inline constexpr std::uint64_t kHelloWindow = 64;
+
 // The entries of the replay memory follow it, as many as there is memory for.
 struct StateImage {
     StateDirectory directory;
@@ -89,6 +100,7 @@ struct StateImage {
     std::array<CredentialState, kCredentialStates> credentials;
     std::array<Asked, kMostAsked> asked;
     std::array<PendingUse, kMostPending> pending;
+    std::array<HelloState, kMostHelloStates> hellos;
 };
 static_assert(sizeof(StateImage) % alignof(ReplayEntry) == 0);
 
@@ -114,6 +126,7 @@ bool is_first_copy(ByteView copy);
 const CredentialState* find_record(const StateImage& image, const wire::CredentialId& id);
 
 struct StateContents;
+struct Policy;
 
 // A view of the mapping, with indexes.
 class State {
@@ -134,7 +147,8 @@ class State {
     // boot; null: nothing. Client clocks up to this moment are always refused, because also after a clean stop the disk
     // may have been rolled back or cloned. Without the copy of a clean stop, client clocks up to this moment + skew are
     // refused, whatever the wall clock is set to, and those up to the end of the highest slot in the copy. Locks and
-    // used codes of the copy hold in any case.
+    // used codes of the copy hold in any case. No clock bounds an HOTP code, and the copy may lack the last one that
+    // was used. So without the copy of a clean stop the next counter of each credential is left out too.
     Begin begin_boot(const Bytes<16>& boot_id, const Now& now, std::chrono::seconds skew, const StateContents* copy);
 
     // Continues, in memory that is all zero, with the state of this boot that another release wrote, or this one in a
@@ -145,8 +159,12 @@ class State {
     CredentialState* credential(const wire::CredentialId& id);
     const CredentialState* find(const wire::CredentialId& id) const;
     // When all records are taken, those of removed credentials may be reused: not while they are locked, and not while
-    // a used code could still be a right one. Call it with every configuration.
+    // a used code could still be a right one, which for HOTP is always. Call it with every configuration.
     void give_back(std::span<const wire::CredentialId> in_use, const Now& now);
+
+    // The credential's numbers of hellos, made where there are none. Null: all places are taken by credentials of the
+    // policy. Those of other credentials are reused when no place is free.
+    HelloState* hellos(const wire::CredentialId& id, const Policy& policy);
 
     ReplayMemory& replay() { return replay_; }
     const ReplayMemory& replay() const { return replay_; }
@@ -165,7 +183,9 @@ class State {
     // horizon far ahead was set by a clock that was ahead.)
     bool believes(const Now& now, std::chrono::seconds skew) const;
     // Whether a knock with this client clock cannot be told from an older one.
-    bool refuses(WallTime clock, const Now& now) const;
+    // `beyond`: by so much more than the skew the clock that showed this time may have been ahead. It counts only where
+    // nothing is remembered, behind an unclean end.
+    bool refuses(WallTime clock, const Now& now, std::chrono::seconds beyond = std::chrono::seconds(0)) const;
     // Call it if knocks may have been accepted elsewhere, or by this machine after the snapshot that it continues from.
     // They are not remembered here, so client clocks up to this moment + skew are refused, as after a boot.
     void raise_horizon(const Now& now, std::chrono::seconds skew);
@@ -187,6 +207,7 @@ class State {
 
   private:
     void read_records();
+    void skip_hellos();
     void finish(const Bytes<16>& boot_id);
 
     StateImage* image_;

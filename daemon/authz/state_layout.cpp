@@ -25,6 +25,7 @@ constexpr Known kKnown[] = {
     {SectionType::credentials, 1, sizeof(CredentialState), kCredentialStates, true, true},
     {SectionType::asked, 1, sizeof(Asked), kMostAsked, true, false},
     {SectionType::pending, 1, sizeof(PendingUse), kMostPending, true, false},
+    {SectionType::hellos, 1, sizeof(HelloState), kMostHelloStates, false, false},
     {SectionType::replay, 1, sizeof(ReplayEntry), kMostReplayEntries, true, true},
 };
 

@@ -27,7 +27,15 @@ namespace xk::authz {
 // "xknock" and two digits: the form of the directory. The previous release is 03 and had no directory.
 inline constexpr std::uint64_t kStateMagic = 0x786b6e6f636b3034;
 
-enum class SectionType : std::uint32_t { none = 0, judgement = 1, credentials = 2, asked = 3, replay = 4, pending = 5 };
+enum class SectionType : std::uint32_t {
+    none = 0,
+    judgement = 1,
+    credentials = 2,
+    asked = 3,
+    replay = 4,
+    pending = 5,
+    hellos = 6
+};
 
 struct Section {
     SectionType type = SectionType::none; // or one of a newer release

@@ -32,6 +32,8 @@ T first_record(ByteView bytes) {
 void drop_free(StateContents& contents) {
     const auto is_free = [](const CredentialState& c) { return all_zero(c.id); };
     contents.credentials.erase(std::ranges::find_if(contents.credentials, is_free), contents.credentials.end());
+    contents.hellos.erase(std::ranges::find_if(contents.hellos, [](const auto& h) { return all_zero(h.id); }),
+                          contents.hellos.end());
     std::erase_if(contents.asked, [](const Asked& a) { return !is_sound(a); });
     std::erase_if(contents.pending, [](const PendingUse& p) { return !is_sound(p); });
     std::erase_if(contents.replay,
@@ -59,7 +61,7 @@ StateHeader header_of(const before::Header& from) {
 CredentialState credential_of(const before::Credential& from) {
     CredentialState c{};
     c.id = from.id;
-    c.totp_step = from.totp_step;
+    c.code_step = from.totp_step;
     c.request = from.request;
     c.address = {from.address};
     c.locked_until = from.locked_until;
@@ -122,6 +124,8 @@ void read_sections(ByteView file, const StateDirectory& directory, StateContents
     contents.credentials = records_in<CredentialState>(bytes(SectionType::credentials));
     contents.replay = records_in<ReplayEntry>(bytes(SectionType::replay));
     contents.replay_entries = contents.replay.size();
+    if (find_section(directory, SectionType::hellos) != nullptr)
+        contents.hellos = records_in<HelloState>(bytes(SectionType::hellos));
     // Version 1 is the record of the previous release. Its bool is read as a byte, which may have any value.
     static_assert(sizeof(before::Asked) == sizeof(Asked) && offsetof(before::Asked, live) == offsetof(Asked, live));
     contents.asked = converted(bytes(SectionType::asked), asked_of);

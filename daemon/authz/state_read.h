@@ -20,6 +20,7 @@ struct StateContents {
     std::vector<CredentialState> credentials;
     std::vector<Asked> asked;
     std::vector<PendingUse> pending; // those that wait; the previous release had none
+    std::vector<HelloState> hellos;  // likewise none
     std::vector<ReplayEntry> replay;
     std::uint64_t replay_entries = 0; // of a live file: how many there is room for
 };

@@ -33,12 +33,14 @@ bool read_main(Config& config, Faults& faults) {
         config.port = static_cast<std::uint16_t>(*port);
     config.answer_as_closed = read_stealth(*main);
     read_clock_skew(*main, config);
-    auto [services, hooks] = read_services(*main, config.port);
+    read_legacy(*main, config);
+    auto [services, hooks] = read_services(*main, config.knock_ports());
     config.policy.services = std::move(services);
     config.hooks.services = std::move(hooks);
     read_xdp(*main, config);
     read_gate(*main, config);
     read_sequence(*main, config);
+    read_c_lock(*main, config);
     read_control(*main, config);
     const bool has_accounts = read_process(*main, config);
     read_paths(*main, config);
@@ -72,10 +74,20 @@ Result<Config> load_config(const std::string& file, Identity identity, UserFault
         return faults.error();
     people.take_over();
     check_sequences(faults, config);
+    check_handshakes(faults, config);
+    check_legacy(faults, config);
     if (!faults.empty())
         return faults.error();
     config.policy.make_index();
     return config;
+}
+
+std::vector<std::uint16_t> Config::knock_ports() const {
+    std::vector<std::uint16_t> ports = {port};
+    for (const std::uint16_t old : {capyknock_port, fwknop_port})
+        if (old != 0 && std::ranges::find(ports, old) == ports.end())
+            ports.push_back(old);
+    return ports;
 }
 
 std::vector<PortRange> Config::ranges() const {

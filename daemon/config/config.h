@@ -16,6 +16,7 @@
 #pragma once
 
 #include "daemon/authz/policy.h"
+#include "daemon/authz/sequences.h"
 #include "daemon/config/account.h"
 #include "daemon/config/fixed.h"
 #include "daemon/config/hooks.h"
@@ -55,10 +56,20 @@ struct NamedUser {
 
 inline constexpr double kMaxGuessOdds = 1e-6;
 
+// What the filter needs for sequences of c-lock.
+struct ClockGuesses {
+    std::uint32_t attempts_per_hour = authz::kAttemptsPerHour; // of all sources
+    std::optional<double> max_guess_odds;                      // a day; not given: that of the other sequences
+    std::vector<std::uint16_t> open_ports;                     // SYNs to them do not count; kMostOpenPorts at most
+};
+inline constexpr std::size_t kMostOpenPorts = 16; // XK_MOST_OPEN_PORTS
+
 // The half of a configuration that a reload can change.
 struct Live {
     std::vector<std::string> interfaces;
     std::uint16_t port = wire::kDefaultPort;
+    // legacy: UDP ports of old clients; 0: none of them may knock. They may be one, or the knock port.
+    std::uint16_t capyknock_port = 0, fwknop_port = 0;
     bool answer_as_closed = false; // stealth: closed
     bool allow_generic = false;
     std::uint32_t run_priority = 5;
@@ -69,7 +80,8 @@ struct Live {
     std::vector<Prefix> never_ban; // beside those of `allow`
     bool shut_on_failure = true;   // gate.on_failure: a start that fails leaves the ports shut, also after a boot
     std::size_t max_grants = 4096;
-    double max_guess_odds = kMaxGuessOdds;        // sequence.max_guess_odds, a day
+    double max_guess_odds = kMaxGuessOdds; // sequence.max_guess_odds, a day
+    ClockGuesses c_lock;
     Hooks hooks;                                  // the first hook, and another user, need a restart: HookCalls
     std::optional<gid_t> admin_group, read_group; // of the control socket
 
@@ -83,6 +95,8 @@ struct Config : Fixed, Live {
     std::vector<std::string> warnings; // "file:line:column: ..." each
     std::vector<Disabled> disabled;
 
+    std::vector<std::uint16_t>
+    knock_ports() const;                   // UDP, each once: the knock port, and behind it those of old clients
     std::vector<PortRange> ranges() const; // of this host, of more than one port
     bool has_targets() const;              // services of hosts behind this one
 };

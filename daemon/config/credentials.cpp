@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // People: the files of credentials/.
+#include "daemon/authz/sequences.h"
 #include "daemon/config/people.h"
 #include "daemon/config/secrets.h"
 #include "protocol/base/quote.h"
@@ -11,6 +12,16 @@ namespace xk::config {
 
 using yaml::Place;
 using yaml::Section;
+
+namespace {
+
+// An old client's device knocks in the mode of its kind alone, and no other device does.
+void keep_modes_of_kind(authz::Credential& credential) {
+    const auto own = legacy_mode_of(credential.legacy.kind);
+    credential.modes &= own.any() ? own : ~kLegacyModes;
+}
+
+} // namespace
 
 void People::read_credential(File& file) {
     auto section = open(file);
@@ -32,6 +43,8 @@ void People::claim_device(const CredentialFile& device, const Use& use) {
         return;
     const std::string label = device.user + "/" + device.device;
     claim(labels_, label, "device " + in_quotes(label), use);
+    if (device.name)
+        claim(legacy_names_, *device.name, "the capyknock name " + in_quotes(*device.name), use);
 }
 
 People::User* People::find_user(const CredentialFile& device, const Section& section, File& file) {
@@ -52,9 +65,16 @@ void People::add_device(File& file, const Place& place, User& user, const Creden
     credential.device = authz::Name(device.device);
     credential.factor = device.factor;
     credential.totp_digits = static_cast<std::uint8_t>(device.digits.value_or(6));
+    credential.legacy = legacy_of(device);
+    keep_modes_of_kind(credential);
     // Ports carry no code, so a device that needs one cannot knock by them.
     if (credential.factor != FactorKind::none)
         credential.modes.reset(static_cast<std::size_t>(authz::KnockMode::sequence));
+    // c-lock's ports follow from a code of six digits.
+    if (!authz::can_use_c_lock(credential))
+        credential.modes.reset(static_cast<std::size_t>(authz::KnockMode::c_lock));
+    user.has_c_lock |= credential.has_mode(authz::KnockMode::c_lock);
+    user.has_legacy |= credential.modes & kLegacyModes;
     user.has_sequence |= credential.has_mode(authz::KnockMode::sequence);
     credential.enabled = credential.enabled && device.enabled;
     // A device may have narrower dates than its user: after a rotation the old key expires by itself.

@@ -59,6 +59,20 @@ void People::add_faults(yaml::Faults& faults) const {
         faults.add_all(file.faults);
 }
 
+void People::warn_of_modes(const std::string& name, const User& user) {
+    const auto warn = [&](const char* what) {
+        config_.warnings.push_back(user.place.text() + ": user " + in_quotes(name) + " has " + what);
+    };
+    if (user.rights.has_mode(authz::KnockMode::sequence) && !user.has_sequence)
+        warn("mode sequence, and no device without a second factor, which it needs");
+    else if (user.has_sequence && user.rights.binding == authz::Binding::match)
+        warn("mode sequence, whose knocks name no address, and \"binding: match\"");
+    if (user.rights.has_mode(authz::KnockMode::c_lock) && !user.has_c_lock)
+        warn("mode c-lock, and no device with codes of six digits (factor totp), which it needs");
+    else if (user.has_c_lock && user.rights.binding == authz::Binding::match)
+        warn("mode c-lock, whose knocks name no address, and \"binding: match\"");
+}
+
 void People::take_over() {
     for (const auto& [name, user] : users_) {
         if (!user.file->is_good())
@@ -67,16 +81,20 @@ void People::take_over() {
         if (!user.has_credential)
             config_.warnings.push_back(user.place.text() + ": user " + in_quotes(name) +
                                        " has no credential and cannot knock");
-        else if (user.rights.has_mode(authz::KnockMode::sequence) && !user.has_sequence)
-            config_.warnings.push_back(user.place.text() + ": user " + in_quotes(name) +
-                                       " has mode sequence, and no device without a second factor, which it needs");
-        else if (user.has_sequence && user.rights.binding == authz::Binding::match)
-            config_.warnings.push_back(user.place.text() + ": user " + in_quotes(name) +
-                                       " has mode sequence, whose knocks name no address, and \"binding: match\"");
+        else
+            warn_of_modes(name, user);
     }
+    for (const auto& [name, user] : users_)
+        if (user.file->is_good())
+            warn_of_legacy(name, user);
     for (const Device& device : devices_) {
         if (!device.file->is_good())
             continue;
+        if (const auto& c = device.credential; c.legacy.kind != authz::DeviceKind::xknock && c.modes.none())
+            config_.warnings.push_back(device.file->path + ": user " + in_quotes(c.user.view()) +
+                                       " does not have mode " +
+                                       std::string(authz::kDeviceKindNames[static_cast<std::size_t>(c.legacy.kind)]) +
+                                       ", so this device cannot knock");
         config_.policy.credentials.push_back(device.credential);
         config_.secrets.push_back(device.secrets);
     }

@@ -9,6 +9,7 @@
 #include "daemon/config/user_file.h"
 #include "protocol/yaml/document.h"
 
+#include <bitset>
 #include <deque>
 #include <map>
 #include <optional>
@@ -18,6 +19,17 @@
 #include <vector>
 
 namespace xk::config {
+
+using Modes = std::bitset<authz::kKnockModes>; // by authz::KnockMode
+
+// The modes of old clients.
+inline constexpr Modes kLegacyModes{1u << static_cast<unsigned>(authz::KnockMode::capyknock) |
+                                    1u << static_cast<unsigned>(authz::KnockMode::fwknop)};
+// The mode of the devices of this kind; none where the kind is no old client's.
+Modes legacy_mode_of(authz::DeviceKind kind);
+
+// Faults where more devices are of kind fwknop than each of its packets is tried with.
+void check_legacy(yaml::Faults& faults, const Config& config);
 
 class People {
   public:
@@ -44,6 +56,8 @@ class People {
         authz::Credential rights; // everything but id, device and factor
         bool has_credential = false;
         bool has_sequence = false; // a credential may knock by sequences
+        bool has_c_lock = false;   // likewise, by those of c-lock
+        Modes has_legacy{};        // the modes of old clients that its credentials have
     };
     // The place where a name or an id was seen first.
     struct Use {
@@ -56,6 +70,7 @@ class People {
         SecretFiles secrets;
     };
 
+    void warn_of_legacy(const std::string& name, const User& user);
     std::optional<yaml::Section> open(File& file);
     void fault_twice(const std::string& what, const Use& first, const Use& second);
     void claim(std::map<std::string, Use>& seen, const std::string& key, const std::string& what, const Use& use);
@@ -65,6 +80,8 @@ class People {
     void read_credential(File& file);
     void claim_device(const CredentialFile& device, const Use& use);
     User* find_user(const CredentialFile& device, const yaml::Section& section, File& file);
+    // Modes that none of the user's devices can have, and rules that do not go with a mode.
+    void warn_of_modes(const std::string& name, const User& user);
     void add_device(File& file, const yaml::Place& place, User& user, const CredentialFile& device);
     void check_secrets(const SecretFiles& secrets, yaml::Faults& faults);
 
@@ -76,7 +93,7 @@ class People {
     std::map<std::string, std::size_t, std::less<>> services_; // index by name
     std::deque<File> files_; // in the order of reading; a deque, because others keep their addresses
     std::map<std::string, User> users_;
-    std::map<std::string, Use> credential_ids_, labels_;
+    std::map<std::string, Use> credential_ids_, labels_, legacy_names_;
     std::vector<Device> devices_;
 };
 

@@ -14,11 +14,14 @@ struct Config;
 void read_interfaces(yaml::Section& main, Config& config);
 void read_clock_skew(yaml::Section& main, Config& config);
 void read_xdp(yaml::Section& main, Config& config);
+void read_legacy(yaml::Section& main, Config& config);   // before the services, which may not have these ports
 void read_gate(yaml::Section& main, Config& config);     // after the services: it checks that the mode can do them
 void read_sequence(yaml::Section& main, Config& config); // after the services
+void read_c_lock(yaml::Section& main, Config& config);   // likewise
 // Faults where too many credentials have the mode, and where somebody who sends to ports at random has better odds than
 // the configuration accepts. Call it when the credentials are read.
 void check_sequences(yaml::Faults& faults, const Config& config);
+void check_handshakes(yaml::Faults& faults, const Config& config);
 void read_control(yaml::Section& main, Config& config);
 void read_paths(yaml::Section& main, Config& config);
 

@@ -53,8 +53,8 @@ Result<TargetText> parse_target(std::string_view text) {
 
 class Services {
   public:
-    Services(Section& section, std::uint16_t knock_port)
-        : section_(section), faults_(section.faults()), knock_port_(knock_port) {}
+    Services(Section& section, const std::vector<std::uint16_t>& knock_ports)
+        : section_(section), faults_(section.faults()), knock_ports_(knock_ports) {}
 
     ServiceTable read() {
         for (const Scalar& name : section_.keys())
@@ -74,7 +74,7 @@ class Services {
 
     Section& section_;
     yaml::Faults& faults_;
-    std::uint16_t knock_port_;
+    const std::vector<std::uint16_t>& knock_ports_;
     std::size_t ranges_ = 0;
     std::vector<Service> services_;
     std::vector<ServiceHooks> hooks_;
@@ -93,8 +93,10 @@ void Services::claim(const Service& service, const Address& target, const PortRa
         if (other.target == target && other.ports.meets(ports))
             return faults_.add(place, ports.text() + " belongs to service " + in_quotes(other.service) + " already",
                                "see line " + std::to_string(other.line));
-    if (target == Address{} && ports.has({IpProtocol::udp, knock_port_}))
-        return faults_.add(place, ports.text() + (ports.is_single() ? " is" : " holds") + " the knock port");
+    for (std::size_t i = 0; target == Address{} && i < knock_ports_.size(); ++i)
+        if (ports.has({IpProtocol::udp, knock_ports_[i]}))
+            return faults_.add(place, ports.text() + (ports.is_single() ? " is " : " holds ") +
+                                          (i == 0 ? "the knock port" : "a port of old clients (\"legacy\")"));
     claims_.push_back({target, ports, std::string(service.name.view()), place.line});
 }
 
@@ -220,14 +222,14 @@ void Services::check(const Service& service, const Place& place) {
 
 } // namespace
 
-ServiceTable read_services(Section& main, std::uint16_t knock_port) {
+ServiceTable read_services(Section& main, const std::vector<std::uint16_t>& knock_ports) {
     main.require("services");
     auto section = main.section("services");
     if (!section)
         return {};
     if (section->keys().empty())
         main.faults().add(main.place_of_key("services"), "there is no service: nothing would be protected");
-    return Services(*section, knock_port).read();
+    return Services(*section, knock_ports).read();
 }
 
 bool needs_own_table(const Service& service) {

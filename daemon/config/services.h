@@ -16,8 +16,9 @@ struct ServiceTable {
     std::vector<ServiceHooks> hooks; // same index
 };
 
-// Faults go to the section's list. No service may have `knock_port`.
-ServiceTable read_services(yaml::Section& main, std::uint16_t knock_port);
+// Faults go to the section's list. No service may have one of `knock_ports`, which are UDP; the first is that of
+// knocks, and the others are those of old clients.
+ServiceTable read_services(yaml::Section& main, const std::vector<std::uint16_t>& knock_ports);
 
 // Whether the service needs rules that only gate mode "table" has.
 bool needs_own_table(const authz::Service& service);

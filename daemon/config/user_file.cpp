@@ -31,7 +31,8 @@ std::string binding_text(authz::Binding binding) {
 Result<authz::KnockMode> parse_mode(std::string_view text) {
     const auto found = std::ranges::find(authz::kKnockModeNames, text);
     if (found == authz::kKnockModeNames.end())
-        return Error{in_quotes(text) + " is neither packet nor sequence", {}};
+        return Error{in_quotes(text) + " is no way of knocking",
+                     "packet, sequence, c-lock, handshake, capyknock, fwknop"};
     return static_cast<authz::KnockMode>(found - authz::kKnockModeNames.begin());
 }
 

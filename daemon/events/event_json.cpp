@@ -108,6 +108,13 @@ std::optional<Action> action_named(std::string_view name) {
     return std::nullopt;
 }
 
+std::optional<authz::KnockMode> way_named(std::string_view name) {
+    for (std::size_t i = 0; i < authz::kKnockModes; ++i)
+        if (authz::kKnockModeNames[i] == name)
+            return static_cast<authz::KnockMode>(i);
+    return std::nullopt;
+}
+
 template <typename T>
 void get_parsed(const json& from, const char* name, std::optional<T>& value) {
     const auto field = from.find(name);
@@ -140,6 +147,10 @@ void get_numbers(const json& from, Event& event) {
     get_number(from, "sessions", event.sessions);
     get_number(from, "bans", event.bans);
     get_number(from, "totp_step", event.totp_step);
+    if (std::int64_t last = 0; from.contains("last_use_us")) {
+        get_number(from, "last_use_us", last);
+        event.last_use = WallTime(std::chrono::microseconds(last));
+    }
     if (from.contains("seconds"))
         event.lifetime = seconds_of(from["seconds"]);
     if (from.contains("clock_ahead_s"))
@@ -159,6 +170,8 @@ void get_names(const json& from, Event& event) {
         event.cause = named(authz::end_cause(from["cause"].get_ref<const std::string&>()));
     if (from.contains("action"))
         event.action = named(action_named(from["action"].get_ref<const std::string&>()));
+    if (from.contains("way"))
+        event.way = named(way_named(from["way"].get_ref<const std::string&>()));
     get_parsed(from, "source", event.source);
     get_parsed(from, "address", event.address);
     get_parsed(from, "prefix", event.prefix);
@@ -215,6 +228,10 @@ json json_of(const Event& event) {
         to["clock_ahead_s"] = event.clock_ahead->count();
     if (event.totp_step)
         to["totp_step"] = *event.totp_step;
+    if (event.way)
+        to["way"] = std::string(authz::kKnockModeNames[static_cast<std::size_t>(*event.way)]);
+    if (event.last_use)
+        to["last_use_us"] = event.last_use->time_since_epoch().count();
     return to;
 }
 

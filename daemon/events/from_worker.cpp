@@ -14,8 +14,9 @@ constexpr std::int64_t kMostSeconds = (std::int64_t{1} << 62) / 1'000'000 * 2;
 constexpr std::int64_t kMostLocked = 100 * 365 * 86400ll;
 
 bool has_good_flags(const privsep::Outcome& m) {
-    return m.known <= 1 && m.was_read <= 1 && m.retry <= 1 && m.has_clock <= m.was_read &&
-           (m.has_clock == 1 || m.clock_ahead == 0) && (m.known == 1 || m.credential == wire::CredentialId{});
+    return m.way <= authz::kKnockModes && m.pad == 0 && m.known <= 1 && m.was_read <= 1 && m.retry <= 1 &&
+           m.has_clock <= m.was_read && (m.has_clock == 1 || m.clock_ahead == 0) &&
+           (m.known == 1 || m.credential == wire::CredentialId{});
 }
 
 // A request that was read has all of its facts. One that was not read has none.
@@ -32,12 +33,13 @@ bool has_good_facts(const privsep::Outcome& m) {
 bool has_good_outcome(const privsep::Outcome& m) {
     switch (static_cast<OutcomeKind>(m.kind)) {
     case OutcomeKind::accepted:
-        return m.known == 1 && m.was_read == 1 && m.reject == 0 && m.locked_for == 0;
+        return m.known == 1 && m.was_read == 1 && m.reject == 0 && m.locked_for == 0 && m.last_use >= 0 &&
+               (m.retry == 0 || m.last_use == 0);
     case OutcomeKind::refused: {
         const auto reason = static_cast<Reject>(m.reject);
         const bool may_lock = m.known == 1 && (reason == Reject::wrong_code || reason == Reject::locked);
-        return m.retry == 0 && m.reject < authz::kRejects && m.locked_for >= -1 && m.locked_for <= kMostLocked &&
-               (may_lock || m.locked_for == 0);
+        return m.retry == 0 && m.last_use == 0 && m.reject < authz::kRejects && m.locked_for >= -1 &&
+               m.locked_for <= kMostLocked && (may_lock || m.locked_for == 0);
     }
     }
     return false;
@@ -77,6 +79,24 @@ Event lock_of(const Event& refused, std::chrono::seconds time) {
     return lock;
 }
 
+bool is_of_legacy_client(authz::KnockMode way) {
+    return way == authz::KnockMode::capyknock || way == authz::KnockMode::fwknop;
+}
+
+// The operator may switch the old clients off when nobody uses them any more.
+Event legacy_use_of(const Event& accepted, std::int64_t last_use) {
+    Event use;
+    use.kind = EventKind::legacy_client;
+    use.at = accepted.at;
+    use.user = accepted.user;
+    use.device = accepted.device;
+    use.source = accepted.source;
+    use.way = accepted.way;
+    if (last_use != 0)
+        use.last_use = WallTime(std::chrono::microseconds(last_use));
+    return use;
+}
+
 } // namespace
 
 std::optional<std::vector<Event>> events_of(const privsep::Outcome& m, const authz::Policy& policy, const Now& now) {
@@ -90,10 +110,15 @@ std::optional<std::vector<Event>> events_of(const privsep::Outcome& m, const aut
             put_credential(event, &policy.credentials[*index]);
     if (m.was_read == 1)
         put_facts(event, m, policy);
+    if (m.way != 0)
+        event.way = static_cast<authz::KnockMode>(m.way - 1);
     if (static_cast<OutcomeKind>(m.kind) == OutcomeKind::accepted) {
         event.kind = EventKind::knock_accepted;
         event.retry = m.retry == 1;
-        return std::vector{event};
+        std::vector events{event};
+        if (!event.retry && event.way && is_of_legacy_client(*event.way))
+            events.push_back(legacy_use_of(event, m.last_use));
+        return events;
     }
     event.kind = EventKind::knock_refused;
     event.reject = static_cast<Reject>(m.reject);

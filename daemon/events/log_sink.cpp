@@ -61,10 +61,10 @@ const char* why_barred(std::optional<authz::Reject> reason) {
 } // namespace
 
 constexpr LogSink::Row LogSink::kRows[] = {
-    {EventKind::knock_accepted, "user device service source address grants action retry clock_ahead_s totp_step",
+    {EventKind::knock_accepted, "user device service source address grants action retry clock_ahead_s totp_step way",
      "probe by USER/DEVICE from SOURCE", &LogSink::log_accepted},
     {EventKind::knock_refused,
-     "user device service source address grants action reason seconds for_good detail clock_ahead_s totp_step",
+     "user device service source address grants action reason seconds for_good detail clock_ahead_s totp_step way",
      "refused USER/DEVICE from SOURCE: REASON", &LogSink::log_refused},
     {EventKind::refusals_suppressed, "count", "COUNT more refusals and probes were not logged",
      &LogSink::log_refusals_suppressed},
@@ -112,6 +112,8 @@ constexpr LogSink::Row LogSink::kRows[] = {
     {EventKind::knocks_suppressed, "count",
      "COUNT accepted knocks are in none of the recent events: more came than are kept",
      &LogSink::log_knocks_suppressed},
+    {EventKind::legacy_client, "user device source way last_use_us",
+     "legacy client: USER/DEVICE knocked by WAY from SOURCE; before that on UTC", &LogSink::log_legacy_client},
 };
 
 std::span<const LogSink::Row> LogSink::rows() {
@@ -169,6 +171,15 @@ void LogSink::log_refusals_suppressed(const Event& event) { refusals_left_out_ +
 void LogSink::log_knocks_suppressed(const Event& event) {
     write_(Level::info,
            fmt::format("{} accepted knocks are in none of the recent events: more came than are kept", event.count));
+}
+
+void LogSink::log_legacy_client(const Event& event) {
+    if (!grants_.allow(0, event.source.value_or(Address{}), event.at.boot))
+        return;
+    const auto way = authz::kKnockModeNames[static_cast<std::size_t>(event.way.value_or(authz::KnockMode::packet))];
+    write_(Level::info,
+           fmt::format("legacy client: {} knocked by {} from {}{}", who_of(event), way, where_of(event.source),
+                       event.last_use ? "; before that on " + log::utc(*event.last_use) : ", for the first time"));
 }
 
 // A lock for a while is in the line of the refusal.

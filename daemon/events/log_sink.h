@@ -49,6 +49,7 @@ class LogSink : public authz::EventSink {
     void log_refused(const authz::Event& event);
     void log_refusals_suppressed(const authz::Event& event);
     void log_knocks_suppressed(const authz::Event& event);
+    void log_legacy_client(const authz::Event& event);
     void log_locked(const authz::Event& event);
     void log_unlocked(const authz::Event& event);
     void log_granted(const authz::Event& event);

@@ -67,6 +67,20 @@ std::size_t hash_size(Hash hash) {
     return 0;
 }
 
+bool load_algorithms() {
+    Bytes<kMostHash> out{};
+    const Bytes<16> block{};
+    const Bytes<32> key{};
+    AesKey derived;
+    for (const Hash hash : kHashes)
+        if (!compute_hash(hash, block, out) || !compute_hmac(hash, key, block, out))
+            return false;
+    // The padding of these blocks is wrong, or right by chance: that is found only behind the decryption.
+    (void)decrypt_aes(ByteView(key).first(16), block, block, out);
+    (void)decrypt_aes(key, block, block, out);
+    return derive_aes_key(key, std::span<const std::uint8_t, 8>(block.data(), 8), derived);
+}
+
 bool compute_hash(Hash hash, ByteView data, std::span<std::uint8_t, kMostHash> out) {
     unsigned size = 0;
     return succeeded(start_libcrypto() &&

@@ -20,6 +20,10 @@ inline constexpr Hash kHashes[] = {Hash::md5,    Hash::sha1,     Hash::sha256,  
                                    Hash::sha512, Hash::sha3_256, Hash::sha3_512};
 inline constexpr std::size_t kMostHash = 64; // bytes
 
+// Uses each algorithm once, so that libcrypto has found them all: it does so at the first use. Without a call each
+// function does that itself. False where one is missing.
+bool load_algorithms();
+
 std::size_t hash_size(Hash hash);
 
 // Into the first hash_size() bytes of `out`.

@@ -12,8 +12,9 @@ std::optional<std::size_t> decode_base64(std::string_view text, Base64 form, std
     // libsodium 1.0.18 takes some bytes above 0x7f for characters of the alphabet (protocol/encoding.cpp).
     if (std::any_of(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0x80) != 0; }))
         return std::nullopt;
-    const int variant =
-        form == Base64::unpadded ? sodium_base64_VARIANT_ORIGINAL_NO_PADDING : sodium_base64_VARIANT_URLSAFE;
+    const int variant = form == Base64::unpadded ? sodium_base64_VARIANT_ORIGINAL_NO_PADDING
+                        : form == Base64::padded ? sodium_base64_VARIANT_ORIGINAL
+                                                 : sodium_base64_VARIANT_URLSAFE;
     std::size_t size = 0;
     const char* end = nullptr;
     if (sodium_base642bin(out.data(), out.size(), text.data(), text.size(), nullptr, &size, &end, variant) != 0 ||

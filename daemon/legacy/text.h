@@ -16,6 +16,7 @@ namespace xk::legacy {
 
 enum class Base64 : std::uint8_t {
     unpadded,   // RFC 4648 section 4 without "="
+    padded,     // section 4
     url_padded, // section 5 with "="
 };
 

@@ -44,6 +44,7 @@
 #include "daemon/lifecycle/worker_grants.h"
 #include "daemon/lifecycle/worker_link.h"
 #include "daemon/loop.h"
+#include "daemon/monitor/filter_answers.h"
 #include "daemon/monitor/filter_tags.h"
 #include "daemon/monitor/monitor.h"
 #include "daemon/nft/transaction.h"
@@ -200,6 +201,7 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
     Lifetimes lifetimes_;
     FilterTags tags_;
     FilterSteps steps_;
+    FilterAnswers answers_;
     WorkerGrants worker_grants_;
     Monitor monitor_;
     GrantEvents grant_events_;

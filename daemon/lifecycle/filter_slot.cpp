@@ -13,10 +13,17 @@ Result<std::unique_ptr<xdp::Filter>> load_filter(const config::Config& config, b
                                                  const xdp::Filter* running) {
     xdp::FilterSettings settings;
     settings.knock_port = config.port;
+    settings.capyknock_port = config.capyknock_port;
+    settings.fwknop_port = config.fwknop_port;
     settings.dry_run = dry_run;
     settings.answer_as_closed = config.answer_as_closed;
-    settings.sequences = std::ranges::any_of(config.policy.credentials,
-                                             [](const auto& c) { return c.has_mode(authz::KnockMode::sequence); });
+    const auto any_knocks_by = [&](authz::KnockMode mode) {
+        return std::ranges::any_of(config.policy.credentials, [&](const auto& c) { return c.has_mode(mode); });
+    };
+    settings.sequences = any_knocks_by(authz::KnockMode::sequence);
+    settings.c_lock_ports = any_knocks_by(authz::KnockMode::c_lock) ? config.policy.settings.c_lock.ports : 0;
+    settings.attempts_per_hour = config.c_lock.attempts_per_hour;
+    settings.open_ports = config.c_lock.open_ports;
     settings.share = config.coexist;
     settings.run_priority = config.run_priority;
     const std::string pins = dry_run ? xdp::Filter::pins_of_dry_run(config.pin_directory) : config.pin_directory;

@@ -83,9 +83,9 @@ bool parse_line(const std::string& line, nft::RulesetSpec& spec) {
     }
     if (what == "silent") {
         const auto port = Endpoint::parse(value);
-        if (!port || port->protocol != IpProtocol::udp || spec.silent_port)
+        if (!port || port->protocol != IpProtocol::udp)
             return false;
-        spec.silent_port = port->port;
+        spec.silent_ports.push_back(port->port);
         return true;
     }
     const auto network = what == "allow" ? Prefix::parse(value) : Result<Prefix>(Error{});
@@ -100,8 +100,8 @@ bool parse_line(const std::string& line, nft::RulesetSpec& spec) {
 std::string last_good_text(const nft::RulesetSpec& spec) {
     std::ostringstream out;
     out << kHead << '\n' << (spec.owned ? "owned\n" : "") << (spec.closed ? "closed\n" : "");
-    if (spec.silent_port)
-        out << "silent " << Endpoint{IpProtocol::udp, *spec.silent_port}.text() << '\n';
+    for (const std::uint16_t port : spec.silent_ports)
+        out << "silent " << Endpoint{IpProtocol::udp, port}.text() << '\n';
     for (const Prefix& network : spec.allow)
         out << "allow " << network.text() << '\n';
     for (const nft::ProtectedPort& port : spec.protected_ports) {

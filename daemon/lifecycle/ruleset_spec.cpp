@@ -34,7 +34,7 @@ nft::RulesetSpec ruleset_of(const config::Config& config) {
     spec.allow = config.allow;
     spec.closed = config.gate_closed;
     if (!config.answer_as_closed)
-        spec.silent_port = config.port;
+        spec.silent_ports = config.knock_ports();
     spec.owned = config.gate_owned;
     return spec;
 }

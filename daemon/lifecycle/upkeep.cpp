@@ -93,7 +93,7 @@ void Daemon::save_state(const Now& now) {
         return;
     if (copies_->take_failure())
         state_copy_.on_write_failed();
-    state_copy_.look(state().header, now.boot);
+    state_copy_.look(state(), now.boot);
 }
 
 void Daemon::on_sleep(const Now& now) {

@@ -24,7 +24,7 @@ Daemon::Daemon(Parts parts)
       syn_drop_(syn_guard_, grants_), owners_(grants_),
       lifetimes_({std::move(parts_.sessions), std::move(parts_.sockets), parts_.nft}, grants_, owners_, events_),
       // The worker.
-      tags_(filter_slot_.counting()), steps_(filter_slot_.counting()),
+      tags_(filter_slot_.counting()), steps_(filter_slot_.counting()), answers_(filter_slot_.counting()),
       worker_grants_(grants_, bans_, parts_.panic, [this] { return own_addresses(); }),
       monitor_(std::move(parts_.worker), monitor_world(), {}), grant_events_(grants_, events_), worker_link_(monitor_),
       // The ports of start, reload, panic and repair.
@@ -66,7 +66,12 @@ Bans::Parts Daemon::ban_parts() {
 }
 
 Monitor::World Daemon::monitor_world() {
-    return {.tags = tags_, .steps = steps_, .grants = worker_grants_, .owner = *this, .events = events_};
+    return {.tags = tags_,
+            .steps = steps_,
+            .answers = answers_,
+            .grants = worker_grants_,
+            .owner = *this,
+            .events = events_};
 }
 
 InterfacesControl::Links Daemon::links() {
@@ -144,6 +149,7 @@ std::unique_ptr<VerbPorts> Daemon::make_verb_ports() {
 void Daemon::bind_filter(xdp::Filter& filter) {
     tags_.bind_filter(filter);
     steps_.bind_filter(filter);
+    answers_.bind_filter(filter);
     syn_guard_.bind_filter(filter);
 }
 

@@ -20,6 +20,7 @@ class FilterTags : public TagPort {
     void end_replacement() override;
     void begin_replacement_of(const std::set<std::uint32_t>& places) override;
     void end_replacement_of(const std::set<std::uint32_t>& places) override;
+    Result<void> replace_hellos(std::uint32_t place, const std::vector<xdp::PublishedTag>& tags) override;
 
   private:
     xdp::Tags tags_;

@@ -15,15 +15,24 @@ using namespace privsep;
 
 namespace {
 
-Error not_a_key(const std::string& file) {
+Error not_a_key(const std::string& file, authz::DeviceKind kind) {
+    if (kind == authz::DeviceKind::capyknock)
+        return Error{file + ": is not capyknock's key: one line is expected, the base64url of 32 bytes",
+                     {},
+                     Exit::configuration};
+    if (kind == authz::DeviceKind::fwknop)
+        return Error{file + ": does not have fwknop's keys: two lines are expected, one with KEY_BASE64 or KEY and one "
+                            "with HMAC_KEY_BASE64 or HMAC_KEY",
+                     "they are in the user's ~/.fwknoprc", Exit::configuration};
     return Error{file + ": is not a key: 44 characters of base64 are expected, and not all zero",
                  "\"knockctl keygen\" makes a new one", Exit::configuration};
 }
 
 Error not_a_factor(const std::string& file) {
     return Error{
-        file + ": is not a second factor's secret: base32 of 20 to 64 bytes (totp) or base64 of 32 bytes (hmac) is "
-               "expected, and not all zero",
+        file +
+            ": is not a second factor's secret: base32 of 20 to 64 bytes (totp, hotp) or base64 of 32 bytes (hmac) is "
+            "expected, and not all zero",
         "\"knockctl keygen\" makes a new one", Exit::configuration};
 }
 
@@ -103,7 +112,8 @@ Result<SecretsRead> Monitor::hand_over_secrets(const config::Config& next, std::
     for (std::uint32_t n = 0; n < message.count; ++n) {
         const config::SecretFiles& own = next.secrets[indices[first + n]];
         if ((read->bad_keys >> n & 1) != 0)
-            faults.emplace(indices[first + n], not_a_key(own.key));
+            faults.emplace(indices[first + n],
+                           not_a_key(own.key, next.policy.credentials[indices[first + n]].legacy.kind));
         else if ((read->bad_factors >> n & 1) != 0)
             faults.emplace(indices[first + n], not_a_factor(own.factor));
     }

@@ -25,6 +25,8 @@ constexpr Handler<Monitor> Monitor::kHandlers[] = {
     {Type::pong, &Monitor::handle_pong},
     {Type::tags, &Monitor::handle_tags},
     {Type::steps, &Monitor::handle_steps},
+    {Type::hellos, &Monitor::handle_hellos},
+    {Type::answer_hello, &Monitor::handle_answer_hello},
     {Type::request_grant, &Monitor::handle_request},
     {Type::notice, &Monitor::handle_notice},
     {Type::outcome, &Monitor::handle_outcome},

@@ -30,6 +30,7 @@ class Monitor {
     struct World {
         TagPort& tags;
         StepPort& steps;
+        AnswerPort& answers;
         GrantPort& grants;
         MonitorOwner& owner;
         authz::EventSink& events;
@@ -116,7 +117,11 @@ class Monitor {
     Result<void> handle_notice(privsep::Received& received);
     Result<void> handle_outcome(privsep::Received& received);
     Result<void> handle_suppressed(privsep::Received& received);
-    static const privsep::Handler<Monitor> kHandlers[9];
+    Result<void> handle_hellos(privsep::Received& received);
+    Result<void> handle_answer_hello(privsep::Received& received);
+    static const privsep::Handler<Monitor> kHandlers[11];
+
+    Result<bool> counts(std::uint32_t generation, std::uint32_t place) const;
 
     void note_refusal(const privsep::RequestGrant& message, const privsep::CheckedRequest& asked,
                       const GrantReply& reply, const Now& now);

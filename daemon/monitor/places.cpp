@@ -62,6 +62,11 @@ void Places::commit(Plan plan) {
     taken_.assign(count_, false);
     for (const auto& [id, held] : by_id_)
         taken_[held.place] = true;
+    handshakes_.resize(count_);
+    for (const std::uint32_t place : plan.change.emptied)
+        handshakes_[place] = false;
+    for (const authz::PlacedCredential& placed : plan.change.changed)
+        handshakes_[placed.place] = placed.credential.has_mode(authz::KnockMode::handshake);
 }
 
 std::optional<std::uint32_t> Places::find(const wire::CredentialId& id) const {

@@ -38,11 +38,14 @@ class Places {
 
     std::uint32_t count() const { return count_; } // with the empty ones
     bool is_taken(std::uint32_t place) const { return place < count_ && taken_[place]; }
+    // Whether the place's credential has the mode handshake.
+    bool may_shake_hands(std::uint32_t place) const { return is_taken(place) && handshakes_[place]; }
     std::optional<std::uint32_t> find(const wire::CredentialId& id) const;
 
   private:
     ById by_id_;
     std::vector<bool> taken_;
+    std::vector<bool> handshakes_;
     std::uint32_t count_ = 0;
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // The interfaces through which the Monitor acts. GrantPort does what the worker requests, TagPort and StepPort take
-// what it publishes, and MonitorOwner is notified of the worker's end. The wiring implements them by the tables of
-// grants and bans and by the filter; the unit tests implement them by recorders.
+// what it publishes, AnswerPort sends its answers, and MonitorOwner is notified of the worker's end. The wiring
+// implements them by the tables of grants and bans and by the filter; the unit tests implement them by recorders.
 #pragma once
 
 #include "daemon/authz/firewall.h"
@@ -10,6 +10,7 @@
 #include "daemon/xdp/tags.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/result.h"
+#include "protocol/wire.h"
 
 #include <cstdint>
 #include <optional>
@@ -29,6 +30,23 @@ class TagPort {
     virtual void end_replacement() = 0;
     virtual void begin_replacement_of(const std::set<std::uint32_t>& places) = 0;
     virtual void end_replacement_of(const std::set<std::uint32_t>& places) = 0;
+    // The tags of this place's next hellos, instead of those before.
+    virtual Result<void> replace_hellos(std::uint32_t place, const std::vector<xdp::PublishedTag>& tags) = 0;
+};
+
+// A hello of a handshake, as the filter saw it.
+struct Hello {
+    Address source, destination;
+    std::uint16_t source_port = 0;
+};
+
+class AnswerPort {
+  public:
+    virtual ~AnswerPort() = default;
+    // Sends the answer from this port of the hello's destination to its source. False: the filter has seen no such
+    // hello lately, or it was answered. An error: the packet could not be sent.
+    virtual Result<bool> send_answer(const Hello& hello, std::uint16_t port, const wire::Packet& packet,
+                                     BootTime now) = 0;
 };
 
 // The sequences of ports in the filter, as a tree of steps.

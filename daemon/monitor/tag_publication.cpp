@@ -1,52 +1,26 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/monitor/tag_publication.h"
 
-#include "protocol/secret.h"
-
 #include <utility>
 
 namespace xk {
 
 using privsep::TagScope;
 
-namespace {
-
-// Tags with their MAC keys, which are wiped however the scope is left. There is room for all from the beginning: a
-// vector that grows leaves its old memory behind.
-struct KeptTags {
-    std::vector<xdp::PublishedTag> all;
-
-    explicit KeptTags(std::size_t most) { all.reserve(most); }
-    ~KeptTags() {
-        for (xdp::PublishedTag& tag : all)
-            wipe(tag);
-    }
-    KeptTags(const KeptTags&) = delete;
-    KeptTags& operator=(const KeptTags&) = delete;
-
-    void add(const privsep::TagRecord& record) {
-        xdp::PublishedTag& tag = all.emplace_back();
-        tag.tag = record.tag;
-        tag.mac_key = record.mac_key;
-        tag.slot = record.slot;
-        tag.place = record.place;
-        tag.not_before = BootTime(std::chrono::nanoseconds(record.not_before));
-        tag.expires = BootTime(std::chrono::nanoseconds(record.expires));
-    }
-};
-
-} // namespace
-
 void TagPublication::begin_generation(std::uint32_t generation, std::set<std::uint32_t> touched) {
     before_ = std::exchange(generation_, generation);
     touched_ = std::move(touched);
     expects_changed_ = before_ != 0;
+    has_old_hellos_ = true;
     follows_ = false;
 }
 
 void TagPublication::begin(TagScope scope) {
     if (scope == TagScope::all) {
         port_.begin_replacement();
+        // Hellos outlast a publication, but not their credential.
+        if (std::exchange(has_old_hellos_, false))
+            port_.begin_replacement_of(touched_);
         replaces_all_ = true;
     } else if (scope == TagScope::changed) {
         port_.begin_replacement_of(touched_);

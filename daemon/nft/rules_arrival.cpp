@@ -107,16 +107,23 @@ void add_prerouting(Transaction& transaction, const RulesetSpec& spec) {
     add_flows(transaction, spec, "gate", "decide");
 }
 
-// The knock port is silent to allowed networks too. Only answers pass there, by the rule for sessions that exist.
+// The knock ports are silent to allowed networks too. Only answers pass there, by the rule for sessions that exist.
 void add_silence(Transaction& transaction, const RulesetSpec& spec) {
-    if (!spec.silent_port)
+    if (spec.silent_ports.empty())
         return;
-    const PortRange port{IpProtocol::udp, *spec.silent_port, *spec.silent_port};
     // With bridge-nf-call-iptables this runs before the filter of the bridge has seen the knock. Packets that the
     // filter passes on from there are dropped where they are delivered.
-    rule_in("decide").to_ports(port).for_this_host().input_is_no_bridge().counter().drop(transaction, "knock port");
+    const auto range = [](std::uint16_t port) { return PortRange{IpProtocol::udp, port, port}; };
+    for (const std::uint16_t port : spec.silent_ports)
+        rule_in("decide")
+            .to_ports(range(port))
+            .for_this_host()
+            .input_is_no_bridge()
+            .counter()
+            .drop(transaction, "knock port");
     rule_in("delivered").input_is_loopback().accept(transaction, "loopback");
-    rule_in("delivered").to_ports(port).counter().drop(transaction, "knock port");
+    for (const std::uint16_t port : spec.silent_ports)
+        rule_in("delivered").to_ports(range(port)).counter().drop(transaction, "knock port");
 }
 
 void add_decide(Transaction& transaction, const RulesetSpec& spec) {

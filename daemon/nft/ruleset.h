@@ -7,7 +7,7 @@
 // port or for the port that it addressed first.
 //
 // The order: loopback passes; a banned source drops; sessions that exist pass; allowed networks pass; a grant passes; a
-// packet to a protected port of this host, or of a host behind it, drops. With `silent_port` a packet to the knock port
+// packet to a protected port of this host, or of a host behind it, drops. With `silent_ports` a packet to one of them
 // drops too, in whatever shape it came past the filter. ruleset_rules.h names the chains.
 //
 // Grants and bans are elements with a time-out: the kernel ends them, whether the daemon runs or not.
@@ -44,7 +44,7 @@ struct ProtectedPort {
 struct RulesetSpec {
     std::vector<ProtectedPort> protected_ports;
     std::vector<Prefix> allow;
-    std::optional<std::uint16_t> silent_port; // UDP
+    std::vector<std::uint16_t> silent_ports; // UDP
     bool closed = false; // protected ports of this host answer as closed ports do, instead of keeping silent
     bool resets = false; // packets of an ended TCP session are answered by a reset; needs can_reset()
     bool owned = false;  // only its owner may change or flush the table, which outlives its owner; needs can_own()

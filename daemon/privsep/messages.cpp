@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/privsep/messages.h"
 
+#include <algorithm>
+
 namespace xk::privsep {
 
 // Padding would carry bytes of the sender's memory, and nothing would check them.
@@ -66,6 +68,11 @@ std::optional<NoticeKind> checked(const Notice& message) {
 std::optional<TagScope> checked(const Tags& message) {
     if (message.count > kTagsInMessage || message.first > 1 || message.last > 1)
         return std::nullopt;
+    const auto is_packet = [](const TagRecord& t) {
+        return t.kind == static_cast<std::uint32_t>(authz::RecordKind::packet);
+    };
+    if (!std::all_of(message.tags, message.tags + message.count, is_packet))
+        return std::nullopt;
     switch (const auto scope = static_cast<TagScope>(message.scope)) {
     case TagScope::more:
     case TagScope::all:
@@ -75,12 +82,16 @@ std::optional<TagScope> checked(const Tags& message) {
     return std::nullopt;
 }
 
+std::optional<std::span<const HelloRecord>> checked(const Hellos& message) {
+    return message.count <= kHellosInMessage ? std::optional(std::span(message.hellos, message.count)) : std::nullopt;
+}
+
 std::optional<std::span<const StepRecord>> checked(const Steps& message) {
     if (message.count > kStepsInMessage || message.first > 1 || message.last > 1)
         return std::nullopt;
     const std::span steps(message.steps, message.count);
     const auto is_in_range = [](const StepRecord& step) {
-        return step.port >= sequence::kFirstPort && step.port - sequence::kFirstPort < sequence::kPorts;
+        return step.port >= sequence::kFirstClockPort; // those of the other kind lie behind it
     };
     return std::ranges::all_of(steps, is_in_range) ? std::optional(steps) : std::nullopt;
 }

@@ -13,6 +13,8 @@
 //   Secrets    files of a few credentials
 //   Activate   the change counts now       Tags          the tags that the filter accepts
 //                                          Steps         the sequences of ports that it follows
+//                                          Hellos        the next hellos of one credential
+//                                          AnswerHello   the answer to one, and the tag of the request
 //   Ban, Unban                             RequestGrant  open, close, close all
 //   ReplyGrant, GrantCommitted
 //   Unlock, AcceptClock, Panic             Notice        something that the operator must know
@@ -24,6 +26,7 @@
 
 #include "daemon/authz/firewall.h"
 #include "daemon/authz/policy.h"
+#include "daemon/authz/record.h"
 #include "daemon/privsep/channel.h"
 
 #include <cstring>
@@ -56,6 +59,8 @@ enum class Type : std::uint32_t {
     outcome,
     suppressed,
     steps,
+    hellos,
+    answer_hello,
 };
 
 // Descriptors, in this order: the ring's map; the state file; with `has_copy` the copy of the state; with
@@ -198,10 +203,10 @@ struct TagRecord {
     wire::Tag tag;
     Bytes<wire::kMacKeySize> mac_key;
     std::uint64_t slot;
-    std::int64_t not_before; // boot time, ns
-    std::int64_t expires;    // boot time, ns
-    std::uint32_t place;     // of its credential
-    std::uint32_t pad;
+    std::int64_t not_before;                                                    // boot time, ns
+    std::int64_t expires;                                                       // boot time, ns
+    std::uint32_t place;                                                        // of its credential
+    std::uint32_t kind = static_cast<std::uint32_t>(authz::RecordKind::packet); // of the records of its packets
 };
 enum class TagScope : std::uint32_t {
     more = 0, // tags of slots that begin soon, beside the published ones
@@ -217,6 +222,39 @@ struct Tags {
     std::uint32_t generation = 0;
     std::uint32_t scope = 0; // TagScope
     TagRecord tags[kTagsInMessage];
+};
+
+// The next hellos that one credential may send. They replace those before.
+inline constexpr std::size_t kHellosInMessage = 64;
+struct HelloRecord {
+    wire::Tag tag;
+    Bytes<wire::kMacKeySize> mac_key;
+    std::uint64_t number;
+};
+struct Hellos {
+    static constexpr Type kType = Type::hellos;
+    Type type = kType;
+    std::uint32_t generation = 0;
+    std::uint32_t place = 0; // of the credential
+    std::uint32_t count = 0;
+    std::int64_t expires = 0; // boot time, ns
+    HelloRecord hellos[kHellosInMessage];
+};
+
+// The answer to a hello. The filter must have seen that hello, from there and to there: xknockd sends nothing to
+// anybody else. The tag is that of the request that may follow.
+struct AnswerHello {
+    static constexpr Type kType = Type::answer_hello;
+    Type type = kType;
+    std::uint32_t generation = 0;
+    std::uint32_t place = 0;
+    std::uint32_t source_port = 0;
+    Bytes<16> source{};
+    Bytes<16> destination{};
+    wire::Tag tag{};
+    Bytes<wire::kMacKeySize> mac_key{};
+    std::int64_t expires = 0; // boot time, ns
+    wire::Packet packet{};
 };
 
 // All steps of all sequences that count now or soon, as a tree (bpf/abi.h). A publication replaces the one before. It
@@ -284,6 +322,9 @@ struct Outcome {
     std::int64_t clock_ahead = 0; // seconds that the client's clock is ahead of this host's; with `has_clock` only
     std::int64_t totp_step = 0;   // -1: none
     std::int64_t locked_for = 0;  // seconds; -1: until somebody unlocks it
+    std::int64_t last_use = 0;    // us since 1970: when the device's last knock was accepted; 0: never
+    std::uint32_t way = 0;        // of knocking: authz::KnockMode + 1; 0: not known
+    std::uint32_t pad = 0;
     std::uint32_t service = 0;
     std::uint32_t reject = 0; // authz::Reject; 0 where it was accepted
     std::uint16_t port = 0;
@@ -320,6 +361,7 @@ struct CheckedRequest {
 std::optional<CheckedRequest> checked(const RequestGrant& message);
 std::optional<NoticeKind> checked(const Notice& message);
 std::optional<TagScope> checked(const Tags& message);
+std::optional<std::span<const HelloRecord>> checked(const Hellos& message);
 // Nothing where a number is out of range; else the steps.
 std::optional<std::span<const StepRecord>> checked(const Steps& message);
 

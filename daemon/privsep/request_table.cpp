@@ -56,6 +56,8 @@ Budget* Conversation::budget_of(Allowance allowance) {
         return &notices_;
     case Allowance::outcomes:
         return &outcomes_;
+    case Allowance::answers:
+        return &answers_;
     case Allowance::others:
         return &others_;
     }

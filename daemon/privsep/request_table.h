@@ -31,9 +31,10 @@ inline constexpr std::uint8_t kServing =
 // The messages of the worker that share one budget. An honest worker never reaches a budget's limit. It sends one
 // request for each knock, and to judge a knock takes more than ten microseconds. It sends a notice when a credential is
 // locked for good, or about the clock. It sends at most 24 outcomes before it sees that we read, and 50 in a second
-// (daemon/worker/outcome_reports.h). Nearly all other messages are tags and steps: it sends all of them (1,200 messages
-// at most) for a new configuration, or when the clock was set.
-enum class Allowance : std::uint8_t { none, requests, notices, outcomes, others };
+// (daemon/worker/outcome_reports.h). It has 1,024 sessions of handshakes at most in 15 seconds. Nearly all other
+// messages are tags and steps: it sends all of them (1,200 messages at most) for a new configuration, or when the clock
+// was set.
+enum class Allowance : std::uint8_t { none, requests, notices, outcomes, answers, others };
 
 struct Rule {
     Type type;
@@ -95,6 +96,8 @@ inline constexpr std::array kRequestTable = {
     table::to_xknockd<Pong>("pong", kServing, Allowance::others, Type::ping),
     table::to_xknockd<Tags>("tags", table::kJudging, Allowance::others),
     table::to_xknockd<Steps>("steps", table::kJudging, Allowance::others),
+    table::to_xknockd<Hellos>("hellos", table::kJudging, Allowance::others),
+    table::to_xknockd<AnswerHello>("answer", table::kJudging, Allowance::answers),
     table::to_xknockd<RequestGrant>("request", table::kJudging, Allowance::requests),
     table::to_xknockd<Notice>("notice", table::kJudging, Allowance::notices),
     table::to_xknockd<Outcome>("outcome", table::kJudging, Allowance::outcomes),
@@ -136,6 +139,7 @@ class Conversation {
     Budget requests_{200'000, 100'000};
     Budget notices_{authz::kMaxCredentials, 1};
     Budget outcomes_{1'000, 200};
+    Budget answers_{2'000, 100};
     Budget others_{16'000, 1'000};
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The worker's half of a hand-over: it takes a change of the policy, reads its secrets, and activates it.
+#include "daemon/config/legacy_secret.h"
 #include "daemon/config/secret_file.h"
 #include "daemon/privsep/policy_file.h"
 #include "daemon/worker/worker.h"
@@ -27,6 +28,7 @@ Result<void> Worker::handle_new_policy(Received& received) {
                     *std::move(change),
                     Secret<CredentialKeys>(message.changed),
                     Secret<authz::FactorSecret>(message.changed),
+                    {},
                     {}};
     if (!pending.keys.locked() || !pending.factors.locked())
         pending.report.unlocked_memory = 1;
@@ -63,12 +65,14 @@ Result<void> Worker::handle_secrets(Received& received) {
 // set.
 bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::uint32_t bit) {
     const authz::Credential& credential = pending_->change.changed[index].credential;
+    const bool is_legacy = credential.legacy.kind != authz::DeviceKind::xknock;
     Secret<Key> key;
-    const bool has_key = !files.empty() && config::read_key_file(files[0], *key);
-    if (!has_key) {
+    const bool has_key = !files.empty() && (is_legacy ? read_legacy(index, files[0], credential.legacy.kind)
+                                                      : config::read_key_file(files[0], *key));
+    if (!has_key)
         pending_->report.bad_keys |= bit;
+    if (!has_key || is_legacy)
         randombytes_buf(key->data(), key->size()); // nobody knows this key, but everybody knows one of zeros
-    }
     derive_keys(pending_->keys[index], *key, pending_->change.settings.server, credential.id);
     if (!has_key || files.size() < 2)
         return has_key;
@@ -76,6 +80,16 @@ bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::u
     if (!has_factor)
         pending_->report.bad_factors |= bit;
     return has_factor;
+}
+
+// Reads the keys of an old client's device. False: the file is bad, and there are none.
+bool Worker::read_legacy(std::uint32_t index, const Fd& file, authz::DeviceKind kind) {
+    const bool is_good = config::read_legacy_secret(file, kind, pending_->legacy.add(index));
+    if (!is_good)
+        pending_->legacy.remove(index);
+    if (!pending_->legacy.locked())
+        pending_->report.unlocked_memory = 1;
+    return is_good;
 }
 
 Result<void> Worker::handle_activate(Received&) {
@@ -91,13 +105,17 @@ Result<void> Worker::handle_activate(Received&) {
                                                 Secret<authz::FactorSecret>(0), state_, bans_, now);
     const bool all = next.base == 0 || next.change.settings != judge_->policy().settings;
     judge_->change_policy(std::move(next.change), {next.keys.data(), next.keys.size()},
-                          {next.factors.data(), next.factors.size()}, now);
+                          {next.factors.data(), next.factors.size()}, now, next.legacy);
     judge_->set_panic(in_panic_);
     generation_ = next.generation;
     conversation_.enter_phase(Phase::judging);
     auto done = follow_clock(all);
     if (done && !all)
         done = publish_tags(Now::read(), TagScope::changed, changed);
+    if (done && all)
+        done = publish_all_hellos(Now::read());
+    for (std::size_t i = 0; done && !all && i < changed.size(); ++i)
+        done = publish_hellos(changed[i], Now::read());
     if (done && !std::exchange(has_repeated_requests_, true))
         repeat_requests();
     return done;

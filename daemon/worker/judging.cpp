@@ -25,6 +25,11 @@ class Worker::GrantRequests : public authz::Firewall {
     // Number of this object's last request. If the reply was `waiting`, GrantCommitted names the request by it.
     std::uint32_t sequence() const { return own_sequence_; }
 
+    [[noreturn]] static void give_up(const Error& error) {
+        log::error(error);
+        ::_exit(static_cast<int>(error.exit));
+    }
+
   private:
     Answer request(GrantVerb verb, const authz::GrantRequest& request) {
         RequestGrant ask = request_grant(verb, worker_.judge_->policy().credentials[request.credential].id, request);
@@ -51,10 +56,6 @@ class Worker::GrantRequests : public authz::Firewall {
                 give_up(done.error());
         }
     }
-    [[noreturn]] static void give_up(const Error& error) {
-        log::error(error);
-        ::_exit(static_cast<int>(error.exit));
-    }
 
     Worker& worker_;
     std::uint32_t own_sequence_ = 0;
@@ -63,6 +64,8 @@ class Worker::GrantRequests : public authz::Firewall {
 void Worker::judge(const authz::Record& record) {
     const Now now = Now::read();
     check_for_clock_jump(now);
+    if (record.kind == authz::RecordKind::hello)
+        return answer_hello(record, now);
     GrantRequests pinholes(*this);
     conclude(judge_->judge_record(record, now, pinholes), pinholes, now);
 }
@@ -71,6 +74,40 @@ void Worker::end_overdue() {
     const Now now = Now::read();
     GrantRequests pinholes(*this);
     judge_->end_overdue(now, pinholes, [&](const authz::Outcome& outcome) { conclude(outcome, pinholes, now); });
+}
+
+// The answer comes first, because somebody waits for it. If it cannot be sent, the worker ends, and the client tries
+// again.
+void Worker::answer_hello(const authz::Record& record, const Now& now) {
+    auto result = judge_->judge_hello(record, now);
+    if (const auto* refused = std::get_if<authz::Outcome>(&result)) {
+        conclude(*refused, GrantRequests(*this), now);
+        // Its number may be used, so that the window has moved.
+        if (refused->credential)
+            publish_or_end(*refused->credential, now);
+        return;
+    }
+    auto& answer = std::get<authz::HelloAnswer>(result);
+    const Wiped wiped(answer);
+    AnswerHello message;
+    const Wiped wiped_message(message);
+    message.generation = generation_;
+    message.place = answer.place;
+    message.source_port = record.source_port;
+    message.source = record.source.bytes;
+    message.destination = record.destination.bytes;
+    message.tag = answer.gate.tag;
+    message.mac_key = answer.gate.mac_key;
+    message.expires = answer.until;
+    message.packet = answer.packet;
+    if (auto sent = send_message(message); !sent)
+        GrantRequests::give_up(sent.error());
+    publish_or_end(answer.place, now);
+}
+
+void Worker::publish_or_end(std::uint32_t place, const Now& now) {
+    if (auto sent = publish_hellos(place, now); !sent)
+        GrantRequests::give_up(sent.error());
 }
 
 void Worker::conclude(const authz::Outcome& outcome, const GrantRequests& pinholes, const Now& now) {

@@ -42,9 +42,12 @@ privsep::Outcome message_of(const authz::Outcome& outcome, const authz::Credenti
     }
     if (outcome.facts)
         put_facts(message, *outcome.facts);
+    if (outcome.way)
+        message.way = static_cast<std::uint32_t>(*outcome.way) + 1;
     if (const authz::Accepted* const accepted = outcome.accepted()) {
         message.kind = static_cast<std::uint32_t>(privsep::OutcomeKind::accepted);
         message.retry = accepted->retry ? 1 : 0;
+        message.last_use = accepted->last_use.value_or(WallTime{}).time_since_epoch().count();
         return message;
     }
     const authz::Refused& refused = *outcome.refused();
@@ -57,6 +60,8 @@ privsep::Outcome message_of(const authz::Outcome& outcome, const authz::Credenti
 void OutcomeReports::report(const authz::Outcome& outcome, const authz::Credential* credential, BootTime now) {
     if (outcome.accepted() == nullptr && outcome.refused() == nullptr)
         return; // it is not decided yet
+    if (const authz::Refused* const refused = outcome.refused(); refused != nullptr && refused->is_copy)
+        return; // no news, two times for each knock
     Budgets& budgets = outcome.accepted() != nullptr ? accepted_ : refused_;
     const bool is_lock = locks(outcome);
     const bool allowed = is_lock ? locks_.try_spend(now) : budgets.try_spend(outcome.source, now);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Publishes the filter's tags and sequences of ports as the wall clock goes on, and none while the clock is not
+// Publishes the filter's tags, hellos and sequences of ports as the wall clock goes on, and none while the clock is not
 // credible.
 #include "daemon/worker/worker.h"
 
+#include "daemon/authz/handshakes.h"
 #include "daemon/authz/sequences.h"
 #include "daemon/log.h"
 #include "protocol/base/duration.h"
@@ -19,6 +20,8 @@ using namespace privsep;
 
 namespace {
 
+constexpr std::uint64_t kClockRoot = std::uint64_t{1} << 62; // XK_C_LOCK_ROOT
+
 // The number of the node to which a port leads. 2^63 numbers for at most 30,000 nodes: no two are the same by chance,
 // and nobody else has a say in them.
 std::uint64_t node_behind(std::uint64_t node, std::uint16_t port) {
@@ -29,6 +32,8 @@ std::uint64_t node_behind(std::uint64_t node, std::uint16_t port) {
     crypto_generichash(hash.data(), hash.size(), path.data(), path.size(), nullptr, 0);
     return load_be<std::uint64_t>(std::span(hash).first<8>()) | std::uint64_t{1} << 63;
 }
+
+static_assert(authz::kHelloWindow == kHellosInMessage);
 
 } // namespace
 
@@ -63,6 +68,7 @@ Result<void> Worker::follow_clock(bool was_set) {
         return {};
     judge_->follow_clock(now);
     const bool credible = clock_is_credible(now);
+    judge_->set_clock_credible(credible);
     if (credible == clock_reported_wrong_) {
         clock_reported_wrong_ = !credible;
         Notice notice;
@@ -72,7 +78,41 @@ Result<void> Worker::follow_clock(bool was_set) {
         was_set = true;
     }
     auto published = publish_tags(now, was_set ? TagScope::all : TagScope::more);
-    return published ? publish_steps(now) : published;
+    if (published)
+        published = publish_steps(now);
+    if (published && hellos_renewed_ != BootTime{} && now.boot - hellos_renewed_ >= authz::kHelloLife / 2)
+        published = publish_all_hellos(now);
+    return published;
+}
+
+Result<void> Worker::publish_all_hellos(const Now& now) {
+    hellos_renewed_ = now.boot;
+    for (std::uint32_t place = 0; place < judge_->policy().credentials.size(); ++place)
+        if (auto sent = publish_hellos(place, now); !sent)
+            return sent;
+    return {};
+}
+
+Result<void> Worker::publish_hellos(std::uint32_t place, const Now& now) {
+    const auto first = judge_->next_hello(place);
+    if (!first || authz::is_nobodys(judge_->keys()[place]))
+        return {};
+    const auto message = std::make_unique<Hellos>();
+    const Wiped wiped_message(*message);
+    Secret<handshake::Keys> keys;
+    handshake::derive_keys(*keys, judge_->keys()[place].handshake);
+    message->generation = generation_;
+    message->place = place;
+    message->expires = (now.boot + authz::kHelloLife).time_since_epoch().count();
+    for (std::uint64_t i = 0; i < authz::kHelloWindow && *first + i <= handshake::kLastNumber; ++i) {
+        GateKeys gate = gate_keys(keys->hello.gate, *first + i);
+        const Wiped wiped(gate);
+        HelloRecord& record = message->hellos[message->count++];
+        record.tag = gate.tag;
+        record.mac_key = gate.mac_key;
+        record.number = *first + i;
+    }
+    return send_message(*message);
 }
 
 Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<const std::uint32_t> changed) {
@@ -129,9 +169,39 @@ Result<void> Worker::publish_tags(const Now& now, TagScope scope, std::span<cons
     return sent;
 }
 
+std::map<std::vector<std::uint16_t>, std::uint32_t> Worker::clock_sequences(Slot slot) {
+    const authz::Policy& policy = judge_->policy();
+    std::map<std::vector<std::uint16_t>, std::uint32_t> sequences;
+    std::map<std::vector<std::uint16_t>, std::vector<std::uint32_t>> shared;
+    for (std::uint32_t place = 0; place < policy.credentials.size(); ++place) {
+        if (!policy.credentials[place].has_mode(authz::KnockMode::c_lock) || authz::is_nobodys(judge_->keys()[place]))
+            continue;
+        const auto ports = authz::clock_ports_of(judge_->factors()[place], slot, policy.settings.c_lock.ports);
+        const auto [other, is_new] = sequences.insert({ports, place});
+        if (!is_new)
+            shared.insert({ports, {other->second}}).first->second.push_back(place);
+    }
+    for (const auto& [ports, places] : shared) {
+        sequences.erase(ports);
+        // Devices with one secret share every slot: they are told about once, until a slot is without them.
+        Slot& told = told_shared_[places];
+        if (told + 1 < slot) {
+            std::string labels;
+            for (const std::uint32_t place : places)
+                labels += (labels.empty() ? "" : ", ") + policy.credentials[place].label();
+            log::warn("{} have the same code of c-lock in one slot; there it opens for none of them", labels);
+        }
+        told = std::max(told, slot);
+    }
+    std::erase_if(told_shared_, [&](const auto& told) { return told.second + 5 < slot; });
+    return sequences;
+}
+
 Result<void> Worker::publish_steps(const Now& now) {
     const authz::Policy& policy = judge_->policy();
-    const auto knocks_so = [](const authz::Credential& c) { return c.has_mode(authz::KnockMode::sequence); };
+    const auto knocks_so = [](const authz::Credential& c) {
+        return c.has_mode(authz::KnockMode::sequence) || c.has_mode(authz::KnockMode::c_lock);
+    };
     const bool any = clock_is_credible(now) && std::ranges::any_of(policy.credentials, knocks_so);
     if (!std::exchange(has_published_steps_, any) && !any)
         return {};
@@ -146,10 +216,10 @@ Result<void> Worker::publish_steps(const Now& now) {
         message->count = 0;
         return sent;
     };
-    const auto add = [&](Slot slot, std::uint32_t place) -> Result<void> {
+    const auto add = [&](Slot slot, std::uint32_t place, std::uint64_t root,
+                         const std::vector<std::uint16_t>& ports) -> Result<void> {
         const auto [from, until] = authz::sequence_life(slot);
-        const auto ports = sequence::strong_ports(judge_->keys()[place].sequence, slot, policy.settings.sequence.ports);
-        std::uint64_t node = slot;
+        std::uint64_t node = root;
         for (std::size_t i = 0; i < ports.size(); ++i) {
             StepRecord& record = message->steps[message->count++];
             record.slot = slot;
@@ -168,9 +238,17 @@ Result<void> Worker::publish_steps(const Now& now) {
     const Slot last = slot_of(now.wall) + 1;
     for (Slot slot = slot_of(now.wall - authz::kSequenceGrace); any && slot <= last; ++slot)
         for (std::uint32_t place = 0; place < policy.credentials.size(); ++place)
-            if (knocks_so(policy.credentials[place]) && !authz::is_nobodys(judge_->keys()[place]))
-                if (auto sent = add(slot, place); !sent)
+            if (policy.credentials[place].has_mode(authz::KnockMode::sequence) &&
+                !authz::is_nobodys(judge_->keys()[place]))
+                if (auto sent = add(
+                        slot, place, slot,
+                        sequence::strong_ports(judge_->keys()[place].sequence, slot, policy.settings.sequence.ports));
+                    !sent)
                     return sent;
+    for (Slot slot = slot_of(now.wall - authz::kSequenceGrace); any && slot <= last; ++slot)
+        for (const auto& [ports, place] : clock_sequences(slot))
+            if (auto sent = add(slot, place, slot | kClockRoot, ports); !sent)
+                return sent;
     return flush(true);
 }
 

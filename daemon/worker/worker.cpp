@@ -2,6 +2,7 @@
 #include "daemon/worker/worker.h"
 
 #include "daemon/authz/state_read.h"
+#include "daemon/legacy/libcrypto.h"
 #include "daemon/log.h"
 #include "daemon/privsep/sandbox.h"
 #include "protocol/base/quote.h"
@@ -137,6 +138,9 @@ Result<std::unique_ptr<Worker>> Worker::begin(Channel channel) {
         return os_error("making a timer");
     if (sodium_init() < 0 || oath_init() != OATH_OK)
         return Error{"libsodium or liboath does not start", {}};
+    // Later it may not open anything.
+    if (!legacy::load_algorithms())
+        return Error{"libcrypto lacks the algorithms of old clients", {}};
 
     ::tzset(); // users' hours are in this host's time zone, whose file is out of reach in the sandbox
     if (auto done = enter_sandbox(setup->uid, setup->gid); !done)
@@ -295,6 +299,9 @@ Result<void> Worker::handle_accept_clock(Received&) {
 
 Result<void> Worker::handle_raise_horizon(Received&) {
     state_.raise_horizon(Now::read(), skew());
+    if (judge_)
+        if (auto sent = publish_all_hellos(Now::read()); !sent)
+            return sent;
     return send_message(HorizonRaised{});
 }
 

@@ -20,6 +20,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace xk::worker {
 
@@ -42,6 +43,7 @@ class Worker {
         authz::PolicyChange change;
         Secret<CredentialKeys> keys; // by index of change.changed
         Secret<authz::FactorSecret> factors;
+        authz::LegacySecrets legacy; // likewise
         privsep::SecretsRead report;
 
         // Anybody could knock by a key of zeros, so each credential must have had its own.
@@ -72,6 +74,7 @@ class Worker {
     static const privsep::Handler<Worker> kHandlers[12];
 
     bool read_secrets(std::uint32_t index, std::span<const Fd> files, std::uint32_t bit);
+    bool read_legacy(std::uint32_t index, const Fd& file, authz::DeviceKind kind);
 
     // While there is no room the worker reads, because xknockd may be waiting for that.
     template <typename M>
@@ -94,8 +97,16 @@ class Worker {
 
     // Sends tags for the filter: all, those of slots that begin soon, or those of the places in `changed`.
     Result<void> publish_tags(const Now& now, privsep::TagScope scope, std::span<const std::uint32_t> changed = {});
+    // Sends the tags of the next hellos of a credential that may use handshakes.
+    Result<void> publish_hellos(std::uint32_t place, const Now& now);
+    Result<void> publish_all_hellos(const Now& now);
+    // Sends the answer to a hello, if it gets one.
+    void answer_hello(const authz::Record& record, const Now& now);
+    void publish_or_end(std::uint32_t place, const Now& now);
     // Sends all sequences of ports that count now or with the next slot.
     Result<void> publish_steps(const Now& now);
+    // The sequences of c-lock and the places of their credentials. One that two have is not there, and is logged.
+    std::map<std::vector<std::uint16_t>, std::uint32_t> clock_sequences(Slot slot);
     Result<void> follow_clock(bool was_set);
     bool clock_is_credible(const Now& now) const;
     // A jump forward raises the horizon. Call it before anything is judged by this clock.
@@ -116,7 +127,10 @@ class Worker {
     std::optional<Pending> pending_;
     std::uint32_t generation_ = 0;
     authz::SlotRange published_{};
+    BootTime hellos_renewed_{};        // all of them
     bool has_published_steps_ = false; // the last publication had some
+    // Places whose shared sequences were logged, and the last slot of that.
+    std::map<std::vector<std::uint32_t>, Slot> told_shared_;
     bool clock_reported_wrong_ = false;
     WallTime earliest_{};
     std::chrono::seconds first_skew_ = wire::kDefaultSkew; // while no configuration counts

@@ -60,9 +60,9 @@ Result<Counters> read_counters(Filter& filter) {
 }
 
 std::string_view counter_name(int counter) {
-    static constexpr std::string_view kNames[] = {"transit",   "banned",    "length", "source",  "tag",
-                                                  "expired",   "disabled",  "mac",    "seen",    "rate",
-                                                  "ring-full", "candidate", "syn",    "sequence"};
+    static constexpr std::string_view kNames[] = {
+        "transit", "banned",    "length",    "source", "tag",      "expired", "disabled",    "mac",        "seen",
+        "rate",    "ring-full", "candidate", "syn",    "sequence", "legacy",  "legacy-form", "legacy-rate"};
     static_assert(std::size(kNames) == XK_COUNTERS);
     return counter >= 0 && counter < XK_COUNTERS ? kNames[counter] : "?";
 }

@@ -28,7 +28,7 @@ struct Pinned {
     unsigned since;
 };
 constexpr auto kPinned = std::to_array<Pinned>({
-    {"tags", 1},
+    {"tags", 4},
     {"credentials", 1},
     {"seen", 1},
     {"local_addresses", 1},
@@ -45,6 +45,12 @@ constexpr auto kPinned = std::to_array<Pinned>({
     {"sequence_slots", 3},
     {"sequence_progress", 3},
     {"progress_locks", 3},
+    {"hello_peers", 4},
+    {"c_lock_runs", 4},
+    {"c_lock_sources", 4},
+    {"c_lock_attempts", 4},
+    {"legacy_buckets", 4},
+    {"legacy_record", 4},
 });
 static_assert(std::ranges::all_of(kPinned, [](const Pinned& p) { return p.since >= 1 && p.since <= XK_ABI_VERSION; }));
 

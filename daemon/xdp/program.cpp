@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <iterator>
@@ -22,10 +23,18 @@ namespace {
 xk_settings settings_of(const FilterSettings& from) {
     xk_settings settings{};
     settings.knock_port = __builtin_bswap16(from.knock_port);
+    settings.capyknock_port = __builtin_bswap16(from.capyknock_port);
+    settings.fwknop_port = __builtin_bswap16(from.fwknop_port);
     settings.stealth = from.dry_run ? XK_STEALTH_DRY : from.answer_as_closed ? XK_STEALTH_CLOSED : XK_STEALTH_DROP;
     settings.knock_interval = static_cast<__u64>(from.knock_interval.count());
     settings.knock_burst = from.knock_burst;
     settings.sequences = from.sequences ? 1 : 0;
+    settings.c_lock_ports = static_cast<__u8>(from.c_lock_ports);
+    settings.attempt_burst = from.attempts_per_hour;
+    settings.attempt_interval =
+        static_cast<__u64>(std::chrono::nanoseconds(std::chrono::hours(1)).count()) / from.attempts_per_hour;
+    std::copy_n(from.open_ports.begin(), std::min<std::size_t>(from.open_ports.size(), XK_MOST_OPEN_PORTS),
+                settings.open_ports);
     return settings;
 }
 
@@ -70,6 +79,8 @@ const bpf_map* map_of(const knock_bpf& skeleton, Map map) {
         return skeleton.maps.sequence_steps;
     case Map::sequence_slots:
         return skeleton.maps.sequence_slots;
+    case Map::hello_peers:
+        return skeleton.maps.hello_peers;
     }
     std::abort();
 }

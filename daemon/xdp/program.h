@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 struct bpf_object;
 struct knock_bpf;
@@ -25,7 +26,11 @@ struct FilterSettings {
     bool answer_as_closed = false;                                           // stealth "closed"
     std::chrono::nanoseconds knock_interval{std::chrono::milliseconds(500)}; // each credential's bucket
     std::uint64_t knock_burst = 32;
-    bool sequences = false;    // sequences of ports are looked for
+    std::uint16_t capyknock_port = 0, fwknop_port = 0; // of old clients; 0: none of them may knock
+    bool sequences = false;                            // sequences of ports are looked for
+    std::uint32_t c_lock_ports = 0;                    // of a sequence of c-lock; 0: they are not looked for
+    std::uint32_t attempts_per_hour = 1;               // at them, and so many at once
+    std::vector<std::uint16_t> open_ports;             // which do not count for them; XK_MOST_OPEN_PORTS at most
     bool share = false;        // the interface with other XDP programs, through libxdp's dispatcher
     unsigned run_priority = 0; // among them
 };
@@ -46,6 +51,7 @@ enum class Map {
     forwarding,
     sequence_steps,
     sequence_slots,
+    hello_peers,
 };
 
 // Whether the kernel knows programs that take packets in several pieces (Linux 5.18). It tries to load one, because

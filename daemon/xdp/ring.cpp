@@ -16,14 +16,30 @@ namespace {
 struct Layout {
     authz::RecordKind kind;
     std::uint16_t version;
-    std::size_t length; // bytes of the whole record
+    std::size_t fewest, most; // bytes of the whole record
 };
 constexpr Layout kLayouts[] = {
-    {authz::RecordKind::packet, XK_PACKET_RECORD_VERSION, sizeof(xk_packet_record)},
-    {authz::RecordKind::sequence, XK_SEQUENCE_RECORD_VERSION, sizeof(xk_sequence_record)},
+    {authz::RecordKind::packet, XK_PACKET_RECORD_VERSION, sizeof(xk_packet_record), sizeof(xk_packet_record)},
+    {authz::RecordKind::sequence, XK_SEQUENCE_RECORD_VERSION, sizeof(xk_sequence_record), sizeof(xk_sequence_record)},
+    {authz::RecordKind::hello, XK_PACKET_RECORD_VERSION, sizeof(xk_packet_record), sizeof(xk_packet_record)},
+    {authz::RecordKind::handshake_request, XK_PACKET_RECORD_VERSION, sizeof(xk_packet_record),
+     sizeof(xk_packet_record)},
+    {authz::RecordKind::c_lock, XK_SEQUENCE_RECORD_VERSION, sizeof(xk_sequence_record), sizeof(xk_sequence_record)},
+    // As long as the packet came.
+    {authz::RecordKind::capyknock, XK_LEGACY_RECORD_VERSION, sizeof(xk_record) + XK_FEWEST_CAPYKNOCK,
+     sizeof(xk_record) + XK_MOST_CAPYKNOCK},
+    {authz::RecordKind::fwknop, XK_LEGACY_RECORD_VERSION, sizeof(xk_record) + XK_FEWEST_FWKNOP,
+     sizeof(xk_record) + XK_MOST_FWKNOP},
 };
 static_assert(static_cast<unsigned>(authz::RecordKind::packet) == XK_RECORD_PACKET);
 static_assert(static_cast<unsigned>(authz::RecordKind::sequence) == XK_RECORD_SEQUENCE);
+static_assert(static_cast<unsigned>(authz::RecordKind::hello) == XK_RECORD_HELLO);
+static_assert(static_cast<unsigned>(authz::RecordKind::handshake_request) == XK_RECORD_HANDSHAKE_REQUEST);
+static_assert(static_cast<unsigned>(authz::RecordKind::c_lock) == XK_RECORD_C_LOCK);
+static_assert(static_cast<unsigned>(authz::RecordKind::capyknock) == XK_RECORD_CAPYKNOCK);
+static_assert(static_cast<unsigned>(authz::RecordKind::fwknop) == XK_RECORD_FWKNOP);
+static_assert(XK_MOST_LEGACY <= authz::RecordBytes::kMost && XK_MOST_CAPYKNOCK <= XK_MOST_LEGACY &&
+              XK_MOST_FWKNOP <= XK_MOST_LEGACY);
 static_assert(sizeof xk_packet_record::packet == wire::kPacketSize);
 static_assert(sizeof xk_packet_record::packet <= authz::RecordBytes::kMost);
 // authz/methods/sequence.cpp reads it.
@@ -53,7 +69,7 @@ std::variant<authz::Record, RecordFault> read_record(ByteView bytes) {
         return RecordFault::malformed;
     for (const Layout& layout : kLayouts)
         if (static_cast<std::uint16_t>(layout.kind) == head.kind) {
-            if (layout.version != head.version || layout.length != head.length)
+            if (layout.version != head.version || head.length < layout.fewest || head.length > layout.most)
                 return RecordFault::malformed;
             return record_of(head, bytes.subspan(sizeof head));
         }

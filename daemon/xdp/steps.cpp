@@ -16,6 +16,7 @@ static_assert(XK_SEQUENCE_FIRST == sequence::kFirstPort && XK_SEQUENCE_PORTS == 
 static_assert(XK_MOST_SEQUENCE_PORTS == sequence::kMostPorts);
 static_assert(XK_SEQUENCE_FIRST % XK_SEQUENCE_PORTS == 0 && XK_MOST_BEGUN == authz::kMostBegun);
 static_assert(XK_MAX_SEQUENCES == authz::kMostSequences);
+static_assert(XK_FIRST_C_LOCK_PORT == sequence::kFirstClockPort && XK_C_LOCK_ROOT == 1ull << 62); // worker/publish.cpp
 
 xk_step_key step_key(std::uint64_t node, std::uint16_t port) {
     xk_step_key key{};

@@ -20,7 +20,7 @@ void Tags::load() {
     // The tags of the daemon before us are remembered too, so that they can be removed.
     if (!loaded_)
         for (const Key key : keys_of<Key>(filter_->map_fd(Map::tags)))
-            remember(key, {kNoPlace, BootTime::max(), true});
+            remember(key, {kNoPlace, BootTime::max(), true, authz::RecordKind::packet});
     loaded_ = true;
 }
 
@@ -59,13 +59,14 @@ Result<void> Tags::add(const std::vector<PublishedTag>& tags) {
 #endif
         value.slot = t.slot;
         value.credential = t.place;
+        value.kind = static_cast<std::uint32_t>(t.kind);
         value.not_before = boot_ns(t.not_before);
         value.expires = boot_ns(t.expires);
         auto done = put_entry(filter_->map_fd(Map::tags), key, value, "tags");
         explicit_bzero(&value, sizeof value);
         if (!done)
             return done;
-        remember(key, {t.place, t.expires, true});
+        remember(key, {t.place, t.expires, true, t.kind});
     }
     return {};
 }
@@ -73,7 +74,7 @@ Result<void> Tags::add(const std::vector<PublishedTag>& tags) {
 void Tags::begin_replacement() {
     load();
     for (auto& [key, known] : known_)
-        known.is_current = false;
+        known.is_current = known.kind != authz::RecordKind::packet;
 }
 
 void Tags::end_replacement() {
@@ -90,6 +91,19 @@ void Tags::end_replacement_of(const std::set<std::uint32_t>& places) {
     for (const auto tag : tags_of(places))
         if (!tag->second.is_current)
             remove(tag);
+}
+
+Result<void> Tags::replace_hellos(std::uint32_t place, const std::vector<PublishedTag>& tags) {
+    load();
+    for (const auto tag : tags_of({place}))
+        if (tag->second.kind == authz::RecordKind::hello)
+            tag->second.is_current = false;
+    if (auto added = add(tags); !added)
+        return added;
+    for (const auto tag : tags_of({place}))
+        if (tag->second.kind == authz::RecordKind::hello && !tag->second.is_current)
+            remove(tag);
+    return {};
 }
 
 void Tags::expire(BootTime now) {

@@ -4,6 +4,7 @@
 // was for that tag.
 #pragma once
 
+#include "daemon/authz/record.h"
 #include "protocol/base/bytes.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/result.h"
@@ -24,6 +25,7 @@ struct PublishedTag {
     Bytes<wire::kMacKeySize> mac_key{};
     std::uint64_t slot = 0;
     std::uint32_t place = 0; // of the credential, in the map of credentials
+    authz::RecordKind kind = authz::RecordKind::packet;
     BootTime not_before{};
     BootTime expires{};
 };
@@ -37,12 +39,15 @@ class Tags {
     void bind_filter(Filter& filter) { filter_ = &filter; }
 
     Result<void> add(const std::vector<PublishedTag>& tags);
-    // end_replacement() removes every tag that was not add()ed since begin_replacement().
+    // end_replacement() removes every tag that was not add()ed since begin_replacement(), but for those of hellos and
+    // of requests by handshake: they do not depend on the wall clock.
     void begin_replacement();
     void end_replacement();
     // The same for the tags of these places alone; the cost does not depend on the others.
     void begin_replacement_of(const std::set<std::uint32_t>& places);
     void end_replacement_of(const std::set<std::uint32_t>& places);
+    // The tags of hellos of this place become these ones. Their kind is RecordKind::hello.
+    Result<void> replace_hellos(std::uint32_t place, const std::vector<PublishedTag>& tags);
     // Removes tags whose time is over.
     void expire(BootTime now);
     std::size_t count() const { return known_.size(); }
@@ -53,6 +58,7 @@ class Tags {
         std::uint32_t place;
         BootTime expires;
         bool is_current; // in the present publication
+        authz::RecordKind kind;
     };
     using ByKey = std::map<Key, Known>;
     void load();

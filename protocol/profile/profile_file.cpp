@@ -82,6 +82,13 @@ constexpr Form kNat{[](std::string_view text) -> Result<NatPolicy> {
                         return nat == NatPolicy::automatic ? "auto" : nat == NatPolicy::always ? "always" : "never";
                     },
                     Style::bare};
+constexpr Form kMode{
+    [](std::string_view text) -> Result<ClientMode> {
+        if (text == "packet" || text == "handshake")
+            return text == "packet" ? ClientMode::packet : ClientMode::handshake;
+        return Error{in_quotes(text) + " is no way to knock that a profile can have", "write packet or handshake"};
+    },
+    [](ClientMode mode) { return std::string(name_of(mode)); }, Style::bare};
 constexpr Form kFamily{[](std::string_view text) -> Result<Family> {
                            if (text == "any")
                                return Family::any;
@@ -119,8 +126,8 @@ void describe_factor(Fields& fields) {
     const bool hmac = profile.factor == FactorKind::hmac;
     fields.required_if(hmac, "hmac_key", &ProfileFile::hmac_key, kHmacKey);
     fields.check_value(hmac || !profile.hmac_key, "hmac_key", "hmac_key is for factor hmac only");
-    fields.check_value(profile.factor == FactorKind::totp || !profile.otp_secret, "otp_secret",
-                       "otp_secret is for factor totp only");
+    fields.check_value(has_codes(profile.factor) || !profile.otp_secret, "otp_secret",
+                       "otp_secret is for factors totp and hotp only");
     fields.forbidden("otp_command", "a profile runs no program: it may be from somebody else",
                      "otp_command stands in ~/.config/xknock/config.yaml");
 }
@@ -140,6 +147,7 @@ void describe(Fields& fields) {
     fields.optional("gateway", &ProfileFile::gateway, yaml::kTruth);
     fields.check(!fields.object().gateway || !fields.object().server.empty(), nullptr,
                  "\"gateway\" needs \"server\", the address of the gateway");
+    fields.optional("mode", &ProfileFile::mode, kMode);
     fields.optional("lifetime", &ProfileFile::lifetime, kDuration);
     fields.optional("nat", &ProfileFile::nat, kNat);
     fields.optional("family", &ProfileFile::family, kFamily);
@@ -151,6 +159,8 @@ void describe(Fields& fields) {
 }
 
 } // namespace
+
+std::string_view name_of(ClientMode mode) { return mode == ClientMode::packet ? "packet" : "handshake"; }
 
 ProfileFile read_profile_file(yaml::Section& section) {
     ProfileFile profile;

@@ -26,7 +26,7 @@ class Section;
 
 namespace xk {
 
-// The key of factor hmac, or the secret of factor totp.
+// The key of factor hmac, or the secret of factor totp or hotp.
 struct FactorKey {
     std::uint32_t size; // bytes; 0: there is none
     std::uint8_t bytes[kMaxTotpSecret];
@@ -38,6 +38,9 @@ enum class NatPolicy {
     always,
     never, // name our own address in every knock, also a private one
 };
+// How the client knocks: with one packet, or by a handshake of three.
+enum class ClientMode { packet, handshake };
+std::string_view name_of(ClientMode mode);
 // The addresses of a host that are used.
 enum class Family { any, ipv4, ipv6 };
 
@@ -56,6 +59,7 @@ struct ProfileFile {
     // The services by name, each with texts like "tcp/22", "tcp/27015-27030" or "tcp/22@203.0.113.7", as in the file.
     std::vector<std::pair<std::string, std::vector<std::string>>> services;
     bool gateway = false;
+    ClientMode mode = ClientMode::packet;
     std::chrono::seconds lifetime{0}; // 0: the server's default
     NatPolicy nat = NatPolicy::automatic;
     Family family = Family::any;

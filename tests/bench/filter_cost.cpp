@@ -76,11 +76,12 @@ Result<void> publish(const Filter& filter, const Bytes<8>& tag, const Bytes<wire
     std::memcpy(value.mac_key, mac_key.data(), sizeof value.mac_key);
     value.expires = ~0ull;
     value.slot = kSlot;
+    value.kind = XK_RECORD_PACKET;
     return put(filter->maps.tags, tag_word(tag), value);
 }
 
-// The filter as xknockd loads it, with `tags` tags of strangers.
-Result<Filter> load_filter(unsigned tags) {
+// The filter as xknockd loads it, with `tags` tags of strangers, and with ports for old clients or without.
+Result<Filter> load_filter(unsigned tags, bool hears_old_clients = false) {
     Filter filter(knock_bpf::open(), &knock_bpf::destroy);
     if (!filter)
         return os_error("opening the filter");
@@ -88,6 +89,10 @@ Result<Filter> load_filter(unsigned tags) {
     settings.knock_port = htobe16(wire::kDefaultPort);
     settings.knock_interval = 500'000'000;
     settings.knock_burst = 32;
+    if (hears_old_clients) {
+        settings.capyknock_port = htobe16(5001);
+        settings.fwknop_port = htobe16(5002);
+    }
     if (const int failure = knock_bpf::load(filter.get()); failure != 0)
         return os_error_of(failure, "loading the filter", "root?");
     xk_address here;
@@ -287,6 +292,17 @@ void add_syn_rows(std::vector<Row>& rows, const Guarded& guarded, const Generato
     rows.push_back({"without a grant, always another", vary, syn, XDP_DROP, kNoCounter, nullptr, varied, of(1)});
 }
 
+// What other traffic pays for old clients: the same packets as above, by a filter that hears them.
+void add_legacy_rows(std::vector<Row>& rows, const Filter& hearing) {
+    const int program = bpf_program__fd(hearing->progs.xknock);
+    const Frame tcp = test::build(test::tcp({}, test::kAck));
+    const Frame other = knock_frame([](FrameSpec& s) { s.destination_port = 53; });
+    const Frame form = knock_frame([](FrameSpec& s) { s.destination_port = 5002; });
+    rows.push_back({"TCP of a connection, old clients heard", program, tcp, XDP_PASS, kNoCounter, hearing.get()});
+    rows.push_back({"other port, old clients heard", program, other, XDP_PASS, kNoCounter, hearing.get()});
+    rows.push_back({"old client's port, not of its form", program, form, XDP_DROP, XK_LEGACY_FORM, hearing.get()});
+}
+
 std::uint32_t median(std::vector<std::uint32_t> values) {
     std::sort(values.begin(), values.end());
     return values[values.size() / 2];
@@ -317,6 +333,10 @@ Result<void> run(unsigned rounds, unsigned repeat) {
         return guarded.error();
     auto table = rows(*empty, *full, *banning, generator, *pass);
     add_syn_rows(table, *guarded, generator);
+    auto hearing = load_filter(0, true);
+    if (!hearing)
+        return hearing.error();
+    add_legacy_rows(table, *hearing);
     // The knock that is replayed is let in once.
     Row first = *std::find_if(table.begin(), table.end(), [](const Row& row) { return row.counter == XK_SEEN; });
     first.counter = XK_CANDIDATE;

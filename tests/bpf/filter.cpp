@@ -26,7 +26,11 @@ std::vector<std::uint64_t> Filter::counters() {
 
 int Filter::on_record(void* self, void* data, std::size_t size) {
     auto* filter = static_cast<Filter*>(self);
-    if (static_cast<const xk_record*>(data)->kind == XK_RECORD_SEQUENCE) {
+    const unsigned kind = static_cast<const xk_record*>(data)->kind;
+    if (kind == XK_RECORD_CAPYKNOCK || kind == XK_RECORD_FWKNOP) {
+        const auto* const bytes = static_cast<const std::uint8_t*>(data);
+        filter->legacy_.assign(bytes, bytes + size);
+    } else if (kind == XK_RECORD_SEQUENCE || kind == XK_RECORD_C_LOCK) {
         REQUIRE(size == sizeof(xk_sequence_record));
         filter->sequence_ = *static_cast<const xk_sequence_record*>(data);
     } else {
@@ -74,7 +78,7 @@ std::vector<std::uint8_t> Filter::sealed(std::uint8_t seed, Slot slot) {
 }
 
 void Filter::publish(const CredentialKeys& k, Slot slot, std::uint64_t not_before, std::uint64_t expires,
-                     std::uint32_t credential) {
+                     std::uint32_t credential, xk_record_kind kind) {
     const GateKeys gate = gate_keys(k.gate, slot);
     std::uint64_t tag;
     std::memcpy(&tag, gate.tag.data(), sizeof tag);
@@ -84,12 +88,32 @@ void Filter::publish(const CredentialKeys& k, Slot slot, std::uint64_t not_befor
     value.expires = expires;
     value.slot = slot;
     value.credential = credential;
+    value.kind = kind;
     update(skeleton_->maps.tags, tag, value);
+}
+
+std::vector<xk_peer> Filter::hello_peers() const {
+    std::vector<xk_peer> peers;
+    xk_peer next{};
+    for (const xk_peer* at = nullptr; bpf_map__get_next_key(skeleton_->maps.hello_peers, at, &next, sizeof next) == 0;
+         at = &peers.back())
+        peers.push_back(next);
+    return peers;
 }
 
 void Filter::publish_sequence(const std::vector<std::uint16_t>& ports, Slot slot, std::uint64_t not_before,
                               std::uint64_t expires, std::uint32_t credential) {
-    std::uint64_t node = slot;
+    publish_steps(slot, ports, credential);
+    set_sequence_slot({slot, not_before, expires, 0});
+}
+
+void Filter::publish_c_lock(const std::vector<std::uint16_t>& ports, Slot slot, std::uint64_t not_before,
+                            std::uint64_t expires, std::uint32_t credential) {
+    publish_steps(slot | XK_C_LOCK_ROOT, ports, credential);
+    set_sequence_slot({slot, not_before, expires, 0});
+}
+
+void Filter::publish_steps(std::uint64_t node, const std::vector<std::uint16_t>& ports, std::uint32_t credential) {
     for (std::size_t i = 0; i < ports.size(); ++i) {
         xk_step_key key{};
         key.node = node;
@@ -102,7 +126,56 @@ void Filter::publish_sequence(const std::vector<std::uint16_t>& ports, Slot slot
         update(skeleton_->maps.sequence_steps, key, step);
         node = step.next;
     }
-    set_sequence_slot({slot, not_before, expires, 0});
+}
+
+void Filter::age_runs(std::uint64_t ns) {
+    std::vector<xk_address> sources;
+    xk_address next;
+    while (bpf_map__get_next_key(skeleton_->maps.c_lock_runs, sources.empty() ? nullptr : &sources.back(), &next,
+                                 sizeof next) == 0)
+        sources.push_back(next);
+    for (const xk_address& source : sources) {
+        xk_run run{};
+        if (bpf_map__lookup_elem(skeleton_->maps.c_lock_runs, &source, sizeof source, &run, sizeof run, 0) != 0)
+            continue; // the map has forgotten it meanwhile
+        run.last -= ns;
+        run.muted = run.muted > ns ? run.muted - ns : 0;
+        update(skeleton_->maps.c_lock_runs, source, run);
+    }
+    const std::uint32_t only = 0;
+    xk_attempts attempts{};
+    REQUIRE(bpf_map__lookup_elem(skeleton_->maps.c_lock_attempts, &only, sizeof only, &attempts, sizeof attempts, 0) ==
+            0);
+    attempts.arrival = attempts.arrival > ns ? attempts.arrival - ns : 0;
+    update(skeleton_->maps.c_lock_attempts, only, attempts);
+}
+
+void Filter::forgive(const char* source) {
+    const xk_address key = abi(address(source));
+    xk_run run{};
+    if (bpf_map__lookup_elem(skeleton_->maps.c_lock_runs, &key, sizeof key, &run, sizeof run, 0) != 0)
+        return;
+    run.muted = 0;
+    update(skeleton_->maps.c_lock_runs, key, run);
+}
+
+std::uint64_t Filter::attempts_until() const {
+    const std::uint32_t only = 0;
+    xk_attempts attempts{};
+    REQUIRE(bpf_map__lookup_elem(skeleton_->maps.c_lock_attempts, &only, sizeof only, &attempts, sizeof attempts, 0) ==
+            0);
+    return attempts.arrival;
+}
+
+std::size_t Filter::run_entries() const {
+    std::size_t count = 0;
+    xk_address key, next;
+    for (const xk_address* at = nullptr;
+         bpf_map__get_next_key(skeleton_->maps.c_lock_runs, at, &next, sizeof next) == 0; at = &key) {
+        key = next;
+        ++count;
+    }
+    return count;
 }
 
 void Filter::set_sequence_slot(const xk_sequence_slot& value) {
@@ -182,6 +255,7 @@ Verdict Filter::run(const bpf_program* program, const Frame& frame, std::uint32_
     const auto before = counters();
     record_.reset();
     sequence_.reset();
+    legacy_.clear();
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = static_cast<__u32>(frame.size()),
                 .repeat = static_cast<int>(repeat));
     REQUIRE(bpf_prog_test_run_opts(bpf_program__fd(program), &options) == 0);
@@ -195,6 +269,7 @@ Verdict Filter::run(const bpf_program* program, const Frame& frame, std::uint32_
             verdict.counters.push_back(i);
     verdict.record = record_;
     verdict.sequence = sequence_;
+    verdict.legacy = legacy_;
     return verdict;
 }
 

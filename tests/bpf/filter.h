@@ -40,6 +40,7 @@ struct Verdict {
     std::vector<int> counters;              // the ones that moved, by one each
     std::optional<xk_packet_record> record; // pushed to the ring
     std::optional<xk_sequence_record> sequence;
+    std::vector<std::uint8_t> legacy; // a record of an old client's packet, as long as it lies in the ring; or empty
 };
 
 struct MapShape {
@@ -63,11 +64,20 @@ class Filter {
     static std::vector<std::uint8_t> sealed(std::uint8_t seed = 0, Slot slot = kSlot);
 
     void publish(const CredentialKeys& k, Slot slot, std::uint64_t not_before = 0, std::uint64_t expires = ~0ull,
-                 std::uint32_t credential = kCredential);
+                 std::uint32_t credential = kCredential, xk_record_kind kind = XK_RECORD_PACKET);
+    std::vector<xk_peer> hello_peers() const;
     // The steps of one sequence, and its slot.
     void publish_sequence(const std::vector<std::uint16_t>& ports, Slot slot, std::uint64_t not_before = 0,
                           std::uint64_t expires = ~0ull, std::uint32_t credential = kCredential);
     std::size_t progress_entries() const;
+    // Likewise, of c-lock.
+    void publish_c_lock(const std::vector<std::uint16_t>& ports, Slot slot, std::uint64_t not_before = 0,
+                        std::uint64_t expires = ~0ull, std::uint32_t credential = kCredential);
+    std::size_t run_entries() const;
+    // As if everything that c-lock's runs, penalties and tokens know had been so much earlier.
+    void age_runs(std::uint64_t ns);
+    void forgive(const char* source);     // its failed runs of c-lock have no penalty
+    std::uint64_t attempts_until() const; // the arrival time of the bucket
     // As if the only source that is followed had sent its first port so much earlier.
     void age_progress(std::uint64_t ns);
     xk_sequence_slot sequence_slot(Slot slot) const;
@@ -96,6 +106,7 @@ class Filter {
 
   private:
     Verdict run(const bpf_program* program, const Frame& frame, std::uint32_t repeat);
+    void publish_steps(std::uint64_t node, const std::vector<std::uint16_t>& ports, std::uint32_t credential);
     template <typename K, typename V>
     void update(bpf_map* map, const K& key, const V& value);
     std::vector<std::uint64_t> counters();
@@ -105,6 +116,7 @@ class Filter {
     ring_buffer* ring_ = nullptr;
     std::optional<xk_packet_record> record_;
     std::optional<xk_sequence_record> sequence_;
+    std::vector<std::uint8_t> legacy_;
     std::uint32_t nodes_ = 0;
     std::size_t records_ = 0;
     bool consume_ = true;

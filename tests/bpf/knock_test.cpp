@@ -73,7 +73,10 @@ TEST_CASE("every map has the shape that the daemon counts on") {
         {"sequence_steps", BPF_MAP_TYPE_HASH, sizeof(xk_step_key), sizeof(xk_step), XK_MAX_STEPS, lazy},
         {"sequence_slots", BPF_MAP_TYPE_ARRAY, 4, sizeof(xk_sequence_slot), XK_SEQUENCE_SLOTS, 0},
         {"progress_locks", BPF_MAP_TYPE_ARRAY, 4, 4, XK_PROGRESS_LOCKS, 0},
+        {"hello_peers", BPF_MAP_TYPE_LRU_HASH, sizeof(xk_peer), 8, XK_MAX_PEERS, 0},
         {"sequence_progress", BPF_MAP_TYPE_LRU_HASH, sizeof(xk_progress_key), sizeof(xk_progress), XK_MAX_PROGRESS, 0},
+        {"legacy_buckets", BPF_MAP_TYPE_ARRAY, 4, sizeof(xk_bucket), XK_LEGACY_BUCKETS, 0},
+        {"legacy_record", BPF_MAP_TYPE_PERCPU_ARRAY, 4, sizeof(xk_legacy_record), 1, 0},
     };
     for (const test::MapShape& shape : expected) {
         CAPTURE(shape.name);
@@ -102,6 +105,30 @@ TEST_CASE("a genuine knock becomes one record that holds everything about it") {
         CHECK(r.arrived > 0);
         CHECK(r.arrived <= static_cast<std::uint64_t>(BootClock::now().time_since_epoch().count()));
     }
+}
+
+TEST_CASE("a tag says what its packets are, and only an authentic hello leaves its peer") {
+    Filter filter;
+    CHECK(filter.run(knock()).record->head.kind == XK_RECORD_PACKET);
+    CHECK(filter.hello_peers().empty());
+    filter.publish(Filter::keys(), Filter::kSlot, 0, ~0ull, Filter::kCredential, XK_RECORD_HANDSHAKE_REQUEST);
+    CHECK(filter.run(knock(1)).record->head.kind == XK_RECORD_HANDSHAKE_REQUEST);
+    CHECK(filter.hello_peers().empty());
+    filter.publish(Filter::keys(), Filter::kSlot, 0, ~0ull, Filter::kCredential, XK_RECORD_HELLO);
+    FrameSpec wrong = knock(2);
+    wrong.payload[100] ^= 1;
+    CHECK(filter.run(wrong).counters == std::vector<int>{XK_MAC});
+    CHECK(filter.hello_peers().empty());
+    for (const FrameSpec& hello : {knock(3), knock6()}) {
+        CHECK(filter.run(hello).record->head.kind == XK_RECORD_HELLO);
+        const auto peers = filter.hello_peers();
+        CHECK(std::any_of(peers.begin(), peers.end(), [&](const xk_peer& peer) {
+            return std::memcmp(peer.source.bytes, hello.source.bytes.data(), 16) == 0 &&
+                   std::memcmp(peer.destination.bytes, hello.destination.bytes.data(), 16) == 0 &&
+                   peer.source_port == 40000;
+        }));
+    }
+    CHECK(filter.hello_peers().size() == 2);
 }
 
 TEST_CASE("the MAC of the filter is libsodium's, whatever the bytes") {

@@ -206,7 +206,8 @@ void check_refused(const PinDirectory& directory, const std::string& place, cons
 
 // As ABI version 1 had them: it knew no sequences.
 void make_release_one(const PinDirectory& directory, const std::string& maps) {
-    for (const char* name : {"sequence_steps", "sequence_slots", "sequence_progress", "progress_locks"})
+    for (const char* name : {"sequence_steps", "sequence_slots", "sequence_progress", "progress_locks", "c_lock_runs",
+                             "c_lock_sources", "c_lock_attempts", "hello_peers", "legacy_buckets", "legacy_record"})
         REQUIRE(::unlink((maps + "/" + name).c_str()) == 0);
     fs::rename(maps, directory.pins() + "/maps1");
 }
@@ -228,7 +229,7 @@ TEST_CASE("the next start takes every map as it is, and moves none") {
     }
     CHECK(ids[0].size() == 12);
     CHECK(ids[0] == ids[1]);
-    CHECK(pins[0].size() == 34); // a map and a mark for each name
+    CHECK(pins[0].size() == 46); // a map and a mark for each name
     CHECK(pins[0] == pins[1]);
     CHECK_FALSE(fs::exists(xdp::misfits_directory(directory.pins())));
 }
@@ -246,7 +247,7 @@ TEST_CASE("maps of a newer release that mean something else, or without a mark, 
     const PinDirectory directory;
     fs::rename(fill_before(directory), directory.pins() + "/maps999");
     const std::string newer = directory.pins() + "/maps999/since-";
-    for (const char* mark : {"4", "0", "", "1x", "-1", "99999999999999999999"}) {
+    for (const char* mark : {"5", "0", "", "1x", "-1", "99999999999999999999"}) {
         CAPTURE(mark);
         fs::remove(newer + "banned_addresses");
         if (*mark != 0)
@@ -302,23 +303,24 @@ TEST_CASE("half of the pins are taken over, and each one that is gone is named")
 TEST_CASE("half of another release's pins, too") {
     const PinDirectory directory;
     const std::string maps = fill_before(directory);
-    REQUIRE(::unlink((maps + "/tags").c_str()) == 0);
-    REQUIRE(::unlink((maps + "/candidates").c_str()) == 0);
+    for (const char* gone : {"/forwarding", "/tags", "/candidates"})
+        REQUIRE(::unlink((maps + gone).c_str()) == 0);
     make_release_one(directory, maps);
     std::vector<std::string> notes;
     xdp::Filter filter = directory.load(&notes);
     check_found(filter);
-    // ABI version 1 had another ring, so that nothing is known of one that is not there.
+    // ABI version 1 had another ring and other tags, so that nothing is known of those that are not there.
     CHECK(notes ==
-          std::vector<std::string>{"the pinned map tags is gone from " + directory.pins() + " and begins anew"});
+          std::vector<std::string>{"the pinned map forwarding is gone from " + directory.pins() + " and begins anew"});
 }
 
-TEST_CASE("the ring of ABI version 1 is not read as ours") {
+TEST_CASE("the ring and the tags of ABI version 1 are not read as ours") {
     const PinDirectory directory;
     make_release_one(directory, fill_before(directory));
     std::vector<std::string> notes;
     xdp::Filter filter = directory.load(&notes);
-    CHECK(notes == std::vector<std::string>{"the pinned map candidates has another layout or meaning and begins anew"});
+    CHECK(notes == std::vector<std::string>{"the pinned map tags has another layout or meaning and begins anew",
+                                            "the pinned map candidates has another layout or meaning and begins anew"});
     check_found(filter);
 }
 

@@ -6,6 +6,8 @@
 #include "pin_directory.h"
 
 #include "bpf/abi.h"
+#include "daemon/xdp/abi_values.h"
+#include "daemon/xdp/hello_peers.h"
 #include "daemon/xdp/map_access.h"
 
 #include <doctest/doctest.h>
@@ -65,6 +67,58 @@ TEST_CASE("a published tag is in the map with all that the program reads") {
     early.not_before = BootTime(-1s); // before the boot
     REQUIRE(tags.add({early}));
     CHECK(entry_of(filter, {2, 2, 3, 4, 5, 6, 7, 8}).not_before == 0);
+}
+
+TEST_CASE("the hellos of a place replace those before, and no other tags") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    xdp::Tags tags(filter);
+    const auto hello = [](std::uint8_t first, std::uint32_t place) {
+        auto tag = published(first, place);
+        tag.kind = authz::RecordKind::hello;
+        return tag;
+    };
+    auto request = published(9, 0);
+    request.kind = authz::RecordKind::handshake_request;
+    REQUIRE(tags.add({published(1, 0), request}));
+    REQUIRE(tags.replace_hellos(0, {hello(2, 0), hello(3, 0)}));
+    REQUIRE(tags.replace_hellos(1, {hello(4, 1)}));
+    CHECK(tags_in(filter) == std::set<int>{1, 2, 3, 4, 9});
+    CHECK(entry_of(filter, {2, 2, 3, 4, 5, 6, 7, 8}).kind == XK_RECORD_HELLO);
+    CHECK(entry_of(filter, {1, 2, 3, 4, 5, 6, 7, 8}).kind == XK_RECORD_PACKET);
+    REQUIRE(tags.replace_hellos(0, {hello(3, 0), hello(5, 0)}));
+    CHECK(tags_in(filter) == std::set<int>{1, 3, 4, 5, 9});
+    // The wall clock was set: the tags of packets are other ones, and those of handshakes stay.
+    tags.begin_replacement();
+    tags.end_replacement();
+    CHECK(tags_in(filter) == std::set<int>{3, 4, 5, 9});
+    // The device is gone, and all that it had.
+    tags.begin_replacement_of({0});
+    tags.end_replacement_of({0});
+    CHECK(tags_in(filter) == std::set<int>{4});
+}
+
+TEST_CASE("the peer of a hello is taken once, and in time") {
+    const PinDirectory directory;
+    auto filter = directory.load();
+    const auto enter = [&](std::int64_t arrived) {
+        xk_peer peer{};
+        peer.source = xdp::abi(Address::v4(192, 0, 2, 7));
+        peer.destination = xdp::abi(Address::v4(192, 0, 2, 1));
+        peer.source_port = 40000;
+        REQUIRE(bpf_map_update_elem(filter.map_fd(Map::hello_peers), &peer, &arrived, BPF_ANY) == 0);
+    };
+    const Address from = Address::v4(192, 0, 2, 7), to = Address::v4(192, 0, 2, 1);
+    CHECK_FALSE(xdp::take_peer(filter, from, to, 40000, BootTime(20s)));
+    enter(5'000'000'000);
+    CHECK_FALSE(xdp::take_peer(filter, from, to, 40001, BootTime(20s)));
+    CHECK_FALSE(xdp::take_peer(filter, to, from, 40000, BootTime(20s)));
+    CHECK(xdp::take_peer(filter, from, to, 40000, BootTime(20s)));
+    CHECK_FALSE(xdp::take_peer(filter, from, to, 40000, BootTime(20s)));
+    enter(5'000'000'000);
+    CHECK_FALSE(xdp::take_peer(filter, from, to, 40000, BootTime(20s) + 1ns));
+    enter(5'000'000'001);
+    CHECK_FALSE(xdp::take_peer(filter, from, to, 40000, BootTime(5s)));
 }
 
 TEST_CASE("a replacement takes away what is not published again, of a daemon before us too") {

@@ -160,7 +160,7 @@ for verb in status grants users stats bans reload; do
 	refuse "others may not $verb" as 62020 62020 62020 $verb
 	contains "and are told" "$(cat "$D/out")" "you may not talk to xknockd"
 done
-for file in "$D/run/state" "$D/run/lock" "$D/state/state" "$D/bpf/xknock/maps3/tags" "$D/etc/credentials/anna.robot.key" \
+for file in "$D/run/state" "$D/run/lock" "$D/state/state" "$D/bpf/xknock/maps4/tags" "$D/etc/credentials/anna.robot.key" \
 	"/proc/$DAEMON/environ" "/proc/$DAEMON/mem" "/proc/$(worker_pid)/maps" "/proc/$(worker_pid)/environ"; do
 	refuse "nobody else reads ${file#"$D"}" setpriv --reuid=62020 --regid=62020 --clear-groups cat "$file"
 done

@@ -51,7 +51,7 @@ equal "its replay is none" "$(stat accepted open)" "$before"
 
 say "a replay that the filter has forgotten is refused by the memory of judgement"
 stop
-rm "$D/bpf/xknock/maps3/seen"
+rm "$D/bpf/xknock/maps4/seen"
 restart
 cp "$D/replay" "$D/packet"
 before=$(stat refused replay)
@@ -66,7 +66,7 @@ for entries in 131072 4096; do
 	refuse "a reload" ctl reload
 	contains "says so" "$(cat "$D/out")" "gate.replay_entries"
 	stop
-	rm "$D/bpf/xknock/maps3/seen"
+	rm "$D/bpf/xknock/maps4/seen"
 	restart
 	before=$(stat refused replay)
 	send
@@ -148,7 +148,7 @@ make user1-key --endpoint tcp/443
 send
 eventually 5 at_least accepted open $((before + 1))
 kill_it "$DAEMON"
-rm "$D/run/state" "$D/state/state" "$D/bpf/xknock/maps3/seen"
+rm "$D/run/state" "$D/state/state" "$D/bpf/xknock/maps4/seen"
 restart
 contains "it is said" "$(cat "$D/log")" "judgement begins with nothing; knocks of before are refused"
 send

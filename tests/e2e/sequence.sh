@@ -61,7 +61,7 @@ send_from "$STR" "$@"
 reaches filter seen $((seen + 2))
 say "nor after the daemon was killed"
 killed
-rm "$D/bpf/xknock/maps3/sequence_steps" # the filter forgets it; the worker's own memory does not
+rm "$D/bpf/xknock/maps4/sequence_steps" # the filter forgets it; the worker's own memory does not
 start
 replays=$(stat refused replay)
 send_from "$STR" "$@"

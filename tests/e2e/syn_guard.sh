@@ -180,7 +180,7 @@ dies "and nobody else" unknown 22
 # known_for: seconds from now on for which the filter knows the stranger.
 known_for() {
 	# shellcheck disable=SC2086
-	bpftool -j map lookup pinned "$D/bpf/xknock/maps3/known_sources" key hex $KEY | python3 -c '
+	bpftool -j map lookup pinned "$D/bpf/xknock/maps4/known_sources" key hex $KEY | python3 -c '
 import json, sys
 until = int.from_bytes(bytes(int(b, 16) for b in json.load(sys.stdin)["value"]), "little")
 print(int(until / 1e9 - float(open("/proc/uptime").read().split()[0])))'
@@ -196,7 +196,7 @@ is_left "who had a grant is known to the next daemon" stranger $V4 22
 # As if that had been long ago.
 long_ago() {
 	# shellcheck disable=SC2086
-	bpftool map update pinned "$D/bpf/xknock/maps3/known_sources" key hex $KEY value hex 01 00 00 00 00 00 00 00 ||
+	bpftool map update pinned "$D/bpf/xknock/maps4/known_sources" key hex $KEY value hex 01 00 00 00 00 00 00 00 ||
 		fail "the source is not in the map"
 }
 restart long_ago

@@ -251,7 +251,7 @@ void Fixtures::restart() {
             return all;
         }();
         keys[who] = derived[who];
-        if (policy.credentials[who].factor == FactorKind::totp) {
+        if (has_codes(policy.credentials[who].factor)) {
             factors[who].size = kTotpSecret.size();
             std::copy(kTotpSecret.begin(), kTotpSecret.end(), factors[who].bytes);
         } else if (policy.credentials[who].factor == FactorKind::hmac) {

@@ -197,8 +197,8 @@ void check_allowed(const Knock& knock, const Request& request, const Fixtures& h
     FUZZ_CHECK(house.now.boot - knock.record.arrived <= kLongestWait);
     FUZZ_CHECK(factor_is_right(knock, credential, request, arrived));
     if (credential.factor == FactorKind::totp) {
-        const bool same = before.record.request == request.id && before.record.totp_step == after.totp_step;
-        FUZZ_CHECK(after.totp_step > before.record.totp_step || same); // a code counts once
+        const bool same = before.record.request == request.id && before.record.code_step == after.code_step;
+        FUZZ_CHECK(after.code_step > before.record.code_step || same); // a code counts once
     }
     FUZZ_CHECK(after.accepted == before.record.accepted + 1);
     // The address by its mode.
@@ -240,7 +240,7 @@ void check_nothing_done(const Knock& knock, const Fixtures& house, const Before&
     FUZZ_CHECK(house.firewall.asked.empty());
     const CredentialState& after = house.record(knock.who);
     FUZZ_CHECK(after.accepted == before.record.accepted && after.last_accepted == before.record.last_accepted);
-    FUZZ_CHECK(after.totp_step >= before.record.totp_step);
+    FUZZ_CHECK(after.code_step >= before.record.code_step);
     const bool wrong = outcome.refused() != nullptr && outcome.refused()->reason == Reject::wrong_code;
     if (wrong) { // the same wrong code again counts once in its time
         const bool same = before.record.wrong_code == after.wrong_code &&

@@ -92,7 +92,7 @@ void check_credentials(const config::Config& config) {
         const authz::Credential& c = config.policy.credentials[i];
         FUZZ_CHECK(!all_zero(c.id) && ids.insert(c.id).second && labels.insert(c.label()).second);
         FUZZ_CHECK(is_name(c.user.view()) && is_name(c.device.view()));
-        FUZZ_CHECK(c.factor == FactorKind::none || c.factor == FactorKind::totp || c.factor == FactorKind::hmac);
+        FUZZ_CHECK(c.factor == FactorKind::none || has_codes(c.factor) || c.factor == FactorKind::hmac);
         FUZZ_CHECK(is_totp_digits(c.totp_digits));
         FUZZ_CHECK(c.max_lifetime == 0s || c.lifetime <= c.max_lifetime);
         FUZZ_CHECK(c.networks.count <= authz::kMaxNetworks && c.explicit_networks.count <= authz::kMaxNetworks);

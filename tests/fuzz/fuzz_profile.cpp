@@ -34,6 +34,7 @@ void check_factor(const client::Profile& profile) {
         FUZZ_CHECK(size == 32 && profile.is_automatic());
         break;
     case FactorKind::totp:
+    case FactorKind::hotp:
         FUZZ_CHECK(size == 0 || (size >= kMinTotpSecret && size <= kMaxTotpSecret));
         FUZZ_CHECK(profile.is_automatic() == (size > 0 || !profile.otp_command.empty()));
         break;

@@ -185,7 +185,7 @@ void check_carried(const State& state, const Records& records, std::int64_t save
         const auto twins = std::ranges::count_if(records.credentials, [&](const auto& c) { return c.id == copied.id; });
         if (twins != 1)
             continue;
-        FUZZ_CHECK(found->totp_step == copied.totp_step && found->failures == copied.failures);
+        FUZZ_CHECK(found->code_step == copied.code_step && found->failures == copied.failures);
         FUZZ_CHECK(is_locked(*found, kNow.boot) == (copied.locked_until > saved_boot));
         FUZZ_CHECK(is_locked_for_good(*found) || copied.locked_until != kLockedForGood);
     }

@@ -18,7 +18,7 @@ def main():
     order = re.findall(r"\| `([a-z-]+)` \| (?:drop|pass) \|", part("docs/protocol.md", "makes these checks in this order", "\n\n**Stealth"))
     control = re.findall(r"^\| `([a-z-]+)` \|", part("docs/control.md", "\n### filter\n", "\n### "), re.M)
     program = "".join(f.read_text() for f in sorted(pathlib.Path("bpf").glob("*.bpf.[ch]")))
-    left_by = {name.lower().replace("_", "-") for name in re.findall(r"(?:return|count\()\s*XK_([A-Z_]+)\b", program)}
+    left_by = {name.lower().replace("_", "-") for name in re.findall(r"(?:return|count\()\s*XK_(?!RECORD_)([A-Z_]+)\b", program)}
 
     faults = []
     for what, found in (("JSON (daemon/xdp/maps.cpp)", keys), ("docs/control.md", control)):

@@ -79,7 +79,7 @@ nft::RulesetSpec plain_spec() {
     nft::RulesetSpec spec;
     spec.protected_ports = {protected_port("tcp/22"), protected_port("udp/51820")};
     spec.allow = {Prefix::parse("198.51.100.0/25").value(), Prefix::parse("2001:db8:a::/47").value()};
-    spec.silent_port = 62201;
+    spec.silent_ports = {62201};
     spec.resets = true;
     return spec;
 }

@@ -417,7 +417,7 @@ TEST_CASE("installing again keeps grants and bans and takes over the new rules")
     RulesetSpec changed = plain_spec();
     changed.protected_ports = {protected_port("tcp/2222")};
     changed.allow.clear();
-    changed.silent_port.reset();
+    changed.silent_ports.clear();
     REQUIRE(install_ruleset(socket, changed));
     CHECK(grants(socket).size() == 1);
     const std::string after = run_nft("list ruleset");

@@ -56,11 +56,11 @@ int make(const Make& o) {
         randombytes_buf(r.id.data(), r.id.size());
     else
         r.id.fill(static_cast<std::uint8_t>(std::stoul(o.id)));
-    if (profile->factor == FactorKind::totp) {
+    if (has_codes(profile->factor)) {
         auto code = client::obtain_code(*profile, o.code.empty() ? std::nullopt : std::optional(o.code));
         if (!code)
             return fail(code.error());
-        r.proof = *totp_proof(*code, profile->digits);
+        r.proof = *profile->proof_of(*code);
     }
     RequestBytes bytes = encode_request(r);
     for (const std::string& change : o.set) {

@@ -208,15 +208,18 @@ void CommandLine::add_identity() {
 void CommandLine::add_keygen() {
     CLI::App* const sub = add("keygen", "enroll a device: its files here and the profile for the client", [&] {
         keygen_.config_file = file_;
-        keygen_.factor = factor_ == "totp" ? FactorKind::totp : factor_ == "hmac" ? FactorKind::hmac : FactorKind::none;
+        keygen_.factor = factor_ == "totp"   ? FactorKind::totp
+                         : factor_ == "hotp" ? FactorKind::hotp
+                         : factor_ == "hmac" ? FactorKind::hmac
+                                             : FactorKind::none;
         return host_.keygen(keygen_, control_.as_json, no_qr_);
     });
     sub->add_option("user", keygen_.user, "name of the user, new or known")->required();
     sub->add_option("--device", keygen_.device, "name of the device")->default_val("main");
     sub->add_option("--factor", factor_, "second factor")
-        ->check(CLI::IsMember({"totp", "hmac", "none"}))
+        ->check(CLI::IsMember({"totp", "hotp", "hmac", "none"}))
         ->capture_default_str();
-    sub->add_option("--digits", keygen_.digits, "of a totp code")->check(CLI::IsMember({6, 8}))->capture_default_str();
+    sub->add_option("--digits", keygen_.digits, "of a code")->check(CLI::IsMember({6, 8}))->capture_default_str();
     sub->add_option("--service", keygen_.services, "services of a new user (all)");
     sub->add_option("--host", keygen_.hosts, "names and addresses of this server, for the profile");
     sub->add_option("--server", keygen_.server, "where to knock, if not at the host itself");

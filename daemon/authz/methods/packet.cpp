@@ -4,6 +4,7 @@
 #include "daemon/authz/tags.h"
 #include "protocol/seal.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace xk::authz {
@@ -64,9 +65,9 @@ std::optional<Unproved> PacketMethod::prove_record(const Record& record, const N
     fill(claim, request, *match);
     claim.replay.add({policy_.credentials[match->credential].id, request.id, packet_mac(packet)});
     if (request.factor == FactorKind::hmac) {
-        claim.evidence.message =
-            signed_message(policy_.settings.server, packet_tag(packet), packet_nonce(packet), *opened);
-        claim.evidence.message_size = claim.evidence.message.size();
+        const auto message = signed_message(policy_.settings.server, packet_tag(packet), packet_nonce(packet), *opened);
+        std::ranges::copy(message, claim.evidence.message.begin());
+        claim.evidence.message_size = message.size();
     }
     return std::nullopt;
 }
@@ -77,14 +78,7 @@ void PacketMethod::fill(Claim& claim, const Request& request, const TagTable::Ma
     claim.freshness = {request.clock, policy_.settings.skew};
     claim.evidence.kind = request.factor;
     claim.evidence.proof = request.proof;
-    claim.wanted = {.action = request.action,
-                    .address_mode = request.address_mode,
-                    .address = request.address,
-                    .service = request.service,
-                    .target = request.target,
-                    .endpoint = request.endpoint,
-                    .single_use = request.single_use,
-                    .lifetime = request.lifetime};
+    claim.wanted = wanted_of(request);
 }
 
 } // namespace

@@ -64,7 +64,7 @@ inline const wire::ServerId kServer = {0x5e};
 inline const Bytes<16> kBoot = {0xb0, 0x07};
 
 // Credentials of the setup.
-enum Who : std::uint32_t { kTotp = 0, kHmac = 1, kPlain = 2, kDelegate = 3, kTotp8 = 4 };
+enum Who : std::uint32_t { kTotp = 0, kHmac = 1, kPlain = 2, kDelegate = 3, kTotp8 = 4, kHotp = 5 };
 
 class Setup {
   public:
@@ -110,6 +110,7 @@ class Setup {
         add("bob", "phone", FactorKind::none).lifetime = 60s;
         add("ops", "jump", FactorKind::none).binding = Binding::explicit_;
         add("carl", "pc", FactorKind::totp).totp_digits = 8;
+        add("dora", "token", FactorKind::hotp);
         return p;
     }
 
@@ -119,7 +120,7 @@ class Setup {
         Secret<FactorSecret> factors(policy.credentials.size());
         for (std::size_t i = 0; i < policy.credentials.size(); ++i) {
             keys[i] = keys_of(static_cast<std::uint32_t>(i));
-            if (policy.credentials[i].factor == FactorKind::totp) {
+            if (has_codes(policy.credentials[i].factor)) {
                 factors[i].size = kTotpSecret.size();
                 std::copy(kTotpSecret.begin(), kTotpSecret.end(), factors[i].bytes);
             } else if (policy.credentials[i].factor == FactorKind::hmac) {
@@ -146,10 +147,13 @@ class Setup {
         r.id = {++requests_, 0x1d};
         if (r.factor == FactorKind::totp)
             set_code(r, totp_code(kTotpSecret, totp_step(now.wall), policy.credentials[who].totp_digits));
+        if (r.factor == FactorKind::hotp)
+            set_code(r, hotp_code(kTotpSecret, next_counter(record(who).code_step), 6));
         return r;
     }
     static void set_code(Request& r, std::string_view code) {
-        r.proof = *totp_proof(code, static_cast<unsigned>(code.size()));
+        r.proof = Proof{};
+        std::copy(code.begin(), code.end(), r.proof.begin());
     }
 
     Record sealed(std::uint32_t who, Request r, const char* source = "192.0.2.7") {

@@ -455,7 +455,7 @@ TEST_CASE("dates, hours, networks and bans are looked at before the code: a stol
         CHECK(setup.record(kTotp).failures == 0);
         CHECK(setup.record(kTotp).locked_until == 0);
         CHECK(is_refused(setup.knock(kTotp), row.reason)); // nor is a right code used up
-        CHECK(setup.record(kTotp).totp_step == 0);
+        CHECK(setup.record(kTotp).code_step == 0);
     }
 }
 
@@ -490,9 +490,9 @@ TEST_CASE(
 
 TEST_CASE("the factor must be the credential's own kind") {
     Setup setup;
-    for (const auto who : {kTotp, kHmac, kPlain})
-        for (const auto kind :
-             {FactorKind::none, FactorKind::totp, FactorKind::hmac, FactorKind::ed25519, FactorKind::sk_ed25519}) {
+    for (const auto who : {kTotp, kHmac, kPlain, kHotp})
+        for (const auto kind : {FactorKind::none, FactorKind::totp, FactorKind::hmac, FactorKind::ed25519,
+                                FactorKind::sk_ed25519, FactorKind::hotp}) {
             Request r = setup.request(who);
             if (r.factor == kind)
                 continue;

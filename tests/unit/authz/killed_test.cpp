@@ -93,7 +93,7 @@ TEST_CASE("a step counts as used only together with the request and the address 
             (void)LocalAdmission().consume_use(
                 {.token = token, .address = address("192.0.2.7"), .record = &*record, .step = 41, .entries = {}});
         },
-        [&] { return record->totp_step == 42; },
+        [&] { return record->code_step == 42; },
         [&] { return record->request == token.request && record->address == address("192.0.2.7"); });
 }
 

@@ -39,7 +39,7 @@ TEST_CASE("a sequence of ports opens like a packet, for the source that it came 
     CHECK(setup.firewall.opened[0].address == address("192.0.2.7"));
     CHECK(setup.firewall.opened[0].service == service_id("ssh"));
     CHECK(setup.record(kTotp).accepted == 1);
-    CHECK(setup.record(kTotp).totp_step == totp_step(setup.now.wall) + 1);
+    CHECK(setup.record(kTotp).code_step == totp_step(setup.now.wall) + 1);
     CHECK(setup.state.header().high_slot == slot_of(setup.now.wall));
     CHECK(setup.state.header().accepted[1] == 1);
 }
@@ -79,7 +79,7 @@ TEST_CASE("the steps behind are the same: time, status, rights, and what the fir
     setup.bans.add(Prefix::parse("192.0.2.7").value(), {});
     CHECK(is_refused(setup.judged(port_sequence(setup, kTotp)), Reject::banned));
     CHECK(setup.firewall.untouched());
-    CHECK(setup.record(kTotp).totp_step == 0);
+    CHECK(setup.record(kTotp).code_step == 0);
 
     Setup bound;
     bound.policy.credentials[kTotp].binding = Binding::match;
@@ -108,7 +108,7 @@ TEST_CASE("a worker that ended while it judged one goes on with it, and opens on
 TEST_CASE("a kind that no method reads is refused") {
     Setup setup;
     Record r = port_sequence(setup, kTotp);
-    r.kind = static_cast<RecordKind>(3);
+    r.kind = static_cast<RecordKind>(8);
     CHECK(is_refused(setup.judged(r), Reject::unsupported));
     CHECK(setup.firewall.untouched());
 }

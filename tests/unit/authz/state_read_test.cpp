@@ -43,7 +43,7 @@ struct Remembering {
     Remembering() {
         state.begin_boot(kBoot, kNow, 30s, nullptr);
         state.credential({1})->locked_until = kLockedForGood;
-        state.credential({2})->totp_step = 55;
+        state.credential({2})->code_step = 55;
         state.credential({2})->failures = 3;
         state.raise_high_slot(100);
         state.header().rejects[3] = 12;
@@ -67,7 +67,7 @@ void check_remembered(const State& state) {
     CHECK(state.header().rejects[3] == 12);
     REQUIRE(state.find({1}) != nullptr);
     CHECK(state.find({1})->locked_until == kLockedForGood);
-    CHECK(state.find({2})->totp_step == 55);
+    CHECK(state.find({2})->code_step == 55);
     CHECK(state.find({2})->failures == 3);
     CHECK(state.find({3}) == nullptr);
     for (const auto progress : {Progress::judged, Progress::waiting, Progress::done}) {
@@ -420,7 +420,7 @@ TEST_CASE("the copy of the release before: locked devices, used codes, counters 
     CHECK(state.header().retries == 6);
     CHECK(state.find({1})->locked_until == kLockedForGood);
     const CredentialState& used = *state.find({2});
-    CHECK(used.totp_step == 55);
+    CHECK(used.code_step == 55);
     CHECK(used.request == wire::RequestId{4});
     CHECK(used.address == address("192.0.2.7"));
     CHECK(used.last_address == address("192.0.2.9"));

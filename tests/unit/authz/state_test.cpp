@@ -142,7 +142,7 @@ TEST_CASE("after a clean stop a reboot has no horizon and no replay") {
     before.state.raise_high_slot(100);
     before.remember(Memory::knock(1))->progress = Progress::judging;
     before.remember(Memory::knock(2))->progress = Progress::asking;
-    before.state.credential({3})->totp_step = 55;
+    before.state.credential({3})->code_step = 55;
     before.state.header().rejects[3] = 12;
     const std::string copy = before.copy({kNow.wall + 30s, kNow.boot + 30s}, true);
 
@@ -155,7 +155,7 @@ TEST_CASE("after a clean stop a reboot has no horizon and no replay") {
     CHECK(after.state.header().rejects[3] == 12);
     CHECK(after.progress(Memory::knock(1)) == Progress::judged); // judging would let it in again
     CHECK(after.progress(Memory::knock(2)) == Progress::done);
-    CHECK(after.state.find({3})->totp_step == 55);
+    CHECK(after.state.find({3})->code_step == 55);
     CHECK(after.state.header().horizon_boot == 0);
 }
 
@@ -175,8 +175,8 @@ TEST_CASE("the clock that the operator accepts takes codes of the time that neve
     m.state.begin_boot(kBoot, kNow, 30s, nullptr);
     const std::uint64_t now = totp_step(kNow.wall);
     m.state.raise_high_slot(slot_of(kNow.wall) + 1000);
-    m.state.credential({3})->totp_step = now + 1000;
-    m.state.credential({4})->totp_step = now - 1;
+    m.state.credential({3})->code_step = now + 1000;
+    m.state.credential({4})->code_step = now - 1;
     REQUIRE(m.remember(Memory::knock(1), slot_of(kNow.wall) + 1000) != nullptr);
     m.state.accept_clock(kNow, 30s);
     m.state.raise_high_slot(slot_of(kNow.wall) + kSlotsKept + 1);
@@ -185,8 +185,8 @@ TEST_CASE("the clock that the operator accepts takes codes of the time that neve
     m.state.accept_clock(kNow, 30s);
     CHECK(m.state.header().horizon == (kNow.wall + 30s).time_since_epoch().count());
     CHECK(m.state.header().high_slot == slot_of(kNow.wall));
-    CHECK(m.state.find({3})->totp_step == totp_step(kNow.wall + 30s) + 1);
-    CHECK(m.state.find({4})->totp_step == now - 1);
+    CHECK(m.state.find({3})->code_step == totp_step(kNow.wall + 30s) + 1);
+    CHECK(m.state.find({4})->code_step == now - 1);
 }
 
 TEST_CASE("after anything else a reboot has a horizon, and used codes and lock-outs hold") {
@@ -194,7 +194,7 @@ TEST_CASE("after anything else a reboot has a horizon, and used codes and lock-o
     before.state.begin_boot(kBoot, kNow, 30s, nullptr);
     before.remember(Memory::knock(1));
     CredentialState* c = before.state.credential({3});
-    c->totp_step = 55;
+    c->code_step = 55;
     c->failures = 9;
     c->locked_until = (kNow.boot + 100s).time_since_epoch().count();
     before.state.credential({4})->locked_until = kLockedForGood;
@@ -205,7 +205,7 @@ TEST_CASE("after anything else a reboot has a horizon, and used codes and lock-o
     const Now later{kNow.wall + 60s, BootTime(10s)};
     CHECK(begin_with(after.state, kNextBoot, later, copy) == State::Begin::from_copy);
     CHECK(after.state.header().horizon_boot == (later.boot + 30s).time_since_epoch().count());
-    CHECK(after.state.find({3})->totp_step == 55);
+    CHECK(after.state.find({3})->code_step == 55);
     CHECK(after.state.find({3})->failures == 9);
     CHECK(after.state.find({3})->locked_until == (later.boot + 100s).time_since_epoch().count());
     CHECK(after.state.find({4})->locked_until == kLockedForGood);
@@ -291,13 +291,13 @@ TEST_CASE("records of removed devices are given to others, but not while they pr
     for (std::uint64_t i = 1; i <= kCredentialStates; ++i) {
         CredentialState* const c = enrolled(i, kNow);
         REQUIRE(c != nullptr);
-        c->totp_step = totp_step(kNow.wall) + 1;
+        c->code_step = totp_step(kNow.wall) + 1;
         c->failures = 4;
     }
     const_cast<CredentialState*>(m.state.find(id_of(7)))->locked_until = kLockedForGood;
     // A used code could still be right: the new one is refused, and nobody else.
     CHECK(enrolled(100'000, kNow) == nullptr);
-    CHECK(m.state.find(id_of(1))->totp_step == totp_step(kNow.wall) + 1);
+    CHECK(m.state.find(id_of(1))->code_step == totp_step(kNow.wall) + 1);
     const Now later{kNow.wall + 600s, kNow.boot + 600s};
     for (std::uint64_t first = 100'000; first < 170'000; first += 1'000) { // a thousand with each configuration
         std::vector<wire::CredentialId> ids;
@@ -307,7 +307,7 @@ TEST_CASE("records of removed devices are given to others, but not while they pr
         for (const wire::CredentialId& id : ids) {
             CredentialState* const c = m.state.credential(id);
             REQUIRE(c != nullptr);
-            REQUIRE(c->totp_step == 0);
+            REQUIRE(c->code_step == 0);
             REQUIRE(c->failures == 0);
         }
     }

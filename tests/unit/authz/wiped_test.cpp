@@ -30,7 +30,7 @@ struct Knock {
         REQUIRE(opened);
         proof.assign(opened->begin() + wire::kSignedSize, opened->begin() + wire::kSignedSize + 32);
         mac_key = gate_keys(keys[kHmac].gate, slot).mac_key;
-        method = make_packet_method({s.policy, keys});
+        method = make_packet_method({s.policy, keys, factors, legacy, handshakes});
         method->follow_clock(s.now);
     }
     bool leaves(ByteView secret, const Record& what) {
@@ -40,6 +40,9 @@ struct Knock {
 
     Setup s;
     Secret<CredentialKeys> keys;
+    LegacySecrets legacy;
+    Secret<FactorSecret> factors{0};
+    Handshakes handshakes{s.policy, keys};
     Record record;
     std::vector<std::uint8_t> proof;
     Bytes<wire::kMacKeySize> mac_key{};
@@ -77,7 +80,7 @@ TEST_CASE("the key of a second factor is in no memory that is free when the fact
     Place<FactorVerdict> verdict;
     CHECK_FALSE(leaves_behind(kHmacKey, [&] {
         new (verdict.memory)
-            FactorVerdict(verify_factor(k.s.policy.credentials[kHmac], *secret, k.claim.evidence, k.s.now.wall));
+            FactorVerdict(verify_factor(k.s.policy.credentials[kHmac], *secret, k.claim.evidence, k.s.now.wall, 0));
     }));
     CHECK_FALSE(verdict.value().reason);
 }

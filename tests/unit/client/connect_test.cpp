@@ -58,7 +58,7 @@ TEST_CASE("both address modes are tried before a person is asked again") {
 
 TEST_CASE("an error says what each address answered, and which causes are left") {
     Known known{.host = "server", .port = 22, .addresses = {at("2001:db8::1", 3), at("192.0.2.1")}};
-    known.totp = known.person = true;
+    known.has_codes = known.person = true;
     const Error error = not_open(known);
     CHECK(has(error.message, "port 22 of server did not open"));
     CHECK(has(error.message, "2001:db8::1: 2 knocks, then reset"));
@@ -74,7 +74,7 @@ TEST_CASE("an error says what each address answered, and which causes are left")
 }
 
 TEST_CASE("where no packet came through nothing is said of codes and services") {
-    const Known known{.host = "server", .port = 22, .addresses = {at("192.0.2.1", 0, EHOSTUNREACH)}, .totp = true};
+    const Known known{.host = "server", .port = 22, .addresses = {at("192.0.2.1", 0, EHOSTUNREACH)}, .has_codes = true};
     CHECK(has(not_open(known).message, "192.0.2.1: 2 knocks, then unreachable (No route to host)"));
     CHECK(has(not_open(known).hint, "network"));
     CHECK_FALSE(has(not_open(known).hint, "code"));

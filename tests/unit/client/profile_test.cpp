@@ -48,6 +48,7 @@ TEST_CASE("a profile is what its file says, and its defaults") {
     CHECK(profile->probe == 250ms);
     CHECK(profile->wait == 10s);
     CHECK(profile->sequence_ports == 6);
+    CHECK_FALSE(profile->by_handshake());
     CHECK(profile->is_automatic());
     CredentialKeys keys;
     Key key;
@@ -64,7 +65,7 @@ TEST_CASE("services say which ports can be tried, and the factor which secret co
         "a.yaml", std::string(kNeeded) + "name: alias\nhosts: [h1, H2]\nfactor: hmac\n"
                                          "hmac_key: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=\nservice: ssh\n"
                                          "services: {ssh: [tcp/22, tcp/30-40, \"tcp/22@203.0.113.7\"], games: "
-                                         "udp/1-9}\nlifetime: 5m\nsequence_ports: 8\n"));
+                                         "udp/1-9}\nlifetime: 5m\nmode: handshake\nsequence_ports: 8\n"));
     REQUIRE(profile.has_value());
     CHECK(profile->is_for("ALIAS"));
     CHECK(profile->is_for("h2"));
@@ -73,6 +74,7 @@ TEST_CASE("services say which ports can be tried, and the factor which secret co
     CHECK(profile->services.at("games").empty());
     CHECK(profile->lifetime == 300);
     CHECK(profile->sequence_ports == 8);
+    CHECK(profile->by_handshake());
     CHECK(profile->factor_key->size == 32);
     CHECK(profile->factor_key->bytes[31] == 1);
     const auto totp = load_profile(profiles.write(

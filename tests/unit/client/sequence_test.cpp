@@ -181,3 +181,20 @@ TEST_CASE("the verb ends with the code of the fault, and sends nothing") {
     a.source = "nowhere";
     CHECK(run_sequence(a) == 2);
 }
+
+TEST_CASE("a code of c-lock becomes its ports, and what is no code is refused") {
+    CHECK(code_ports(" 287082\n", 4).value() == std::vector<std::uint16_t>{22251, 45971, 34763, 20230});
+    CHECK(code_ports("287082", 6).value().size() == 6);
+    for (const char* code : {"", " ", "28708", "2870820", "28708x"})
+        CHECK(code_ports(code, 4).error().exit == Exit::usage);
+    Arguments a;
+    a.host = "127.0.0.1";
+    a.code = "12345";
+    CHECK(run_sequence(a) == 2);
+    a.code = "123456";
+    a.service = "ssh";
+    CHECK(run_sequence(a) == 2);
+    a.service.clear();
+    a.pause = 1;
+    CHECK(run_sequence(a) == 0); // closed ports of this very machine
+}

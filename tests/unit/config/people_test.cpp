@@ -82,7 +82,7 @@ TEST_CASE("each fault of a user or credential is named") {
     CHECK(has(bad_credential("user: anna\ndevice: laptop\nid: 0000000000000002\nfactor: hmac\n"),
               "device \"anna/laptop\" is there twice"));
     CHECK(has(bad_credential("user: anna\ndevice: phone\nid: 0000000000000002\nfactor: sms\n"),
-              "\"sms\" is not a second factor (write totp, hmac or none)"));
+              "\"sms\" is not a second factor (write totp, hotp, hmac or none)"));
     CHECK(has(bad_credential("user: anna\n" + rest + "digits: 7\n"), "a code has 6 or 8 digits"));
 }
 

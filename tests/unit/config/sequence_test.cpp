@@ -30,7 +30,7 @@ TEST_CASE("a user knocks by packets unless the file says more") {
     CHECK_FALSE(bob.has_mode(KnockMode::packet));
     CHECK(bob.has_mode(KnockMode::sequence));
     etc.write("users/bob.yaml", "name: bob\nservices: ssh\nmodes: [packet, port]\n");
-    CHECK(has(etc.bad(), "users/bob.yaml:3:17: \"port\" is neither packet nor sequence"));
+    CHECK(has(etc.bad(), "users/bob.yaml:3:17: \"port\" is no way of knocking"));
 }
 
 TEST_CASE("a device with a second factor gets no sequences, and a user without another one is warned of") {
@@ -98,4 +98,49 @@ TEST_CASE("odds of guessing that nobody accepted are refused, with their number"
     etc.write("users/bob.yaml", "name: bob\nservices: ssh\n");
     etc.write("xknock.yaml", std::string(Etc::kMain) + "sequence: {ports: 5, max_guess_odds: 1e-9}\n");
     CHECK(etc.good().max_guess_odds == 1e-9);
+}
+
+namespace {
+
+void let_anna_use_c_lock(const Etc& etc) {
+    etc.write("users/anna.yaml", "name: anna\nservices: [ssh, web]\nmodes: [packet, c-lock]\n");
+}
+
+} // namespace
+
+TEST_CASE("odds of c-lock that nobody accepted are refused, with their number") {
+    const Etc etc;
+    let_anna_use_c_lock(etc);
+    CHECK(has(etc.bad(), "10 in an hour, may open within a day with odds of 5.0e-04, and sequence.max_guess_odds is "
+                         "1.0e-06"));
+    CHECK(has(etc.bad_added("c_lock: {max_guess_odds: 4e-4}\n"), "and c_lock.max_guess_odds is 4.0e-04"));
+    etc.write("xknock.yaml", std::string(Etc::kMain) + "c_lock: {attempts_per_hour: 2, max_guess_odds: 1e-4}\n");
+    CHECK(etc.good().c_lock.attempts_per_hour == 2);
+    etc.write("xknock.yaml", std::string(Etc::kMain) + "sequence: {max_guess_odds: 1e-3}\n");
+    CHECK(etc.good().policy.settings.c_lock == authz::ClockSettings{4, service_id("all")});
+}
+
+TEST_CASE("c-lock's ports, what they open, and always-open ports are settings") {
+    const Etc etc;
+    let_anna_use_c_lock(etc);
+    etc.write("xknock.yaml", std::string(Etc::kMain) +
+                                 "c_lock: {ports: 6, opens: web, open_ports: [80, 8443], max_guess_odds: 1e-3}\n");
+    const Config config = etc.good();
+    CHECK(config.policy.settings.c_lock == authz::ClockSettings{6, service_id("web")});
+    CHECK(config.c_lock.open_ports == std::vector<std::uint16_t>{80, 8443});
+    CHECK(has(etc.bad_added("c_lock: {ports: 3}\n"), "\"3\" is not a number from 4 to 10"));
+    CHECK(has(etc.bad_added("c_lock: {open_ports: [80, 0]}\n"), "\"0\" is not a number from 1 to 65535"));
+    CHECK(has(etc.bad_added("c_lock: {open_ports: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}\n"),
+              "more than 16 ports"));
+    CHECK(has(etc.bad_added("c_lock: {opens: shh}\n"), "there is no service \"shh\""));
+}
+
+TEST_CASE("a device without codes of six digits gets no c-lock, and its user is warned of") {
+    const Etc etc;
+    etc.write("users/bob.yaml", "name: bob\nservices: ssh\nmodes: [packet, c-lock]\n");
+    const Config config = etc.good();
+    for (const authz::Credential& c : config.policy.credentials)
+        CHECK_FALSE(c.has_mode(KnockMode::c_lock));
+    REQUIRE(config.warnings.size() == 1);
+    CHECK(has(config.warnings[0], "has mode c-lock, and no device with codes of six digits"));
 }

@@ -21,7 +21,7 @@ struct Reading {
     explicit Reading(const std::string& text) {
         yaml::Faults found;
         if (auto main = yaml::read(text, "f", found)) {
-            services = read_services(*main, 62201).services;
+            services = read_services(*main, {62201}).services;
             main->finish();
         }
         if (!found.empty())

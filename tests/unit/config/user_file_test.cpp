@@ -122,6 +122,18 @@ CredentialFile random_credential(Random& random) {
         credential.valid_from = random.date();
     if (const WallTime date = random.date(); random.flag() && (!credential.valid_from || *credential.valid_from < date))
         credential.valid_until = date;
+    credential.kind = static_cast<authz::DeviceKind>(random.number(0, 2));
+    if (credential.kind == authz::DeviceKind::capyknock) {
+        credential.factor = FactorKind::totp;
+        credential.digits = 6;
+        credential.name = random.name();
+        credential.target = Address::v4(192, 0, 2, static_cast<std::uint8_t>(random.number(0, 255)));
+        credential.port = static_cast<std::uint16_t>(random.number(1, 65535));
+    } else if (credential.kind == authz::DeviceKind::fwknop) {
+        credential.factor = FactorKind::none;
+        if (random.flag())
+            credential.hmac = static_cast<authz::HmacKind>(random.number(0, 4));
+    }
     return credential;
 }
 

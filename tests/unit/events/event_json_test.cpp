@@ -41,6 +41,8 @@ Event everything() {
     e.action = Action::close_all;
     e.clock_ahead = -31s;
     e.totp_step = 0;
+    e.way = KnockMode::c_lock;
+    e.last_use = WallTime(5us);
     return e;
 }
 
@@ -56,7 +58,7 @@ TEST_CASE("the names of the fields stay") {
         "prefix": "198.51.100.64/26", "verb": "close", "failure": "no", "more": "gone", "sessions": 3, "bans": 0,
         "for_good": true, "all": true,
         "others_remain": true, "again": true, "retry": true, "action": "close-all", "clock_ahead_s": -31,
-        "totp_step": 0})"));
+        "totp_step": 0, "way": "c-lock", "last_use_us": 5})"));
 }
 
 TEST_CASE("what an event has nothing to say of is not there") {

@@ -157,6 +157,34 @@ TEST_CASE("of nobody, or of somebody whom a reload took away: no name, and no na
     CHECK(events_of(m, kPolicy, kNow).value().at(0).user.empty());
 }
 
+TEST_CASE("an accepted knock of an old client is one event more, with the last use of its device") {
+    for (const KnockMode way : {KnockMode::packet, KnockMode::sequence, KnockMode::capyknock, KnockMode::fwknop}) {
+        const bool is_old = way == KnockMode::capyknock || way == KnockMode::fwknop;
+        privsep::Outcome m = accepted();
+        m.way = static_cast<std::uint32_t>(way) + 1;
+        auto events = events_of(m, kPolicy, kNow).value();
+        REQUIRE(events.size() == (is_old ? 2 : 1));
+        CHECK(events[0].kind == EventKind::knock_accepted);
+        CHECK(events[0].way == way);
+        if (is_old) {
+            CHECK(events[1].kind == EventKind::legacy_client);
+            CHECK(events[1].who() == "anna/laptop");
+            CHECK(events[1].way == way);
+            CHECK(events[1].source == Address::v4(192, 0, 2, 1));
+            CHECK_FALSE(events[1].last_use);
+        }
+        m.last_use = 1'700'000'000'000'000;
+        events = events_of(m, kPolicy, kNow).value();
+        CHECK(events.back().last_use == (is_old ? std::optional(WallTime(1'700'000'000s)) : std::nullopt));
+        m.last_use = 0;
+        m.retry = 1;
+        CHECK(events_of(m, kPolicy, kNow)->size() == 1);
+        m = refused();
+        m.way = static_cast<std::uint32_t>(way) + 1;
+        CHECK(events_of(m, kPolicy, kNow)->size() == 1);
+    }
+}
+
 TEST_CASE("numbers that mean nothing are no event") {
     const auto lacks_sense = [](auto change, bool of_refused = true, bool of_accepted = true) {
         privsep::Outcome r = refused(), a = accepted();
@@ -185,6 +213,10 @@ TEST_CASE("numbers that mean nothing are no event") {
     lacks_sense([](M& m) { m.clock_ahead = INT64_MIN; });
     lacks_sense([](M& m) { m.clock_ahead = INT64_MAX; });
     lacks_sense([](M& m) { m.reject = kRejects; });
+    lacks_sense([](M& m) { m.way = kKnockModes + 1; });
+    lacks_sense([](M& m) { m.pad = 1; });
+    lacks_sense([](M& m) { m.last_use = -1; });
+    lacks_sense([](M& m) { m.last_use = 1; }, true, false);
     lacks_sense([](M& m) { m.reject = UINT32_MAX; });
     lacks_sense([](M& m) { m.reject = 256; });    // its last byte is a good one
     lacks_sense([](M& m) { m.locked_for = 30; }); // of a reason that locks nobody

@@ -52,7 +52,9 @@ Event full_event(EventKind kind) {
             .action = Action::probe,
             .retry = true,
             .clock_ahead = 1s,
-            .totp_step = 1};
+            .totp_step = 1,
+            .way = KnockMode::fwknop,
+            .last_use = WallTime(1'795'000'030s)};
 }
 
 std::set<std::string> words_of(std::string_view text) {
@@ -109,6 +111,7 @@ std::string filled(std::string line, const Event& event) {
         {"BANS", event.bans ? std::to_string(*event.bans) : ""},
         {"UID", event.by ? std::to_string(event.by->uid) : ""},
         {"VERB", event.verb},
+        {"WAY", event.way ? std::string(kKnockModeNames[static_cast<std::size_t>(*event.way)]) : ""},
     };
     for (const auto& [name, value] : parts)
         line = std::regex_replace(line, std::regex("\\b" + std::string(name) + "\\b"), value);

@@ -25,6 +25,7 @@ constexpr const char* kEverything = "xknock-ruleset 1\n"
                                     "owned\n"
                                     "closed\n"
                                     "silent udp/62201\n"
+                                    "silent udp/5001\n"
                                     "allow 192.0.2.0/24\n"
                                     "allow 2001:db8::/32\n"
                                     "guard tcp/22 max=3\n"
@@ -44,7 +45,7 @@ TEST_CASE("a ruleset is read as it was written") {
     CHECK(last_good_text(*spec) == kEverything);
     CHECK(spec->owned);
     CHECK(spec->closed);
-    CHECK(spec->silent_port == 62201);
+    CHECK(spec->silent_ports == std::vector<std::uint16_t>{62201, 5001});
     CHECK(spec->allow.size() == 2);
     REQUIRE(spec->protected_ports.size() == 5);
     CHECK(spec->protected_ports[0].max_connections == 3);
@@ -90,7 +91,6 @@ TEST_CASE("what makes no sense is nothing, and never less than the whole") {
                             "allow ::/0\nguard tcp/22\n",
                             "allow\nguard tcp/22\n",
                             "silent tcp/1\nguard tcp/22\n",
-                            "silent udp/1\nsilent udp/2\nguard tcp/22\n",
                             "owned yes\nguard tcp/22\n",
                             "closed yes\nguard tcp/22\n",
                             "owned  yes no\nguard tcp/22\n",

@@ -172,8 +172,9 @@ TEST_CASE("after a sleep grants and bans get their time again, whatever fails, a
 TEST_CASE("a copy that could not be written is tried again after ten seconds, without another judgement") {
     int written = 0;
     StateCopy copy([&] { ++written; });
-    auto header = std::make_unique<authz::StateHeader>();
-    const auto look = [&](std::chrono::seconds at) { copy.look(*header, kNow.boot + at); };
+    const auto image = std::make_unique<authz::StateImage>();
+    authz::StateHeader* const header = &image->header;
+    const auto look = [&](std::chrono::seconds at) { copy.look(*image, kNow.boot + at); };
     header->high_slot = 5;
     look(0s);
     copy.on_write_failed();
@@ -188,8 +189,9 @@ TEST_CASE("a copy that could not be written is tried again after ten seconds, wi
 TEST_CASE("the copy of the state is written at once for a new slot, and else every ten seconds where it changed") {
     int written = 0;
     StateCopy copy([&] { ++written; });
-    auto header = std::make_unique<authz::StateHeader>();
-    const auto look = [&](std::chrono::seconds at) { copy.look(*header, kNow.boot + at); };
+    const auto image = std::make_unique<authz::StateImage>();
+    authz::StateHeader* const header = &image->header;
+    const auto look = [&](std::chrono::seconds at) { copy.look(*image, kNow.boot + at); };
     header->high_slot = 5;
     look(0s);
     CHECK(written == 1);
@@ -209,6 +211,32 @@ TEST_CASE("the copy of the state is written at once for a new slot, and else eve
     CHECK(written == 3);
     look(31s);
     CHECK(written == 4);
+}
+
+TEST_CASE("a used HOTP code is written at once, and a TOTP code with the slot") {
+    int written = 0;
+    StateCopy copy([&] { ++written; });
+    const auto image = std::make_unique<authz::StateImage>();
+    const auto look = [&](std::chrono::seconds at) { copy.look(*image, kNow.boot + at); };
+    image->header.high_slot = 5;
+    look(0s);
+    CHECK(written == 1);
+    image->credentials[0].id = {1};
+    image->credentials[1].id = {2};
+    image->credentials[0].code_step = 59'833'333;
+    image->header.accepted[1] = 1;
+    look(1s);
+    CHECK(written == 1);
+    image->credentials[1].code_step = authz::step_of_counter(1);
+    image->header.accepted[1] = 2;
+    look(2s);
+    CHECK(written == 2);
+    look(3s);
+    CHECK(written == 2);
+    image->credentials[1].code_step = authz::step_of_counter(2);
+    image->header.rejects[1] = 1; // refused by the policy
+    look(4s);
+    CHECK(written == 3);
 }
 
 TEST_CASE("knocks of before are refused where this machine may be another one") {

@@ -35,14 +35,17 @@ struct RecordingTags : TagPort {
         bool current;
     };
     std::map<int, Entry> map;
+    std::map<int, authz::RecordKind> kinds;
     std::size_t written = 0;
     bool fails = false;
 
     Result<void> add(const std::vector<xdp::PublishedTag>& tags) override {
         if (fails)
             return Error{"no memory", {}};
-        for (const auto& tag : tags)
+        for (const auto& tag : tags) {
             map[tag.tag[0]] = {tag.place, tag.slot, true};
+            kinds[tag.tag[0]] = tag.kind;
+        }
         written += tags.size();
         return {};
     }
@@ -58,8 +61,19 @@ struct RecordingTags : TagPort {
     }
     void begin_replacement() override { mark(nullptr); }
     void end_replacement() override { sweep(nullptr); }
-    void begin_replacement_of(const std::set<std::uint32_t>& places) override { mark(&places); }
+    std::vector<std::set<std::uint32_t>> marked; // by begin_replacement_of()
+    void begin_replacement_of(const std::set<std::uint32_t>& places) override {
+        marked.push_back(places);
+        mark(&places);
+    }
     void end_replacement_of(const std::set<std::uint32_t>& places) override { sweep(&places); }
+    Result<void> replace_hellos(std::uint32_t place, const std::vector<xdp::PublishedTag>& tags) override {
+        if (fails)
+            return Error{"no memory", {}};
+        hellos[place] = tags;
+        return {};
+    }
+    std::map<std::uint32_t, std::vector<xdp::PublishedTag>> hellos; // by place
     std::vector<int> tags() const {
         std::vector<int> all;
         for (const auto& [tag, entry] : map)
@@ -80,6 +94,25 @@ struct RecordingSteps : StepPort {
     }
     void begin_replacement() override { before = std::exchange(steps, {}); }
     void end_replacement() override { before.clear(); }
+};
+
+struct RecordingAnswers : AnswerPort {
+    struct Sent {
+        Hello hello;
+        std::uint16_t port;
+        wire::Packet packet;
+    };
+    std::vector<Sent> all;
+    std::deque<Result<bool>> results; // the next ones; then true
+
+    Result<bool> send_answer(const Hello& hello, std::uint16_t port, const wire::Packet& packet, BootTime) override {
+        all.push_back({hello, port, packet});
+        if (results.empty())
+            return true;
+        Result<bool> next = std::move(results.front());
+        results.pop_front();
+        return next;
+    }
 };
 
 struct RecordingGrants : GrantPort {
@@ -163,6 +196,7 @@ struct Devices {
         credential.user = authz::Name("anna");
         credential.device = authz::Name("d" + std::to_string(n));
         credential.factor = factor;
+        credential.modes.set(static_cast<std::size_t>(authz::KnockMode::handshake));
         config.policy.credentials.push_back(credential);
         config.secrets.push_back({file(n, ".key"), factor == FactorKind::none ? "" : file(n, ".otp")});
         write(file(n, ".key"), key_text(static_cast<std::uint8_t>(n + 1)));
@@ -180,6 +214,7 @@ struct Devices {
 struct Peer {
     RecordingTags tags;
     RecordingSteps steps;
+    RecordingAnswers answers;
     RecordingGrants grants;
     RecordingOwner owner;
     RecordingEvents events;
@@ -193,7 +228,8 @@ struct Peer {
         worker.emplace(std::move(ends.second));
         monitor.emplace(
             privsep::Child{-1, std::move(ends.first)},
-            Monitor::World{.tags = tags, .steps = steps, .grants = grants, .owner = owner, .events = events},
+            Monitor::World{
+                .tags = tags, .steps = steps, .answers = answers, .grants = grants, .owner = owner, .events = events},
             Monitor::Settings{.patience = patience, .most_unanswered = 10, .settled_after = -1h});
     }
 

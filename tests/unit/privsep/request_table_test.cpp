@@ -42,6 +42,8 @@ const Message kMessages[] = {
     {Type::secrets_read, sizeof(SecretsRead), Side::xknockd, "hj", 0, 0, Type::new_policy},
     {Type::tags, sizeof(Tags), Side::xknockd, "j", 0, 0, {}},
     {Type::steps, sizeof(Steps), Side::xknockd, "j", 0, 0, {}},
+    {Type::hellos, sizeof(Hellos), Side::xknockd, "j", 0, 0, {}},
+    {Type::answer_hello, sizeof(AnswerHello), Side::xknockd, "j", 0, 0, {}},
     {Type::request_grant, sizeof(RequestGrant), Side::xknockd, "j", 0, 0, {}},
     {Type::notice, sizeof(Notice), Side::xknockd, "j", 0, 0, {}},
     {Type::outcome, sizeof(privsep::Outcome), Side::xknockd, "j", 0, 0, {}},

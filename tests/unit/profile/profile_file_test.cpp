@@ -24,8 +24,8 @@ bool same(const ProfileFile& a, const ProfileFile& b) {
            a.server_id == b.server_id && a.credential == b.credential && *a.key == *b.key && a.factor == b.factor &&
            a.digits == b.digits && same(a.hmac_key, b.hmac_key) && same(a.otp_secret, b.otp_secret) &&
            a.service == b.service && a.services == b.services && a.gateway == b.gateway && a.lifetime == b.lifetime &&
-           a.nat == b.nat && a.family == b.family && a.stun == b.stun && a.probe == b.probe && a.wait == b.wait &&
-           a.sequence_ports == b.sequence_ports;
+           a.mode == b.mode && a.nat == b.nat && a.family == b.family && a.stun == b.stun && a.probe == b.probe &&
+           a.wait == b.wait && a.sequence_ports == b.sequence_ports;
 }
 
 struct Reading {
@@ -125,6 +125,7 @@ ProfileFile random_profile() {
             profile.services.emplace_back(
                 name, std::vector<std::string>{"tcp/22", "udp/1-65535", "tcp/22@203.0.113.7", "tcp/22@2001:db8::7"});
     profile.lifetime = std::chrono::seconds(flag() ? UINT32_MAX : engine() % 100000);
+    profile.mode = flag() ? ClientMode::packet : ClientMode::handshake;
     profile.nat = std::array{NatPolicy::automatic, NatPolicy::always, NatPolicy::never}[engine() % 3];
     profile.family = std::array{Family::any, Family::ipv4, Family::ipv6}[engine() % 3];
     if (flag())
@@ -192,12 +193,14 @@ TEST_CASE("each fault of a profile is named, and no secret with it") {
           "f:5:11: hmac_key is for factor hmac only");
     CHECK(fault("factor: totp\notp_secret: SECRET\n") == "f:5:13: otp_secret is not base32 of 20 to 64 bytes");
     CHECK(fault("factor: none\notp_secret: GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n") ==
-          "f:5:13: otp_secret is for factor totp only");
-    CHECK(fault("factor: sms\n") == "f:4:9: \"sms\" is not a second factor (write totp, hmac or none)");
+          "f:5:13: otp_secret is for factors totp and hotp only");
+    CHECK(fault("factor: sms\n") == "f:4:9: \"sms\" is not a second factor (write totp, hotp, hmac or none)");
     CHECK(fault("factor: totp\ndigits: 7\n") == "f:1:1: a code has 6 or 8 digits");
     CHECK(fault("factor: none\notp_command: [a]\n").find("f:5:1: a profile runs no program") == 0);
     CHECK(fault("factor: none\ngateway: true\n").find("f:1:1: \"gateway\" needs \"server\"") == 0);
     CHECK(fault("factor: none\nwait: 0s\n") == "f:5:7: a wait of no time does not knock (write 1s or more)");
+    CHECK(fault("factor: none\nmode: sequence\n") ==
+          "f:5:7: \"sequence\" is no way to knock that a profile can have (write packet or handshake)");
     CHECK(fault("factor: none\nsequence_ports: 4\n") == "f:5:17: \"4\" is not a number from 5 to 10");
     CHECK(fault("factor: none\nsequence_ports: 11\n") == "f:5:17: \"11\" is not a number from 5 to 10");
     CHECK(fault("factor: none\nprobe_ms: 10001\n") == "f:5:11: \"10001\" is not a number from 0 to 10000");

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/otp.h"
 
+#include "protocol/encoding.h"
+
 #include <doctest/doctest.h>
+
+#include <algorithm>
+#include <array>
 
 using namespace xk;
 using namespace std::chrono_literals;
@@ -99,4 +104,94 @@ TEST_CASE("an HMAC proof with anything behind it is refused") {
         changed[i] ^= 0x80;
         CHECK_FALSE(hmac_matches({}, signed_message({}, {}, {}, {}), changed));
     }
+}
+
+namespace {
+
+std::optional<HotpCounter> found(const std::string& code, HotpCounter next, unsigned digits = 6) {
+    const auto proof = hotp_proof(code, digits);
+    REQUIRE(proof.has_value());
+    return match_hotp(kSecret, digits, next, *proof);
+}
+
+std::string code_of(HotpCounter counter, unsigned digits = 6) { return hotp_code(kSecret, counter, digits); }
+std::string pair_from(HotpCounter counter, unsigned digits = 6) {
+    return code_of(counter, digits) + code_of(counter + 1, digits);
+}
+
+} // namespace
+
+TEST_CASE("HOTP codes are those of RFC 4226, appendix D, and those of hknock") {
+    const char* const codes[] = {"755224", "287082", "359152", "969429", "338314",
+                                 "254676", "287922", "162583", "399871", "520489"};
+    for (HotpCounter counter = 0; counter < 10; ++counter) {
+        CHECK(code_of(counter) == codes[counter]);
+        CHECK(found(codes[counter], 0) == counter); // all ten are in the first window
+    }
+    Bytes<16> secret;
+    REQUIRE(from_base32("JBSWY3DPFVQQ2ZLNNV4TK4LHFA", secret) == secret.size());
+    CHECK(hotp_code(secret, 0, 6) == "625390");
+    CHECK(hotp_code(secret, 250'644'417'961, 6) == "850311");
+}
+
+TEST_CASE("an HOTP code counts from the next counter on, nine further ones included") {
+    for (const unsigned digits : {6u, 8u}) {
+        CHECK(found(code_of(100, digits), 100, digits) == 100);
+        CHECK(found(code_of(109, digits), 100, digits) == 109);
+        CHECK_FALSE(found(code_of(110, digits), 100, digits).has_value());
+        CHECK(found(code_of(99, digits), 100, digits) == 99); // the last used one, which the caller must know
+        CHECK_FALSE(found(code_of(98, digits), 100, digits).has_value());
+    }
+    CHECK_FALSE(found(code_of(10), 0).has_value());
+    CHECK_FALSE(found(code_of(~HotpCounter{0}), 0).has_value()); // nothing is before the first one
+}
+
+TEST_CASE("two HOTP codes in a row are found among a thousand") {
+    for (const unsigned digits : {6u, 8u}) {
+        CHECK(found(pair_from(100, digits), 100, digits) == 101);
+        CHECK(found(pair_from(1099, digits), 100, digits) == 1100);
+        CHECK_FALSE(found(pair_from(1100, digits), 100, digits).has_value());
+        CHECK(found(pair_from(98, digits), 100, digits) == 99); // the last used ones
+        CHECK(found(pair_from(99, digits), 100, digits) == 100);
+        CHECK_FALSE(found(pair_from(97, digits), 100, digits).has_value());
+    }
+    CHECK(found(pair_from(0), 0) == 1);
+    CHECK(found(pair_from(0), 1) == 1);
+    CHECK_FALSE(found(code_of(100) + code_of(102), 100).has_value());
+    CHECK_FALSE(found(code_of(101) + code_of(100), 100).has_value());
+    CHECK_FALSE(found(code_of(100) + code_of(100), 100).has_value());
+}
+
+TEST_CASE("where two counters share an HOTP code the lower one is used up") {
+    // Search two counters of one window with the same code of six digits: about one in twenty thousand windows.
+    std::array<std::string, kHotpLookAhead> window;
+    for (HotpCounter counter = 0; counter < 2'000'000; ++counter) {
+        const std::string code = code_of(counter);
+        const auto same = std::find(window.begin(), window.end(), code);
+        if (same != window.end()) {
+            const auto age = (counter - static_cast<HotpCounter>(same - window.begin()) - 1) % kHotpLookAhead + 1;
+            const HotpCounter lower = counter - age;
+            REQUIRE(code_of(lower) == code);
+            CHECK(found(code, lower) == lower);
+            CHECK(found(code, lower + 1) == lower); // used, and not taken for the later one
+            return;
+        }
+        window[static_cast<std::size_t>(counter % kHotpLookAhead)] = code;
+    }
+    FAIL("no such pair of counters");
+}
+
+TEST_CASE("only one or two HOTP codes, and zeros behind them, are a proof") {
+    CHECK(is_hotp_proof(*hotp_proof("012345", 6), 6));
+    CHECK(is_hotp_proof(*hotp_proof("012345678901", 6), 6));
+    CHECK(is_hotp_proof(*hotp_proof("0123456789012345", 8), 8));
+    for (const char* code : {"", "12345", "1234567", "12345678901", "1234567890123", "123456 123456", "12345x789012",
+                             "123456789012345678"})
+        CHECK_MESSAGE(!hotp_proof(code, 6).has_value(), code);
+    CHECK_FALSE(hotp_proof("123456789", 9).has_value());
+    CHECK_FALSE(is_hotp_proof(*hotp_proof("0123456789012345", 8), 6));
+    CHECK_FALSE(is_hotp_proof(*hotp_proof("012345", 6), 8));
+    Proof proof = *hotp_proof("012345678901", 6);
+    proof[63] = 1;
+    CHECK_FALSE(is_hotp_proof(proof, 6));
 }

@@ -48,14 +48,14 @@ TEST_CASE("every value of the enumerated bytes that is not defined is refused") 
         const auto byte = static_cast<std::uint8_t>(value);
         CHECK(fault_with(0, byte).has_value() == (value != 1));
         CHECK(fault_with(1, byte).has_value() == (value < 1 || value > 4));
-        CHECK(fault_with(2, byte).has_value() == (value > 4));
+        CHECK(fault_with(2, byte).has_value() == (value > 5));
         CHECK(fault_with(3, byte).has_value() == (value != 0)); // 1 and 2 want an address
         CHECK(fault_with(4, byte).has_value() == (value != 6 && value != 17 && value != 132));
         CHECK(fault_with(5, byte).has_value() == (value > 1));
     }
     CHECK(fault_with(0, 2) == RequestFault::version);
     CHECK(fault_with(1, 0) == RequestFault::action);
-    CHECK(fault_with(2, 5) == RequestFault::factor);
+    CHECK(fault_with(2, 6) == RequestFault::factor);
     CHECK(fault_with(3, 3) == RequestFault::address_mode);
     CHECK(fault_with(4, 1) == RequestFault::protocol);
     CHECK(fault_with(5, 2) == RequestFault::flags);
@@ -124,15 +124,16 @@ TEST_CASE("a clock beyond the range of time is refused") {
     CHECK(fault_with(16, 0x40, first) == RequestFault::clock); // the first one that is beyond it
 }
 
-TEST_CASE("a second factor of a configuration has one of three names") {
+TEST_CASE("a second factor of a configuration has one of four names") {
     CHECK(parse_factor_kind("none").value() == FactorKind::none);
     CHECK(parse_factor_kind("totp").value() == FactorKind::totp);
+    CHECK(parse_factor_kind("hotp").value() == FactorKind::hotp);
     CHECK(parse_factor_kind("hmac").value() == FactorKind::hmac);
     for (const char* text : {"", "TOTP", "totp ", "ed25519", "sk-ed25519", "?"}) {
         const auto refused = parse_factor_kind(text);
         REQUIRE_MESSAGE(!refused, text);
         CHECK(refused.error().message == "\"" + std::string(text) + "\" is not a second factor");
-        CHECK(refused.error().hint == "write totp, hmac or none");
+        CHECK(refused.error().hint == "write totp, hotp, hmac or none");
     }
 }
 
@@ -159,4 +160,5 @@ TEST_CASE("every fault, action and factor has a name of its own") {
         for (std::size_t j = 0; j < i; ++j)
             CHECK(names[i] != names[j]);
     CHECK(name_of(FactorKind::totp) == "totp");
+    CHECK(name_of(FactorKind::hotp) == "hotp");
 }

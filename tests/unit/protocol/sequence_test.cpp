@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/sequence.h"
 
+#include "protocol/otp.h"
 #include "vectors.h"
 
+#include <fstream>
 #include <set>
 #include <sstream>
 #include <vector>
@@ -75,4 +77,26 @@ TEST_CASE("what is not a code of six digits has no ports") {
     CHECK(sequence::clock_ports("123456", 0).empty());
     CHECK(sequence::clock_ports("123456", sequence::kMostPorts + 1).empty());
     CHECK(sequence::clock_ports("123456").size() == sequence::kClockPorts);
+}
+
+TEST_CASE("c-lock's own vectors: a code's ports at every length, and a secret's at a time") {
+    std::ifstream in(XK_VECTORS "/c_lock.txt");
+    REQUIRE(in);
+    std::string section;
+    std::size_t codes = 0;
+    for (std::string line; std::getline(in, line);) {
+        if (line.starts_with('[')) {
+            section = line.substr(0, line.find(']') + 1);
+            continue;
+        }
+        const auto equals = line.find(" = ");
+        if (section != "[pin -> ports]" || line.starts_with('#') || equals == line.npos)
+            continue;
+        const Ports expected = ports_of(line.substr(equals + 3));
+        REQUIRE(expected.size() == sequence::kMostPorts);
+        for (std::size_t n = 1; n <= sequence::kMostPorts; ++n)
+            CHECK(sequence::clock_ports(line.substr(0, equals), n) == first(expected, n));
+        ++codes;
+    }
+    CHECK(codes == 15);
 }

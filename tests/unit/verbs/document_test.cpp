@@ -145,7 +145,9 @@ authz::Event full_event(const Now& now) {
             .action = Action::open,
             .retry = true,
             .clock_ahead = std::chrono::seconds(1),
-            .totp_step = 1};
+            .totp_step = 1,
+            .way = authz::KnockMode::fwknop,
+            .last_use = WallTime(std::chrono::seconds(1))};
 }
 
 // A daemon that has something of everything, and one that has nothing of what may be missing.

@@ -236,6 +236,33 @@ TEST_CASE("the ports of those who may knock so are published, and of nobody else
         CHECK(step.place == 8);
 }
 
+TEST_CASE("the ports of c-lock are published under a root of their own") {
+    TestWorker w(20);
+    w.credentials[5].modes = 4; // c-lock alone
+    w.judge();
+    const auto steps = read_steps(w);
+    REQUIRE(steps.size() % 4 == 0);
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        CHECK(steps[i].place == 5);
+        CHECK((i % 4 == 3) == (steps[i].next == 0));
+        CHECK(steps[i].node == (i % 4 == 0 ? steps[i].slot | std::uint64_t{1} << 62 : steps[i - 1].next));
+    }
+}
+
+TEST_CASE("ports of c-lock that two devices share in a slot are published for neither, and that is logged once") {
+    const WorkerLog log;
+    TestWorker w(20);
+    w.credentials[5].modes = w.credentials[7].modes = 4; // the secrets of both are the same
+    w.judge();
+    CHECK(read_steps(w).empty());
+    REQUIRE(send(w.worker.channel, Ping{}));
+    REQUIRE(w.next<Pong>().has_value());
+    const std::string text = log.text();
+    const auto first = text.find("have the same code of c-lock");
+    REQUIRE(first != text.npos);
+    CHECK(text.find("have the same code of c-lock", first + 1) == text.npos);
+}
+
 TEST_CASE("other settings change the tags of everybody") {
     TestWorker w(20);
     w.judge();

@@ -54,6 +54,9 @@ inline std::string key_of(std::uint8_t byte) {
     return to_base64(key) + "\n";
 }
 
+// Of a credential with factor TOTP: the ASCII digits 1 to 0, twice (RFC 6238).
+inline const std::string kOtpText = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ\n";
+
 inline constexpr std::size_t kReplayEntries = 4096;
 
 // Puts records into a ring as the filter does: by a BPF program, because only the kernel writes to a ring.
@@ -260,8 +263,9 @@ struct TestWorker {
             if ((without >> n & 1) != 0)
                 continue;
             files.push_back(file_with(keys[n]));
-            if (credentials[first + n].factor != FactorKind::none)
-                files.push_back(file_with(n == 3 ? "no factor" : key_of(77)));
+            const FactorKind factor = credentials[first + n].factor;
+            if (factor != FactorKind::none)
+                files.push_back(file_with(factor == FactorKind::totp ? kOtpText : n == 3 ? "no factor" : key_of(77)));
         }
         for (const Fd& fd : files)
             fds.push_back(fd.get());

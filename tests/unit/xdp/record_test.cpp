@@ -86,7 +86,7 @@ TEST_CASE("a record of another version is malformed, and one of a kind to come i
         CHECK(is(read(record), RecordFault::malformed));
     }
     record = good();
-    for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, 3, 257, 65535}) {
+    for (const std::uint16_t kind : std::initializer_list<std::uint16_t>{0, 8, 257, 65535}) {
         record.head.kind = kind;
         CHECK(is(read(record), RecordFault::unknown));
     }
@@ -114,6 +114,48 @@ TEST_CASE("a record of a sequence holds its ports, and has a length of its own")
     CHECK(is(read_it(sizeof record), RecordFault::malformed));
     record.head.length = sizeof record - 1;
     CHECK(is(read_it(sizeof record - 1), RecordFault::malformed));
+}
+
+TEST_CASE("a record of an old client's packet is as long as the packet, within the lengths of its kind") {
+    struct Kind {
+        std::uint16_t number;
+        std::size_t fewest, most;
+    };
+    for (const Kind kind : {Kind{XK_RECORD_CAPYKNOCK, XK_FEWEST_CAPYKNOCK, XK_MOST_CAPYKNOCK},
+                            Kind{XK_RECORD_FWKNOP, XK_FEWEST_FWKNOP, XK_MOST_FWKNOP}}) {
+        xk_legacy_record record{};
+        record.head = good().head;
+        record.head.kind = kind.number;
+        record.head.version = XK_LEGACY_RECORD_VERSION;
+        for (std::size_t i = 0; i < sizeof record.packet; ++i)
+            record.packet[i] = static_cast<std::uint8_t>(i * 7);
+        const auto read_it = [&](std::size_t size) {
+            return xdp::read_record({reinterpret_cast<const std::uint8_t*>(&record), size});
+        };
+        for (std::size_t payload = 0; payload <= XK_MOST_LEGACY; ++payload) {
+            CAPTURE(payload);
+            const std::size_t size = sizeof record.head + payload;
+            record.head.length = static_cast<std::uint16_t>(size);
+            const auto found = read_it(size);
+            if (payload < kind.fewest || payload > kind.most) {
+                CHECK(is(found, RecordFault::malformed));
+                continue;
+            }
+            REQUIRE(std::holds_alternative<authz::Record>(found));
+            const auto& taken = std::get<authz::Record>(found);
+            CHECK(static_cast<std::uint16_t>(taken.kind) == kind.number);
+            CHECK(taken.source == Address::v4(192, 0, 2, 7));
+            REQUIRE(taken.bytes.size() == payload);
+            CHECK(std::equal(taken.bytes.begin(), taken.bytes.end(), record.packet));
+            // Another length than the header says.
+            CHECK(is(read_it(size - 1), RecordFault::malformed));
+            if (size < sizeof record)
+                CHECK(is(read_it(size + 1), RecordFault::malformed));
+        }
+        record.head.length = sizeof record.head + 300;
+        record.head.version = XK_LEGACY_RECORD_VERSION + 1;
+        CHECK(is(read_it(record.head.length), RecordFault::malformed));
+    }
 }
 
 TEST_CASE("a record of the release before, which had no header, is none of ours") {

@@ -245,7 +245,7 @@ stop
 share
 start
 equal "a restart changes to the dispatcher" "$(order host0)$(order host1)" "5 xknock 5 xknock "
-equal "with the same maps" "$(pins)" "maps3 share-host0 share-host1"
+equal "with the same maps" "$(pins)" "maps4 share-host0 share-host1"
 knock_opens "a knock opens"
 theirs_on host0
 stop
@@ -257,7 +257,7 @@ equal "ours stays in the dispatcher" "$(order host0)" "$BOTH"
 stop
 check "theirs goes" xdp-loader unload host0 --id "$(theirs_id host0)"
 start
-equal "back to links of our own" "$(order host0)$(pins)" "link-host0 link-host1 maps3"
+equal "back to links of our own" "$(order host0)$(pins)" "link-host0 link-host1 maps4"
 refuse "which nobody takes away" ip link set host0 xdp off
 equal "and without the capabilities of the other mode" "$(status_of "$DAEMON" CapPrm)" 000000c000001000
 equal "in each of its two threads" "$(sed -n 's/^CapPrm:[[:space:]]*//p' "/proc/$DAEMON"/task/*/status)" "000000c000001000

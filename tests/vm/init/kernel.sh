@@ -65,12 +65,25 @@ contains "a machine's knock opens the port over IPv6" "$out" "after the knock"
 
 say "a sequence of ports"
 enroll_device phone --factor none --host 192.0.2.1
-echo 'modes: [packet, sequence]' >>/etc/xknock/users/anna.yaml
-check "the filter that follows them takes the place of the other one" knockctl reload
+echo 'modes: [packet, sequence, c-lock]' >>/etc/xknock/users/anna.yaml
+echo 'c_lock: {max_guess_odds: 1e-2}' >>/etc/xknock/xknock.yaml
+check "the filter that follows them and those of c-lock takes the place of the other one" knockctl reload
 close_all
 sequence_opens() { in_cli knock-client sequence 192.0.2.1 ssh --profile "$PROFILES/phone.yaml"; }
 check "it opens, once a slot has begun since the boot" eventually 70 sequence_opens
 contains "for its device" "$(knockctl grants)" "anna/phone"
+
+say "packets of old clients"
+echo 'legacy: {capyknock: {port: 62201}, fwknop: {}}' >>"$CONFIG"
+check "the filter that looks at each byte of them takes the place of the other one" knockctl reload
+before=$(stat filter legacy)
+printf '%204s' '' | tr ' ' 'A' >/tmp/old_client
+in_cli xk-packet send /tmp/old_client --to 192.0.2.1
+check "it lets one through to judgement" eventually 5 moved filter legacy "$before"
+before=$(stat filter length)
+printf '%204s' '' | tr ' ' '*' >/tmp/old_client
+in_cli xk-packet send /tmp/old_client --to 192.0.2.1
+check "and none of another form" eventually 5 moved filter length "$before"
 
 close_all
 say "WireGuard: packets without an Ethernet header"

@@ -213,7 +213,7 @@ void Enrolment::make_secrets() {
     randombytes_buf(key_->data(), key_->size());
     if (options_.factor == FactorKind::none)
         return;
-    factor_->size = options_.factor == FactorKind::totp ? static_cast<std::uint32_t>(kMinTotpSecret) : 32;
+    factor_->size = has_codes(options_.factor) ? static_cast<std::uint32_t>(kMinTotpSecret) : 32;
     randombytes_buf(factor_->bytes, factor_->size);
 }
 
@@ -228,9 +228,8 @@ Result<void> Enrolment::write_credential() {
         return done;
     const ByteView factor = std::span(factor_->bytes).first(factor_->size);
     if (!factor.empty()) {
-        const bool totp = options_.factor == FactorKind::totp;
-        if (auto done = files_.write(stem + ".otp", (totp ? to_base32(factor) : to_base64(factor)) + "\n", 0640, group);
-            !done)
+        const std::string text = has_codes(options_.factor) ? to_base32(factor) : to_base64(factor);
+        if (auto done = files_.write(stem + ".otp", text + "\n", 0640, group); !done)
             return done;
     }
     config::CredentialFile credential;
@@ -238,7 +237,7 @@ Result<void> Enrolment::write_credential() {
     credential.device = options_.device;
     credential.id = id_;
     credential.factor = options_.factor;
-    if (options_.factor == FactorKind::totp)
+    if (has_codes(options_.factor))
         credential.digits = options_.digits;
     const auto text = config::credential_file_text(credential);
     return text ? files_.write(stem + ".yaml", *text, 0644) : text.error();
@@ -248,7 +247,10 @@ std::string Enrolment::head_of_profile() const {
     return "# Profile of " + options_.user + "/" + options_.device +
            " for knock-client: put it into ~/.config/xknock, mode 0600.\n"
            "# It holds a key: whoever has this file" +
-           (options_.factor == FactorKind::totp ? " and a code of the moment" : "") + " can knock.\n";
+           (options_.factor == FactorKind::totp   ? " and a code of the moment"
+            : options_.factor == FactorKind::hotp ? " and the next code"
+                                                  : "") +
+           " can knock.\n";
 }
 
 Result<void> Enrolment::write_profile() {
@@ -263,7 +265,7 @@ Result<void> Enrolment::write_profile() {
     profile.credential = id_;
     *profile.key = *key_;
     profile.factor = options_.factor;
-    if (options_.factor == FactorKind::totp)
+    if (has_codes(options_.factor))
         profile.digits = options_.digits;
     if (options_.factor == FactorKind::hmac)
         *profile.hmac_key.emplace() = *factor_;
@@ -291,10 +293,10 @@ Result<Enrolled> Enrolment::run() {
                             &Enrolment::write_user, &Enrolment::write_credential, &Enrolment::write_profile})
         if (auto done = (this->*step)(); !done)
             return done.error();
-    if (options_.factor == FactorKind::totp)
-        enrolled_.otpauth =
-            otpauth_uri({options_.user, options_.device}, options_.hosts.empty() ? "" : options_.hosts.front(),
-                        std::span(factor_->bytes).first(factor_->size), options_.digits);
+    if (has_codes(options_.factor))
+        enrolled_.otpauth = otpauth_uri(options_.factor, {options_.user, options_.device},
+                                        options_.hosts.empty() ? "" : options_.hosts.front(),
+                                        std::span(factor_->bytes).first(factor_->size), options_.digits);
     // Reads it as the daemon will: a file that the daemon would refuse must not stay.
     if (auto read_again = config::load_config(options_.config_file); !read_again)
         return read_again.error();

@@ -2,7 +2,7 @@
 //
 // Enrols a device: makes the server's files and the client's profile together, so that nobody writes them by hand.
 // Secrets are made here, written once to files that only their readers can read, and shown only as the QR code of a
-// TOTP secret.
+// TOTP or HOTP secret.
 #pragma once
 
 #include "protocol/base/result.h"
@@ -16,7 +16,7 @@ namespace xk::tools {
 struct Enrolled {
     std::vector<std::string> files;
     std::string profile_file;
-    std::string otpauth; // empty unless the factor is totp
+    std::string otpauth; // empty unless the factor is totp or hotp
     std::vector<std::string> notes;
 };
 

@@ -28,11 +28,13 @@ std::string percent_encoded(const std::string& text) {
 
 } // namespace
 
-std::string otpauth_uri(const Owner& owner, const std::string& host, ByteView secret, unsigned digits) {
+std::string otpauth_uri(FactorKind kind, const Owner& owner, const std::string& host, ByteView secret,
+                        unsigned digits) {
     const std::string issuer = percent_encoded("xknock" + (host.empty() ? "" : " " + host));
-    return "otpauth://totp/" + issuer + ":" + percent_encoded(owner.user + "/" + owner.device) +
-           "?secret=" + to_base32(secret) + "&issuer=" + issuer + "&algorithm=SHA1&digits=" + std::to_string(digits) +
-           "&period=30";
+    return "otpauth://" + std::string(name_of(kind)) + "/" + issuer + ":" +
+           percent_encoded(owner.user + "/" + owner.device) + "?secret=" + to_base32(secret) + "&issuer=" + issuer +
+           "&algorithm=SHA1&digits=" + std::to_string(digits) +
+           (kind == FactorKind::hotp ? "&counter=0" : "&period=30");
 }
 
 Result<std::string> qr_code(const std::string& text, bool colours) {
