@@ -50,6 +50,10 @@
 #define XK_SEQUENCE_TIME       10000000000ll /* ns from the first port to the last one */
 #define XK_MOST_RESETS	       8	     /* of one source: it is not looked at for the rest of the slot */
 #define XK_MOST_BEGUN	       (1u << 20)    /* sequences begun in one slot, by all sources */
+/* Sources that are not followed any more are reported, of all sources so many at once and one in each interval. */
+#define XK_FAILURE_BURST       8
+#define XK_FAILURE_INTERVAL    1000000000ull /* ns */
+#define XK_NOBODY	       0xffffffffu   /* xk_record.credential of such a record */
 
 /* Sequences of c-lock. They are in the same maps of steps and slots, under other roots. */
 #define XK_C_LOCK_ROOT	     (1ull << 62) /* the root is the slot with this bit */
@@ -211,6 +215,8 @@ struct xk_run {
 	__u16 pad[3];
 };
 
+/* Map "sequence_failures" (array of one struct xk_bucket): of reports of failures. */
+
 /* Map "c_lock_attempts" (array of one): the bucket of all guesses. */
 struct xk_attempts {
 	__u32 lock; /* struct bpf_spin_lock on the kernel's side */
@@ -218,6 +224,10 @@ struct xk_attempts {
 	__u64 arrival; /* theoretical arrival time (GCRA), boot time, ns */
 };
 
+/*
+ * Of a complete sequence. Or of a source that is not followed any more after wrong ports: then the credential is
+ * XK_NOBODY, the slot is 0, and there are no ports.
+ */
 struct xk_sequence_record {
 	struct xk_record head;
 	struct xk_ports sent;

@@ -167,12 +167,12 @@ static __always_inline int extend_run(struct progress_lock *lock, struct xk_run 
 	return is_whole;
 }
 
-static __always_inline struct xk_run *find_run(const struct xk_address *source, __u16 port)
+static __always_inline struct xk_run *find_run(const struct xk_address *source)
 {
 	static const struct xk_run fresh = {};
 	struct xk_run *run = bpf_map_lookup_elem(&c_lock_runs, source);
 
-	if (run || port < XK_FIRST_C_LOCK_PORT)
+	if (run)
 		return run;
 	bpf_map_update_elem(&c_lock_runs, source, &fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&c_lock_runs, source);
@@ -180,7 +180,8 @@ static __always_inline struct xk_run *find_run(const struct xk_address *source, 
 
 /*
  * Looks at a SYN. Datagrams do not count: the client of c-lock sends none, and to any port of the range one may come as
- * an answer. An always-open port is as if nobody had sent to it, also where it is in the sequence.
+ * an answer. An always-open port is as if nobody had sent to it, also where it is in the sequence. So is a port that
+ * no sequence can have: those of most services are among them, and their SYNs cost next to nothing.
  */
 static __always_inline void watch_c_lock(struct xdp_md *ctx, const struct packet *p)
 {
@@ -194,11 +195,12 @@ static __always_inline void watch_c_lock(struct xdp_md *ctx, const struct packet
 	__u32 place;
 	__u64 now;
 
-	if (is_open_port(port) || !bpf_map_lookup_elem(&local_addresses, &p->destination) || impossible_source(p))
+	if (port < XK_FIRST_C_LOCK_PORT || is_open_port(port) ||
+	    !bpf_map_lookup_elem(&local_addresses, &p->destination) || impossible_source(p))
 		return;
 	if (p->ipv6) /* one customer has a network of that size, and could send each port from another address */
 		((__u64 *)source.bytes)[1] = 0;
-	run = find_run(&source, port);
+	run = find_run(&source);
 	now = bpf_ktime_get_boot_ns();
 	if (!run || run->muted > now)
 		return;
@@ -206,7 +208,7 @@ static __always_inline void watch_c_lock(struct xdp_md *ctx, const struct packet
 	look.last = *(volatile __u64 *)&run->last;
 	look.begins = look.count == 0 || (__s64)(now - look.last) > XK_RUN_PAUSE;
 	look.place = look.begins ? 0 : look.count;
-	if (look.place >= XK_MOST_SEQUENCE_PORTS || (look.begins && port < XK_FIRST_C_LOCK_PORT))
+	if (look.place >= XK_MOST_SEQUENCE_PORTS)
 		return;
 	look_at(run, &look, port, now);
 	if (!look.begins && !look.is_step && run->last_port == port) /* a copy, or TCP repeats it */
@@ -215,6 +217,8 @@ static __always_inline void watch_c_lock(struct xdp_md *ctx, const struct packet
 	lock = bpf_map_lookup_elem(&progress_locks, &place);
 	if (!lock || !extend_run(lock, run, &look, port, now, &complete))
 		return;
+	if (!complete.count) /* the source is not followed for a while */
+		report_failure(ctx, p, now, XK_RECORD_C_LOCK);
 	if (look.final && complete.count && look.final->used)
 		return count(XK_SEEN); /* whoever sent it has learnt nothing */
 	if (!take_attempt(&source, now)) {

@@ -43,6 +43,20 @@ struct {
 	__type(value, struct progress_lock);
 } progress_locks SEC(".maps");
 
+/* The same 16 bytes as struct xk_bucket. */
+struct failure_bucket {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	__u64 arrival;
+};
+_Static_assert(sizeof(struct failure_bucket) == sizeof(struct xk_bucket), "abi");
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct failure_bucket);
+} sequence_failures SEC(".maps");
+
 static __always_inline struct xk_step *find_step(__u64 node, __u16 port)
 {
 	const struct xk_step_key key = {.node = node, .port = port};
@@ -121,21 +135,58 @@ static __always_inline int report_sequence(struct xdp_md *ctx, const struct pack
 }
 
 /*
+ * Reports that a source is not followed any more, so that an operator sees why its sequence does not open. Sources can
+ * be forged, so there is one budget for all of them: however many there are, they wake user space no more often.
+ */
+static __always_inline void report_failure(struct xdp_md *ctx, const struct packet *p, __u64 now, __u16 kind)
+{
+	const __u32 only = 0;
+	struct failure_bucket *bucket = bpf_map_lookup_elem(&sequence_failures, &only);
+	struct xk_sequence_record *record;
+
+	if (!bucket || !take_from(&bucket->lock, &bucket->arrival, XK_FAILURE_INTERVAL, XK_FAILURE_BURST, now))
+		return;
+	record = bpf_ringbuf_reserve(&candidates, sizeof(*record), 0);
+	if (!record)
+		return;
+	record->head.kind = kind;
+	record->head.version = XK_SEQUENCE_RECORD_VERSION;
+	record->head.length = sizeof(*record);
+	record->head.source_port = 0;
+	record->head.source = p->source;
+	record->head.destination = p->destination;
+	record->head.arrived = now;
+	record->head.slot = 0;
+	record->head.credential = XK_NOBODY;
+	record->head.interface = ctx->ingress_ifindex;
+	__builtin_memset(&record->sent, 0, sizeof(record->sent));
+	bpf_ringbuf_submit(record, 0);
+}
+
+/* What one port made of a source's progress. */
+enum progress_change {
+	PROGRESS_GOES_ON,
+	PROGRESS_COMPLETE,
+	PROGRESS_MUTED, /* this wrong port was the last one */
+};
+
+/*
  * Adds a port to what the source had sent when `node` and `sent` were read, or makes it begin anew: after a wrong port,
  * and where another processor had another port of this source meanwhile. Otherwise somebody could send a wrong port
- * beside the right one, and have it overlooked. Returns what the source has sent when the sequence is complete.
+ * beside the right one, and have it overlooked. *complete is what the source has sent when the sequence is complete.
  */
 static __always_inline int add_port(struct progress_lock *lock, struct xk_progress *progress,
 				    const struct xk_step *step, __u64 node, __u16 sent, __u16 port,
 				    struct xk_ports *complete)
 {
 	const __u64 next = step ? step->next : 0;
-	int is_complete = 0;
+	int change = PROGRESS_GOES_ON;
 
 	bpf_spin_lock(&lock->lock);
 	if (!step || progress->node != node || progress->sent.count != sent) {
 		progress->sent.count = 0;
-		progress->sent.resets++;
+		if (++progress->sent.resets == XK_MOST_RESETS)
+			change = PROGRESS_MUTED;
 	} else {
 		progress->sent.port[sent] = port;
 		progress->sent.count = sent + 1;
@@ -143,11 +194,11 @@ static __always_inline int add_port(struct progress_lock *lock, struct xk_progre
 		if (!next) {
 			*complete = progress->sent;
 			progress->sent.count = 0;
-			is_complete = 1;
+			change = PROGRESS_COMPLETE;
 		}
 	}
 	bpf_spin_unlock(&lock->lock);
-	return is_complete;
+	return change;
 }
 
 /*
@@ -167,6 +218,7 @@ static __always_inline void take_port(struct xdp_md *ctx, const struct packet *p
 	struct xk_step *step;
 	__u64 node;
 	__u16 sent;
+	int change;
 
 	if (!progress || progress->sent.count == 0 || (__s64)(now - progress->since) > XK_SEQUENCE_TIME)
 		return begin_sequence(slot, &key, progress, port, now);
@@ -180,8 +232,13 @@ static __always_inline void take_port(struct xdp_md *ctx, const struct packet *p
 			return;
 	step = find_step(node, port);
 	lock = bpf_map_lookup_elem(&progress_locks, &place);
-	if (lock && add_port(lock, progress, step, node, sent, port, &complete))
+	if (!lock)
+		return;
+	change = add_port(lock, progress, step, node, sent, port, &complete);
+	if (change == PROGRESS_COMPLETE)
 		report_sequence(ctx, p, step, &complete, key.slot, now, XK_RECORD_SEQUENCE);
+	else if (change == PROGRESS_MUTED)
+		report_failure(ctx, p, now, XK_RECORD_SEQUENCE);
 }
 
 /* Looks at a datagram or a SYN. At the turn of a slot two slots count, and a source has a progress in each of them. */

@@ -21,8 +21,8 @@ struct Arguments {
     Family family = Family::any; // -4, -6
     bool all = false, single_use = false;
     bool no_wait = false;
-    bool handshake = false;
-    bool leave = false; // keep leaves the grant open when it stops
+    std::optional<bool> handshake; // none: as the profile says
+    bool leave = false;            // keep leaves the grant open when it stops
     bool verbose = false;
     bool pass_socket = false;             // to ssh, which then needs no relay
     bool install = false, remove = false; // of ssh-config

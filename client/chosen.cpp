@@ -47,7 +47,7 @@ Result<Profile> profile_for(const Arguments& a) {
     if (profile && a.family != Family::any)
         profile->family = a.family;
     if (profile && a.handshake)
-        profile->mode = ClientMode::handshake;
+        profile->mode = *a.handshake ? ClientMode::handshake : ClientMode::packet;
     if (profile && own)
         if (auto done = apply_settings(*own, *profile); !done)
             return done.error();

@@ -58,7 +58,9 @@ void add_code(CLI::App& verb, Arguments& a) {
 }
 
 void add_handshake(CLI::App& verb, Arguments& a) {
-    verb.add_flag("--handshake", a.handshake, "ask the server first: our clock may be wrong, and it sees our address");
+    verb.add_flag_function(
+        "--handshake,!--no-handshake", [&a](std::int64_t count) { a.handshake = count > 0; },
+        "ask the server first: our clock may be wrong, and it sees our address");
 }
 
 void add_lifetime(CLI::App& verb, Arguments& a) {

@@ -21,10 +21,10 @@ Error no_answer(const std::vector<Way>& ways, bool is_stopped) {
     for (const Way& way : ways)
         if (way.knock)
             message += "\n  " + line_of(way.happened);
-    return Error{message,
-                 "may this device knock by handshake (\"modes\" on the server)? does the network let UDP out, "
-                 "and the answer in? does the server run xknockd? Where another machine has used this profile, "
-                 "or this one has lost its state, try again: each try looks further"};
+    return Error{message, "may this device knock by handshake (\"modes\" on the server)? does the network let UDP out, "
+                          "and the answer in? does the server run xknockd? If no answer can come in, --no-handshake "
+                          "knocks by a packet. Where another machine has used this profile, "
+                          "or this one has lost its state, try again: each try looks further"};
 }
 
 } // namespace

@@ -130,8 +130,8 @@ Result<void> Knock::send(const std::string& code) {
     // The server says which address it sees. Somebody on the path who passes all packets on from an address of his own
     // would be that address, so a client that knows of no NAT accepts none but its own.
     const Address seen = greeting_->answer().seen;
-    if (mode() == AddressMode::bound && profile_->nat == NatPolicy::never && ours_ && seen != *ours_)
-        return Error{"the server sees " + seen.text() + " and not " + ours_->text() +
+    if (mode() != AddressMode::delegated && profile_->nat == NatPolicy::never && seen != local_)
+        return Error{"the server sees " + seen.text() + " and not " + local_.text() +
                          ": somebody translates the address, and the profile says \"nat: never\"",
                      {}};
     if (mode() != AddressMode::delegated)

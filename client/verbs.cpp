@@ -101,6 +101,12 @@ int run_proxy(const Arguments& a) {
     return done ? 0 : fail(done.error());
 }
 
+// What is known of the port when nothing was tried there.
+const char* unknown_outcome(const Profile& profile) {
+    return profile.by_handshake() ? "the server answered the hello; it does not say whether it accepted the request"
+                                  : "a server does not answer, so nobody knows more here";
+}
+
 int run_open(const Arguments& a) {
     auto profile = profile_for(a);
     if (!profile)
@@ -129,7 +135,7 @@ int run_open(const Arguments& a) {
     if (auto sent = send_request(a, *profile, *spec); !sent)
         return fail(sent.error());
     remember_use(*profile, kSent);
-    std::fprintf(stderr, "knock-client: knocked; a server does not answer, so nobody knows more here\n");
+    std::fprintf(stderr, "knock-client: knocked; %s\n", unknown_outcome(*profile));
     return 0;
 }
 
@@ -146,8 +152,10 @@ int run_test(const Arguments& a) {
     if (auto sent = send_request(a, *profile, *spec); !sent)
         return fail(sent.error());
     remember_use(*profile, kSent);
-    std::fprintf(stderr, "knock-client: the probe was sent; a server does not answer. Its log says \"probe by\" this "
-                         "device, or why it was refused (journalctl -u xknockd)\n");
+    std::fprintf(stderr,
+                 "knock-client: the probe was sent; %s. Its log says \"probe by\" this device, or why it was refused "
+                 "(journalctl -u xknockd)\n",
+                 unknown_outcome(*profile));
     return 0;
 }
 

@@ -311,7 +311,7 @@ FIELDS = {  # key: the form of its text, what makes the value of it, and the val
     "digits": ("6|8", int, 6), "stun": ("(?s).*", str, ""), "sequence_ports": ("[5-9]|10", int, 6),  # two not used here
     "otp_secret": ("[A-Z2-7]{32,103}", lambda text: base64.b32decode(text + "=" * (-len(text) % 8)), None),
     "gateway": ("true|false", "true".__eq__, False), "lifetime": (DURATION, duration, 0),
-    "mode": ("packet", str, "packet"), "nat": ("auto|always|never", str, "auto"), "family": (
+    "mode": ("packet|handshake", str, "packet"), "nat": ("auto|always|never", str, "auto"), "family": (
         "any|ipv4|ipv6", {"any": 0, "ipv4": FAMILY[4], "ipv6": FAMILY[6]}.get, 0),
     "probe_ms": ("[0-9]{1,4}|10000", int, 250), "wait": ("0*[1-9][0-9]{0,3}[smhd]", duration, 10)}
 
@@ -343,10 +343,10 @@ class Profile:
         rules += [
             (bool(self.hmac_key) == (self.factor == FACTORS["hmac"]), "factor hmac has an hmac_key, no other has"),
             (not self.otp_secret or self.factor == FACTORS["totp"], "otp_secret is for factor totp only"),
+            (self.mode == "packet", "this program knows no handshakes: knock-client does, or take mode out"),
             (not self.gateway or self.server, "gateway needs server, the address of the gateway")]
-        for holds, fault in rules:
-            if not holds:
-                raise Trouble("%s: %s" % (as_line(file), fault), "", BAD_PROFILE)
+        for fault in (fault for holds, fault in rules if not holds):
+            raise Trouble("%s: %s" % (as_line(file), fault), "", BAD_PROFILE)
         self.name = self.name or pathlib.Path(file).stem
         self.keys = derive_keys(self.key, self.server_id, self.credential)
         self.needs_person = self.factor in HAVE_CODES and not self.otp_secret

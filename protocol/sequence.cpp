@@ -37,11 +37,9 @@ std::vector<std::uint16_t> strong_ports(const Key& key, Slot slot, std::size_t c
     return ports;
 }
 
-// The code as a number of three bytes, big-endian, is the key of HOTP codes with the counters 0, 1, 2 and so on. The
-// port is 1024 + floor(code * 64512 / 10^6).
+// The code as a number of three bytes, big-endian, is the key of HOTP codes with the counters 0, 1, 2 and so on.
 std::vector<std::uint16_t> clock_ports(std::string_view code, std::size_t count) {
     constexpr unsigned kDigits = 6;
-    constexpr std::uint64_t kCodes = 1'000'000;
     std::uint32_t number = 0;
     const auto [end, error] = std::from_chars(code.data(), code.data() + code.size(), number);
     if (code.size() != kDigits || error != std::errc{} || end != code.data() + code.size() || count == 0 ||
@@ -51,10 +49,8 @@ std::vector<std::uint16_t> clock_ports(std::string_view code, std::size_t count)
                        static_cast<std::uint8_t>(number)};
     std::vector<std::uint16_t> ports;
     ports.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto drawn = static_cast<std::uint64_t>(std::stoul(totp_code(key, i, kDigits)));
-        ports.push_back(static_cast<std::uint16_t>(kFirstClockPort + drawn * (65536 - kFirstClockPort) / kCodes));
-    }
+    for (std::size_t i = 0; i < count; ++i)
+        ports.push_back(clock_port(static_cast<std::uint32_t>(std::stoul(totp_code(key, i, kDigits)))));
     return ports;
 }
 

@@ -34,6 +34,11 @@ std::vector<std::uint16_t> strong_ports(const Key& key, Slot slot, std::size_t c
 inline constexpr std::size_t kClockPorts = 4; // what c-lock's server always expects
 inline constexpr std::uint16_t kFirstClockPort = 1024;
 
+// The port that a HOTP code of six digits stands for. `drawn` is below 10^6.
+constexpr std::uint16_t clock_port(std::uint32_t drawn) {
+    return static_cast<std::uint16_t>(kFirstClockPort + std::uint64_t{drawn} * (65536 - kFirstClockPort) / 1'000'000);
+}
+
 // The ports that c-lock's client sends for a code. Two of them may be the same. Nothing if `code` is not six decimal
 // digits or `count` is not 1 to kMostPorts. The code is that of RFC 6238
 // (protocol/otp.h), made with the secret that the user has in c-lock.

@@ -78,6 +78,7 @@ Result<Config> load_config(const std::string& file, Identity identity, UserFault
     check_legacy(faults, config);
     if (!faults.empty())
         return faults.error();
+    warn_of_half_modes(config);
     config.policy.make_index();
     return config;
 }

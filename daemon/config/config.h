@@ -61,6 +61,7 @@ struct ClockGuesses {
     std::uint32_t attempts_per_hour = authz::kAttemptsPerHour; // of all sources
     std::optional<double> max_guess_odds;                      // a day; not given: that of the other sequences
     std::vector<std::uint16_t> open_ports;                     // SYNs to them do not count; kMostOpenPorts at most
+    bool operator==(const ClockGuesses&) const = default;
 };
 inline constexpr std::size_t kMostOpenPorts = 16; // XK_MOST_OPEN_PORTS
 

@@ -22,6 +22,8 @@ void read_c_lock(yaml::Section& main, Config& config);   // likewise
 // the configuration accepts. Call it when the credentials are read.
 void check_sequences(yaml::Faults& faults, const Config& config);
 void check_handshakes(yaml::Faults& faults, const Config& config);
+// Warns of ways of knocking of which a part is missing: a listener, a device, or a service. Call it likewise.
+void warn_of_half_modes(Config& config);
 void read_control(yaml::Section& main, Config& config);
 void read_paths(yaml::Section& main, Config& config);
 

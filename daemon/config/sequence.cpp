@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 
 namespace xk::config {
 using yaml::Section;
@@ -24,16 +25,26 @@ Result<double> parse_odds(std::string_view text) {
 }
 
 Result<std::uint16_t> parse_open_port(std::string_view text) {
-    std::uint16_t port = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-    if (error != std::errc() || end != text.data() + text.size() || port == 0)
-        return Error{in_quotes(text) + " is not a number from 1 to 65535", {}};
-    return port;
+    const auto port = Endpoint::parse(text);
+    if (!port || port->protocol != IpProtocol::tcp)
+        return Error{in_quotes(text) + " is not a port of TCP, like tcp/8080", {}};
+    return port->port;
 }
 
+// What a number in decimal may miss of the same number.
+constexpr double kRounding = 1 + 1e-9;
+
+// Two digits, rounded up, so that whoever writes the number down accepts the odds.
 std::string odds_text(double odds) {
     char text[32];
-    std::snprintf(text, sizeof text, "%.1e", odds);
+    for (double up = odds; std::snprintf(text, sizeof text, "%.1e", up), std::strtod(text, nullptr) * kRounding < odds;)
+        up *= 1.01;
+    return text;
+}
+
+std::string exact_text(double odds) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%g", odds);
     return text;
 }
 
@@ -63,11 +74,12 @@ void check_c_lock(yaml::Faults& faults, const Config& config, std::size_t many) 
     const std::uint32_t attempts = config.c_lock.attempts_per_hour;
     const double odds = authz::clock_guess_odds(many, attempts);
     const double most = config.c_lock.max_guess_odds.value_or(config.max_guess_odds);
-    if (odds > most)
+    if (odds > most * kRounding)
         faults.add({config.file, 0, 0},
                    "somebody who guesses codes of c-lock, " + std::to_string(attempts) +
                        " in an hour, may open within a day with odds of " + odds_text(odds) + ", and " +
-                       (config.c_lock.max_guess_odds ? "c_lock" : "sequence") + ".max_guess_odds is " + odds_text(most),
+                       (config.c_lock.max_guess_odds ? "c_lock" : "sequence") + ".max_guess_odds is " +
+                       exact_text(most),
                    "c_lock: {max_guess_odds: " + odds_text(odds) + "} where you accept that");
 }
 
@@ -115,10 +127,10 @@ void check_sequences(yaml::Faults& faults, const Config& config) {
     check_c_lock(faults, config, clocks);
     const std::uint32_t ports = config.policy.settings.sequence.ports;
     const double odds = authz::guess_odds(many, ports);
-    if (odds > config.max_guess_odds)
+    if (odds > config.max_guess_odds * kRounding)
         faults.add({config.file, 0, 0},
                    "somebody who sends to ports at random may open within a day with odds of " + odds_text(odds) +
-                       ", and sequence.max_guess_odds is " + odds_text(config.max_guess_odds),
+                       ", and sequence.max_guess_odds is " + exact_text(config.max_guess_odds),
                    ports < sequence::kMostPorts ? "sequence.ports: " + std::to_string(ports + 1) : "");
 }
 

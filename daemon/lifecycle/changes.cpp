@@ -27,7 +27,8 @@ bool same(const authz::Credential& a, const authz::Credential& b) {
            a.totp_digits == b.totp_digits && a.enabled == b.enabled && a.binding == b.binding &&
            a.lifetime == b.lifetime && a.max_lifetime == b.max_lifetime && a.valid_from == b.valid_from &&
            a.valid_until == b.valid_until && same(a.networks, b.networks) &&
-           same(a.explicit_networks, b.explicit_networks) && same(a.hours, b.hours) && same(a.lockout, b.lockout);
+           same(a.explicit_networks, b.explicit_networks) && same(a.hours, b.hours) && same(a.lockout, b.lockout) &&
+           a.modes == b.modes && a.legacy == b.legacy;
 }
 
 bool same(const authz::Service& a, const authz::Service& b) {
@@ -128,6 +129,11 @@ std::string text_of_changes(const config::Config& before, const config::Config& 
         {!same_hooks(before, after), "hooks"},
         {before.admin_group != after.admin_group || before.read_group != after.read_group, "control"},
         {before.policy.settings.skew != after.policy.settings.skew, "skew"},
+        {before.capyknock_port != after.capyknock_port || before.fwknop_port != after.fwknop_port, "legacy"},
+        {before.policy.settings.sequence != after.policy.settings.sequence ||
+             before.max_guess_odds != after.max_guess_odds,
+         "sequence"},
+        {before.policy.settings.c_lock != after.policy.settings.c_lock || before.c_lock != after.c_lock, "c_lock"},
         {before.disabled.size() != after.disabled.size(), "files with faults"}};
     for (const auto& [differs, name] : settings)
         if (differs)

@@ -16,6 +16,11 @@ namespace {
 // The watchdog gets no message during a reload, and many devices on a slow disk take longer than systemd usually waits.
 constexpr std::chrono::minutes kReloadTime{2};
 
+void log_answers(const authz::Policy& policy) {
+    if (cannot_answer(policy))
+        log::warn("devices may knock by handshake, and no answer can be sent; {}", kAnswerSocketHint);
+}
+
 // Notifies the service manager that a reload is under way, and in the destructor that it is over.
 class ReloadNotice {
   public:
@@ -39,6 +44,7 @@ Result<void> Daemon::reload() {
     log_disabled(config());
     notify_status();
     log_statuses(config().policy, records_, state(), Now::read());
+    log_answers(config().policy);
     return {};
 }
 
@@ -61,6 +67,7 @@ void Daemon::announce_ready() {
     if (parts_.owned)
         notify("FDSTORE=1\nFDNAME=nft\nFDPOLL=0", parts_.nft.fd());
     log_statuses(config().policy, records_, state(), Now::read());
+    log_answers(config().policy);
     if (!parts_.dry_run && !ruleset_was_there_)
         log_sessions(config(), own_addresses());
     if (parts_.trial.is_on()) {

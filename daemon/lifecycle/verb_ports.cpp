@@ -2,6 +2,7 @@
 #include "daemon/lifecycle/verb_ports.h"
 
 #include "daemon/lifecycle/version.h"
+#include "daemon/monitor/filter_answers.h"
 #include "daemon/xdp/maps.h"
 
 #include <unistd.h>
@@ -62,7 +63,8 @@ verbs::DaemonStatus StatusPorts::read_status(const Now& now) {
             .hooks = status_of(w_.hooks),
             .memory = w_.facts.memory,
             .carrier = carrier_of(*w_.config),
-            .clock_is_wrong = w_.monitor.clock_is_wrong()};
+            .clock_is_wrong = w_.monitor.clock_is_wrong(),
+            .cannot_answer = cannot_answer(w_.config->policy)};
 }
 
 Result<StatusPorts::Counters> StatusPorts::read_filter_counters() {

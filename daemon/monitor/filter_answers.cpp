@@ -13,9 +13,6 @@
 namespace xk {
 namespace {
 
-constexpr const char* kSocketHint =
-    "the unit needs the drop-in examples/handshake.conf, because answers to handshakes need a network";
-
 sockaddr_storage socket_address(const Address& address, std::uint16_t port, socklen_t& size) {
     sockaddr_storage storage{};
     if (address.is_v4()) {
@@ -37,6 +34,14 @@ sockaddr_storage socket_address(const Address& address, std::uint16_t port, sock
 
 } // namespace
 
+bool cannot_answer(const authz::Policy& policy) {
+    const auto knocks_so = [](const authz::Credential& c) { return c.has_mode(authz::KnockMode::handshake); };
+    if (std::ranges::none_of(policy.credentials, knocks_so))
+        return false;
+    const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return !socket && errno == EAFNOSUPPORT;
+}
+
 Result<void> send_datagram(const Address& from, std::uint16_t from_port, const Address& to, std::uint16_t to_port,
                            ByteView bytes) {
     if (from.is_v4() != to.is_v4())
@@ -44,7 +49,7 @@ Result<void> send_datagram(const Address& from, std::uint16_t from_port, const A
     const bool v4 = to.is_v4();
     const Fd socket(::socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (!socket)
-        return os_error("opening a socket for an answer", kSocketHint);
+        return os_error("opening a socket for an answer", kAnswerSocketHint);
     const int on = 1;
     const auto set = [&](int level, int option) { return ::setsockopt(socket.get(), level, option, &on, sizeof on); };
     socklen_t size = 0;
@@ -57,7 +62,7 @@ Result<void> send_datagram(const Address& from, std::uint16_t from_port, const A
         ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&theirs), size) != 0)
         return os_error("a socket for an answer");
     if (::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size()))
-        return os_error("sending an answer", errno == EPERM ? kSocketHint : "");
+        return os_error("sending an answer", errno == EPERM ? kAnswerSocketHint : "");
     return {};
 }
 

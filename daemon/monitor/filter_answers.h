@@ -5,6 +5,7 @@
 // that was taken over cannot send a packet to anybody of its own choice.
 #pragma once
 
+#include "daemon/authz/policy.h"
 #include "daemon/monitor/ports.h"
 
 namespace xk {
@@ -20,6 +21,13 @@ class FilterAnswers : public AnswerPort {
   private:
     xdp::Filter* filter_;
 };
+
+// Whether somebody may knock by handshake and this process may have no socket of the internet's families, as the unit
+// has it without its drop-in. Then no handshake is answered.
+bool cannot_answer(const authz::Policy& policy);
+// What is to be done then.
+inline constexpr const char* kAnswerSocketHint =
+    "the unit needs the drop-in examples/handshake.conf, because answers to handshakes need a network";
 
 // Sends one datagram. `from` need not be an address of this host: the host before it may have another idea of it. The
 // socket is bound to the port for a moment only, and connected, so that no other packet finds it: the knock port stays

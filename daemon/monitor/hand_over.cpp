@@ -23,7 +23,8 @@ Error not_a_key(const std::string& file, authz::DeviceKind kind) {
     if (kind == authz::DeviceKind::fwknop)
         return Error{file + ": does not have fwknop's keys: two lines are expected, one with KEY_BASE64 or KEY and one "
                             "with HMAC_KEY_BASE64 or HMAC_KEY",
-                     "they are in the user's ~/.fwknoprc", Exit::configuration};
+                     "they are in the user's ~/.fwknoprc; \"knockctl check\" says which line is wrong",
+                     Exit::configuration};
     return Error{file + ": is not a key: 44 characters of base64 are expected, and not all zero",
                  "\"knockctl keygen\" makes a new one", Exit::configuration};
 }

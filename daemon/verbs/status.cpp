@@ -2,6 +2,7 @@
 #include "daemon/verbs/status.h"
 
 #include "daemon/authz/lockout.h"
+#include "daemon/verbs/open_modes.h"
 #include "daemon/verbs/reply.h"
 
 namespace xk::verbs {
@@ -59,7 +60,8 @@ json daemon_json(const DaemonStatus& daemon, const Now& now) {
             {"hooks", hooks_json(daemon.hooks)},
             {"memory", daemon.memory},
             {"identity", name_of(daemon.carrier)},
-            {"clock", daemon.clock_is_wrong ? "wrong" : "ok"}};
+            {"clock", daemon.clock_is_wrong ? "wrong" : "ok"},
+            {"handshakes", daemon.cannot_answer ? "unanswered" : "ok"}};
 }
 
 json config_json(const config::Config& config) {
@@ -83,6 +85,7 @@ Table status_verbs(StatusSource& daemon, const ConfigSource& source, CredentialS
         json reply = daemon_json(daemon.read_status(request.now), request.now);
         reply.update(config_json(*config));
         reply["locked"] = locked;
+        reply["modes"] = open_modes_json(*config, state_of, request.now);
         return json_reply(reply);
     };
     return {{"status", control::Role::reader, {}, run}};

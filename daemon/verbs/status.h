@@ -43,6 +43,7 @@ struct DaemonStatus {
     std::string memory;              // where judgement's memory came from at the start
     config::Carrier carrier = config::Carrier::named;
     bool clock_is_wrong = false;
+    bool cannot_answer = false; // devices may knock by handshake, and this process may not send
 };
 
 class StatusSource {

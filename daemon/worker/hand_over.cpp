@@ -84,7 +84,7 @@ bool Worker::read_secrets(std::uint32_t index, std::span<const Fd> files, std::u
 
 // Reads the keys of an old client's device. False: the file is bad, and there are none.
 bool Worker::read_legacy(std::uint32_t index, const Fd& file, authz::DeviceKind kind) {
-    const bool is_good = config::read_legacy_secret(file, kind, pending_->legacy.add(index));
+    const bool is_good = config::read_legacy_secret(file, kind, pending_->legacy.add(index)).has_value();
     if (!is_good)
         pending_->legacy.remove(index);
     if (!pending_->legacy.locked())

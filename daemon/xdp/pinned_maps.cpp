@@ -45,6 +45,7 @@ constexpr auto kPinned = std::to_array<Pinned>({
     {"sequence_slots", 3},
     {"sequence_progress", 3},
     {"progress_locks", 3},
+    {"sequence_failures", 4},
     {"hello_peers", 4},
     {"c_lock_runs", 4},
     {"c_lock_sources", 4},

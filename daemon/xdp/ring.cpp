@@ -42,7 +42,7 @@ static_assert(XK_MOST_LEGACY <= authz::RecordBytes::kMost && XK_MOST_CAPYKNOCK <
               XK_MOST_FWKNOP <= XK_MOST_LEGACY);
 static_assert(sizeof xk_packet_record::packet == wire::kPacketSize);
 static_assert(sizeof xk_packet_record::packet <= authz::RecordBytes::kMost);
-// authz/methods/sequence.cpp reads it.
+// authz/methods/ports.cpp reads it.
 static_assert(sizeof(xk_ports) == 24 && XK_OFFSET(xk_ports, count) == 20);
 
 authz::Record record_of(const xk_record& head, ByteView bytes) {

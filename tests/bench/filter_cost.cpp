@@ -34,6 +34,7 @@ namespace {
 constexpr Slot kSlot = 56666666;
 constexpr unsigned kManyTags = 40000; // 10,000 credentials
 constexpr unsigned kManyBans = 100000;
+constexpr std::uint16_t kInRange = 30000; // of the ports of sequences
 constexpr int kNoCounter = -1;
 
 using Filter = std::unique_ptr<knock_bpf, decltype(&knock_bpf::destroy)>;
@@ -80,8 +81,8 @@ Result<void> publish(const Filter& filter, const Bytes<8>& tag, const Bytes<wire
     return put(filter->maps.tags, tag_word(tag), value);
 }
 
-// The filter as xknockd loads it, with `tags` tags of strangers, and with ports for old clients or without.
-Result<Filter> load_filter(unsigned tags, bool hears_old_clients = false) {
+// The filter as xknockd loads it, with `tags` tags of strangers, and with all other ways of knocking or without.
+Result<Filter> load_filter(unsigned tags, bool all_modes = false) {
     Filter filter(knock_bpf::open(), &knock_bpf::destroy);
     if (!filter)
         return os_error("opening the filter");
@@ -89,9 +90,14 @@ Result<Filter> load_filter(unsigned tags, bool hears_old_clients = false) {
     settings.knock_port = htobe16(wire::kDefaultPort);
     settings.knock_interval = 500'000'000;
     settings.knock_burst = 32;
-    if (hears_old_clients) {
+    if (all_modes) {
         settings.capyknock_port = htobe16(5001);
         settings.fwknop_port = htobe16(5002);
+        settings.sequences = 1;
+        settings.c_lock_ports = 4;
+        settings.attempt_interval = 360'000'000'000;
+        settings.attempt_burst = 10;
+        settings.open_ports[0] = 8080;
     }
     if (const int failure = knock_bpf::load(filter.get()); failure != 0)
         return os_error_of(failure, "loading the filter", "root?");
@@ -292,15 +298,53 @@ void add_syn_rows(std::vector<Row>& rows, const Guarded& guarded, const Generato
     rows.push_back({"without a grant, always another", vary, syn, XDP_DROP, kNoCounter, nullptr, varied, of(1)});
 }
 
-// What other traffic pays for old clients: the same packets as above, by a filter that hears them.
-void add_legacy_rows(std::vector<Row>& rows, const Filter& hearing) {
-    const int program = bpf_program__fd(hearing->progs.xknock);
-    const Frame tcp = test::build(test::tcp({}, test::kAck));
-    const Frame other = knock_frame([](FrameSpec& s) { s.destination_port = 53; });
-    const Frame form = knock_frame([](FrameSpec& s) { s.destination_port = 5002; });
-    rows.push_back({"TCP of a connection, old clients heard", program, tcp, XDP_PASS, kNoCounter, hearing.get()});
-    rows.push_back({"other port, old clients heard", program, other, XDP_PASS, kNoCounter, hearing.get()});
-    rows.push_back({"old client's port, not of its form", program, form, XDP_DROP, XK_LEGACY_FORM, hearing.get()});
+// The sequences of `devices` devices for one slot, which counts now. None begins with `spared`.
+Result<void> publish_sequences(const Filter& filter, unsigned devices, std::uint16_t spared) {
+    xk_sequence_slot slot{};
+    slot.slot = kSlot;
+    slot.expires = ~0ull;
+    if (auto done = put(filter->maps.sequence_slots, static_cast<std::uint32_t>(kSlot % XK_SEQUENCE_SLOTS), slot);
+        !done)
+        return done;
+    for (unsigned i = 0; i < devices; ++i) {
+        xk_step_key key{};
+        key.node = kSlot;
+        const unsigned port = XK_SEQUENCE_FIRST + 8 * i;
+        key.port = static_cast<std::uint16_t>(port == spared ? port + 1 : port);
+        xk_step step{};
+        step.next = std::uint64_t{1} << 63 | i;
+        if (auto done = put(filter->maps.sequence_steps, key, step); !done)
+            return done;
+    }
+    return {};
+}
+
+// What other traffic pays for the other ways of knocking: each packet by a filter without them, which is the floor, and
+// by one with all of them. Both guard SYNs.
+void add_mode_rows(std::vector<Row>& rows, const Filter& without, const Filter& with, const Generator& generator) {
+    const int off = bpf_program__fd(without->progs.xknock), on = bpf_program__fd(with->progs.xknock);
+    const auto pair = [&](const std::string& name, const Frame& frame, int action = XDP_PASS,
+                          int counter = kNoCounter) {
+        const std::size_t floor = rows.size();
+        rows.push_back({name + ", all modes off", off, frame, action, counter, without.get(), floor});
+        rows.push_back({name + ", all modes on", on, frame, action, counter, with.get(), floor});
+    };
+    const auto datagram = [](std::uint16_t port) {
+        return knock_frame([port](FrameSpec& s) { s.destination_port = port; });
+    };
+    const auto syn = [](std::uint16_t port) { return test::build(test::tcp({}, test::kSyn, port)); };
+    pair("TCP of a connection", test::build(test::tcp({}, test::kAck)));
+    pair("datagram", datagram(53));
+    pair("datagram in the range", datagram(kInRange));
+    pair("SYN, port 443", syn(443));
+    pair("SYN, port 8080, listed as open", syn(8080));
+    pair("SYN, port 9090", syn(9090));
+    pair("SYN without a grant", syn(22), XDP_DROP, XK_SYN);
+    const int vary = bpf_program__fd(generator->progs.vary_source);
+    const std::size_t floor = rows.size();
+    rows.push_back({"SYN, always another, all modes off", vary, syn(443), XDP_PASS, kNoCounter, nullptr, floor, off});
+    rows.push_back({"SYN, always another, all modes on", vary, syn(443), XDP_PASS, kNoCounter, nullptr, floor, on});
+    rows.push_back({"old client's port, not of its form", on, datagram(5002), XDP_DROP, XK_LEGACY_FORM, with.get()});
 }
 
 std::uint32_t median(std::vector<std::uint32_t> values) {
@@ -333,10 +377,14 @@ Result<void> run(unsigned rounds, unsigned repeat) {
         return guarded.error();
     auto table = rows(*empty, *full, *banning, generator, *pass);
     add_syn_rows(table, *guarded, generator);
-    auto hearing = load_filter(0, true);
-    if (!hearing)
-        return hearing.error();
-    add_legacy_rows(table, *hearing);
+    auto with_modes = load_filter(0, true);
+    if (!with_modes)
+        return with_modes.error();
+    if (auto done = guard_syns(*with_modes, kManyKnown); !done)
+        return done;
+    if (auto done = publish_sequences(*with_modes, XK_MAX_SEQUENCES, kInRange); !done)
+        return done;
+    add_mode_rows(table, (*guarded)[1], *with_modes, generator);
     // The knock that is replayed is let in once.
     Row first = *std::find_if(table.begin(), table.end(), [](const Row& row) { return row.counter == XK_SEEN; });
     first.counter = XK_CANDIDATE;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //
 // xk-bench-knock: how long a pinhole takes to open, as its user sees it: from just before the knock is sent until a TCP
-// connection stands, tried anew every 100 µs. Knocks are xknock's, sealed here (the sealing counts), or ready-made
-// packets of another daemon, one a line. Or they are sequences of ports, a millisecond apart; then the time begins
-// before the last port. Each knock comes from a source address of its own, whose pinhole is shut before. Prints
-// microseconds, one line for each knock, and "-" for one that did not open.
+// connection stands, tried anew every 100 µs. Knocks are xknock's, sealed here (sealing counts, and the answer to a
+// hello), or ready-made packets of another daemon, one a line. Or they are sequences of ports, a millisecond apart;
+// then the time begins before the last port. Each knock comes from a source address of its own, whose pinhole is shut
+// before. Prints microseconds, one line for each knock, and "-" for one that did not open.
 #include "client/knock.h"
 #include "client/profile.h"
+#include "protocol/otp.h"
 #include "protocol/sequence.h"
 
 #include <CLI/CLI.hpp>
@@ -42,6 +43,8 @@ struct Options {
     std::string packets;
     std::vector<std::uint16_t> ports; // of a fixed sequence
     bool sequence = false;            // the profiles' own sequences
+    bool c_lock = false;              // those of c-lock, from the profiles' codes
+    bool handshake = false;
     bool tcp = false;
     unsigned count = 1, gap_ms = 20, jitter_ms = 20, timeout_ms = 3000;
 };
@@ -69,9 +72,18 @@ class Xknock : public Knocker {
         knock_.emplace(*std::move(knock));
         return {};
     }
-    Result<void> send() override { return knock_->send(""); }
+    Result<void> send() override {
+        if (knock_->needs_greeting()) {
+            auto answered = knock_->greet(Clock::now() + kAnswer, client::wait_for_packet, [](auto) {});
+            if (!answered || !*answered)
+                return answered ? Error{"no answer to a hello", {}} : answered.error();
+        }
+        return knock_->send("");
+    }
 
   private:
+    static constexpr std::chrono::seconds kAnswer{3};
+
     std::vector<client::Profile> profiles_;
     Address server_;
     client::RequestSpec spec_;
@@ -127,10 +139,14 @@ class Sequences : public Knocker {
   public:
     Sequences(std::vector<client::Profile> profiles, const Options& o, const Address& server)
         : profiles_(std::move(profiles)), fixed_(o.ports), type_(o.tcp ? SOCK_STREAM | SOCK_NONBLOCK : SOCK_DGRAM),
-          server_(server) {}
+          server_(server), c_lock_(o.c_lock) {}
     Result<void> prepare(unsigned i, const Address& source) override {
         auto ports = fixed_;
-        if (!profiles_.empty()) {
+        if (c_lock_) {
+            const client::Profile& profile = profiles_[i % profiles_.size()];
+            const auto secret = ByteView(profile.factor_key->bytes).first(profile.factor_key->size);
+            ports = sequence::clock_ports(totp_code(secret, totp_step(Now::read().wall), profile.digits));
+        } else if (!profiles_.empty()) {
             const client::Profile& profile = profiles_[i % profiles_.size()];
             ports = sequence::strong_ports(profile.keys->sequence, slot_of(Now::read().wall), profile.sequence_ports);
         }
@@ -162,6 +178,7 @@ class Sequences : public Knocker {
     std::vector<std::uint16_t> fixed_;
     int type_;
     Address server_, source_;
+    bool c_lock_;
     std::uint16_t last_ = 0;
 };
 
@@ -279,9 +296,11 @@ Result<std::unique_ptr<Knocker>> make_knocker(const Options& o, const Address& s
             auto profile = client::load_profile(file);
             if (!profile)
                 return profile.error();
+            if (o.handshake)
+                profile->mode = ClientMode::handshake;
             profiles.push_back(*std::move(profile));
         }
-        if (o.sequence)
+        if (o.sequence || o.c_lock)
             return std::unique_ptr<Knocker>(new Sequences(std::move(profiles), o, server));
         return std::unique_ptr<Knocker>(new Xknock(std::move(profiles), server, o.port));
     }
@@ -324,6 +343,9 @@ int main(int argc, char** argv) {
     app.add_option("--ports", o.ports, "of a sequence that is always the same")->excludes(profiles)->excludes(packets);
     app.add_flag("--sequence", o.sequence, "the profiles' own sequences; each is good for one knock in a slot")
         ->needs(profiles);
+    app.add_flag("--c-lock", o.c_lock, "the sequences of c-lock of the profiles' codes; each is good for one knock")
+        ->needs(profiles);
+    app.add_flag("--handshake", o.handshake, "by handshake; its answer is a part of the time")->needs(profiles);
     app.add_flag("--tcp", o.tcp, "sequences by SYNs instead of datagrams");
     app.add_option("--knock-port", o.knock_port, "where --packets go");
     app.add_option("--gap-ms", o.gap_ms, "pause before each knock");

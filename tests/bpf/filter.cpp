@@ -13,14 +13,30 @@ void Filter::update(bpf_map* map, const K& key, const V& value) {
     REQUIRE(bpf_map__update_elem(map, &key, sizeof key, &value, sizeof value, BPF_ANY) == 0);
 }
 
+template <typename K>
+std::vector<K> Filter::keys_of(const bpf_map* map) {
+    std::vector<K> keys;
+    K next{};
+    while (bpf_map__get_next_key(map, keys.empty() ? nullptr : &keys.back(), &next, sizeof next) == 0)
+        keys.push_back(next);
+    return keys;
+}
+
+// In one call where the kernel has it for this kind of map (Linux 5.13): some tests run a hundred thousand packets.
 std::vector<std::uint64_t> Filter::counters() {
     const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
-    std::vector<std::uint64_t> sums(XK_COUNTERS), each(cpus);
-    for (std::uint32_t i = 0; i < XK_COUNTERS; ++i) {
-        REQUIRE(bpf_map__lookup_elem(skeleton_->maps.counters, &i, sizeof i, each.data(), 8 * cpus, 0) == 0);
-        for (const auto n : each)
-            sums[i] += n;
-    }
+    std::vector<std::uint64_t> sums(XK_COUNTERS), each(XK_COUNTERS * cpus);
+    std::uint32_t keys[XK_COUNTERS], count = XK_COUNTERS, next = 0;
+    const int map = bpf_map__fd(skeleton_->maps.counters);
+    // ENOENT says that these were the last ones.
+    if (const int failure = bpf_map_lookup_batch(map, nullptr, &next, keys, each.data(), &count, nullptr);
+        (failure != 0 && failure != -ENOENT) || count != XK_COUNTERS)
+        for (std::uint32_t i = 0; i < XK_COUNTERS; ++i) {
+            keys[i] = i;
+            REQUIRE(bpf_map_lookup_elem(map, &i, &each[i * cpus]) == 0);
+        }
+    for (std::size_t i = 0; i < each.size(); ++i)
+        sums[keys[i / cpus]] += each[i];
     return sums;
 }
 
@@ -32,7 +48,8 @@ int Filter::on_record(void* self, void* data, std::size_t size) {
         filter->legacy_.assign(bytes, bytes + size);
     } else if (kind == XK_RECORD_SEQUENCE || kind == XK_RECORD_C_LOCK) {
         REQUIRE(size == sizeof(xk_sequence_record));
-        filter->sequence_ = *static_cast<const xk_sequence_record*>(data);
+        const auto& record = *static_cast<const xk_sequence_record*>(data);
+        (record.head.credential == XK_NOBODY ? filter->failure_ : filter->sequence_) = record;
     } else {
         REQUIRE(size == sizeof(xk_packet_record));
         filter->record_ = *static_cast<const xk_packet_record*>(data);
@@ -92,14 +109,7 @@ void Filter::publish(const CredentialKeys& k, Slot slot, std::uint64_t not_befor
     update(skeleton_->maps.tags, tag, value);
 }
 
-std::vector<xk_peer> Filter::hello_peers() const {
-    std::vector<xk_peer> peers;
-    xk_peer next{};
-    for (const xk_peer* at = nullptr; bpf_map__get_next_key(skeleton_->maps.hello_peers, at, &next, sizeof next) == 0;
-         at = &peers.back())
-        peers.push_back(next);
-    return peers;
-}
+std::vector<xk_peer> Filter::hello_peers() const { return keys_of<xk_peer>(skeleton_->maps.hello_peers); }
 
 void Filter::publish_sequence(const std::vector<std::uint16_t>& ports, Slot slot, std::uint64_t not_before,
                               std::uint64_t expires, std::uint32_t credential) {
@@ -129,12 +139,7 @@ void Filter::publish_steps(std::uint64_t node, const std::vector<std::uint16_t>&
 }
 
 void Filter::age_runs(std::uint64_t ns) {
-    std::vector<xk_address> sources;
-    xk_address next;
-    while (bpf_map__get_next_key(skeleton_->maps.c_lock_runs, sources.empty() ? nullptr : &sources.back(), &next,
-                                 sizeof next) == 0)
-        sources.push_back(next);
-    for (const xk_address& source : sources) {
+    for (const xk_address& source : keys_of<xk_address>(skeleton_->maps.c_lock_runs)) {
         xk_run run{};
         if (bpf_map__lookup_elem(skeleton_->maps.c_lock_runs, &source, sizeof source, &run, sizeof run, 0) != 0)
             continue; // the map has forgotten it meanwhile
@@ -167,16 +172,12 @@ std::uint64_t Filter::attempts_until() const {
     return attempts.arrival;
 }
 
-std::size_t Filter::run_entries() const {
-    std::size_t count = 0;
-    xk_address key, next;
-    for (const xk_address* at = nullptr;
-         bpf_map__get_next_key(skeleton_->maps.c_lock_runs, at, &next, sizeof next) == 0; at = &key) {
-        key = next;
-        ++count;
-    }
-    return count;
+void Filter::fill_legacy_buckets() {
+    for (std::uint32_t entry = 0; entry < XK_LEGACY_BUCKETS; ++entry)
+        update(skeleton_->maps.legacy_buckets, entry, xk_bucket{});
 }
+
+std::size_t Filter::run_entries() const { return keys_of<xk_address>(skeleton_->maps.c_lock_runs).size(); }
 
 void Filter::set_sequence_slot(const xk_sequence_slot& value) {
     update(skeleton_->maps.sequence_slots, static_cast<std::uint32_t>(value.slot % XK_SEQUENCE_SLOTS), value);
@@ -190,23 +191,32 @@ xk_sequence_slot Filter::sequence_slot(Slot slot) const {
 }
 
 void Filter::age_progress(std::uint64_t ns) {
-    xk_progress_key key;
-    REQUIRE(bpf_map__get_next_key(skeleton_->maps.sequence_progress, nullptr, &key, sizeof key) == 0);
-    xk_progress value{};
-    REQUIRE(bpf_map__lookup_elem(skeleton_->maps.sequence_progress, &key, sizeof key, &value, sizeof value, 0) == 0);
-    value.since -= ns;
-    update(skeleton_->maps.sequence_progress, key, value);
+    for (const xk_progress_key& key : keys_of<xk_progress_key>(skeleton_->maps.sequence_progress)) {
+        xk_progress value{};
+        REQUIRE(bpf_map__lookup_elem(skeleton_->maps.sequence_progress, &key, sizeof key, &value, sizeof value, 0) ==
+                0);
+        value.since -= ns;
+        update(skeleton_->maps.sequence_progress, key, value);
+    }
 }
 
 std::size_t Filter::progress_entries() const {
-    std::size_t count = 0;
-    xk_progress_key key, next;
-    for (const xk_progress_key* at = nullptr;
-         bpf_map__get_next_key(skeleton_->maps.sequence_progress, at, &next, sizeof next) == 0; at = &key) {
-        key = next;
-        ++count;
-    }
-    return count;
+    return keys_of<xk_progress_key>(skeleton_->maps.sequence_progress).size();
+}
+
+void Filter::forget_sequences() {
+    const auto empty = [](bpf_map* map, const auto& keys) {
+        for (const auto& key : keys)
+            REQUIRE(bpf_map__delete_elem(map, &key, sizeof key, 0) == 0);
+    };
+    const auto& maps = skeleton_->maps;
+    empty(maps.sequence_steps, keys_of<xk_step_key>(maps.sequence_steps));
+    empty(maps.sequence_progress, keys_of<xk_progress_key>(maps.sequence_progress));
+    empty(maps.c_lock_runs, keys_of<xk_address>(maps.c_lock_runs));
+    empty(maps.c_lock_sources, keys_of<xk_address>(maps.c_lock_sources));
+    update(maps.c_lock_attempts, std::uint32_t{0}, xk_attempts{});
+    for (std::uint32_t entry = 0; entry < XK_SEQUENCE_SLOTS; ++entry)
+        update(maps.sequence_slots, entry, xk_sequence_slot{});
 }
 
 void Filter::add_local(const char* text) {
@@ -252,9 +262,9 @@ Verdict Filter::run(const Frame& frame, std::uint32_t repeat) { return run(skele
 Verdict Filter::run_bare(const Frame& packet) { return run(skeleton_->progs.xknock_ip, packet, 1); }
 
 Verdict Filter::run(const bpf_program* program, const Frame& frame, std::uint32_t repeat) {
-    const auto before = counters();
     record_.reset();
     sequence_.reset();
+    failure_.reset();
     legacy_.clear();
     LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame.data(), .data_size_in = static_cast<__u32>(frame.size()),
                 .repeat = static_cast<int>(repeat));
@@ -263,12 +273,15 @@ Verdict Filter::run(const bpf_program* program, const Frame& frame, std::uint32_
         ring_buffer__consume(ring_);
     Verdict verdict;
     verdict.action = static_cast<int>(options.retval);
-    const auto after = counters();
+    // The program runs here alone, so what it has counted before is known.
+    auto after = counters();
     for (int i = 0; i < XK_COUNTERS; ++i)
-        for (auto n = before[static_cast<std::size_t>(i)]; n < after[static_cast<std::size_t>(i)]; ++n)
+        for (auto n = counted_[static_cast<std::size_t>(i)]; n < after[static_cast<std::size_t>(i)]; ++n)
             verdict.counters.push_back(i);
+    counted_ = std::move(after);
     verdict.record = record_;
     verdict.sequence = sequence_;
+    verdict.failure = failure_;
     verdict.legacy = legacy_;
     return verdict;
 }

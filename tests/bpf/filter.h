@@ -36,10 +36,11 @@ inline xk_address abi(const Address& a) {
 }
 
 struct Verdict {
-    int action = -1;                        // XDP_PASS, XDP_DROP
-    std::vector<int> counters;              // the ones that moved, by one each
-    std::optional<xk_packet_record> record; // pushed to the ring
-    std::optional<xk_sequence_record> sequence;
+    int action = -1;                            // XDP_PASS, XDP_DROP
+    std::vector<int> counters;                  // the ones that moved, by one each
+    std::optional<xk_packet_record> record;     // pushed to the ring
+    std::optional<xk_sequence_record> sequence; // a complete one
+    std::optional<xk_sequence_record> failure;  // of a source that is not followed any more
     std::vector<std::uint8_t> legacy; // a record of an old client's packet, as long as it lies in the ring; or empty
 };
 
@@ -78,8 +79,11 @@ class Filter {
     void age_runs(std::uint64_t ns);
     void forgive(const char* source);     // its failed runs of c-lock have no penalty
     std::uint64_t attempts_until() const; // the arrival time of the bucket
-    // As if the only source that is followed had sent its first port so much earlier.
+    // As if all sources that are followed had sent their first ports so much earlier.
     void age_progress(std::uint64_t ns);
+    void fill_legacy_buckets(); // as if no packet of an old client had come for long
+    // Nothing is published of sequences of both kinds, and nothing is known of what anybody sent.
+    void forget_sequences();
     xk_sequence_slot sequence_slot(Slot slot) const;
     void set_sequence_slot(const xk_sequence_slot& value);
     void add_local(const char* text);
@@ -107,6 +111,8 @@ class Filter {
   private:
     Verdict run(const bpf_program* program, const Frame& frame, std::uint32_t repeat);
     void publish_steps(std::uint64_t node, const std::vector<std::uint16_t>& ports, std::uint32_t credential);
+    template <typename K>
+    static std::vector<K> keys_of(const bpf_map* map);
     template <typename K, typename V>
     void update(bpf_map* map, const K& key, const V& value);
     std::vector<std::uint64_t> counters();
@@ -115,8 +121,9 @@ class Filter {
     knock_bpf* skeleton_;
     ring_buffer* ring_ = nullptr;
     std::optional<xk_packet_record> record_;
-    std::optional<xk_sequence_record> sequence_;
+    std::optional<xk_sequence_record> sequence_, failure_;
     std::vector<std::uint8_t> legacy_;
+    std::vector<std::uint64_t> counted_ = std::vector<std::uint64_t>(XK_COUNTERS);
     std::uint32_t nodes_ = 0;
     std::size_t records_ = 0;
     bool consume_ = true;

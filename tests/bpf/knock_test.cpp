@@ -73,6 +73,7 @@ TEST_CASE("every map has the shape that the daemon counts on") {
         {"sequence_steps", BPF_MAP_TYPE_HASH, sizeof(xk_step_key), sizeof(xk_step), XK_MAX_STEPS, lazy},
         {"sequence_slots", BPF_MAP_TYPE_ARRAY, 4, sizeof(xk_sequence_slot), XK_SEQUENCE_SLOTS, 0},
         {"progress_locks", BPF_MAP_TYPE_ARRAY, 4, 4, XK_PROGRESS_LOCKS, 0},
+        {"sequence_failures", BPF_MAP_TYPE_ARRAY, 4, sizeof(xk_bucket), 1, 0},
         {"hello_peers", BPF_MAP_TYPE_LRU_HASH, sizeof(xk_peer), 8, XK_MAX_PEERS, 0},
         {"sequence_progress", BPF_MAP_TYPE_LRU_HASH, sizeof(xk_progress_key), sizeof(xk_progress), XK_MAX_PROGRESS, 0},
         {"legacy_buckets", BPF_MAP_TYPE_ARRAY, 4, sizeof(xk_bucket), XK_LEGACY_BUCKETS, 0},

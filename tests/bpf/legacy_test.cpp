@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Packets of old clients in the filter: which forms pass, how many, and that nothing else changes.
-#include "filter.h"
+// Packets of old clients in the filter: which forms pass, and that nothing else changes. How many:
+// old_clients_rate_test.cpp.
+#include "old_packets.h"
 #include "own_network.h"
 
 #include "protocol/base/fd.h"
@@ -18,54 +19,21 @@
 using namespace xk;
 using nlohmann::json;
 using test::address;
+using test::expect_refused;
+using test::expect_taken;
 using test::Filter;
 using test::FrameSpec;
+using test::fwknop_text;
+using test::is_counted;
+using test::json_text;
+using test::kJson;
+using test::kKnock;
+using test::kText;
+using test::listening;
+using test::OldPorts;
+using test::sent;
 
 namespace {
-
-constexpr std::uint16_t kKnock = 62201, kJson = 5001, kText = 62202;
-
-struct OldPorts {
-    std::uint16_t capyknock = kJson, fwknop = kText;
-};
-
-// With these ports; a flood of a test's own packets meets no limit but where it says so.
-auto listening(OldPorts ports = {}, xk_stealth stealth = XK_STEALTH_DROP) {
-    return [=](xk_settings& s) {
-        s.capyknock_port = __builtin_bswap16(ports.capyknock);
-        s.fwknop_port = __builtin_bswap16(ports.fwknop);
-        s.stealth = stealth;
-    };
-}
-
-// Each packet of a test has a source of its own, so that no source runs out of tokens.
-Address next_source() {
-    static std::uint32_t number = 0;
-    ++number;
-    return Address::v4(10, static_cast<std::uint8_t>(number >> 16), static_cast<std::uint8_t>(number >> 8),
-                       static_cast<std::uint8_t>(number));
-}
-
-FrameSpec sent(std::string_view text, std::uint16_t port) {
-    FrameSpec spec;
-    spec.source = next_source();
-    spec.payload.assign(text.begin(), text.end());
-    spec.destination_port = port;
-    return spec;
-}
-
-std::string fwknop_text(std::size_t length = 204) {
-    std::string text(length, 'A');
-    for (std::size_t i = 0; i < length; ++i)
-        text[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"[i * 7 % 64];
-    return text;
-}
-
-std::string json_text(std::size_t length = 256) {
-    std::string text = R"({"usrnm": "anna", "payload": ")";
-    text += std::string(length - text.size() - 2, 'x') + "\"}";
-    return text;
-}
 
 // The filter allows a limited number a second: the tests with many packets take a fresh one in time.
 struct FreshFilter {
@@ -73,8 +41,10 @@ struct FreshFilter {
     std::optional<Filter> filter;
     unsigned used = 0;
     Filter& get() {
-        if (!filter || ++used == XK_LEGACY_BURST) {
+        if (!filter)
             filter.emplace(listening(ports));
+        if (++used == XK_LEGACY_BURST) {
+            filter->fill_legacy_buckets(); // a hundred times faster than to load another one
             used = 0;
         }
         return *filter;
@@ -85,35 +55,6 @@ std::string text_of(const test::Verdict& verdict) {
     return verdict.legacy.size() < sizeof(xk_record)
                ? ""
                : std::string(verdict.legacy.begin() + sizeof(xk_record), verdict.legacy.end());
-}
-
-bool is_counted(const test::Verdict& verdict, int counter) { return verdict.counters == std::vector<int>{counter}; }
-
-void expect_taken(Filter& filter, const FrameSpec& spec, xk_record_kind kind) {
-    const auto verdict = filter.run(spec);
-    CHECK(verdict.action == XDP_DROP);
-    CHECK(is_counted(verdict, XK_LEGACY));
-    REQUIRE(verdict.legacy.size() == sizeof(xk_record) + spec.payload.size());
-    xk_record head;
-    std::memcpy(&head, verdict.legacy.data(), sizeof head);
-    CHECK(head.kind == kind);
-    CHECK(head.version == XK_LEGACY_RECORD_VERSION);
-    CHECK(head.length == verdict.legacy.size());
-    CHECK(head.source_port == spec.source_port);
-    CHECK(std::memcmp(head.source.bytes, spec.source.bytes.data(), 16) == 0);
-    CHECK(std::memcmp(head.destination.bytes, spec.destination.bytes.data(), 16) == 0);
-    CHECK(head.slot == 0);
-    CHECK(head.credential == 0);
-    CHECK(head.interface == 1);
-    CHECK(head.arrived > 0);
-    CHECK(std::memcmp(verdict.legacy.data() + sizeof head, spec.payload.data(), spec.payload.size()) == 0);
-}
-
-void expect_refused(Filter& filter, const FrameSpec& spec, int counter, int action = XDP_DROP) {
-    const auto verdict = filter.run(spec);
-    CHECK(verdict.action == action);
-    CHECK(is_counted(verdict, counter));
-    CHECK(verdict.legacy.empty());
 }
 
 json vectors_of(const char* name) {
@@ -370,74 +311,4 @@ TEST_CASE("a socket of this host at an old client's port gets its answers") {
     REQUIRE(::bind(socket.get(), reinterpret_cast<const sockaddr*>(&name), sizeof name) == 0);
     expect_refused(filter, sent("x", kText), XK_LEGACY_FORM, XDP_PASS);
     expect_refused(filter, sent("x", kJson), XK_LEGACY_FORM);
-}
-
-TEST_CASE("one source has its burst, and takes nothing from others") {
-    Filter filter(listening());
-    FrameSpec loud = sent(fwknop_text(), kText);
-    for (int i = 0; i < XK_LEGACY_SOURCE_BURST; ++i)
-        CHECK(is_counted(filter.run(loud), XK_LEGACY));
-    int refused = 0;
-    for (int i = 0; i < 1000; ++i)
-        refused += is_counted(filter.run(loud), XK_LEGACY_RATE);
-    CHECK(refused > 950); // it gains one each 250 ms
-    loud.destination_port = kJson;
-    loud.payload.assign(300, ' ');
-    CHECK(is_counted(filter.run(loud), XK_LEGACY_RATE)); // both clients share it
-    for (int i = 0; i < 20; ++i)
-        expect_taken(filter, sent(json_text(), kJson), XK_RECORD_CAPYKNOCK);
-}
-
-TEST_CASE("ten thousand sources reach the ceiling, and knocks go on") {
-    Filter filter(listening({kKnock, kKnock}));
-    const auto begin = BootClock::now();
-    std::size_t taken = 0;
-    for (int i = 0; i < 10'000; ++i) {
-        const auto verdict = filter.run(sent(fwknop_text(), kKnock));
-        taken += is_counted(verdict, XK_LEGACY);
-        CHECK((is_counted(verdict, XK_LEGACY) || is_counted(verdict, XK_LEGACY_RATE)));
-    }
-    const std::chrono::duration<double> took = BootClock::now() - begin;
-    CHECK(taken >= XK_LEGACY_BURST);
-    CHECK(static_cast<double>(taken) <= XK_LEGACY_BURST + 1 + 500 * took.count());
-    CHECK(filter.records() == taken);
-    FrameSpec knock = sent("", kKnock);
-    knock.payload = Filter::sealed();
-    CHECK(is_counted(filter.run(knock), XK_CANDIDATE));
-}
-
-TEST_CASE("junk that is no old client's takes no token") {
-    Filter filter(listening());
-    for (int i = 0; i < 5'000; ++i)
-        expect_refused(filter, sent(fwknop_text(205), kText), XK_LEGACY_FORM);
-    for (int i = 0; i < 400; ++i)
-        CHECK(is_counted(filter.run(sent(fwknop_text(), kText)), XK_LEGACY));
-}
-
-TEST_CASE("old clients take a quarter of the ring, and the rest is for knocks") {
-    Filter filter([](xk_settings& s) { listening()(s), s.knock_burst = 1'000'000; });
-    filter.stop_consuming();
-    unsigned seed = 0;
-    const auto knock = [&] {
-        FrameSpec spec = sent("", kKnock);
-        spec.payload = Filter::sealed(static_cast<std::uint8_t>(seed));
-        ++seed;
-        return filter.run(spec);
-    };
-    // 264 bytes each.
-    std::size_t stored = 0;
-    while (stored < XK_LEGACY_RING / 264 - 1) {
-        const auto verdict = knock();
-        REQUIRE(is_counted(verdict, XK_CANDIDATE));
-        ++stored;
-    }
-    CHECK(is_counted(filter.run(sent(fwknop_text(), kText)), XK_LEGACY));
-    while (stored < XK_LEGACY_RING / 264 + 3) {
-        CHECK(is_counted(knock(), XK_CANDIDATE));
-        ++stored;
-    }
-    expect_refused(filter, sent(fwknop_text(), kText), XK_RING_FULL);
-    CHECK(is_counted(knock(), XK_CANDIDATE));
-    filter.consume();
-    CHECK(is_counted(filter.run(sent(fwknop_text(), kText)), XK_LEGACY));
 }

@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: MIT
 //
 // The filter follows sequences of ports: what completes one, what resets it, what costs memory, and that no packet ends
-// otherwise than without it. At the end random packets, against a tracker of a few lines.
-#include "filter.h"
+// otherwise than without it. Random packets: trackers_test.cpp.
+#include "ports.h"
 
 #include "protocol/base/clock.h"
 #include "protocol/sequence.h"
 
 #include <algorithm>
-#include <map>
 #include <random>
-#include <set>
-#include <utility>
 
 using namespace xk;
 using test::address;
+using test::By;
 using test::Filter;
 using test::FrameSpec;
+using test::Ports;
 
 namespace {
-
-using Ports = std::vector<std::uint16_t>;
 
 constexpr Slot kSlot = Filter::kSlot;
 const Ports kPorts = {24600, 25000, 32767, 24576, 30000, 31000};
@@ -32,22 +29,12 @@ std::uint64_t boot_now() { return static_cast<std::uint64_t>(BootClock::now().ti
 FrameSpec to_port(std::uint16_t port, const char* source = "192.0.2.7") {
     FrameSpec spec;
     spec.source = address(source);
-    if (!spec.source.is_v4())
-        spec.destination = address("2001:db8::1");
     spec.destination_port = port;
     return spec;
 }
 
-// Sends the ports and returns the verdict of the last one. No other one reports anything.
-test::Verdict send(Filter& filter, const Ports& ports, const char* source = "192.0.2.7", bool by_syn = false) {
-    test::Verdict verdict;
-    for (const std::uint16_t port : ports) {
-        CHECK_FALSE(verdict.sequence);
-        const FrameSpec spec = to_port(port, source);
-        verdict = filter.run(by_syn ? test::tcp(spec, test::kSyn, port) : spec);
-        CHECK(verdict.action == XDP_PASS);
-    }
-    return verdict;
+test::Verdict send(Filter& filter, const Ports& ports, const char* source = "192.0.2.7", By by = By::datagram) {
+    return test::send_ports(filter, ports, by, source);
 }
 
 bool has(const std::vector<int>& counters, int counter) {
@@ -63,10 +50,10 @@ Ports without_last(Ports ports) {
 
 TEST_CASE("a sequence becomes one record, by datagrams and by SYNs, over IPv4 and IPv6") {
     for (const char* source : {"192.0.2.7", "2001:db8::7"})
-        for (const bool by_syn : {false, true}) {
+        for (const By by : {By::datagram, By::syn}) {
             Filter filter(watching);
             filter.publish_sequence(kPorts, kSlot);
-            const auto verdict = send(filter, kPorts, source, by_syn);
+            const auto verdict = send(filter, kPorts, source, by);
             CHECK(verdict.counters == std::vector<int>{XK_SEQUENCE});
             REQUIRE(verdict.sequence);
             const xk_record& head = verdict.sequence->head;
@@ -97,7 +84,7 @@ TEST_CASE("the ports may come by both protocols, with copies between them") {
     Filter filter(watching);
     filter.publish_sequence(kPorts, kSlot);
     send(filter, {24600, 24600});
-    send(filter, {25000}, "192.0.2.7", true);
+    send(filter, {25000}, "192.0.2.7", By::syn);
     send(filter, {24600, 25000, 32767, 24600});
     CHECK(send(filter, {24576, 30000, 31000}).sequence);
 }
@@ -161,6 +148,30 @@ TEST_CASE("who was wrong eight times is not followed for the rest of the slot") 
     Ports next = {24700, 25000, 32767, 24576, 30000, 31000};
     filter.publish_sequence(next, kSlot + 1);
     CHECK(send(filter, next).sequence);
+}
+
+TEST_CASE("a source is reported when it is not followed any more, and all sources together no more than the budget") {
+    Filter filter(watching);
+    filter.publish_sequence(kPorts, kSlot);
+    unsigned reported = 0;
+    for (unsigned source = 1; source <= 3 * XK_FAILURE_BURST; ++source) {
+        const std::string from = "192.0.2." + std::to_string(100 + source);
+        for (int i = 1; i < XK_MOST_RESETS; ++i)
+            CHECK_FALSE(send(filter, {24600, 24601}, from.c_str()).failure);
+        const auto last = send(filter, {24600, 24601}, from.c_str());
+        CHECK_FALSE(last.sequence);
+        CHECK_FALSE(send(filter, {24600, 24601}, from.c_str()).failure); // it is told once
+        if (!last.failure)
+            continue;
+        ++reported;
+        CHECK(last.failure->head.kind == XK_RECORD_SEQUENCE);
+        CHECK(last.failure->head.length == sizeof(xk_sequence_record));
+        CHECK(last.failure->head.slot == 0);
+        CHECK(last.failure->sent.count == 0);
+        CHECK(std::memcmp(last.failure->head.source.bytes, address(from.c_str()).bytes.data(), 16) == 0);
+    }
+    CHECK(reported >= XK_FAILURE_BURST);
+    CHECK(reported <= XK_FAILURE_BURST + 3); // seconds that this may take
 }
 
 TEST_CASE("in one slot all sources together begin a limited number of sequences") {
@@ -272,78 +283,4 @@ TEST_CASE("a scan of all ports from many sources costs no memory but that of rig
     CHECK(filter.progress_entries() == 1);
     CHECK(filter.records() == 0);
     CHECK(send(filter, kPorts, "192.0.2.8").sequence);
-}
-
-// The tracker of docs/protocol.md, "Sequences", for one slot.
-struct Tracker {
-    std::set<Ports> sequences;
-    struct Progress {
-        Ports sent;
-        unsigned resets = 0;
-    };
-    std::map<std::string, Progress> sources;
-    std::set<Ports> used;
-
-    bool leads_on(const Ports& sent) const {
-        return std::ranges::any_of(sequences, [&](const Ports& s) {
-            return s.size() >= sent.size() && std::equal(sent.begin(), sent.end(), s.begin());
-        });
-    }
-    bool takes(const std::string& source, std::uint16_t port) {
-        auto known = sources.find(source);
-        if (known == sources.end() || known->second.sent.empty()) {
-            if (leads_on({port}) && (known == sources.end() || known->second.resets < XK_MOST_RESETS))
-                sources[source].sent = {port};
-            return false;
-        }
-        Progress& p = known->second;
-        if (std::ranges::find(p.sent, port) != p.sent.end())
-            return false;
-        p.sent.push_back(port);
-        if (sequences.contains(p.sent))
-            return used.insert(std::exchange(p.sent, {})).second;
-        if (!leads_on(p.sent)) {
-            p.sent.clear();
-            ++p.resets;
-        }
-        return false;
-    }
-};
-
-TEST_CASE("random packets complete what a tracker of a few lines says") {
-    std::mt19937 random(20261127);
-    std::size_t completed = 0;
-    for (int round = 0; round < 20; ++round) {
-        Filter filter([](xk_settings& s) { s.sequences = 1, s.knock_burst = 1'000'000'000; });
-        Tracker tracker;
-        // Few ports, so that sequences share their beginnings and are completed by chance.
-        for (std::uint32_t credential = 0; credential < 6; ++credential) {
-            Ports ports;
-            while (ports.size() < 5)
-                if (const auto port = static_cast<std::uint16_t>(24576 + random() % 7);
-                    std::ranges::find(ports, port) == ports.end())
-                    ports.push_back(port);
-            if (tracker.sequences.insert(ports).second)
-                filter.publish_sequence(ports, kSlot, 0, ~0ull, credential);
-        }
-        std::map<std::string, Ports> aims;
-        for (int i = 0; i < 1000; ++i) {
-            const std::string source = "192.0.2." + std::to_string(10 + random() % 40);
-            // Mostly the next port of some sequence, sometimes any port.
-            Ports& aim = aims[source];
-            if (aim.empty())
-                aim = *std::next(tracker.sequences.begin(), static_cast<long>(random() % tracker.sequences.size()));
-            std::uint16_t port = aim.front();
-            if (random() % 20 == 0)
-                port = static_cast<std::uint16_t>(24576 + random() % 8);
-            else
-                aim.erase(aim.begin());
-            const bool expected = tracker.takes(source, port);
-            CAPTURE(source);
-            CAPTURE(port);
-            REQUIRE(filter.run(to_port(port, source.c_str())).sequence.has_value() == expected);
-            completed += expected;
-        }
-    }
-    CHECK(completed > 50);
 }

@@ -3,7 +3,9 @@
 """Sends what a capyknock client sends: one JSON object with the user's name and a Fernet token, three times from one
 port. Written from the description of its packets.
 
-capyknock_client.py NAME UDPKEY OTPKEY SERVER PORT TARGET TARGET_PORT"""
+capyknock_client.py NAME UDPKEY OTPKEY SERVER PORT TARGET TARGET_PORT
+
+With "-" for the server the packet is printed, in a line."""
 import base64
 import hashlib
 import hmac
@@ -28,6 +30,9 @@ def main():
                "hash": ""}
     token = Fernet(udpkey.encode()).encrypt(json.dumps(request).encode())
     packet = json.dumps({"usrnm": name, "payload": token.decode()}).encode()
+    if server == "-":
+        print(packet.decode())
+        return
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         for _ in range(3):
             out.sendto(packet, (server, int(port)))

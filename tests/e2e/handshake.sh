@@ -173,6 +173,14 @@ contains "the knock names the address that the server sees" "$(cat "$D/err")" "f
 contains "and it opens for it" "$(ctl grants)" "192.0.2.2 "
 FROM=$NAT check "close" by_handshake close anna-robot ssh
 check "closes it" eventually 5 none_left
+echo 'nat: never' >>"$(profile anna-robot)"
+code=0
+FROM=$NAT by_handshake open anna-robot ssh || code=$?
+equal "a client that knows of no NAT does not knock there" "$code" 1
+contains "and says so" "$(cat "$D/err")" "the server sees 192.0.2.2 and not 10.9.0.2: "
+equal "nothing opens" "$(grants)" 0
+opens anna-robot # where there is none
+shut
 
 say "a profile that says so"
 echo 'mode: handshake' >>"$(profile bob-phone)"
@@ -180,6 +188,15 @@ knock 192.0.2.1 bob-phone ssh 2>"$D/err" || fail "it does not open: $(cat "$D/er
 check "opens" granted
 contains "ls shows it" "$(in_cli "$CLIENT" ls --profiles "$D/profiles")" "mode        handshake"
 shut
+check "and without trying the port" knock 192.0.2.1 bob-phone ssh --no-wait
+contains "it says what is known" "$(cat "$D/out")" "knocked; the server answered the hello; it does not say whether"
+shut
+in_cli "$CLIENT" open 192.0.2.1 ssh --profile "$(profile bob-phone)" --no-handshake -v 2>"$D/err" ||
+	fail "it does not open: $(cat "$D/err")"
+lacks "once by a packet" "$(cat "$D/err")" hello
+shut
+in_cli python3 "$TOP/client/xknock.py" open 192.0.2.1 ssh --profile "$(profile bob-phone)" 2>"$D/err" && fail "xknock.py opens"
+contains "xknock.py says why it cannot" "$(cat "$D/err")" "this program knows no handshakes: knock-client does"
 say "keep"
 background "$CLI" "$CLIENT" keep 192.0.2.1 ssh --profile "$(profile bob-phone)" 2>"$D/err"
 keeper=$BACKGROUND

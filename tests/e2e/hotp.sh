@@ -63,6 +63,22 @@ for next in 102 104; do
 	XDG_STATE_HOME=$D/own knock 192.0.2.1 anna-token 2>"$D/out" || fail "no code of its own opens: $(cat "$D/out" "$D/log")"
 	equal "it has counted" "$(cat "$D"/own/xknock/counter-*)" $next
 done
+say "by handshake"
+sed -i '/^modes:/d' "$D/etc/users/anna.yaml" && echo 'modes: [packet, handshake]' >>"$D/etc/users/anna.yaml"
+check "a reload allows it" ctl reload
+shut
+XDG_STATE_HOME=$D/own knock 192.0.2.1 anna-token --handshake -v 2>"$D/out" || fail "no handshake opens: $(cat "$D/out" "$D/log")"
+contains "its codes open" "$(cat "$D/out")" "the server sees you as 192.0.2.2"
+equal "it has counted" "$(cat "$D"/own/xknock/counter-*)" 106
+refused code-used "$(code 104) $(code 105)"
+shut
+before=$(stat refused code-used)
+mkdir -p "$D/copy-of-own/xknock"
+cp -p "$D"/own/xknock/counter-* "$D/copy-of-own/xknock/"
+echo 104 >"$(ls "$D"/copy-of-own/xknock/counter-*)"
+XDG_STATE_HOME=$D/copy-of-own knock_only 192.0.2.1 anna-token --handshake 2>"$D/out" || fail "no knock: $(cat "$D/out")"
+reaches refused code-used $((before + 1))
+equal "and those of a copy of its disk open nothing" "$(grants)" 0
 refuse "keep would use up what does not arrive" in_cli "$CLIENT" keep 192.0.2.1 --profile "$(profile anna-token)"
 
 if command -v python3 >/dev/null; then

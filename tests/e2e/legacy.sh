@@ -4,6 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 HERE=$(cd "$(dirname "$0")" && pwd)
 begin legacy
+movable_clock
 configure
 enroll anna laptop --factor none
 enroll bob phone --factor none
@@ -41,6 +42,12 @@ fwknop() { in_cli env HOME="$D/home" fwknop "$@" >"$D/out" 2>&1 || fail "fwknop:
 capyknock() { in_cli "$HERE/capyknock_client.py" bobsname "$UDPKEY" "$OTPKEY" 192.0.2.1 5001 192.0.2.1 "$1"; }
 shut() { ctl close 0.0.0.0/0 >/dev/null; }
 
+say "the listeners, and for whom"
+status=$(ctl status)
+contains "of fwknop" "$status" 'fwknop       62201/udp, 1 device: anna/fwknop (no knock yet)'
+contains "of capyknock" "$status" 'capyknock    5001/udp, 1 device: bob/capy (no knock yet)'
+contains "and packets of the others" "$status" 'packet       62201/udp, 2 devices: anna/laptop, bob/phone'
+
 say "fwknop's own client"
 refuse "shut before" can_connect "$CLI" 192.0.2.1 22
 fwknop -n default -s
@@ -69,9 +76,11 @@ replays=$(stat refused replay)
 capyknock 22
 check "opens" eventually 5 granted
 contains "for its device" "$(ctl grants)" bob/capy
+check "the configuration is good" in_srv "$KNOCKCTL" check "$D/etc/xknock.yaml"
 reaches refused replay $((replays + 2))
 equal "the copies are no refusals to look at" "$(events knock_refused reason=replay)" 0
 equal "it is one use" "$(events legacy_client way=capyknock user=bob)" 1
+contains "which the status shows" "$(ctl status)" "bob/capy (last knock $(date -u +%Y-%m-%dT%H)"
 shut
 used=$(stat refused code-used)
 capyknock 22
@@ -81,9 +90,67 @@ capyknock 23
 reaches refused port $((ports + 3)) # the copies of what is no request are not remembered
 equal "nothing is open" "$(grants)" 0
 
+say "beside junk: fifty packets a second from elsewhere, some of the right form and one without a name"
+cat >"$D/junk.py" <<'P'
+import base64, os, socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+token = lambda: base64.urlsafe_b64encode(b"\x80" + os.urandom(152))
+kinds = [
+    lambda: os.urandom(300),
+    lambda: b'{"usrnm": "", "payload": "' + token() + b'"}',
+    lambda: b'{"usrnm": "bobsname", "payload": "' + token() + b'"}',
+    lambda: b'{"usrnm": "nobody", "payload": "' + token() + b'"}',
+    lambda: b'{"usrnm": "bobsname"}',
+    lambda: b"",
+    lambda: b"{" * 300,
+]
+begin = time.monotonic()
+for i in range(500):
+    try:
+        s.sendto(kinds[i % len(kinds)](), ("198.51.100.1", 5001))
+    except ConnectionRefusedError:
+        pass
+    time.sleep(max(0, begin + i / 50 - time.monotonic()))
+P
+judged=$(stat refused tag) # of nobody's name
+next_step                  # a code counts once
+background "$STR" python3 "$D/junk.py"
+reaches refused tag $((judged + 1))
+capyknock 22
+check "capyknock opens" eventually 5 granted
+contains "for its own device" "$(ctl grants)" "bob/capy"
+lacks "and for nobody else" "$(ctl grants)" 198.51.100
+shut
+fwknop -n default -s
+check "fwknop opens" eventually 5 granted
+contains "for its own device" "$(ctl grants)" "anna/fwknop"
+kill -0 "$BACKGROUND" 2>/dev/null || fail "the junk ended before"
+shut
+
+say "capyknock_banip"
+mkdir "$D/bin"
+printf '#!/bin/sh\nexec "%s" --socket "%s" "$@"\n' "$(realpath "$KNOCKCTL")" "$D/run/control.sock" >"$D/bin/knockctl"
+chmod 755 "$D/bin/knockctl"
+banip() { PATH=$D/bin:$PATH "$TOP/tools/capyknock_banip" "$@"; }
+let_in() { fwknop -n default -s && eventually 5 granted; }
+check "somebody is in" let_in
+check "a ban as capyknock's callers order it" banip 192.0.2.2
+contains "is said as there" "$(cat "$D/out")" "Sending request to ban 192.0.2.2"
+contains "it is a ban with that reason" "$(ctl bans | tr -s ' ')" "192.0.2.2 for ever capyknock_banip"
+equal "it closes what was open" "$(grants)" 0
+refuse "and the port is shut" granted
+check "also as an argument of python" env PATH="$D/bin:$PATH" python3 "$TOP/tools/capyknock_banip" 2001:db8::2
+check "it is taken away" ctl unban 192.0.2.2
+check "and the other" ctl unban 2001:db8::2
+for word in 192.0.2.0/24 --stdin all "192.0.2.2 --for 1"; do refuse "$word is no address" banip "$word"; done
+refuse "nobody is no address" banip
+refuse "this host's own address fails" banip 192.0.2.1
+equal "nobody is banned by these" "$(ctl bans)" "no bans"
+
 say "both are off without the section"
 sed -i '/^legacy:/d' "$D/etc/xknock.yaml"
 ctl reload >/dev/null
+contains "the status says so" "$(ctl status)" 'fwknop       no port in "legacy", 1 device: anna/fwknop (last knock '
 fwknop -n default -s
 capyknock 22
 knock bob bob-phone --timeout 1 >/dev/null 2>&1 || true

@@ -117,6 +117,20 @@ with_hardware_clock() {
 into_step() { echo $(($(date +%s) % 30)); }
 late_in_step() { [ "$(into_step)" -ge 28 ] || move_clock $((28 - $(into_step))); }
 next_step() { move_clock $((30 - $(into_step))); }
+# begin_slot: a slot has begun, and the daemon noticed before that the clock was moved: a clock that is moved makes the slot
+# that is now doubtful.
+begin_slot() {
+	local told ahead
+	until [ "$(into_step)" -ge 28 ]; do
+		told=$(jumps) ahead=$AHEAD
+		late_in_step
+		[ "$AHEAD" = "$ahead" ] || eventually 10 has_jumped "$told" || fail "nobody noticed that the clock was moved"
+	done
+	eventually 5 new_slot || fail "no new slot"
+}
+jumps() { grep -c "the wall clock was set forward" "$D/log" || true; }
+has_jumped() { [ "$(jumps)" -gt "$1" ]; }
+new_slot() { [ "$(into_step)" -lt 20 ]; }
 
 begin() {
 	[ "$(id -u)" = 0 ] || skip "needs root"

@@ -12,7 +12,8 @@ exposure=$(systemd-analyze security --offline=true --no-pager "$D/stage/usr/lib/
 	sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')
 say "exposure $exposure"
 for file in etc/fail2ban/action.d/xknock.conf usr/lib/systemd/system/xknockd.service usr/lib/sysusers.d/xknock.conf \
-	usr/lib/tmpfiles.d/xknock.conf usr/lib/sysctl.d/00-xknock.conf usr/sbin/xknockd usr/sbin/knockctl usr/libexec/knockctl-host usr/bin/knock-client usr/share/doc/xknock/docs/configuration.md; do
+	usr/lib/tmpfiles.d/xknock.conf usr/lib/sysctl.d/00-xknock.conf usr/sbin/xknockd usr/sbin/knockctl usr/libexec/knockctl-host usr/bin/knock-client usr/share/doc/xknock/docs/configuration.md \
+	usr/share/doc/xknock/examples/capyknock_banip; do
 	check "$file is installed" test -s "$D/stage/$file"
 done
 check "is at most 1.5" awk "BEGIN { exit !($exposure <= 1.5) }"
@@ -84,6 +85,32 @@ contains "the journal has the line" "$(journal)" "granted anna/laptop ssh from 1
 contains "with its priority" "$(journal json | tail -1)" '"PRIORITY":"6"'
 check "knockctl works where the operator is" inside knockctl status
 check "and so does systemctl reload" inside systemctl reload xknockd
+
+say "handshakes"
+inside sh -c 'sed -i "/^modes:/d" /etc/xknock/users/anna.yaml && echo "modes: [packet, handshake]" >>/etc/xknock/users/anna.yaml'
+check "a reload allows them" inside systemctl reload xknockd
+drop_in="the drop-in examples/handshake.conf"
+contains "the log says what the unit lacks" "$(journal | tail -8)" "no answer can be sent; the unit needs $drop_in"
+contains "status too" "$(inside knockctl status)" "UNANSWERED: the unit needs $drop_in"
+contains "and the doctor" "$(inside knockctl doctor)" "install $drop_in"
+inside knockctl close 0.0.0.0/0 >/dev/null
+echo 'wait: 2s' >>"$D/profiles/anna.yaml"
+refuse "no handshake opens without it" knocks --handshake
+sed -i '/^wait:/d' "$D/profiles/anna.yaml"
+contains "and the log says why" "$(journal | tail -8)" "opening a socket for an answer"
+# As the hint says.
+inside sh -c "$(sed -n 's/^# *\(install -D .*\)/\1/p' "$TOP/systemd/handshake.conf")"
+inside systemctl daemon-reload
+check "with it" inside systemctl restart xknockd
+check "a handshake opens" knocks --handshake
+lacks "nothing is lacking" "$(inside knockctl status; inside knockctl doctor || true)" "$drop_in"
+worker=$(inside pgrep -P "$(show MainPID)" -x xknock-worker)
+has "the worker still has its system call filter" "$worker" "Seccomp: 2"
+inside rm -r /etc/systemd/system/xknockd.service.d
+inside sed -i 's/^modes:.*/modes: [packet]/' /etc/xknock/users/anna.yaml
+inside systemctl daemon-reload
+check "a restart without both" inside systemctl restart xknockd
+lacks "is silent about it" "$(journal | tail -8)" "$drop_in"
 
 say "fail2ban, as the document has it"
 inside mkdir -p /run/sshd

@@ -63,6 +63,7 @@ Policy make_policy() {
         c.device = Name(device);
         c.factor = factor;
         c.services.set(0);
+        c.modes.set(static_cast<std::size_t>(KnockMode::handshake));
         return p.credentials.emplace_back(c);
     };
     add("anna", "laptop", FactorKind::totp);
@@ -291,6 +292,20 @@ Outcome Fixtures::judge(const Record& record) {
     FUZZ_CHECK(after.horizon == before.horizon && after.high_slot >= before.high_slot);
     FUZZ_CHECK(outcome.source == record.source);
     return outcome;
+}
+
+std::variant<HelloAnswer, Outcome> Fixtures::judge_hello(const Record& record) {
+    const StateHeader before = state.header();
+    auto result = judge_->judge_hello(record, now);
+    const StateHeader& after = state.header();
+    if (const auto* outcome = std::get_if<Outcome>(&result)) {
+        const auto at = static_cast<std::size_t>(outcome->refused()->reason);
+        FUZZ_CHECK(counted(after) == counted(before) + 1 && after.rejects[at] == before.rejects[at] + 1);
+    } else {
+        FUZZ_CHECK(counted(after) == counted(before));
+    }
+    FUZZ_CHECK(after.attempts == 0 && all_zero(after.attempt) && after.high_slot == before.high_slot);
+    return result;
 }
 
 } // namespace xk::fuzz

@@ -11,6 +11,7 @@
 #include "state_memory.h"
 
 #include <memory>
+#include <variant>
 
 namespace xk::fuzz {
 
@@ -82,6 +83,8 @@ struct Fixtures {
     void set_wall(WallTime wall);
     // Judges, and checks that exactly one counter went up by one.
     authz::Outcome judge(const authz::Record& record);
+    // Likewise a hello, where only a refusal counts.
+    std::variant<authz::HelloAnswer, authz::Outcome> judge_hello(const authz::Record& record);
     const authz::CredentialState& record(std::uint32_t who) const { return *state.find(policy.credentials[who].id); }
 
     authz::Policy policy;

@@ -3,6 +3,7 @@
 // xk-packet: knocks as an attacker or a broken client would make them. For the end-to-end tests only.
 //   make   seals a request from a profile, with fields changed, and writes the 192 bytes to standard output
 //   send   sends a file's bytes as UDP payload, changed on the way
+//   code   prints the one-time code that counts now, of a profile with otp_secret
 #include "client/code.h"
 #include "client/profile.h"
 #include "protocol/base/fd.h"
@@ -81,6 +82,17 @@ int make(const Make& o) {
     return 0;
 }
 
+int print_code(const Make& o) {
+    auto profile = client::load_profile(o.profile);
+    if (!profile)
+        return fail(profile.error());
+    auto code = client::obtain_code(*profile, std::nullopt);
+    if (!code)
+        return fail(code.error());
+    std::cout << *code << "\n";
+    return 0;
+}
+
 struct Send {
     std::string file, to, source;
     std::uint16_t port = 62201;
@@ -156,6 +168,9 @@ int main(int argc, char** argv) {
     send_app->add_option("--size", s.size, "cut or fill to this size");
     send_app->add_option("--count", s.count);
     send_app->callback([&] { run = [](const Make&, const Send& o) { return send(o); }; });
+    CLI::App* const code_app = app.add_subcommand("code");
+    code_app->add_option("--profile", m.profile)->required();
+    code_app->callback([&] { run = [](const Make& o, const Send&) { return print_code(o); }; });
     CLI11_PARSE(app, argc, argv);
     return run(m, s);
 }

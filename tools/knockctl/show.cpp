@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cstdio>
 #include <vector>
 
 namespace xk::tools {
@@ -78,6 +79,36 @@ std::string interface_text(const json& i) {
     return out + ")";
 }
 
+std::string odds_text(const json& odds) {
+    char text[80];
+    std::snprintf(text, sizeof text, ", guessed within a day with odds of %.0e at most", odds.get<double>());
+    return text;
+}
+
+// The devices that may knock so now. A device of an old client has no other way, so its last knock was one of these.
+std::string devices_text(const json& mode) {
+    const auto count = mode.at("devices").get<std::size_t>();
+    const bool is_legacy = mode.at("mode") == "capyknock" || mode.at("mode") == "fwknop";
+    std::string out = std::to_string(count) + (count == 1 ? " device" : " devices");
+    std::size_t named = 0;
+    for (const json& one : mode.at("named")) {
+        out += (named++ == 0 ? ": " : ", ") + text(one.at("user")) + "/" + text(one.at("device"));
+        if (const json& last = one.at("last_knock"); is_legacy)
+            out += last.is_null() ? " (no knock yet)" : " (last knock " + text(last) + ")";
+    }
+    return count > named ? out + ", and " + std::to_string(count - named) + " more" : out;
+}
+
+std::string mode_text(const json& mode) {
+    std::string out;
+    if (const json& ports = mode.at("ports"); !ports.is_null())
+        out = text(ports) + " ports";
+    else
+        out = mode.at("port").is_null() ? "no port in \"legacy\"" : text(mode.at("port")) + "/udp";
+    const json& odds = mode.at("odds_a_day");
+    return out + ", " + devices_text(mode) + (odds.is_null() ? "" : odds_text(odds));
+}
+
 std::string panic_text(const json& r) {
     if (r.at("panic") != true)
         return "";
@@ -118,14 +149,25 @@ std::string show_status(const json& r) {
         {"grants", text(r.at("grants"))},
         {"bans", text(r.at("bans"))},
         {"clock", r.at("clock") == "ok" ? "ok" : "WRONG: no knock is let in (knockctl clock accept)"},
+        {"handshakes", r.value("handshakes", "ok") == "unanswered"
+                           ? "UNANSWERED: the unit needs the drop-in examples/handshake.conf"
+                           : ""},
         {"identity",
          r.value("identity", "ok") == "copied" ? "COPIED from another machine (knockctl identity keep, or new)" : ""},
         {"hooks", hooks_text(r.at("hooks"))},
         {"memory", "begun with " + text(r.at("memory"))}};
     std::string out;
-    for (const auto& [name, value] : lines)
+    const auto line = [&](std::string_view name, const std::string& value) {
+        out += std::string(name) + std::string(name.size() < 13 ? 13 - name.size() : 1, ' ') + value + "\n";
+    };
+    for (const auto& [name, value] : lines) {
         if (!value.empty())
-            out += std::string(name) + std::string(13 - std::string_view(name).size(), ' ') + value + "\n";
+            line(name, value);
+        if (std::string_view(name) != "knock port")
+            continue;
+        for (const json& mode : r.value("modes", json::array()))
+            line(text(mode.at("mode")), mode_text(mode));
+    }
     return out + show_disabled(r);
 }
 

@@ -1,76 +1,27 @@
 // SPDX-License-Identifier: MIT
 #include "daemon/authz/methods/sequence.h"
 
-#include "daemon/authz/policy_change.h"
-#include "daemon/authz/sequences.h"
+#include "daemon/authz/methods/ports.h"
 #include "protocol/sequence.h"
-
-#include <cstring>
 
 namespace xk::authz {
 namespace {
 
-// The bytes of a record: struct xk_ports of bpf/abi.h.
-struct SentPorts {
-    std::array<std::uint16_t, sequence::kMostPorts> port;
-    std::uint16_t count;
-    std::uint16_t resets;
-};
-static_assert(sizeof(SentPorts) == 24);
-
-// A credential has one sequence in a slot, so the slot takes the place of the request's id and of the MAC.
-KnockId key_of_sequence(const wire::CredentialId& credential, Slot slot) {
-    KnockId key{credential, {'s', 'e', 'q'}, {}};
-    store_be<std::uint64_t>(key.mac, slot);
-    std::ranges::copy(key.mac, key.request.begin() + 8);
-    return key;
-}
-
-class SequenceMethod : public Method {
+class SequenceMethod : public PortsMethod {
   public:
-    explicit SequenceMethod(const MethodParts& parts) : policy_(parts.policy), keys_(parts.keys) {}
-
-    std::optional<Unproved> prove_record(const Record& record, const Now& now, Claim& claim) const override;
-    void follow_clock(const Now&) override {}
-    void remove_credential(std::uint32_t) override {}
-    void add_credential(std::uint32_t) override {}
+    explicit SequenceMethod(const MethodParts& parts) : PortsMethod(parts.policy, {'s', 'e', 'q'}), keys_(parts.keys) {}
 
   private:
-    bool are_its_ports(const SentPorts& sent, std::uint32_t place, Slot slot) const;
+    std::vector<std::uint16_t> ports_of(std::uint32_t place, Slot slot) const override {
+        return sequence::strong_ports(keys_[place].sequence, slot, policy().settings.sequence.ports);
+    }
+    void fill(Claim& claim, Slot) const override {
+        claim.evidence.kind = FactorKind::none;
+        claim.wanted.service = policy().settings.sequence.opens;
+    }
 
-    const Policy& policy_;
     const Secret<CredentialKeys>& keys_;
 };
-
-bool SequenceMethod::are_its_ports(const SentPorts& sent, std::uint32_t place, Slot slot) const {
-    const auto ports = sequence::strong_ports(keys_[place].sequence, slot, policy_.settings.sequence.ports);
-    return sent.count == ports.size() &&
-           sodium_memcmp(ports.data(), sent.port.data(), ports.size() * sizeof(ports[0])) == 0;
-}
-
-std::optional<Unproved> SequenceMethod::prove_record(const Record& record, const Now& now, Claim& claim) const {
-    // The maps of the filter are not trusted: they only suggest the credential and the slot.
-    SentPorts sent;
-    const std::uint32_t place = record.credential;
-    if (record.bytes.size() != sizeof sent || place >= policy_.credentials.size() ||
-        is_empty_place(policy_.credentials[place]) || record.slot >= kLastSlot)
-        return Unproved{Reject::ports, std::nullopt};
-    std::memcpy(&sent, record.bytes.begin(), sizeof sent);
-    if (!are_its_ports(sent, place, record.slot))
-        return Unproved{Reject::ports, std::nullopt};
-    const auto [from, until] = sequence_life(record.slot);
-    if (now.wall_at(record.arrived) < from)
-        return Unproved{Reject::future, place};
-    const Credential& credential = policy_.credentials[place];
-    claim.credential = place;
-    claim.slot = record.slot;
-    claim.replay.add(key_of_sequence(credential.id, record.slot));
-    // They may have been sent since the slot began, so they count as made then: a restart must not forget that.
-    claim.freshness = {from, std::chrono::duration_cast<std::chrono::seconds>(until - from), false};
-    claim.evidence.kind = FactorKind::none;
-    claim.wanted.service = policy_.settings.sequence.opens;
-    return std::nullopt;
-}
 
 } // namespace
 

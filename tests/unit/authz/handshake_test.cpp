@@ -91,6 +91,43 @@ struct Handshaking : Setup {
     Outcome last;
 };
 
+// Noise, by hand: no Handshake writes a public key of low order.
+RequestBytes low_order_message(const Key& psk, handshake::Number number) {
+    noise::Hash hash{}, chain;
+    std::ranges::copy(std::string_view("Noise_NNpsk0_25519_ChaChaPoly_BLAKE2b"), hash.begin());
+    chain = hash;
+    const auto mix = [&](ByteView with) {
+        crypto_generichash_state state;
+        crypto_generichash_init(&state, nullptr, 0, hash.size());
+        crypto_generichash_update(&state, hash.data(), hash.size());
+        crypto_generichash_update(&state, with.data(), with.size());
+        crypto_generichash_final(&state, hash.data(), hash.size());
+    };
+    const auto output = [](const noise::Hash& from, ByteView before, std::uint8_t which) {
+        std::vector<std::uint8_t> input(before.begin(), before.end());
+        input.push_back(which);
+        return noise::hmac(from, input);
+    };
+    Bytes<42> prologue{};
+    std::ranges::copy(std::string_view("xknock/1 handshake"), prologue.begin());
+    std::ranges::copy(kServer, prologue.begin() + 18);
+    store_be<std::uint64_t>(std::span(prologue).last<8>(), number);
+    mix(prologue);
+    noise::Hash temporary = noise::hmac(chain, psk);
+    chain = output(temporary, {}, 1);
+    mix(output(temporary, chain, 2));
+    constexpr noise::PublicKey kZero{};
+    mix(kZero);
+    temporary = noise::hmac(chain, kZero);
+    chain = output(temporary, {}, 1);
+    Key key;
+    std::copy_n(output(temporary, chain, 2).begin(), key.size(), key.begin());
+    RequestBytes message{};
+    const Bytes<wire::kRequestSize - noise::kOverhead> payload{1};
+    noise::encrypt(key, 0, hash, payload, std::span(message).subspan(noise::kPublicSize));
+    return message;
+}
+
 } // namespace
 
 TEST_CASE("a handshake opens, whatever the client's clock shows") {
@@ -159,8 +196,10 @@ TEST_CASE("what is no hello of that credential and number gets no answer") {
     r = right;
     r.credential = kDelegate;
     CHECK(refused(r, Reject::tag));
-    r.credential = 99;
-    CHECK(refused(r, Reject::tag));
+    for (const std::size_t none : {s.policy.credentials.size(), std::size_t{99}}) {
+        r.credential = static_cast<std::uint32_t>(none);
+        CHECK(refused(r, Reject::tag));
+    }
     const wire::Packet packet = packet_of(right);
     for (std::size_t bit = 0; bit < 8 * packet.size(); ++bit) {
         wire::Packet changed = packet;
@@ -187,6 +226,51 @@ TEST_CASE("a hello whose MAC is right and whose content is not is refused") {
     const auto packet = seal_packet(keys.hello, 1, hedged_nonce(keys.hello.nonce, s.now.wall, noise), noise);
     CHECK_FALSE(s.answer(s.record_of(packet, RecordKind::hello, kPlain, 1, "192.0.2.7")));
     CHECK(is_refused(s.last, Reject::box));
+}
+
+TEST_CASE("a hello whose public key is of low order is refused, and begins no session") {
+    Handshaking s;
+    const handshake::Keys keys = s.handshake_keys(kPlain);
+    for (handshake::Number number = 1; number <= 2 * kMostHalfOpen; ++number) {
+        const RequestBytes message = low_order_message(keys.psk, number);
+        const auto packet =
+            seal_packet(keys.hello, number, hedged_nonce(keys.hello.nonce, s.now.wall, message), message);
+        CHECK_FALSE(s.answer(s.record_of(packet, RecordKind::hello, kPlain, number, "192.0.2.7")));
+        CHECK(is_refused(s.last, Reject::box));
+        CHECK(s.used(kPlain) == number);
+    }
+    Handshaking::Client client{};
+    CHECK(s.answer(s.hello(client, kPlain, 1 + 2 * kMostHalfOpen)));
+}
+
+TEST_CASE("the filter hears of no hellos of an empty place and of who may not knock so") {
+    Handshaking s;
+    CHECK(s.judge->next_hello(kPlain) == 1);
+    s.policy.credentials[kPlain].modes.reset(static_cast<std::size_t>(KnockMode::handshake));
+    s.policy.credentials[kDelegate] = {};
+    s.restart();
+    CHECK_FALSE(s.judge->next_hello(kPlain));
+    CHECK_FALSE(s.judge->next_hello(kDelegate));
+    Handshaking::Client client{};
+    CHECK_FALSE(s.answer(s.hello(client, kDelegate, 1)));
+    CHECK(is_refused(s.last, Reject::tag));
+}
+
+TEST_CASE("a device without room for its numbers gets no answer") {
+    Handshaking s;
+    const std::size_t before = s.policy.credentials.size();
+    for (std::uint32_t i = 0; i < kMostHelloStates; ++i) {
+        Credential c;
+        store_be<std::uint32_t>(std::span(c.id).first<4>(), 0xee000000 + i);
+        s.policy.credentials.push_back(c);
+    }
+    s.restart();
+    for (std::size_t i = before; i < s.policy.credentials.size(); ++i)
+        REQUIRE(s.state.hellos(s.policy.credentials[i].id, s.policy) != nullptr);
+    CHECK_FALSE(s.judge->next_hello(kPlain));
+    Handshaking::Client client{};
+    CHECK_FALSE(s.answer(s.hello(client, kPlain, 1)));
+    CHECK(is_refused(s.last, Reject::memory_full));
 }
 
 TEST_CASE("who may not knock so, or not now, or not from there gets no answer") {
@@ -301,6 +385,21 @@ TEST_CASE("a request counts once, for its session, from where the hello came, an
         r.bytes.assign(changed);
         CHECK(is_refused(s.judged(r), byte < 8 ? Reject::tag : Reject::mac));
     }
+    for (const std::size_t size : {packet.size() - 1, packet.size() + 1}) {
+        Bytes<wire::kPacketSize + 1> longer{};
+        std::ranges::copy(packet, longer.begin());
+        Record r = right;
+        r.bytes.assign(ByteView(longer).first(size));
+        CHECK(is_refused(s.judged(r), Reject::tag));
+    }
+    wire::Packet box = packet;
+    box.back() ^= 1;
+    std::ranges::copy(compute_mac(gate_keys(client.request.gate, 0).mac_key, box), box.begin() + wire::kMacOffset);
+    Record sealed = right;
+    sealed.bytes.assign(box);
+    const Outcome unopened = s.judged(sealed);
+    CHECK(is_refused(unopened, Reject::box));
+    CHECK(unopened.credential == kPlain);
     CHECK(s.firewall.untouched());
     Record late = right;
     late.arrived = s.now.boot + kSessionLife;

@@ -586,6 +586,22 @@ TEST_CASE("a reload moves a name to another place, and takes keys away") {
     CHECK(is_refused(s.fwk(fwk), Reject::mac));
 }
 
+TEST_CASE("a device of an old client without its keys, or with unfit ones, is nobody's, and keeps nobody out") {
+    Legacy s;
+    const auto wire_of_other = [&](int ahead) {
+        return legacy::test::fwknop_wire(s.fields("0.0.0.0,tcp/22", "", ahead, "1"), s.other_user);
+    };
+    CHECK(is_refused(s.fwk(std::string(204, '!')), Reject::legacy_form)); // whatever the keys are
+    s.fwknop_user.hmac_key.clear();
+    s.begin();
+    CHECK(s.fwk(wire_of_other(0)).credential == s.other_fwknop);
+    CHECK(is_refused(s.fwk(s.fwk_wire()), Reject::mac));
+    // This judge got no keys of theirs.
+    s.restart();
+    CHECK(is_refused(s.capy(s.capy_wire()), Reject::mac));
+    CHECK(is_refused(s.fwk(wire_of_other(1)), Reject::mac));
+}
+
 TEST_CASE("keys of old clients are kept by number, and move as there come more") {
     LegacySecrets secrets;
     CHECK(secrets.size() == 0);

@@ -212,6 +212,30 @@ TEST_CASE("a request for another address stays one") {
     CHECK(server.request().address == *spec.for_address);
 }
 
+TEST_CASE("a profile that says \"nat: never\" accepts no address but our own") {
+    const State state;
+    Server server;
+    const Profile profile = profile_at(server.port, "factor: none\nnat: never\n");
+    SUBCASE("of a knock for where it comes from") {
+        auto knock = Knock::prepare(profile, ssh(), kHere).value();
+        for (int i = 0; i < 2; ++i) { // nor the second time
+            REQUIRE(greets(knock, server));
+            const auto sent = knock.send("");
+            REQUIRE_FALSE(sent.has_value());
+            CHECK(sent.error().message.starts_with("the server sees 198.51.100.7 and not 127.0.0.1: "));
+        }
+        server.serve();
+        CHECK_FALSE(server.open.at(0).request.has_value());
+    }
+    SUBCASE("but a knock for another address needs none") {
+        RequestSpec spec = ssh();
+        spec.for_address = Address::v4(203, 0, 113, 9);
+        auto knock = Knock::prepare(profile, spec, kHere).value();
+        REQUIRE(greets(knock, server));
+        CHECK(knock.send("").has_value());
+    }
+}
+
 TEST_CASE("the proof of an HMAC factor is for this handshake") {
     const State state;
     Server server;

@@ -21,9 +21,11 @@ constexpr const char* kFwknop = "user: bob\ndevice: older\nid: 00000000000000a2\
 struct OldEtc : Etc {
     OldEtc() {
         let_bob("modes: [packet, capyknock, fwknop]\n");
+        write("xknock.yaml", std::string(kMain) + kListeners);
         credential("bob.old", kCapyknock);
         credential("bob.older", kFwknop);
     }
+    static constexpr const char* kListeners = "legacy: {capyknock: {port: 5001}, fwknop: {}}\n";
     void let_bob(const std::string& more) const { write("users/bob.yaml", "name: bob\nservices: ssh\n" + more); }
     // What is wrong with this file of kind capyknock, or fwknop.
     std::string bad_file(const std::string& stem, const std::string& text) const {
@@ -63,6 +65,34 @@ TEST_CASE("a device of an old client knocks in the mode of its kind alone, and n
     CHECK(device(config, "pc").legacy == authz::LegacyClient{});
 }
 
+TEST_CASE("a way of knocking of which a part is missing is named") {
+    const OldEtc etc;
+    etc.write("xknock.yaml", Etc::kMain);
+    std::vector<std::string> warnings = etc.good().warnings;
+    REQUIRE(warnings.size() == 2);
+    CHECK(has(warnings[0], "user \"bob\" has mode capyknock, and nothing listens for it (legacy: {capyknock: {port: "));
+    CHECK(has(warnings[1], "user \"bob\" has mode fwknop, and nothing listens for it (legacy: {fwknop: {}} in "));
+    const Etc nobody;
+    nobody.write("xknock.yaml", std::string(Etc::kMain) + OldEtc::kListeners);
+    warnings = nobody.good().warnings;
+    REQUIRE(warnings.size() == 2);
+    CHECK(warnings[0] == "legacy.capyknock listens, and no device is of that kind");
+    CHECK(warnings[1] == "legacy.fwknop listens, and no device is of that kind");
+    // Neither a port of nothing, nor of another user's service, nor of UDP.
+    for (const char* port : {"25", "80", "51820"}) {
+        const OldEtc other;
+        other.write("xknock.yaml", "interfaces: [eth0]\nservices: {ssh: tcp/22, web: tcp/80, vpn: udp/51820}\n"
+                                   "process: {user: 62001, worker_user: 62002}\n" +
+                                       std::string(OldEtc::kListeners));
+        other.let_bob("modes: [packet, capyknock, fwknop]\n");
+        other.write("users/bob.yaml", "name: bob\nservices: [ssh, vpn]\nmodes: [packet, capyknock, fwknop]\n");
+        other.credential("bob.old", without(kCapyknock, "port: 22\n") + "port: " + port + "\n");
+        warnings = other.good().warnings;
+        REQUIRE(warnings.size() == 1);
+        CHECK(has(warnings[0], "no service of user \"bob\" has port tcp/" + std::string(port)));
+    }
+}
+
 TEST_CASE("without the mode in the user's file nobody knocks by an old client, and a warning says so") {
     const OldEtc etc;
     etc.let_bob("");
@@ -76,8 +106,9 @@ TEST_CASE("without the mode in the user's file nobody knocks by an old client, a
     etc.let_bob("modes: [packet, capyknock, fwknop]\n");
     std::filesystem::remove(etc.path / "credentials/bob.older.yaml");
     const auto warnings = etc.good().warnings;
-    REQUIRE(warnings.size() == 1);
+    REQUIRE(warnings.size() == 2);
     CHECK(has(warnings[0], "user \"bob\" has mode fwknop, and no device of that kind"));
+    CHECK(has(warnings[1], "legacy.fwknop listens, and no device is of that kind"));
 }
 
 TEST_CASE("a file of an old client's device has all that its packets have, and nothing else") {

@@ -88,7 +88,7 @@ TEST_CASE("odds of guessing that nobody accepted are refused, with their number"
     etc.write("xknock.yaml", std::string(Etc::kMain) + "sequence: {ports: 5}\n");
     CHECK(etc.good().policy.settings.sequence.ports == 5);
     const std::string bad = etc.bad_added("sequence: {ports: 5, max_guess_odds: 1e-9}\n");
-    CHECK(has(bad, "odds of 6.7e-07, and sequence.max_guess_odds is 1.0e-09"));
+    CHECK(has(bad, "odds of 6.8e-07, and sequence.max_guess_odds is 1e-09"));
     etc.write("xknock.yaml", std::string(Etc::kMain) + "sequence: {max_guess_odds: 1e-9}\n");
     CHECK(etc.good().max_guess_odds == 1e-9);
     for (const char* odds : {"0", "1", "-1e-9", "nan", "inf", "1e-6x", "many"})
@@ -112,26 +112,63 @@ TEST_CASE("odds of c-lock that nobody accepted are refused, with their number") 
     const Etc etc;
     let_anna_use_c_lock(etc);
     CHECK(has(etc.bad(), "10 in an hour, may open within a day with odds of 5.0e-04, and sequence.max_guess_odds is "
-                         "1.0e-06"));
-    CHECK(has(etc.bad_added("c_lock: {max_guess_odds: 4e-4}\n"), "and c_lock.max_guess_odds is 4.0e-04"));
+                         "1e-06"));
+    CHECK(has(etc.bad_added("c_lock: {max_guess_odds: 4e-4}\n"), "and c_lock.max_guess_odds is 0.0004"));
     etc.write("xknock.yaml", std::string(Etc::kMain) + "c_lock: {attempts_per_hour: 2, max_guess_odds: 1e-4}\n");
     CHECK(etc.good().c_lock.attempts_per_hour == 2);
     etc.write("xknock.yaml", std::string(Etc::kMain) + "sequence: {max_guess_odds: 1e-3}\n");
     CHECK(etc.good().policy.settings.c_lock == authz::ClockSettings{4, service_id("all")});
 }
 
+TEST_CASE("the odds that a refusal names are accepted where they are written down") {
+    const Etc etc;
+    let_anna_use_c_lock(etc);
+    for (const int attempts : {1, 2, 3, 7, 10, 21, 23, 99, 101, 203, 777, 1000}) {
+        CAPTURE(attempts);
+        const std::string section = "attempts_per_hour: " + std::to_string(attempts);
+        const std::string text = etc.bad_added("c_lock: {" + section + "}\n");
+        const std::size_t at = text.find("max_guess_odds: ");
+        REQUIRE(at != std::string::npos);
+        const std::string named = text.substr(at, text.find('}', at) - at);
+        etc.write("xknock.yaml", Etc::kMain + ("c_lock: {" + section) + ", " + named + "}\n");
+        CHECK(etc.good().c_lock.max_guess_odds.has_value());
+    }
+}
+
+TEST_CASE("who may not open what sequences open is named") {
+    const Etc etc;
+    etc.write("users/bob.yaml", "name: bob\nservices: ssh\nmodes: [packet, sequence]\n");
+    const auto warnings = [&](const std::string& more) {
+        etc.write("xknock.yaml", Etc::kMain + more);
+        return etc.good().warnings;
+    };
+    CHECK(warnings("sequence: {opens: ssh}\n").empty());
+    CHECK(warnings("sequence: {opens: all}\n").empty());
+    REQUIRE(warnings("sequence: {opens: web}\n").size() == 1);
+    CHECK(warnings("sequence: {opens: web}\n")[0] ==
+          "user \"bob\" may not open \"web\", and sequence.opens names nothing else");
+    let_anna_use_c_lock(etc);
+    etc.write("users/anna.yaml", "name: anna\nservices: ssh\nmodes: [packet, c-lock]\n");
+    REQUIRE(warnings("c_lock: {opens: web, max_guess_odds: 1e-3}\n").size() == 1);
+    CHECK(has(warnings("c_lock: {opens: web, max_guess_odds: 1e-3}\n")[0], "user \"anna\" may not open \"web\""));
+}
+
 TEST_CASE("c-lock's ports, what they open, and always-open ports are settings") {
     const Etc etc;
     let_anna_use_c_lock(etc);
-    etc.write("xknock.yaml", std::string(Etc::kMain) +
-                                 "c_lock: {ports: 6, opens: web, open_ports: [80, 8443], max_guess_odds: 1e-3}\n");
+    etc.write("xknock.yaml",
+              std::string(Etc::kMain) +
+                  "c_lock: {ports: 6, opens: web, open_ports: [tcp/80, tcp/8443], max_guess_odds: 1e-3}\n");
     const Config config = etc.good();
     CHECK(config.policy.settings.c_lock == authz::ClockSettings{6, service_id("web")});
     CHECK(config.c_lock.open_ports == std::vector<std::uint16_t>{80, 8443});
     CHECK(has(etc.bad_added("c_lock: {ports: 3}\n"), "\"3\" is not a number from 4 to 10"));
-    CHECK(has(etc.bad_added("c_lock: {open_ports: [80, 0]}\n"), "\"0\" is not a number from 1 to 65535"));
-    CHECK(has(etc.bad_added("c_lock: {open_ports: [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}\n"),
-              "more than 16 ports"));
+    CHECK(has(etc.bad_added("c_lock: {open_ports: [tcp/80, udp/53]}\n"),
+              "\"udp/53\" is not a port of TCP, like tcp/8080"));
+    std::string seventeen = "tcp/1";
+    for (int port = 2; port <= 17; ++port)
+        seventeen += ",tcp/" + std::to_string(port);
+    CHECK(has(etc.bad_added("c_lock: {open_ports: [" + seventeen + "]}\n"), "more than 16 ports"));
     CHECK(has(etc.bad_added("c_lock: {opens: shh}\n"), "there is no service \"shh\""));
 }
 

@@ -225,6 +225,14 @@ TEST_CASE("a reload names each setting that has changed, and no other") {
     CHECK(text([](config::Config& c) { c.admin_group = 1; }) == "control");
     CHECK(text([](config::Config& c) { c.read_group = 1; }) == "control");
     CHECK(text([](config::Config& c) { c.policy.settings.skew += 1s; }) == "skew");
+    CHECK(text([](config::Config& c) { c.fwknop_port = 1; }) == "legacy");
+    CHECK(text([](config::Config& c) { c.capyknock_port = 1; }) == "legacy");
+    CHECK(text([](config::Config& c) { c.policy.settings.sequence.ports += 1; }) == "sequence");
+    CHECK(text([](config::Config& c) { c.max_guess_odds = 1; }) == "sequence");
+    CHECK(text([](config::Config& c) { c.policy.settings.c_lock.ports += 1; }) == "c_lock");
+    CHECK(text([](config::Config& c) { c.c_lock.attempts_per_hour += 1; }) == "c_lock");
+    CHECK(text([](config::Config& c) { c.c_lock.max_guess_odds = 1; }) == "c_lock");
+    CHECK(text([](config::Config& c) { c.c_lock.open_ports = {80}; }) == "c_lock");
     CHECK(text([](config::Config& c) { c.disabled.emplace_back(); }) == "files with faults");
 }
 
@@ -256,6 +264,8 @@ TEST_CASE("a reload counts a credential or a service as changed for each of its 
     CHECK(credential([](Credential& c) { c.lockout.first += 1s; }));
     CHECK(credential([](Credential& c) { c.lockout.longest += 1s; }));
     CHECK(credential([](Credential& c) { c.lockout.most += 1; }));
+    CHECK(credential([](Credential& c) { c.modes.flip(1); }));
+    CHECK(credential([](Credential& c) { c.legacy.port = 1; }));
     const auto service = [](const std::function<void(authz::Service&)>& change) {
         config::Config before = named("f"), after = named("f");
         before.policy.services.emplace_back();

@@ -2,11 +2,14 @@
 #include "protocol/sequence.h"
 
 #include "protocol/otp.h"
+#include "protocol/slot.h"
 #include "vectors.h"
 
 #include <fstream>
+#include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 #include <vector>
 
 using namespace xk;
@@ -24,6 +27,48 @@ Ports ports_of(const std::string& text) {
 
 Ports first(const Ports& ports, std::size_t count) {
     return {ports.begin(), ports.begin() + static_cast<std::ptrdiff_t>(count)};
+}
+
+// The rows of each section of c_lock.txt, without comments.
+std::map<std::string, std::vector<std::string>> read_clock_vectors() {
+    std::ifstream in(XK_VECTORS "/c_lock.txt");
+    REQUIRE(in);
+    std::map<std::string, std::vector<std::string>> sections;
+    std::string section;
+    for (std::string line; std::getline(in, line);) {
+        if (line.starts_with('['))
+            sections[section = line.substr(0, line.find(']') + 1)];
+        else if (!line.empty() && !line.starts_with('#'))
+            sections[section].push_back(line);
+    }
+    return sections;
+}
+
+// "A = B"
+std::pair<std::string, std::string> halves_of(const std::string& row) {
+    const auto equals = row.find(" = ");
+    REQUIRE_MESSAGE(equals != row.npos, row);
+    return {row.substr(0, equals), row.substr(equals + 3)};
+}
+
+// "secret | time | begin of the slot | code | ports"
+void check_time(const std::string& row) {
+    CAPTURE(row);
+    std::vector<std::string> fields;
+    std::istringstream in(row);
+    for (std::string field; std::getline(in, field, '|');) {
+        const auto begin = field.find_first_not_of(' ');
+        fields.push_back(field.substr(begin, field.find_last_not_of(' ') + 1 - begin));
+    }
+    REQUIRE(fields.size() == 5);
+    Bytes<64> secret{};
+    const std::size_t size = from_base32(fields[0], secret);
+    REQUIRE(size != 0);
+    const WallTime time(std::chrono::seconds(std::stoll(fields[1])));
+    CHECK(slot_begin(slot_of(time)) == WallTime(std::chrono::seconds(std::stoll(fields[2]))));
+    const std::string code = totp_code(std::span(secret).first(size), slot_of(time), 6);
+    CHECK(code == fields[3]);
+    CHECK(sequence::clock_ports(code) == ports_of(fields[4]));
 }
 
 } // namespace
@@ -79,24 +124,32 @@ TEST_CASE("what is not a code of six digits has no ports") {
     CHECK(sequence::clock_ports("123456").size() == sequence::kClockPorts);
 }
 
-TEST_CASE("c-lock's own vectors: a code's ports at every length, and a secret's at a time") {
-    std::ifstream in(XK_VECTORS "/c_lock.txt");
-    REQUIRE(in);
-    std::string section;
-    std::size_t codes = 0;
-    for (std::string line; std::getline(in, line);) {
-        if (line.starts_with('[')) {
-            section = line.substr(0, line.find(']') + 1);
-            continue;
-        }
-        const auto equals = line.find(" = ");
-        if (section != "[pin -> ports]" || line.starts_with('#') || equals == line.npos)
-            continue;
-        const Ports expected = ports_of(line.substr(equals + 3));
+TEST_CASE("c-lock's own vectors: a code's ports at every length, the last step alone, and a secret's ports at a time") {
+    const auto sections = read_clock_vectors();
+    const auto& codes = sections.at("[pin -> ports]");
+    CHECK(codes.size() == 15);
+    for (const auto& row : codes) {
+        const auto [code, ports] = halves_of(row);
+        const Ports expected = ports_of(ports);
         REQUIRE(expected.size() == sequence::kMostPorts);
         for (std::size_t n = 1; n <= sequence::kMostPorts; ++n)
-            CHECK(sequence::clock_ports(line.substr(0, equals), n) == first(expected, n));
-        ++codes;
+            CHECK(sequence::clock_ports(code, n) == first(expected, n));
     }
-    CHECK(codes == 15);
+    const auto& steps = sections.at("[h -> port]");
+    CHECK(steps.size() == 14);
+    for (const auto& row : steps) {
+        const auto [drawn, port] = halves_of(row);
+        CHECK(Ports{sequence::clock_port(static_cast<std::uint32_t>(std::stoul(drawn)))} == ports_of(port));
+    }
+    const auto& times = sections.at("[secret, time -> t0, pin, ports]");
+    CHECK(times.size() == 16);
+    for (const auto& row : times)
+        check_time(row);
+    const auto& unread = sections.at("[secrets the original cannot read]");
+    CHECK(unread.size() == 1);
+    for (const auto& row : unread)
+        check_time(row);
+    // tests/bpf/c_lock_test.cpp has the traces; the last two sections are prose.
+    CHECK(sections.at("[server traces]").size() == 13);
+    CHECK(sections.size() == 7);
 }

@@ -155,6 +155,7 @@ void fill(VerbFixture& f) {
     auto config = FakeDaemon::make_config();
     config.disabled = {{"users/eve.yaml", {"a fault"}}};
     config.warnings = {"a warning"};
+    config.policy.credentials[2].modes.set(); // a sequence has no port, and capyknock none here
     f.daemon.set_config(config);
     f.daemon.states[0].last_accepted = 1;
     f.daemon.status.trial_left = std::chrono::seconds(1);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // status, grants, users, stats: each reply with every field; and lists in whose middle another configuration counts.
+#include "daemon/authz/sequences.h"
+#include "daemon/verbs/open_modes.h"
 #include "fixture.h"
 
 #include <doctest/doctest.h>
@@ -46,12 +48,17 @@ TEST_CASE("status: a daemon that is well") {
                        .clock_is_wrong = false};
     CHECK(f.ask({{"verb", "status"}}) == json::parse(R"({
         "bans": 4, "clock": "ok", "config": "/etc/xknock/xknock.yaml", "credentials": 3, "disabled": [],
-        "dry_run": false, "gate": "table", "grants": 5,
+        "dry_run": false, "gate": "table", "grants": 5, "handshakes": "ok",
         "hooks": {"running": true, "done": 12, "failed": 1, "dropped": 2}, "identity": "ok",
         "interfaces": [
             {"device": "host0", "mode": "native", "name": "host0", "reason": null, "since": null},
             {"device": "ens3", "mode": "generic", "name": "lan", "reason": null, "since": null}],
-        "locked": 0, "memory": "the copy of a clean stop", "owned": true, "panic": false, "panic_since": null,
+        "locked": 0, "memory": "the copy of a clean stop",
+        "modes": [{"mode": "packet", "port": 62201, "ports": null, "odds_a_day": null, "devices": 3, "named": [
+            {"user": "anna", "device": "laptop", "last_knock": null},
+            {"user": "anna", "device": "robot", "last_knock": null},
+            {"user": "bob", "device": "phone", "last_knock": null}]}],
+        "owned": true, "panic": false, "panic_since": null,
         "pid": 1238, "port": 62201, "stealth": "drop", "tags": 12, "trial_ends_in_s": null, "uptime_s": 2,
         "version": "0.1.0", "worker_pid": 1243})"));
 }
@@ -74,6 +81,7 @@ TEST_CASE("status: all that can be wrong") {
     f.daemon.status.interfaces = {{"vpn0", "", "missing", f.now.wall, "there is no interface \"vpn0\""}};
     f.daemon.status.carrier = config::Carrier::another;
     f.daemon.status.clock_is_wrong = true;
+    f.daemon.status.cannot_answer = true;
     const json status = f.ask({{"verb", "status"}});
     CHECK(status.at("stealth") == "closed");
     CHECK(status.at("gate") == "external");
@@ -89,11 +97,68 @@ TEST_CASE("status: all that can be wrong") {
         "reason": "there is no interface \"vpn0\"", "since": "2025-11-21T11:50:07Z"}])"));
     CHECK(status.at("identity") == "copied");
     CHECK(status.at("clock") == "wrong");
+    CHECK(status.at("handshakes") == "unanswered");
     CHECK(status.at("hooks") == nullptr);
     f.daemon.status.carrier = config::Carrier::unnamed;
     CHECK(f.ask({{"verb", "status"}}).at("identity") == "unnamed");
     f.daemon.status.carrier = config::Carrier::none;
     CHECK(f.ask({{"verb", "status"}}).at("identity") == "ok");
+}
+
+TEST_CASE("status: the modes and listeners that are open, and for whom") {
+    VerbFixture f;
+    auto config = FakeDaemon::make_config();
+    const auto modes = [](std::initializer_list<authz::KnockMode> list) {
+        std::bitset<authz::kKnockModes> bits;
+        for (const auto mode : list)
+            bits.set(static_cast<std::size_t>(mode));
+        return bits;
+    };
+    using enum authz::KnockMode;
+    auto& credentials = config.policy.credentials;
+    credentials[0].modes = modes({handshake, c_lock});
+    credentials[1].modes = modes({sequence});
+    credentials[2].modes = modes({capyknock});
+    config.policy.settings.sequence.ports = 7;
+    config.policy.settings.c_lock.ports = 5;
+    config.c_lock.attempts_per_hour = 20;
+    config.capyknock_port = 5001;
+    config.fwknop_port = 62201;
+    f.daemon.set_config(config);
+    f.daemon.states[2].last_accepted = std::chrono::microseconds(f.now.wall.time_since_epoch()).count();
+    json all = f.ask({{"verb", "status"}}).at("modes");
+    REQUIRE(all.size() == 6);
+    CHECK(all[0].at("mode") == "packet"); // for nobody, but the port is there
+    CHECK(all[0].at("devices") == 0);
+    CHECK(all[1].at("odds_a_day") == authz::guess_odds(1, 7));
+    CHECK(all[2].at("odds_a_day") == authz::clock_guess_odds(1, 20));
+    for (json& mode : all)
+        mode.erase("odds_a_day");
+    CHECK(all[1] == json::parse(R"({"mode": "sequence", "port": null, "ports": 7, "devices": 1, "named": [
+        {"user": "anna", "device": "robot", "last_knock": null}]})"));
+    CHECK(all[2] == json::parse(R"({"mode": "c-lock", "port": null, "ports": 5, "devices": 1, "named": [
+        {"user": "anna", "device": "laptop", "last_knock": null}]})"));
+    CHECK(all[3] == json::parse(R"({"mode": "handshake", "port": 62201, "ports": null, "devices": 1, "named": [
+        {"user": "anna", "device": "laptop", "last_knock": null}]})"));
+    CHECK(all[4] == json::parse(R"({"mode": "capyknock", "port": 5001, "ports": null, "devices": 1, "named": [
+        {"user": "bob", "device": "phone", "last_knock": "2025-11-21T11:50:07Z"}]})"));
+    CHECK(all[5] == json::parse(R"({"mode": "fwknop", "port": 62201, "ports": null, "devices": 0, "named": []})"));
+
+    credentials[0].enabled = false; // the filter may still look for its sequences, but nobody gets in by them
+    config.capyknock_port = config.fwknop_port = 0;
+    f.daemon.set_config(config);
+    all = f.ask({{"verb", "status"}}).at("modes");
+    REQUIRE(all.size() == 3);
+    CHECK(all[1].at("mode") == "sequence");
+    CHECK(all[2].at("mode") == "capyknock");
+    CHECK(all[2].at("port") == nullptr); // a device is there, and no listener
+
+    auto many = FakeDaemon::make_config();
+    many.policy.credentials.resize(verbs::kMostNamedDevices + 1, many.policy.credentials[2]);
+    f.daemon.set_config(many);
+    all = f.ask({{"verb", "status"}}).at("modes");
+    CHECK(all[0].at("devices") == verbs::kMostNamedDevices + 1);
+    CHECK(all[0].at("named").size() == verbs::kMostNamedDevices);
 }
 
 TEST_CASE("grants: holders are named by the configuration, even where it does not know them any more") {

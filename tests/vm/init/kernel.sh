@@ -72,6 +72,16 @@ close_all
 sequence_opens() { in_cli knock-client sequence 192.0.2.1 ssh --profile "$PROFILES/phone.yaml"; }
 check "it opens, once a slot has begun since the boot" eventually 70 sequence_opens
 contains "for its device" "$(knockctl grants)" "anna/phone"
+close_all
+c_lock_opens() {
+	xk-packet code --profile "$PROFILES/laptop.yaml" | in_cli knock-client sequence 192.0.2.1 --code - || return 1
+	eventually 3 granted
+}
+new_slot() { [ $(($(date +%s) / 30)) != "$slot" ]; }
+slot=$(($(date +%s) / 30))
+check "the next slot begins" eventually 40 new_slot # a code counts once
+check "a sequence of c-lock opens too" c_lock_opens
+contains "for the device whose code it is" "$(knockctl grants)" "anna/laptop"
 
 say "packets of old clients"
 echo 'legacy: {capyknock: {port: 62201}, fwknop: {}}' >>"$CONFIG"

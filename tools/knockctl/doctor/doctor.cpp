@@ -110,6 +110,10 @@ void check_daemon(const std::string& config_file, const config::Config* known, c
     if (status.value("clock", "") == "wrong")
         findings.push_back({Severity::problem, "daemon", "xknockd does not believe the clock: no knock is let in",
                             "set the clock; if it is right: knockctl clock accept"});
+    if (status.value("handshakes", "") == "unanswered")
+        findings.push_back(
+            {Severity::problem, "daemon", "devices may knock by handshake, and the unit lets xknockd send no answer",
+             "install the drop-in examples/handshake.conf, as its first lines say, and restart xknockd"});
     if (findings.size() == before)
         findings.push_back({Severity::ok, "daemon", "xknockd runs", {}});
 }

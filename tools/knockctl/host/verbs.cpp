@@ -2,6 +2,7 @@
 #include "tools/knockctl/host/verbs.h"
 
 #include "daemon/config/config.h"
+#include "daemon/config/legacy_secret.h"
 #include "daemon/config/secret_file.h"
 #include "daemon/lifecycle/trial.h"
 #include "daemon/xdp/links.h"
@@ -44,6 +45,31 @@ int run_try(const Control& control, const std::string& file, const std::string& 
     });
 }
 
+// The faults of one device's secrets, a line each with the remedy behind it.
+Result<std::string> faults_of_secrets(const config::Config& config, std::size_t index) {
+    auto fds = config::open_secrets(config, index);
+    if (!fds)
+        return fds.error();
+    const authz::Credential& credential = config.policy.credentials[index];
+    const config::SecretFiles& files = config.secrets[index];
+    std::string faults;
+    const auto add = [&](const std::string& path, const Error& error) {
+        faults += path + ": " + error.message + (error.hint.empty() ? "" : " (" + error.hint + ")") + "\n";
+    };
+    Secret<Key> key;
+    Secret<authz::LegacySecret> legacy;
+    Secret<authz::FactorSecret> factor;
+    if (credential.legacy.kind == authz::DeviceKind::xknock) {
+        if (!config::read_key_file((*fds)[0], *key))
+            add(files.key, Error{"is not a key", "44 characters of base64; \"knockctl keygen\" makes a new one"});
+    } else if (const auto read = config::read_legacy_secret((*fds)[0], credential.legacy.kind, *legacy); !read) {
+        add(files.key, read.error());
+    }
+    if (fds->size() > 1 && !config::read_factor_file((*fds)[1], credential.factor, *factor))
+        add(files.factor, Error{"is not a second factor's secret", "\"knockctl keygen\" makes a new one"});
+    return faults;
+}
+
 int run_check(const std::string& file, bool as_json) {
     auto config = config::load_config(file);
     if (!config)
@@ -51,15 +77,10 @@ int run_check(const std::string& file, bool as_json) {
     // Check the secrets too, which only the worker reads otherwise.
     std::string faults;
     for (std::size_t i = 0; i < config->secrets.size(); ++i) {
-        auto fds = config::open_secrets(*config, i);
-        if (!fds)
-            return fail(fds.error());
-        Secret<Key> key;
-        Secret<authz::FactorSecret> factor;
-        if (!config::read_key_file((*fds)[0], *key))
-            faults += config->secrets[i].key + ": is not a key\n";
-        if (fds->size() > 1 && !config::read_factor_file((*fds)[1], config->policy.credentials[i].factor, *factor))
-            faults += config->secrets[i].factor + ": is not a second factor's secret\n";
+        auto found = faults_of_secrets(*config, i);
+        if (!found)
+            return fail(found.error());
+        faults += *found;
     }
     if (!faults.empty()) {
         std::cerr << as_lines(faults);
