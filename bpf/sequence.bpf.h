@@ -88,6 +88,20 @@ static __always_inline void begin_sequence(struct xk_sequence_slot *slot, const 
 	bpf_map_update_elem(&sequence_progress, key, &fresh, BPF_ANY);
 }
 
+/* All of a head but its slot and credential: ports of several packets have no one source port. */
+static __always_inline void fill_head(struct xk_record *head, const struct xdp_md *ctx, const struct packet *p,
+				      __u64 now, __u16 kind)
+{
+	head->kind = kind;
+	head->version = XK_SEQUENCE_RECORD_VERSION;
+	head->length = sizeof(struct xk_sequence_record);
+	head->source_port = 0;
+	head->source = p->source;
+	head->destination = p->destination;
+	head->arrived = now;
+	head->interface = ctx->ingress_ifindex;
+}
+
 /* Reports a complete sequence, once, and returns whether it did. Two processors may report it at the same moment; the
  * worker takes one of them. */
 static __always_inline int report_sequence(struct xdp_md *ctx, const struct packet *p, struct xk_step *step,
@@ -118,16 +132,9 @@ static __always_inline int report_sequence(struct xdp_md *ctx, const struct pack
 		return 0;
 	}
 	step->used = 1;
-	record->head.kind = kind;
-	record->head.version = XK_SEQUENCE_RECORD_VERSION;
-	record->head.length = sizeof(*record);
-	record->head.source_port = 0;
-	record->head.source = p->source;
-	record->head.destination = p->destination;
-	record->head.arrived = now;
+	fill_head(&record->head, ctx, p, now, kind);
 	record->head.slot = slot;
 	record->head.credential = step->credential;
-	record->head.interface = ctx->ingress_ifindex;
 	record->sent = *sent;
 	bpf_ringbuf_submit(record, 0);
 	count(XK_SEQUENCE);
@@ -149,16 +156,9 @@ static __always_inline void report_failure(struct xdp_md *ctx, const struct pack
 	record = bpf_ringbuf_reserve(&candidates, sizeof(*record), 0);
 	if (!record)
 		return;
-	record->head.kind = kind;
-	record->head.version = XK_SEQUENCE_RECORD_VERSION;
-	record->head.length = sizeof(*record);
-	record->head.source_port = 0;
-	record->head.source = p->source;
-	record->head.destination = p->destination;
-	record->head.arrived = now;
+	fill_head(&record->head, ctx, p, now, kind);
 	record->head.slot = 0;
 	record->head.credential = XK_NOBODY;
-	record->head.interface = ctx->ingress_ifindex;
 	__builtin_memset(&record->sent, 0, sizeof(record->sent));
 	bpf_ringbuf_submit(record, 0);
 }

@@ -14,30 +14,6 @@ namespace {
 using authz::KnockMode;
 using nlohmann::json;
 
-struct ModeDevices {
-    std::size_t all = 0, now = 0; // that have the mode; of these, those that may knock now
-    json named = json::array();   // the first of those that may knock now
-};
-
-ModeDevices devices_of(KnockMode mode, const authz::Policy& policy, const CredentialStates::ByIndex& state_of,
-                       const Now& now) {
-    ModeDevices devices;
-    for (std::size_t i = 0; i < policy.credentials.size(); ++i) {
-        const authz::Credential& credential = policy.credentials[i];
-        if (!credential.has_mode(mode))
-            continue;
-        ++devices.all;
-        const authz::CredentialState state = state_of(i);
-        if (status_of(credential, state, now) != CredentialStatus::ok || ++devices.now > kMostNamedDevices)
-            continue;
-        const WallTime last{std::chrono::microseconds(state.last_accepted)};
-        devices.named.push_back({{"user", std::string(credential.user.view())},
-                                 {"device", std::string(credential.device.view())},
-                                 {"last_knock", state.last_accepted != 0 ? utc_or_null(last) : json()}});
-    }
-    return devices;
-}
-
 // The UDP port of a mode; 0: it has none, or none is configured.
 std::uint16_t port_of(KnockMode mode, const config::Config& config) {
     switch (mode) {
@@ -73,21 +49,35 @@ json odds_of(KnockMode mode, const config::Config& config, std::size_t devices) 
 
 } // namespace
 
-json open_modes_json(const config::Config& config, const CredentialStates::ByIndex& state_of, const Now& now) {
+void OpenModes::count(const authz::Credential& credential, const authz::CredentialState& state, const Now& now) {
+    const bool may_knock = status_of(credential, state, now) == CredentialStatus::ok;
+    const WallTime last{std::chrono::microseconds(state.last_accepted)};
+    for (std::size_t i = 0; i < authz::kKnockModes; ++i) {
+        if (!credential.has_mode(static_cast<KnockMode>(i)))
+            continue;
+        ++modes_[i].all;
+        if (!may_knock || ++modes_[i].now > kMostNamedDevices)
+            continue;
+        modes_[i].named.push_back({{"user", std::string(credential.user.view())},
+                                   {"device", std::string(credential.device.view())},
+                                   {"last_knock", state.last_accepted != 0 ? utc_or_null(last) : json()}});
+    }
+}
+
+json OpenModes::list(const config::Config& config) const {
     json list = json::array();
     for (std::size_t i = 0; i < authz::kKnockModes; ++i) {
         const auto mode = static_cast<KnockMode>(i);
-        ModeDevices devices = devices_of(mode, config.policy, state_of, now);
         const bool is_legacy = mode == KnockMode::capyknock || mode == KnockMode::fwknop;
         const std::uint16_t port = port_of(mode, config);
-        if (devices.now == 0 && mode != KnockMode::packet && !(is_legacy && port != 0))
+        if (modes_[i].now == 0 && mode != KnockMode::packet && !(is_legacy && port != 0))
             continue;
         list.push_back({{"mode", std::string(authz::kKnockModeNames[i])},
                         {"port", port != 0 ? json(port) : json()},
                         {"ports", ports_of(mode, config.policy.settings)},
-                        {"odds_a_day", odds_of(mode, config, devices.all)},
-                        {"devices", devices.now},
-                        {"named", std::move(devices.named)}});
+                        {"odds_a_day", odds_of(mode, config, modes_[i].all)},
+                        {"devices", modes_[i].now},
+                        {"named", modes_[i].named}});
     }
     return list;
 }

@@ -73,22 +73,37 @@ json config_json(const config::Config& config) {
             {"disabled", disabled_json(config)}};
 }
 
+// A list of devices may be long: they are counted in pieces, and what the daemon itself is comes behind that, in one.
+// The reply shows one configuration, even where a reload comes while it is made.
+control::Reply status_reply(StatusSource& daemon, std::shared_ptr<const config::Config> config,
+                            CredentialStates::ByIndex state_of, Clock clock) {
+    const auto count_or_finish = [&daemon, config = std::move(config), state_of = std::move(state_of),
+                                  clock = std::move(clock), modes = OpenModes(), i = std::size_t{0},
+                                  locked = std::size_t{0}](std::string& out) mutable {
+        const Now now = clock();
+        if (i < config->policy.credentials.size()) {
+            const authz::CredentialState state = state_of(i);
+            locked += authz::is_locked(state, now.boot);
+            modes.count(config->policy.credentials[i++], state, now);
+            return true;
+        }
+        json reply = daemon_json(daemon.read_status(now), now);
+        reply.update(config_json(*config));
+        reply["locked"] = locked;
+        reply["modes"] = modes.list(*config);
+        out += json_reply(reply).json;
+        return false;
+    };
+    return {"", count_or_finish};
+}
+
 } // namespace
 
 Table status_verbs(StatusSource& daemon, const ConfigSource& source, CredentialStates& states) {
-    const auto run = [&](const Request& request) -> Result<control::Reply> {
-        const auto config = source.config();
-        const auto state_of = states.find_states(config);
-        std::size_t locked = 0;
-        for (std::size_t i = 0; i < config->policy.credentials.size(); ++i)
-            locked += authz::is_locked(state_of(i), request.now.boot);
-        json reply = daemon_json(daemon.read_status(request.now), request.now);
-        reply.update(config_json(*config));
-        reply["locked"] = locked;
-        reply["modes"] = open_modes_json(*config, state_of, request.now);
-        return json_reply(reply);
-    };
-    return {{"status", control::Role::reader, {}, run}};
+    return {{"status", control::Role::reader, {}, [&](const Request& request) -> Result<control::Reply> {
+                 const auto config = source.config();
+                 return status_reply(daemon, config, states.find_states(config), request.clock);
+             }}};
 }
 
 } // namespace xk::verbs

@@ -3,9 +3,9 @@
 """Sends what a capyknock client sends: one JSON object with the user's name and a Fernet token, three times from one
 port. Written from the description of its packets.
 
-capyknock_client.py NAME UDPKEY OTPKEY SERVER PORT TARGET TARGET_PORT
+capyknock_client.py NAME UDPKEY OTPKEY SERVER PORT TARGET TARGET_PORT [TIME]
 
-With "-" for the server the packet is printed, in a line."""
+With "-" for the server the packet is printed, in a line. A last argument is the time that its clock shows."""
 import base64
 import hashlib
 import hmac
@@ -25,10 +25,11 @@ def code_of(secret, now):
 
 
 def main():
-    name, udpkey, otpkey, server, port, target, target_port = sys.argv[1:]
-    request = {"otpcode": code_of(otpkey, time.time()), "trgsrvip": target, "trgsrvport": target_port, "myip": "",
+    name, udpkey, otpkey, server, port, target, target_port, *clock = sys.argv[1:]
+    now = int(clock[0]) if clock else int(time.time())
+    request = {"otpcode": code_of(otpkey, now), "trgsrvip": target, "trgsrvport": target_port, "myip": "",
                "hash": ""}
-    token = Fernet(udpkey.encode()).encrypt(json.dumps(request).encode())
+    token = Fernet(udpkey.encode()).encrypt_at_time(json.dumps(request).encode(), now)
     packet = json.dumps({"usrnm": name, "payload": token.decode()}).encode()
     if server == "-":
         print(packet.decode())

@@ -3,6 +3,7 @@
 // xk-packet: knocks as an attacker or a broken client would make them. For the end-to-end tests only.
 //   make   seals a request from a profile, with fields changed, and writes the 192 bytes to standard output
 //   send   sends a file's bytes as UDP payload, changed on the way
+//   replay sends again what an eavesdropper heard: the IPv4 packets of a capture of Ethernet (tcpdump -w), as they were
 //   code   prints the one-time code that counts now, of a profile with otp_secret
 #include "client/code.h"
 #include "client/profile.h"
@@ -11,10 +12,12 @@
 
 #include <CLI/CLI.hpp>
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -136,6 +139,33 @@ int send(const Send& o) {
     return 0;
 }
 
+// The host's byte order, microseconds: what tcpdump writes (pcap-savefile(5)).
+int replay(const std::string& file) {
+    constexpr std::size_t kFileHead = 24, kRecordHead = 16, kEthernet = 14, kDestination = 16, kLeast = 20;
+    std::ifstream in(file, std::ios::binary);
+    const std::string heard{std::istreambuf_iterator<char>(in), {}};
+    const Fd fd(::socket(AF_INET, SOCK_RAW, IPPROTO_RAW)); // the packet brings its IP header
+    unsigned sent = 0;
+    for (std::size_t at = kFileHead; at + kRecordHead <= heard.size();) {
+        std::uint32_t size = 0;
+        std::memcpy(&size, heard.data() + at + 8, sizeof size);
+        at += kRecordHead;
+        if (size < kEthernet + kLeast || at + size > heard.size())
+            return fail(Error{"this is no capture", {}});
+        const char* const packet = heard.data() + at + kEthernet;
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        std::memcpy(&to.sin_addr, packet + kDestination, sizeof to.sin_addr);
+        if (::sendto(fd.get(), packet, size - kEthernet, 0, reinterpret_cast<sockaddr*>(&to), sizeof to) < 0)
+            return fail(os_error("send"));
+        at += size;
+        ++sent;
+        ::usleep(1000); // so that they come in order
+    }
+    std::cout << sent << "\n";
+    return sent > 0 ? 0 : fail(Error{"nothing was heard", {}});
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -171,6 +201,9 @@ int main(int argc, char** argv) {
     CLI::App* const code_app = app.add_subcommand("code");
     code_app->add_option("--profile", m.profile)->required();
     code_app->callback([&] { run = [](const Make& o, const Send&) { return print_code(o); }; });
+    CLI::App* const replay_app = app.add_subcommand("replay");
+    replay_app->add_option("file", s.file)->required();
+    replay_app->callback([&] { run = [](const Make&, const Send& o) { return replay(o.file); }; });
     CLI11_PARSE(app, argc, argv);
     return run(m, s);
 }

@@ -19,7 +19,7 @@ MODULES="veth virtio_blk virtio_pci nf_tables nft_ct nft_counter nft_fib_inet nf
 	nft_connlimit nft_chain_nat nft_nat vrf 8021q bonding virtio_net vmxnet3 ip_vs ip_vs_rr nft_redir nft_reject_inet
 	wireguard ip_gre"
 PROGRAMS="/bin/dash /sbin/ethtool /sbin/ip /usr/sbin/nft /sbin/modprobe /usr/bin/socat /usr/bin/setpriv
-	/usr/sbin/xdp-loader /usr/sbin/xdp-filter /usr/sbin/ipvsadm"
+	/usr/sbin/xdp-loader /usr/sbin/xdp-filter /usr/sbin/ipvsadm /usr/bin/tcpdump /usr/bin/fwknop"
 PRODUCT="daemon/xknockd daemon/xknock-worker client/knock-client tools/knockctl tools/knockctl-host"
 TOOLS="tests/tool/xk-packet tests/tool/xk-probe tests/vm/xk-old-kernel tests/vm/xk-wireguard tests/unit/unit_landlock"
 

@@ -12,6 +12,7 @@
 #     clock       the wall clock is set back and forth
 #     coexist     beside other XDP programs, through libxdp's dispatcher; coexist_floor: on the oldest kernel
 #     reboot      power cuts and clean stops
+#     reboot_ways a power cut and a clean stop, and what was heard of every other way of knocking
 #     snapshot    the machine goes on from a live snapshot: its clock is set right, or its generation id has changed
 #     doctor      what "knockctl doctor" finds only with another kernel, other network cards and a clock of its own
 #     ways        ways past the rules that need a VRF or IPVS; ways_floor: on the oldest kernel
@@ -174,6 +175,30 @@ case_reboot() {
 	boot "xk.case=reboot xk.boot=4 xk.clock=$((NOW + 5))" -rtc "$(rtc 978307200)" "${disks[@]}"
 }
 
+# The eavesdropper's disk has the packets of capyknock's client, for each half minute in which the guest may be; the server's
+# has that device's secrets. Both are made here, because the guest has no Python.
+case_reboot_ways() {
+	local disks=() at n udpkey otpkey
+	kernel debian12
+	NOW=$(tomorrow)
+	udpkey=$(head -c 32 /dev/urandom | base64 -w0 | tr +/ -_)
+	otpkey=$(head -c 20 /dev/urandom | base32 -w0)
+	mkdir -p "$D/server/seed" "$D/heard/capyknock"
+	printf '%s\n' "$udpkey" >"$D/server/seed/key"
+	printf '%s\n' "$otpkey" >"$D/server/seed/otp"
+	for ((at = NOW - NOW % 30; at < NOW + 600; at += 30)); do
+		"$TOP/tests/e2e/capyknock_client.py" bobsname "$udpkey" "$otpkey" - 0 192.0.2.1 22 "$at" >"$D/heard/capyknock/$at"
+	done
+	for n in server heard; do
+		mke2fs -q -t ext4 -d "$D/$n" "$D/disk-$n" 16M >"$D/mke2fs" 2>&1 || fail "$(cat "$D/mke2fs")"
+		disks+=(-drive "file=$D/disk-$n,if=virtio,format=raw,cache=unsafe")
+	done
+	for n in 1 2 3; do
+		say "boot $n"
+		boot "xk.case=reboot_ways xk.boot=$n" -rtc "$(rtc $((NOW + 1)))" "${disks[@]}"
+	done
+}
+
 # snapshot [qemu options]: one life until a snapshot is taken, and another one from there.
 snapshot() {
 	local machine=(-monitor "unix:$D/monitor,server=on,wait=off" -rtc "base=utc,clock=host")
@@ -226,10 +251,10 @@ case_old_kernel() {
 	fi
 }
 
-[ $# -gt 0 ] || { sed -n '6,16s/^# \?//p' "$0" >&2 && exit 2; }
+[ $# -gt 0 ] || { sed -n '6,23s/^# \?//p' "$0" >&2 && exit 2; }
 PATH=$PATH:/usr/sbin:/sbin
 for tool in qemu-system-x86_64 busybox cpio ethtool modprobe depmod ip socat nft mke2fs dash strip setpriv xdp-loader \
-	xdp-filter ipvsadm; do
+	xdp-filter ipvsadm tcpdump fwknop; do
 	command -v "$tool" >/dev/null || skip "there is no $tool"
 done
 D=$(mktemp -d /tmp/xk-vm.XXXXXX)

@@ -105,6 +105,24 @@ TEST_CASE("status: all that can be wrong") {
     CHECK(f.ask({{"verb", "status"}}).at("identity") == "ok");
 }
 
+TEST_CASE("status: devices are counted one by one between other work, by one configuration") {
+    VerbFixture f;
+    const std::size_t devices = f.daemon.config()->policy.credentials.size();
+    control::Reply answer = f.begin({{"verb", "status"}});
+    REQUIRE(answer.rest);
+    CHECK(answer.json.empty());
+    std::size_t pieces = 0;
+    while (answer.rest(answer.json)) {
+        CHECK(answer.json.empty());
+        f.daemon.set_config({}); // a reload that removes everybody
+        ++pieces;
+    }
+    CHECK(pieces == devices);
+    const json status = json::parse(answer.json);
+    CHECK(status.at("credentials") == devices);
+    CHECK(status.at("modes").at(0).at("devices") == devices);
+}
+
 TEST_CASE("status: the modes and listeners that are open, and for whom") {
     VerbFixture f;
     auto config = FakeDaemon::make_config();
