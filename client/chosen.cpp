@@ -3,6 +3,7 @@
 
 #include "client/addresses.h"
 #include "client/settings.h"
+#include "protocol/base/nearest.h"
 #include "protocol/base/quote.h"
 #include "protocol/yaml/document.h"
 
@@ -24,7 +25,7 @@ Error unknown_service(const std::string& name, const Profile& profile) {
     std::string list;
     for (const std::string& service : known)
         list += (list.empty() ? "" : ", ") + printable(service);
-    const auto meant = yaml::nearest(name, known);
+    const auto meant = nearest(name, known);
     return Error{in_quotes(name) + " is not among the services of " + in_quotes(profile.file),
                  meant ? "did you mean " + in_quotes(*meant) + "?"
                        : "it has " + list + "; write a new one of the server into the profile's services",

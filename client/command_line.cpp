@@ -5,6 +5,7 @@
 #include "client/sequence_verb.h"
 #include "client/ssh_config.h"
 #include "client/verbs.h"
+#include "protocol/cli/usage.h"
 
 #include <CLI/CLI.hpp>
 
@@ -174,7 +175,7 @@ std::vector<Verb> needed_verbs(int argc, char** argv) {
 bool takes_value(const CLI::App& app, const std::string& word) {
     for (const CLI::App* sub : app.get_subcommands(nullptr))
         if (const CLI::Option* const option = sub->get_option_no_throw(word))
-            return option->get_type_size() > 0;
+            return option->get_items_expected_max() > 0;
     return false;
 }
 
@@ -212,7 +213,7 @@ int run_command_line(int argc, char** argv) {
         std::reverse(words.begin(), words.end()); // as CLI11 wants them
         app.parse(std::move(words));
     } catch (const CLI::ParseError& e) {
-        return app.exit(e) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+        return finish_usage(app, "knock-client", e);
     }
     ::signal(SIGPIPE, SIG_IGN);
     guard_memory();

@@ -3,6 +3,7 @@
 
 #include "client/settings.h"
 #include "protocol/base/entries.h"
+#include "protocol/base/nearest.h"
 #include "protocol/base/quote.h"
 #include "protocol/yaml/document.h"
 
@@ -53,7 +54,7 @@ Error no_profile_for(const std::string& directory, const std::string& host) {
         error.message += "\n  " + all.error().message;
         return error;
     }
-    const auto meant = yaml::nearest(host, names_in(*all));
+    const auto meant = nearest(host, names_in(*all));
     if (meant)
         error.hint = "did you mean " + in_quotes(*meant) + "?";
     std::size_t refused = 0;

@@ -35,6 +35,19 @@ bool is_known(IpProtocol protocol) {
     return false;
 }
 
+namespace {
+
+// "tcp/22" for "22/tcp", as others write it; empty where it is not that.
+std::string turned_round(std::string_view text) {
+    const auto slash = text.find('/');
+    if (slash == text.npos || text.substr(0, slash).find_first_not_of("0123456789-") != text.npos)
+        return {};
+    const std::string turned = std::string(text.substr(slash + 1)) + "/" + std::string(text.substr(0, slash));
+    return PortRange::parse(turned) ? turned : std::string();
+}
+
+} // namespace
+
 Result<PortRange> PortRange::parse(std::string_view text) {
     const auto slash = text.find('/');
     if (slash != std::string_view::npos) {
@@ -55,6 +68,8 @@ Result<PortRange> PortRange::parse(std::string_view text) {
                 return range;
             }
     }
+    if (const auto turned = turned_round(text); !turned.empty())
+        return Error{in_quotes(text) + " is the wrong way round", "write " + turned};
     return Error{in_quotes(text) + " is not a protocol and a port or a range of ports",
                  "write tcp/22, udp/51820 or tcp/27015-27030"};
 }
@@ -64,6 +79,8 @@ std::string PortRange::text() const { return begin().text() + (is_single() ? "" 
 Result<Endpoint> Endpoint::parse(std::string_view text) {
     if (const auto range = PortRange::parse(text); range && range->is_single() && text.find('-') == text.npos)
         return range->begin();
+    if (const auto turned = turned_round(text); !turned.empty())
+        return Error{in_quotes(text) + " is the wrong way round", "write " + turned};
     return Error{in_quotes(text) + " is not a protocol and a port", "write tcp/22, udp/51820 or sctp/5000"};
 }
 

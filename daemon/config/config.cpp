@@ -15,6 +15,15 @@ namespace {
 using yaml::Faults;
 using yaml::Section;
 
+// Keys of one section alone, for who forgot to indent them.
+const yaml::KeyHomes kHomes = {
+    {"allow", "gate"},          {"never_ban", "gate"},     {"on_failure", "gate"},     {"max_grants", "gate"},
+    {"mode", "gate"},           {"external", "gate"},      {"allow_generic", "xdp"},   {"coexist", "xdp"},
+    {"drop_syn", "xdp"},        {"priority", "xdp"},       {"local_addresses", "xdp"}, {"attempts_per_hour", "c_lock"},
+    {"open_ports", "c_lock"},   {"opens", "sequence"},     {"capyknock", "legacy"},    {"fwknop", "legacy"},
+    {"admin_group", "control"}, {"read_group", "control"}, {"run", "paths"},           {"state", "paths"},
+    {"bpf", "paths"},           {"time_limit", "hooks"}};
+
 std::optional<Section> open_main(const std::string& path, Faults& faults) {
     auto text = read_checked(path, {});
     if (text)
@@ -45,7 +54,7 @@ bool read_main(Config& config, Faults& faults) {
     const bool has_accounts = read_process(*main, config);
     read_paths(*main, config);
     read_hooks(*main, config);
-    main->finish();
+    main->finish(kHomes);
     return has_accounts;
 }
 

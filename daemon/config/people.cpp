@@ -2,6 +2,7 @@
 #include "daemon/config/people.h"
 
 #include "protocol/base/entries.h"
+#include "protocol/base/nearest.h"
 #include "protocol/base/quote.h"
 #include "protocol/base/secure_file.h"
 
@@ -136,7 +137,7 @@ Result<void> People::check_service(std::string_view name) const {
     std::set<std::string> names;
     for (const auto& [known, index] : services_)
         names.emplace(known);
-    const auto meant = yaml::nearest(name, names);
+    const auto meant = nearest(name, names);
     return Error{"there is no service " + in_quotes(name),
                  meant ? "did you mean \"" + *meant + "\"?" : "services are named in " + config_.file};
 }

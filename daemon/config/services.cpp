@@ -76,6 +76,7 @@ class Services {
     yaml::Faults& faults_;
     const std::vector<std::uint16_t>& knock_ports_;
     std::size_t ranges_ = 0;
+    bool has_bad_port_ = false; // of the service that is read
     std::vector<Service> services_;
     std::vector<ServiceHooks> hooks_;
     std::map<ServiceId, std::string> ids_;
@@ -103,8 +104,10 @@ void Services::claim(const Service& service, const Address& target, const PortRa
 void Services::add_ports(Service& service, const std::vector<Scalar>& texts) {
     for (const Scalar& text : texts) {
         const auto ports = section_.parse_at(text, PortRange::parse);
-        if (!ports)
+        if (!ports) {
+            has_bad_port_ = true;
             continue;
+        }
         ranges_ += !ports->is_single();
         if (service.port_count == authz::kMaxPorts) {
             faults_.add(text.place, "a service has at most " + std::to_string(authz::kMaxPorts) + " ports or ranges");
@@ -126,6 +129,7 @@ void Services::read_service(const Scalar& name) {
         (void)section_.is_mapping(name.value);
         return;
     }
+    has_bad_port_ = false;
     Service service;
     service.name = authz::Name(name.value);
     service.id = service_id(name.value);
@@ -206,7 +210,7 @@ void Services::read_rules(Service& service, Section& rules) {
 
 void Services::check(const Service& service, const Place& place) {
     const std::string name = "service " + in_quotes(service.name.view());
-    if (service.port_count == 0)
+    if (service.port_count == 0 && !has_bad_port_) // else the fault is that port
         faults_.add(place, name + " has no port");
     if (service.has_ranges() && (service.is_behind() || service.max_connections != 0 || service.single_use))
         faults_.add(place, name + " has a range of ports, which goes with neither target, max_connections nor single");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "protocol/yaml/document.h"
 
+#include "protocol/base/nearest.h"
 #include "protocol/base/quote.h"
 #include "protocol/yaml/schema.h"
 
@@ -24,24 +25,6 @@ std::string_view name_of(Kind kind) {
     return "nothing";
 }
 
-// The number of typing errors between two words: a letter too many, missing or wrong, or two in the wrong order
-// (optimal string alignment).
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-    for (std::size_t i = 0; i <= a.size(); ++i) {
-        for (std::size_t j = 0; j <= b.size(); ++j) {
-            if (i == 0 || j == 0) {
-                d[i][j] = i + j;
-                continue;
-            }
-            d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-        }
-    }
-    return d[a.size()][b.size()];
-}
-
 } // namespace
 
 std::string Place::text() const {
@@ -57,21 +40,6 @@ Error Faults::error() const {
     for (const Fault& fault : all_)
         message += (message.empty() ? "" : "\n") + fault.text();
     return Error{message, {}, Exit::configuration};
-}
-
-std::optional<std::string> nearest(std::string_view word, const std::set<std::string>& candidates) {
-    std::optional<std::string> best;
-    if (word.size() > 64) // no key is so long
-        return best;
-    std::size_t least = 1 + word.size() / 3; // with more errors it is another word
-    for (const std::string& candidate : candidates) {
-        const std::size_t d = distance(word, candidate);
-        if (d <= least && (!best || d < least)) {
-            least = d;
-            best = candidate;
-        }
-    }
-    return best;
 }
 
 std::optional<Section> read(std::string_view text, const std::string& file, Faults& faults) {
@@ -183,7 +151,10 @@ std::optional<Section> Section::section(std::string_view key) {
         return std::nullopt;
     if (node->is(Kind::mapping))
         return Section(tree_, *node, file_, *faults_);
-    faults_->add(place_of(*node), "expected a mapping but this is " + std::string(name_of(node->kind)));
+    if (node->is(Kind::nothing))
+        hollow_.emplace_back(key); // finish() reports it
+    else
+        faults_->add(place_of(*node), "expected a mapping but this is " + std::string(name_of(node->kind)));
     return std::nullopt;
 }
 
@@ -210,18 +181,48 @@ std::optional<std::vector<Section::Entry>> Section::entries(std::string_view key
 
 void Section::require(std::string_view key) {
     if (find(key) == nullptr)
-        faults_->add(place_, in_quotes(key) + " is missing");
+        missing_.emplace_back(key); // finish() reports it
 }
 
-void Section::finish() {
+// A line that should be indented follows the key that it belongs to, or lines that should be indented too.
+std::string Section::hollow_before(const Member& unknown) const {
+    for (auto i = static_cast<std::size_t>(&unknown - members_.data()); i-- > 0;) {
+        if (std::ranges::find(hollow_, members_[i].key->text) != hollow_.end())
+            return members_[i].key->text;
+        if (members_[i].known)
+            break;
+    }
+    return {};
+}
+
+void Section::finish(const KeyHomes& homes) {
     const std::set<std::string> asked(asked_.begin(), asked_.end());
+    std::set<std::string> explained; // by what is said of an unknown key
     for (const Member& member : members_) {
         if (member.known)
             continue;
-        const auto meant = nearest(member.key->text, asked);
-        faults_->add(place_of(*member.key), "unknown key " + in_quotes(member.key->text),
-                     meant ? "did you mean \"" + *meant + "\"?" : "");
+        const std::string& key = member.key->text;
+        const std::string hollow = hollow_before(member);
+        const auto home = homes.find(key);
+        std::string hint;
+        if (!hollow.empty())
+            hint = "if it belongs under " + in_quotes(hollow) + ", indent it";
+        else if (home != homes.end())
+            hint = in_quotes(key) + " belongs under " + in_quotes(home->second) + ": indent it";
+        else
+            hint = did_you_mean(key, asked);
+        explained.insert(hollow);
+        if (const auto meant = nearest(key, asked))
+            explained.insert(*meant);
+        faults_->add(place_of(*member.key), "unknown key " + in_quotes(key), hint);
     }
+    for (const std::string& key : missing_)
+        if (!explained.contains(key))
+            faults_->add(place_, in_quotes(key) + " is missing");
+    for (const std::string& key : hollow_)
+        if (!explained.contains(key))
+            faults_->add(place_of_key(key), in_quotes(key) + " has nothing below it",
+                         "indent the lines that belong to it, or leave it out");
 }
 
 } // namespace xk::yaml

@@ -12,9 +12,10 @@
 #include "protocol/yaml/tree.h"
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,9 @@ struct Scalar {
 // Whether "key: []" is a fault. In many rules an empty list would mean "anywhere" or "always", which is hardly meant.
 enum class EmptyList { fault, fine };
 
+// From a key to the section that it belongs to.
+using KeyHomes = std::map<std::string, std::string, std::less<>>;
+
 // One mapping. Getters return nothing where the key is absent, and nothing with a fault where its value is of another
 // kind. finish() reports the keys that no getter was called for.
 class Section {
@@ -98,9 +102,11 @@ class Section {
         return std::nullopt;
     }
 
-    // A fault when the key is absent.
+    // A fault of finish() when the key is absent, unless an unknown key is its misspelling.
     void require(std::string_view key);
-    void finish();
+    // Reports unknown keys, missing ones, and sections with nothing below them: one fault for one mistake. `homes` says
+    // in which section a key belongs that somebody may have forgotten to indent.
+    void finish(const KeyHomes& homes = {});
 
     const Place& place() const { return place_; }
     Place place_of_key(std::string_view key) const; // the section's own where the key is absent
@@ -120,19 +126,17 @@ class Section {
     Place place_of(const Node& node) const;
     std::optional<Scalar> as_scalar(const Node& node);
     std::vector<Scalar> as_scalars(const Node& node);
+    std::string hollow_before(const Member& unknown) const;
 
     std::shared_ptr<const Tree> tree_;
     std::string file_;
     Place place_;
     std::vector<Member> members_;
-    std::vector<std::string> asked_;
+    std::vector<std::string> asked_, missing_, hollow_; // hollow: a section with nothing below it
     Faults* faults_;
 };
 
 // Parses a whole file. Nothing, with a fault, where it is not exactly one YAML document that is a mapping.
 std::optional<Section> read(std::string_view text, const std::string& file, Faults& faults);
-
-// The candidate that is nearest to `word`. Nothing where none is near enough to be meant.
-std::optional<std::string> nearest(std::string_view word, const std::set<std::string>& candidates);
 
 } // namespace xk::yaml

@@ -3,11 +3,13 @@
 
 #include "protocol/base/quote.h"
 #include "protocol/yaml/document.h"
+#include "protocol/yaml/syntax.h"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -82,6 +84,13 @@ bool build(Tree& tree, const std::string& text, const std::string& file, Faults&
     Builder builder(tree);
     if (!parser.HandleNextDocument(builder))
         return true;
+    // Only the last value can have swallowed the rest of the file.
+    const auto last =
+        std::find_if(tree.nodes.rbegin(), tree.nodes.rend(), [](const Node& n) { return n.is(Kind::scalar); });
+    if (last != tree.nodes.rend() && !is_closed(text, {file, last->line, last->column})) {
+        explain_syntax(text, {file, last->line, last->column}, "this quote is never closed", faults);
+        return false;
+    }
     Tree rest;
     Builder second(rest);
     if (!parser.HandleNextDocument(second))
@@ -106,7 +115,7 @@ std::shared_ptr<const Tree> parse_tree(std::string_view text, const std::string&
         if (!build(*tree, std::string(text), file, faults))
             return nullptr;
     } catch (const YAML::Exception& e) {
-        faults.add(place_at(file, e.mark), printable(e.msg));
+        explain_syntax(text, place_at(file, e.mark), printable(e.msg), faults);
         return nullptr;
     }
     if (tree->nodes.empty() || tree->root().is(Kind::nothing))

@@ -10,6 +10,7 @@ import sys
 MAY = {
     "protocol/base": [],
     "protocol/yaml": ["protocol/base"],
+    "protocol/cli": ["protocol/base"],
     "protocol/profile": ["protocol", "protocol/base", "protocol/yaml"],
     "protocol": ["protocol/base"],
     "daemon/authz": ["protocol", "protocol/base"],
@@ -39,8 +40,8 @@ MAY = {
     "daemon": ["daemon/authz", "daemon/nft", "daemon/xdp", "daemon/privsep", "daemon/control", "daemon/config",
                "daemon/hooks", "daemon/grants", "daemon/bans", "daemon/events", "daemon/verbs", "daemon/monitor",
                "daemon/lifecycle", "protocol", "protocol/base"],
-    "client": ["protocol", "protocol/base", "protocol/profile", "protocol/yaml"],
-    "tools/knockctl": ["daemon/control", "daemon/lifecycle/ssh_caller.h", "protocol", "protocol/base"],
+    "client": ["protocol", "protocol/base", "protocol/cli", "protocol/profile", "protocol/yaml"],
+    "tools/knockctl": ["daemon/control", "daemon/lifecycle/ssh_caller.h", "protocol", "protocol/base", "protocol/cli"],
     "tools/knockctl/doctor": ["tools/knockctl", "daemon/config", "daemon/authz", "daemon/nft", "daemon/xdp", "protocol",
                               "protocol/base"],
     "tools/knockctl/host": ["tools/knockctl", "tools/knockctl/doctor", "daemon/config", "daemon/authz", "daemon/xdp",

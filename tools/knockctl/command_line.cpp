@@ -3,6 +3,7 @@
 
 #include "protocol/base/duration.h"
 #include "protocol/base/quote.h"
+#include "protocol/cli/usage.h"
 #include "tools/knockctl/bans.h"
 #include "tools/knockctl/closing.h"
 #include "tools/knockctl/control.h"
@@ -51,7 +52,7 @@ class CommandLine {
     int open_grant();
 
     const HostVerbs& host_;
-    CLI::App app_{"knockctl: the operator's tool of xknockd"};
+    CLI::App app_{"the operator's tool of xknockd", "knockctl"};
     Control control_;
     std::function<int()> run_;
     std::string what_, file_ = "/etc/xknock/xknock.yaml", time_, service_, factor_ = "totp";
@@ -231,6 +232,7 @@ void CommandLine::add_keygen() {
 
 CommandLine::CommandLine(const HostVerbs& host) : host_(host) {
     app_.require_subcommand(1);
+    app_.fallthrough(); // of all verbs: --socket on either side of them
     app_.set_version_flag("--version", "knockctl " XK_VERSION);
     app_.add_option("--socket", control_.socket, "control socket of the daemon")->capture_default_str();
     add_views();
@@ -248,7 +250,7 @@ int CommandLine::run(int argc, char** argv) {
     try {
         app_.parse(argc, argv);
     } catch (const CLI::ParseError& e) {
-        return app_.exit(e) == 0 ? static_cast<int>(Exit::ok) : static_cast<int>(Exit::usage);
+        return finish_usage(app_, "knockctl", e);
     }
     try {
         return run_();

@@ -133,6 +133,8 @@ TEST_CASE("each fault of the main file is named") {
               "xknock.yaml:1:1: \"interfaces\" is missing"));
     CHECK(has(etc.bad_main("interfaces: a\nprocess: {user: 62001, worker_user: 62002}\n"),
               "xknock.yaml:1:1: \"services\" is missing"));
+    CHECK(has(etc.bad_added("allow: [192.0.2.0/24]\n"),
+              "xknock.yaml:6:1: unknown key \"allow\" (\"allow\" belongs under \"gate\": indent it)"));
     CHECK(has(etc.bad_added("port: 0\n"), "xknock.yaml:6:7: \"0\" is not a number from 1 to 65535"));
     CHECK(has(etc.bad_added("clock_skew: 91s\n"), "xknock.yaml:6:13: a clock skew must be from 1s to 90s"));
     CHECK(has(etc.bad_added("port: 4242\nport: 4243\n"), "\"port\" is there twice (the first is in line 6)"));

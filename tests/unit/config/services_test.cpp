@@ -56,6 +56,12 @@ std::string list_of(int number, const std::string& before, int first, int step, 
 
 } // namespace
 
+TEST_CASE("a port the wrong way round is one fault, with what to write") {
+    CHECK(fault_of("22/tcp") == "f:2:6: \"22/tcp\" is the wrong way round (write tcp/22)");
+    CHECK(fault_of("27015-27030/udp") == "f:2:6: \"27015-27030/udp\" is the wrong way round (write udp/27015-27030)");
+    CHECK(has(fault_of("22/tpc"), "is not a protocol and a port"));
+}
+
 TEST_CASE("a service in short: a port, or a list of ports and ranges") {
     const Service ssh = one("tcp/22");
     CHECK(ssh.name.view() == "s");

@@ -104,8 +104,47 @@ TEST_CASE("a key that is required and absent is a fault") {
     Read r("a: 1\n");
     r->require("a");
     r->require("b");
+    r->finish();
     REQUIRE(r.faults.all().size() == 1);
     CHECK(r.fault() == "f.yaml:1:1: \"b\" is missing");
+}
+
+TEST_CASE("one mistake is one fault") {
+    Read misspelt("prot: 1\n");
+    misspelt->require("port");
+    misspelt->finish();
+    REQUIRE(misspelt.faults.all().size() == 1);
+    CHECK(misspelt.fault() == "f.yaml:1:1: unknown key \"prot\" (did you mean \"port\"?)");
+
+    // A key that is near to a missing one, and is known, does not excuse it.
+    Read near("users: 1\n");
+    near->number("users", 1, 2);
+    near->require("user");
+    near->finish();
+    CHECK(near.fault() == "f.yaml:1:1: \"user\" is missing");
+}
+
+TEST_CASE("lines that somebody forgot to indent") {
+    Read r("a: 1\ngate:\nallow: x\nother: y\nb: 2\n");
+    r->section("gate");
+    r->number("a", 1, 2);
+    r->number("b", 1, 2);
+    r->finish();
+    REQUIRE(r.faults.all().size() == 2);
+    CHECK(r.fault(0) == "f.yaml:3:1: unknown key \"allow\" (if it belongs under \"gate\", indent it)");
+    CHECK(r.fault(1) == "f.yaml:4:1: unknown key \"other\" (if it belongs under \"gate\", indent it)");
+
+    Read no_section("a: 1\nallow: x\n");
+    no_section->number("a", 1, 2);
+    no_section->finish({{"allow", "gate"}});
+    CHECK(no_section.fault() == "f.yaml:2:1: unknown key \"allow\" (\"allow\" belongs under \"gate\": indent it)");
+
+    Read empty("gate:\n  # allow: x\n");
+    empty->section("gate");
+    empty->finish();
+    REQUIRE(empty.faults.all().size() == 1);
+    CHECK(empty.fault() ==
+          "f.yaml:1:1: \"gate\" has nothing below it (indent the lines that belong to it, or leave it out)");
 }
 
 TEST_CASE("what is not one mapping is refused as a whole") {
@@ -131,11 +170,4 @@ TEST_CASE("depth and aliases do not bring it down") {
     REQUIRE(aliases.section.has_value());
     aliases->scalars("z"); // its items are lists: faults, not a billion strings
     CHECK(aliases.faults.all().size() == 2);
-}
-
-TEST_CASE("a near word is found, a far one is not") {
-    CHECK(nearest("allow_generik", {"allow_generic", "mode"}) == "allow_generic");
-    CHECK(nearest("prot", {"port", "name"}) == "port");
-    CHECK(nearest("wiat", {"nat", "wait"}) == "wait");
-    CHECK_FALSE(nearest("xyz", {"port", "name"}).has_value());
 }
