@@ -3,6 +3,7 @@
 // What the command line of knock-client says, as it says it.
 #pragma once
 
+#include "client/enroll_arguments.h"
 #include "protocol/profile/profile_file.h"
 
 #include <cstdint>
@@ -32,6 +33,9 @@ struct Arguments {
     std::size_t ports = 0; // how many; 0: as the profile says
     std::string code;      // of c-lock; "-": a line of standard input; empty: none
     unsigned pause = 0;    // milliseconds; 0: the usual one
+    EnrollArguments enroll;
+    ImportArguments importing;
+    FwknopArguments fwknop; // of open
 };
 
 } // namespace xk::client

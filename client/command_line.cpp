@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "client/command_line.h"
 
+#include "client/enroll.h"
+#include "client/enroll_command_line.h"
+#include "client/fwknop_options.h"
+#include "client/import.h"
 #include "client/keep.h"
 #include "client/sequence_verb.h"
 #include "client/ssh_config.h"
@@ -85,6 +89,8 @@ void proxy_options(CLI::App& verb, Arguments& a) {
 
 void open_options(CLI::App& verb, Arguments& a) {
     add_service(verb, a);
+    verb.get_option("host")->required(false); // fwknop's -D or -n may name it
+    add_fwknop_options(verb, a);
     add_handshake(verb, a);
     verb.add_option("--for", a.for_address, "open for this address instead (needs the right to)");
     verb.add_flag("--no-wait", a.no_wait, "do not try whether the port answers");
@@ -158,6 +164,8 @@ constexpr Verb kVerbs[] = {
     {"test", "send a knock that is judged and opens nothing", run_test, test_options},
     {"keep", "hold a service open until told to stop", run_keep, keep_options},
     {"sequence", "knock with a sequence of ports, or print it", run_sequence, sequence_options},
+    {"enroll", "bring a profile here, by ssh or from a bundle", run_enroll, enroll_options},
+    {"import", "take over what another client's file says", run_import, import_options},
     {"ls", "list the profiles, and how each was used last", run_ls, ls_options},
     {"ssh-config", "show what ssh_config needs for this host, or put it there", run_ssh_config, ssh_config_options},
 };
@@ -194,26 +202,39 @@ std::vector<std::string> verb_first(const CLI::App& app, int argc, char** argv) 
     return words;
 }
 
-} // namespace
-
-int run_command_line(int argc, char** argv) {
-    CLI::App app("opens a port of a server that runs xknockd", "knock-client");
+void set_up(CLI::App& app, Arguments& a, int (*&run)(const Arguments&), const std::vector<Verb>& verbs) {
     app.require_subcommand(1);
     app.set_version_flag("--version", "knock-client " XK_VERSION);
-    Arguments a;
-    int (*run)(const Arguments&) = nullptr;
-
-    for (const Verb& verb : needed_verbs(argc, argv)) {
+    for (const Verb& verb : verbs) {
         CLI::App* const sub = app.add_subcommand(verb.name, verb.what);
         verb.add_options(*sub, a);
         sub->callback([&run, function = verb.run] { run = function; });
     }
+}
+
+constexpr char kAbout[] = "opens a port of a server that runs xknockd", kName[] = "knock-client";
+
+} // namespace
+
+int describe_command_line(const std::function<int(const CLI::App&)>& use) {
+    CLI::App app(kAbout, kName);
+    Arguments a;
+    int (*run)(const Arguments&) = nullptr;
+    set_up(app, a, run, {std::begin(kVerbs), std::end(kVerbs)});
+    return use(app);
+}
+
+int run_command_line(int argc, char** argv) {
+    CLI::App app(kAbout, kName);
+    Arguments a;
+    int (*run)(const Arguments&) = nullptr;
+    set_up(app, a, run, needed_verbs(argc, argv));
     try {
         std::vector<std::string> words = verb_first(app, argc, argv);
         std::reverse(words.begin(), words.end()); // as CLI11 wants them
         app.parse(std::move(words));
     } catch (const CLI::ParseError& e) {
-        return finish_usage(app, "knock-client", e);
+        return finish_usage(app, kName, e);
     }
     ::signal(SIGPIPE, SIG_IGN);
     guard_memory();

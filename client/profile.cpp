@@ -70,18 +70,13 @@ Profile profile_of(ProfileFile& file, const std::string& path) {
     return profile;
 }
 
-// Reports every fault of the file at once.
 Result<Profile> read_profile(const std::string& path) {
     auto text = read_checked(path, secret_file());
     if (!text)
         return text.error();
-    yaml::Faults faults;
-    auto section = yaml::read(*text, path, faults);
+    auto profile = parse_profile(*text, path);
     sodium_memzero(text->data(), text->size());
-    if (!section)
-        return faults.error();
-    ProfileFile file = read_profile_file(*section);
-    return faults.empty() ? Result(profile_of(file, path)) : faults.error();
+    return profile;
 }
 
 // Reads name and hosts of a file and does not check the rest.
@@ -122,6 +117,17 @@ Result<std::string> profile_directory() {
     if (home == nullptr || home[0] != '/')
         return Error{"there is no home directory to look for profiles in", "use --profiles DIR", Exit::configuration};
     return std::string(home) + "/.config/xknock";
+}
+
+Result<Profile> parse_profile(std::string_view text, const std::string& path) {
+    yaml::Faults faults;
+    auto section = yaml::read(text, path, faults);
+    ProfileFile file = section ? read_profile_file(*section) : ProfileFile();
+    if (faults.empty())
+        return profile_of(file, path);
+    Error error = faults.error();
+    error.exit = Exit::configuration;
+    return error;
 }
 
 Result<Profile> load_profile(const std::string& file) {

@@ -17,6 +17,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace xk::client {
@@ -64,6 +65,8 @@ struct Profile {
 Result<std::string> profile_directory();
 
 Result<Profile> load_profile(const std::string& file);
+// Reports every fault of the text at once. `path` stands in the faults, and its name without .yaml is the profile's.
+Result<Profile> parse_profile(std::string_view text, const std::string& path);
 
 // The one profile of the directory for this host. All files that are for it must be right; others are not judged.
 Result<Profile> find_profile(const std::string& directory, const std::string& host);

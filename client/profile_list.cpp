@@ -46,9 +46,10 @@ Result<std::vector<ListedProfile>> list_profiles(const std::string& directory) {
 }
 
 Error no_profile_for(const std::string& directory, const std::string& host) {
-    Error error{"no profile in " + in_quotes(directory) + " is for host " + in_quotes(host),
-                "put the profile that \"knockctl keygen\" wrote there, and the host into its hosts",
-                Exit::configuration};
+    Error error{
+        "no profile in " + in_quotes(directory) + " is for host " + in_quotes(host),
+        "\"knock-client enroll [LOGIN@]HOST\" brings a profile; one that is there needs the host among its hosts",
+        Exit::configuration};
     const auto all = list_profiles(directory);
     if (!all) {
         error.message += "\n  " + all.error().message;

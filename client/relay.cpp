@@ -12,6 +12,7 @@
 #include <chrono>
 #include <iterator>
 #include <optional>
+#include <span>
 
 namespace xk::client {
 namespace {
@@ -31,7 +32,8 @@ class Pipe {
     int to() const { return to_; }
 
     void read() {
-        const ssize_t n = ::read(from_, buffer_.data() + end_, buffer_.size() - end_);
+        const std::span<char> room = std::span(buffer_).subspan(end_);
+        const ssize_t n = ::read(from_, room.data(), room.size());
         if (n > 0)
             end_ += static_cast<std::size_t>(n);
         else if (n == 0 || (errno != EAGAIN && errno != EINTR))

@@ -24,14 +24,6 @@ constexpr std::string_view kMade = "# This file was made by \"knock-client ssh-c
 
 bool is_letter_or_digit(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
 
-// Nothing that ssh_config takes for a pattern, a token, a quotation or a second word, or a shell for a command.
-bool is_plain_host(std::string_view host) {
-    return !host.empty() && host.size() <= 253 && (is_letter_or_digit(host.front()) || host.front() == ':') &&
-           std::ranges::all_of(host, [](char c) {
-               return is_letter_or_digit(c) || std::string_view(".-_:").find(c) != std::string_view::npos;
-           });
-}
-
 // A word for the shell that runs a ProxyCommand. ssh has expanded its tokens (%) before.
 std::string shell_word(std::string_view word) {
     const bool plain = std::ranges::all_of(word, [](char c) {
@@ -66,12 +58,9 @@ Result<std::string> block_for(const Arguments& a) {
     auto profile = profile_for(a);
     if (!profile)
         return profile.error();
-    HostBlock block;
-    block.host = a.host;
+    HostBlock block = host_block(a.host, *profile);
     if (const std::string host = host_of(a, *profile); host != a.host)
         block.host_name = host;
-    block.program = this_program();
-    block.profile = name_of_profile(*profile);
     block.pass_socket = a.pass_socket;
     return host_block_text(block);
 }
@@ -115,6 +104,28 @@ std::optional<std::pair<std::size_t, std::size_t>> find_marked(std::string_view 
 }
 
 } // namespace
+
+bool is_plain_host(std::string_view host) {
+    return !host.empty() && host.size() <= 253 && (is_letter_or_digit(host.front()) || host.front() == ':') &&
+           std::ranges::all_of(host, [](char c) {
+               return is_letter_or_digit(c) || std::string_view(".-_:").find(c) != std::string_view::npos;
+           });
+}
+
+HostBlock host_block(const std::string& host, const Profile& profile) {
+    return {.host = host, .host_name = {}, .program = this_program(), .profile = name_of_profile(profile)};
+}
+
+Result<std::string> install_host_block(const HostBlock& block) {
+    auto files = SshFiles::of_this_user();
+    if (!files)
+        return files.error();
+    auto text = host_block_text(block);
+    if (!text)
+        return text.error();
+    auto done = install(*files, block.host, *text);
+    return done ? Result(files->host_file(block.host)) : done.error();
+}
 
 Result<std::string> host_block_text(const HostBlock& block) {
     for (const std::string& host : {block.host, block.host_name})

@@ -5,10 +5,12 @@
 #pragma once
 
 #include "client/arguments.h"
+#include "client/profile.h"
 #include "protocol/base/result.h"
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace xk::client {
 
@@ -21,6 +23,13 @@ struct HostBlock {
     std::string profile;   // name or file
     bool pass_socket = false;
 };
+// Nothing that ssh_config takes for a pattern, a token, a quotation or a second word, or a shell for a command.
+bool is_plain_host(std::string_view host);
+// For a host that ssh finds by this name.
+HostBlock host_block(const std::string& host, const Profile& profile);
+// Puts it where ssh reads it; the file.
+Result<std::string> install_host_block(const HostBlock& block);
+
 // The lines for ssh_config. An error where a text would mean something else there: hosts come from profiles, and these
 // from others.
 Result<std::string> host_block_text(const HostBlock& block);

@@ -4,6 +4,7 @@
 #include "client/chosen.h"
 #include "client/code.h"
 #include "client/connect.h"
+#include "client/fwknop_options.h"
 #include "client/last_use.h"
 #include "client/output_watch.h"
 #include "client/pass_socket.h"
@@ -107,10 +108,16 @@ const char* unknown_outcome(const Profile& profile) {
                                   : "a server does not answer, so nobody knows more here";
 }
 
-int run_open(const Arguments& a) {
+int run_open(const Arguments& given) {
+    auto meant = in_own_words(given);
+    if (!meant)
+        return fail(meant.error());
+    Arguments& a = *meant;
     auto profile = profile_for(a);
     if (!profile)
         return fail(profile.error());
+    if (a.host.empty())
+        a.host = profile->name; // an alias: the host is the profile's own
     auto spec = request_spec_of(a);
     if (!spec)
         return fail(spec.error());

@@ -9,6 +9,7 @@
 
 #include <sys/epoll.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 

@@ -7,6 +7,7 @@
 #include <sodium.h>
 
 #include <charconv>
+#include <optional>
 
 namespace xk {
 
@@ -37,37 +38,43 @@ bool is_known(IpProtocol protocol) {
 
 namespace {
 
+std::optional<PortRange> read_range(std::string_view text) {
+    const auto slash = text.find('/');
+    if (slash == std::string_view::npos)
+        return std::nullopt;
+    const std::string_view name = text.substr(0, slash);
+    const char* const last = text.data() + text.size();
+    PortRange range;
+    auto [end, code] = std::from_chars(text.data() + slash + 1, last, range.first);
+    range.last = range.first;
+    if (code == std::errc{} && end != last && *end == '-') {
+        const auto second = std::from_chars(end + 1, last, range.last);
+        end = second.ptr;
+        code = second.ec;
+    }
+    for (const auto protocol : {IpProtocol::tcp, IpProtocol::udp, IpProtocol::sctp})
+        if (name == name_of(protocol) && code == std::errc{} && end == last && range.first != 0 &&
+            range.first <= range.last) {
+            range.protocol = protocol;
+            return range;
+        }
+    return std::nullopt;
+}
+
 // "tcp/22" for "22/tcp", as others write it; empty where it is not that.
 std::string turned_round(std::string_view text) {
     const auto slash = text.find('/');
-    if (slash == text.npos || text.substr(0, slash).find_first_not_of("0123456789-") != text.npos)
+    if (slash == text.npos)
         return {};
     const std::string turned = std::string(text.substr(slash + 1)) + "/" + std::string(text.substr(0, slash));
-    return PortRange::parse(turned) ? turned : std::string();
+    return read_range(turned) ? turned : std::string();
 }
 
 } // namespace
 
 Result<PortRange> PortRange::parse(std::string_view text) {
-    const auto slash = text.find('/');
-    if (slash != std::string_view::npos) {
-        const std::string_view name = text.substr(0, slash);
-        const char* const last = text.data() + text.size();
-        PortRange range;
-        auto [end, code] = std::from_chars(text.data() + slash + 1, last, range.first);
-        range.last = range.first;
-        if (code == std::errc{} && end != last && *end == '-') {
-            const auto second = std::from_chars(end + 1, last, range.last);
-            end = second.ptr;
-            code = second.ec;
-        }
-        for (const auto protocol : {IpProtocol::tcp, IpProtocol::udp, IpProtocol::sctp})
-            if (name == name_of(protocol) && code == std::errc{} && end == last && range.first != 0 &&
-                range.first <= range.last) {
-                range.protocol = protocol;
-                return range;
-            }
-    }
+    if (const auto range = read_range(text))
+        return *range;
     if (const auto turned = turned_round(text); !turned.empty())
         return Error{in_quotes(text) + " is the wrong way round", "write " + turned};
     return Error{in_quotes(text) + " is not a protocol and a port or a range of ports",

@@ -4,12 +4,20 @@
 
 PACKAGES_BUILD=(cmake ninja-build pkg-config g++-12 gcc-12 clang-14 bpftool linux-libc-dev libbpf-dev libxdp-dev
 	libsodium-dev libnftnl-dev libmnl-dev libnetfilter-conntrack-dev libyaml-cpp-dev libfmt-dev libspdlog-dev doctest-dev
-	liboath-dev libqrencode-dev libssl-dev libseccomp-dev libcap-ng-dev libcli11-dev nlohmann-json3-dev)
+	liboath-dev libqrencode-dev libpng-dev libssl-dev libseccomp-dev libcap-ng-dev libcli11-dev nlohmann-json3-dev lowdown)
 PACKAGES_DEMO=(iproute2 nftables openssh-server openssh-client nmap procps socat)
 PACKAGES_TEST=("${PACKAGES_DEMO[@]}" git python3 python3-systemd libclang-rt-14-dev lld-14 clang-format-14 clang-tidy-14 shellcheck binutils oathtool tmux strace
 	tcpdump ethtool iptables ufw firewalld dbus fail2ban systemd systemd-container qemu-system-x86
 	ipvsadm keepalived tayga coturn dnsmasq-base qemu-user busybox-static cpio kmod e2fsprogs xdp-tools fwknop-client
-	python3-cryptography)
+	python3-cryptography qrencode zbar-tools fish zsh man-db)
+# What tools/package needs of the machine, and in the trees in which it builds: there by the names of Debian 12 and 13.
+PACKAGES_PACKAGE=(git mmdebstrap debian-archive-keyring)
+PACKAGES_IN_BUILD_TREE=(build-essential debhelper po-debconf lintian ccache faketime rpm cmake ninja-build pkgconf clang
+	bpftool libbpf-dev libxdp-dev libsodium-dev libnftnl-dev libmnl-dev libnetfilter-conntrack-dev libyaml-cpp-dev
+	libfmt-dev libspdlog-dev liboath-dev libqrencode-dev libpng-dev libssl-dev libseccomp-dev libcap-ng-dev libcli11-dev
+	nlohmann-json3-dev lowdown)
+# With systemd as PID 1: what a server has that somebody installs the packages on (tests/e2e/package_ground.sh).
+PACKAGES_IN_TRY_TREE=(systemd systemd-sysv dbus iproute2 procps kmod openssh-server openssh-client sudo)
 # What tools/static-client needs of the machine, and what it links of each architecture.
 PACKAGES_STATIC=(cmake ninja-build pkg-config)
 PACKAGES_STATIC_LINKED=(libc6-dev linux-libc-dev libsodium-dev liboath-dev libyaml-cpp-dev libcli11-dev nlohmann-json3-dev

@@ -76,12 +76,15 @@ void bound(Event& event) {
     for (std::string* const text : {&event.user, &event.device, &event.service, &event.pinholes, &event.detail,
                                     &event.verb, &event.failure, &event.more})
         *text = bounded(*text);
+    if (event.by)
+        for (std::string* const text : {&event.by->name, &event.by->login_name})
+            *text = bounded(*text);
 }
 
 std::size_t size_of(const Event& event) {
     return sizeof event + event.user.capacity() + event.device.capacity() + event.service.capacity() +
            event.pinholes.capacity() + event.detail.capacity() + event.verb.capacity() + event.failure.capacity() +
-           event.more.capacity();
+           event.more.capacity() + (event.by ? event.by->name.capacity() + event.by->login_name.capacity() : 0);
 }
 
 } // namespace xk::authz

@@ -86,6 +86,7 @@ struct Operator {
     uid_t uid = 0;
     pid_t pid = 0;
     std::optional<uid_t> login_uid; // the user who logged in, if the kernel knows: for people, never for a decision
+    std::string name = {}, login_name = {}; // of uid and login_uid; empty: this host's files do not know it
 };
 
 // Fields that a kind does not use stay empty.

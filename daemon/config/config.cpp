@@ -92,6 +92,15 @@ Result<Config> load_config(const std::string& file, Identity identity, UserFault
     return config;
 }
 
+Result<Config> load_main(const std::string& file, Identity identity) {
+    Config config;
+    config.file = file;
+    Faults faults;
+    (void)read_main(config, faults);
+    read_identity(config, directory_of(file), identity, faults);
+    return faults.empty() ? Result<Config>(std::move(config)) : Result<Config>(faults.error());
+}
+
 std::vector<std::uint16_t> Config::knock_ports() const {
     std::vector<std::uint16_t> ports = {port};
     for (const std::uint16_t old : {capyknock_port, fwknop_port})
@@ -116,7 +125,7 @@ void disable(Config& config, std::size_t index, const Error& fault) {
     std::string text = fault.message;
     if (!fault.hint.empty())
         text += " (" + fault.hint + ")";
-    config.disabled.push_back({config.secrets[index].described_in(), {text}});
+    config.disabled.push_back({config.secrets[index].described_in, {text}});
     const auto at = static_cast<std::ptrdiff_t>(index);
     config.policy.credentials.erase(config.policy.credentials.begin() + at);
     config.secrets.erase(config.secrets.begin() + at);

@@ -6,6 +6,7 @@
 //   credentials/NAME.yaml     one device of a user: id and kind, nothing secret
 //   credentials/NAME.key      its key, base64           } secret: only opened here, read by the worker
 //   credentials/NAME.otp      its second factor's secret }
+// NAME of the secrets is that of the .yaml beside them, or what its key "secrets" says.
 //
 // load_config() reads all of it and reports every fault at once, one line each, with file, line and column. Nothing
 // else in the daemon parses text.
@@ -38,8 +39,8 @@ namespace xk::config {
 // The secret files of one credential; same index as in Policy::credentials.
 struct SecretFiles {
     std::string key;
-    std::string factor;               // empty if there is no second factor
-    std::string described_in() const; // the .yaml beside them
+    std::string factor;       // empty if there is no second factor
+    std::string described_in; // the .yaml that describes the credential
 };
 
 // A file of users/ or credentials/ with a fault.
@@ -52,6 +53,7 @@ struct Disabled {
 struct NamedUser {
     std::string name;
     std::bitset<authz::kMaxServices> services; // by index of policy.services
+    std::string file;                          // the .yaml
 };
 
 inline constexpr double kMaxGuessOdds = 1e-6;
@@ -107,6 +109,15 @@ enum class Identity { required, absent };
 enum class UserFaults { refuse, disable };
 Result<Config> load_config(const std::string& file, Identity identity = Identity::required,
                            UserFaults user_faults = UserFaults::refuse);
+
+// The main file and the identity alone, without users. With load_users() it is the configuration of some users.
+Result<Config> load_main(const std::string& file, Identity identity = Identity::required);
+
+// `counts` with the files of these users read again, and nothing else: the main file is not read, nor is any file of
+// another user. They are the files that `counts` has of the users, users/NAME.yaml, and credentials/NAME.*.yaml. A user
+// without a file is gone afterwards. A fault disables as UserFaults::disable does. The result has the warnings about
+// these users only. Not found: a user's new file of another name; the next load_config() reads it.
+Result<Config> load_users(const Config& counts, const std::set<std::string>& users);
 
 // The directories of "paths", found in a file that may be faulty or no YAML at all; the standard ones where nothing is
 // found. For what must be done before the configuration is read, or although it cannot be read.

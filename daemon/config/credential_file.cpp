@@ -21,6 +21,23 @@ Result<wire::CredentialId> parse_credential_id(std::string_view text) {
     return *id;
 }
 
+Result<std::string> parse_stem(std::string_view text) {
+    if (is_stem(text))
+        return std::string(text);
+    return Error{in_quotes(text) + " is not the name of a credential's files",
+                 "1 to 100 letters, digits, \"-\", \"_\" or \".\", the first a letter or digit"};
+}
+constexpr Form kStem{parse_stem, [](const std::string& stem) { return stem; }, Style::text};
+
+// Only the profile has it, whose reader knows more of hosts.
+Result<std::string> parse_host(std::string_view text) {
+    if (text.empty() || text.size() > 255 || printable(text, text.size()) != text ||
+        text.find_first_of("\"\\ ") != text.npos)
+        return Error{in_quotes(text) + " is not a host", "write a name or an address"};
+    return std::string(text);
+}
+constexpr Form kHost{parse_host, [](const std::string& host) { return host; }, Style::text};
+
 // A value of an enum whose names are in a table, in the order of its numbers.
 template <typename Enum, const auto& kNames>
 constexpr auto named_form() {
@@ -92,10 +109,22 @@ void describe(Fields& fields) {
     fields.check(!credential.valid_from || !credential.valid_until || *credential.valid_from < *credential.valid_until,
                  nullptr, "valid_until is not after valid_from");
     fields.check(is_totp_digits(credential.digits.value_or(6)), nullptr, "a code has 6 or 8 digits");
+    fields.optional("secrets", &CredentialFile::secrets, kStem);
+    fields.list("hosts", &CredentialFile::hosts, kHost, yaml::EmptyList::fault, yaml::Most{kMaxHosts, "hosts"});
+    fields.optional("server", &CredentialFile::server, kHost);
     describe_legacy(fields);
 }
 
 } // namespace
+
+bool is_stem(std::string_view text) {
+    const auto is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+               c == '.';
+    };
+    return !text.empty() && text.size() <= kMaxStem && text.front() != '.' && text.front() != '-' &&
+           text.front() != '_' && std::ranges::all_of(text, is_plain);
+}
 
 authz::LegacyClient legacy_of(const CredentialFile& credential) {
     authz::LegacyClient legacy;

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace xk::yaml {
 class Section;
@@ -30,6 +31,9 @@ struct CredentialFile {
     bool enabled = true;
     std::optional<WallTime> valid_from, valid_until; // within the user's own dates
     authz::DeviceKind kind = authz::DeviceKind::xknock;
+    std::optional<std::string> secrets;  // name of its secrets' files, without .key; none: that of the .yaml
+    std::vector<std::string> hosts;      // for the client's profile: names and addresses of this server
+    std::optional<std::string> server;   // likewise: where to knock, if not there
     std::optional<std::string> name;     // kind capyknock: of the user, in its packets
     std::optional<Address> target;       // kind capyknock: that its packets ask for
     std::optional<std::uint16_t> port;   // kind capyknock: likewise
@@ -40,6 +44,11 @@ struct CredentialFile {
 
 // Faults go to the section's list. A required member with a fault keeps its default: an empty name, an id of zeros.
 CredentialFile read_credential_file(yaml::Section& section);
+
+// A name for the files of a credential: like a name (is_name()), up to kMaxStem characters.
+bool is_stem(std::string_view text);
+inline constexpr std::size_t kMaxStem = 100;
+inline constexpr std::size_t kMaxHosts = 16; // of one profile
 
 // The facts of an old client's device that are not secret.
 authz::LegacyClient legacy_of(const CredentialFile& credential);

@@ -28,6 +28,10 @@ void People::read_credential(File& file) {
     if (!section)
         return;
     const CredentialFile device = read_credential_file(*section);
+    if (only_ != nullptr && !device.user.empty() && !only_->contains(device.user)) {
+        file.is_of_others = true;
+        return;
+    }
     // A file with other faults claims its name and id too. If two files claim the same, neither gets it.
     claim_device(device, {section->place(), &file});
     if (User* const user = find_user(device, *section, file))
@@ -80,10 +84,13 @@ void People::add_device(File& file, const Place& place, User& user, const Creden
     // A device may have narrower dates than its user: after a rotation the old key expires by itself.
     credential.valid_from = std::max(credential.valid_from, device.valid_from.value_or(WallTime::min()));
     credential.valid_until = std::min(credential.valid_until, device.valid_until.value_or(WallTime::max()));
-    if (devices_.size() == authz::kMaxCredentials)
+    if (others_ + devices_.size() == authz::kMaxCredentials)
         return file.faults.add(place, "there are more than " + std::to_string(authz::kMaxCredentials) + " credentials");
-    const std::string stem = file.path.substr(0, file.path.size() - std::string_view(".yaml").size());
-    const SecretFiles secrets{stem + ".key", device.factor == FactorKind::none ? "" : stem + ".otp"};
+    const std::string stem = device.secrets ? file.path.substr(0, file.path.rfind('/') + 1) + *device.secrets
+                                            : file.path.substr(0, file.path.size() - std::string_view(".yaml").size());
+    const SecretFiles secrets{stem + ".key", device.factor == FactorKind::none ? "" : stem + ".otp", file.path};
+    // Whoever changes one device's secrets must not change another one's.
+    claim(secrets_, secrets.key, "the secret " + in_quotes(secrets.key), {place, &file});
     check_secrets(secrets, file.faults);
     if (user.file->is_good()) // a user's fault takes out the devices too, without a fault of their files
         devices_.push_back({&file, credential, secrets});

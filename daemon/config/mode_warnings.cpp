@@ -73,7 +73,7 @@ void warn_of_half_modes(Config& config) {
     for (std::size_t i = 0; i < config.policy.credentials.size(); ++i)
         if (const Credential& device = config.policy.credentials[i];
             device.has_mode(KnockMode::capyknock) && !has_service(config, device))
-            config.warnings.push_back(config.secrets[i].described_in() + ": no service of user " +
+            config.warnings.push_back(config.secrets[i].described_in + ": no service of user " +
                                       in_quotes(device.user.view()) + " has port tcp/" +
                                       std::to_string(device.legacy.port) + ", so a knock of this device opens nothing");
 }

@@ -78,7 +78,7 @@ void People::take_over() {
     for (const auto& [name, user] : users_) {
         if (!user.file->is_good())
             continue;
-        config_.users.push_back({name, user.rights.services});
+        config_.users.push_back({name, user.rights.services, user.file->path});
         if (!user.has_credential)
             config_.warnings.push_back(user.place.text() + ": user " + in_quotes(name) +
                                        " has no credential and cannot knock");
@@ -144,7 +144,11 @@ Result<void> People::check_service(std::string_view name) const {
 
 void People::set_services(authz::Credential& rights, const std::vector<std::string>& names) const {
     for (const std::string& name : names)
-        rights.services.set(services_.at(name));
+        if (name == kAllServices)
+            for (const auto& known : services_)
+                rights.services.set(known.second);
+        else
+            rights.services.set(services_.at(name));
 }
 
 void People::read_user(File& file) {

@@ -38,6 +38,8 @@ class People {
 
     // Reads all files. `faults` gets faults that belong to no file: a directory that cannot be listed.
     void read(yaml::Faults& faults);
+    // Reads the files of these users alone, as load_users() finds them, and compares them with the others in `counts`.
+    void read_again(const std::set<std::string>& users, const Config& counts, yaml::Faults& faults);
     // Adds the faults of all files.
     void add_faults(yaml::Faults& faults) const;
     // Writes the users and credentials of good files into the configuration, and the faults of the others.
@@ -47,6 +49,7 @@ class People {
     struct File {
         std::string path;
         yaml::Faults faults;
+        bool is_of_others = false; // a credential's file: its user is not one of `only_`
         bool is_good() const { return faults.empty(); }
     };
     // A user with what the credentials inherit.
@@ -78,6 +81,9 @@ class People {
     Result<void> check_service(std::string_view name) const;
     void set_services(authz::Credential& rights, const std::vector<std::string>& names) const;
     void read_credential(File& file);
+    void read_known_credential(const std::string& path);
+    void read_found_credential(const std::string& path);
+    void compare_with(const Config& counts);
     void claim_device(const CredentialFile& device, const Use& use);
     User* find_user(const CredentialFile& device, const yaml::Section& section, File& file);
     // Modes that none of the user's devices can have, and rules that do not go with a mode.
@@ -93,8 +99,10 @@ class People {
     std::map<std::string, std::size_t, std::less<>> services_; // index by name
     std::deque<File> files_; // in the order of reading; a deque, because others keep their addresses
     std::map<std::string, User> users_;
-    std::map<std::string, Use> credential_ids_, labels_, legacy_names_;
+    std::map<std::string, Use> credential_ids_, labels_, legacy_names_, secrets_;
     std::vector<Device> devices_;
+    const std::set<std::string>* only_ = nullptr; // where not all files are read: the users whose files are
+    std::size_t others_ = 0;                      // credentials of others, which are not read
 };
 
 // Adds a fault of a whole file, without the file's name in front of the error's text.

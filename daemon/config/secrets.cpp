@@ -16,10 +16,6 @@ Result<Fd> open_secret(const Config& config, const std::string& path, std::set<s
     return open_checked(path, rules);
 }
 
-std::string SecretFiles::described_in() const {
-    return key.substr(0, key.size() - std::string_view(".key").size()) + ".yaml";
-}
-
 Result<std::vector<Fd>> open_secrets(const Config& config, std::size_t credential) {
     std::vector<Fd> fds;
     for (const std::string& path : {config.secrets[credential].key, config.secrets[credential].factor}) {

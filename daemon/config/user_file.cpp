@@ -50,7 +50,7 @@ constexpr Most kMostHours{authz::kMaxHours, "spans of time in a week"};
 // Any text, if the configuration has a service of this name.
 auto service_form(const CheckService& check) {
     return Form{[&check](std::string_view text) -> Result<std::string> {
-                    auto known = check(text);
+                    auto known = text == kAllServices ? Result<void>() : check(text);
                     return known ? Result(std::string(text)) : known.error();
                 },
                 [](const std::string& text) { return text; }, Style::text};
@@ -70,7 +70,7 @@ const auto describe_lockout = [](auto& fields) {
 template <typename Fields>
 void describe(Fields& fields, const CheckService& check_service) {
     fields.required("name", &UserFile::name, yaml::kName);
-    fields.required_list("services", &UserFile::services, service_form(check_service));
+    fields.required_list_or("services", kAllServices, &UserFile::services, service_form(check_service));
     fields.optional("enabled", &UserFile::enabled, yaml::kTruth);
     fields.list("modes", &UserFile::modes, kKnockMode, EmptyList::fault, kMostModes);
     fields.optional("binding", &UserFile::binding, kBinding);

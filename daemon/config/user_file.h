@@ -35,7 +35,7 @@ struct LockoutFile {
 
 struct UserFile {
     std::string name;
-    std::vector<std::string> services;
+    std::vector<std::string> services; // the one word "all": every service that there is, also those of later
     bool enabled = true;
     authz::Binding binding = authz::Binding::any;
     std::vector<authz::KnockMode> modes;   // empty: packets alone
@@ -57,6 +57,10 @@ UserFile read_user_file(yaml::Section& section, const CheckService& check_servic
 
 // The text of the file. An error if the user breaks a rule of the format, because the reader would refuse it.
 Result<std::string> user_file_text(const UserFile& user, std::string_view head = {});
+
+inline bool has_all_services(const UserFile& user) {
+    return user.services.size() == 1 && user.services.front() == kAllServices;
+}
 
 // The rights that the user's credentials inherit. The caller sets id, device, factor and services.
 authz::Credential rights_of(const UserFile& user);

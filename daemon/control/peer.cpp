@@ -2,14 +2,18 @@
 #include "daemon/control/peer.h"
 
 #include "protocol/base/fd.h"
+#include "protocol/base/quote.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
+#include <memory>
 #include <vector>
 
 namespace xk::control {
@@ -51,6 +55,17 @@ std::optional<uid_t> read_login_uid(pid_t pid) {
 
 } // namespace
 
+std::string find_user_name(uid_t uid, const char* passwd_file) {
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(passwd_file, "re"), std::fclose);
+    passwd entry{};
+    passwd* found = nullptr;
+    char memory[4096];
+    while (file && ::fgetpwent_r(file.get(), &entry, memory, sizeof memory, &found) == 0)
+        if (found->pw_uid == uid)
+            return printable(found->pw_name);
+    return {};
+}
+
 std::optional<uid_t> parse_login_uid(const std::string& text) {
     uid_t uid = 0;
     const char* const end = text.data() + text.size();
@@ -65,9 +80,14 @@ Peer find_peer(int fd, const Groups& groups) {
     socklen_t size = sizeof peer;
     if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
         return {};
-    Peer found{role_of(fd, peer, groups), peer.uid, peer.pid, std::nullopt};
-    if (found.role == Role::admin && peer.pid > 0)
+    Peer found{role_of(fd, peer, groups), peer.uid, peer.pid, std::nullopt, {}, {}};
+    if (found.role != Role::admin)
+        return found;
+    if (peer.pid > 0)
         found.login_uid = read_login_uid(peer.pid);
+    found.name = find_user_name(found.uid);
+    if (found.login_uid && *found.login_uid != found.uid)
+        found.login_name = find_user_name(*found.login_uid);
     return found;
 }
 

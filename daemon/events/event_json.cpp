@@ -180,6 +180,8 @@ void get_names(const json& from, Event& event) {
         event.by->uid = number_of<uid_t>(by->at("uid"));
         event.by->pid = number_of<pid_t>(by->at("pid"));
         get_number(*by, "login_uid", event.by->login_uid);
+        event.by->name = by->value("name", "");
+        event.by->login_name = by->value("login_name", "");
     }
 }
 
@@ -208,6 +210,8 @@ json json_of(const Event& event) {
         to["by"] = {{"uid", event.by->uid}, {"pid", event.by->pid}};
         if (event.by->login_uid)
             to["by"]["login_uid"] = *event.by->login_uid;
+        put(to["by"], "name", event.by->name);
+        put(to["by"], "login_name", event.by->login_name);
     }
     if (event.prefix)
         to["prefix"] = event.prefix->text();

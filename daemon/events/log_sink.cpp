@@ -18,13 +18,16 @@ std::string where_of(const std::optional<Address>& address) { return address ? a
 // A grant of the operator is logged as their action.
 bool is_operators(const Event& event) { return event.user == "operator" && event.device.empty(); }
 
-// Names the operator by user id. The login uid is another one if they changed the user, for example with sudo(8).
+// Names the operator by user id and name. The login uid is another one if they changed the user, for example with
+// sudo(8).
 std::string operator_text(const Event& event) {
     if (!event.by)
         return "the operator";
     const bool is_other = event.by->login_uid && *event.by->login_uid != event.by->uid;
-    return fmt::format("the operator (uid {}{})", event.by->uid,
-                       is_other ? fmt::format(", login uid {}", *event.by->login_uid) : "");
+    const auto named = [](const std::string& name) { return name.empty() ? "" : ", " + name; };
+    return fmt::format("the operator (uid {}{}{})", event.by->uid, named(event.by->name),
+                       is_other ? fmt::format(", login uid {}{}", *event.by->login_uid, named(event.by->login_name))
+                                : "");
 }
 std::string by_operator(const Event& event) { return "by " + operator_text(event); }
 

@@ -71,12 +71,20 @@ std::string counted(const char* what, std::size_t added, std::size_t removed, st
     return text;
 }
 
-std::string credentials_text(const authz::Policy& before, const authz::Policy& after) {
+// `users`: whose credentials are compared; none: everybody's.
+std::string credentials_text(const authz::Policy& before, const authz::Policy& after,
+                             const std::set<std::string>* users) {
+    const auto is_meant = [&](const authz::Credential& one) {
+        return users == nullptr || users->contains(std::string(one.user.view()));
+    };
     std::map<wire::CredentialId, const authz::Credential*> old;
     for (const authz::Credential& one : before.credentials)
-        old.emplace(one.id, &one);
+        if (is_meant(one))
+            old.emplace(one.id, &one);
     std::size_t added = 0, changed = 0;
     for (const authz::Credential& one : after.credentials) {
+        if (!is_meant(one))
+            continue;
         const auto found = old.find(one.id);
         if (found == old.end()) {
             ++added;
@@ -111,7 +119,7 @@ std::string services_text(const authz::Policy& before, const authz::Policy& afte
 std::string text_of_changes(const config::Config& before, const config::Config& after) {
     std::string text;
     const auto add = [&](const std::string& what) { text += (text.empty() || what.empty() ? "" : "; ") + what; };
-    add(credentials_text(before.policy, after.policy));
+    add(credentials_text(before.policy, after.policy, nullptr));
     add(services_text(before.policy, after.policy));
     const std::pair<bool, const char*> settings[] = {
         {before.interfaces != after.interfaces, "interfaces"},
@@ -138,6 +146,14 @@ std::string text_of_changes(const config::Config& before, const config::Config& 
     for (const auto& [differs, name] : settings)
         if (differs)
             add(name);
+    return text.empty() ? "nothing" : text;
+}
+
+std::string text_of_changes(const config::Config& before, const config::Config& after,
+                            const std::set<std::string>& users) {
+    std::string text = credentials_text(before.policy, after.policy, &users);
+    if (before.disabled.size() != after.disabled.size())
+        text += std::string(text.empty() ? "" : "; ") + "files with faults";
     return text.empty() ? "nothing" : text;
 }
 

@@ -121,6 +121,7 @@ class Daemon : private MonitorOwner, private Upkeep, private RestorePort, privat
 
     // serve.cpp
     Result<void> reload();
+    Result<void> reload_users(const std::set<std::string>& users);
     Result<void> renew_last_good(const config::Config& config);
     void keep_last_good();
     void notify_status() const;

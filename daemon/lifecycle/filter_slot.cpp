@@ -81,6 +81,10 @@ Result<void> FilterSlot::write(const config::Config& config) {
     return !credentials ? credentials : !addresses ? addresses : forwarding;
 }
 
+Result<void> FilterSlot::write_credentials(const std::set<std::uint32_t>& places) {
+    return xdp::set_disabled(*counting_, host_.disabled_places(), places);
+}
+
 Result<void> FilterSlot::write_addresses(const config::Config& config) {
     return xdp::set_local_addresses(*counting_, addresses_of(config, host_.addresses));
 }

@@ -54,6 +54,8 @@ class FilterSlot : public FilterPort {
     void discard_loaded() override;
     void commit_loaded() override;
     Result<void> write(const config::Config& config) override;
+    // The disabled flags of these credentials alone, by their places.
+    Result<void> write_credentials(const std::set<std::uint32_t>& places);
     Result<void> write_addresses(const config::Config& config);
     Result<void> write_forwarding(const config::Config& config);
     Result<void> take_away() override;

@@ -15,6 +15,8 @@
 
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 
 namespace xk {
 
@@ -41,6 +43,9 @@ class WorkerPort {
     // The worker reads the keys of `next`, and still judges by the configuration that counts. Credentials whose secrets
     // cannot be used are disabled in `next`. But it is an error if `counts` is given and has such a credential enabled.
     virtual Result<void> hand_over(config::Config& next, const config::Config* counts) = 0;
+    // The same where `next` differs from `counts` in these users alone. The secrets of the others are not looked at.
+    virtual Result<void> hand_over_users(config::Config& next, const config::Config& counts,
+                                         const std::set<std::string>& users) = 0;
     // From now on requests and tags of the worker belong to the configuration that was handed over last.
     virtual void commit(const SharedConfig& handed_over) = 0;
     // From now on the worker judges by that configuration.

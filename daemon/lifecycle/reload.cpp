@@ -7,8 +7,22 @@
 #include "daemon/log.h"
 
 #include <algorithm>
+#include <array>
 
 namespace xk {
+namespace {
+
+// The filter has the code of a way of knocking only while somebody may knock so.
+bool needs_another_filter(const config::Config& before, const config::Config& after) {
+    return std::ranges::any_of(
+        std::array{authz::KnockMode::sequence, authz::KnockMode::c_lock}, [&](authz::KnockMode mode) {
+            const auto knocks_so = [&](const authz::Credential& credential) { return credential.has_mode(mode); };
+            return std::ranges::any_of(before.policy.credentials, knocks_so) !=
+                   std::ranges::any_of(after.policy.credentials, knocks_so);
+        });
+}
+
+} // namespace
 
 Result<void> Reload::reload_config(const Now& now) {
     auto read = config::load_config(world_.config->file, config::Identity::required, config::UserFaults::disable);
@@ -29,16 +43,51 @@ Result<void> Reload::bring(config::Config read, const Now& now) {
     world_.config.set(next);
     world_.filter.commit_loaded();
     behind_.clear();
-    for (const Follower& follower : followers_)
-        if (auto done = follower.follow(next); !done) {
-            log::error(std::move(done).error().within(follower.what + " cannot follow the configuration yet"));
-            behind_.push_back(&follower);
-        }
+    tell_followers(&Follower::follow, next);
     world_.guard.on(*next);
-    authz::Event event =
-        event_of(authz::EventKind::reloaded, now, text_of_changes(*old, *next), next->policy.credentials.size());
-    event.more = next->file;
+    emit_reloaded(text_of_changes(*old, *next), now);
+    return {};
+}
+
+void Reload::emit_reloaded(const std::string& changes, const Now& now) {
+    const config::Config& next = *world_.config;
+    authz::Event event = event_of(authz::EventKind::reloaded, now, changes, next.policy.credentials.size());
+    event.more = next.file;
     world_.events.on_event(event);
+}
+
+// Whoever is behind already will be told of the configuration that counts then.
+void Reload::tell_followers(std::function<Result<void>(const SharedConfig&)> Follower::*how, const SharedConfig& next) {
+    for (const Follower& follower : followers_) {
+        const auto& follow = follower.*how;
+        if (auto done = follow ? follow(next) : Result<void>(); !done) {
+            log::error(std::move(done).error().within(follower.what + " cannot follow the configuration yet"));
+            if (std::ranges::find(behind_, &follower) == behind_.end())
+                behind_.push_back(&follower);
+        }
+    }
+}
+
+Result<void> Reload::reload_users(const std::set<std::string>& users, const Now& now) {
+    auto read = config::load_users(*world_.config, users);
+    return read ? bring_users(*std::move(read), users, now) : Result<void>(read.error());
+}
+
+Result<void> Reload::bring_users(config::Config read, const std::set<std::string>& users, const Now& now) {
+    if (needs_another_filter(*world_.config, read))
+        return bring(std::move(read), now);
+    const SharedConfig old = world_.config.share();
+    auto next = std::make_shared<config::Config>(std::move(read));
+    if (auto done = check_disabled(*next, *old); !done)
+        return done;
+    if (auto done = world_.worker.hand_over_users(*next, *old, users); !done)
+        return done;
+    world_.worker.commit(next);
+    if (auto done = world_.worker.activate(); !done)
+        return done;
+    world_.config.set(next);
+    tell_followers(&Follower::follow_users, next);
+    emit_reloaded(text_of_changes(*old, *next, users), now);
     return {};
 }
 

@@ -13,6 +13,7 @@
 #include "daemon/lifecycle/ports.h"
 
 #include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ class Reload {
     struct Follower {
         std::string what; // in the log: "the grants"
         std::function<Result<void>(const SharedConfig&)> follow;
+        // What is left of it where only users changed; none: nothing is.
+        std::function<Result<void>(const SharedConfig&)> follow_users = {};
     };
     // Refuses a configuration for further reasons, which the wiring knows.
     using Check = std::function<Result<void>(const config::Config& next)>;
@@ -46,6 +49,10 @@ class Reload {
     Result<void> reload_config(const Now& now);
     // Makes this configuration count. After an error the earlier one still counts.
     Result<void> bring(config::Config read, const Now& now);
+    // Reads the files of these users again and makes the result count (config::load_users()). Nothing of another user
+    // is read, derived or published again, and filter, interfaces and ruleset stay.
+    Result<void> reload_users(const std::set<std::string>& users, const Now& now);
+    Result<void> bring_users(config::Config read, const std::set<std::string>& users, const Now& now);
 
     // Lets the followers that failed try again.
     void on_tick();
@@ -54,6 +61,8 @@ class Reload {
     void follow_change(std::string_view what, const Result<void>& done);
 
   private:
+    void emit_reloaded(const std::string& changes, const Now& now);
+    void tell_followers(std::function<Result<void>(const SharedConfig&)> Follower::*how, const SharedConfig& next);
     Result<void> prepare(const std::shared_ptr<config::Config>& next, const Now& now);
 
     World world_;
@@ -64,5 +73,8 @@ class Reload {
 
 // Returns the differences for the operator: "2 credentials added, 1 changed; gate.allow", or "nothing".
 std::string text_of_changes(const config::Config& before, const config::Config& after);
+// The same where only these users may differ.
+std::string text_of_changes(const config::Config& before, const config::Config& after,
+                            const std::set<std::string>& users);
 
 } // namespace xk

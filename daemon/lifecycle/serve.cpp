@@ -48,6 +48,16 @@ Result<void> Daemon::reload() {
     return {};
 }
 
+// Takes milliseconds, so systemd is not told that a reload is under way.
+Result<void> Daemon::reload_users(const std::set<std::string>& users) {
+    if (auto done = reload_.reload_users(users, Now::read()); !done)
+        return done;
+    for (const std::string& warning : config().warnings)
+        log::warn("{}", warning);
+    notify_status();
+    return {};
+}
+
 Result<void> Daemon::renew_last_good(const config::Config& config) {
     return parts_.dry_run ? Result<void>() : last_good_.keep(config, trial_control_.gate_stays());
 }

@@ -111,6 +111,7 @@ class ControlPorts : public verbs::Reloader,
   public:
     struct World {
         std::function<Result<void>()> reload;
+        std::function<Result<void>(const std::set<std::string>& users)> reload_users;
         const InterfacesControl& interfaces;
         xk::PanicControl& panic;
         xk::TrialControl& trial;
@@ -120,6 +121,7 @@ class ControlPorts : public verbs::Reloader,
     explicit ControlPorts(World world) : w_(std::move(world)) {}
 
     Result<void> reload_config() override { return w_.reload(); }
+    Result<void> reload_users(const std::set<std::string>& users) override { return w_.reload_users(users); }
     std::vector<std::string> interface_warnings() const override { return w_.interfaces.all().warnings(); }
     Result<Closed> begin_panic(const std::optional<TcpSession>& spared) override;
     Result<bool> end_panic() override { return w_.panic.end(Now::read()); }

@@ -138,6 +138,7 @@ std::unique_ptr<VerbPorts> Daemon::make_verb_ports() {
         .panic = parts_.panic,
         .facts = {.started = started_, .memory = parts_.gate_begin, .owned = parts_.owned, .dry_run = parts_.dry_run}};
     ControlPorts::World control{.reload = [this] { return reload(); },
+                                .reload_users = [this](const auto& users) { return reload_users(users); },
                                 .interfaces = interfaces_,
                                 .panic = panic_control_,
                                 .trial = trial_control_,
@@ -163,18 +164,20 @@ Result<void> Daemon::check_hooks(const config::Config& next) const {
 // The order matters. Users who lost a right lose their grants before anything else changes, and "hooks" comes after
 // "the grants", so that a grant ends with the hooks with which it began.
 std::vector<Reload::Follower> Daemon::followers() {
+    const auto follow_grants = [this](const SharedConfig& c) {
+        const Now now = Now::read();
+        auto done = grants_.reconfigure(c, now);
+        after_changes(now);
+        return done;
+    };
+    const auto follow_sessions = [this](const SharedConfig& c) { return end_disowned(*c, Now::read()); };
     return {
         {"the bans", [this](const SharedConfig& c) { return bans_.reconfigure(c, Now::read()); }},
-        {"the grants",
-         [this](const SharedConfig& c) {
-             const Now now = Now::read();
-             auto done = grants_.reconfigure(c, now);
-             after_changes(now);
-             return done;
-         }},
-        {"sessions", [this](const SharedConfig& c) { return end_disowned(*c, Now::read()); }},
+        {"the grants", follow_grants, follow_grants},
+        {"sessions", follow_sessions, follow_sessions},
         {"hooks", [this](const SharedConfig& c) { return hook_calls_.reconfigure(*c), Result<void>(); }},
-        {kFilterMaps, [this](const SharedConfig& c) { return filter_slot_.write(*c); }},
+        {kFilterMaps, [this](const SharedConfig& c) { return filter_slot_.write(*c); },
+         [this](const SharedConfig&) { return filter_slot_.write_credentials(monitor_.changed_places()); }},
         {"the control socket",
          [this](const SharedConfig& c) {
              return control_->set_groups({c->admin_group, c->read_group});

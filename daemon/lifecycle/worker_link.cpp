@@ -11,4 +11,10 @@ Result<void> WorkerLink::hand_over(config::Config& next, const config::Config* c
     });
 }
 
+Result<void> WorkerLink::hand_over_users(config::Config& next, const config::Config& counts,
+                                         const std::set<std::string>& users) {
+    return monitor_.hand_over_users(
+        next, [&counts](const config::Config& changed) { return check_disabled(changed, counts); }, users);
+}
+
 } // namespace xk

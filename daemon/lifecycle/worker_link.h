@@ -13,6 +13,8 @@ class WorkerLink final : public WorkerPort {
     explicit WorkerLink(Monitor& monitor) : monitor_(monitor) {}
 
     Result<void> hand_over(config::Config& next, const config::Config* counts) override;
+    Result<void> hand_over_users(config::Config& next, const config::Config& counts,
+                                 const std::set<std::string>& users) override;
     void commit(const SharedConfig& handed_over) override { monitor_.commit(handed_over); }
     Result<void> activate() override { return monitor_.activate(); }
     Result<void> wait_for_tags() override { return monitor_.wait_for_tags(); }

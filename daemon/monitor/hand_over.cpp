@@ -39,9 +39,9 @@ Error not_a_factor(const std::string& file) {
 
 } // namespace
 
-Result<void> Monitor::hand_over(config::Config& next, const Check& may_disable) {
+Result<void> Monitor::hand_over_of(config::Config& next, const Check& may_disable, const std::set<std::string>* users) {
     for (;;) {
-        auto bad = hand_over_once(next);
+        auto bad = hand_over_once(next, users);
         if (!bad) {
             plan_.reset();
             return bad.error();
@@ -58,11 +58,19 @@ Result<void> Monitor::hand_over(config::Config& next, const Check& may_disable) 
     }
 }
 
-Result<std::vector<Monitor::BadSecrets>> Monitor::hand_over_once(const config::Config& next) {
-    std::vector<SecretStamps> stamps;
-    for (const config::SecretFiles& files : next.secrets)
-        stamps.push_back(stamp_secrets(files, Now::read().wall, settings_.settled_after));
-    plan_ = places_.plan(config_ ? &config_->policy : nullptr, next.policy, std::move(stamps));
+Places::Plan Monitor::plan(const config::Config& next, const std::set<std::string>* users) const {
+    const bool all = users == nullptr || !config_;
+    std::vector<SecretStamps> stamps(next.secrets.size());
+    for (std::size_t i = 0; i < stamps.size(); ++i)
+        if (all || users->contains(std::string(next.policy.credentials[i].user.view())))
+            stamps[i] = stamp_secrets(next.secrets[i], Now::read().wall, settings_.settled_after);
+    return all ? places_.plan(config_ ? &config_->policy : nullptr, next.policy, std::move(stamps))
+               : places_.plan_users(config_->policy, next.policy, std::move(stamps), *users);
+}
+
+Result<std::vector<Monitor::BadSecrets>> Monitor::hand_over_once(const config::Config& next,
+                                                                 const std::set<std::string>* users) {
+    plan_ = plan(next, users);
     auto file = write_policy_file(plan_->change);
     if (!file)
         return file.error();
@@ -138,9 +146,10 @@ Result<SecretsRead> Monitor::wait_for_secrets_read(std::uint32_t next) {
 }
 
 void Monitor::commit(std::shared_ptr<const config::Config> handed_over) {
-    if (!plan_ || plan_->by_id.size() != handed_over->policy.credentials.size())
+    if (!plan_ || places_.size_after(*plan_) != handed_over->policy.credentials.size())
         std::abort(); // a bug: this is not the configuration that was handed over
-    publication_.begin_generation(last_generation_, plan_->touched());
+    changed_places_ = plan_->touched();
+    publication_.begin_generation(last_generation_, changed_places_);
     generation_ = last_generation_;
     places_.commit(*std::exchange(plan_, {}));
     config_ = std::move(handed_over);

@@ -21,6 +21,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace xk {
@@ -52,7 +54,13 @@ class Monitor {
     // whose secrets are bad are disabled in `next`; `may_disable` may refuse that. After an error the old configuration
     // counts unchanged, and the next hand_over() begins from the start.
     using Check = std::function<Result<void>(const config::Config& next)>;
-    Result<void> hand_over(config::Config& next, const Check& may_disable);
+    Result<void> hand_over(config::Config& next, const Check& may_disable) {
+        return hand_over_of(next, may_disable, nullptr);
+    }
+    // The same for a configuration that differs from the one that counts in these users alone.
+    Result<void> hand_over_users(config::Config& next, const Check& may_disable, const std::set<std::string>& users) {
+        return hand_over_of(next, may_disable, &users);
+    }
     // Second: commit() makes the configuration that was handed over last count in xknockd. Third: activate() lets the
     // worker judge by it. Nothing may wait for the worker between the two. If activate() fails, the worker is given up.
     void commit(std::shared_ptr<const config::Config> handed_over);
@@ -82,6 +90,8 @@ class Monitor {
     bool clock_is_wrong() const { return clock_is_wrong_; }
     // By place: true where the credential is disabled, or where the place has none. Places beyond the end have none.
     std::vector<bool> disabled_places() const;
+    // The places that the last commit() changed or emptied.
+    const std::set<std::uint32_t>& changed_places() const { return changed_places_; }
     // The number of credentials whose secrets the worker read in the last hand-over.
     std::size_t handed_over() const { return handed_over_count_; }
 
@@ -90,7 +100,9 @@ class Monitor {
         std::uint32_t index;
         Error error;
     };
-    Result<std::vector<BadSecrets>> hand_over_once(const config::Config& next);
+    Result<void> hand_over_of(config::Config& next, const Check& may_disable, const std::set<std::string>* users);
+    Places::Plan plan(const config::Config& next, const std::set<std::string>* users) const;
+    Result<std::vector<BadSecrets>> hand_over_once(const config::Config& next, const std::set<std::string>* users);
     Result<privsep::SecretsRead> hand_over_secrets(const config::Config& next, std::uint32_t first,
                                                    std::vector<BadSecrets>& bad);
     Result<privsep::SecretsRead> wait_for_secrets_read(std::uint32_t next);
@@ -136,6 +148,7 @@ class Monitor {
     std::uint32_t last_generation_ = 0;            // of the last hand-over, also if that does not count
     Places places_;                                // of config_
     std::optional<Places::Plan> plan_;             // of the last hand-over, while it does not count yet
+    std::set<std::uint32_t> changed_places_;
     std::size_t handed_over_count_ = 0;
     TagPublication publication_;
     std::map<GrantPort::Ticket, std::uint32_t> waiting_; // the worker's own number of each request that waits

@@ -57,8 +57,11 @@ json user_json(const authz::Policy& policy, std::size_t index, const authz::Cred
 // The whole list shows one configuration, even where a reload comes while it is made.
 Result<control::Reply> run_users(const ConfigSource& source, CredentialStates& states, const Request& request) {
     const auto config = source.config();
-    const auto next = [config, state_of = states.find_states(config),
+    const auto next = [config, state_of = states.find_states(config), who = text_field(request.fields, "user"),
                        i = std::size_t{0}](const Now& now) mutable -> std::optional<json> {
+        while (!who.empty() && i < config->policy.credentials.size() &&
+               config->policy.credentials[i].user.view() != who)
+            ++i;
         if (i == config->policy.credentials.size())
             return std::nullopt;
         const authz::CredentialState state = state_of(i);
@@ -95,7 +98,7 @@ Result<control::Reply> run_unlock(const ConfigSource& source, Unlocker& unlocker
 Table user_verbs(const ConfigSource& config, CredentialStates& states, Unlocker& unlocker) {
     return {{"users",
              control::Role::reader,
-             {},
+             {{"user", FieldKind::text}},
              [&](const Request& request) { return run_users(config, states, request); }},
             {"unlock",
              control::Role::admin,

@@ -65,7 +65,7 @@ control::Reply Verbs::reply_to(const control::Peer& peer, const std::string& tex
         return error_reply({"you may look, but not " + name, "be root, or a member of control.admin_group"});
     authz::Event action;
     const Request request{.fields = *parsed,
-                          .by = {peer.uid, peer.pid, peer.login_uid},
+                          .by = {peer.uid, peer.pid, peer.login_uid, peer.name, peer.login_name},
                           .now = clock_(),
                           .clock = clock_,
                           .action = action,

@@ -9,15 +9,30 @@
 
 namespace xk::xdp {
 
+namespace {
+
+Result<void> write_credential(int fd, std::uint32_t index, const std::vector<bool>& disabled) {
+    xk_credential value{};
+    value.disabled = index >= disabled.size() || disabled[index] ? 1 : 0;
+    // BPF_F_LOCK (5.1) takes the bucket's lock; the bucket begins full again.
+    if (bpf_map_update_elem(fd, &index, &value, BPF_F_LOCK) != 0)
+        return os_error("writing the filter's credentials");
+    return {};
+}
+
+} // namespace
+
 Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled) {
-    const int fd = filter.map_fd(Map::credentials);
-    for (std::uint32_t i = 0; i < XK_MAX_CREDENTIALS; ++i) {
-        xk_credential value{};
-        value.disabled = i >= disabled.size() || disabled[i] ? 1 : 0;
-        // BPF_F_LOCK (5.1) takes the bucket's lock; the bucket begins full again.
-        if (bpf_map_update_elem(fd, &i, &value, BPF_F_LOCK) != 0)
-            return os_error("writing the filter's credentials");
-    }
+    for (std::uint32_t i = 0; i < XK_MAX_CREDENTIALS; ++i)
+        if (auto done = write_credential(filter.map_fd(Map::credentials), i, disabled); !done)
+            return done;
+    return {};
+}
+
+Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled, const std::set<std::uint32_t>& which) {
+    for (const std::uint32_t i : which)
+        if (auto done = write_credential(filter.map_fd(Map::credentials), i, disabled); !done)
+            return done;
     return {};
 }
 

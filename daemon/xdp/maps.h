@@ -22,6 +22,9 @@ class Filter;
 // them.
 Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled);
 
+// Sets or clears the disabled flag of these credentials, and of no others.
+Result<void> set_disabled(Filter& filter, const std::vector<bool>& disabled, const std::set<std::uint32_t>& which);
+
 // Makes the map of our own addresses equal to the set.
 Result<void> set_local_addresses(Filter& filter, const std::set<Address>& addresses);
 

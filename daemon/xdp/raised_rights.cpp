@@ -3,6 +3,8 @@
 
 #include <cap-ng.h>
 
+#include <cstdlib>
+
 namespace xk::xdp {
 namespace {
 
@@ -13,12 +15,10 @@ bool read_capabilities() {
     return capng_get_caps_process() == 0;
 }
 
-void change_effective(capng_act_t action, const std::vector<unsigned>& capabilities) {
+bool change_effective(capng_act_t action, const std::vector<unsigned>& capabilities) {
     for (const unsigned capability : capabilities)
         capng_update(action, CAPNG_EFFECTIVE, capability);
-    // Unchecked: without a capability libxdp fails and says so.
-    if (!capabilities.empty())
-        (void)capng_apply(CAPNG_SELECT_CAPS);
+    return capng_apply(CAPNG_SELECT_CAPS) == 0;
 }
 
 } // namespace
@@ -38,12 +38,15 @@ RaisedRights::RaisedRights() {
     for (const unsigned capability : kNeeded)
         if (capng_have_capability(CAPNG_PERMITTED, capability) && !capng_have_capability(CAPNG_EFFECTIVE, capability))
             raised_.push_back(capability);
-    change_effective(CAPNG_ADD, raised_);
+    // Without a capability libxdp fails and says so.
+    if (!raised_.empty() && !change_effective(CAPNG_ADD, raised_))
+        raised_.clear();
 }
 
 RaisedRights::~RaisedRights() {
-    if (read_capabilities())
-        change_effective(CAPNG_DROP, raised_);
+    // The kernel never refuses to take a right out of effect. If it did, we must not go on with that right.
+    if (!raised_.empty() && !(read_capabilities() && change_effective(CAPNG_DROP, raised_)))
+        std::abort();
 }
 
 } // namespace xk::xdp

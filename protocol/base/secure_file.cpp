@@ -102,6 +102,47 @@ std::string random_suffix() {
     return text;
 }
 
+// Content, owner and mode of a new file. Returns what could not be done, with errno; empty: all is done.
+std::string_view fill(const Fd& fd, std::string_view content, mode_t mode, std::optional<gid_t> group, bool sync,
+                      std::optional<uid_t> owner) {
+    for (std::string_view rest = content; !rest.empty();) {
+        const ssize_t n = ::write(fd.get(), rest.data(), rest.size());
+        if (n < 0 && errno != EINTR)
+            return "writing";
+        if (n > 0)
+            rest.remove_prefix(static_cast<std::size_t>(n));
+    }
+    // It was made with 0600. The group is set first, and then the mode that gives the group access.
+    if ((owner || group) &&
+        ::fchown(fd.get(), owner.value_or(static_cast<uid_t>(-1)), group.value_or(static_cast<gid_t>(-1))) != 0)
+        return "setting the owner of";
+    if (::fchmod(fd.get(), mode) != 0)
+        return "setting the mode of";
+    return sync && ::fsync(fd.get()) != 0 ? "writing" : "";
+}
+
+// A file without a name gets its name in one step, so nothing is left of it where this process is killed before.
+// Nothing where the file system has no such files (open(2), O_TMPFILE).
+std::optional<Fd> open_nameless(int directory) {
+    Fd fd(::openat(directory, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+    return fd ? std::optional(std::move(fd)) : std::nullopt;
+}
+
+bool give_name(const Fd& nameless, int directory, const char* name) {
+    const std::string path = "/proc/self/fd/" + std::to_string(nameless.get());
+    return ::linkat(AT_FDCWD, path.c_str(), directory, name, AT_SYMLINK_FOLLOW) == 0;
+}
+
+Result<void> sync_name(int directory, const std::string& path, const char* name, bool replace) {
+    const Fd readable(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (readable && ::fsync(readable.get()) == 0)
+        return {};
+    Error error = os_error("writing the directory of " + in_quotes(path));
+    if (!replace)
+        ::unlinkat(directory, name, 0);
+    return error;
+}
+
 } // namespace
 
 Result<Fd> open_checked(const std::string& path, const FileRules& rules) {
@@ -142,6 +183,15 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
         return std::move(entry).error().within("creating a file beside " + in_quotes(path));
     const int directory = entry->directory.get();
     const char* const name = entry->name.c_str();
+    if (!replace) {
+        const auto nameless = open_nameless(directory);
+        if (const auto failed = nameless ? fill(*nameless, content, mode, group, sync, owner) : ""; !failed.empty())
+            return os_error(std::string(failed) + " " + in_quotes(path));
+        if (nameless && give_name(*nameless, directory, name))
+            return sync ? sync_name(directory, path, name, replace) : Result<void>();
+        if (nameless && errno == EEXIST)
+            return os_error("creating " + in_quotes(path));
+    }
     const std::string temporary = entry->name + "." + random_suffix();
     // O_EXCL follows no link. From here on only the descriptor is used, so nobody gains by exchanging the name.
     const Fd fd(::openat(directory, temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -152,21 +202,8 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
         ::unlinkat(directory, temporary.c_str(), 0);
         return error;
     };
-    for (std::string_view rest = content; !rest.empty();) {
-        const ssize_t n = ::write(fd.get(), rest.data(), rest.size());
-        if (n < 0 && errno != EINTR)
-            return fail("writing");
-        if (n > 0)
-            rest.remove_prefix(static_cast<std::size_t>(n));
-    }
-    // It was made with 0600. The group is set first, and then the mode that gives the group access.
-    if ((owner || group) &&
-        ::fchown(fd.get(), owner.value_or(static_cast<uid_t>(-1)), group.value_or(static_cast<gid_t>(-1))) != 0)
-        return fail("setting the owner of");
-    if (::fchmod(fd.get(), mode) != 0)
-        return fail("setting the mode of");
-    if (sync && ::fsync(fd.get()) != 0)
-        return fail("writing");
+    if (const auto failed = fill(fd, content, mode, group, sync, owner); !failed.empty())
+        return fail(failed);
     if (replace) {
         if (::renameat(directory, temporary.c_str(), directory, name) != 0)
             return fail("creating");
@@ -176,14 +213,7 @@ Result<void> write_file(const std::string& path, std::string_view content, mode_
             return fail("creating");
         ::unlinkat(directory, temporary.c_str(), 0);
     }
-    const Fd readable(sync ? ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1);
-    if (sync && (!readable || ::fsync(readable.get()) != 0)) {
-        Error error = os_error("writing the directory of " + in_quotes(path));
-        if (!replace)
-            ::unlinkat(directory, name, 0);
-        return error;
-    }
-    return {};
+    return sync ? sync_name(directory, path, name, replace) : Result<void>();
 }
 
 } // namespace xk

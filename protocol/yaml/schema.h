@@ -16,6 +16,7 @@
 #include "protocol/yaml/document.h"
 #include "protocol/yaml/emitter.h"
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -71,6 +72,10 @@ struct Most {
     std::size_t number = SIZE_MAX;
     const char* what = "items";
 };
+// Whether `word` is not in the list, or is all that is in it.
+inline bool stands_alone(const std::vector<std::string>& values, std::string_view word) {
+    return values.size() < 2 || std::ranges::find(values, word) == values.end();
+}
 inline constexpr auto kOneEach = [](const auto&) -> std::size_t { return 1; };
 
 template <typename Object>
@@ -125,6 +130,14 @@ class FieldReader {
     void required_list(const char* key, std::vector<T> Object::*member, const Codec& form) {
         section_.require(key);
         list(key, member, form, EmptyList::fine);
+    }
+    // A list, or one word that stands for a whole list, and never beside other items. The word is written without
+    // brackets.
+    template <typename Codec>
+    void required_list_or(const char* key, std::string_view word, std::vector<std::string> Object::*member,
+                          const Codec& form) {
+        required_list(key, member, form);
+        check_value(stands_alone(object_.*member, word), key, in_quotes(word) + " stands alone, without other items");
     }
     // A mapping from free names to lists, in the order of the file.
     template <typename Codec>
@@ -219,6 +232,16 @@ class FieldWriter {
     template <typename T, typename Codec>
     void required_list(const char* key, std::vector<T> Object::*member, const Codec& form) {
         put_list(key, object_.*member, form);
+    }
+    template <typename Codec>
+    void required_list_or(const char* key, std::string_view word, std::vector<std::string> Object::*member,
+                          const Codec& form) {
+        const std::vector<std::string>& values = object_.*member;
+        check(stands_alone(values, word), key, in_quotes(word) + " stands alone, without other items");
+        if (values == std::vector{std::string(word)})
+            out_.scalar(key, text_of(key, values.front(), form), Style::bare);
+        else
+            put_list(key, values, form);
     }
     template <typename Codec>
     void lists(const char* key, std::vector<std::pair<std::string, std::vector<std::string>>> Object::*member,

@@ -113,7 +113,7 @@ restart
 make user4-key --endpoint tcp/22
 send
 written() { find "$D/state/state" -newer "$D/packet" | matches .; }
-eventually 5 written || fail "the first knock of a slot does not go to the disk at once"
+eventually 30 written || fail "the first knock of a slot does not go to the disk at once"
 say "the first knock of a slot goes to the disk at once, for the horizon after a power cut"
 
 exec 9>&-

@@ -9,7 +9,7 @@ configure
 ENROLL_HOST=192.0.2.1 enroll anna token --factor hotp --service ssh
 secret=$(cat "$D/etc/credentials/anna.token.otp")
 contains "keygen gives the URI of a counter" "$(cat "$D/keygen.json")" \
-	"otpauth://hotp/xknock%20192.0.2.1:anna%2Ftoken?secret=$secret&issuer=xknock%20192.0.2.1&algorithm=SHA1&digits=6&counter=0"
+	"otpauth://hotp/xknock%20192.0.2.1:anna@token?secret=$secret&issuer=xknock%20192.0.2.1&counter=0"
 code() { oathtool --hotp -b -c "$1" "$secret"; }
 shut() { ctl close 0.0.0.0/0 >/dev/null; }
 # opens CODE: the port is shut, and this code opens it

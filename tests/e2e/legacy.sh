@@ -38,6 +38,7 @@ echo 'modes: [packet, capyknock]' >>"$D/etc/users/bob.yaml"
 echo 'legacy: {fwknop: {}, capyknock: {port: 5001}}' >>"$D/etc/xknock.yaml"
 listen 22
 start
+sleep 1.1 # these clients stamp whole seconds, and what was made before the start is refused
 fwknop() { in_cli env HOME="$D/home" fwknop "$@" >"$D/out" 2>&1 || fail "fwknop: $(cat "$D/out")"; }
 capyknock() { in_cli "$HERE/capyknock_client.py" bobsname "$UDPKEY" "$OTPKEY" 192.0.2.1 5001 192.0.2.1 "$1"; }
 shut() { ctl close 0.0.0.0/0 >/dev/null; }
@@ -116,6 +117,7 @@ judged=$(stat refused tag) # of nobody's name
 next_step                  # a code counts once
 background "$STR" python3 "$D/junk.py"
 reaches refused tag $((judged + 1))
+sleep 1.1 # what was made before this look at the moved clock is refused, and a token has whole seconds
 capyknock 22
 check "capyknock opens" eventually 5 granted
 contains "for its own device" "$(ctl grants)" "bob/capy"

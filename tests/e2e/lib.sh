@@ -387,19 +387,19 @@ start_sshd() {
 	SSH="$SSH -o StrictHostKeyChecking=yes -o BatchMode=yes -o ConnectTimeout=20"
 }
 
-# boot NS DIRECTORY: systemd as PID 1 in that network, on this machine's own root below a tmpfs, with the directory at
-# /opt/stage. inside COMMAND...: there. It ends with the test.
+# boot NS DIRECTORY [ROOT]: systemd as PID 1 in that network, on this machine's own root (or that of tools/trees.sh) below a
+# tmpfs, with the directory at /opt/stage. inside COMMAND...: there. It ends with the test.
 boot() {
 	mkdir -p "$D/root"
 	# systemd wants a cgroup2 of its own, and nspawn no overlay on "/" itself.
 	# shellcheck disable=SC2016  # for the other shell
 	setsid unshare -m --propagation private bash -c '
 		mount -t cgroup2 none /sys/fs/cgroup && mkdir -p "/sys/fs/cgroup/$1" && echo $$ >"/sys/fs/cgroup/$1/cgroup.procs" &&
-		mount --bind / "$2" && exec systemd-nspawn -q -M "$1" -D "$2" --volatile=overlay --register=no --keep-unit \
+		mount --bind "$5" "$2" && exec systemd-nspawn -q -M "$1" -D "$2" --volatile=overlay --register=no --keep-unit \
 		--link-journal=no --console=pipe --capability=CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN \
 		--system-call-filter="bpf perf_event_open @memlock" --network-namespace-path="/run/netns/$3" --bind-ro="$4:/opt/stage" -b \
 		systemd.mask=fail2ban.service systemd.mask=fwknop-server.service systemd.mask=ssh.service systemd.mask=nftables.service
-		' _ "xk$$" "$D/root" "$1" "$2" </dev/null >"$D/console" 2>&1 &
+		' _ "xk$$" "$D/root" "$1" "$2" "${3:-/}" </dev/null >"$D/console" 2>&1 &
 	NSPAWN=$!
 	trap finish_container EXIT
 	eventually 20 find_leader || fail "no systemd: $(cat "$D/console")"

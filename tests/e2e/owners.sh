@@ -47,7 +47,7 @@ printed='say "hi" \ it'"'"'s \xc3\xbcber\x1b[2J'
 ctl ban 203.0.113.77 --reason "$ugly" >/dev/null
 contains "in the list" "$(ctl bans)" "$printed"
 equal "in JSON" "$(ctl bans --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["bans"][0]["reason"])')" "$printed"
-contains "in the log" "$(tail -n 1 "$D/log")" "banned 203.0.113.77 for ever by the operator (uid 0): $printed"
+contains "in the log" "$(tail -n 1 "$D/log")" "banned 203.0.113.77 for ever by the operator (uid 0, root): $printed"
 lacks "nothing else is printed" "$(ctl bans; ctl bans --json)" "$esc"
 again
 contains "after kill -9" "$(ctl bans)" "$printed"

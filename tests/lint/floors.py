@@ -41,11 +41,20 @@ MAY = {
                "daemon/hooks", "daemon/grants", "daemon/bans", "daemon/events", "daemon/verbs", "daemon/monitor",
                "daemon/lifecycle", "protocol", "protocol/base"],
     "client": ["protocol", "protocol/base", "protocol/cli", "protocol/profile", "protocol/yaml"],
+    "client/manual": ["client/command_line.h", "protocol/cli"],
+    "tools/knockctl/manual": ["tools/knockctl/command_line.h", "protocol/cli"],
     "tools/knockctl": ["daemon/control", "daemon/lifecycle/ssh_caller.h", "protocol", "protocol/base", "protocol/cli"],
     "tools/knockctl/doctor": ["tools/knockctl", "daemon/config", "daemon/authz", "daemon/nft", "daemon/xdp", "protocol",
                               "protocol/base"],
-    "tools/knockctl/host": ["tools/knockctl", "tools/knockctl/doctor", "daemon/config", "daemon/authz", "daemon/xdp",
-                            "daemon/lifecycle/trial.h", "protocol", "protocol/base", "protocol/profile"],
+    "tools/knockctl/host/setup": ["tools/knockctl", "tools/knockctl/host", "tools/knockctl/host/users", "tools/knockctl/doctor",
+                                  "daemon/config", "daemon/authz", "daemon/nft", "daemon/xdp",
+                                  "daemon/lifecycle/ssh_caller.h", "daemon/lifecycle/trial.h", "protocol", "protocol/base"],
+    "tools/knockctl/host": ["tools/knockctl", "tools/knockctl/doctor", "tools/knockctl/host/import",
+                            "tools/knockctl/host/setup",
+                            "daemon/config", "daemon/authz", "daemon/xdp", "daemon/lifecycle/trial.h", "protocol",
+                            "protocol/base", "protocol/profile", "protocol/yaml"],
+    "tools/knockctl/host/import": ["tools/knockctl", "tools/knockctl/host", "tools/knockctl/host/users", "daemon/config", "daemon/authz",
+                                   "daemon/legacy/text.h", "daemon/xdp", "protocol", "protocol/base", "protocol/yaml"],
 }
 # Of daemon/lifecycle these are wiring: they join what start, reload and the rest see through interfaces only.
 WIRING = {"daemon/lifecycle/" + stem for stem in (

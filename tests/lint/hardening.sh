@@ -1,9 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# hardening.sh BUILD: what the compiler was asked for is in the binaries as they are shipped.
+# hardening.sh BUILD, or hardening.sh --installed ROOT: what the compiler was asked for is in the binaries as they are
+# shipped, in a build tree or below a root.
 set -euo pipefail
 faults=0
-for program in daemon/xknockd daemon/xknock-worker daemon/xknock-hooks client/knock-client tools/knockctl tools/knockctl-host; do
+programs=(daemon/xknockd daemon/xknock-worker daemon/xknock-hooks client/knock-client tools/knockctl tools/knockctl-host)
+if [ "$1" = --installed ]; then
+	shift
+	programs=(usr/sbin/xknockd usr/libexec/xknock-worker usr/libexec/xknock-hooks usr/bin/knock-client usr/sbin/knockctl
+		usr/libexec/knockctl-host)
+fi
+for program in "${programs[@]}"; do
 	file=$1/$program
 	# has WHAT PATTERN OPTION: readelf's output for OPTION holds it.
 	has() { grep -qE "$2" <<<"$(readelf -W "$3" "$file")" || { echo "$program: $1" >&2 && faults=1; }; }
@@ -17,8 +24,9 @@ for program in daemon/xknockd daemon/xknock-worker daemon/xknock-hooks client/kn
 	has "has no stack protector" '__stack_chk_fail' --dyn-syms
 	# No property note says it: Debian's start-up code is not built so. Every function begins with the landing mark.
 	[ "$(objdump -d "$file" | grep -c endbr64)" -gt 100 ] || { echo "$program: has no control-flow protection" >&2 && faults=1; }
-	! grep -qF "$PWD/" "$file" || { echo "$program: knows where it was built" >&2 && faults=1; }
+	! grep -qE "$PWD/|/build/" "$file" || { echo "$program: knows where it was built" >&2 && faults=1; }
 done
+[ -e "$1/compile_commands.json" ] || exit $faults
 # Whether a program has fortified calls depends on what it calls: where the compiler proves every length, none is left. So
 # the commands are read.
 commands=$(grep -E '"command": .* -c [^ ]*/(protocol|daemon|client|tools)/[^ ]*\.c(pp|xx)' "$1/compile_commands.json")

@@ -12,10 +12,6 @@ elseif(XK_ARCH STREQUAL "arm64")
 elseif(XK_ARCH STREQUAL "armhf")
   set(CMAKE_SYSTEM_PROCESSOR armv7l)
   set(triplet arm-linux-gnueabihf)
-  # A time of 64 bits: with 32 bits the clock ends in 2038. No function of the libraries takes or gives a time_t.
-  # GCC notes where it passes iterators otherwise than GCC 6 did, which concerns nobody here.
-  add_compile_options(-Wno-psabi)
-  add_compile_definitions(_TIME_BITS=64 _FILE_OFFSET_BITS=64)
 else()
   message(FATAL_ERROR "XK_ARCH is amd64, arm64 or armhf")
 endif()

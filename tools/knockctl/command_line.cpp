@@ -7,7 +7,10 @@
 #include "tools/knockctl/bans.h"
 #include "tools/knockctl/closing.h"
 #include "tools/knockctl/control.h"
+#include "tools/knockctl/import_command_line.h"
+#include "tools/knockctl/setup_command_line.h"
 #include "tools/knockctl/show.h"
+#include "tools/knockctl/user_command_line.h"
 
 #include <CLI/CLI.hpp>
 
@@ -25,6 +28,7 @@ class CommandLine {
   public:
     explicit CommandLine(const HostVerbs& host);
     int run(int argc, char** argv);
+    const CLI::App& app() const { return app_; }
 
   private:
     CLI::App* add(const char* name, const char* description, std::function<int()> function) {
@@ -47,7 +51,7 @@ class CommandLine {
     void add_configuration();
     void add_trial();
     void add_identity();
-    void add_keygen();
+    void add_takeover();
 
     int open_grant();
 
@@ -55,10 +59,12 @@ class CommandLine {
     CLI::App app_{"the operator's tool of xknockd", "knockctl"};
     Control control_;
     std::function<int()> run_;
-    std::string what_, file_ = "/etc/xknock/xknock.yaml", time_, service_, factor_ = "totp";
+    std::string what_, file_ = "/etc/xknock/xknock.yaml", time_, service_;
     BanOptions ban_;
-    KeygenOptions keygen_;
-    bool no_qr_ = false, single_use_ = false, cut_ = false, over_ = false, yes_ = false;
+    UserCommandLine users_{host_, control_, file_, [this](std::function<int()> verb) { run_ = std::move(verb); }};
+    SetupOptions setup_;
+    ImportOptions import_;
+    bool single_use_ = false, cut_ = false, over_ = false, yes_ = false;
 };
 
 CLI::App* CommandLine::add_to(CLI::App& parent, const char* name, const char* description,
@@ -120,11 +126,7 @@ void CommandLine::add_grants() {
     sub->add_option("what", what_, "address, network, user or user/device")->required();
     sub->add_flag("--cut", cut_, "and end their sessions");
     add_json(sub);
-    sub = add("unlock", "forget the wrong codes of a user or user/device", [&] {
-        return control_.ask({{"verb", "unlock"}, {"what", what_}}, [](const json& r) {
-            return "unlocked " + counted(r.value("unlocked", 0u), "device") + "\n";
-        });
-    });
+    sub = add("unlock", "forget the wrong codes of a user or user/device", [&] { return unlock(control_, what_); });
     sub->add_option("user", what_, "user or user/device")->required();
     add_json(sub);
 }
@@ -206,28 +208,17 @@ void CommandLine::add_identity() {
     }
 }
 
-void CommandLine::add_keygen() {
-    CLI::App* const sub = add("keygen", "enroll a device: its files here and the profile for the client", [&] {
-        keygen_.config_file = file_;
-        keygen_.factor = factor_ == "totp"   ? FactorKind::totp
-                         : factor_ == "hotp" ? FactorKind::hotp
-                         : factor_ == "hmac" ? FactorKind::hmac
-                                             : FactorKind::none;
-        return host_.keygen(keygen_, control_.as_json, no_qr_);
-    });
-    sub->add_option("user", keygen_.user, "name of the user, new or known")->required();
-    sub->add_option("--device", keygen_.device, "name of the device")->default_val("main");
-    sub->add_option("--factor", factor_, "second factor")
-        ->check(CLI::IsMember({"totp", "hotp", "hmac", "none"}))
-        ->capture_default_str();
-    sub->add_option("--digits", keygen_.digits, "of a code")->check(CLI::IsMember({6, 8}))->capture_default_str();
-    sub->add_option("--service", keygen_.services, "services of a new user (all)");
-    sub->add_option("--host", keygen_.hosts, "names and addresses of this server, for the profile");
-    sub->add_option("--server", keygen_.server, "where to knock, if not at the host itself");
-    sub->add_option("--out", keygen_.profile_file, "file for the profile (xknock-USER-DEVICE.yaml)");
+void CommandLine::add_takeover() {
+    CLI::App* const sub = add_import(app_, import_);
     add_config(sub);
-    sub->add_flag("--no-qr", no_qr_, "no QR code");
     add_json(sub);
+    sub->callback([&] {
+        run_ = [&] {
+            import_.config_file = file_;
+            import_.socket_is_given = app_.count("--socket") > 0;
+            return host_.take_over(import_, control_);
+        };
+    });
 }
 
 CommandLine::CommandLine(const HostVerbs& host) : host_(host) {
@@ -243,7 +234,11 @@ CommandLine::CommandLine(const HostVerbs& host) : host_(host) {
     add_configuration();
     add_trial();
     add_identity();
-    add_keygen();
+    users_.add_to(app_);
+    CLI::App* const setup = add_setup(app_, setup_);
+    setup->callback([&] { run_ = [&] { return host_.set_up(setup_, control_); }; });
+    add_json(setup);
+    add_takeover();
 }
 
 int CommandLine::run(int argc, char** argv) {
@@ -262,5 +257,10 @@ int CommandLine::run(int argc, char** argv) {
 } // namespace
 
 int run_command_line(int argc, char** argv, const HostVerbs& host) { return CommandLine(host).run(argc, argv); }
+
+int describe_command_line(const std::function<int(const CLI::App&)>& use) {
+    const HostVerbs none{}; // nobody runs a verb
+    return use(CommandLine(none).app());
+}
 
 } // namespace xk::tools

@@ -4,25 +4,14 @@
 // knockctl-host, because the libraries that these verbs need take longer to load than a ban takes (fail2ban).
 #pragma once
 
-#include "protocol/request.h"
 #include "tools/knockctl/control.h"
+#include "tools/knockctl/import_options.h"
+#include "tools/knockctl/setup_options.h"
+#include "tools/knockctl/user_options.h"
 
 #include <string>
-#include <vector>
 
 namespace xk::tools {
-
-struct KeygenOptions {
-    std::string config_file;
-    std::string user;
-    std::string device;
-    FactorKind factor = FactorKind::totp;
-    unsigned digits = 6;
-    std::vector<std::string> services; // for a new user; none: all that the server names
-    std::vector<std::string> hosts;    // host names and addresses that the profile is for
-    std::string server;                // where to knock, if not there
-    std::string profile_file;          // where to write the profile; empty: ./xknock-USER-DEVICE.yaml
-};
 
 // Each returns the exit code. `file` is the configuration file.
 struct HostVerbs {
@@ -31,7 +20,9 @@ struct HostVerbs {
     int (*examine)(const std::string& file, const Control& control);
     int (*keep_identity)(const std::string& file, bool as_json);
     int (*make_new_identity)(const std::string& file, bool as_json);
-    int (*keygen)(const KeygenOptions& options, bool as_json, bool no_qr);
+    int (*set_up)(const SetupOptions& options, const Control& control);
+    int (*users)(const UserOptions& options, const Control& control);
+    int (*take_over)(const ImportOptions& options, const Control& control);
 };
 
 } // namespace xk::tools

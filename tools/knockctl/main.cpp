@@ -36,7 +36,9 @@ constexpr HostVerbs kHandedOver{
     .examine = [](const std::string&, const Control&) { return hand_over(); },
     .keep_identity = [](const std::string&, bool) { return hand_over(); },
     .make_new_identity = [](const std::string&, bool) { return hand_over(); },
-    .keygen = [](const KeygenOptions&, bool, bool) { return hand_over(); }};
+    .set_up = [](const SetupOptions&, const Control&) { return hand_over(); },
+    .users = [](const UserOptions&, const Control&) { return hand_over(); },
+    .take_over = [](const ImportOptions&, const Control&) { return hand_over(); }};
 
 } // namespace
 

@@ -14,7 +14,6 @@ namespace xk::tools {
 namespace {
 
 using nlohmann::json;
-using Row = std::vector<std::string>;
 
 // The daemon's texts may hold names that others chose: nothing in them may move the cursor.
 std::string text(const json& value) {
@@ -33,6 +32,8 @@ std::string time_left(const json& seconds) {
                              ? std::chrono::seconds(std::chrono::ceil<std::chrono::minutes>(left))
                              : std::chrono::seconds(std::chrono::ceil<std::chrono::hours>(left)));
 }
+
+} // namespace
 
 std::string table(const Row& head, const std::vector<Row>& rows) {
     std::vector<std::size_t> widths;
@@ -54,6 +55,8 @@ std::string table(const Row& head, const std::vector<Row>& rows) {
         line(row);
     return out;
 }
+
+namespace {
 
 std::string joined(const json& list) {
     std::string out;

@@ -6,8 +6,13 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <string>
+#include <vector>
 
 namespace xk::tools {
+
+using Row = std::vector<std::string>;
+// Columns side by side, the head above them.
+std::string table(const Row& head, const std::vector<Row>& rows);
 
 // One line for each entry of the reply's "disabled": which user or device is left out because of a fault, and the
 // fault.

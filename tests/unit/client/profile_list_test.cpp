@@ -85,5 +85,5 @@ TEST_CASE("a directory that is not there is named") {
     const Profiles profiles;
     const Error error = no_profile_for(profiles.path() + "/nowhere", "server");
     CHECK(has(error.message, "No such file or directory"));
-    CHECK(has(error.hint, "keygen"));
+    CHECK(has(error.hint, "enroll"));
 }

@@ -187,7 +187,7 @@ TEST_CASE("a credential that is taken out leaves the others with their secrets, 
     const Etc etc;
     config::Config config = etc.good();
     const auto first = config.policy.credentials[0].id, second = config.policy.credentials[1].id;
-    const std::string file = config.secrets[0].described_in(), key = config.secrets[1].key;
+    const std::string file = config.secrets[0].described_in, key = config.secrets[1].key;
     config::disable(config, 0, Error{"is not a key", "make a new one"});
     CHECK(config.policy.credentials.size() == 2);
     CHECK(config.secrets.size() == 2);
@@ -197,7 +197,7 @@ TEST_CASE("a credential that is taken out leaves the others with their secrets, 
     REQUIRE(config.disabled.size() == 1);
     CHECK(config.disabled[0].faults == std::vector<std::string>{"is not a key (make a new one)"});
     CHECK(config::names(config.disabled, file));
-    CHECK_FALSE(config::names(config.disabled, config.secrets[0].described_in()));
+    CHECK_FALSE(config::names(config.disabled, config.secrets[0].described_in));
     config::disable(config, 1, Error{"is no file", {}});
     CHECK(config.disabled[1].faults == std::vector<std::string>{"is no file"});
 }

@@ -79,6 +79,8 @@ UserFile random_user(Random& random) {
     user.name = random.name();
     for (auto n = random.number(0, 5); n > 0; --n)
         user.services.push_back(random.name());
+    if (std::ranges::find(user.services, "all") != user.services.end()) // it stands alone
+        user.services = {"all"};
     user.enabled = random.flag();
     user.binding = static_cast<authz::Binding>(random.number(0, 2));
     for (auto n = random.number(0, authz::kKnockModes); n > 0; --n)
@@ -118,6 +120,12 @@ CredentialFile random_credential(Random& random) {
     if (random.flag())
         credential.digits = random.flag() ? 6 : 8;
     credential.enabled = random.flag();
+    if (random.flag())
+        credential.secrets = random.name();
+    for (auto n = random.number(0, 3); n > 0; --n)
+        credential.hosts.push_back(random.name());
+    if (random.flag())
+        credential.server = random.name();
     if (random.flag())
         credential.valid_from = random.date();
     if (const WallTime date = random.date(); random.flag() && (!credential.valid_from || *credential.valid_from < date))

@@ -359,6 +359,16 @@ TEST_CASE("a login uid is a valid uid, or there is none") {
         CHECK(!parse_login_uid(none));
 }
 
+TEST_CASE("the name of a user is that of passwd(5), and nothing else is asked") {
+    CHECK(find_user_name(0) == "root");
+    const test::TemporaryDirectory directory;
+    const std::string file = directory.path() + "/passwd";
+    std::ofstream(file) << "root:x:0:0::/root:/bin/sh\nan\xffna:x:1000:1000::/:/bin/sh\nb:x:1000:1::/:\nbroken\n";
+    CHECK(find_user_name(1000, file.c_str()) == "an\\xffna");
+    CHECK(find_user_name(1, file.c_str()).empty());
+    CHECK(find_user_name(0, (directory.path() + "/none").c_str()).empty());
+}
+
 TEST_CASE("where no descriptor is left the server says so, and the client that waits is served when there is one") {
     const test::TemporaryDirectory directory;
     auto server = Server::listen_at(directory.path() + "/control.sock", {kAdmins, kReaders},

@@ -30,7 +30,7 @@ Event everything() {
     e.lifetime = 90s;
     e.count = UINT64_MAX;
     e.detail = "a \"quote\" and a \\";
-    e.by = Operator{UINT32_MAX, 4711, 1000};
+    e.by = Operator{UINT32_MAX, 4711, 1000, "root", "anna"};
     e.prefix = Prefix::parse("198.51.100.64/26").value();
     e.verb = "close";
     e.failure = "no";
@@ -54,7 +54,7 @@ TEST_CASE("the names of the fields stay") {
         "user": "anna", "device": "laptop", "service": "ssh, web", "source": "192.0.2.1", "address": "2001:db8::1",
         "grants": "tcp/22, udp/51820 of 198.51.100.7", "reason": "wrong-code", "cause": "by_others", "seconds": 90,
         "count": 18446744073709551615, "detail": "a \"quote\" and a \\",
-        "by": {"uid": 4294967295, "pid": 4711, "login_uid": 1000},
+        "by": {"uid": 4294967295, "pid": 4711, "login_uid": 1000, "name": "root", "login_name": "anna"},
         "prefix": "198.51.100.64/26", "verb": "close", "failure": "no", "more": "gone", "sessions": 3, "bans": 0,
         "for_good": true, "all": true,
         "others_remain": true, "again": true, "retry": true, "action": "close-all", "clock_ahead_s": -31,

@@ -234,6 +234,12 @@ TEST_CASE("what the operator does") {
     e.count = 2;
     e.by = Operator{0, 1, 1000};
     CHECK(log.of(e) == "info: closed the grants of anna and its sessions by the operator (uid 0, login uid 1000): 2");
+    e.by->name = "root";
+    CHECK(log.of(e) ==
+          "info: closed the grants of anna and its sessions by the operator (uid 0, root, login uid 1000): 2");
+    e.by->login_name = "anna";
+    CHECK(log.of(e) ==
+          "info: closed the grants of anna and its sessions by the operator (uid 0, root, login uid 1000, anna): 2");
     CHECK(log.of(of_action("clock-accept", "")) == "warning: the wall clock was accepted by the operator (uid 0)");
     CHECK(log.of(of_action("unlock", "anna")) == ""); // `unlocked` has the line
     e = of_action("takeover", "");

@@ -27,7 +27,7 @@ struct Reloaded {
                    .events = events,
                    .want_repair = [this] { ++repairs; }},
                   [this](const config::Config&) { return allowed; },
-                  {follower("grants"), follower("maps")}};
+                  {follower("grants"), {"maps", follower("maps").follow, follower("maps of users").follow}}};
 
     Reloaded() {
         world.state = {
@@ -78,6 +78,89 @@ TEST_CASE("a reload that succeeds keeps the ports shut at every step") {
     REQUIRE(r.events.has(EventKind::reloaded));
     CHECK(r.events.all.back().more == "new");
     CHECK(r.events.all.back().count == r.current->policy.credentials.size());
+}
+
+TEST_CASE("a reload of users tells the worker and those who follow users, and touches nothing else") {
+    Reloaded r;
+    const State before = r.world.state;
+    REQUIRE(r.reload.bring_users(named("new"), {"anna", "bob"}, kNow).has_value());
+    CHECK(r.world.steps == std::vector<std::string>{"hand over users anna bob", "commit", "activate", "maps of users"});
+    State judged = before;
+    judged.judges = "new";
+    CHECK(r.world.state == judged);
+    CHECK(r.current->file == "new");
+    REQUIRE(r.events.has(EventKind::reloaded));
+    CHECK(r.events.all.back().detail == "nothing");
+    // A file with a new fault refuses it, as it refuses a reload of all.
+    config::Config faulty = named("newer");
+    faulty.disabled.push_back({"users/anna.yaml", {"users/anna.yaml:1:1: no"}});
+    const auto refused = r.reload.bring_users(faulty, {"anna"}, kNow);
+    REQUIRE_FALSE(refused.has_value());
+    CHECK(refused.error().exit == Exit::configuration);
+    CHECK(r.current->file == "new");
+    CHECK(r.world.steps.size() == 4);
+}
+
+TEST_CASE("a reload of users with whom a way of knocking begins or ends loads another filter") {
+    for (const authz::KnockMode mode : {authz::KnockMode::sequence, authz::KnockMode::c_lock}) {
+        Reloaded r;
+        config::Config next = named("new");
+        authz::Credential credential;
+        credential.modes.set(static_cast<std::size_t>(mode));
+        next.policy.credentials.push_back(credential);
+        REQUIRE(r.reload.bring_users(next, {"anna"}, kNow).has_value());
+        CHECK(r.world.state.filter == "new");
+        // One more who knocks so needs none.
+        next.file = "newer";
+        next.policy.credentials.push_back(credential);
+        REQUIRE(r.reload.bring_users(next, {"anna"}, kNow).has_value());
+        CHECK(r.world.state.filter == "new");
+        CHECK(r.world.state.judges == "newer");
+        REQUIRE(r.reload.bring_users(named("last"), {"anna"}, kNow).has_value());
+        CHECK(r.world.state.filter == "last");
+    }
+}
+
+TEST_CASE("a reload of users that fails leaves the configuration that counts") {
+    for (const std::size_t step : {1u, 2u}) { // the keys, the judgement
+        Reloaded r;
+        r.world.fails = {step};
+        CHECK_FALSE(r.reload.bring_users(named("new"), {"anna"}, kNow).has_value());
+        CHECK(r.current->file == "old");
+        CHECK(r.world.state.judges == "old");
+        CHECK(r.followed.empty());
+        CHECK(r.events.all.empty());
+    }
+}
+
+TEST_CASE("whoever cannot follow a reload of users is told of everything on the next tick") {
+    Reloaded r;
+    r.behind = {"maps of users"};
+    const CapturedLog log;
+    REQUIRE(r.reload.bring_users(named("new"), {"anna"}, kNow).has_value());
+    CHECK(log.text() == "error maps cannot follow the configuration yet: maps of users\n");
+    r.reload.on_tick();
+    CHECK(r.followed == std::vector<std::string>{"maps of users of new", "maps of new"});
+    r.reload.on_tick();
+    CHECK(r.followed.size() == 2);
+}
+
+TEST_CASE("a reload of users counts the changes of theirs") {
+    config::Config a = named("f"), b = named("f");
+    const auto credential = [](std::uint8_t id, const char* user, bool enabled) {
+        authz::Credential one;
+        one.id = {id};
+        one.user = authz::Name(user);
+        one.enabled = enabled;
+        return one;
+    };
+    a.policy.credentials = {credential(1, "anna", true), credential(2, "bert", true)};
+    b.policy.credentials = {credential(1, "anna", false), credential(2, "bert", false), credential(3, "anna", true)};
+    CHECK(text_of_changes(a, b, {"anna"}) == "1 credentials added, 1 changed");
+    CHECK(text_of_changes(a, b, {"bert"}) == "1 credentials changed");
+    CHECK(text_of_changes(a, b, {"carl"}) == "nothing");
+    b.disabled.emplace_back();
+    CHECK(text_of_changes(a, b, {"carl"}) == "files with faults");
 }
 
 TEST_CASE("whoever shares the old configuration keeps it over a reload") {

@@ -198,7 +198,8 @@ struct Devices {
         credential.factor = factor;
         credential.modes.set(static_cast<std::size_t>(authz::KnockMode::handshake));
         config.policy.credentials.push_back(credential);
-        config.secrets.push_back({file(n, ".key"), factor == FactorKind::none ? "" : file(n, ".otp")});
+        config.secrets.push_back(
+            {file(n, ".key"), factor == FactorKind::none ? "" : file(n, ".otp"), file(n, ".yaml")});
         write(file(n, ".key"), key_text(static_cast<std::uint8_t>(n + 1)));
         if (factor != FactorKind::none)
             write(file(n, ".otp"), key_text(77));

@@ -50,6 +50,50 @@ TEST_CASE("a credential keeps its place, and a new one takes the lowest that is 
     CHECK(places.find(credential_of(10).id) == std::nullopt);
 }
 
+TEST_CASE("a plan of some users is that of all, and looks at nobody else") {
+    std::mt19937 random(11);
+    const auto owned = [](std::uint32_t n, const std::string& user) {
+        authz::Credential credential = credential_of(n);
+        credential.user = authz::Name(user);
+        return credential;
+    };
+    authz::Policy before;
+    Places whole, partial;
+    for (int round = 0; round < 200; ++round) {
+        CAPTURE(round);
+        // Some credentials of anna and bob come, go and change. Those of others stay.
+        authz::Policy next;
+        for (std::uint32_t n = 0; n < 20; ++n)
+            next.credentials.push_back(owned(n, "others"));
+        for (std::uint32_t n = 100; n < 120; ++n)
+            if (random() % 3 != 0) {
+                next.credentials.push_back(owned(n, random() % 2 == 0 ? "anna" : "bob"));
+                next.credentials.back().enabled = random() % 2 == 0;
+            }
+        next.make_index();
+        std::vector<SecretStamps> stamps = settled(next);
+        auto plan = whole.plan(round == 0 ? nullptr : &before, next, stamps);
+        for (std::size_t i = 0; i < 20 && round > 0; ++i)
+            stamps[i] = {}; // would count as changed
+        auto some = round == 0 ? partial.plan(nullptr, next, stamps)
+                               : partial.plan_users(before, next, stamps, {"anna", "bob"});
+        CHECK(some.is_partial == (round > 0));
+        CHECK(some.touched() == plan.touched());
+        CHECK(some.indices == plan.indices);
+        CHECK(some.change.places == plan.change.places);
+        CHECK(some.change.emptied == plan.change.emptied);
+        CHECK(partial.size_after(some) == next.credentials.size());
+        whole.commit(std::move(plan));
+        partial.commit(std::move(some));
+        REQUIRE(partial.count() == whole.count());
+        for (std::uint32_t place = 0; place < whole.count(); ++place)
+            CHECK(partial.is_taken(place) == whole.is_taken(place));
+        for (std::uint32_t n = 0; n < 120; ++n)
+            CHECK(partial.find(credential_of(n).id) == whole.find(credential_of(n).id));
+        before = next;
+    }
+}
+
 TEST_CASE("a plan that does not come to count leaves everything as it was") {
     Places places;
     const auto first = policy_of({10, 11});

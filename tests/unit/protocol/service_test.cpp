@@ -68,6 +68,14 @@ TEST_CASE("two ranges meet where they have a port in common, whichever is asked"
         CHECK_MESSAGE(!meets(text), text);
 }
 
+TEST_CASE("a port the wrong way round is told what to write, and two numbers are not") {
+    CHECK(PortRange::parse("22/tcp").error().hint == "write tcp/22");
+    CHECK(PortRange::parse("20-25/udp").error().hint == "write udp/20-25");
+    CHECK(Endpoint::parse("22/tcp").error().hint == "write tcp/22");
+    for (const char* text : {"22/22", "tcp/tcp", "/", "22/", "/tcp", "0/tcp", "22/tpc"})
+        CHECK_MESSAGE(PortRange::parse(text).error().hint.find("udp/51820") != std::string::npos, text);
+}
+
 TEST_CASE("a wish is a service's name, a port, or a port of a host behind the server") {
     const ServiceSpec name = parse_service_spec("ssh").value();
     CHECK(name.service == service_id("ssh"));

@@ -171,6 +171,26 @@ TEST_CASE("reload: the reply shows the configuration that counts afterwards") {
                             "info the operator (uid 1000) says \"reload\": not done\n"));
 }
 
+TEST_CASE("reload: of some users alone") {
+    VerbFixture f;
+    CHECK(f.ask({{"verb", "reload"}, {"users", {"bob", "anna", "bob"}}, {"change", "bob: dis\nabled"}})
+              .contains("reloaded"));
+    CHECK(f.daemon.calls == std::vector<std::string>{"reload-users anna bob"});
+    CHECK(f.log() == "info the operator (uid 1000) says \"reload bob, anna, bob: bob: dis\\x0aabled\"\n");
+    CHECK(f.ask_wrong({{"verb", "reload"}, {"users", json::array()}}) ==
+          "\"users\" names nobody|leave the field out to read the whole configuration|2");
+    CHECK(f.ask_wrong({{"verb", "reload"}, {"users", {"an/na"}}}) == "\"an/na\" is not a user's name||2");
+    CHECK(f.ask_wrong({{"verb", "reload"}, {"users", "anna"}}) ==
+          "a field of the request has the wrong type: \"users\"||2");
+    CHECK(f.daemon.calls.size() == 1);
+    f.daemon.failing = "reload-users";
+    CHECK(f.ask_wrong({{"verb", "reload"}, {"users", {"anna"}}}) == "reload-users failed|look at reload-users|1");
+    // Nobody is told of a change that the caller only claims.
+    f.daemon.failing.clear();
+    (void)f.ask({{"verb", "reload"}, {"change", "anna: disabled"}});
+    CHECK(f.log().ends_with("says \"reload\"\n"));
+}
+
 TEST_CASE("try and confirm: times up to the longest, and the daemon's own errors") {
     VerbFixture f;
     CHECK(f.ask({{"verb", "try"}, {"seconds", 300}}) == json{{"trial_ends_in_s", 300}});

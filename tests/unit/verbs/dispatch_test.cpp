@@ -31,6 +31,7 @@ const std::vector<Change>& changes() {
         {{{"verb", "panic"}, {"over", true}}, "--over", {"panic-over"}},
         {{{"verb", "unlock"}, {"what", "bob/phone"}}, "bob/phone", {"unlock"}},
         {{{"verb", "reload"}}, "", {"reload"}},
+        {{{"verb", "reload"}, {"users", {"anna"}}, {"change", "disabled"}}, "anna: disabled", {"reload-users"}},
         {{{"verb", "try"}, {"seconds", 300}}, "5m", {"try"}},
         {{{"verb", "confirm"}}, "", {"confirm"}},
         {{{"verb", "clock-accept"}}, "", {"clock-accept"}},

@@ -132,7 +132,7 @@ authz::Event full_event(const Now& now) {
             .lifetime = std::chrono::seconds(60),
             .count = 1,
             .detail = "detail",
-            .by = authz::Operator{1000, 4711, 1000},
+            .by = authz::Operator{1000, 4711, 1000, "anna", "anna"},
             .verb = "close",
             .failure = "failure",
             .more = "more",
@@ -169,7 +169,7 @@ void fill(VerbFixture& f) {
     f.daemon.spared = {prefix_of("192.0.2.1")};
     f.daemon.recent.on_event(full_event(f.now));
     authz::Event of_root = full_event(f.now);
-    of_root.by->login_uid.reset(); // who did not log in
+    of_root.by = authz::Operator{0, 1, {}, {}, {}}; // who did not log in, and has no name
     f.daemon.recent.on_event(of_root);
 }
 

@@ -87,6 +87,13 @@ Result<void> FakeDaemon::unlock_credential(std::size_t credential) {
     return act("unlock " + std::to_string(credential));
 }
 
+Result<void> FakeDaemon::reload_users(const std::set<std::string>& users) {
+    std::string call = "reload-users";
+    for (const std::string& user : users)
+        call += " " + user;
+    return act(call);
+}
+
 std::optional<GrantRow> FakeDaemon::find_next_grant(const std::optional<authz::Pinhole>& last, const Now&) {
     for (const GrantRow& grant : grants)
         if (!last || grant.pinhole > *last)

@@ -86,6 +86,7 @@ class FakeDaemon final : public ConfigSource,
     Result<std::size_t> unban_all(Family family, const std::optional<std::string>& owner, const Now& now) override;
     Result<void> end_banned_sessions(const Now&) override { return act("end-banned-sessions"); }
     Result<void> reload_config() override { return act("reload"); }
+    Result<void> reload_users(const std::set<std::string>& users) override;
     std::vector<std::string> interface_warnings() const override { return warnings; }
     Result<Closed> begin_panic(const std::optional<TcpSession>& session) override;
     Result<bool> end_panic() override;

@@ -254,6 +254,22 @@ TEST_CASE("users: each device with all its fields") {
          "last_knock": null, "last_address": null}]})"));
 }
 
+TEST_CASE("users: of one user alone") {
+    VerbFixture f;
+    const auto devices = [&](const std::string& user) {
+        std::string all;
+        const json reply = f.ask({{"verb", "users"}, {"user", user}});
+        for (const json& one : reply.at("users"))
+            all += one.at("user").get<std::string>() + "/" + one.at("device").get<std::string>() + " ";
+        return all;
+    };
+    CHECK(devices("anna") == "anna/laptop anna/robot ");
+    CHECK(devices("bob") == "bob/phone ");
+    CHECK(devices("carl").empty());
+    CHECK(devices("anna/laptop").empty()); // a user, not a device
+    CHECK(f.ask_wrong({{"verb", "users"}, {"user", 1}}) == "a field of the request has the wrong type: \"user\"||2");
+}
+
 TEST_CASE("users: every status") {
     VerbFixture f;
     const auto status = [&](const std::function<void(authz::Credential&, authz::CredentialState&)>& make) {

@@ -15,9 +15,11 @@ namespace {
 
 constexpr const char* kUnit = "xknockd.service";
 
-Result<void> systemctl(const char* verb) {
-    std::string name = "systemctl", word = verb, unit = kUnit;
-    char* arguments[] = {name.data(), word.data(), unit.data(), nullptr};
+} // namespace
+
+Result<void> run_systemctl(const std::string& verb) {
+    std::string name = "systemctl", quiet = "--quiet", word = verb, unit = kUnit;
+    char* arguments[] = {name.data(), quiet.data(), word.data(), unit.data(), nullptr};
     pid_t pid = -1;
     if (const int failure = ::posix_spawnp(&pid, name.c_str(), nullptr, nullptr, arguments, environ); failure != 0)
         return os_error_of(failure, "running systemctl", "without systemd: xknockd --try 5m");
@@ -29,8 +31,6 @@ Result<void> systemctl(const char* verb) {
     return {};
 }
 
-} // namespace
-
 Result<void> start_on_trial(const config::Config& config, std::chrono::seconds time) {
     if (::geteuid() != 0)
         return Error{"only root can start xknockd on trial", "sudo knockctl try"};
@@ -41,11 +41,11 @@ Result<void> start_on_trial(const config::Config& config, std::chrono::seconds t
     Trial trial = Trial::read(config.state_directory, config.account.uid);
     if (auto done = trial.begin_for_daemon(time, BootClock::now()); !done)
         return done;
-    auto started = systemctl("start");
+    auto started = run_systemctl("start");
     if (started)
         return started;
     // systemd may start it again. Without the file that start would not be on trial, and the gate would stay.
-    (void)systemctl("stop");
+    (void)run_systemctl("stop");
     if (auto done = trial.forget(); !done)
         return done;
     return started;

@@ -8,10 +8,14 @@
 #include "protocol/base/result.h"
 
 #include <chrono>
+#include <string>
 
 namespace xk::tools {
 
 // When it fails, the daemon is stopped and there is no trial.
 Result<void> start_on_trial(const config::Config& config, std::chrono::seconds time);
+
+// "systemctl VERB xknockd.service"
+Result<void> run_systemctl(const std::string& verb);
 
 } // namespace xk::tools

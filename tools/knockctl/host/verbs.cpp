@@ -10,13 +10,10 @@
 #include "protocol/base/quote.h"
 #include "tools/knockctl/doctor/doctor.h"
 #include "tools/knockctl/host/identity.h"
-#include "tools/knockctl/host/keygen.h"
-#include "tools/knockctl/host/otpauth.h"
+#include "tools/knockctl/host/import/import.h"
+#include "tools/knockctl/host/setup/setup.h"
 #include "tools/knockctl/host/trial.h"
-
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include "tools/knockctl/host/users/verbs.h"
 
 #include <algorithm>
 #include <iostream>
@@ -112,35 +109,6 @@ int run_doctor(const std::string& file, const Control& control) {
     return has_problem(findings) ? static_cast<int>(Exit::failed) : 0;
 }
 
-int run_keygen(const KeygenOptions& options, bool as_json, bool no_qr) {
-    ::umask(077);
-    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    auto enrolled = enroll(options);
-    if (!enrolled)
-        return fail(enrolled.error());
-    if (as_json) {
-        json out = {{"profile", enrolled->profile_file}, {"files", enrolled->files}, {"notes", enrolled->notes}};
-        if (!enrolled->otpauth.empty())
-            out["otpauth"] = enrolled->otpauth;
-        std::cout << text_of(out, 2) << "\n";
-        return 0;
-    }
-    for (const std::string& note : enrolled->notes)
-        std::cout << as_line(note) << "\n";
-    for (const std::string& file : enrolled->files)
-        std::cout << "wrote " << as_line(file) << "\n";
-    if (!enrolled->otpauth.empty()) {
-        std::cout << "\nFor the authenticator of " << options.user << ", and for nobody else:\n";
-        if (!no_qr)
-            if (const auto qr = qr_code(enrolled->otpauth, ::isatty(STDOUT_FILENO) != 0))
-                std::cout << *qr;
-        std::cout << enrolled->otpauth << "\n";
-    }
-    std::cout << "\nNext: bring " << enrolled->profile_file << " to the device, into ~/.config/xknock (mode 0600),"
-              << "\nand let the daemon know: knockctl reload\n";
-    return 0;
-}
-
 } // namespace
 
 const HostVerbs kHostVerbs{.put_on_trial = run_try,
@@ -148,6 +116,8 @@ const HostVerbs kHostVerbs{.put_on_trial = run_try,
                            .examine = run_doctor,
                            .keep_identity = keep_identity,
                            .make_new_identity = make_new_identity,
-                           .keygen = run_keygen};
+                           .set_up = set_up,
+                           .users = run_user_verb,
+                           .take_over = run_import};
 
 } // namespace xk::tools

@@ -1,0 +1,6 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The packages for Debian 12: package_ground.sh.
+# shellcheck source=SCRIPTDIR/package_ground.sh
+. "$(dirname "$0")/package_ground.sh"
+package_test bookworm
