@@ -56,6 +56,7 @@ t() { tmux -S "$TMUX_SOCKET" "$@"; }
 trap 'finish_terminals' EXIT
 finish_terminals() {
 	local code=$?
+	set +e # the rest goes away also where a part of it is gone
 	t kill-server 2>/dev/null
 	(exit $code)
 	finish_container

@@ -43,6 +43,7 @@ in_cli tmux -S "$TMUX_SOCKET" -f /dev/null new-session -d -s s -x 100 -y 70 "HIS
 trap 'finish_setup' EXIT
 finish_setup() {
 	local code=$?
+	set +e # the rest goes away also where a part of it is gone
 	t kill-server 2>/dev/null
 	(exit $code)
 	finish_container
