@@ -9,7 +9,7 @@ PACKAGES_DEMO=(iproute2 nftables openssh-server openssh-client nmap procps socat
 PACKAGES_TEST=("${PACKAGES_DEMO[@]}" git python3 python3-systemd libclang-rt-14-dev lld-14 clang-format-14 clang-tidy-14 shellcheck binutils oathtool tmux strace
 	tcpdump ethtool iptables ufw firewalld dbus fail2ban systemd systemd-container qemu-system-x86
 	ipvsadm keepalived tayga coturn dnsmasq-base qemu-user busybox-static cpio kmod e2fsprogs xdp-tools fwknop-client
-	python3-cryptography qrencode zbar-tools fish zsh man-db)
+	python3-cryptography qrencode zbar-tools fish zsh tcsh man-db)
 # What tools/package needs of the machine, and in the trees in which it builds: there by the names of Debian 12 and 13.
 PACKAGES_PACKAGE=(git mmdebstrap debian-archive-keyring)
 PACKAGES_IN_BUILD_TREE=(build-essential debhelper po-debconf lintian ccache faketime rpm cmake ninja-build pkgconf clang

@@ -159,7 +159,7 @@ clean
 
 say "login shells, and what they say"
 for shell in dash bash "busybox sh" zsh fish tcsh; do
-	command -v "${shell%% *}" >/dev/null || continue
+	command -v "${shell%% *}" >/dev/null || skip "needs ${shell%% *}"
 	waiting "$ROBOT"
 	forced "exec $shell -c \"\$SSH_ORIGINAL_COMMAND\""
 	check "$shell" enroll_from 192.0.2.1 -p 2222
